@@ -1,0 +1,234 @@
+"""Typed configs: YAML plus ``key=value`` overrides, every mistake told in one line.
+
+A config is a frozen pydantic model that subclasses `Config` and lives beside the code that owns it. Ranges stand in
+``Field(ge=..., le=...)``, the unit and the meaning in ``description``. Nothing is read from the environment.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import annotated_types
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+
+
+class ConfigError(ValueError):
+    """A config that cannot be used. The message is one line: field, value, allowed range, nearest known field."""
+
+
+class Config(BaseModel):
+    """Base of every config: frozen, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
+
+    @classmethod
+    def make(cls, values: Mapping[str, Any]) -> Self:
+        """Validate nested plain values (as YAML gives them). Raises ConfigError with one line."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise ConfigError(_first_error(cls, error)) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON/YAML values, every default written out."""
+        return self.model_dump(mode="json")
+
+
+C = TypeVar("C", bound="Config")
+
+
+def load_config(cls: type[C], path: str | Path | None, overrides: Sequence[str] = ()) -> C:
+    """Read a YAML file (or none), apply ``a.b=value`` overrides in order, validate.
+
+    Raises ConfigError (one line) for an unreadable file, a bad override, an unknown or out-of-range field.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        values = _read_yaml(path)
+    for text in overrides:
+        _apply_override(values, text)
+    return cls.make(values)
+
+
+def _read_yaml(path: str | Path) -> dict[str, Any]:
+    from schemas.storage import open_uri
+
+    try:
+        with open_uri(str(path), "rb") as stream:
+            values = yaml.safe_load(stream)
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config {path}: cannot be read: {' '.join(str(error).split())}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"config {path}: the file must hold a mapping of fields, not {type(values).__name__}")
+    return values
+
+
+def _apply_override(values: dict[str, Any], text: str) -> None:
+    name, equals, raw = text.partition("=")
+    if not equals or not name:
+        raise ConfigError(f"override {text!r}: write it as field=value, e.g. seed=7")
+    try:
+        value = yaml.safe_load(raw) if raw != "" else ""
+    except yaml.YAMLError:
+        value = raw  # a glob such as *.tar is not YAML, but it is a fine string
+    if isinstance(value, dict) and not raw.lstrip().startswith("{"):
+        value = raw  # "gs: x" style accidents: only {…} means a mapping
+    *parents, leaf = name.split(".")
+    where = values
+    for parent in parents:
+        inner = where.get(parent)
+        if not isinstance(inner, dict):
+            inner = {}
+            where[parent] = inner
+        where = inner
+    where[leaf] = value
+
+
+def fingerprint(config: Config, *, without: Iterable[str] = ()) -> str:
+    """Sixteen hex digits over the config's values, less the dotted fields in `without` (those that change no byte)."""
+    values = flatten(config.to_dict())
+    dropped = tuple(without)
+    kept = {k: v for k, v in values.items() if not any(k == d or k.startswith(d + ".") for d in dropped)}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """``{"a": {"b": 1}} -> {"a.b": 1}``; lists stay whole."""
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            out.update(flatten(value, f"{prefix}{key}."))
+        else:
+            out[f"{prefix}{key}"] = value
+    return out
+
+
+def describe(cls: type[Config], prefix: str = "") -> list[str]:
+    """One line a field for ``--help``: dotted name, type, allowed range, default, meaning with unit."""
+    rows: list[str] = []
+    for name, field in cls.model_fields.items():
+        inner = _config_class(field.annotation)
+        if inner is not None:
+            rows.extend(describe(inner, f"{prefix}{name}."))
+            continue
+        default = "required" if field.is_required() else f"default {_plain(field.get_default(call_default_factory=True))}"
+        allowed = _allowed(field)
+        kind = _type_name(field.annotation) + (f" {allowed}" if allowed and not allowed.startswith("one of") else "")
+        rows.append(f"  {prefix}{name}  ({kind}; {default})\n      {field.description or ''}")
+    return rows
+
+
+def _config_class(annotation: Any) -> type[Config] | None:
+    options = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    for option in options:
+        if isinstance(option, type) and issubclass(option, Config):
+            return option
+    return None
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
+
+
+def _type_name(annotation: Any) -> str:
+    if typing.get_origin(annotation) is typing.Literal:
+        return "|".join(str(a) for a in typing.get_args(annotation))
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _type_name(typing.get_args(annotation)[0])
+    if _is_union(annotation):
+        return " or ".join(_type_name(a) for a in typing.get_args(annotation))
+    if annotation is type(None):
+        return "null"
+    args = typing.get_args(annotation)
+    if args:
+        inner = ", ".join("..." if a is Ellipsis else _type_name(a) for a in args)
+        return f"{getattr(typing.get_origin(annotation), '__name__', annotation)}[{inner}]"
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    return json.dumps(value, default=str)
+
+
+def _allowed(field: FieldInfo) -> str:
+    """The allowed values of a field in words, '' where anything of its type goes."""
+    annotation = field.annotation
+    for option in typing.get_args(annotation) if _is_union(annotation) else (annotation,):
+        if typing.get_origin(option) is typing.Literal:
+            return "one of " + ", ".join(str(a) for a in typing.get_args(option))
+    low = high = ""
+    for mark in field.metadata:
+        if isinstance(mark, annotated_types.Interval):
+            low = f">= {mark.ge}" if mark.ge is not None else f"> {mark.gt}" if mark.gt is not None else low
+            high = f"<= {mark.le}" if mark.le is not None else f"< {mark.lt}" if mark.lt is not None else high
+        elif isinstance(mark, annotated_types.Ge):
+            low = f">= {mark.ge}"
+        elif isinstance(mark, annotated_types.Gt):
+            low = f"> {mark.gt}"
+        elif isinstance(mark, annotated_types.Le):
+            high = f"<= {mark.le}"
+        elif isinstance(mark, annotated_types.Lt):
+            high = f"< {mark.lt}"
+        elif isinstance(mark, annotated_types.MinLen) and mark.min_length:
+            low = f"length >= {mark.min_length}"
+    return " and ".join(part for part in (low, high) if part)
+
+
+def _first_error(cls: type[Config], error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    loc = [str(part) for part in first["loc"]]
+    owner, field, name = _locate(cls, loc)
+    where = ".".join(loc) or cls.__name__
+    if first["type"] == "extra_forbidden":
+        known = list(flatten_names(cls))
+        near = difflib.get_close_matches(where, known, n=1, cutoff=0.5) or difflib.get_close_matches(
+            loc[-1], [k for k in known if k.rsplit(".", 1)[-1] == loc[-1]] or list(owner.model_fields), n=1, cutoff=0.5
+        )
+        hint = f"; the nearest known field is {near[0]}" if near else f"; known fields: {', '.join(owner.model_fields)}"
+        return f"unknown field {where}{hint}"
+    if first["type"] == "missing":
+        return f"{where} is required: give it in the config file or as {where}=..."
+    value = first.get("input")
+    if first["type"] == "value_error":
+        return f"{where}: {first['msg'].removeprefix('Value error, ')}" if loc else first["msg"].removeprefix("Value error, ")
+    allowed = _allowed(field) if field is not None else ""
+    wanted = _type_name(field.annotation) if field is not None else first["msg"]
+    return f"{name or where} = {value!r} is not allowed: it must be {allowed or wanted}"
+
+
+def flatten_names(cls: type[Config], prefix: str = "") -> Iterable[str]:
+    """Every dotted field name of a config class."""
+    for name, field in cls.model_fields.items():
+        inner = _config_class(field.annotation)
+        if inner is not None:
+            yield from flatten_names(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def _locate(cls: type[Config], loc: list[str]) -> tuple[type[Config], FieldInfo | None, str]:
+    """The config class that owns the last known field of an error's path, that field, and its dotted name."""
+    owner, field, name = cls, None, ""
+    for part in loc:
+        found = owner.model_fields.get(part)
+        if found is None:
+            break
+        field, name = found, f"{name}.{part}" if name else part
+        inner = _config_class(found.annotation)
+        if inner is None:
+            break
+        owner = inner
+    return owner, field, name

@@ -1,0 +1,29 @@
+"""Keys and seeds: who a sample is, and where its randomness comes from."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+KEY_PATTERN = re.compile(r"[a-z0-9_-]{1,120}")
+
+
+def check_key(key: str) -> str:
+    """The key itself, if it is from ``[a-z0-9_-]`` (no dot: webdataset splits member names at the first one)."""
+    if not KEY_PATTERN.fullmatch(key):
+        raise ValueError(f"key {key!r}: keys are 1 to 120 characters from a-z, 0-9, '_' and '-'")
+    return key
+
+
+def slug(text: str, limit: int = 80) -> str:
+    """Any text as a piece of a key: lower case, everything outside ``[a-z0-9_-]`` becomes '-'."""
+    return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-")[:limit]
+
+
+def derive_seed(seed: int, key: str, *purpose: str | int) -> int:
+    """A 64-bit seed from the run's seed, the sample's key and a purpose (such as an epoch): blake2b, the same anywhere.
+
+    Never from global state, worker, batch or order, so that any draw can be made again.
+    """
+    text = "\x1f".join([str(seed), key, *(str(p) for p in purpose)])
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

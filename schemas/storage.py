@@ -1,0 +1,32 @@
+"""Files by path or URI outside Beam jobs: local paths, gs://, s3:// and whatever else fsspec knows.
+
+Beam jobs use `apache_beam.io.filesystems.FileSystems` instead; both read the same bytes.
+"""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+import fsspec
+
+
+def open_uri(uri: str, mode: str = "rb") -> IO[Any]:
+    """Open one file. Raises OSError (with the path) if it cannot be opened, ValueError for an unknown scheme."""
+    return fsspec.open(uri, mode).open()
+
+
+def glob_uris(pattern: str) -> list[str]:
+    """Sorted URIs that match a glob (``*``, ``?``, ``[...]``, ``**``), each with its scheme kept."""
+    files, _, paths = fsspec.get_fs_token_paths(pattern, mode="rb", expand=True)
+    return sorted(str(files.unstrip_protocol(path)) if "://" in pattern else str(path) for path in paths)
+
+
+def exists(uri: str) -> bool:
+    """Whether a file or folder is there."""
+    files, path = fsspec.core.url_to_fs(uri)
+    return bool(files.exists(path))
+
+
+def join(folder: str, *names: str) -> str:
+    """``gs://bucket/clips/`` and ``a.tar`` -> ``gs://bucket/clips/a.tar``."""
+    return "/".join([folder.rstrip("/") or "/", *names]) if folder else "/".join(names)

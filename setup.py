@@ -1,0 +1,67 @@
+"""Packaging. Import name = folder name, so that Beam's ``--setup_file ./setup.py`` ships exactly what runs here."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+PACKAGES = ["zoetrope", "schemas", "transforms", "pipelines", "trainer", "preview"]
+
+setup(
+    name="zoetrope",
+    version="0.1.0",
+    description="Image-caption corpora in, video-text training data and a trained CLIP2Video out",
+    long_description=(Path(__file__).parent / "README.md").read_text()
+    if (Path(__file__).parent / "README.md").exists()
+    else "",
+    long_description_content_type="text/markdown",
+    python_requires=">=3.11",
+    packages=find_packages(include=[p for name in PACKAGES for p in (name, f"{name}.*")]),
+    include_package_data=True,
+    package_data={"preview": ["assets/*"], "pipelines": ["assets/*"]},
+    install_requires=[
+        "apache-beam[gcp]>=2.70",
+        "aiohttp>=3.12",
+        "av>=14",
+        "braceexpand",
+        "fsspec",
+        "gcsfs",
+        "google-cloud-storage",
+        "gradio>=6",
+        "ijson>=3.3",
+        "kornia>=0.8",
+        "mlcroissant>=1.0.17",
+        "numpy",
+        "open_clip_torch>=3",
+        # opencv-python without its GUI: the same `cv2`, and it imports on workers that have no libGL
+        "opencv-python-headless>=5",
+        "pillow",
+        "pyarrow>=17",
+        "pydantic>=2.8",
+        "pyyaml",
+        "safetensors",
+        "simplejpeg>=1.8",
+        "tensorboard",
+        "torch>=2.6",
+        "torchvision",
+        "tqdm",
+        "webdataset>=1.0",
+    ],
+    extras_require={
+        "dev": [
+            "datasets",
+            "hypothesis",
+            "mypy",
+            "playwright",
+            "pytest",
+            "pytest-timeout",
+            "pytest-xdist",
+            "ruff",
+            "scikit-image",
+            "scikit-learn",
+            "types-PyYAML",
+            "types-tqdm",
+            "wids",
+        ],
+    },
+    entry_points={"console_scripts": ["zoetrope = zoetrope.cli:main"]},
+)

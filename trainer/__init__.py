@@ -1,0 +1,1 @@
+"""Who learns: data loading, CLIP2Video, the interaction module, losses, training, evaluation, search."""

@@ -1,0 +1,37 @@
+"""The public face: what users import, loaded on first use so that nothing heavy happens at import time."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "sample_motion": "transforms.motions",
+    "render": "transforms.render",
+    "animate": "pipelines.animate",
+    "retry": "pipelines.retry",
+    "validate": "pipelines.validate",
+    "motions": "transforms.motions_command",
+    "import_videos": "pipelines.videos",
+    "train": "trainer.train",
+    "evaluate": "trainer.evaluate",
+    "convert": "trainer.convert",
+    "index": "trainer.index",
+    "search": "trainer.search",
+    "preview": "preview.preview",
+    "studio": "preview.studio",
+}
+
+__all__ = ["__version__", *_EXPORTS]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'zoetrope' has no attribute {name!r}")
+    return getattr(importlib.import_module(_EXPORTS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,53 @@
+"""The `zoetrope` command: finds the subcommand's `main(argv) -> int` and turns usage errors into one line and exit 2."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from zoetrope import __version__
+
+COMMANDS = {
+    "animate": ("pipelines.animate", "image-caption pairs in, WebDataset clips out"),
+    "retry": ("pipelines.retry", "make the failed samples of an output, and only those"),
+    "validate": ("pipelines.validate", "check every shard against the manifest"),
+    "motions": ("transforms.motions_command", "list the camera motions, their parameters and ranges"),
+    "preview": ("preview.preview", "see a motion on a picture, as GIF, MP4, WebP or contact sheet"),
+    "studio": ("preview.studio", "look at motions and shards in a local web page"),
+    "import-videos": ("pipelines.videos", "real videos (MSR-VTT, MSVD, VATEX, CSV) in, the same shards out"),
+    "train": ("trainer.train", "pretrain or fine-tune CLIP2Video from shards"),
+    "evaluate": ("trainer.evaluate", "text-video retrieval metrics of a checkpoint"),
+    "convert": ("trainer.convert", "official CLIP2Video or CLIP weights to a checkpoint of ours"),
+    "index": ("trainer.index", "embed shards for search"),
+    "search": ("trainer.search", "search an index by text or picture, coarse to fine"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one subcommand; returns its exit code (0 done, 1 done with too many failures, 2 bad usage or config)."""
+    args = sys.argv[1:] if argv is None else argv
+    if not args or args[0] in ("-h", "--help"):
+        print(_usage())
+        return 0 if args else 2
+    if args[0] in ("-V", "--version"):
+        print(f"zoetrope {__version__}")
+        return 0
+    if args[0] not in COMMANDS:
+        print(f"zoetrope: unknown command {args[0]!r}; commands: {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    from schemas.config import ConfigError
+
+    try:
+        return int(importlib.import_module(COMMANDS[args[0]][0]).main(args[1:]))
+    except ConfigError as error:
+        print(f"zoetrope {args[0]}: {error}", file=sys.stderr)
+        return 2
+
+
+def _usage() -> str:
+    rows = "\n".join(f"  {name:14} {what}" for name, (_, what) in COMMANDS.items())
+    return f"usage: zoetrope COMMAND [options]\n\n{rows}\n\nzoetrope COMMAND --help tells each command's options."
+
+
+if __name__ == "__main__":
+    sys.exit(main())
