@@ -1,4 +1,4 @@
-"""Reading shards: plain tars whose members are ``KEY.ext``, contiguous by key, from a whitelist of types.
+"""Shards, read and written: plain tars whose members are ``KEY.ext``, contiguous by key, from a whitelist of types.
 
 No decoder that could run code is ever applied (webdataset's default ones unpickle ``.pyd`` and ``.pth``), and every
 error names the shard and, where there is one, the key.
@@ -6,11 +6,12 @@ error names the shard and, where there is one, the key.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, cast
 
 from schemas.clip import ClipMeta
 from schemas.storage import open_uri
@@ -51,11 +52,11 @@ def iter_shard(uri: str, *, stream: IO[bytes] | None = None) -> Iterator[RawSamp
     Raises ShardError if the tar is truncated or corrupt, a member's type is not whitelisted, a key repeats, or a
     sample's members are not contiguous.
     """
-    source = stream if stream is not None else open_uri(uri)
+    source = _Tail(stream if stream is not None else open_uri(uri))
     seen: set[str] = set()
     key, members = "", dict[str, bytes]()
     try:
-        with tarfile.open(fileobj=source, mode="r|") as tar:
+        with tarfile.open(fileobj=cast("IO[bytes]", source), mode="r|") as tar:
             for info in tar:
                 if not info.isfile():
                     continue
@@ -75,6 +76,8 @@ def iter_shard(uri: str, *, stream: IO[bytes] | None = None) -> Iterator[RawSamp
                 members[ext] = data
         if members:
             yield RawSample(uri, key, members)
+        if not source.ended():  # tarfile takes a cut between members, or inside a header, for the end
+            raise ShardError(f"{uri}: truncated after key {key}: no end-of-archive mark; make the shard again")
     except (tarfile.TarError, EOFError, OSError) as error:
         after = f" after key {key}" if key else ""
         raise ShardError(
@@ -83,6 +86,27 @@ def iter_shard(uri: str, *, stream: IO[bytes] | None = None) -> Iterator[RawSamp
     finally:
         if stream is None:
             source.close()
+
+
+class _Tail:
+    """A stream that remembers its last bytes, to see whether a tar ended with its mark (1,024 zero bytes)."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._tail = b""
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self._tail = (self._tail + data[-1024:])[-1024:]
+        return data
+
+    def ended(self) -> bool:
+        while self.read(1 << 16):
+            pass
+        return self._tail == bytes(1024)
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 def _member(uri: str, tar: tarfile.TarFile, info: tarfile.TarInfo) -> tuple[str, bytes]:
@@ -98,3 +122,51 @@ def _member(uri: str, tar: tarfile.TarFile, info: tarfile.TarInfo) -> tuple[str,
     if len(data) != info.size:
         raise ShardError(f"{uri}: member {name} is cut off ({len(data)} of {info.size} bytes); make the shard again")
     return name, data
+
+
+class ShardWriter:
+    """Writes samples to a stream as a USTAR tar whose bytes depend on keys and members alone.
+
+    Owner 0/0 without names, mode 0644, time 0. Counts samples and bytes and hashes while writing, so that nothing is read
+    again. `close` writes the end-of-archive blocks and leaves the stream open.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._hash = hashlib.sha256()
+        self.samples = 0
+        self.bytes = 0
+        self.first_key = self.last_key = ""
+
+    def write(self, key: str, members: Mapping[str, bytes]) -> None:
+        """Append one sample: extension -> bytes, in the mapping's order."""
+        blocks = [block for extension, data in members.items() for block in _tar_member(f"{key}.{extension}", data)]
+        self._put(b"".join(blocks))
+        self.samples += 1
+        self.first_key = self.first_key or key
+        self.last_key = key
+
+    def close(self) -> None:
+        """End the archive (two zero blocks, padded to tar's 10,240-byte record)."""
+        self._put(bytes(1024 + -(self.bytes + 1024) % tarfile.RECORDSIZE))
+
+    @property
+    def sha256(self) -> str:
+        """Of everything written so far."""
+        return self._hash.hexdigest()
+
+    def _put(self, data: bytes) -> None:
+        self._stream.write(data)
+        self._hash.update(data)
+        self.bytes += len(data)
+
+
+def sample_size(members: Mapping[str, bytes]) -> int:
+    """Bytes that a sample takes in a shard: headers and padding included."""
+    return sum(512 + len(data) + -len(data) % 512 for data in members.values())
+
+
+def _tar_member(name: str, data: bytes) -> tuple[bytes, bytes, bytes]:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode, info.mtime = len(data), 0o644, 0
+    return info.tobuf(tarfile.USTAR_FORMAT), data, bytes(-len(data) % 512)

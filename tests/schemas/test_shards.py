@@ -1,0 +1,57 @@
+import hashlib
+import io
+import tarfile
+
+import pytest
+
+from schemas.clip import ClipMeta
+from schemas.shards import ShardError, ShardWriter, iter_shard, sample_size
+
+
+def write(samples):
+    out = io.BytesIO()
+    writer = ShardWriter(out)
+    for key, members in samples:
+        writer.write(key, members)
+    writer.close()
+    return out.getvalue(), writer
+
+
+META = ClipMeta(key="a", caption="c", captions=("c",), source="folder", store="still", frames=1, fps=8.0, width=2, height=2)
+
+
+def test_round_trip_is_a_plain_tar_with_fixed_headers():
+    members = {"jpg": b"\xff\xd8x", "txt": b"c", "json": META.to_json()}
+    data, writer = write([("a", members), ("b", {"jpg": b"y" * 700, "txt": b"d"})])
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        infos = tar.getmembers()
+    assert [i.name for i in infos] == ["a.jpg", "a.txt", "a.json", "b.jpg", "b.txt"]
+    assert {(i.mtime, i.uid, i.gid, i.uname, i.mode) for i in infos} == {(0, 0, 0, "", 0o644)}
+    assert writer.sha256 == hashlib.sha256(data).hexdigest()
+    assert (writer.samples, writer.bytes, writer.first_key, writer.last_key) == (2, len(data), "a", "b")
+    assert len(data) % tarfile.RECORDSIZE == 0
+    first, second = iter_shard("mem", stream=io.BytesIO(data))
+    assert first.members == members
+    assert first.meta() == META
+    assert second.members["jpg"] == b"y" * 700
+    assert sample_size(members) == 3 * 1024
+
+
+@pytest.mark.parametrize("cut", [100, 600, 1500, 3000])
+def test_truncated_shard_names_the_shard(tmp_path, cut):
+    data, _ = write([("a", {"jpg": b"y" * 700, "txt": b"d"}), ("b", {"jpg": b"y" * 700, "txt": b"d"})])
+    path = tmp_path / "x.tar"
+    path.write_bytes(data[:cut])
+    with pytest.raises(ShardError, match=r"x\.tar"):
+        list(iter_shard(str(path)))
+
+
+def test_hostile_and_mixed_up_members_are_refused():
+    for samples, words in [
+        ([("a", {"pyd": b"x"})], "a.pyd"),
+        ([("a", {"txt": b"x"}), ("b", {"txt": b"x"}), ("a", {"json": b"{}"})], "key a appears twice"),
+        ([("../a", {"txt": b"x"})], r"\.\./a"),
+    ]:
+        data, _ = write(samples)
+        with pytest.raises(ShardError, match=words):
+            list(iter_shard("mem.tar", stream=io.BytesIO(data)))
