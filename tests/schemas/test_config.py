@@ -1,0 +1,80 @@
+from typing import Literal
+
+import pytest
+from pydantic import Field
+
+from schemas.config import Config, ConfigError, describe, fingerprint, flatten, load_config
+
+
+class Fetch(Config):
+    deadline: float = Field(20.0, gt=0, le=600, description="seconds an image may take")
+    retries: int = Field(2, ge=0, description="further tries")
+
+
+class Job(Config):
+    output: str = Field(description="where to write")
+    store: Literal["frames", "mp4"] = Field("frames", description="what is stored")
+    fetch: Fetch = Field(default_factory=Fetch)
+    size: tuple[int, int] | int = Field(224, description="pixels")
+    names: tuple[str, ...] = Field((), description="some names")
+
+
+def test_yaml_and_overrides_in_order(tmp_path):
+    path = tmp_path / "job.yaml"
+    path.write_text("output: a\nfetch: {deadline: 5}\n")
+    job = load_config(Job, path, ["fetch.retries=7", "output=b", "names=[x,y]", "size=[112, 224]", "output=c=d"])
+    assert job == Job(output="c=d", fetch=Fetch(deadline=5, retries=7), names=("x", "y"), size=(112, 224))
+    assert load_config(Job, None, ["output=clips/*.tar"]).output == "clips/*.tar"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["output=a", "store=webm"], "store = 'webm' is not allowed: it must be one of frames, mp4"),
+        (["output=a", "fetch.deadlin=3"], "unknown field fetch.deadlin; the nearest known field is fetch.deadline"),
+        (["output=a", "deadline=3"], "unknown field deadline; the nearest known field is fetch.deadline"),
+        (["output=a", "fetch.deadline=0"], "fetch.deadline = 0 is not allowed: it must be > 0 and <= 600"),
+        (["output=a", "fetch.retries=-1"], "fetch.retries = -1 is not allowed: it must be >= 0"),
+        (["store=mp4"], "output is required: give it in the config file or as output=..."),
+        (["seed"], "override 'seed': write it as field=value, e.g. seed=7"),
+    ],
+)
+def test_mistakes_are_one_line_that_names_the_fix(overrides, message):
+    with pytest.raises(ConfigError) as caught:
+        load_config(Job, None, overrides)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("text", ["- a\n", "a: [", "\xff\x00"])
+def test_files_that_are_no_config(tmp_path, text):
+    path = tmp_path / "bad.yaml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"bad\.yaml") as caught:
+        load_config(Job, path)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"none\.yaml"):
+        load_config(Job, tmp_path / "none.yaml")
+
+
+def test_yaml_cannot_make_objects(tmp_path):
+    path = tmp_path / "evil.yaml"
+    path.write_text("output: !!python/object/apply:os.system ['true']\n")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(Job, path)
+
+
+def test_fingerprint_sees_values_not_spelling():
+    one, two = Job(output="a"), Job.make({"output": "b", "fetch": {"deadline": 20}})
+    assert fingerprint(one) != fingerprint(two)
+    assert fingerprint(one, without=["output"]) == fingerprint(two, without=["output"])
+    assert fingerprint(one, without=["output", "fetch"]) == fingerprint(
+        Job.make({"output": "b", "fetch": {"deadline": 1}}), without=["output", "fetch"]
+    )
+
+
+def test_help_lists_every_field_with_type_range_default_and_meaning():
+    text = "\n".join(describe(Job))
+    assert "fetch.deadline  (float > 0 and <= 600; default 20.0)\n      seconds an image may take" in text
+    assert "output  (str; required)" in text
+    assert "store  (frames|mp4;" in text
+    assert set(flatten(Job(output="a").to_dict())) == {"output", "store", "fetch.deadline", "fetch.retries", "size", "names"}

@@ -1,0 +1,33 @@
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from schemas.manifest import MANIFEST, MANIFEST_FILE, SAMPLES, SAMPLES_FILE, ShardRow, expand_shards, iter_rows, read_manifest
+
+
+def test_the_manifest_reads_back_locally_and_by_uri(tmp_path):
+    row = ShardRow("00000.tar", 3, 10240, "ab", "a", "c", "f", 0)
+    pq.write_table(pa.Table.from_pylist([vars(row)], MANIFEST), tmp_path / MANIFEST_FILE)
+    assert read_manifest(str(tmp_path)) == [row]
+    assert read_manifest(f"file://{tmp_path}/") == [row]
+    with pytest.raises(FileNotFoundError, match="no manifest there"):
+        read_manifest(str(tmp_path / "other"))
+
+
+def test_rows_are_streamed(tmp_path):
+    rows = [{"key": f"k{i:04d}", "shard": "00000.tar"} for i in range(1000)]
+    pq.write_table(pa.Table.from_pylist(rows, SAMPLES), tmp_path / SAMPLES_FILE)
+    assert [r["key"] for r in iter_rows(str(tmp_path), SAMPLES_FILE, batch_rows=7)] == [r["key"] for r in rows]
+
+
+def test_shards_by_folder_glob_brace_and_name(tmp_path):
+    for i in range(3):
+        (tmp_path / f"{i:05d}.tar").touch()
+    all_three = [str(tmp_path / f"{i:05d}.tar") for i in range(3)]
+    assert expand_shards(str(tmp_path)) == all_three
+    assert expand_shards(f"{tmp_path}/*.tar") == all_three
+    assert expand_shards(f"{tmp_path}/{{00000..00002}}.tar") == all_three
+    assert expand_shards(f"{tmp_path}/00001.tar") == all_three[1:2]
+    assert expand_shards(f"file://{tmp_path}/*.tar") == [f"file://{p}" for p in all_three]
+    with pytest.raises(ValueError, match="nothing matches"):
+        expand_shards(f"{tmp_path}/*.zip")
