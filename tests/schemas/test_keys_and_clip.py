@@ -23,8 +23,9 @@ def test_keys_have_no_dots_slashes_or_capitals():
 def test_key_json_round_trips_exactly():
     quads = np.random.default_rng(0).random((12, 4, 2), dtype=np.float32)
     meta = ClipMeta(
-        key="a", caption="é ☕", captions=("é ☕", "b"), source="folder", store="frames", frames=12, fps=8.0, width=224, height=224,
-        motion="zoom_in", motion_parameters={"zoom": 1.5}, quads=quads_to_json(quads),
+        key="a", caption="é ☕", captions=("é ☕", "b"), source="folder", store="frames",
+        frames=12, fps=8.0, width=224, height=224, motion="zoom_in", motion_parameters={"zoom": 1.5},
+        quads=quads_to_json(quads),
     )  # fmt: skip
     again = ClipMeta.from_json(meta.to_json())
     assert again == meta
@@ -34,5 +35,5 @@ def test_key_json_round_trips_exactly():
 
 @pytest.mark.parametrize("data", [b"[]", b'{"format": 99}', b'{"format": 1}', b'{"key": "a"}'])
 def test_a_json_of_another_kind_is_refused(data):
-    with pytest.raises(ValueError, match="KEY.json"):
+    with pytest.raises(ValueError, match=r"KEY\.json"):
         ClipMeta.from_json(data)
