@@ -1,0 +1,173 @@
+"""The files that tell other readers what lies in an output: sizes.json, wids.json, README.md, croissant.json."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE, ShardRow
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a dataset's card says. Counts over the whole output, not over one run."""
+
+    name: str  # of the output folder
+    config: Mapping[str, Any]  # the resolved config
+    shards: Sequence[ShardRow]
+    samples: int
+    failed: int
+    reasons: Mapping[str, int]  # failure reason -> count
+    version: str  # of zoetrope
+    samples_sha256: str  # of samples.parquet
+
+
+def sizes_json(shards: Sequence[ShardRow]) -> bytes:
+    """open_clip's ``sizes.json``: shard name -> samples."""
+    return _json({row.shard: row.samples for row in shards})
+
+
+def wids_json(name: str, shards: Sequence[ShardRow]) -> bytes:
+    """The wids index (version 1), for random access. Its md5sum is left out: the manifest holds a sha256."""
+    rows = [{"url": row.shard, "nsamples": row.samples, "filesize": row.bytes} for row in shards]
+    return _json({"name": name, "wids_version": 1, "shardlist": rows})
+
+
+def brace_pattern(shards: Sequence[ShardRow]) -> str | None:
+    """``{00000..00331}.tar`` where the names run without a gap, else None (then a glob does)."""
+    names = [row.shard for row in shards]
+    first, last = (names[0], names[-1]) if names else ("", "")
+    stems = [name.removesuffix(".tar") for name in names]
+    if not names or not all(stem.isdigit() and len(stem) == 5 for stem in stems):
+        return None
+    if [int(stem) for stem in stems] != list(range(int(stems[0]), int(stems[0]) + len(stems))):
+        return None
+    return first if first == last else f"{{{stems[0]}..{stems[-1]}}}.tar"
+
+
+def readme_md(facts: Facts) -> bytes:
+    """The dataset's page: what it holds, how to read it, how it was made."""
+    pattern = brace_pattern(facts.shards)
+    total = sum(row.bytes for row in facts.shards)
+    reasons = "".join(
+        f"| `{reason}` | {count} |\n" for reason, count in sorted(facts.reasons.items(), key=lambda r: (-r[1], r[0]))
+    )
+    failures = f"\n| why not | inputs |\n|---|---|\n{reasons}" if reasons else ""
+    reading = pattern or "*.tar"
+    text = f"""# {facts.name}
+
+{facts.samples} clips with captions in {len(facts.shards)} WebDataset shards ({total} bytes), made by Zoetrope {facts.version}.
+{facts.failed} inputs gave no clip; `{FAILURES_FILE}` says why, one row each.
+{failures}
+## What lies here
+
+| file | what |
+|---|---|
+| `{reading}` | the shards: plain tars, members of a sample side by side |
+| `{MANIFEST_FILE}` | a row a shard: samples, bytes, sha256, first and last key |
+| `{SAMPLES_FILE}` | a row a clip: key, shard, caption, motion, size, url |
+| `{FAILURES_FILE}` | a row an input that failed: key, stage, reason, detail, url |
+| `sizes.json`, `wids.json` | the same counts for open_clip and wids |
+| `config.yaml` | the resolved config |
+| `croissant.json` | the dataset in Croissant 1.0 |
+| `report.html`, `report.json` | what the run did |
+
+{_members(facts.config)}
+
+## Reading
+
+```python
+import webdataset as wds
+for sample in wds.WebDataset("{reading if pattern else "00000.tar"}", shardshuffle=False).decode("pil"):
+    print(sample["__key__"], sample["txt"], sorted(sample))
+```
+
+`zoetrope validate .` checks every shard against the manifest.
+
+## Config
+
+```yaml
+{yaml.safe_dump(dict(facts.config), sort_keys=False, allow_unicode=True).rstrip()}
+```
+
+The pictures and captions remain under the terms of the source they came from.
+"""
+    return text.encode()
+
+
+def _members(config: Mapping[str, Any]) -> str:
+    store = config.get("store")
+    extension = dict(config.get("encode") or {}).get("format", "jpg")
+    frames = int(dict(config.get("clip") or {}).get("frames", 12))
+    what = {
+        "frames": f"`KEY.000.{extension}` to `KEY.{frames - 1:03d}.{extension}`, the frames",
+        "mp4": "`KEY.mp4`, the clip in H.264",
+        "still": "`KEY.jpg`, the still, to be animated when read along the `quads` in KEY.json",
+    }.get(str(store), "the frames")
+    return f"Members of a sample: {what}; `KEY.txt`, the caption; `KEY.json`, everything else."
+
+
+def croissant_json(facts: Facts, *, published: str) -> bytes:
+    """The dataset in Croissant 1.0, written and validated by mlcroissant. `published` is an ISO date."""
+    import datetime
+
+    import mlcroissant as mlc
+
+    logging.getLogger("absl").setLevel(logging.ERROR)  # its recommendations (citeAs) are for published papers
+    types = {
+        "key": mlc.DataType.TEXT,
+        "shard": mlc.DataType.TEXT,
+        "caption": mlc.DataType.TEXT,
+        "motion": mlc.DataType.TEXT,
+        "frames": mlc.DataType.INTEGER,
+        "width": mlc.DataType.INTEGER,
+        "height": mlc.DataType.INTEGER,
+        "source": mlc.DataType.TEXT,
+        "url": mlc.DataType.TEXT,
+        "image_id": mlc.DataType.TEXT,
+    }
+    fields = [
+        mlc.Field(
+            id=f"samples/{name}",
+            name=name,
+            description=name,
+            data_types=[kind],
+            source=mlc.Source(file_object=SAMPLES_FILE, extract=mlc.Extract(column=name)),
+        )
+        for name, kind in types.items()
+    ]
+    metadata = mlc.Metadata(
+        name=facts.name,
+        description=f"{facts.samples} clips with captions for video-text training, in WebDataset shards.",
+        license=["the terms of the source of the pictures and captions"],
+        version="1.0.0",
+        date_published=datetime.datetime.fromisoformat(published),
+        distribution=[
+            mlc.FileObject(
+                id=SAMPLES_FILE,
+                name=SAMPLES_FILE,
+                description="A row a clip.",
+                content_url=SAMPLES_FILE,
+                encoding_formats=["application/x-parquet"],
+                sha256=facts.samples_sha256,
+            ),
+            mlc.FileSet(
+                id="shards",
+                name="shards",
+                description="WebDataset shards, checked by manifest.parquet.",
+                includes=["*.tar"],
+                encoding_formats=["application/x-tar"],
+            ),
+        ],
+        record_sets=[mlc.RecordSet(id="samples", name="samples", key=["samples/key"], fields=fields)],
+    )
+    return (json.dumps(metadata.to_json(), indent=2, ensure_ascii=False, default=str) + "\n").encode()
+
+
+def _json(values: Any) -> bytes:
+    return (json.dumps(values, indent=1) + "\n").encode()

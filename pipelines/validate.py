@@ -1,0 +1,219 @@
+"""`zoetrope validate OUTPUT`: every shard against the manifest, every member against its KEY.json."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from tqdm import tqdm
+
+from schemas.clip import ClipMeta
+from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE, ShardRow, iter_rows, read_manifest
+from schemas.shards import RawSample, ShardError, iter_shard
+from schemas.storage import exists, glob_uris, join, open_uri
+
+MOST_PROBLEMS_A_SHARD = 5  # further ones of the same shard are counted, not told
+
+
+@dataclass
+class Validation:
+    """What was looked at, and what is wrong with it, one line each."""
+
+    shards: int = 0
+    samples: int = 0
+    bytes: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+class _HashingReader:
+    """A stream that hashes and counts what is read, so that a shard is read once for its checksum and its samples."""
+
+    def __init__(self, uri: str) -> None:
+        self._stream = open_uri(uri)
+        self._hash = hashlib.sha256()
+        self.bytes = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data: bytes = self._stream.read(size)
+        self._hash.update(data)
+        self.bytes += len(data)
+        return data
+
+    def finish(self) -> str:
+        while self.read(1 << 20):
+            pass
+        self._stream.close()
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """Left to `finish`: what follows a broken member still counts for the checksum."""
+
+
+def validate(output: str, *, decode: bool = True, workers: int | None = None, progress: bool = False) -> Validation:
+    """Check an output folder (local or URI).
+
+    `decode` also decodes every frame, clip and still; without it members are only counted and hashed. `workers` is the
+    number of shards looked at together (default: all cores). Raises FileNotFoundError if there is no manifest.
+    """
+    rows = read_manifest(output)
+    result = Validation()
+    indexed = _indexed_keys(output)
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        checks = pool.map(lambda row: _check_shard(output, row, indexed.get(row.shard), decode), rows)
+        for row, problems in zip(rows, tqdm(checks, total=len(rows), unit="shard", disable=not progress), strict=True):
+            result.shards += 1
+            result.samples += row.samples
+            result.bytes += row.bytes
+            result.problems += problems[:MOST_PROBLEMS_A_SHARD]
+            if len(problems) > MOST_PROBLEMS_A_SHARD:
+                result.problems.append(f"{row.shard}: and {len(problems) - MOST_PROBLEMS_A_SHARD} more problems")
+    result.problems += _check_folder(output, rows, indexed)
+    return result
+
+
+def _indexed_keys(output: str) -> dict[str, tuple[int, str]]:
+    """Shard -> (number of rows in samples.parquet, digest of their keys in order)."""
+    counts: dict[str, int] = {}
+    digests: dict[str, hashlib._Hash] = {}
+    if not exists(join(output, SAMPLES_FILE)):
+        return {}
+    for row in iter_rows(output, SAMPLES_FILE):
+        shard = row["shard"]
+        counts[shard] = counts.get(shard, 0) + 1
+        digests.setdefault(shard, hashlib.sha256()).update(row["key"].encode() + b"\n")
+    return {shard: (count, digests[shard].hexdigest()) for shard, count in counts.items()}
+
+
+def _check_shard(output: str, row: ShardRow, indexed: tuple[int, str] | None, decode: bool) -> list[str]:
+    """Every problem of one shard, each a line that begins with its name."""
+    uri = join(output, row.shard)
+    problems: list[str] = []
+    keys: list[str] = []
+    digest = hashlib.sha256()
+    try:
+        reader = _HashingReader(uri)
+    except OSError as error:
+        return [f"{row.shard}: cannot be opened: {error}; remove its record and run animate again, or restore the file"]
+    try:
+        for sample in iter_shard(row.shard, stream=reader):  # type: ignore[arg-type]
+            keys.append(sample.key)
+            digest.update(sample.key.encode() + b"\n")
+            problems += [f"{row.shard}: {sample.key}: {text}" for text in _check_sample(sample, decode)]
+    except ShardError as error:
+        problems.append(str(error) if str(error).startswith(row.shard) else f"{row.shard}: {error}")
+    sha256 = reader.finish()
+    expected = (row.bytes, row.sha256, row.samples, row.first_key, row.last_key)
+    found = (reader.bytes, sha256, len(keys), keys[0] if keys else "", keys[-1] if keys else "")
+    names = ("bytes", "sha256", "samples", "first key", "last key")
+    differing = [f"{n} {f} instead of {e}" for n, e, f in zip(names, expected, found, strict=True) if e != f]
+    if differing:
+        problems.insert(0, f"{row.shard}: not what the manifest says: {', '.join(differing)}")
+    if keys != sorted(keys):
+        problems.append(f"{row.shard}: keys are not in order")
+    if indexed is not None and indexed != (len(keys), digest.hexdigest()):
+        problems.append(f"{row.shard}: {SAMPLES_FILE} lists {indexed[0]} samples with other keys than the shard's {len(keys)}")
+    return problems
+
+
+def _check_sample(sample: RawSample, decode: bool) -> Iterator[str]:
+    """What is wrong with one sample."""
+    try:
+        meta = ClipMeta.from_json(sample.members["json"])
+        text = sample.members["txt"].decode()
+    except (KeyError, ValueError) as error:
+        yield f"member missing or unreadable: {error}"
+        return
+    if meta.key != sample.key:
+        yield f"KEY.json says key {meta.key}"
+    if text != meta.caption or not text:
+        yield f"KEY.txt {text[:40]!r} is not the caption in KEY.json"
+    quads = meta.quads_T42()
+    if meta.kind == "animated" and (len(quads) != meta.frames or not ((quads >= 0) & (quads <= 1)).all()):
+        yield f"quads: {len(quads)} for {meta.frames} frames, or a corner outside the picture"
+    if decode:
+        yield from _check_pixels(sample, meta)
+
+
+def _check_pixels(sample: RawSample, meta: ClipMeta) -> Iterator[str]:
+    """Decode what is stored: frames of the right number and size, a whole clip, or a whole still."""
+    try:
+        if meta.store == "mp4":
+            from transforms.video import decode_mp4
+
+            shapes = [frame.shape[:2] for frame in decode_mp4(sample.members["mp4"])]
+        elif meta.store == "frames":
+            shapes = [_decode(data).shape[:2] for data in sample.frames]
+        else:
+            still = [data for name, data in sample.members.items() if name in ("jpg", "png", "webp")]
+            shapes = [(meta.height, meta.width)] * meta.frames if len(still) == 1 and _decode(still[0]).size else []
+    except Exception as error:  # a decoder may raise anything on hostile bytes; every kind means the same here
+        yield f"does not decode: {' '.join(str(error).split())[:200]}"
+        return
+    if len(shapes) != meta.frames:
+        yield f"{len(shapes)} frames instead of {meta.frames}"
+    if any(shape != (meta.height, meta.width) for shape in shapes):
+        yield f"frames of {sorted(set(shapes))} (height, width) instead of {(meta.height, meta.width)}"
+
+
+def _decode(data: bytes) -> np.ndarray:
+    from transforms.pictures import PictureLimits, decode
+
+    return decode(data, PictureLimits(min_side=1, max_aspect=100.0)).image_HWC
+
+
+def _check_folder(output: str, rows: list[ShardRow], indexed: dict[str, tuple[int, str]]) -> list[str]:
+    """What is wrong beside the shards: tars that no manifest row names, indexes that disagree."""
+    problems = []
+    named = {row.shard for row in rows}
+    if len(named) != len(rows):
+        problems.append(f"{MANIFEST_FILE}: a shard is named twice")
+    for uri in glob_uris(join(output, "*.tar")):
+        name = uri.rsplit("/", 1)[-1]
+        if name not in named:
+            problems.append(f"{name}: not in {MANIFEST_FILE}; run the job again to finish it, or remove the file")
+    for shard in sorted(set(indexed) - named):
+        problems.append(f"{SAMPLES_FILE}: names {shard}, which {MANIFEST_FILE} does not")
+    missing = [row.shard for row in rows if row.shard not in indexed]
+    if missing:
+        problems.append(f"{SAMPLES_FILE}: has no rows for {', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}")
+    sizes = join(output, "sizes.json")
+    if exists(sizes):
+        with open_uri(sizes) as stream:
+            if json.load(stream) != {row.shard: row.samples for row in rows}:
+                problems.append(f"sizes.json: does not agree with {MANIFEST_FILE}")
+    return problems
+
+
+def main(argv: list[str]) -> int:
+    """The command: 0 all well, 1 something is wrong (each named), 2 not an output."""
+    parser = argparse.ArgumentParser(prog="zoetrope validate", description=__doc__)
+    parser.add_argument("output", help="the folder or URI that `zoetrope animate` wrote")
+    parser.add_argument("--no-decode", action="store_true", help="check counts and checksums, but decode no pictures")
+    parser.add_argument("--workers", type=int, default=None, help="shards looked at together (default: all cores)")
+    args = parser.parse_args(argv)
+    try:
+        result = validate(args.output, decode=not args.no_decode, workers=args.workers, progress=sys.stderr.isatty())
+    except (FileNotFoundError, ValueError) as error:
+        print(f"zoetrope validate: {error}", file=sys.stderr)
+        return 2
+    for problem in result.problems:
+        print(problem)
+    if result.ok:
+        print(
+            f"{args.output}: {result.shards} shards, {result.samples} samples, {result.bytes} bytes: all as the manifest says"
+        )
+        return 0
+    print(f"{args.output}: {len(result.problems)} problems in {result.shards} shards", file=sys.stderr)
+    return 1
