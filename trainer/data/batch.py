@@ -1,0 +1,101 @@
+"""Batches as they travel from a worker to the device: uint8 pixels, token ids, identities, and the reader's cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainer.data.decode import Decoded
+from trainer.data.order import Cursor
+from trainer.data.shards import Dropped
+
+Tokenize = Callable[[Sequence[str]], tuple[Tensor, Tensor]]  # captions -> ids [C,L], mask [C,L] (1 = a token), both int64
+
+
+@dataclass
+class Batch:
+    """B samples with C captions (C = B in training). F of the samples came as frames, S as stills; F + S = B.
+
+    Pictures of different sizes lie one after another in one tensor, so that a batch crosses to the device in few copies.
+    """
+
+    keys: list[str]
+    captions: list[str]
+    video_ids: Tensor  # int64 [B]
+    token_ids: Tensor  # int64 [C,L]
+    token_mask: Tensor  # int64 [C,L]
+    caption_video: Tensor  # int64 [C], the sample in this batch that a caption describes
+    frame_mask: Tensor  # int64 [B,T], 1 = a frame
+    frames: Tensor  # uint8 [F,T,h,w,3], padding is 0
+    frame_rows: Tensor  # int64 [F], where in the batch those samples stand
+    pixels: Tensor  # uint8 [P], pictures of the stills, RGB, row by row
+    picture_sizes: list[tuple[int, int]]  # S of (height, width)
+    quads: Tensor  # float32 [S,T,4,2], padded by repeating the last view
+    still_rows: Tensor  # int64 [S]
+    cursor: Cursor = Cursor()  # of the worker that made the batch, after it
+    dropped: tuple[Dropped, ...] = ()  # what that worker left out since its last batch
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def pictures(self) -> list[Tensor]:
+        """The stills' pictures, uint8 [H,W,3], as views of `pixels`."""
+        parts = self.pixels.split([height * width * 3 for height, width in self.picture_sizes])
+        return [part.view(*size, 3) for part, size in zip(parts, self.picture_sizes, strict=True)]
+
+    def pin_memory(self) -> Batch:
+        """Called by the DataLoader: page-locked tensors can be copied to the device while it computes."""
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    def to(self, device: torch.device) -> Batch:
+        """A copy on the device, without waiting for it."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Batch(**{name: function(value) if isinstance(value, Tensor) else value for name, value in values.items()})
+
+
+def collate(samples: Sequence[Decoded], tokenize: Tokenize, *, max_frames: int, size: tuple[int, int]) -> Batch:
+    """Put decoded samples together; clips are padded to `max_frames` = T."""
+    moving = [i for i, sample in enumerate(samples) if sample.frames_THWC is not None]
+    stills = [i for i, sample in enumerate(samples) if sample.frames_THWC is None]
+    frame_mask = torch.zeros(len(samples), max_frames, dtype=torch.int64)
+    frames = torch.zeros(len(moving), max_frames, *size, 3, dtype=torch.uint8)
+    for row, i in enumerate(moving):
+        clip = samples[i].frames_THWC
+        assert clip is not None  # noqa: S101 - narrows the type
+        frames[row, : len(clip)] = torch.from_numpy(np.ascontiguousarray(clip))
+        frame_mask[i, : len(clip)] = 1
+    pictures = [p for i in stills if (p := samples[i].picture_HWC) is not None]
+    paths = [q for i in stills if (q := samples[i].quads_T42) is not None]
+    for i, path in zip(stills, paths, strict=True):
+        frame_mask[i, : len(path)] = 1
+    captions = [caption for sample in samples for caption in sample.captions]
+    token_ids, token_mask = tokenize(captions)
+    return Batch(
+        keys=[sample.key for sample in samples],
+        captions=captions,
+        video_ids=torch.tensor([sample.video_id for sample in samples], dtype=torch.int64),
+        token_ids=token_ids,
+        token_mask=token_mask,
+        caption_video=torch.tensor([i for i, sample in enumerate(samples) for _ in sample.captions], dtype=torch.int64),
+        frame_mask=frame_mask,
+        frames=frames,
+        frame_rows=torch.tensor(moving, dtype=torch.int64),
+        pixels=torch.from_numpy(np.concatenate([p.reshape(-1) for p in pictures]) if pictures else np.empty(0, np.uint8)),
+        picture_sizes=[(p.shape[0], p.shape[1]) for p in pictures],
+        quads=_padded(paths, max_frames),
+        still_rows=torch.tensor(stills, dtype=torch.int64),
+    )
+
+
+def _padded(paths: Sequence[np.ndarray], frames: int) -> Tensor:
+    if not paths:
+        return torch.empty(0, frames, 4, 2)
+    padded = [np.concatenate([path, np.repeat(path[-1:], frames - len(path), axis=0)]) for path in paths]
+    return torch.from_numpy(np.stack(padded).astype(np.float32))

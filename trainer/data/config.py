@@ -1,0 +1,35 @@
+"""What to read and how: the `data` section of a training config."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from schemas.config import Config
+
+
+class DataConfig(Config):
+    """Shards, workers, shuffling, and how stills are animated."""
+
+    shards: str | list[str] = Field(description="training shards: a folder, a glob or a brace range, local or gs://; or a list")
+    eval_shards: str | list[str] | None = Field(
+        default=None, description="shards to evaluate on during training; none: no evaluation and no `best`"
+    )
+    workers: int = Field(default=4, ge=0, le=256, description="decoding processes of each rank; 0: in the training process")
+    batches_ahead: int = Field(default=4, ge=1, le=64, description="ready batches that each worker keeps waiting")
+    shuffle_samples: int = Field(
+        default=2000, ge=0, description="encoded samples in each worker's shuffle buffer; 0: shards are shuffled, samples not"
+    )
+    shuffle_megabytes: int = Field(default=256, ge=1, description="at most this much memory for each worker's shuffle buffer")
+    read_ahead: int = Field(default=64, ge=0, description="samples that a thread reads ahead of each worker; 0: no thread")
+    camera: Literal["fresh", "stored"] = Field(
+        default="fresh", description="camera path over a `still` in training: drawn anew every epoch, or as stored"
+    )
+    motions: Any = Field(default=None, description="mix of motions that fresh paths are drawn from; none: the standard mix")
+    max_frames: int = Field(default=12, ge=1, le=100, description="frames of a clip; more are sampled evenly, fewer are padded")
+    max_words: int = Field(default=32, ge=4, le=77, description="tokens of a caption, start and end marks included")
+    broken_shards: Literal["skip", "error"] = Field(
+        default="skip", description="a truncated or unreadable shard: use what can be read and say so, or stop"
+    )
+    eval_batch_size: int = Field(default=32, ge=1, description="videos in a batch when evaluating")

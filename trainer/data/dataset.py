@@ -1,0 +1,133 @@
+"""The datasets that the loader's workers iterate: endless for training, once through for evaluation."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+
+from torch.utils.data import IterableDataset, get_worker_info
+
+from schemas.keys import derive_seed
+from schemas.shards import RawSample, ShardError
+from trainer.data.batch import Batch
+from trainer.data.config import DataConfig
+from trainer.data.decode import Decoded, Decoder
+from trainer.data.order import Cursor, share, shuffled
+from trainer.data.shards import Dropped, read_ahead, read_shards
+
+Collate = Callable[[Sequence[Decoded]], Batch]
+HOPELESS = 100  # broken samples or shards in a row after which it is not the samples
+
+
+class TrainingStream(IterableDataset[Batch]):
+    """Full batches without end; the order depends on (shards, seed, slot, slots) alone, so it can be gone back into.
+
+    Worker i of the DataLoader plays slot (i + first) of the rank: the loader asks its workers in turn from 0, and after a
+    resume it must be the turn of the slot that would have been next.
+    """
+
+    def __init__(
+        self,
+        shards: Sequence[str],
+        config: DataConfig,
+        decode: Decoder,
+        collate: Collate,
+        *,
+        batch_size: int,
+        seed: int,
+        rank: int,
+        world: int,
+        cursors: Sequence[Cursor],
+        first: int = 0,
+    ) -> None:
+        super().__init__()
+        self._shards, self._config, self._decode, self._collate = list(shards), config, decode, collate
+        self._batch_size, self._seed, self._rank, self._world = batch_size, seed, rank, world
+        self._cursors, self._first = list(cursors), first
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = get_worker_info()
+        local = ((worker.id if worker else 0) + self._first) % len(self._cursors)
+        dropped: list[Dropped] = []
+        samples: list[Decoded] = []
+        in_a_row = 0
+
+        def drop(what: Dropped) -> None:
+            nonlocal in_a_row
+            dropped.append(what)
+            in_a_row += 1
+            if in_a_row >= HOPELESS:
+                raise ShardError(f"{HOPELESS} samples in a row could not be used; the last: {what}")
+
+        for cursor, sample in self._raw(local, drop):
+            try:
+                samples.append(self._decode(sample, cursor.epoch))
+                in_a_row = 0
+            except Exception as error:  # any decoder may raise anything on hostile bytes; it becomes a counted, named drop
+                drop(Dropped(sample.shard, sample.key, _one_line(error)))
+            if len(samples) == self._batch_size:
+                batch = self._collate(samples)
+                batch.cursor, batch.dropped = cursor, tuple(dropped)
+                samples.clear()
+                dropped.clear()
+                yield batch
+
+    def _raw(self, local: int, drop: Callable[[Dropped], None]) -> Iterator[tuple[Cursor, RawSample]]:
+        """Undecoded samples from the cursor on; with each the cursor after it. What was taken before is read, not decoded."""
+        slot, slots = local * self._world + self._rank, self._world * len(self._cursors)
+        start = self._cursors[local]
+        epoch = start.epoch
+        while True:
+            mine = share(self._shards, seed=self._seed, epoch=epoch, slot=slot, slots=slots)
+            samples = read_ahead(read_shards(mine, policy=self._config.broken_shards, on_broken=drop), self._config.read_ahead)
+            rng = random.Random(derive_seed(self._seed, "buffer", epoch, slot))
+            buffered = shuffled(
+                samples,
+                rng,
+                max_samples=self._config.shuffle_samples,
+                max_bytes=self._config.shuffle_megabytes * 2**20,
+            )
+            for taken, sample in enumerate(buffered, start=1):
+                if epoch > start.epoch or taken > start.taken:
+                    yield Cursor(epoch, taken), sample
+            epoch += 1
+
+
+class EvaluationStream(IterableDataset[Batch]):
+    """Every sample once, in shard order, shards split over the workers; the last batch may be smaller."""
+
+    def __init__(
+        self, shards: Sequence[str], config: DataConfig, decode: Decoder, collate: Collate, *, batch_size: int
+    ) -> None:
+        super().__init__()
+        self._shards, self._config, self._decode, self._collate = list(shards), config, decode, collate
+        self._batch_size = batch_size
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = get_worker_info()
+        mine = self._shards[worker.id :: worker.num_workers] if worker else self._shards
+        dropped: list[Dropped] = []
+        samples: list[Decoded] = []
+
+        def batch() -> Batch:
+            made = self._collate(samples)
+            made.dropped = tuple(dropped)
+            samples.clear()
+            dropped.clear()
+            return made
+
+        raw = read_shards(mine, policy=self._config.broken_shards, on_broken=dropped.append)
+        for sample in read_ahead(raw, self._config.read_ahead):
+            try:
+                samples.append(self._decode(sample, 0))
+            except Exception as error:  # as in training
+                dropped.append(Dropped(sample.shard, sample.key, _one_line(error)))
+            if len(samples) == self._batch_size:
+                yield batch()
+        if samples:
+            yield batch()
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())[:300]
+    return text if isinstance(error, ValueError | OSError) and text else f"{type(error).__name__}: {text}"

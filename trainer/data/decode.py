@@ -1,0 +1,156 @@
+"""From a sample's bytes to uint8 frames, or to a picture and the camera's path over it. Runs in the loader's workers.
+
+Only decoders of pictures and videos are ever applied to a member; nothing in a shard can run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import simplejpeg
+
+from schemas.clip import ClipMeta
+from schemas.keys import derive_seed
+from schemas.shards import RawSample
+from trainer.data.config import DataConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One sample, ready to be collated: either frames, or a picture with the camera's path."""
+
+    key: str
+    video_id: int  # int64; equal for samples of the same picture or video
+    captions: tuple[str, ...]  # one in training, all in evaluation
+    frames_THWC: np.ndarray | None  # uint8 RGB, T <= max_frames
+    picture_HWC: np.ndarray | None  # uint8 RGB, any size
+    quads_T42: np.ndarray | None  # float32, fractions of the picture; T <= max_frames
+
+
+class Decoder:
+    """Decodes samples for training (one caption, the camera drawn anew each epoch) or evaluation (all captions, as stored)."""
+
+    def __init__(self, config: DataConfig, *, size: tuple[int, int], seed: int, training: bool) -> None:
+        """`size`: height and width that the model takes, in pixels."""
+        self._config, self._size, self._seed, self._training = config, size, seed, training
+
+    def __call__(self, sample: RawSample, epoch: int) -> Decoded:
+        """Decode one sample. Raises ValueError or OSError if a member is missing or broken."""
+        meta = sample.meta()
+        fresh = self._training and self._config.camera == "fresh"
+        frames_THWC = picture_HWC = quads_T42 = None
+        if meta.store == "still":
+            picture_HWC = decode_picture(_member(sample, ("jpg", "jpeg", "png", "webp")))
+            quads_T42 = self._draw(sample.key, epoch, picture_HWC) if fresh else self._stored(meta)
+            picture_HWC = _reduced(picture_HWC, quads_T42, self._size)
+        elif meta.store == "mp4":
+            frames_THWC = decode_mp4(_member(sample, ("mp4",)), self._config.max_frames, self._size)
+        else:
+            frames_THWC = decode_frames(sample.frames, self._config.max_frames, self._size)
+        captions = self._captions(sample, meta, epoch, moved=fresh and meta.store == "still")
+        return Decoded(sample.key, video_id(meta), captions, frames_THWC, picture_HWC, quads_T42)
+
+    def _draw(self, key: str, epoch: int, picture_HWC: np.ndarray) -> np.ndarray:
+        from transforms.mix import draw
+
+        height, width = picture_HWC.shape[:2]
+        seed = derive_seed(self._seed, key, "epoch", epoch)
+        trajectory = draw(
+            self._config.motions, seed=seed, image_size=(height, width), frames=self._config.max_frames, size=self._size
+        )
+        return trajectory.quads_T42
+
+    def _stored(self, meta: ClipMeta) -> np.ndarray:
+        quads_T42 = meta.quads_T42()
+        if not len(quads_T42):
+            raise ValueError("KEY.json has no quads to animate the still by")
+        return quads_T42[sample_indices(len(quads_T42), self._config.max_frames)]
+
+    def _captions(self, sample: RawSample, meta: ClipMeta, epoch: int, *, moved: bool) -> tuple[str, ...]:
+        """All captions in evaluation, one of them in training.
+
+        A phrase that says what the camera does belongs to the stored path: it is left out where the path is drawn anew.
+        """
+        captions = meta.captions or ((meta.caption,) if meta.caption else ())
+        if not captions:
+            raise ValueError("no caption")
+        if not self._training:
+            return captions
+        chosen = random.Random(derive_seed(self._seed, sample.key, "caption", epoch)).choice(captions)
+        return (f"{chosen} {meta.motion_phrase}",) if meta.motion_phrase and not moved else (chosen,)
+
+
+def video_id(meta: ClipMeta) -> int:
+    """A signed 64-bit hash of the picture's or video's identity, so that equal ones can be told in a batch of tensors."""
+    text = f"{meta.source}\x1f{meta.image_id or meta.key}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def sample_indices(count: int, limit: int) -> np.ndarray:
+    """Indices of at most `limit` of `count` frames, evenly spaced with first and last kept (as CLIP2Video picks them)."""
+    return np.arange(count) if count <= limit else np.linspace(0, count - 1, limit, dtype=int)
+
+
+def decode_picture(data: bytes) -> np.ndarray:
+    """JPEG, PNG or WebP bytes as uint8 RGB [H,W,3]. Raises ValueError."""
+    if data[:2] == b"\xff\xd8":
+        return simplejpeg.decode_jpeg(data, colorspace="RGB")
+    import cv2
+
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
+    if picture is None:
+        raise ValueError("not a JPEG, PNG or WebP picture")
+    return picture
+
+
+def decode_frames(members: list[bytes], limit: int, size: tuple[int, int]) -> np.ndarray:
+    """Encoded frames as uint8 [T,h,w,3], at most `limit` of them, evenly spaced."""
+    if not members:
+        raise ValueError("no frames")
+    return np.stack([fit(decode_picture(members[i]), size) for i in sample_indices(len(members), limit)])
+
+
+def decode_mp4(data: bytes, limit: int, size: tuple[int, int]) -> np.ndarray:
+    """A video's frames as uint8 [T,h,w,3], at most `limit` of them, evenly spaced over what could be decoded."""
+    import av
+
+    with av.open(io.BytesIO(data)) as container:
+        if not container.streams.video:
+            raise ValueError("no video stream")
+        stream = container.streams.video[0]
+        stream.thread_type = "NONE"  # the workers are the parallelism
+        frames = list(container.decode(stream))  # as YUV: only those that are used are converted
+    if not frames:
+        raise ValueError("no frames")
+    return np.stack([fit(frames[i].to_ndarray(format="rgb24"), size) for i in sample_indices(len(frames), limit)])
+
+
+def fit(frame_HWC: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A frame at the model's size: as it is if it has it, else CLIP's way, bicubic by the tighter side and centre crop."""
+    height, width = frame_HWC.shape[:2]
+    if (height, width) == size:
+        return frame_HWC
+    from PIL import Image
+
+    scale = max(size[0] / height, size[1] / width)
+    to = max(size[0], round(height * scale)), max(size[1], round(width * scale))
+    resized = Image.fromarray(frame_HWC).resize((to[1], to[0]), Image.Resampling.BICUBIC)
+    top, left = (to[0] - size[0]) // 2, (to[1] - size[1]) // 2
+    return np.asarray(resized)[top : top + size[0], left : left + size[1]]
+
+
+def _reduced(picture_HWC: np.ndarray, quads_T42: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    from transforms.render import reduce_for
+
+    return reduce_for(picture_HWC, quads_T42, size=size)
+
+
+def _member(sample: RawSample, names: tuple[str, ...]) -> bytes:
+    for name in names:
+        if name in sample.members:
+            return sample.members[name]
+    raise ValueError(f"KEY.{names[0]} is missing; the sample has {', '.join(sample.members)}")

@@ -1,0 +1,162 @@
+"""The loaders: worker processes in front, batches in a fixed order behind, and a state to go on from exactly."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from schemas.config import ConfigError
+from schemas.keys import derive_seed
+from trainer.data.batch import Batch, Tokenize, collate
+from trainer.data.config import DataConfig
+from trainer.data.dataset import EvaluationStream, TrainingStream
+from trainer.data.decode import Decoder
+from trainer.data.order import Cursor, check_slots
+from trainer.data.shards import Dropped, ShardSet
+
+
+@dataclass(frozen=True)
+class LoaderState:
+    """Where a rank's loader stands: JSON values alone. Valid for the same shards, seed, ranks, workers and batch size."""
+
+    batches: int  # handed out by this rank
+    cursors: tuple[Cursor, ...]  # one a worker
+    made_for: dict[str, Any]  # what the order depends on
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> LoaderState:
+        """The state back from JSON values."""
+        return cls(int(values["batches"]), tuple(Cursor(**c) for c in values["cursors"]), dict(values["made_for"]))
+
+
+class TrainingLoader:
+    """Endless batches of one rank. Iterate it once; `state()` between batches says how to go on after the last one taken."""
+
+    def __init__(
+        self,
+        shards: ShardSet,
+        config: DataConfig,
+        tokenize: Tokenize,
+        *,
+        size: tuple[int, int],
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        state: LoaderState | None = None,
+        pin_memory: bool = False,
+    ) -> None:
+        """Raises ConfigError if there are fewer shards than readers, or if `state` belongs to another order.
+
+        size: height and width the model takes; batch_size: samples a rank takes at a time.
+        """
+        check_slots(len(shards.uris), world, config.workers)
+        readers = max(config.workers, 1)
+        self._made_for = {
+            "shards": derive_seed(0, "\n".join(shards.uris)),
+            "seed": seed,
+            "rank": rank,
+            "ranks": world,
+            "data.workers": config.workers,
+            "data.shuffle_samples": config.shuffle_samples,
+            "data.shuffle_megabytes": config.shuffle_megabytes,
+            "batch size of a rank": batch_size,
+        }
+        self._batches = 0
+        self._cursors = [Cursor()] * readers
+        if state is not None:
+            self._check(state)
+            self._batches, self._cursors = state.batches, list(state.cursors)
+        self.dropped: Counter[str] = Counter()  # by reason, since this loader was made
+        self._fresh_drops: list[Dropped] = []
+        stream = TrainingStream(
+            shards.uris,
+            config,
+            Decoder(config, size=size, seed=seed, training=True),
+            partial(collate, tokenize=tokenize, max_frames=config.max_frames, size=size),
+            batch_size=batch_size,
+            seed=seed,
+            rank=rank,
+            world=world,
+            cursors=tuple(self._cursors),
+            first=self._batches % readers,
+        )
+        self._loader = _data_loader(stream, config.workers, config.batches_ahead, pin_memory)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in self._loader:
+            self._cursors[self._batches % len(self._cursors)] = batch.cursor
+            self._batches += 1
+            self._fresh_drops.extend(batch.dropped)
+            self.dropped.update(drop.reason for drop in batch.dropped)
+            yield batch
+
+    def state(self) -> LoaderState:
+        """After the last batch that was taken."""
+        return LoaderState(self._batches, tuple(self._cursors), self._made_for)
+
+    def take_dropped(self) -> list[Dropped]:
+        """What was left out since the last call."""
+        dropped, self._fresh_drops = self._fresh_drops, []
+        return dropped
+
+    def _check(self, state: LoaderState) -> None:
+        for name, value in self._made_for.items():
+            if state.made_for.get(name) != value:
+                was, now = (f" was {state.made_for.get(name)!r}, is {value!r}", "") if name != "shards" else (" differ", "")
+                raise ConfigError(
+                    f"resume: {name}{was}{now}; the order of samples depends on it: set it back, or start a new run with init="
+                )
+
+
+def evaluation_loader(
+    shards: ShardSet, config: DataConfig, tokenize: Tokenize, *, size: tuple[int, int], seed: int = 0, pin_memory: bool = False
+) -> DataLoader[Batch]:
+    """Every sample once with all its captions; stills are animated along their stored path."""
+    stream = EvaluationStream(
+        shards.uris,
+        config,
+        Decoder(config, size=size, seed=seed, training=False),
+        partial(collate, tokenize=tokenize, max_frames=config.max_frames, size=size),
+        batch_size=config.eval_batch_size,
+    )
+    return _data_loader(stream, min(config.workers, len(shards.uris)), config.batches_ahead, pin_memory)
+
+
+def _data_loader(
+    stream: TrainingStream | EvaluationStream, workers: int, batches_ahead: int, pin_memory: bool
+) -> DataLoader[Batch]:
+    return DataLoader(
+        stream,
+        batch_size=None,  # the stream makes the batches, in the worker
+        collate_fn=_as_is,
+        num_workers=workers,
+        prefetch_factor=batches_ahead if workers else None,
+        pin_memory=pin_memory,
+        worker_init_fn=_start_worker,
+        generator=torch.Generator(),  # its own, so that making a loader draws nothing from the run's random state
+    )
+
+
+def _as_is(batch: Batch) -> Batch:
+    return batch
+
+
+def _start_worker(index: int) -> None:
+    """One thread a worker; Ctrl-C is the training process's to handle, which still needs its batches to end in order."""
+    import cv2
+
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

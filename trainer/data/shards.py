@@ -1,0 +1,120 @@
+"""The shards of a run: their names, how many samples they hold, and reading them ahead of the decoder."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas.manifest import expand_shards, read_manifest
+from schemas.shards import RawSample, ShardError, iter_shard
+
+Policy = Literal["skip", "error"]
+_END = object()
+
+
+@dataclass(frozen=True)
+class ShardSet:
+    """Shards in name order, and the samples that the manifests beside them promise (None where one has no manifest)."""
+
+    uris: tuple[str, ...]
+    samples: int | None
+
+    @classmethod
+    def find(cls, patterns: str | Sequence[str]) -> ShardSet:
+        """Expand folders, globs and brace ranges. Raises ValueError if a pattern matches nothing or a shard comes twice."""
+        uris = [uri for pattern in ([patterns] if isinstance(patterns, str) else patterns) for uri in expand_shards(pattern)]
+        twice = sorted({uri for uri in uris if uris.count(uri) > 1}) if len(set(uris)) < len(uris) else []
+        if twice:
+            raise ValueError(f"shards: {twice[0]} is named twice; name each shard once")
+        return cls(tuple(uris), _count(uris))
+
+
+def _count(uris: Sequence[str]) -> int | None:
+    """Samples in all, from the manifest of each folder."""
+    total = 0
+    rows: dict[str, dict[str, int]] = {}
+    for uri in uris:
+        folder, _, name = uri.rpartition("/")
+        if folder not in rows:
+            try:
+                rows[folder] = {row.shard: row.samples for row in read_manifest(folder or ".")}
+            except FileNotFoundError:
+                return None
+        if name not in rows[folder]:
+            return None
+        total += rows[folder][name]
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A sample (or, with an empty key, the rest of a shard) that could not be used, and why."""
+
+    shard: str
+    key: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.shard}: {self.key + ': ' if self.key else ''}{self.reason}"
+
+
+def read_shards(uris: Iterable[str], *, policy: Policy, on_broken: Callable[[Dropped], None]) -> Iterator[RawSample]:
+    """The samples of shards one after another.
+
+    A shard that is truncated, corrupt, missing or empty is an error under policy ``error``; under ``skip`` what could be
+    read of it is used, and `on_broken` is told.
+    """
+    for uri in uris:
+        count = 0
+        try:
+            for sample in iter_shard(uri):
+                count += 1
+                yield sample
+            if not count:
+                raise ShardError(f"{uri}: no samples in it")
+        except (ShardError, OSError) as error:
+            reason = " ".join(str(error).split()).removeprefix(f"{uri}: ")
+            if policy == "error":
+                raise ShardError(f"{uri}: {reason} (data.broken_shards=skip goes on without the rest of it)") from error
+            on_broken(Dropped(uri, "", reason))
+
+
+def read_ahead(samples: Iterator[RawSample], depth: int) -> Iterator[RawSample]:
+    """The same samples, read by a thread that is up to `depth` samples ahead: the network works while pictures are decoded."""
+    if depth < 1:
+        yield from samples
+        return
+    ready: queue.Queue[object] = queue.Queue(depth)
+    stop = threading.Event()
+
+    def offer(item: object) -> bool:
+        while not stop.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def work() -> None:
+        try:
+            for sample in samples:
+                if not offer(sample):
+                    return
+            offer(_END)
+        except BaseException as error:  # handed to the reader, who raises it
+            offer(error)
+
+    thread = threading.Thread(target=work, name="read-ahead", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not _END:
+            if isinstance(item, BaseException):
+                raise item
+            assert isinstance(item, RawSample)  # noqa: S101 - narrows the type
+            yield item
+    finally:
+        stop.set()
