@@ -1,0 +1,143 @@
+"""Input files by path or URI, through Beam's FileSystems: find, open for range reads, read one picture.
+
+Everything a source opens passes here, so local folders and gs:// behave alike and every error names its path and what
+to do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from schemas.config import ConfigError
+from schemas.records import Reason, SampleError, Stage
+
+GLOB_CHARACTERS = "*?["
+MAX_PICTURE_BYTES = 256 * 1024 * 1024  # of an encoded picture in a file, zip, tar or table
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """One input file."""
+
+    path: str
+    size: int  # bytes
+
+
+def absolute(pattern: str) -> str:
+    """A local path or glob made absolute (``~`` resolved), so that it means the same on every worker; URIs stay."""
+    if pattern.startswith("file://"):
+        pattern = pattern.removeprefix("file://")
+    return pattern if "://" in pattern else os.path.abspath(os.path.expanduser(pattern))
+
+
+def is_glob(pattern: str) -> bool:
+    """Whether a path has glob characters (``*``, ``**``, ``?``, ``[...]``)."""
+    return any(character in pattern for character in GLOB_CHARACTERS)
+
+
+def find(pattern: str) -> list[FileInfo]:
+    """Files that a path or glob matches, sorted by path; [] if none. Raises OSError if the place cannot be listed."""
+    pattern = absolute(pattern)
+    try:
+        if "[" in pattern and FileSystems.exists(pattern):  # a name that happens to hold a bracket
+            return [FileInfo(pattern, FileSystems.get_filesystem(pattern).metadata(pattern).size_in_bytes)]
+        found = FileSystems.match([pattern])[0].metadata_list
+    except ValueError:
+        raise ConfigError(
+            f"{pattern}: no way to read this kind of address; download it, or give a local path or gs://"
+        ) from None
+    except OSError as error:
+        raise OSError(f"{pattern}: cannot be listed: {_one_line(error)}; check the path and your right to read it") from error
+    return sorted((FileInfo(m.path, m.size_in_bytes) for m in found if not is_folder(m.path)), key=lambda f: f.path)
+
+
+def find_some(pattern: str, field: str) -> list[FileInfo]:
+    """As `find`, but nothing there is a ConfigError that names the config field."""
+    files = find(pattern)
+    if not files:
+        what = "is a folder, not a file" if is_folder(absolute(pattern)) else "no such file, or nothing matches"
+        raise ConfigError(f"{field}: {pattern}: {what}; check the path (globs such as 'data/*.tar' need quotes in a shell)")
+    return files
+
+
+def is_folder(path: str) -> bool:
+    """Whether a local path is a folder. Object stores have none: False."""
+    return "://" not in path and os.path.isdir(path)
+
+
+def folder_exists(path: str) -> bool:
+    """Whether a folder (or object prefix) holds anything. Asked only to tell one missing file from a vanished source."""
+    path = absolute(path)
+    if "://" not in path:
+        return os.path.isdir(path)
+    return bool(FileSystems.match([path.rstrip("/") + "/**"], [1])[0].metadata_list)
+
+
+def open_input(path: str) -> IO[bytes]:
+    """Open one file for random-access reading, never decompressed. Raises OSError: path, cause, what to do."""
+    try:
+        stream: IO[bytes] = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    except Exception as error:  # object stores raise exceptions of their own
+        kind = FileNotFoundError if _is_missing(error) else OSError
+        message = f"{path}: cannot be read: {_one_line(error)}; put the source back, then run the same command again"
+        raise kind(message) from error
+    return stream
+
+
+def read_picture(path: str, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
+    """The bytes of one picture file. Raises SampleError (missing_image, too_large, unreadable, empty_body)."""
+    try:
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+            data: bytes = stream.read(max_bytes + 1)
+    except Exception as error:
+        if _is_missing(error):
+            raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"{path}: no such file") from None
+        raise SampleError(Stage.READ, Reason.UNREADABLE, f"{path}: {_one_line(error)}") from None
+    if len(data) > max_bytes:
+        raise SampleError(Stage.READ, Reason.TOO_LARGE, f"{path}: over {max_bytes} bytes")
+    if not data:
+        raise SampleError(Stage.READ, Reason.EMPTY_BODY, f"{path}: an empty file")
+    return data
+
+
+def join(folder: str, *names: str) -> str:
+    """``gs://bucket/pictures/`` and ``a.jpg`` -> ``gs://bucket/pictures/a.jpg``."""
+    return "/".join([folder.rstrip("/"), *names])
+
+
+def safe_relative(name: str) -> str | None:
+    """A file name from an index, if it stays inside the folder it is relative to; None if it could leave it."""
+    if not name or "\\" in name or "://" in name or name.startswith("/") or any(ord(c) < 32 for c in name):
+        return None
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    return None if not parts or ".." in parts else "/".join(parts)
+
+
+def identity(files: Sequence[FileInfo]) -> dict[str, int | str]:
+    """What tells one set of input files from another: how many, how many bytes, and a digest of names and sizes.
+
+    Names are taken relative to their common folder, so that a source may be moved. Modification times and etags are left
+    out: copying a corpus to another disk or bucket changes them, and its bytes not at all.
+    """
+    import hashlib
+
+    folder = os.path.commonpath([os.path.dirname(f.path) for f in files]) if files else ""
+    digest = hashlib.blake2b(digest_size=8)
+    for file in files:
+        digest.update(f"{file.path[len(folder) :]}\x1f{file.size}\x1e".encode())
+    return {"files": len(files), "bytes": sum(f.size for f in files), "names": digest.hexdigest()}
+
+
+def _is_missing(error: Exception) -> bool:
+    return isinstance(error, FileNotFoundError | NotADirectoryError) or getattr(error, "code", None) == 404
+
+
+def _one_line(error: BaseException) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(str(text).split()) or type(error).__name__
