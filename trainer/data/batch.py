@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ class Batch:
     picture_sizes: list[tuple[int, int]]  # S of (height, width)
     quads: Tensor  # float32 [S,T,4,2], padded by repeating the last view
     still_rows: Tensor  # int64 [S]
-    cursor: Cursor = Cursor()  # of the worker that made the batch, after it
+    cursor: Cursor = field(default_factory=Cursor)  # of the worker that made the batch, after it
     dropped: tuple[Dropped, ...] = ()  # what that worker left out since its last batch
 
     def __len__(self) -> int:
@@ -56,20 +57,20 @@ class Batch:
         return self._map(lambda tensor: tensor.to(device, non_blocking=True))
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Batch(**{name: function(value) if isinstance(value, Tensor) else value for name, value in values.items()})
+        tensors: dict[str, Any] = {f.name: v for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)}
+        return replace(self, **{name: function(tensor) for name, tensor in tensors.items()})
 
 
-def collate(samples: Sequence[Decoded], tokenize: Tokenize, *, max_frames: int, size: tuple[int, int]) -> Batch:
-    """Put decoded samples together; clips are padded to `max_frames` = T."""
+def collate(samples: Sequence[Decoded], tokenize: Tokenize, *, frames: int, size: tuple[int, int]) -> Batch:
+    """Put decoded samples together; clips are padded to `frames` = T."""
     moving = [i for i, sample in enumerate(samples) if sample.frames_THWC is not None]
     stills = [i for i, sample in enumerate(samples) if sample.frames_THWC is None]
-    frame_mask = torch.zeros(len(samples), max_frames, dtype=torch.int64)
-    frames = torch.zeros(len(moving), max_frames, *size, 3, dtype=torch.uint8)
+    frame_mask = torch.zeros(len(samples), frames, dtype=torch.int64)
+    moving_frames = torch.zeros(len(moving), frames, *size, 3, dtype=torch.uint8)
     for row, i in enumerate(moving):
         clip = samples[i].frames_THWC
         assert clip is not None  # noqa: S101 - narrows the type
-        frames[row, : len(clip)] = torch.from_numpy(np.ascontiguousarray(clip))
+        moving_frames[row, : len(clip)] = torch.from_numpy(np.ascontiguousarray(clip))
         frame_mask[i, : len(clip)] = 1
     pictures = [p for i in stills if (p := samples[i].picture_HWC) is not None]
     paths = [q for i in stills if (q := samples[i].quads_T42) is not None]
@@ -85,11 +86,11 @@ def collate(samples: Sequence[Decoded], tokenize: Tokenize, *, max_frames: int, 
         token_mask=token_mask,
         caption_video=torch.tensor([i for i, sample in enumerate(samples) for _ in sample.captions], dtype=torch.int64),
         frame_mask=frame_mask,
-        frames=frames,
+        frames=moving_frames,
         frame_rows=torch.tensor(moving, dtype=torch.int64),
         pixels=torch.from_numpy(np.concatenate([p.reshape(-1) for p in pictures]) if pictures else np.empty(0, np.uint8)),
         picture_sizes=[(p.shape[0], p.shape[1]) for p in pictures],
-        quads=_padded(paths, max_frames),
+        quads=_padded(paths, frames),
         still_rows=torch.tensor(stills, dtype=torch.int64),
     )
 

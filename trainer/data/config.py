@@ -27,8 +27,6 @@ class DataConfig(Config):
         default="fresh", description="camera path over a `still` in training: drawn anew every epoch, or as stored"
     )
     motions: Any = Field(default=None, description="mix of motions that fresh paths are drawn from; none: the standard mix")
-    max_frames: int = Field(default=12, ge=1, le=100, description="frames of a clip; more are sampled evenly, fewer are padded")
-    max_words: int = Field(default=32, ge=4, le=77, description="tokens of a caption, start and end marks included")
     broken_shards: Literal["skip", "error"] = Field(
         default="skip", description="a truncated or unreadable shard: use what can be read and say so, or stop"
     )

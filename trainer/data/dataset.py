@@ -67,9 +67,8 @@ class TrainingStream(IterableDataset[Batch]):
                 drop(Dropped(sample.shard, sample.key, _one_line(error)))
             if len(samples) == self._batch_size:
                 batch = self._collate(samples)
-                batch.cursor, batch.dropped = cursor, tuple(dropped)
+                batch.cursor, batch.dropped = cursor, _taken(dropped)
                 samples.clear()
-                dropped.clear()
                 yield batch
 
     def _raw(self, local: int, drop: Callable[[Dropped], None]) -> Iterator[tuple[Cursor, RawSample]]:
@@ -111,9 +110,8 @@ class EvaluationStream(IterableDataset[Batch]):
 
         def batch() -> Batch:
             made = self._collate(samples)
-            made.dropped = tuple(dropped)
+            made.dropped = _taken(dropped)
             samples.clear()
-            dropped.clear()
             return made
 
         raw = read_shards(mine, policy=self._config.broken_shards, on_broken=dropped.append)
@@ -126,6 +124,11 @@ class EvaluationStream(IterableDataset[Batch]):
                 yield batch()
         if samples:
             yield batch()
+
+
+def _taken(dropped: list[Dropped]) -> tuple[Dropped, ...]:
+    """Take out what is there now; the thread that reads ahead may be adding to it."""
+    return tuple(dropped.pop(0) for _ in range(len(dropped)))
 
 
 def _one_line(error: Exception) -> str:

@@ -26,17 +26,17 @@ class Decoded:
     key: str
     video_id: int  # int64; equal for samples of the same picture or video
     captions: tuple[str, ...]  # one in training, all in evaluation
-    frames_THWC: np.ndarray | None  # uint8 RGB, T <= max_frames
-    picture_HWC: np.ndarray | None  # uint8 RGB, any size
-    quads_T42: np.ndarray | None  # float32, fractions of the picture; T <= max_frames
+    frames_THWC: np.ndarray | None  # uint8 RGB, at most `frames` of them  # noqa: N815
+    picture_HWC: np.ndarray | None  # uint8 RGB, any size  # noqa: N815
+    quads_T42: np.ndarray | None  # float32, fractions of the picture, T as above  # noqa: N815
 
 
 class Decoder:
     """Decodes samples for training (one caption, the camera drawn anew each epoch) or evaluation (all captions, as stored)."""
 
-    def __init__(self, config: DataConfig, *, size: tuple[int, int], seed: int, training: bool) -> None:
-        """`size`: height and width that the model takes, in pixels."""
-        self._config, self._size, self._seed, self._training = config, size, seed, training
+    def __init__(self, config: DataConfig, *, frames: int, size: tuple[int, int], seed: int, training: bool) -> None:
+        """`frames`: at most so many in a clip; `size`: height and width that the model takes, in pixels."""
+        self._config, self._frames, self._size, self._seed, self._training = config, frames, size, seed, training
 
     def __call__(self, sample: RawSample, epoch: int) -> Decoded:
         """Decode one sample. Raises ValueError or OSError if a member is missing or broken."""
@@ -48,9 +48,9 @@ class Decoder:
             quads_T42 = self._draw(sample.key, epoch, picture_HWC) if fresh else self._stored(meta)
             picture_HWC = _reduced(picture_HWC, quads_T42, self._size)
         elif meta.store == "mp4":
-            frames_THWC = decode_mp4(_member(sample, ("mp4",)), self._config.max_frames, self._size)
+            frames_THWC = decode_mp4(_member(sample, ("mp4",)), self._frames, self._size)
         else:
-            frames_THWC = decode_frames(sample.frames, self._config.max_frames, self._size)
+            frames_THWC = decode_frames(sample.frames, self._frames, self._size)
         captions = self._captions(sample, meta, epoch, moved=fresh and meta.store == "still")
         return Decoded(sample.key, video_id(meta), captions, frames_THWC, picture_HWC, quads_T42)
 
@@ -59,16 +59,14 @@ class Decoder:
 
         height, width = picture_HWC.shape[:2]
         seed = derive_seed(self._seed, key, "epoch", epoch)
-        trajectory = draw(
-            self._config.motions, seed=seed, image_size=(height, width), frames=self._config.max_frames, size=self._size
-        )
+        trajectory = draw(self._config.motions, seed=seed, image_size=(height, width), frames=self._frames, size=self._size)
         return trajectory.quads_T42
 
     def _stored(self, meta: ClipMeta) -> np.ndarray:
         quads_T42 = meta.quads_T42()
         if not len(quads_T42):
             raise ValueError("KEY.json has no quads to animate the still by")
-        return quads_T42[sample_indices(len(quads_T42), self._config.max_frames)]
+        return quads_T42[sample_indices(len(quads_T42), self._frames)]
 
     def _captions(self, sample: RawSample, meta: ClipMeta, epoch: int, *, moved: bool) -> tuple[str, ...]:
         """All captions in evaluation, one of them in training.
