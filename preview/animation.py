@@ -1,0 +1,132 @@
+"""Frames to a moving picture: GIF, WebP, MP4, or a PNG contact sheet, chosen by the file's ending."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from schemas.config import ConfigError
+
+ENDINGS = (".gif", ".webp", ".mp4", ".png")
+GIF_FASTEST_FPS = 50.0  # browsers slow a GIF down whose frames last less than 2/100 s
+
+
+def check_ending(path: str) -> str:
+    """The ending of `path` in lower case. Raises ConfigError for one that is not in `ENDINGS`."""
+    ending = "." + path.rsplit(".", 1)[-1].lower() if "." in path.rsplit("/", 1)[-1] else ""
+    if ending not in ENDINGS:
+        raise ConfigError(f"output {path}: its ending must be one of {', '.join(ENDINGS)}")
+    return ending
+
+
+def encode_animation(frames_THWC: np.ndarray, *, fps: float, ending: str) -> bytes:
+    """uint8 RGB [T,H,W,3] as the bytes of a looping GIF, a looping lossless WebP, an MP4, or a PNG contact sheet.
+
+    WebP and PNG hold the pixels exactly; GIF within its palette of 255 colours, MP4 within its codec's error.
+    """
+    _check_frames(frames_THWC)
+    if ending == ".gif":
+        return encode_gif(frames_THWC, fps=fps)
+    if ending == ".webp":
+        return encode_webp(frames_THWC, fps=fps, lossless=True)
+    if ending == ".mp4":
+        from transforms.encode import encode_mp4
+
+        return encode_mp4(_even(frames_THWC), fps=fps)
+    if ending == ".png":
+        from preview.sheet import contact_sheet
+
+        return encode_png(contact_sheet(frames_THWC))
+    raise ConfigError(f"ending {ending!r}: it must be one of {', '.join(ENDINGS)}")
+
+
+def encode_png(image_HWC: np.ndarray) -> bytes:
+    """uint8 RGB [H,W,3] as PNG."""
+    out = io.BytesIO()
+    Image.fromarray(image_HWC).save(out, "PNG")
+    return out.getvalue()
+
+
+def encode_webp(frames_THWC: np.ndarray, *, fps: float, lossless: bool = False, quality: int = 75, method: int = 2) -> bytes:
+    """uint8 RGB [T,H,W,3] as a looping animated WebP; `quality` 0 to 100 and `method` 0 (fast) to 6 (small)."""
+    first, *rest = (Image.fromarray(frame) for frame in frames_THWC)
+    out = io.BytesIO()
+    durations = frame_durations(len(frames_THWC), fps=fps, unit=1)
+    options = {"lossless": lossless, "quality": quality, "method": method}
+    first.save(out, "WEBP", save_all=True, append_images=rest, duration=durations, loop=0, allow_mixed=False, **options)
+    return out.getvalue()
+
+
+def encode_gif(frames_THWC: np.ndarray, *, fps: float) -> bytes:
+    """uint8 RGB [T,H,W,3] as a looping GIF with one palette made from all frames, dithered by error diffusion.
+
+    A palette a clip, not a frame: colours that jump from frame to frame would look like motion.
+    """
+    if fps > GIF_FASTEST_FPS:
+        raise ConfigError(f"fps = {fps:g}: a GIF plays at most {GIF_FASTEST_FPS:g}; write .webp or .mp4, or lower fps")
+    palette = _clip_palette(frames_THWC)
+    first, *rest = (Image.fromarray(f).quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for f in frames_THWC)
+    out = io.BytesIO()
+    durations = frame_durations(len(frames_THWC), fps=fps, unit=10)
+    first.save(out, "GIF", save_all=True, append_images=rest, duration=durations, loop=0, optimize=False, disposal=1)
+    return out.getvalue()
+
+
+def frame_durations(frames: int, *, fps: float, unit: int) -> list[int]:
+    """Milliseconds a frame, each a multiple of `unit` ms and at least one; the whole is right to half a unit.
+
+    GIF counts in 10 ms: at 12 fps a frame lasts 80 or 90 ms, and a second stays a second.
+    """
+    ends = [round(1000 * (i + 1) / fps / unit) for i in range(frames)]
+    return [max(1, end - start) * unit for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def _clip_palette(frames_THWC: np.ndarray) -> Image.Image:
+    """255 colours for a whole clip, from at most about a megapixel of it (median cut is slow on more)."""
+    step = max(1, int(np.ceil(np.sqrt(frames_THWC[..., 0].size / 1e6))))
+    pixels = frames_THWC[:, ::step, ::step].reshape(-1, frames_THWC.shape[2] // step + bool(frames_THWC.shape[2] % step), 3)
+    return Image.fromarray(np.ascontiguousarray(pixels)).quantize(255, method=Image.Quantize.MEDIANCUT, kmeans=1)
+
+
+def _even(frames_THWC: np.ndarray) -> np.ndarray:
+    """Frames with even sides, the last row or column repeated: H.264's 4:2:0 has no odd sizes."""
+    height, width = frames_THWC.shape[1:3]
+    return np.pad(frames_THWC, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+def _check_frames(frames_THWC: np.ndarray) -> None:
+    if frames_THWC.ndim != 4 or frames_THWC.shape[-1] != 3 or frames_THWC.dtype != np.uint8 or not len(frames_THWC):
+        raise ValueError(f"frames must be uint8 [T,H,W,3] with T >= 1, got {frames_THWC.dtype} {frames_THWC.shape}")
+
+
+def thin(frames_THWC: np.ndarray, fps: float, *, most: int) -> tuple[np.ndarray, float]:
+    """At most `most` frames, evenly chosen with the first and the last kept, and the fps that keeps the duration."""
+    count = len(frames_THWC)
+    if count <= most:
+        return frames_THWC, fps
+    chosen = np.linspace(0, count - 1, most).round().astype(int)
+    return frames_THWC[chosen], fps * most / count
+
+
+def shrink(frames_THWC: np.ndarray, *, longest: int) -> np.ndarray:
+    """Frames whose longer side is at most `longest` pixels, area-averaged."""
+    height, width = frames_THWC.shape[1:3]
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return frames_THWC
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.stack([np.asarray(Image.fromarray(f).resize(size, Image.Resampling.BOX)) for f in frames_THWC])
+
+
+def decode_webp(data: bytes) -> tuple[np.ndarray, Sequence[int]]:
+    """An animated WebP's or GIF's frames as uint8 RGB [T,H,W,3] and their durations in ms."""
+    frames, durations = [], []
+    with Image.open(io.BytesIO(data)) as image:
+        for index in range(getattr(image, "n_frames", 1)):
+            image.seek(index)
+            frames.append(np.asarray(image.convert("RGB")))
+            durations.append(int(image.info.get("duration", 0)))
+    return np.stack(frames), durations

@@ -1,0 +1,50 @@
+"""A stored sample, whatever its store, as frames to look at."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from schemas.shards import RawSample, ShardError
+
+MOST_FRAMES = 1024  # of a stored video that a person looks at; more are not decoded
+
+
+def load_frames(sample: RawSample) -> tuple[np.ndarray, float]:
+    """uint8 RGB frames [T,H,W,3] and fps of a sample in store `frames`, `mp4` or `still` (rendered from its quads).
+
+    Raises ShardError, naming shard and key, if a member is missing or does not decode.
+    """
+    meta = sample.meta()
+    try:
+        if meta.store == "frames":
+            frames = [_decode(data) for data in sample.frames]
+        elif meta.store == "mp4":
+            frames = _decode_mp4(sample.members["mp4"])
+        else:
+            from transforms.render import render
+
+            picture = next(data for name, data in sample.members.items() if name in ("jpg", "jpeg", "png", "webp"))
+            frames = list(render(_decode(picture), meta.quads_T42(), size=(meta.height, meta.width)))
+        return np.stack(frames), meta.fps
+    except (KeyError, StopIteration, OSError, ValueError) as error:
+        raise ShardError(f"{sample.shard}: {sample.key}: the {meta.store} cannot be shown: {error}") from None
+
+
+def _decode(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def _decode_mp4(data: bytes) -> list[np.ndarray]:
+    import av
+
+    frames = []
+    with av.open(io.BytesIO(data), mode="r") as container:
+        for frame in container.decode(video=0):
+            frames.append(frame.to_ndarray(format="rgb24"))
+            if len(frames) == MOST_FRAMES:
+                break
+    return frames
