@@ -1,0 +1,1 @@
+"""The model: CLIP towers, temporal difference block, aligned tokens, interaction module, and official weights."""

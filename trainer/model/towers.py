@@ -1,0 +1,180 @@
+"""The CLIP towers, from open_clip: frames to embeddings, tokens to pooled and per-token embeddings, captions to tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import open_clip
+import torch
+from open_clip import pretrained as open_clip_pretrained
+from open_clip.model import (
+    CLIP,
+    CustomTextCLIP,
+    convert_to_custom_text_state_dict,
+    resize_pos_embed,
+    resize_text_pos_embed,
+)
+from open_clip.transformer import text_global_pool
+from torch import Tensor, nn
+
+from schemas.config import ConfigError
+from trainer.model.config import ModelConfig
+from trainer.model.weights import read_state_dict
+
+NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")  # numbers inside OpenAI's archives
+
+Clip = CLIP | CustomTextCLIP
+
+
+class Tokens(NamedTuple):
+    """Captions as CLIP's BPE tokens."""
+
+    ids_NL: Tensor  # int64: start, words, end, then 0 (which is also the id of "!")
+    mask_NL: Tensor  # int64: 1 from start to end, 0 after it
+
+
+class TextHidden(NamedTuple):
+    """What the text tower makes of N captions; nothing is normalised."""
+
+    pooled_ND: Tensor  # the end token's embedding
+    hidden_NLD: Tensor  # every token's, projected alike
+
+
+def tokenize(captions: Sequence[str], max_words: int = 32) -> Tokens:
+    """Captions -> `Tokens` of length `max_words`; longer ones are cut and keep their end token."""
+    ids_NL = open_clip.tokenizer.tokenize(list(captions), context_length=max_words)
+    place = torch.arange(max_words)
+    end_N = ((ids_NL == open_clip.tokenizer._tokenizer.eot_token_id) * place).amax(-1)  # the last: a caption may spell one
+    return Tokens(ids_NL, (place <= end_N[:, None]).long())
+
+
+def build_clip(config: ModelConfig) -> Clip:
+    """open_clip's model with random weights. Raises ConfigError for an unknown name or towers that are no CLIP ViT."""
+    shape = config.clip_shape
+    if shape is not None:
+        return CLIP(
+            shape.embed_dim,
+            vision_cfg=shape.vision.to_dict(),  # type: ignore[arg-type]
+            text_cfg=shape.text.to_dict(),  # type: ignore[arg-type]
+            quick_gelu=shape.quick_gelu,
+        )
+    settings = _named_settings(str(config.clip))
+    kind = CustomTextCLIP if settings.pop("custom_text", False) else CLIP
+    return kind(**settings)
+
+
+def _named_settings(name: str) -> dict[str, Any]:
+    settings: dict[str, Any] | None = open_clip.get_model_config(name)
+    if settings is None:
+        import difflib
+
+        near = difflib.get_close_matches(name, open_clip.list_models(), n=3, cutoff=0.4)
+        raise ConfigError(f"clip = {name!r} is no open_clip model; the nearest: {', '.join(near) or 'none'}")
+    text, vision = settings.get("text_cfg", {}), settings.get("vision_cfg", {})
+    other_text = text.get("hf_model_name") or text.get("hf_tokenizer_name") or text.get("embed_cls")
+    if "multimodal_cfg" in settings or other_text or text.get("pool_type", "argmax") not in ("argmax", "eos"):
+        raise ConfigError(f"clip = {name!r} has no CLIP text tower; choose a CLIP ViT such as ViT-B-32-quickgelu")
+    if isinstance(vision.get("layers"), list) or str(vision.get("timm_model_name", "")).startswith("resnet"):
+        raise ConfigError(f"clip = {name!r} is not a ViT (batch norm mixes videos); choose one such as ViT-B-16-quickgelu")
+    return {key: value for key, value in settings.items() if key not in ("preprocess_cfg", "tokenizer_cfg")}
+
+
+def load_pretrained(clip: Clip, config: ModelConfig) -> None:
+    """Load `config.pretrained` (a tag, which open_clip downloads, or a local file) into the towers. ConfigError if it does
+    not fit or was trained with another GELU.
+    """
+    if config.pretrained is None:
+        return
+    path, quick_gelu = _resolve(config)
+    state = read_state_dict(path)
+    if "input_resolution" in state:
+        quick_gelu = True  # OpenAI's archives
+    if quick_gelu is not None and quick_gelu != uses_quick_gelu(clip):
+        wanted = "QuickGELU" if quick_gelu else "exact GELU"
+        raise ConfigError(
+            f"pretrained = {config.pretrained!r} was trained with {wanted}, clip = {config.clip!r} has the other: "
+            f"use the name {'with' if quick_gelu else 'without'} -quickgelu"
+        )
+    load_clip_state(clip, state, str(config.pretrained))
+
+
+def _resolve(config: ModelConfig) -> tuple[str, bool | None]:
+    tag = str(config.pretrained)
+    if Path(tag).exists() or tag.endswith((".pt", ".bin", ".safetensors", ".pth")):
+        return tag, None
+    base = str(config.clip).removesuffix("-quickgelu")
+    for name in (str(config.clip), f"{base}-quickgelu", base):
+        settings = open_clip_pretrained.get_pretrained_cfg(name, tag)
+        if settings:
+            return str(open_clip_pretrained.download_pretrained(settings)), bool(settings.get("quick_gelu", False))
+    known = ", ".join(open_clip_pretrained.list_pretrained_tags_by_model(str(config.clip))) or "none"
+    raise ConfigError(f"pretrained = {tag!r} is neither a file nor a tag of {config.clip!r}; its tags: {known}")
+
+
+def load_clip_state(clip: Clip, state: dict[str, Tensor], name: str) -> None:
+    """Load a CLIP state dict in OpenAI's or open_clip's naming, float32; another image size resizes the position grid."""
+    weights = {key: value.float() for key, value in state.items() if key not in NOT_WEIGHTS}
+    if isinstance(clip, CustomTextCLIP):
+        weights = convert_to_custom_text_state_dict(weights)
+    if "logit_scale" in weights:
+        weights["logit_scale"] = weights["logit_scale"].reshape(clip.logit_scale.shape)
+    try:
+        resize_pos_embed(weights, clip)
+        resize_text_pos_embed(weights, clip)
+        clip.load_state_dict(weights)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"pretrained = {name!r} does not fit the towers: {' '.join(str(error).split())[:400]}") from None
+
+
+def uses_quick_gelu(clip: Clip) -> bool:
+    """Whether the text blocks activate with QuickGELU."""
+    return isinstance(text_tower(clip).transformer.resblocks[0].mlp.gelu, open_clip.transformer.QuickGELU)
+
+
+def text_tower(clip: Clip) -> Any:
+    """Where the text modules live: the model itself, or its `text`."""
+    return getattr(clip, "text", clip)
+
+
+def embed_dim(clip: Clip) -> int:
+    """D, the width of both towers' outputs."""
+    projection = text_tower(clip).text_projection
+    if projection is None:
+        return int(text_tower(clip).ln_final.weight.shape[0])
+    return int(projection.out_features if isinstance(projection, nn.Linear) else projection.shape[1])
+
+
+def encode_frames(clip: Clip, frames_B3HW: Tensor) -> Tensor:
+    """Normalised frames [B,3,H,W] -> embeddings [B,D], not normalised."""
+    embeddings: Tensor = clip.visual(frames_B3HW)
+    return embeddings
+
+
+def encode_tokens(clip: Clip, ids_NL: Tensor) -> TextHidden:
+    """Token ids [N,L] -> `TextHidden`. The causal mask is CLIP's; padding lies after the end token, which it cannot reach."""
+    tower = text_tower(clip)
+    length = ids_NL.shape[1]
+    if length > len(tower.positional_embedding):
+        raise ValueError(
+            f"{length} tokens, but the text tower has {len(tower.positional_embedding)} positions; cut the captions"
+        )
+    x = tower.token_embedding(ids_NL) + tower.positional_embedding[:length]
+    mask = None if tower.attn_mask is None else tower.attn_mask[:length, :length]
+    x = tower.ln_final(tower.transformer(x, attn_mask=mask))
+    projection = tower.text_projection
+    if projection is not None:
+        x = projection(x) if isinstance(projection, nn.Linear) else x @ projection
+    kind, end = (clip.text_pool_type, clip.text_eos_id) if isinstance(clip, CLIP) else (tower.pool_type, tower.eos_id)
+    return TextHidden(text_global_pool(x, ids_NL, kind, eos_token_id=end), x)
+
+
+def normalisation(config: ModelConfig) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation (RGB, of values in [0,1]) that the towers' pictures are normalised with."""
+    settings = {}
+    if isinstance(config.clip, str) and config.pretrained is not None:
+        settings = open_clip_pretrained.get_pretrained_cfg(config.clip, config.pretrained) or {}
+    mean = settings.get("mean") or open_clip.OPENAI_DATASET_MEAN
+    std = settings.get("std") or open_clip.OPENAI_DATASET_STD
+    return tuple(mean), tuple(std)

@@ -1,0 +1,139 @@
+"""Weight files read as data: safetensors, state dicts, and OpenAI's TorchScript archives. No code of a file ever runs.
+
+`torch.jit.load` would execute a TorchScript archive, and `torch.load(weights_only=True)` refuses one. The archive is a zip
+of raw tensors beside a pickle that says which tensor is which; here that pickle is read with an unpickler that knows tensors
+and inert stand-ins for modules, and refuses every other name.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from schemas.config import ConfigError
+
+WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts put the weights
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """Name -> tensor (CPU) from .safetensors, or a .pt / .bin state dict (zip or older pickle), or a TorchScript archive.
+
+    A wrapping ``state_dict`` and a ``module.`` prefix are removed. Raises ConfigError naming the file.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise ConfigError(f"weights {file}: no such file; give a .safetensors or .pt file, or an open_clip tag")
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            values: Any = load_file(file)
+        elif zipfile.is_zipfile(file) and _torchscript_root(file) is not None:
+            values = _read_torchscript(file)
+        else:
+            values = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ConfigError(f"weights {file}: cannot be read as plain weights: {' '.join(str(error).split())[:300]}") from error
+    return plain_state_dict(values, str(file))
+
+
+def plain_state_dict(values: Any, name: str) -> dict[str, Tensor]:
+    """Unwrap what training scripts save around a state dict. Raises ConfigError if no mapping of tensors is left."""
+    for wrapper in WRAPPERS:
+        if isinstance(values, Mapping) and isinstance(values.get(wrapper), Mapping):
+            values = values[wrapper]
+    if not isinstance(values, Mapping) or not values or not all(isinstance(v, Tensor) for v in values.values()):
+        raise ConfigError(f"weights {name}: not a state dict (a mapping of names to tensors)")
+    prefix = "module." if all(key.startswith("module.") for key in values) else ""
+    return {key.removeprefix(prefix): value for key, value in values.items()}
+
+
+def _torchscript_root(file: Path) -> str | None:
+    """The archive's top folder if the zip is TorchScript, None if it is a state dict."""
+    with zipfile.ZipFile(file) as archive:
+        for name in archive.namelist():
+            if name.endswith("/constants.pkl"):
+                return name.removesuffix("constants.pkl")
+    return None
+
+
+def _read_torchscript(file: Path) -> dict[str, Tensor]:
+    root = _torchscript_root(file)
+    with zipfile.ZipFile(file) as archive:
+        module = _Archive(archive, f"{root}data.pkl", f"{root}data/").load()
+    tensors: dict[str, Tensor] = {}
+    _collect(module, "", tensors)
+    return tensors
+
+
+class _Module:
+    """Stands for any TorchScript class: keeps its attributes, does nothing."""
+
+    def __setstate__(self, state: Any) -> None:
+        self.attributes = state if isinstance(state, dict) else {}
+
+
+def _collect(module: Any, prefix: str, into: dict[str, Tensor]) -> None:
+    for name, value in getattr(module, "attributes", {}).items():
+        if isinstance(value, Tensor):
+            into[prefix + name] = value
+        elif isinstance(value, _Module):
+            _collect(value, f"{prefix}{name}.", into)
+
+
+class _Archive(pickle.Unpickler):
+    """Unpickles data.pkl of a TorchScript archive with tensors and stand-ins alone."""
+
+    _DTYPES = {  # noqa: RUF012 read only
+        "DoubleStorage": torch.float64,
+        "FloatStorage": torch.float32,
+        "HalfStorage": torch.float16,
+        "BFloat16Storage": torch.bfloat16,
+        "LongStorage": torch.int64,
+        "IntStorage": torch.int32,
+        "BoolStorage": torch.bool,
+    }
+
+    def __init__(self, archive: zipfile.ZipFile, member: str, data: str) -> None:
+        super().__init__(io.BytesIO(archive.read(member)))
+        self._archive, self._data = archive, data
+        self._storages: dict[str, Tensor] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.startswith("__torch__"):
+            return _Module
+        if module == "torch" and name in self._DTYPES:
+            return self._DTYPES[name]
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _rebuild
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if module == "torch.jit._pickle" and name in (
+            "build_intlist",
+            "build_boollist",
+            "build_doublelist",
+            "build_tensorlist",
+        ):
+            return list
+        raise pickle.UnpicklingError(f"the archive names {module}.{name}, which weights do not need")
+
+    def persistent_load(self, pid: Any) -> Tensor:
+        kind, dtype, key, _, count = pid
+        if kind != "storage":
+            raise pickle.UnpicklingError(f"unknown persistent object {kind!r}")
+        if key not in self._storages:
+            raw = bytearray(self._archive.read(self._data + key))
+            self._storages[key] = torch.frombuffer(raw, dtype=dtype, count=count) if count else torch.empty(0, dtype=dtype)
+        return self._storages[key]
+
+
+def _rebuild(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Tensor:
+    return torch.as_strided(storage, size, stride, offset).clone()
