@@ -73,7 +73,8 @@ class CLIP2Video(nn.Module):
         positions = len(tower.positional_embedding)
         if max(config.max_words, config.max_frames) > positions:
             raise ValueError(
-                f"max_words = {config.max_words} and max_frames = {config.max_frames} must be at most {positions}, the towers' positions"
+                f"max_words = {config.max_words} and max_frames = {config.max_frames} must be at most {positions}, "
+                "the text tower's positions"
             )
         sequence = config.sim_type == "seqTransf"
         self.frame_positions = nn.Embedding(positions, width) if sequence else None

@@ -92,7 +92,7 @@ class ModelConfig(Config):
     center_proj: CenterProj = Field(
         "TAB_TDB", description="TAB's half-rate stream: with difference tokens, through the transformer alone, or '' for none"
     )
-    centerK: int = Field(5, ge=1, description="shared centres of TAB (the paper: 5; VATEX: 7)")  # noqa: N815 official name
+    centerK: int = Field(5, ge=1, description="shared centres of TAB (the paper: 5; VATEX: 7)")
     center_weight: float = Field(0.5, ge=0, le=1, description="share of the global similarity; TAB has the rest")
     temporal_layers: int = Field(4, ge=1, description="blocks of the temporal transformer")
     max_frames: int = Field(12, ge=1, description="frames of a clip, T")

@@ -29,8 +29,9 @@ def init_from_clip(model: CLIP2Video) -> None:
             model.frame_positions.weight.copy_(positions)
         if model.tdb is not None:
             model.tdb.types.weight.copy_(positions[:2])
-    stacks = (model.sequence, model.tdb and model.tdb.attention, model.tab and model.tab.actions)
-    for stack in stacks:
+    attention = None if model.tdb is None else model.tdb.attention
+    actions = None if model.tab is None else model.tab.actions
+    for stack in (model.sequence, attention, actions):
         if stack is not None:
             _copy_blocks(stack, tower.transformer.resblocks)
     projection = getattr(model.clip.visual, "proj", None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import open_clip
 import torch
@@ -25,7 +25,7 @@ from trainer.model.weights import read_state_dict
 
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")  # numbers inside OpenAI's archives
 
-Clip = CLIP | CustomTextCLIP
+Clip: TypeAlias = CLIP | CustomTextCLIP
 
 
 class Tokens(NamedTuple):
@@ -172,7 +172,7 @@ def encode_tokens(clip: Clip, ids_NL: Tensor) -> TextHidden:
 
 def normalisation(config: ModelConfig) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation (RGB, of values in [0,1]) that the towers' pictures are normalised with."""
-    settings = {}
+    settings: dict[str, Any] = {}
     if isinstance(config.clip, str) and config.pretrained is not None:
         settings = open_clip_pretrained.get_pretrained_cfg(config.clip, config.pretrained) or {}
     mean = settings.get("mean") or open_clip.OPENAI_DATASET_MEAN

@@ -18,6 +18,7 @@ class QuickGELU(nn.Module):
     """x * sigmoid(1.702 x), the activation of OpenAI's CLIP."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Elementwise."""
         return x * torch.sigmoid(1.702 * x)
 
 

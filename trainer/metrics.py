@@ -1,0 +1,139 @@
+"""Text-video retrieval metrics: R@1, R@5, R@10, median and mean rank, both directions.
+
+Conventions (those of the official CLIP2Video functions wherever no two scores tie):
+  t2v  every caption ranks all videos.
+  v2t  every video that has captions ranks the videos' groups of captions, a group scoring as its best caption.
+  MdR  the median; for t2v with several captions a video the lower of the two middle ranks.
+Ties: a query counts once, and among equally scored candidates the true one takes the mean of the tied ranks (so a constant
+matrix over V videos gives rank (V + 1) / 2, not 1). The official functions count such a query several times or leave its rank
+to an unstable sort.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+Metrics = dict[str, dict[str, float]]
+
+
+def retrieval_metrics(similarity: Any, caption_to_video: Sequence[int] | np.ndarray) -> Metrics:
+    """similarity [texts, videos] (array or tensor, larger = closer) and the video index of each text ->
+    ``{"t2v": {"R1", "R5", "R10", "MdR", "MnR"}, "v2t": {...}}``: percent, and ranks from 1.
+
+    Raises ValueError for NaN or infinite scores (naming the text), other shapes, and indices outside the videos.
+    """
+    scores = _array(similarity)
+    if scores.ndim != 2:
+        raise ValueError(f"similarity has shape {list(scores.shape)}; it must be [texts, videos]")
+    retrieval = BlockwiseRetrieval(caption_to_video, scores.shape[1])
+    retrieval.add_texts(0, scores)
+    retrieval.add_videos(0, scores)
+    return retrieval.metrics()
+
+
+def blockwise_metrics(
+    score: Callable[[slice, slice], Any],
+    caption_to_video: Sequence[int] | np.ndarray,
+    videos: int,
+    *,
+    block_scores: int = 1 << 24,
+) -> Metrics:
+    """`retrieval_metrics` of a matrix that is never whole: `score(texts, videos)` gives the part [texts, videos] of two slices.
+
+    At most `block_scores` scores (64 MB in float32) are held at a time. Each score is asked for twice, once a direction.
+    """
+    retrieval = BlockwiseRetrieval(caption_to_video, videos)
+    texts = len(retrieval.caption_to_video)
+    rows = max(1, block_scores // max(1, videos))
+    for start in range(0, texts, rows):
+        stop = min(start + rows, texts)
+        retrieval.add_texts(start, score(slice(start, stop), slice(0, videos)))
+    columns = max(1, block_scores // max(1, texts))
+    for start in range(0, videos, columns):
+        stop = min(start + columns, videos)
+        retrieval.add_videos(start, score(slice(0, texts), slice(start, stop)))
+    return retrieval.metrics()
+
+
+class BlockwiseRetrieval:
+    """Ranks from parts of a similarity matrix: whole rows for t2v, whole columns for v2t, in any order, each once."""
+
+    def __init__(self, caption_to_video: Sequence[int] | np.ndarray, videos: int) -> None:
+        owners = np.asarray(caption_to_video)
+        if owners.ndim != 1 or not len(owners) or not np.issubdtype(owners.dtype, np.integer):
+            raise ValueError("caption_to_video must be a list of video indices, one a text, and not empty")
+        if owners.min() < 0 or owners.max() >= videos:
+            bad = int(np.flatnonzero((owners < 0) | (owners >= videos))[0])
+            raise ValueError(f"caption_to_video[{bad}] = {owners[bad]} is not one of the {videos} videos (0 to {videos - 1})")
+        self.caption_to_video, self.videos = owners, videos
+        self._order = np.argsort(owners, kind="stable")  # captions by video, to take the best of each group
+        self._groups, self._starts = np.unique(owners[self._order], return_index=True)
+        self.t2v_ranks = np.full(len(owners), np.nan)  # of every text's video, from 1
+        self.v2t_ranks = np.full(videos, np.nan)  # of every video's captions, from 1; a video without captions has none
+
+    def add_texts(self, start: int, block: Any) -> None:
+        """Rows: scores [n, videos] of the texts from `start` on."""
+        scores = _array(block)
+        owners = self.caption_to_video[start : start + len(scores)]
+        if scores.ndim != 2 or scores.shape != (len(owners), self.videos):
+            raise ValueError(
+                f"scores of texts from {start}: shape {list(scores.shape)}, not [n, {self.videos}] within the texts"
+            )
+        _check_finite(scores, start, 0)
+        self.t2v_ranks[start : start + len(scores)] = _ranks(scores, owners)
+
+    def add_videos(self, start: int, block: Any) -> None:
+        """Columns: scores [texts, m] of the videos from `start` on."""
+        scores = _array(block)
+        texts = len(self.caption_to_video)
+        if scores.ndim != 2 or len(scores) != texts or start + scores.shape[1] > self.videos:
+            raise ValueError(f"scores of videos from {start}: shape {list(scores.shape)}, not [{texts}, m] within the videos")
+        _check_finite(scores, 0, start)
+        videos = np.arange(start, start + scores.shape[1])
+        asked = np.isin(videos, self._groups)
+        best = np.maximum.reduceat(scores[self._order], self._starts, axis=0)  # [groups, m]
+        own = np.searchsorted(self._groups, videos[asked])
+        self.v2t_ranks[videos[asked]] = _ranks(best.T[asked], own)
+
+    def metrics(self) -> Metrics:
+        """`retrieval_metrics`' result. Raises ValueError if some rows or columns were never added."""
+        v2t = self.v2t_ranks[self._groups]
+        for name, ranks in (("texts", self.t2v_ranks), ("videos", v2t)):
+            if np.isnan(ranks).any():
+                raise ValueError(f"{int(np.isnan(ranks).sum())} of {len(ranks)} {name} were never scored; add every block")
+        single = len(self._groups) == len(self.caption_to_video)
+        return {"t2v": summarise(self.t2v_ranks, lower_median=not single), "v2t": summarise(v2t)}
+
+
+def summarise(ranks: np.ndarray, *, lower_median: bool = False) -> dict[str, float]:
+    """Ranks from 1, one a query -> R1, R5, R10 (percent of queries at rank <= K), MdR, MnR."""
+    median = np.sort(ranks)[(len(ranks) - 1) // 2] if lower_median else np.median(ranks)
+    recalls = {f"R{k}": float(100.0 * np.mean(ranks <= k)) for k in (1, 5, 10)}
+    return {**recalls, "MdR": float(median), "MnR": float(np.mean(ranks))}
+
+
+def _ranks(scores: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """The rank of column own[i] in row i; the mean of its ranks where it ties."""
+    true = scores[np.arange(len(scores)), own][:, None]
+    better = (scores > true).sum(1)
+    tied_others = (scores == true).sum(1) - 1
+    return 1.0 + better + tied_others / 2.0
+
+
+def _array(values: Any) -> np.ndarray:
+    if hasattr(values, "detach"):  # a tensor; numpy has no bfloat16
+        values = values.detach().cpu().float() if values.element_size() < 4 else values.detach().cpu()
+    return np.asarray(values)
+
+
+def _check_finite(scores: np.ndarray, first_text: int, first_video: int) -> None:
+    if np.isfinite(scores).all():
+        return
+    text, video = np.argwhere(~np.isfinite(scores))[0]
+    raise ValueError(
+        f"similarity of text {first_text + text} and video {first_video + video} is {scores[text, video]}; "
+        "find what made it (a video without frames, a diverged model) before measuring"
+    )
