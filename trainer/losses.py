@@ -81,7 +81,7 @@ def dual_loss(local: Batch, everyone: Batch | None = None, *, scale: Tensor, cen
 def hard_negatives(
     logits_nN: Tensor, ids_n: Tensor, all_ids_N: Tensor, *, offset: int = 0, seed: int | None = None
 ) -> tuple[Tensor, Tensor]:
-    """For each row a wrong column: drawn from the softmax of its logits (`seed`), or the hardest (None) -> index [n], found [n].
+    """For each row a wrong column, drawn from the softmax of its logits (`seed`) or the hardest (None) -> index, found [n].
 
     Columns with the row's id are never chosen; where no other exists, `found` is False (and the index means nothing). The draw
     for a pair depends on the seed and its place in the whole batch alone, so the number of processes does not change it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +13,8 @@ from torch import Tensor
 from schemas.config import ConfigError
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
-from trainer.model.towers import NOT_WEIGHTS
+from trainer.model.init import init_from_clip
+from trainer.model.towers import NOT_WEIGHTS, load_clip_state
 from trainer.model.weights import plain_state_dict, read_state_dict
 
 LOG = logging.getLogger(__name__)
@@ -79,6 +81,21 @@ def load_official(
     return model.eval()
 
 
+def load_clip(state_dict_or_path: Mapping[str, Tensor] | str | Path, *, quick_gelu: bool = True, **options: Any) -> CLIP2Video:
+    """A model whose towers hold CLIP ViT weights (OpenAI's or open_clip's naming) and whose new modules start from them.
+
+    `options` are fields of `ModelConfig`. Raises ConfigError as `load_official` does.
+    """
+    if isinstance(state_dict_or_path, Mapping):
+        state = plain_state_dict(state_dict_or_path, "state dict")
+    else:
+        state = read_state_dict(state_dict_or_path)
+    model = CLIP2Video(ModelConfig.make({"clip": {**clip_shape_of(state, ""), "quick_gelu": quick_gelu}, **options}))
+    load_clip_state(model.clip, state, "state dict" if isinstance(state_dict_or_path, Mapping) else str(state_dict_or_path))
+    init_from_clip(model)
+    return model.eval()
+
+
 def _variant(**options: str | None) -> dict[str, str]:
     """The options that were given; one that another makes pointless becomes '', because upstream ignores it."""
     given = {name: value for name, value in options.items() if value is not None}
@@ -118,7 +135,7 @@ def clip_shape_of(state: Mapping[str, Tensor], prefix: str = "clip.") -> dict[st
         }
     except KeyError as error:
         raise ConfigError(
-            f"official weights: missing key {error.args[0]}; these are not CLIP2Video weights with a ViT"
+            f"weights: missing key {error.args[0]}; these are not {'CLIP2Video' if prefix else 'CLIP'} weights with a ViT"
         ) from None
 
 

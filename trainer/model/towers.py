@@ -56,8 +56,8 @@ def build_clip(config: ModelConfig) -> Clip:
     if shape is not None:
         return CLIP(
             shape.embed_dim,
-            vision_cfg=shape.vision.to_dict(),  # type: ignore[arg-type]
-            text_cfg=shape.text.to_dict(),  # type: ignore[arg-type]
+            vision_cfg=shape.vision.to_dict(),
+            text_cfg=shape.text.to_dict(),
             quick_gelu=shape.quick_gelu,
         )
     settings = _named_settings(str(config.clip))

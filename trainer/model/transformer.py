@@ -5,8 +5,6 @@ Parameters are named as in CLIP's residual blocks, so CLIP's weights (and CLIP2V
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import torch
 import torch.nn.functional as F  # noqa: N812 the usual name
 from torch import Tensor, nn
@@ -14,12 +12,19 @@ from torch import Tensor, nn
 MASKED = -1e6  # added to the logits of masked keys; a row of masked keys alone then still has a softmax
 
 
-class QuickGELU(nn.Module):
-    """x * sigmoid(1.702 x), the activation of OpenAI's CLIP."""
+class FeedForward(nn.Module):
+    """Linear to four times the width, QuickGELU (x * sigmoid(1.702 x), as OpenAI's CLIP has it), and back."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.c_fc = nn.Linear(width, 4 * width)
+        self.c_proj = nn.Linear(4 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Elementwise."""
-        return x * torch.sigmoid(1.702 * x)
+        """x [...,D] -> [...,D]."""
+        hidden = self.c_fc(x)
+        out: Tensor = self.c_proj(hidden * torch.sigmoid(1.702 * hidden))
+        return out
 
 
 class Attention(nn.Module):
@@ -57,10 +62,19 @@ class Block(nn.Module):
         super().__init__()
         self.attn = Attention(width, heads)
         self.ln_1 = nn.LayerNorm(width, eps=eps)
-        self.mlp = nn.Sequential(
-            OrderedDict(c_fc=nn.Linear(width, 4 * width), gelu=QuickGELU(), c_proj=nn.Linear(4 * width, width))
-        )
+        self.mlp = FeedForward(width)
         self.ln_2 = nn.LayerNorm(width, eps=eps)
+
+    def reset_parameters(self, layers: int) -> None:
+        """CLIP's start for one of `layers` blocks: normal weights, zero biases, layer norms 1 and 0."""
+        width = self.ln_1.weight.shape[0]
+        out_std = width**-0.5 * (2 * layers) ** -0.5
+        nn.init.normal_(self.attn.in_proj_weight, std=width**-0.5)
+        nn.init.normal_(self.attn.out_proj.weight, std=out_std)
+        nn.init.normal_(self.mlp.c_fc.weight, std=(2 * width) ** -0.5)
+        nn.init.normal_(self.mlp.c_proj.weight, std=out_std)
+        for bias in (self.attn.in_proj_bias, self.attn.out_proj.bias, self.mlp.c_fc.bias, self.mlp.c_proj.bias):
+            nn.init.zeros_(bias)
 
     def forward(self, x_NLD: Tensor, mask_NL: Tensor) -> Tensor:
         """As `Attention.forward`."""
@@ -77,23 +91,10 @@ class Transformer(nn.Module):
 
     def __init__(self, width: int, layers: int, heads: int, *, eps: float = 1e-12) -> None:
         super().__init__()
-        self.resblocks = nn.ModuleList(Block(width, heads, eps=eps) for _ in range(layers))
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Normal weights with CLIP's deviations, zero biases, layer norms 1 and 0."""
-        for block in self.resblocks:
-            width = block.ln_1.weight.shape[0]
-            out_std = width**-0.5 * (2 * len(self.resblocks)) ** -0.5
-            for weight, std in (
-                (block.attn.in_proj_weight, width**-0.5),
-                (block.attn.out_proj.weight, out_std),
-                (block.mlp.c_fc.weight, (2 * width) ** -0.5),
-                (block.mlp.c_proj.weight, out_std),
-            ):
-                nn.init.normal_(weight, std=std)
-            for bias in (block.attn.in_proj_bias, block.attn.out_proj.bias, block.mlp.c_fc.bias, block.mlp.c_proj.bias):
-                nn.init.zeros_(bias)
+        blocks = [Block(width, heads, eps=eps) for _ in range(layers)]
+        for block in blocks:
+            block.reset_parameters(layers)
+        self.resblocks = nn.ModuleList(blocks)
 
     def forward(self, x_NLD: Tensor, mask_NL: Tensor) -> Tensor:
         """x [N,L,D] float, mask [N,L] (1 real, 0 padding) -> [N,L,D]."""
