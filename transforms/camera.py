@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 FIELD_OF_VIEW = 50.0  # degrees across the diagonal, about that of a 46 mm lens on 35 mm film; matters for tilts alone
+DEGREE = math.pi / 180.0
 MAX_TILT = 60.0  # degrees; with half the field of view that stays below 90, where the view would reach the horizon
+MAX_ZOOM = 64.0  # widest view over tightest within a clip; only compositions of zooms get there, and a view must not vanish
 GRID = 2.0**22  # quads lie on multiples of 1/GRID: exact in float32, and coarser than libm's differences between machines
 
 
@@ -38,28 +40,41 @@ def view_path(cameras: Sequence[Camera], *, frames: int, size: tuple[int, int]) 
     """Corners of every view before placing: complex128 [T,4] (x + iy, unit: base view heights, y down).
 
     Cameras nest: each moves inside the view of the ones before it, so that a shake of 2 % stays 2 % of what is seen while
-    another motion zooms. With z a point of the view, each camera is z -> offset + scale·e^(i·angle)·z; tilts add up (to at
-    most MAX_TILT). Raises ValueError if a camera is not finite or has a scale that is not positive.
+    another motion zooms. With z a point of the view, each camera is z -> offset + scale·e^(i·angle)·z; tilts add up, to at
+    most MAX_TILT, and zooms multiply, to at most MAX_ZOOM. Raises ValueError if a scale is not positive.
     """
-    height, width = size
-    aspect = width / height
-    centre_T = np.zeros(frames, complex)
-    turn_T = np.ones(frames, complex)
+    aspect = size[1] / size[0]
+    centre_T: np.ndarray | complex = 0j
+    turn_T: np.ndarray | complex = 1.0
     tilt_T: np.ndarray | complex = 0j
     for camera in cameras:
-        centre_T = centre_T + turn_T * (camera.x * aspect + 1j * np.asarray(camera.y))
+        centre_T = centre_T + turn_T * (camera.x * aspect + camera.y * 1j)
         turn_T = turn_T * camera.scale
-        if not (isinstance(camera.angle, float) and camera.angle == 0.0):
-            turn_T = turn_T * np.exp(1j * np.radians(camera.angle))
-        tilt_T = tilt_T + camera.tilt_x + 1j * np.asarray(camera.tilt_y)
-        if np.any(np.asarray(camera.scale) <= 0.0):
+        if _given(camera.angle):
+            turn_T = turn_T * np.exp(np.multiply(camera.angle, DEGREE * 1j))
+        if _given(camera.tilt_x) or _given(camera.tilt_y):
+            tilt_T = tilt_T + (camera.tilt_x + np.multiply(camera.tilt_y, 1j))
+        if not np.minimum.reduce(camera.scale, axis=None) > 0.0:
             raise ValueError(f"camera scale must be above 0, got {float(np.min(camera.scale)):g}")
+    turn_T = _limit_zoom(turn_T)
     corners_4 = np.array([-aspect - 1j, aspect - 1j, aspect + 1j, -aspect + 1j]) / 2.0
-    corners_T4 = tilt_corners(corners_4, tilt_T) if np.any(tilt_T) else corners_4[None]
-    path_T4 = centre_T[:, None] + turn_T[:, None] * corners_T4
-    if not np.isfinite(path_T4).all():
-        raise ValueError("camera path is not finite: check x, y, scale, angle and tilt for NaN and overflow")
+    corners_T4 = tilt_corners(corners_4, tilt_T) if isinstance(tilt_T, np.ndarray) or tilt_T else corners_4
+    path_T4 = np.empty((frames, 4), complex)
+    np.add(np.reshape(centre_T, (-1, 1)), np.reshape(turn_T, (-1, 1)) * corners_T4, out=path_T4)
     return path_T4
+
+
+def _limit_zoom(turn_T: np.ndarray | complex) -> np.ndarray | complex:
+    scale_T = np.abs(turn_T)
+    widest = np.maximum.reduce(scale_T, axis=None)
+    if np.minimum.reduce(scale_T, axis=None) * MAX_ZOOM >= widest:
+        return turn_T
+    return turn_T * np.maximum(widest / MAX_ZOOM / scale_T, 1.0)
+
+
+def _given(field: np.ndarray | float) -> bool:
+    """Whether a camera's field is anything but a plain zero: most motions leave most fields alone."""
+    return isinstance(field, np.ndarray) or field != 0.0
 
 
 def tilt_corners(corners_4: np.ndarray, tilt_T: np.ndarray | complex) -> np.ndarray:
@@ -73,7 +88,7 @@ def tilt_corners(corners_4: np.ndarray, tilt_T: np.ndarray | complex) -> np.ndar
     tilt_T1 = np.atleast_1d(np.asarray(tilt_T, complex))[:, None]
     degrees_T1 = np.abs(tilt_T1)
     direction_T1 = np.where(degrees_T1 > 0.0, tilt_T1, 1.0) / np.where(degrees_T1 > 0.0, degrees_T1, 1.0)
-    angle_T1 = np.radians(np.minimum(degrees_T1, MAX_TILT))
+    angle_T1 = np.minimum(degrees_T1, MAX_TILT) * DEGREE
     distance = abs(corners_4[0]) / math.tan(math.radians(FIELD_OF_VIEW / 2.0))
     turned_T4 = direction_T1.conj() * corners_4
     cos_T1, sin_T1 = np.cos(angle_T1), np.sin(angle_T1)
@@ -86,15 +101,17 @@ def place(path_T4: np.ndarray, *, image_size: tuple[int, int], where: tuple[floa
 
     `image_size` is (H, W) in pixels; `where` is (x, y) in [0, 1]: 0 = at the left or top, 1 = at the right or bottom.
     One factor holds for the whole path, so that fitting never looks like a zoom. A path fits a rectangle exactly when its
-    bounding box (w, h) does, so the factor is min(W/w, H/h).
+    bounding box (w, h) does, so the factor is min(W/w, H/h). Raises ValueError if the path is not finite.
     """
     height, width = image_size
-    x_T4, y_T4 = path_T4.real, path_T4.imag
-    left, top = x_T4.min(), y_T4.min()
-    across, down = x_T4.max() - left, y_T4.max() - top
+    corners_N2 = path_T4.reshape(-1).view(np.float64).reshape(-1, 2)
+    least_2 = np.minimum.reduce(corners_N2, axis=0)
+    across, down = (np.maximum.reduce(corners_N2, axis=0) - least_2).tolist()
+    if not math.isfinite(across + down):
+        raise ValueError("the camera's path is not finite: check x, y, scale, angle and tilt for NaN and overflow")
     factor = min(width / across, height / down)  # picture pixels in a base view height
-    quads_T42 = np.empty((*path_T4.shape, 2))
-    quads_T42[..., 0] = (x_T4 - left) * (factor / width) + where[0] * (1.0 - across * (factor / width))
-    quads_T42[..., 1] = (y_T4 - top) * (factor / height) + where[1] * (1.0 - down * (factor / height))
-    steps_T42 = np.clip(np.rint(quads_T42 * GRID), 0.0, GRID) + 0.0  # + 0.0 turns -0.0 into 0.0
-    return (steps_T42 / GRID).astype(np.float32)
+    by_x, by_y = factor / width, factor / height
+    room_2 = np.array([where[0] * (1.0 - across * by_x), where[1] * (1.0 - down * by_y)])
+    fractions_N2 = (corners_N2 - least_2) * np.array([by_x, by_y]) + room_2
+    steps_N2 = np.maximum(np.minimum(np.rint(fractions_N2 * GRID), GRID), 0.0) + 0.0  # + 0.0 turns -0.0 into 0.0
+    return (steps_N2 / GRID).astype(np.float32).reshape(-1, 4, 2)

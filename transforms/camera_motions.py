@@ -23,10 +23,8 @@ def _zoom(default: tuple[float, float]) -> Parameter:
 
 
 FOCUS = (
-    Parameter(
-        "focus_x", (0.0, 1.0), unit="of the width", help="where the tight view lies in the wide one; 0 = left, 1 = right"
-    ),
-    Parameter("focus_y", (0.0, 1.0), unit="of the height", help="likewise; 0 = top, 1 = bottom"),
+    Parameter("focus_x", (0.0, 1.0), unit="of the width", help="tight view within the wide one; 0 = left, 1 = right"),
+    Parameter("focus_y", (0.0, 1.0), unit="of the height", help="tight view within the wide one; 0 = top, 1 = bottom"),
 )
 
 

@@ -7,6 +7,7 @@ same bits anywhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -37,6 +38,7 @@ EASINGS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
 )
 
 
+@lru_cache(maxsize=256)  # most clips of a job share their timing
 def progress(
     frames: int,
     *,
@@ -51,10 +53,10 @@ def progress(
     Frame i stands at u = i / (frames - 1) of the clip. The camera rests for the first `hold_start` and the last `hold_end`
     of the clip (fractions, together below 1). In between, p goes from 0 to 1, and progress is easing(min(1, speed·p)): at speed
     1 the motion takes exactly that time, at 2 it is complete half-way and rests, at 0.5 the clip ends when it is half done.
-    An `endless` motion (a shake) has no completion: its progress is speed·easing(p).
+    An `endless` motion (a shake) has no completion: its progress is speed·easing(p). The array is shared: it cannot be written.
     """
     u_T = np.arange(frames) / max(frames - 1, 1)
     p_T = np.clip((u_T - hold_start) / (1.0 - hold_start - hold_end), 0.0, 1.0)
-    if endless:
-        return speed * EASINGS[easing](p_T)
-    return EASINGS[easing](np.minimum(speed * p_T, 1.0))
+    t_T = speed * EASINGS[easing](p_T) if endless else EASINGS[easing](np.minimum(speed * p_T, 1.0))
+    t_T.flags.writeable = False
+    return t_T

@@ -44,10 +44,11 @@ def _import_motion(path: str) -> Motion:
     module, _, attribute = path.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # whatever a user's module raises
+        told = " ".join(str(error).split()) or type(error).__name__
         raise ConfigError(
-            f"motion {path!r} cannot be imported: {error}; install its package, or put its folder on PYTHONPATH"
-        ) from None
+            f"motion {path!r} cannot be imported: {told}; install its package, or put its folder on PYTHONPATH"
+        ) from error
     if not isinstance(found, Motion):
         raise ConfigError(f"motion {path!r} is a {type(found).__name__}, not a motion; decorate the function with @motion(...)")
     return found
@@ -94,9 +95,9 @@ class Plan:
         cameras = [_camera(part.motion, values, rng, frames, fps) for part, values in zip(self.parts, drawn, strict=True)]
         try:
             path_T4 = view_path(cameras, frames=frames, size=size)
+            quads_T42 = place(path_T4, image_size=image_size, where=(uniforms[0], uniforms[1]))
         except ValueError as error:
             raise ValueError(f"motion {self.name} with {parameters}: {error}") from None
-        quads_T42 = place(path_T4, image_size=image_size, where=(uniforms[0], uniforms[1]))
         return Trajectory(self.name, parameters, quads_T42)
 
 
