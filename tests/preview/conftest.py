@@ -85,3 +85,9 @@ def output(tmp_path):
 def make_output():
     """`build_output`, for tests that need an output of their own kind."""
     return build_output
+
+
+@pytest.fixture
+def make_picture():
+    """`picture`: smooth, colourful, different for each seed."""
+    return picture

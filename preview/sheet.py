@@ -1,0 +1,87 @@
+"""Several frames or clips side by side: contact sheets (still) and grids (moving), with labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+GAP = 4  # pixels between tiles and around a labelled sheet
+LABEL = 20  # height of a label line, pixels
+PAPER, INK = (248, 248, 246), (28, 29, 31)
+STRIP_FRAMES = 8  # of a clip in a sheet of several clips
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One clip of a sheet."""
+
+    label: str
+    frames_THWC: np.ndarray  # uint8 RGB
+
+
+def contact_sheet(frames_THWC: np.ndarray, *, columns: int | None = None) -> np.ndarray:
+    """All frames of one clip in reading order: uint8 RGB [H',W',3]. Pixels are the frames' own; tiles are GAP apart.
+
+    Tile i lies at row i // columns, column i % columns; `columns` defaults to the most nearly square sheet.
+    """
+    count = len(frames_THWC)
+    columns = columns or int(np.ceil(np.sqrt(count * frames_THWC.shape[1] / frames_THWC.shape[2])))
+    return _tile(list(frames_THWC), min(max(columns, 1), count))
+
+
+def strips(cells: Sequence[Cell], *, most: int = STRIP_FRAMES) -> np.ndarray:
+    """A labelled row a clip, first to last, at most `most` frames evenly chosen: uint8 RGB [H',W',3]."""
+    rows = []
+    for cell in cells:
+        count = len(cell.frames_THWC)
+        chosen = np.linspace(0, count - 1, min(count, most)).round().astype(int)
+        rows.append(labelled(_tile(list(cell.frames_THWC[chosen]), len(chosen)), cell.label))
+    return _framed(_tile(rows, 1))
+
+
+def moving_grid(cells: Sequence[Cell], *, columns: int | None = None) -> np.ndarray:
+    """All clips at once, labelled: uint8 RGB [T,H',W',3]. A clip shorter than the longest rests on its last frame."""
+    frames = max(len(cell.frames_THWC) for cell in cells)
+    columns = columns or int(np.ceil(np.sqrt(len(cells))))
+    grids = []
+    for t in range(frames):
+        tiles = [labelled(cell.frames_THWC[min(t, len(cell.frames_THWC) - 1)], cell.label) for cell in cells]
+        grids.append(_framed(_tile(tiles, min(columns, len(cells)))))
+    return np.stack(grids)
+
+
+def labelled(image_HWC: np.ndarray, label: str) -> np.ndarray:
+    """The image with a line of text under it, cut to its width."""
+    height, width = image_HWC.shape[:2]
+    paper = Image.new("RGB", (width, height + LABEL), PAPER)
+    paper.paste(Image.fromarray(image_HWC), (0, 0))
+    draw, font = ImageDraw.Draw(paper), ImageFont.load_default(13)
+    text = label
+    while len(text) > 1 and draw.textlength(text, font=font) > width:
+        text = text[:-2].rstrip() + "…"
+    draw.text((0, height + 2), text, fill=INK, font=font)
+    return np.asarray(paper)
+
+
+def _tile(tiles: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    """Tiles in reading order; each column as wide, each row as high, as its largest tile."""
+    widths = [max(tile.shape[1] for tile in tiles[c::columns]) for c in range(columns)]
+    heights = [max(tile.shape[0] for tile in tiles[r : r + columns]) for r in range(0, len(tiles), columns)]
+    sheet = np.empty((sum(heights) + GAP * (len(heights) - 1), sum(widths) + GAP * (columns - 1), 3), np.uint8)
+    sheet[:] = PAPER
+    for index, tile in enumerate(tiles):
+        row, column = divmod(index, columns)
+        y, x = sum(heights[:row]) + GAP * row, sum(widths[:column]) + GAP * column
+        sheet[y : y + tile.shape[0], x : x + tile.shape[1]] = tile
+    return sheet
+
+
+def _framed(image_HWC: np.ndarray) -> np.ndarray:
+    height, width = image_HWC.shape[:2]
+    out = np.empty((height + 2 * GAP, width + 2 * GAP, 3), np.uint8)
+    out[:] = PAPER
+    out[GAP:-GAP, GAP:-GAP] = image_HWC
+    return out

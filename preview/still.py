@@ -1,0 +1,77 @@
+"""Finding and opening the pictures that a person names: files, folders, globs, URIs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import fsspec
+
+from schemas.config import ConfigError
+from schemas.records import SampleError
+from schemas.storage import glob_uris, open_uri
+from transforms.pictures import Picture, PictureLimits, decode
+
+PICTURE_ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
+MAX_FILE_BYTES = 64 * 1024 * 1024
+
+
+def find_pictures(names: Iterable[str], *, most: int) -> list[str]:
+    """Paths or URIs of the pictures behind files, folders (not their subfolders) and globs, in order, none twice.
+
+    Raises ConfigError if a name stands for nothing, or all of them for more than `most`.
+    """
+    found: dict[str, None] = {}
+    for name in names:
+        if any(c in name for c in "*?["):
+            here = [uri for uri in glob_uris(name) if _is_picture(uri)]
+        else:
+            listed = _list_folder(name)
+            here = [name] if listed is None else [uri for uri in listed if _is_picture(uri)]
+        if not here:
+            raise ConfigError(f"{name}: no pictures there; pictures end in {', '.join(PICTURE_ENDINGS)}")
+        found.update(dict.fromkeys(here))
+    if len(found) > most:
+        raise ConfigError(f"{len(found)} pictures: give at most {most}")
+    return list(found)
+
+
+def _list_folder(name: str) -> list[str] | None:
+    """What lies in a folder, sorted; None if it is no folder."""
+    try:
+        files, path = fsspec.core.url_to_fs(name)
+        if not files.isdir(path):
+            return None
+        found = sorted(str(p) for p in files.ls(path, detail=False))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{name}: cannot be read: {' '.join(str(error).split())}") from None
+    return [str(files.unstrip_protocol(p)) for p in found] if "://" in name else found
+
+
+def _is_picture(uri: str) -> bool:
+    return uri.rsplit(".", 1)[-1].lower() in PICTURE_ENDINGS
+
+
+def read_picture(uri: str, *, need: tuple[int, int] | None = None) -> Picture:
+    """Open and decode one picture. Raises ConfigError, one line that names it, if it cannot be read or is not allowed."""
+    return decode_picture(read_bytes(uri), uri, need=need)
+
+
+def read_bytes(uri: str) -> bytes:
+    """A picture's bytes. Raises ConfigError if it cannot be opened or is larger than MAX_FILE_BYTES."""
+    try:
+        with open_uri(uri) as stream:
+            data = bytes(stream.read(MAX_FILE_BYTES + 1))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise ConfigError(f"{uri}: cannot be read: {reason}") from None
+    if len(data) > MAX_FILE_BYTES:
+        raise ConfigError(f"{uri}: larger than {MAX_FILE_BYTES >> 20} MiB")
+    return data
+
+
+def decode_picture(data: bytes, name: str, *, need: tuple[int, int] | None = None) -> Picture:
+    """Decode under the job's own default limits. Raises ConfigError: name, reason, detail."""
+    try:
+        return decode(data, PictureLimits(), need=need)
+    except SampleError as error:
+        raise ConfigError(f"{name}: {error.reason.replace('_', ' ')}: {error.detail}") from None
