@@ -7,7 +7,7 @@ to do.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -18,6 +18,7 @@ from schemas.config import ConfigError
 from schemas.records import Reason, SampleError, Stage
 
 GLOB_CHARACTERS = "*?["
+READ_CHUNK = 256 * 1024
 MAX_PICTURE_BYTES = 256 * 1024 * 1024  # of an encoded picture in a file, zip, tar or table
 
 
@@ -104,6 +105,28 @@ def read_picture(path: str, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
     if not data:
         raise SampleError(Stage.READ, Reason.EMPTY_BODY, f"{path}: an empty file")
     return data
+
+
+def capped_lines(stream: IO[bytes], size: int, uri: str, *, cap: int) -> Iterator[tuple[bytes, int]]:
+    """(line without newline, its true length) over the next `size` bytes; of a line
+    longer than `cap` only about that much is held.
+
+    Raises OSError if the file ends before.
+    """
+    pending, length = b"", 0
+    while size > 0:
+        chunk = stream.read(min(READ_CHUNK, size))
+        if not chunk:
+            raise OSError(f"{uri}: ends {size} bytes early: it changed during the job; put it back and run again")
+        size -= len(chunk)
+        *lines, tail = chunk.split(b"\n")
+        for line in lines:
+            yield (pending + line if pending else line), length + len(line)
+            pending, length = b"", 0
+        length += len(tail)
+        pending = (pending + tail)[: cap + 1]
+    if length:
+        yield pending, length
 
 
 def join(folder: str, *names: str) -> str:

@@ -145,3 +145,14 @@ def read_task(source: Source, task: Task) -> Iterator[Reference | Failure]:
 def url_identity(url: str) -> str:
     """The `image_id` of a picture known by its URL, so that captions of one picture are not negatives of each other."""
     return "url-" + hashlib.blake2b(url.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def valid_text(text: str) -> str:
+    """The text with lone surrogates (JSON allows them, UTF-8 and parquet do not) replaced by '?'."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def texts(value: Any) -> list[str]:
+    """The captions in a cell: a text, or a list of which the texts count."""
+    values = value if isinstance(value, list | tuple) else [value]
+    return [valid_text(text) for text in values if isinstance(text, str)]

@@ -10,13 +10,13 @@ from typing import IO, Any
 
 import numpy as np
 
-from pipelines.files import FileInfo, find_some, identity, open_input
+from pipelines.files import READ_CHUNK, FileInfo, capped_lines, find_some, identity, open_input
 from pipelines.sources.base import Source, url_identity
 from schemas.config import ConfigError
 from schemas.records import Failure, Reason, Reference, Stage, Task
 
 MAX_ROW_BYTES = 64 * 1024  # the longest real row is under 4 kB
-PLAN_CHUNK, READ_CHUNK = 4 * 1024 * 1024, 256 * 1024
+PLAN_CHUNK = 4 * 1024 * 1024
 LOOK_ROWS = 20  # rows that decide whether the columns stand in the other order
 BOM = b"\xef\xbb\xbf"
 
@@ -56,7 +56,7 @@ class TsvSource(Source):
         seen: dict[tuple[str, str], str] = {}
         with open_input(uri) as stream:
             stream.seek(start)
-            for number, (line, length) in enumerate(capped_lines(stream, end - start, uri)):
+            for number, (line, length) in enumerate(capped_lines(stream, end - start, uri, cap=MAX_ROW_BYTES)):
                 if number == task.samples:  # the limit fell inside this range
                     return
                 key = f"{self.kind}-{row + number:09d}"
@@ -146,27 +146,6 @@ def row_ranges(stream: IO[bytes], rows: int) -> Iterator[tuple[int, int, int]]:
     held += not ended  # the last row may lack its newline
     if held:
         yield start, position, held
-
-
-def capped_lines(stream: IO[bytes], size: int, uri: str) -> Iterator[tuple[bytes, int]]:
-    """(line without newline, its true length) over the next `size` bytes; of a longer line only the beginning is held.
-
-    Raises OSError if the file ends before.
-    """
-    pending, length = b"", 0
-    while size > 0:
-        chunk = stream.read(min(READ_CHUNK, size))
-        if not chunk:
-            raise OSError(f"{uri}: ends {size} bytes early: it changed during the job; put it back and run again")
-        size -= len(chunk)
-        *lines, tail = chunk.split(b"\n")
-        for line in lines:
-            yield (pending + line if pending else line), length + len(line)
-            pending, length = b"", 0
-        length += len(tail)
-        pending = (pending + tail)[: MAX_ROW_BYTES + 1]
-    if length:
-        yield pending, length
 
 
 def _is_url(text: str) -> bool:
