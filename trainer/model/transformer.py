@@ -35,7 +35,7 @@ class Attention(nn.Module):
         if width % heads:
             raise ValueError(f"heads = {heads} does not divide the width {width}; choose a divisor of {width}")
         self.heads = heads
-        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width).normal_(std=width**-0.5))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
         self.out_proj = nn.Linear(width, width)
 

@@ -1,0 +1,36 @@
+"""A model as a folder."""
+
+import json
+
+import pytest
+import torch
+from tiny_models import tiny_inputs, tiny_model
+
+from schemas.config import ConfigError
+from trainer.model.io import load_model, save_model
+
+
+@torch.no_grad()
+def test_what_is_loaded_computes_what_was_saved(tmp_path):
+    model = tiny_model(interaction={"enabled": True, "depth": 1}, pretrained="gone.pt")
+    save_model(model, tmp_path / "m", {"step": 7})
+    loaded = load_model(tmp_path / "m")  # pretrained weights are not looked for again
+    assert loaded.config == model.config
+    assert torch.equal(loaded.similarity(*tiny_inputs()), model.similarity(*tiny_inputs()))
+    assert json.loads((tmp_path / "m" / "config.json").read_text())["step"] == 7
+    assert sorted(file.name for file in (tmp_path / "m").iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_broken_folders_are_told_in_one_line(tmp_path):
+    with pytest.raises(ConfigError, match=r"config\.json cannot be read"):
+        load_model(tmp_path)
+    save_model(tiny_model(), tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"xx")
+    with pytest.raises(ConfigError, match=r"model\.safetensors cannot be loaded"):
+        load_model(tmp_path)
+    save_model(tiny_model(), tmp_path / "other")
+    values = json.loads((tmp_path / "other" / "config.json").read_text())
+    values["model"]["centerK"] = 4
+    (tmp_path / "other" / "config.json").write_text(json.dumps(values))
+    with pytest.raises(ConfigError, match=r"size mismatch for tab\.weight_center"):
+        load_model(tmp_path / "other")
