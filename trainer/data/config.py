@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from schemas.config import Config
+from transforms.mix import MotionMix
 
 
 class DataConfig(Config):
@@ -26,7 +27,10 @@ class DataConfig(Config):
     camera: Literal["fresh", "stored"] = Field(
         default="fresh", description="camera path over a `still` in training: drawn anew every epoch, or as stored"
     )
-    motions: Any = Field(default=None, description="mix of motions that fresh paths are drawn from; none: the standard mix")
+    motions: MotionMix = Field(
+        default_factory=MotionMix.default,
+        description="mix of motions that fresh paths are drawn from, as in `zoetrope animate`",
+    )
     broken_shards: Literal["skip", "error"] = Field(
         default="skip", description="a truncated or unreadable shard: use what can be read and say so, or stop"
     )

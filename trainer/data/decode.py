@@ -17,6 +17,7 @@ from schemas.clip import ClipMeta
 from schemas.keys import derive_seed
 from schemas.shards import RawSample
 from trainer.data.config import DataConfig
+from transforms.mix import draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,9 @@ class Decoded:
     key: str
     video_id: int  # int64; equal for samples of the same picture or video
     captions: tuple[str, ...]  # one in training, all in evaluation
-    frames_THWC: np.ndarray | None  # uint8 RGB, at most `frames` of them  # noqa: N815
-    picture_HWC: np.ndarray | None  # uint8 RGB, any size  # noqa: N815
-    quads_T42: np.ndarray | None  # float32, fractions of the picture, T as above  # noqa: N815
+    frames_THWC: np.ndarray | None  # uint8 RGB, at most `frames` of them
+    picture_HWC: np.ndarray | None  # uint8 RGB, any size
+    quads_T42: np.ndarray | None  # float32, fractions of the picture, T as above
 
 
 class Decoder:
@@ -45,7 +46,7 @@ class Decoder:
         frames_THWC = picture_HWC = quads_T42 = None
         if meta.store == "still":
             picture_HWC = decode_picture(_member(sample, ("jpg", "jpeg", "png", "webp")))
-            quads_T42 = self._draw(sample.key, epoch, picture_HWC) if fresh else self._stored(meta)
+            quads_T42 = self._draw(meta, epoch, picture_HWC) if fresh else self._stored(meta)
             picture_HWC = _reduced(picture_HWC, quads_T42, self._size)
         elif meta.store == "mp4":
             frames_THWC = decode_mp4(_member(sample, ("mp4",)), self._frames, self._size)
@@ -54,12 +55,15 @@ class Decoder:
         captions = self._captions(sample, meta, epoch, moved=fresh and meta.store == "still")
         return Decoded(sample.key, video_id(meta), captions, frames_THWC, picture_HWC, quads_T42)
 
-    def _draw(self, key: str, epoch: int, picture_HWC: np.ndarray) -> np.ndarray:
-        from transforms.mix import draw
-
-        height, width = picture_HWC.shape[:2]
-        seed = derive_seed(self._seed, key, "epoch", epoch)
-        trajectory = draw(self._config.motions, seed=seed, image_size=(height, width), frames=self._frames, size=self._size)
+    def _draw(self, meta: ClipMeta, epoch: int, picture_HWC: np.ndarray) -> np.ndarray:
+        trajectory = draw(
+            self._config.motions,
+            seed=derive_seed(self._seed, meta.key, "epoch", epoch),
+            image_size=(picture_HWC.shape[0], picture_HWC.shape[1]),
+            frames=self._frames,
+            size=self._size,
+            fps=meta.fps,
+        )
         return trajectory.quads_T42
 
     def _stored(self, meta: ClipMeta) -> np.ndarray:
@@ -116,7 +120,7 @@ def decode_mp4(data: bytes, limit: int, size: tuple[int, int]) -> np.ndarray:
     """A video's frames as uint8 [T,h,w,3], at most `limit` of them, evenly spaced over what could be decoded."""
     import av
 
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         if not container.streams.video:
             raise ValueError("no video stream")
         stream = container.streams.video[0]

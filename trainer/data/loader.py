@@ -65,7 +65,7 @@ class TrainingLoader:
         check_slots(len(shards.uris), world, config.workers)
         readers = max(config.workers, 1)
         self._made_for = {
-            "shards": derive_seed(0, "\n".join(shards.uris)),
+            "shards": derive_seed(0, "\n".join(uri.rpartition("/")[2] for uri in shards.uris)),
             "seed": seed,
             "rank": rank,
             "ranks": world,

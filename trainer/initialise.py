@@ -1,0 +1,58 @@
+"""A new run's weights: pretrained towers, or an earlier checkpoint with new modules allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from schemas.config import ConfigError
+from trainer.model.clip2video import CLIP2Video, build_model
+from trainer.model.config import ModelConfig
+from trainer.model.init import init_from_clip
+from trainer.model.io import WEIGHTS_FILE
+from trainer.model.weights import read_state_dict
+
+# Modules that a checkpoint may lack altogether; they start as they would in a run of their own.
+NEW_MODULES = ("interaction.", "sequence.", "frame_positions.", "tdb.", "tab.")
+
+
+def make_model(config: ModelConfig, init: str | None) -> tuple[CLIP2Video, list[str]]:
+    """The model to train, on the CPU, and which of its modules the checkpoint `init` did not have.
+
+    Raises ConfigError if the checkpoint cannot be read, or naming the keys that do not fit.
+    """
+    if init is None:
+        return build_model(config), []
+    path = Path(init) / WEIGHTS_FILE
+    if not path.is_file():
+        raise ConfigError(f"init={init}: there is no {WEIGHTS_FILE}; give a checkpoint folder such as runs/pretrain/last")
+    model = CLIP2Video(config)
+    weights = read_state_dict(path)
+    new = _check_keys(model, weights, init)
+    model.load_state_dict(weights, strict=False)
+    if new:
+        init_from_clip(model)  # from these towers; then what the checkpoint does have of the rest again
+        model.load_state_dict(weights, strict=False)
+    return model, new
+
+
+def _check_keys(model: CLIP2Video, weights: dict[str, Tensor], init: str) -> list[str]:
+    own = model.state_dict()
+    absent = [
+        name for name in NEW_MODULES if any(k.startswith(name) for k in own) and not any(k.startswith(name) for k in weights)
+    ]
+    missing = [key for key in own if key not in weights and not key.startswith(tuple(absent))]
+    unknown = [key for key in weights if key not in own]
+    shapes = [
+        f"{key} {list(weights[key].shape)} instead of {list(own[key].shape)}"
+        for key in own
+        if key in weights and weights[key].shape != own[key].shape
+    ]
+    for what, keys in (("lacks", missing), ("has, and the model has not,", unknown), ("has another shape for", shapes)):
+        if keys:
+            more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
+            raise ConfigError(
+                f"init={init}: the checkpoint {what} {', '.join(keys[:5])}{more}; make `model` fit the checkpoint"
+            )
+    return [name.removesuffix(".") for name in absent]

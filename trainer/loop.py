@@ -1,0 +1,215 @@
+"""The training loop: batches to steps to logs, evaluations and checkpoints; and how a run ends."""
+
+from __future__ import annotations
+
+import math
+import resource
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from schemas.keys import derive_seed
+from trainer.checkpoint import Best, RankState, RunState, random_state, save_checkpoint
+from trainer.config import TrainConfig
+from trainer.data.animate import Inputs, to_device
+from trainer.data.batch import Batch
+from trainer.data.loader import TrainingLoader
+from trainer.distributed import Ranks, any_rank, barrier, gather_objects, mean
+from trainer.evaluation import evaluate_model
+from trainer.flops import flops_per_sample, peak_flops
+from trainer.logs import Console, Sink
+from trainer.model.clip2video import CLIP2Video
+from trainer.optim import clamp_logit_scale, lr_share, named_parameters, set_lr
+from trainer.signals import StopRequest
+from trainer.step import Step, StepLoss
+
+NAMED = 20  # samples or drops that one message names
+Values = dict[str, float | None]
+
+
+class RunError(RuntimeError):
+    """A run that cannot go on. The message is one line that says what to do."""
+
+
+@dataclass
+class Meters:
+    """What was spent since the last record."""
+
+    began: float = field(default_factory=time.perf_counter)
+    waited: float = 0.0
+    steps: int = 0
+
+
+class Loop:
+    """One rank's share of a run. Files and the console are rank 0's."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        ranks: Ranks,
+        model: CLIP2Video,
+        optimizer: torch.optim.Optimizer,
+        loader: TrainingLoader,
+        *,
+        epoch_samples: int | None,
+        start: int = 0,
+        best: Best | None = None,
+        sinks: Sequence[Sink] = (),
+        console: Console | None = None,
+        evaluation: Callable[[], Iterable[Batch]] | None = None,
+    ) -> None:
+        """`start`: steps done already; `evaluation` makes a loader of everything to evaluate on."""
+        self.step, self.best, self.metrics = start, best, dict[str, float]()
+        self.values: Values = {}
+        self._config, self._ranks, self._model, self._optimizer, self._loader = config, ranks, model, optimizer, loader
+        self._epoch_samples, self._sinks, self._console, self._evaluation = epoch_samples, sinks, console, evaluation
+        self._forward = Step(model, config, ranks)
+        self._size = (model.image_size, model.image_size)
+        self._flops, self._peak = flops_per_sample(model), peak_flops(ranks.device)
+        self._dropped = 0
+        self._meters = Meters()
+
+    def run(self, stop: StopRequest) -> None:
+        """Train to the last step, or until `stop` asks; a checkpoint is there either way. Raises RunError."""
+        total = self._config.total_steps
+        batches = iter(self._loader)
+        self._meters = Meters()
+        while self.step < total:
+            self._train_step(self._take(batches))
+            stopping = any_rank(stop.asked, self._ranks)
+            at_end = stopping or self.step == total
+            if self.step % self._config.log.every == 0 or at_end:
+                self._record()
+            evaluated = self._evaluation is not None and (
+                self.step % self._config.eval_every == 0 or (self.step == total and not stopping)
+            )
+            better = evaluated and self._evaluate()
+            if self.step % self._config.save_every == 0 or better or at_end:
+                self._save()
+            if stopping:
+                return
+
+    def _take(self, batches: Iterator[Batch]) -> list[Batch]:
+        began = time.perf_counter()
+        taken = [next(batches) for _ in range(self._config.accumulate)]
+        self._meters.waited += time.perf_counter() - began
+        return taken
+
+    def _train_step(self, batches: Sequence[Batch]) -> None:
+        config = self._config
+        rates = set_lr(self._optimizer, lr_share(self.step, config.total_steps, config.optim))
+        self._model.train()
+        self._optimizer.zero_grad(set_to_none=True)
+        try:
+            parts = [to_device(batch, self._ranks.device, self._size) for batch in batches]
+            loss = self._forward.backward(parts, seed=derive_seed(config.seed, "negatives", self.step) >> 1)
+        except torch.OutOfMemoryError as error:
+            raise RunError(self._out_of_memory(error)) from None
+        trained = [parameter for _, parameter in named_parameters(self._optimizer)]
+        norm = torch.nn.utils.clip_grad_norm_(trained, config.optim.clip_norm)
+        names = ["loss", *loss.parts, "negatives"]
+        numbers = mean(torch.stack([loss.total.detach(), *loss.parts.values(), loss.negatives, norm]), self._ranks).tolist()
+        if not all(map(math.isfinite, numbers)):
+            raise RunError(self._not_finite(loss, parts, numbers))
+        self._optimizer.step()
+        clamp_logit_scale(self._model, config.optim.max_logit_scale)
+        self.step += 1
+        self._meters.steps += 1
+        self.values = dict(zip([*names, "grad_norm"], numbers, strict=True))
+        self.values |= {f"lr.{group}": rate for group, rate in rates.items() if not group.endswith("no_decay")}
+        if self._console is not None:
+            self._console.advance(numbers[0])
+
+    def _record(self) -> None:
+        """Log the last step, with what was measured since the last record."""
+        spent = max(time.perf_counter() - self._meters.began, 1e-9)
+        rate = self._meters.steps * self._config.global_batch_size / spent
+        peak = None if self._peak is None else self._peak * self._ranks.world
+        drops = [str(drop) for drops in gather_objects(self._loader.take_dropped(), self._ranks) for drop in drops]
+        self._dropped += len(drops)
+        waited = gather_objects(self._meters.waited, self._ranks)
+        samples = self.step * self._config.global_batch_size
+        self.values |= {
+            "logit_scale": self._model.clip.logit_scale.detach().exp().item(),
+            "samples": samples,
+            "epoch": samples / self._epoch_samples if self._epoch_samples else None,
+            "samples_per_s": rate,
+            "data_wait": max(waited) / spent,
+            "memory_gb": max(gather_objects(_memory_gb(self._ranks.device), self._ranks)),
+            "mfu": rate * self._flops / peak if peak else None,
+            "dropped": self._dropped,
+        }
+        for sink in self._sinks:
+            sink.write(self.step, self.values)
+        if drops:
+            more = f" and {len(drops) - NAMED} more" if len(drops) > NAMED else ""
+            self._say(f"left out {len(drops)} (in all {self._dropped}): {'; '.join(drops[:NAMED])}{more}")
+        self._meters = Meters()
+
+    def _evaluate(self) -> bool:
+        """Evaluate on rank 0; whether that is the best so far."""
+        failed = ""
+        if self._ranks.first and self._evaluation is not None:
+            self._model.eval()
+            try:
+                self.metrics = evaluate_model(self._model, self._evaluation(), self._ranks.device, self._config.precision)
+            except ValueError as error:
+                failed = str(error)
+        failed, self.metrics = gather_objects((failed, self.metrics), self._ranks)[0]
+        if failed:
+            raise RunError(f"evaluation at step {self.step}: {failed}")
+        for sink in self._sinks:
+            sink.write(self.step, self.metrics)
+        value = self.metrics[self._config.best_metric]
+        lower = self._config.best_metric.endswith(("MdR", "MnR"))
+        better = self.best is None or (value < self.best.value if lower else value > self.best.value)
+        if better:
+            self.best = Best(self.step, value)
+        self._meters = Meters()
+        return better
+
+    def _save(self) -> None:
+        mine = RankState(self._loader.state().to_dict(), random_state(self._ranks.device))
+        states = gather_objects(mine, self._ranks)
+        if self._ranks.first:
+            state = RunState(self.step, states, self.best)
+            path = save_checkpoint(self._config, self._model, self._optimizer, state, {**self.values, **self.metrics})
+            self._say(f"saved {path}")
+        barrier(self._ranks)
+        self._meters = Meters()
+
+    def _say(self, text: str) -> None:
+        if self._console is not None:
+            self._console.say(text)
+
+    def _not_finite(self, loss: StepLoss, parts: Sequence[Inputs], numbers: Sequence[float]) -> str:
+        """Which samples to look at: those whose features are not finite, or all of the step if it is the loss itself."""
+        keys = [key for part in parts for key in part.keys]
+        broken = [key for key, bad in zip(keys, loss.broken.tolist(), strict=True) if bad]
+        everywhere = [key for part in gather_objects(broken, self._ranks) for key in part]
+        named = everywhere or [key for part in gather_objects(keys, self._ranks) for key in part]
+        more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+        what = "samples whose features are not finite" if everywhere else "samples of the step"
+        return (
+            f"step {self.step + 1}: the loss is {numbers[0]} and the gradient's norm {numbers[-1]}; {what}: "
+            f"{', '.join(named[:NAMED])}{more}; look at them, lower optim.lr_clip and optim.lr_new, or set precision=fp32"
+        )
+
+    def _out_of_memory(self, error: torch.OutOfMemoryError) -> str:
+        config = self._config
+        part = config.global_batch_size // self._ranks.world // config.accumulate
+        checkpointing = "" if config.model.grad_checkpointing else "set model.grad_checkpointing=true, "
+        return (
+            f"out of memory at step {self.step + 1} with {part} clips of {config.model.max_frames} frames at a time on each "
+            f"GPU: {checkpointing}raise accumulate (now {config.accumulate}; negatives stay), or lower global_batch_size "
+            f"(now {config.global_batch_size}). torch says: {str(error).splitlines()[0][:200]}"
+        )
+
+
+def _memory_gb(device: torch.device) -> float:
+    """The most that was in use: GPU memory, or this process's resident memory on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
