@@ -32,6 +32,7 @@ RECORD = pa.schema(
     [("status", pa.string()), *SAMPLES, *(f for f in FAILURES if f.name in ("stage", "reason", "detail")), ("task", pa.int64())]
 )
 META = b"zoetrope"
+RECORD_FILE = "record.parquet"  # in an attempt's folder; written last
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,7 @@ class Attempt:
 
     task: int
     folder: str  # of its temporary files
-    parts: tuple[tuple[str, int], ...]  # (final name, bytes); the temporary file has the same name in `folder`
-    record: str  # name of the record in `folder`
+    parts: tuple[tuple[str, int], ...]  # (final name, bytes) of 000.tar, 001.tar, ... in `folder`
 
 
 class Output:
@@ -187,17 +187,16 @@ class Output:
         Returns whether this call (rather than an earlier one) made the task done. Raises OSError if files are missing.
         """
         final = self.record_path(attempt.task)
-        mine = join(attempt.folder, attempt.record)
         if files.exists(final):
             files.remove_tree(attempt.folder)
             return False
-        for name, size in attempt.parts:
-            temporary, target = join(attempt.folder, name), self.path(name)
+        for part, (name, size) in enumerate(attempt.parts):
+            temporary, target = join(attempt.folder, f"{part:03d}.tar"), self.path(name)
             if files.exists(temporary):
                 files.move(temporary, target)
             elif files.size(target) != size:
                 raise OSError(f"{target}: neither it nor {temporary} is there with {size} bytes; run the job again")
-        files.move(mine, final)
+        files.move(join(attempt.folder, RECORD_FILE), final)
         files.remove_tree(attempt.folder)
         return True
 

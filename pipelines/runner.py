@@ -1,0 +1,71 @@
+"""Which Beam runner runs a job, and how its workers use the cores.
+
+Without ``--runner`` it is Beam's direct runner on this machine, named explicitly as `FnApiRunner`: the name `DirectRunner`
+would first try to download Prism. Its workers are threads of one process up to `THREADS` cores (pictures are decoded,
+warped and encoded outside the GIL), and processes of a few threads each beyond.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.runners.runner import PipelineRunner
+
+THREADS = 8  # of one process; more wait for the GIL
+THREADS_EACH = 4  # of each process, where there are several
+LOCAL = ("FnApiRunner", "BundleBasedDirectRunner")  # never run two attempts at a task, and share a disk with us
+
+
+@dataclass(frozen=True)
+class RunnerChoice:
+    """A runner and how a job is spread over it."""
+
+    options: PipelineOptions
+    runner: PipelineRunner | str
+    is_local: bool
+    threads: int | None  # per worker process; None: all cores of whatever machine the worker is on
+    processes: int = 1
+
+    def describe(self) -> str:
+        """For the first line of a run."""
+        if not self.is_local:
+            return str(self.runner)
+        each = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
+        return f"direct runner, {each}" if self.processes == 1 else f"direct runner, {self.processes} processes of {each}"
+
+
+def choose_runner(beam_args: Sequence[str], workers: int | None) -> RunnerChoice:
+    """`beam_args` is what stood after ``--``; it goes to Beam untouched, and is added to only where it is silent."""
+    options = PipelineOptions(list(beam_args))
+    name = options.view_as(StandardOptions).runner
+    if name is not None and name.rpartition(".")[2] not in LOCAL:
+        return RunnerChoice(options, name, is_local=False, threads=workers)
+    cores = workers or available_cores()
+    processes = options.view_as(DirectOptions).direct_num_workers or os.cpu_count() or 1
+    if not any(arg.startswith(("--direct_running_mode", "--direct_num_workers")) for arg in beam_args):
+        processes = 1 if cores <= THREADS else math.ceil(cores / THREADS_EACH)
+        mode = "multi_processing" if processes > 1 else "in_memory"
+        added = [f"--direct_running_mode={mode}", f"--direct_num_workers={processes}"]
+        options = PipelineOptions([*beam_args, *added])
+    runner = _fn_api_runner(options) if name is None or name.endswith("FnApiRunner") else name
+    return RunnerChoice(options, runner, True, max(1, round(cores / processes)), processes)
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _fn_api_runner(options: PipelineOptions) -> PipelineRunner:
+    """As Beam's own switching runner makes it: worker processes get the options through the provision info."""
+    from apache_beam.portability.api import beam_provision_api_pb2
+    from apache_beam.runners.portability.fn_api_runner import fn_runner
+    from apache_beam.runners.portability.portable_runner import JobServiceHandle
+
+    encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
+    info = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
+    return fn_runner.FnApiRunner(provision_info=fn_runner.ExtendedProvisionInfo(info))
