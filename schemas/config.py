@@ -160,7 +160,8 @@ def _type_name(annotation: Any) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
-    return json.dumps(value, default=str)
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 160 else text[:150] + " ..."  # a long list is in its docs, not in --help
 
 
 def _allowed(field: FieldInfo) -> str:

@@ -125,7 +125,7 @@ def smooth_noise(seconds_T: np.ndarray, frequency: float, rng: np.random.Generat
     return waves_3WT.sum(1) / weights_3W1.sum(1)
 
 
-LEAN = Parameter("degrees", (10.0, 30.0), low=0.0, high=45.0, unit="degrees", help="how far the camera leans, from straight on")
+LEAN = Parameter("degrees", (15.0, 35.0), low=0.0, high=45.0, unit="degrees", help="how far the camera leans, from straight on")
 
 
 @motion(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate
 from typing import Any, Self
@@ -44,12 +45,23 @@ class MotionChoice(BaseModel):
     __pydantic_extra__: dict[str, Any]
 
     name: str = Field(description="a motion, several joined by '+', or package.module:name for your own")
-    weight: float = Field(default=1.0, ge=0.0, allow_inf_nan=False, description="how often, relative to the others")
+    weight: float = Field(default=1.0, description="how often, relative to the others; at least 0")
 
     @model_validator(mode="before")
     @classmethod
     def _from_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
+        if isinstance(value, str):
+            return {"name": value}
+        if not isinstance(value, Mapping | MotionChoice):
+            raise ConfigError(f"{value!r} is no motion: give its name, or {{name: zoom_in, weight: 2, zoom: [1.2, 1.6]}}")
+        return value
+
+    @field_validator("weight", mode="before")
+    @classmethod
+    def _weigh(cls, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value < math.inf:
+            raise ConfigError(f"{value!r} is out of range: it must be a number of at least 0")
+        return float(value)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -82,7 +94,11 @@ class MotionMix(RootModel[tuple[MotionChoice, ...]]):
     @field_validator("root", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str | dict) else value
+        if isinstance(value, str | Mapping):
+            return [value]
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{value!r} is no list of motions: write e.g. [zoom_in, pan_left]")
+        return value
 
     @field_validator("root")
     @classmethod
@@ -112,6 +128,13 @@ class MotionMix(RootModel[tuple[MotionChoice, ...]]):
         """How likely each choice is, in order."""
         total = sum(choice.weight for choice in self.root)
         return [choice.weight / total for choice in self.root]
+
+    def shares(self) -> dict[str, float]:
+        """How likely each motion is, by the name that `draw` gives it; entries of one motion added up."""
+        shares: dict[str, float] = {}
+        for plan, probability in zip(self._plans, self.probabilities(), strict=True):
+            shares[plan.name] = shares.get(plan.name, 0.0) + probability
+        return shares
 
     def choose(self, uniform: float) -> Plan:
         """The plan that a uniform number in [0, 1) stands for."""
@@ -160,8 +183,7 @@ def draw(
 
 def _one_line(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    message = first["msg"].removeprefix("Value error, ")
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "value_error":
-        return f"motions.{where}: {message}" if where else f"motions: {message}"
-    return f"motions.{where} = {first.get('input')!r}: {message[:1].lower()}{message[1:]}" if where else f"motions: {message}"
+    where = ".".join(["motions", *(str(part) for part in first["loc"])])
+    if first["type"] == "missing":
+        return f"{where} is required: a motion's name"
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}"

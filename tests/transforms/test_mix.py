@@ -38,6 +38,7 @@ def test_a_mix_is_drawn_by_weight():
 def test_weight_zero_is_never_drawn():
     mix = MotionMix.make([{"name": "static", "weight": 0}, "zoom_in", {"name": "pan_left", "weight": 0}])
     assert {draw(mix, seed=seed, **SHAPE).motion for seed in range(300)} == {"zoom_in"}
+    assert mix.shares() == {"static": 0.0, "zoom_in": 1.0, "pan_left": 0.0}
     assert mix.choose(np.nextafter(1.0, 0.0)).name == mix.choose(0.0).name == "zoom_in"
     assert mix.probabilities() == [0.0, 1.0, 0.0]
 
@@ -57,7 +58,8 @@ def test_the_default_mix_draws_every_entry():
     mix = MotionMix.default()
     seen = {draw(mix, seed=seed, **SHAPE).motion for seed in range(1500)}
     assert seen == {entry["name"] for entry in DEFAULT}
-    assert sum(mix.probabilities()) == pytest.approx(1.0)
+    assert set(mix.shares()) == seen
+    assert sum(mix.probabilities()) == pytest.approx(sum(mix.shares().values())) == pytest.approx(1.0)
 
 
 def test_a_mix_is_a_config_field_that_writes_and_reads_back(tmp_path):
@@ -97,13 +99,14 @@ def test_a_mix_travels_to_workers():
         ),
         ([{"name": "pan_left", "distanse": 0.2}], "unknown parameter 'distanse'; the nearest is distance"),
         ([{"name": "static", "easing": "linear"}], "unknown parameter 'easing'; it has none"),
-        ([{"name": "zoom_in", "weight": -1}], "motions.0.weight = -1"),
-        ([{"name": "zoom_in", "weight": "often"}], "motions.0.weight = 'often'"),
-        ([{"weight": 1}], "motions.0.name"),
-        ([3], "motions.0"),
+        ([{"name": "zoom_in", "weight": -1}], "motions.0.weight: -1 is out of range: it must be a number of at least 0"),
+        ([{"name": "zoom_in", "weight": "often"}], "motions.0.weight: 'often' is out of range"),
+        ([{"name": "zoom_in", "weight": float("inf")}], "motions.0.weight: inf is out of range"),
+        ([{"weight": 1}], "motions.0.name is required"),
+        ([3], "motions.0: 3 is no motion: give its name, or {name: zoom_in"),
         ([], "at least one motion with a weight above 0"),
         ([{"name": "zoom_in", "weight": 0}], "at least one motion with a weight above 0"),
-        (7, "motions"),
+        (7, "motions: 7 is no list of motions"),
     ],
 )
 def test_mistakes_name_the_entry_in_one_line(value, words):
@@ -113,7 +116,7 @@ def test_mistakes_name_the_entry_in_one_line(value, words):
     assert "\n" not in str(error.value)
     with pytest.raises(ConfigError) as error:
         JobConfig.make({"motions": value})
-    assert "motions" in str(error.value)
+    assert words in str(error.value)
     assert "\n" not in str(error.value)
 
 

