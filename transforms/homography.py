@@ -1,8 +1,8 @@
 """Where each output pixel lies in the picture: a homography a frame, in closed form and float64.
 
 Convention: x to the right, y down, and edges, not centres, are the integers: the output is the rectangle (0, 0) to (w, h),
-the picture (0, 0) to (W, H), and the first pixel's centre is (0.5, 0.5). `index_matrices` moves that to array indices,
-where the first pixel's centre is (0, 0), which is what OpenCV and grid_sample take.
+the picture (0, 0) to (W, H), and the first pixel's centre is (0.5, 0.5). `Layer.index_matrices` moves that to array
+indices, where the first pixel's centre is (0, 0), which is what OpenCV and grid_sample take.
 """
 
 from __future__ import annotations
@@ -15,19 +15,18 @@ PARALLELOGRAM_TOLERANCE = 1e-6
 OUTSIDE_TOLERANCE = 1e-5  # a corner this far outside is rounding; what it would show is the edge pixel repeated
 
 
-def homographies(quads_T42: NDArray[np.floating], picture: tuple[float, float], size: tuple[int, int]) -> NDArray[np.float64]:
+def homographies(quads_T42: NDArray[np.float64], picture: tuple[float, float], size: tuple[int, int]) -> NDArray[np.float64]:
     """[T,3,3] float64: output pixel edges to picture pixel edges, for views in fractions of a picture of (H, W) pixels.
 
     A parallelogram (pan, zoom, rotation) gives an exactly affine matrix, last row (0, 0, 1); any other convex quad gives
     the projective map of the square to it (Heckbert, Fundamentals of Texture Mapping and Image Warping, 1989, 2.2.3).
-    Raises ValueError for a wrong shape, numbers that are not finite, or a view without area.
+    The quads must have passed `checked_quads`.
     """
-    quads = checked_quads(quads_T42)
-    p0, p1, p2, p3 = (quads[:, corner] * (picture[1], picture[0]) for corner in range(4))
+    p0, p1, p2, p3 = (quads_T42 * (picture[1], picture[0])).transpose(1, 0, 2)
     h, w = size
     twist = p0 - p1 + p2 - p3
-    flat = np.abs(quads[:, 0] - quads[:, 1] + quads[:, 2] - quads[:, 3]).max(axis=-1) <= PARALLELOGRAM_TOLERANCE
-    matrices = np.zeros((len(quads), 3, 3))
+    flat = (np.abs(twist) <= PARALLELOGRAM_TOLERANCE * np.array([picture[1], picture[0]])).all(axis=-1)
+    matrices = np.zeros((len(quads_T42), 3, 3))
     matrices[:, 2, 2] = 1.0
 
     e1, e2 = p1 - p2, p3 - p2
@@ -45,27 +44,6 @@ def homographies(quads_T42: NDArray[np.floating], picture: tuple[float, float], 
     return matrices
 
 
-def index_matrices(matrices_T33: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same maps between array indices: half a pixel is added before and taken away after."""
-    moved = matrices_T33.copy()
-    moved[:, :, 2] += 0.5 * (matrices_T33[:, :, 0] + matrices_T33[:, :, 1])
-    moved[:, :2] -= 0.5 * moved[:, 2:]
-    return moved / moved[:, 2:, 2:]
-
-
-def footprints(quads_T42: NDArray[np.floating], picture: tuple[float, float], size: tuple[int, int]) -> NDArray[np.float64]:
-    """[T,2] float64: how wide an output pixel is in the picture, along the picture's x and y, in picture pixels.
-
-    The root of the diagonal of J Jᵀ, J being the map's derivative at the view's middle (mean of opposite sides): a square
-    pixel of variance 1/12 an axis becomes a patch whose variance along x is that of a box this wide, however the view is
-    turned. 1 = shown as it is, 2 = shown at half its size.
-    """
-    quads = checked_quads(quads_T42) * (picture[1], picture[0])
-    across = (quads[:, 1] - quads[:, 0] + quads[:, 2] - quads[:, 3]) / (2 * size[1])
-    down = (quads[:, 3] - quads[:, 0] + quads[:, 2] - quads[:, 1]) / (2 * size[0])
-    return np.sqrt(across**2 + down**2)
-
-
 def checked_quads(quads_T42: NDArray[np.floating]) -> NDArray[np.float64]:
     """The quads as float64, or ValueError naming what is wrong with them."""
     quads = np.asarray(quads_T42, dtype=np.float64)
@@ -78,8 +56,8 @@ def checked_quads(quads_T42: NDArray[np.floating]) -> NDArray[np.float64]:
             f"quads: corners lie between {quads.min():.6g} and {quads.max():.6g}, but must be in [0, 1]: a view may not leave "
             "the picture"
         )
-    sides = np.roll(quads, -1, axis=1) - quads
-    if np.any(_cross(sides, np.roll(sides, -1, axis=1)) <= 0):
+    sides = quads[:, (1, 2, 3, 0)] - quads
+    if np.any(_cross(sides, sides[:, (1, 2, 3, 0)]) <= 0):
         raise ValueError("quads: every view must be convex, with an area, its corners clockwise from the top-left one")
     return quads
 

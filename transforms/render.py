@@ -49,19 +49,19 @@ def render_batch(
     if len(images) != len(quads):
         raise ValueError(f"render: {len(images)} pictures but {len(quads)} trajectories; give one for each")
     _check_size(size)
-    for image_HWC, quads_T42 in zip(images, quads, strict=True):
+    for image_HWC in images:
         _check_picture(image_HWC)
-        checked_quads(quads_T42)
+    checked = [checked_quads(quads_T42) for quads_T42 in quads]
     device = choose_device(device)
     if renderer not in ("auto", "opencv", "kornia"):
         raise ValueError(f"renderer {renderer!r}: must be auto, opencv or kornia")
     if renderer == "opencv" and device != "cpu":
         raise ValueError(f"renderer 'opencv' runs on the CPU alone, not on {device!r}; use device='cpu' or renderer='kornia'")
     if renderer == "opencv" or (renderer == "auto" and device == "cpu"):
-        return [render_opencv(image, quads_T42, size) for image, quads_T42 in zip(images, quads, strict=True)]
+        return [render_opencv(image, quads_T42, size) for image, quads_T42 in zip(images, checked, strict=True)]
     from transforms.render_kornia import render_kornia
 
-    return render_kornia(images, quads, size, device)
+    return render_kornia(images, checked, size, device)
 
 
 def choose_device(name: str) -> str:

@@ -1,7 +1,7 @@
-"""Rendering on a CPU: one exact bilinear warp a frame.
+"""Rendering on a CPU: the layers of a clip, and one exact bilinear warp a frame.
 
-Pixels travel as RGBX: OpenCV warps four channels about twice as fast as three. Nothing here holds the GIL for long, so a
-pool of threads renders in parallel; workers call ``cv2.setNumThreads(1)``.
+Pixels travel as RGBX, because OpenCV warps four channels about twice as fast as three. OpenCV releases the GIL, so a pool
+of threads renders in parallel; such a worker calls ``cv2.setNumThreads(1)`` first.
 """
 
 from __future__ import annotations
@@ -10,28 +10,55 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.homography import homographies, index_matrices
-from transforms.shrink import layers
+from transforms.homography import homographies
+from transforms.layers import KERNEL_SUM, Layer, plan_layers
 
 FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 AFFINE_ROW = (0.0, 0.0, 1.0)
 
 
-def render_opencv(image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """frames_THWC uint8 of an RGB picture. The ACCURATE hint keeps full float weights (no steps of 1/32 pixel)."""
+def render_opencv(image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """frames_THWC uint8 of an RGB picture; the quads must have passed `checked_quads`."""
     h, w = size
-    frames_THW4 = np.empty((len(quads_T42), h, w, 4), np.uint8)
-    for layer in layers(image_HWC, quads_T42, size):
-        rgbx_HW4 = np.asarray(cv2.cvtColor(layer.image_HWC, cv2.COLOR_RGB2RGBA), np.uint8)
-        matrices_T33 = index_matrices(homographies(quads_T42[layer.frames], layer.extent, size))
-        for frame, matrix_33 in zip(layer.frames, matrices_T33, strict=True):
-            _warp(rgbx_HW4, matrix_33, frames_THW4[frame])
-    frames_HWC = np.asarray(cv2.cvtColor(frames_THW4.reshape(-1, w, 4), cv2.COLOR_RGBA2RGB), np.uint8)
-    return frames_HWC.reshape(-1, h, w, 3)
+    picture = (image_HWC.shape[0], image_HWC.shape[1])
+    matrices_T33 = homographies(quads_T42, picture, size)
+    frames_THWC = np.empty((len(quads_T42), h, w, 3), np.uint8)
+    frame_HW4 = np.empty((h, w, 4), np.uint8)  # one for all frames: page faults of fresh memory cost as much as the warps
+    level_HWC, halvings = image_HWC, 0
+    for layer in plan_layers(quads_T42, picture, size):
+        while halvings < layer.halvings:
+            level_HWC, halvings = halve(level_HWC), halvings + 1
+        rgbx_HW4 = np.asarray(cv2.cvtColor(cut_and_blur(level_HWC, layer), cv2.COLOR_RGB2RGBA), np.uint8)
+        for t, matrix_33 in zip(layer.frames, layer.index_matrices(matrices_T33), strict=True):
+            _warp(rgbx_HW4, matrix_33, frame_HW4)
+            cv2.cvtColor(frame_HW4, cv2.COLOR_RGBA2RGB, dst=frames_THWC[t])
+    return frames_THWC
 
 
-def _warp(image_HWC: NDArray[np.uint8], matrix_33: NDArray[np.float64], out_HWC: NDArray[np.uint8]) -> None:
-    h, w = out_HWC.shape[:2]
+def halve(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Half the size, rounded up, by 2x2 means; an odd last row or column is repeated first.
+
+    OpenCV has a fast way for exactly 2x2, many times faster than its area average at any other ratio.
+    """
+    h, w = image_HWC.shape[:2]
+    if h % 2 or w % 2:
+        image_HWC = np.asarray(cv2.copyMakeBorder(image_HWC, 0, h % 2, 0, w % 2, cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(cv2.resize(image_HWC, ((w + 1) // 2, (h + 1) // 2), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def cut_and_blur(level_HWC: NDArray[np.uint8], layer: Layer) -> NDArray[np.uint8]:
+    """A layer from the picture at the layer's resolution."""
+    y0, y1, x0, x1 = layer.box
+    cut_HWC = level_HWC[y0:y1, x0:x1]
+    if len(layer.kernel_x) == len(layer.kernel_y) == 1:
+        return cut_HWC
+    kernel_x, kernel_y = (np.array(weights) / KERNEL_SUM for weights in (layer.kernel_x, layer.kernel_y))
+    return np.asarray(cv2.sepFilter2D(cut_HWC, -1, kernel_x, kernel_y, borderType=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _warp(image_HW4: NDArray[np.uint8], matrix_33: NDArray[np.float64], out_HW4: NDArray[np.uint8]) -> None:
+    """Weights stay floats under the ACCURATE hint; there are no steps of 1/32 pixel as in OpenCV of old."""
+    h, w = out_HW4.shape[:2]
     affine = tuple(matrix_33[2]) == AFFINE_ROW
     warp, matrix = (cv2.warpAffine, matrix_33[:2]) if affine else (cv2.warpPerspective, matrix_33)
-    warp(image_HWC, matrix, (w, h), dst=out_HWC, flags=FLAGS, borderMode=cv2.BORDER_REPLICATE, hint=cv2.ALGO_HINT_ACCURATE)
+    warp(image_HW4, matrix, (w, h), dst=out_HW4, flags=FLAGS, borderMode=cv2.BORDER_REPLICATE, hint=cv2.ALGO_HINT_ACCURATE)
