@@ -228,7 +228,7 @@ def parse_url(text: str, base: URL | None = None) -> URL:
         raise _failure(Reason.BAD_URL, f"{len(text)} characters, or control characters: {text[:100]!r}")
     try:
         url = URL(text, encoded=URL_CHARACTERS.fullmatch(text) is not None)
-        url = base.join(url) if base is not None else url
+        url = base.join(url) if base is not None and not url.scheme else url
         if url.scheme not in ("http", "https"):
             reason = Reason.UNSUPPORTED_SCHEME if url.scheme else Reason.BAD_URL
             raise _failure(reason, f"{text[:200]!r}: only http:// and https:// are fetched")

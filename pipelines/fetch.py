@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -49,6 +49,8 @@ class Fetcher:
         self._in_flight = 0
         self._hosts: Counter[str] = Counter()
         self._batches: list[_Batch] = []
+        self._lock = threading.Lock()
+        self._closed = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fetch", daemon=True)
         self._thread.start()
@@ -62,7 +64,7 @@ class Fetcher:
         batch = _Batch()
         window: deque[_Item] = deque()
         source = enumerate(references)
-        self._loop.call_soon_threadsafe(self._batches.append, batch)
+        self._tell(self._batches.append, batch)
         try:
             while True:
                 while len(window) < self._config.ahead and (entry := next(source, None)) is not None:
@@ -72,16 +74,17 @@ class Fetcher:
                 item = window.popleft()
                 result = item.result.result()
                 size = len(result) if isinstance(result, bytes) and item.reference.image is None else 0
-                self._loop.call_soon_threadsafe(self._taken, batch, item.number, size)
+                self._tell(self._taken, batch, item.number, size)
                 yield item.reference, result
         finally:
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._end, batch)
+            self._tell(self._end, batch)
 
     def close(self) -> None:
         """Cancel what is in flight and end the thread. May be called twice."""
-        if self._loop.is_closed():
-            return
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
         asyncio.run_coroutine_threadsafe(self._shutdown(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -100,8 +103,16 @@ class Fetcher:
         elif not reference.url:
             item.result.set_result(Failure(reference.key, Stage.FETCH, Reason.BAD_URL, "no url"))
         else:
-            self._loop.call_soon_threadsafe(self._add, batch, item)
+            if not self._tell(self._add, batch, item):
+                item.result.set_result(_stopped(reference))
         return item
+
+    def _tell(self, callback: Callable[..., object], *arguments: object) -> bool:
+        """Call in the event loop's thread, before anything told later; False if `close` was called."""
+        with self._lock:
+            if not self._closed:
+                self._loop.call_soon_threadsafe(callback, *arguments)
+            return not self._closed
 
     # Everything below runs in the event loop's thread.
 
