@@ -1,0 +1,123 @@
+"""What a camera motion is called in a caption: "as the camera slowly zooms in"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from schemas.keys import derive_seed
+
+_OPENINGS = ("as", "while")
+_DIRECTIONS = ("right", "down and to the right", "down", "down and to the left", "left", "up and to the left", "up",
+               "up and to the right")  # fmt: skip
+_FINITE: dict[str, tuple[str, ...]] = {
+    "static": ("stays still", "does not move", "rests"),
+    "zoom_in": ("zooms in", "moves closer", "pushes in"),
+    "zoom_out": ("zooms out", "pulls back", "moves away"),
+    "rotate_cw": ("turns clockwise", "rolls clockwise", "rotates clockwise"),
+    "rotate_ccw": ("turns counter-clockwise", "rolls counter-clockwise", "rotates counter-clockwise"),
+    "crop_jitter": ("shakes", "is held by hand", "trembles"),
+    "tilt_left": ("leans to the left", "turns to the left"),
+    "tilt_right": ("leans to the right", "turns to the right"),
+    "tilt_up": ("tilts up", "leans back to look up"),
+    "tilt_down": ("tilts down", "leans to look down"),
+}
+_AMOUNTS = {  # motion -> parameter, up to here it is slow, from here on fast
+    "zoom_in": ("zoom", 1.3, 2.0),
+    "zoom_out": ("zoom", 1.3, 2.0),
+    "rotate_cw": ("degrees", 8.0, 30.0),
+    "rotate_ccw": ("degrees", 8.0, 30.0),
+    "pan": ("distance", 0.2, 0.5),
+    "ken_burns": ("distance", 0.2, 0.5),
+    "tilt": ("degrees", 18.0, 35.0),
+    "crop_jitter": ("amplitude", 0.015, 0.05),
+}
+_SLOW = {"crop_jitter": "slightly"}
+_FAST = {"crop_jitter": "strongly"}
+_NEVER = frozenset(["stays still", "does not move", "rests", "is held by hand"])  # no adverb belongs to these
+
+
+def motion_phrase(motion: str, parameters: Mapping[str, Any], seed: int) -> str | None:
+    """A phrase for a motion or a composition ("rotate_cw+zoom_in"); None if a part of it is none of the built-in motions.
+
+    `parameters` are the drawn ones ("zoom", in compositions "zoom_in.zoom"); the amount and the speed make it "slowly" or
+    "quickly". `seed` chooses among a few wordings.
+    """
+    names = motion.split("+")
+    clauses = []
+    for label, name in _labels(names):
+        own = {key.removeprefix(f"{label}."): value for key, value in parameters.items() if _owns(key, label, len(names))}
+        clause = _clause(name, own, seed)
+        if clause is None:
+            return None
+        if clause not in clauses and not (name == "static" and len(names) > 1):
+            clauses.append(clause)
+    opening = _OPENINGS[derive_seed(seed, "phrase", "opening") % len(_OPENINGS)]
+    return f"{opening} the camera {_join(clauses or ['stays still'])}"
+
+
+def _labels(names: list[str]) -> list[tuple[str, str]]:
+    """A motion that stands twice in a composition has its parameters under name_2 the second time."""
+    return [(name if names[:i].count(name) == 0 else f"{name}_{names[:i].count(name) + 1}", name) for i, name in enumerate(names)]
+
+
+def _owns(key: str, label: str, parts: int) -> bool:
+    return parts == 1 or key.rpartition(".")[0] == label
+
+
+def _clause(name: str, parameters: Mapping[str, Any], seed: int) -> str | None:
+    verbs = _verbs(name, parameters)
+    if verbs is None:
+        return None
+    verb = verbs[derive_seed(seed, "phrase", name) % len(verbs)]
+    adverb = "" if verb in _NEVER else _adverb(name, parameters)
+    return f"{adverb} {verb}" if adverb else verb
+
+
+def _verbs(name: str, parameters: Mapping[str, Any]) -> tuple[str, ...] | None:
+    if name in _FINITE:
+        return _FINITE[name]
+    if name.startswith("pan_"):
+        way = name.removeprefix("pan_").split("_")
+        if not set(way) <= {"up", "down", "left", "right"}:
+            return None
+        where = " and to the ".join(way) if len(way) == 2 else way[0]
+        return (f"pans {where}", f"moves {_to(where)}", f"glides {_to(where)}")
+    builders: dict[str, Callable[[Mapping[str, Any]], tuple[str, ...]]] = {"ken_burns": _ken_burns, "tilt": _tilt}
+    return builders[name](parameters) if name in builders else None
+
+
+def _ken_burns(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    where = _heading(parameters)
+    zooms = ("zooms in", "moves closer") if float(parameters.get("zoom", 1.2)) >= 1.0 else ("zooms out", "pulls back")
+    return tuple(f"pans {where} and {zoom}" for zoom in zooms) + (f"{zooms[0]} while it moves {_to(where)}",)
+
+
+def _tilt(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    where = _to(_heading(parameters))
+    return (f"leans {where}", f"turns {where}", f"tilts {where}")
+
+
+def _heading(parameters: Mapping[str, Any]) -> str:
+    return _DIRECTIONS[round(float(parameters.get("direction", 0.0)) / 45.0) % 8]
+
+
+def _to(where: str) -> str:
+    return f"to the {where}" if where in ("left", "right") else where
+
+
+def _adverb(name: str, parameters: Mapping[str, Any]) -> str:
+    kind = name if name in _AMOUNTS else name.split("_")[0]
+    parameter, slow, fast = _AMOUNTS.get(kind, ("", 0.0, 0.0))
+    amount = parameters.get(parameter)
+    if not isinstance(amount, int | float):
+        return ""
+    pace = float(parameters.get("speed", 1.0))
+    amount = amount**pace if parameter == "zoom" else amount * pace
+    if amount <= slow:
+        return _SLOW.get(name, "slowly")
+    return _FAST.get(name, "quickly") if amount >= fast else ""
+
+
+def _join(clauses: list[str]) -> str:
+    return clauses[0] if len(clauses) == 1 else f"{', '.join(clauses[:-1])} and {clauses[-1]}"
