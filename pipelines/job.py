@@ -101,10 +101,12 @@ class _Make(beam.DoFn):
         while self._running:
             attempt, window, timestamp = self._next()
             yield WindowedValue(attempt, timestamp, (window,))
+        self._signals.flush()
 
     def teardown(self) -> None:
         self._abort.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._signals.close()
         self._maker.close()
 
     def _next(self) -> tuple[Attempt, Any, Any]:

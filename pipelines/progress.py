@@ -1,0 +1,86 @@
+"""How far a job is: a bar on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import TextIO
+
+from tqdm import tqdm
+
+LINE_EVERY = 10.0  # seconds, where there is no terminal
+BUCKETS = 60  # of the throughput curve
+
+
+class Progress:
+    """Shows samples, failures, clips/s and the time left; remembers the throughput for the report.
+
+    `total` is the number of inputs this run has to make, an estimate if `exact` is False.
+    """
+
+    def __init__(self, total: int, *, exact: bool = True, stream: TextIO | None = None, line_every: float = LINE_EVERY) -> None:
+        self._stream = stream or sys.stderr
+        self._total, self._exact = total, exact
+        self._start = time.monotonic()
+        self._line_every, self._next_line = line_every, line_every
+        self.throughput = _Throughput()
+        self._bar = (
+            tqdm(total=total, unit="clip", file=self._stream, dynamic_ncols=True, smoothing=0.05, mininterval=0.2)
+            if self._stream.isatty()
+            else None
+        )
+
+    def update(self, written: int, failed: int) -> None:
+        """The totals of this run so far."""
+        seconds = time.monotonic() - self._start
+        self.throughput.add(seconds, written + failed)
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"failed {failed}", refresh=False)
+            self._bar.update(written + failed - self._bar.n)
+        elif seconds >= self._next_line:
+            self._next_line = seconds + self._line_every
+            print(self.line(seconds, written, failed), file=self._stream, flush=True)
+
+    def line(self, seconds: float, written: int, failed: int) -> str:
+        """One plain line."""
+        made = written + failed
+        rate = made / seconds if seconds > 0 else 0.0
+        left = duration((self._total - made) / rate) if rate > 0 and self._total >= made else "?"
+        of = f"{'' if self._exact else '~'}{self._total}"
+        return f"{made}/{of} inputs, {written} written, {failed} failed, {rate:.1f} clips/s, {left} left"
+
+    def close(self) -> None:
+        """Leave the terminal in order."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+@dataclass
+class _Throughput:
+    """Inputs finished per bucket of time; buckets double in width as the run grows, so that there are never many."""
+
+    bucket_seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        self.counts: list[int] = []
+        self._seen = 0
+
+    def add(self, seconds: float, made: int) -> None:
+        """`made` inputs in all are finished after `seconds`."""
+        while seconds >= BUCKETS * self.bucket_seconds:
+            self.counts += [0] * (len(self.counts) % 2)
+            self.counts = [a + b for a, b in zip(self.counts[::2], self.counts[1::2], strict=True)]
+            self.bucket_seconds *= 2
+        place = int(seconds / self.bucket_seconds)
+        self.counts += [0] * (place + 1 - len(self.counts))
+        self.counts[place] += made - self._seen
+        self._seen = made
+
+
+def duration(seconds: float) -> str:
+    """``1h 02m``, ``3m 20s``, ``12s``."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 60}m {whole % 60:02d}s" if whole >= 60 else f"{whole}s"

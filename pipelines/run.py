@@ -1,0 +1,294 @@
+"""Runs a job from its plan to its tables: lock, resume, graph, progress, stop, end check. Shared by every command."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import apache_beam as beam
+
+from pipelines import output_files as files
+from pipelines.finish import Totals, finish
+from pipelines.job import NAMESPACE, JobSpec, MakeShards
+from pipelines.lock import OutputLock
+from pipelines.making import JobError, output_error
+from pipelines.output import Output
+from pipelines.plan import Job, TaskAt, check_output, missing, prepare_output, spool
+from pipelines.progress import Progress
+from pipelines.runner import RunnerChoice, choose_runner
+from pipelines.signals import Heart, read_counts, request_stop
+from schemas.records import Task
+
+STOP_SECONDS = 5.0  # for workers to let go after Ctrl-C
+LOOK_SECONDS = 0.2
+RECORDS_SECONDS = 10.0  # between looks at the records of workers that share no disk with us
+ERROR_MARK = re.compile(r"(?:JobError|StoppedError): (.+?)(?: \[while running|\n|\\n|$)")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run did, and what the output holds now."""
+
+    output: str
+    totals: Totals
+    written: int  # samples of this run
+    failed: int
+    resumed: int  # samples that stood there already
+    seconds: float
+    max_failure_ratio: float
+    runner: str
+    throughput: tuple[float, tuple[int, ...]] = (0.0, ())  # bucket width in seconds, inputs in each
+    counters: Mapping[str, int | float] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 1 if inputs are unaccounted for or more failed than allowed."""
+        return int(self.totals.off_by != 0 or self.failure_ratio > self.max_failure_ratio)
+
+    @property
+    def failure_ratio(self) -> float:
+        """Failed over all inputs of the output."""
+        return self.totals.failed / self.totals.inputs if self.totals.inputs else 0.0
+
+
+class StopRequestedError(KeyboardInterrupt):
+    """Ctrl-C. `clean` says whether every worker of this process has let go."""
+
+    def __init__(self, clean: bool) -> None:
+        super().__init__("stopped")
+        self.clean = clean
+
+
+def run_job(
+    job: Job,
+    output: Output,
+    *,
+    workers: int | None,
+    overwrite: bool,
+    max_failure_ratio: float,
+    published: str,
+    beam_args: Sequence[str] = (),
+    tasks_at_once: int = 2,
+) -> RunResult:
+    """Make what is missing in the output and bring its tables up to date.
+
+    Raises ConfigError (another job or config there), JobError (cannot go on; the output stays as far as it came),
+    KeyboardInterrupt (stopped; likewise).
+    """
+    start = time.monotonic()
+    check_output(output, job, overwrite=overwrite)
+    choice = choose_runner(beam_args, workers)
+    existed = files.any_name(output.uri) is not None
+    try:
+        with OutputLock(output):
+            check_output(output, job, overwrite=overwrite)  # it may have changed while we waited for nothing
+            prepare_output(output, job, overwrite=overwrite)
+            try:
+                made = _make_missing(job, output, choice, tasks_at_once)
+                totals = finish(output, job.config, published=published)
+            finally:
+                output.clean()
+    except OSError as error:
+        raise output_error(error, output.uri) from error
+    finally:
+        if not existed and not output.is_ours():
+            _tidy(output)
+    written, failed = made.counts(totals)
+    return RunResult(
+        output.uri,
+        totals,
+        written,
+        failed,
+        totals.written - written,
+        time.monotonic() - start,
+        max_failure_ratio,
+        choice.describe(),
+        made.throughput,
+        made.counters,
+    )
+
+
+@dataclass(frozen=True)
+class _MadeNow:
+    """What the graph did in this run."""
+
+    before: tuple[int, int]  # (written, failed) in the records, before
+    throughput: tuple[float, tuple[int, ...]] = (0.0, ())
+    counters: Mapping[str, int | float] = field(default_factory=dict)
+
+    def counts(self, totals: Totals) -> tuple[int, int]:
+        return totals.written - self.before[0], totals.failed - self.before[1]
+
+
+def _make_missing(job: Job, output: Output, choice: RunnerChoice, tasks_at_once: int) -> _MadeNow:
+    done = output.done()
+    before = _counts_of_records(output) if done else (0, 0)
+    plan = output.tmp(f"plan-{uuid.uuid4().hex}.jsonl")
+    inputs, exact, places = 0, True, list[TaskAt]()
+    with files.create(plan) as stream:
+        for task, place in spool(missing(job.tasks(), done), stream, plan):
+            inputs, exact = inputs + task.samples, exact and task.exact
+            places.append(place)
+    if not places:
+        _say(f"nothing is missing: all {len(done)} tasks are done")
+        return _MadeNow(before)
+    already = f", {len(done)} tasks were done before" if done else ""
+    _say(f"{len(places)} tasks, {'' if exact else 'about '}{inputs} inputs{already}; {choice.describe()}")
+    with _signals_folder(choice.is_local) as folder:
+        spec = JobSpec(output.uri, job.fingerprint, job.shard, folder, tasks_at_once, commit_at_once=choice.is_local)
+        progress = Progress(inputs, exact=exact)
+        try:
+            counters = _run_graph(places, job, spec, choice, progress, output)
+        finally:
+            progress.close()
+    return _MadeNow(before, (progress.throughput.bucket_seconds, tuple(progress.throughput.counts)), counters)
+
+
+def _run_graph(
+    places: Sequence[TaskAt], job: Job, spec: JobSpec, choice: RunnerChoice, progress: Progress, output: Output
+) -> Mapping[str, int | float]:
+    pipeline = beam.Pipeline(runner=choice.runner, options=choice.options)
+    _ = pipeline | beam.Create(list(places)) | "Load" >> beam.ParDo(_Load()) | MakeShards(job.maker, spec)
+    run = _Run(pipeline)
+    run.start()
+    records = _RecordsSeen(output)
+    try:
+        while run.is_alive():
+            run.join(LOOK_SECONDS)
+            progress.update(*(read_counts(spec.signals) if spec.signals else records.counts()))
+    except KeyboardInterrupt:
+        raise StopRequestedError(_stop(run, spec)) from None
+    progress.update(*(read_counts(spec.signals) if spec.signals else records.counts()))
+    if run.error is not None:
+        raise job_error(run.error) from run.error
+    return run.counters()
+
+
+class _Load(beam.DoFn):
+    def process(self, place: TaskAt) -> Iterator[Task]:
+        yield place.load()
+
+
+class _Run(threading.Thread):
+    """The pipeline in a thread of its own, so that the main thread hears Ctrl-C."""
+
+    def __init__(self, pipeline: beam.Pipeline) -> None:
+        super().__init__(name="pipeline", daemon=True)
+        self._pipeline = pipeline
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.result = self._pipeline.run()
+            state = self.result.wait_until_finish()
+            if state not in (None, beam.runners.runner.PipelineState.DONE):
+                raise RuntimeError(f"the pipeline ended in state {state}")
+        except BaseException as error:
+            self.error = error
+
+    def cancel(self) -> None:
+        """Ask a remote runner to cancel; local ones heed the stop file."""
+        if self.result is not None:
+            try:
+                self.result.cancel()
+            except Exception as error:  # runners raise what they like; the stop goes on without it
+                _say(f"the runner could not cancel: {error}")
+
+    def counters(self) -> dict[str, int | float]:
+        """Beam's counters and distribution sums of this run."""
+        found: dict[str, int | float] = {}
+        metrics = self.result.metrics().query()
+        for row in metrics["counters"]:
+            if row.key.metric.namespace == NAMESPACE:
+                found[row.key.metric.name] = found.get(row.key.metric.name, 0) + (row.committed or row.attempted or 0)
+        for row in metrics["distributions"]:
+            spread = row.committed or row.attempted
+            if row.key.metric.namespace == NAMESPACE and spread is not None:
+                name = row.key.metric.name
+                found[f"{name}_mean"], found[f"{name}_max"] = round(spread.mean or 0, 1), spread.max or 0
+        return dict(sorted(found.items()))
+
+
+def _stop(run: _Run, spec: JobSpec) -> bool:
+    """Ask the workers to stop and wait a little; a second Ctrl-C ends the waiting. Whether they have let go."""
+    _say("stopping ... (Ctrl-C again to stop at once)")
+    try:
+        if spec.signals:
+            request_stop(spec.signals)
+        else:
+            run.cancel()
+        run.join(STOP_SECONDS)
+    except KeyboardInterrupt:
+        return False
+    return not run.is_alive()
+
+
+class _RecordsSeen:
+    """Progress where workers share no disk with us: new records since the start, looked at now and then."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._seen = output.done()
+        self._written = self._failed = 0
+        self._next = 0.0
+
+    def counts(self) -> tuple[int, int]:
+        """(written, failed) in records that came since."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + RECORDS_SECONDS
+            for task in self._output.done() - self._seen:
+                record = self._output.read_record(task)
+                self._written, self._failed = self._written + record.written, self._failed + record.failed
+                self._seen.add(task)
+        return self._written, self._failed
+
+
+def job_error(error: BaseException) -> JobError:
+    """The one line that a worker gave, wherever a runner hid it; else the runner's own words."""
+    text = str(error)
+    marked = ERROR_MARK.search(f"{type(error).__name__}: {text}")
+    if marked:
+        return JobError(marked.group(1).strip())
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return JobError(f"the pipeline failed: {(lines[-1] if lines else type(error).__name__)[:500]}; run the same command again")
+
+
+def _counts_of_records(output: Output) -> tuple[int, int]:
+    written = failed = 0
+    for record in output.iter_records():
+        written, failed = written + record.written, failed + record.failed
+    return written, failed
+
+
+@contextmanager
+def _signals_folder(is_local: bool) -> Iterator[str | None]:
+    if not is_local:
+        yield None
+        return
+    folder = tempfile.mkdtemp(prefix="zoetrope-")
+    try:
+        with Heart(folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tidy(output: Output) -> None:
+    """After a start that came to nothing: leave no empty folders."""
+    for folder in (output.state("tmp"), output.state(), output.uri):
+        files.remove_empty(folder)
+
+
+def _say(text: str) -> None:
+    print(f"zoetrope: {text}", file=sys.stderr, flush=True)
