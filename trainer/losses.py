@@ -83,18 +83,20 @@ def hard_negatives(
 ) -> tuple[Tensor, Tensor]:
     """For each row a wrong column, drawn from the softmax of its logits (`seed`) or the hardest (None) -> index, found [n].
 
-    Columns with the row's id are never chosen; where no other exists, `found` is False (and the index means nothing). The draw
-    for a pair depends on the seed and its place in the whole batch alone, so the number of processes does not change it.
+    Columns with the row's id are never chosen; where no other exists, `found` is False (and the index means nothing). A
+    row's draw depends on the seed and its place in the whole batch alone, so the number of processes does not change it.
     """
     same = ids_n[:, None] == all_ids_N[None, :]
     same[:, offset : offset + len(ids_n)] |= torch.eye(len(ids_n), dtype=torch.bool, device=same.device)
-    scores = logits_nN.float()
-    if seed is not None:
-        generator = torch.Generator().manual_seed(seed)  # on the CPU: the same on every device
-        uniform = torch.rand(len(all_ids_N), len(all_ids_N), generator=generator)[offset : offset + len(ids_n)]
-        gumbel = -torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
-        scores = scores + gumbel.to(scores.device)  # the largest of logit + Gumbel noise is a draw from the softmax
-    return scores.masked_fill(same, -torch.inf).argmax(-1), ~same.all(-1)
+    scores = logits_nN.float().masked_fill(same, -torch.inf)
+    found = ~same.all(-1)
+    if seed is None:
+        return scores.argmax(-1), found
+    generator = torch.Generator().manual_seed(seed)  # on the CPU: the same on every device
+    draw_n = torch.rand(len(all_ids_N), generator=generator, dtype=torch.float64)[offset : offset + len(ids_n)]
+    below_nN = scores.masked_fill(~found[:, None], 0).double().softmax(-1).cumsum(-1)
+    point_n1 = draw_n.to(scores.device)[:, None] * below_nN[:, -1:]
+    return (below_nN <= point_n1).sum(-1).clamp(max=len(all_ids_N) - 1), found
 
 
 def match_loss(

@@ -135,8 +135,11 @@ def test_bfloat16_autocast_stays_close():
 
 
 def test_the_smaller_of_towers_and_config_is_checked():
-    with pytest.raises(ValueError, match=r"max_words = 20 .* must be at most 16"):
+    with pytest.raises(ConfigError, match=r"max_words = 20 must be at most 16"):
         CLIP2Video(tiny_config(max_words=20))
+    with pytest.raises(ConfigError, match=r"max_frames = 20 must be at most 16"):
+        CLIP2Video(tiny_config(max_frames=20))
+    CLIP2Video(tiny_config(sim_type="meanP", max_frames=20))  # no positions there
 
 
 @pytest.mark.parametrize(

@@ -116,8 +116,10 @@ def test_training_losses_agree(main):
 
 
 @torch.no_grad()
-def test_one_call_gives_the_logits(main):
+def test_one_call_gives_the_logits_and_arrays_do_as_well(main):
     close(main.similarity(**reference.tensors()), "main/logits", LOGITS)
+    from_arrays = trainer.load_official(reference.weights(1)).state_dict()
+    assert all(torch.equal(value, from_arrays[name]) for name, value in main.state_dict().items())
 
 
 def test_a_file_is_read_and_half_precision_and_wrappers_are_accepted(tmp_path):

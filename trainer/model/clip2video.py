@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 the usual name
 from torch import Tensor, nn
 
+from schemas.config import ConfigError
 from trainer.model.config import ModelConfig
 from trainer.model.init import init_from_clip
 from trainer.model.interaction import Interaction
@@ -71,12 +72,13 @@ class CLIP2Video(nn.Module):
         tower = text_tower(self.clip)
         heads = _heads(self.clip, width)
         positions = len(tower.positional_embedding)
-        if max(config.max_words, config.max_frames) > positions:
-            raise ValueError(
-                f"max_words = {config.max_words} and max_frames = {config.max_frames} must be at most {positions}, "
-                "the text tower's positions"
-            )
         sequence = config.sim_type == "seqTransf"
+        placed = {"max_words": config.max_words}  # what needs a position
+        if sequence or config.interaction.enabled:
+            placed["max_frames"] = config.max_frames
+        for name, length in placed.items():
+            if length > positions:
+                raise ConfigError(f"{name} = {length} must be at most {positions}, the text tower's positions")
         self.frame_positions = nn.Embedding(positions, width) if sequence else None
         if self.frame_positions is not None:
             nn.init.normal_(self.frame_positions.weight, std=0.01)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,7 +34,7 @@ OURS_TO_OFFICIAL = {  # name prefixes
 
 
 def load_official(
-    state_dict_or_path: Mapping[str, Tensor] | str | Path,
+    state_dict_or_path: Mapping[str, Any] | str | Path,
     *,
     sim_type: str = "seqTransf",
     temporal_type: str | None = None,
@@ -54,10 +55,7 @@ def load_official(
     Raises ConfigError naming every key that the variant needs and the weights lack, that no variant has, or whose shape
     differs. Weights of a module that the chosen variant does not use are left out with a warning.
     """
-    if isinstance(state_dict_or_path, Mapping):
-        state = plain_state_dict(state_dict_or_path, "state dict")
-    else:
-        state = read_state_dict(state_dict_or_path)
+    state = _state_of(state_dict_or_path)
     state = {key: value for key, value in state.items() if key.removeprefix("clip.") not in NOT_WEIGHTS}
     config = ModelConfig.make(
         {
@@ -81,19 +79,25 @@ def load_official(
     return model.eval()
 
 
-def load_clip(state_dict_or_path: Mapping[str, Tensor] | str | Path, *, quick_gelu: bool = True, **options: Any) -> CLIP2Video:
+def load_clip(state_dict_or_path: Mapping[str, Any] | str | Path, *, quick_gelu: bool = True, **options: Any) -> CLIP2Video:
     """A model whose towers hold CLIP ViT weights (OpenAI's or open_clip's naming) and whose new modules start from them.
 
     `options` are fields of `ModelConfig`. Raises ConfigError as `load_official` does.
     """
-    if isinstance(state_dict_or_path, Mapping):
-        state = plain_state_dict(state_dict_or_path, "state dict")
-    else:
-        state = read_state_dict(state_dict_or_path)
+    state = _state_of(state_dict_or_path)
     model = CLIP2Video(ModelConfig.make({"clip": {**clip_shape_of(state, ""), "quick_gelu": quick_gelu}, **options}))
     load_clip_state(model.clip, state, "state dict" if isinstance(state_dict_or_path, Mapping) else str(state_dict_or_path))
     init_from_clip(model)
     return model.eval()
+
+
+def _state_of(given: Mapping[str, Any] | str | Path) -> dict[str, Tensor]:
+    if not isinstance(given, Mapping):
+        return read_state_dict(given)
+    arrays = {
+        key: torch.from_numpy(np.asarray(value)) for key, value in given.items() if isinstance(value, np.ndarray | np.generic)
+    }
+    return plain_state_dict({**given, **arrays}, "state dict")
 
 
 def _variant(**options: str | None) -> dict[str, str]:
