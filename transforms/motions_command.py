@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,9 +32,13 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     found = _find(args.name)
     if args.json:
-        print(json.dumps({"motions": [describe(m) for m in found], "timing": [_fields(p) for p in TIMING]}, indent=2))
+        text = json.dumps({"motions": [describe(m) for m in found], "timing": [_fields(p) for p in TIMING]}, indent=2)
     else:
-        print("\n".join(_details(found) if args.name else _table(found)))
+        text = "\n".join(_details(found) if args.name else _table(found))
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # `zoetrope motions | head`: the reader has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that closing it at exit does not fail too
     return 0
 
 

@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -6,6 +9,8 @@ import zoetrope
 from transforms.motions import built_in_motions
 from transforms.motions_command import main, motions
 from zoetrope.cli import main as zoetrope_main
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_table_tells_every_motion_and_parameter(capsys):
@@ -52,3 +57,13 @@ def test_an_unknown_name_is_one_line_and_exit_2(name, capsys):
     assert output.out == ""
     assert output.err.startswith("zoetrope motions: ")
     assert output.err.count("\n") == 1
+
+
+def test_a_reader_that_stops_early_is_no_error():
+    command = [sys.executable, "-u", "-m", "zoetrope.cli", "motions", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()  # as `| head` does, here before a word was read
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
