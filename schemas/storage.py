@@ -17,8 +17,9 @@ def open_uri(uri: str, mode: str = "rb") -> IO[Any]:
 
 def glob_uris(pattern: str) -> list[str]:
     """Sorted URIs that match a glob (``*``, ``?``, ``[...]``, ``**``), each with its scheme kept."""
-    files, _, paths = fsspec.get_fs_token_paths(pattern, mode="rb", expand=True)
-    return sorted(str(files.unstrip_protocol(path)) if "://" in pattern else str(path) for path in paths)
+    files, path = fsspec.core.url_to_fs(pattern)
+    found = [name for name in files.glob(path) if not files.isdir(name)]  # fsspec's own opener expands `*` alone
+    return sorted(str(files.unstrip_protocol(name)) if "://" in pattern else str(name) for name in found)
 
 
 def exists(uri: str) -> bool:

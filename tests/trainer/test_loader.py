@@ -1,0 +1,165 @@
+"""The loaders: coverage, exact state, broken samples."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import make_shards as shards_of
+import pytest
+import torch
+
+from schemas.config import ConfigError
+from schemas.shards import ShardError
+from trainer.data.batch import Batch
+from trainer.data.config import DataConfig
+from trainer.data.loader import LoaderState, TrainingLoader, evaluation_loader
+from trainer.data.shards import ShardSet
+from trainer.model.towers import tokenize
+
+WORDS = partial(tokenize, max_words=8)
+SHAPE = {"frames": 4, "size": (32, 32)}
+
+
+def loader(folder: Path, workers: int = 0, batch_size: int = 4, state=None, rank: int = 0, world: int = 1, **fields):
+    config = DataConfig(shards=str(folder), workers=workers, **{"shuffle_samples": 10, **fields})
+    shards = ShardSet.find(str(folder))
+    return TrainingLoader(shards, config, WORDS, **SHAPE, batch_size=batch_size, seed=3, rank=rank, world=world, state=state)
+
+
+def take(made: TrainingLoader, count: int) -> list[Batch]:
+    return list(islice(iter(made), count))
+
+
+def same(one: list[Batch], two: list[Batch]) -> bool:
+    return all(
+        a.keys == b.keys
+        and a.captions == b.captions
+        and torch.equal(a.pixels, b.pixels)
+        and torch.equal(a.quads, b.quads)
+        and torch.equal(a.frames, b.frames)
+        for a, b in zip(one, two, strict=True)
+    )
+
+
+@pytest.mark.parametrize(("workers", "store"), [(0, "still"), (2, "still"), (2, "frames")])
+def test_after_a_resume_the_next_batches_are_equal(tmp_path, workers: int, store: str) -> None:
+    folder = shards_of.write_shards(tmp_path, 5, 6, store, captions=("one", "two", "three"))
+    made = loader(folder, workers)
+    stream = iter(made)
+    for _ in range(7):  # 28 of 30 samples, and workers at different places
+        next(stream)
+    state = json.loads(json.dumps(made.state().to_dict()))
+    wanted = list(islice(stream, 9))  # over the end of the epoch
+    again = take(loader(folder, workers, state=LoaderState.from_dict(state)), 9)
+    assert same(wanted, again)
+
+
+def test_an_epoch_has_every_sample_once_over_ranks_and_workers(tmp_path) -> None:
+    folder = shards_of.write_shards(tmp_path, 8, 4)
+    seen: Counter[str] = Counter()
+    for rank in range(2):
+        for batch in take(loader(folder, workers=2, rank=rank, world=2), 4):  # 2 ranks x 4 batches x 4 = 32 samples
+            seen.update(batch.keys)
+    assert len(seen) == 32
+    assert set(seen.values()) == {1}
+
+
+def test_batches_are_always_full_and_epochs_differ(tmp_path) -> None:
+    folder = shards_of.write_shards(tmp_path, 2, 5)
+    batches = take(loader(folder), 10)
+    assert all(len(batch) == 4 for batch in batches)
+    keys = [key for batch in batches for key in batch.keys]
+    epochs = [keys[i : i + 10] for i in range(0, 40, 10)]
+    assert all(len(set(epoch)) == 10 for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 4
+
+
+def test_a_state_of_another_order_is_refused(tmp_path) -> None:
+    folder = shards_of.write_shards(tmp_path, 4, 4)
+    made = loader(folder)
+    take(made, 1)
+    with pytest.raises(ConfigError, match=r"data.workers was 0, is 2"):
+        loader(folder, 2, state=made.state())
+    with pytest.raises(ConfigError, match="batch size of a rank was 4, is 2"):
+        loader(folder, batch_size=2, state=made.state())
+    (folder / "00003.tar").unlink()
+    with pytest.raises(ConfigError, match="shards differ"):
+        loader(folder, state=made.state())
+
+
+def test_too_few_shards_is_an_error_at_the_start(tmp_path) -> None:
+    folder = shards_of.write_shards(tmp_path, 3, 2)
+    with pytest.raises(ConfigError, match="3 shards for 2 ranks x 2 workers"):
+        loader(folder, 2, world=2)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_sample_is_dropped_counted_and_named(tmp_path, workers: int) -> None:
+    samples = [shards_of.sample(i) for i in range(6)]
+    samples[2][1]["jpg"] = samples[2][1]["jpg"][:60]
+    samples[4][1]["json"] = b"{"
+    shards_of.write_shard(tmp_path / "0.tar", samples)
+    made = loader(tmp_path, workers)
+    batches = take(made, 2)
+    assert {key for batch in batches for key in batch.keys} == {"s000000", "s000001", "s000003", "s000005"}
+    dropped = made.take_dropped()
+    assert {drop.key for drop in dropped} >= {"s000002", "s000004"}
+    assert all("0.tar" in str(drop) and drop.reason for drop in dropped)
+    assert sum(made.dropped.values()) == len(dropped)
+    assert made.take_dropped() == []
+
+
+def test_a_broken_sample_does_not_move_the_rest_after_a_resume(tmp_path) -> None:
+    samples = [shards_of.sample(i) for i in range(12)]
+    samples[5][1]["jpg"] = b"nothing"
+    shards_of.write_shard(tmp_path / "0.tar", samples)
+    made = loader(tmp_path)
+    stream = iter(made)
+    next(stream), next(stream)
+    state = made.state()
+    assert same(list(islice(stream, 5)), take(loader(tmp_path, state=state), 5))
+
+
+def test_data_that_is_all_broken_ends_the_run_instead_of_going_round_for_ever(tmp_path) -> None:
+    samples = [shards_of.sample(i) for i in range(4)]
+    for _, members in samples:
+        members["jpg"] = b"nothing"
+    shards_of.write_shard(tmp_path / "0.tar", samples)
+    with pytest.raises(ShardError, match="100 samples in a row"):
+        take(loader(tmp_path), 1)
+
+
+def test_evaluation_has_every_sample_once_with_all_captions(tmp_path) -> None:
+    folder = shards_of.write_shards(tmp_path, 3, 5, captions=("one", "two"))
+    config = DataConfig(shards="x", workers=2, eval_batch_size=4)
+    batches = list(evaluation_loader(ShardSet.find(str(folder)), config, WORDS, **SHAPE))
+    keys = [key for batch in batches for key in batch.keys]
+    assert sorted(keys) == [f"s{i:06d}" for i in range(15)]
+    for batch in batches:
+        assert batch.captions == ["one", "two"] * len(batch)
+        assert batch.caption_video.tolist() == [i for i in range(len(batch)) for _ in range(2)]
+
+
+def test_shards_stream_from_other_file_systems() -> None:
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    import io
+
+    from schemas.shards import ShardWriter
+
+    for number in range(2):
+        out = io.BytesIO()
+        writer = ShardWriter(out)
+        for i in range(4):
+            writer.write(*shards_of.sample(number * 4 + i))
+        writer.close()
+        memory.pipe(f"/clips/{number}.tar", out.getvalue())
+    shards = ShardSet.find("memory://clips/*.tar")
+    made = TrainingLoader(shards, DataConfig(shards="x", workers=0), WORDS, **SHAPE, batch_size=4, seed=1)
+    keys = {key for batch in islice(iter(made), 2) for key in batch.keys}
+    assert len(keys) == 8
