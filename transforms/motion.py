@@ -16,6 +16,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from schemas.config import ConfigError
@@ -64,7 +65,7 @@ class Parameter:
             if not items or any(item not in self.choices for item in items):
                 raise ConfigError(f"{where} = {value!r}: it must be one of {self.allowed}, or a list of these to draw from")
             return tuple(items)
-        numbers = [float(item) for item in items if isinstance(item, int | float) and not isinstance(item, bool)]
+        numbers = [float(item) for item in items if isinstance(item, Real) and not isinstance(item, bool)]
         if len(numbers) != len(items) or len(items) not in (1, 2) or not all(map(math.isfinite, numbers)):
             raise ConfigError(f"{where} = {value!r}: give one number or [low, high], each {self.allowed}")
         low, high = numbers[0], numbers[-1]
@@ -126,7 +127,10 @@ def motion(
     def decorate(function: Callable[..., Camera]) -> Motion:
         if not NAME.fullmatch(name) or "__" in name:
             raise ValueError(f"motion name {name!r}: use a-z, 0-9 and single '_', starting with a letter")
-        wanted = list(inspect.signature(function).parameters)[1:]
+        taken = list(inspect.signature(function).parameters)
+        if not taken:
+            raise ValueError(f"motion {name}: its function must take t_T, the progress at each frame, first")
+        wanted = taken[1:]
         own = [parameter.name for parameter in parameters]
         extras = frozenset(wanted) & {"rng", "seconds"}
         if sorted(set(wanted) - extras) != sorted(own) or set(own) & {p.name for p in TIMING}:

@@ -10,6 +10,7 @@ ZOOM = Parameter("zoom", (1.2, 1.7), low=1.0, high=8.0, unit="x", log=True)
 def test_a_parameter_takes_a_value_or_a_range():
     assert ZOOM.spec(2, "zoom") == (2.0, 2.0)
     assert ZOOM.spec([1.5, 2.5], "zoom") == (1.5, 2.5)
+    assert ZOOM.spec((np.float32(1.5), np.int64(2)), "zoom") == (1.5, 2.0)
     assert TIMING[0].spec("ease_in", "easing") == ("ease_in",)
     assert TIMING[0].spec(["linear", "ease_in"], "easing") == ("linear", "ease_in")
 
@@ -94,6 +95,8 @@ def test_the_decorator_refuses_what_does_not_agree():
 
     with pytest.raises(ValueError, match=r"takes \['zom'\] after t_T, but its parameters are \['zoom'\]"):
         motion("wrong", ZOOM)(wrong)
+    with pytest.raises(ValueError, match="must take t_T"):
+        motion("nothing")(lambda: Camera())
     with pytest.raises(ValueError, match="docstring"):
         motion("silent", ZOOM)(silent)
     with pytest.raises(ValueError, match="must agree"):
