@@ -9,8 +9,6 @@ from PIL import Image
 
 from schemas.shards import RawSample, ShardError
 
-MOST_FRAMES = 1024  # of a stored video that a person looks at; more are not decoded
-
 
 def load_frames(sample: RawSample) -> tuple[np.ndarray, float]:
     """uint8 RGB frames [T,H,W,3] and fps of a sample in store `frames`, `mp4` or `still` (rendered from its quads).
@@ -22,7 +20,9 @@ def load_frames(sample: RawSample) -> tuple[np.ndarray, float]:
         if meta.store == "frames":
             frames = [_decode(data) for data in sample.frames]
         elif meta.store == "mp4":
-            frames = _decode_mp4(sample.members["mp4"])
+            from transforms.video import decode_mp4
+
+            frames = list(decode_mp4(sample.members["mp4"]))
         else:
             from transforms.render import render
 
@@ -36,15 +36,3 @@ def load_frames(sample: RawSample) -> tuple[np.ndarray, float]:
 def _decode(data: bytes) -> np.ndarray:
     with Image.open(io.BytesIO(data)) as image:
         return np.asarray(image.convert("RGB"))
-
-
-def _decode_mp4(data: bytes) -> list[np.ndarray]:
-    import av
-
-    frames = []
-    with av.open(io.BytesIO(data), mode="r") as container:
-        for frame in container.decode(video=0):
-            frames.append(frame.to_ndarray(format="rgb24"))
-            if len(frames) == MOST_FRAMES:
-                break
-    return frames

@@ -1,0 +1,39 @@
+// Tabs, and what each shows first.
+
+import { $, api, say } from "./dom.js";
+import { startMotions } from "./motions.js";
+import { startSearch } from "./search.js";
+import { startShards } from "./shards.js";
+
+const names = ["motions", "shards", "search"];
+
+function show(name, focus) {
+  for (const other of names) {
+    const tab = $(`tab-${other}`);
+    tab.setAttribute("aria-selected", String(other === name));
+    tab.tabIndex = other === name ? 0 : -1;
+    $(other).hidden = other !== name;
+  }
+  history.replaceState(null, "", `#${name}`);
+  if (focus) $(`tab-${name}`).focus();
+  document.dispatchEvent(new CustomEvent("tab", { detail: name }));
+}
+
+for (const name of names) {
+  $(`tab-${name}`).addEventListener("click", () => show(name));
+  $(`tab-${name}`).addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (step) show(names[(names.indexOf(name) + step + names.length) % names.length], true);
+  });
+}
+
+try {
+  const state = await api("/api/state");
+  startMotions(state);
+  startShards(state);
+  startSearch(state);
+  const asked = location.hash.slice(1);
+  show(names.includes(asked) ? asked : state.pictures.length || !state.outputs.length ? "motions" : "shards");
+} catch (error) {
+  say(error.message);
+}

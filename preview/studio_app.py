@@ -1,0 +1,291 @@
+"""The studio's web server: routes, and the rules that keep it to its visitors and to the folders it was given."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ipaddress
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+from aiohttp import web
+
+from preview import studio_motions as motions
+from preview.studio_pictures import MAX_UPLOAD, PictureBook, UnknownPictureError
+from preview.studio_shards import OutputView, Query
+from schemas.config import ConfigError
+from schemas.shards import ShardError
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+MAX_JSON = 64 * 1024
+ASSETS = {
+    "theme.css": "text/css",
+    "studio.css": "text/css",
+    "studio.js": "text/javascript",
+    "motions.js": "text/javascript",
+    "player.js": "text/javascript",
+    "shards.js": "text/javascript",
+    "search.js": "text/javascript",
+    "dom.js": "text/javascript",
+}
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """One search result."""
+
+    key: str
+    caption: str
+    score: float
+    clip: bytes  # a looping WebP
+
+
+class Searcher(Protocol):
+    """What the Search tab needs; `trainer` provides it."""
+
+    def __call__(self, text: str, count: int) -> tuple[Sequence[Found], Sequence[Found]]:
+        """Results for a text: coarse, and re-ranked; best first. Raises ValueError for a text that cannot be searched."""
+
+
+@dataclass
+class Studio:
+    """What one server shows."""
+
+    book: PictureBook
+    outputs: Sequence[OutputView] = ()
+    searcher: Searcher | None = None
+    host: str = "127.0.0.1"
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="studio"))
+
+    async def work(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run on a thread, so that one visitor's clip does not hold up another's page."""
+        return await asyncio.get_running_loop().run_in_executor(self.pool, function, *args)
+
+    def output(self, request: web.Request) -> OutputView:
+        """The output that a request names by number."""
+        try:
+            return self.outputs[_number(request, "output", 0, len(self.outputs) - 1)]
+        except IndexError:
+            raise ConfigError("no output is open; start the studio with an output folder") from None
+
+
+def make_app(studio: Studio) -> web.Application:
+    """The application, ready to be served."""
+    app = web.Application(client_max_size=MAX_UPLOAD + 1024, middlewares=[_guard(studio.host), _tell])
+    for method, path, handler in _routes(studio):
+        app.router.add_route(method, path, handler)
+    return app
+
+
+def _routes(studio: Studio) -> list[tuple[str, str, Handler]]:
+    return [
+        ("GET", "/", _asset("studio.html", "text/html")),
+        *(("GET", f"/assets/{name}", _asset(name, kind)) for name, kind in ASSETS.items()),
+        ("GET", "/api/state", _state(studio)),
+        *_motion_routes(studio),
+        *_shard_routes(studio),
+        ("GET", "/api/search", _search(studio)),
+    ]
+
+
+def _asset(name: str, kind: str) -> Handler:
+    data = (files("preview") / "assets" / name).read_bytes()
+
+    async def handle(request: web.Request) -> web.Response:
+        return web.Response(body=data, content_type=kind, charset="utf-8", headers={"Cache-Control": "no-cache"})
+
+    return handle
+
+
+def _state(studio: Studio) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
+        pictures = [{"id": p.id, "name": p.name} for p in studio.book.given]
+        outputs = [output.uri for output in studio.outputs]
+        state = {"motions": motions.registry(), "default_mix": motions.MotionMix.default().to_dict(), "pictures": pictures}
+        return _json({**state, "outputs": outputs, "search": studio.searcher is not None})
+
+    return handle
+
+
+def _motion_routes(studio: Studio) -> list[tuple[str, str, Handler]]:
+    book = studio.book
+
+    async def drop(request: web.Request) -> web.Response:
+        name = request.query.get("name", "picture")[-200:].replace("\\", "/").rsplit("/", 1)[-1] or "picture"
+        picture = await studio.work(book.add, await request.read(), name)
+        return _json({"id": picture.id, "name": picture.name})
+
+    async def thumb(request: web.Request) -> web.Response:
+        side = _number(request, "side", 16, 1024, default=160)
+        return _webp(await studio.work(book.thumb, request.match_info["id"], side))
+
+    async def tile(request: web.Request) -> web.Response:
+        def make() -> bytes:
+            still = request.query.get("still") == "1"
+            return motions.gallery_tile(book, request.match_info["id"], request.match_info["motion"], still=still)
+
+        return _webp(await studio.work(make))
+
+    async def clip(request: web.Request) -> web.Response:
+        wanted = motions.ClipRequest.make(await _posted(request))
+
+        def make() -> dict[str, Any]:
+            made = motions.make_studio_clip(book, wanted)
+            return made.to_plain(book.image(wanted.picture).shape[:2], wanted.fps)
+
+        return _json(await studio.work(make))
+
+    async def draws(request: web.Request) -> web.Response:
+        wanted = motions.ClipRequest.make(await _posted(request))
+        return _json({"draws": await studio.work(motions.draws, book, wanted, 12)})
+
+    return [
+        ("POST", "/api/pictures", drop),
+        ("GET", "/api/pictures/{id}", thumb),
+        ("GET", "/api/pictures/{id}/motions/{motion}", tile),
+        ("POST", "/api/clip", clip),
+        ("POST", "/api/draws", draws),
+    ]
+
+
+def _shard_routes(studio: Studio) -> list[tuple[str, str, Handler]]:
+    async def overview(request: web.Request) -> web.Response:
+        return _json(await studio.work(studio.output(request).overview))
+
+    async def page(request: web.Request) -> web.Response:
+        query = Query(*(request.query.get(name, "")[:500] for name in ("caption", "motion", "source")))
+        start, count = _number(request, "start", 0, 2**53, default=0), _number(request, "count", 1, 100, default=24)
+        return _json(await studio.work(studio.output(request).page, query, start, count))
+
+    async def clip(request: web.Request) -> web.Response:
+        output = studio.output(request)
+        make = output.still if request.query.get("still") == "1" else output.clip
+        return _webp(await studio.work(make, _number(request, "position", 0, 2**53)))
+
+    async def details(request: web.Request) -> web.Response:
+        return _json(await studio.work(studio.output(request).details, _number(request, "position", 0, 2**53)))
+
+    base = "/api/outputs/{output}"
+    return [
+        ("GET", f"{base}/overview", overview),
+        ("GET", f"{base}/page", page),
+        ("GET", f"{base}/clip", clip),
+        ("GET", f"{base}/details", details),
+    ]
+
+
+def _search(studio: Studio) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
+        if studio.searcher is None:
+            raise ConfigError("no index is open; start the studio with --index")
+        text, count = request.query.get("text", "")[:1000], _number(request, "count", 1, 50, default=12)
+        if not text.strip():
+            raise ConfigError("type a text to search for")
+        coarse, fine = await studio.work(studio.searcher, text, count)
+        return _json({"coarse": _plain_results(coarse), "reranked": _plain_results(fine)})
+
+    return handle
+
+
+def _guard(host: str) -> Any:
+    """Refuse what a foreign web page could make a browser send: other names for this host, and cross-site requests."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not _is_our_name(request.headers.get("Host", ""), host):
+            return _error(403, "this address is not served here; use 127.0.0.1 or localhost")
+        origin = request.headers.get("Origin")
+        foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("Host")
+        if foreign or request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+            return _error(403, "requests from other sites are refused")
+        response = await handler(request)
+        response.headers.update(HEADERS)
+        return response
+
+    return guard
+
+
+def _is_our_name(header: str, host: str) -> bool:
+    """A name that someone else's DNS could point here is refused; IP addresses, localhost and our own name are not."""
+    name = (urlsplit(f"//{header}").hostname or "") if header else ""
+    if name in ("localhost", host.lower()):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+@web.middleware
+async def _tell(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What is wrong with a request, as JSON with one line; never a stack trace or a path that was not given."""
+    try:
+        return await handler(request)
+    except UnknownPictureError as error:
+        return _error(404, str(error))
+    except (ConfigError, ShardError) as error:
+        return _error(400, str(error))
+    except web.HTTPRequestEntityTooLarge:
+        return _error(413, f"too large: at most {MAX_UPLOAD >> 20} MiB")
+    except web.HTTPException as error:
+        return _error(error.status, error.reason)
+    except (OSError, pa.ArrowException) as error:
+        return _error(500, f"the files cannot be read: {type(error).__name__}")
+
+
+def _error(status: int, text: str) -> web.Response:
+    return web.json_response({"error": " ".join(text.split())[:600]}, status=status, headers=HEADERS)
+
+
+def _json(values: Mapping[str, Any]) -> web.Response:
+    return web.json_response(values, headers={"Cache-Control": "no-store"})
+
+
+def _webp(data: bytes) -> web.Response:
+    return web.Response(body=data, content_type="image/webp", headers={"Cache-Control": "private, max-age=600"})
+
+
+async def _posted(request: web.Request) -> dict[str, Any]:
+    body = await request.content.read(MAX_JSON + 1)
+    if len(body) > MAX_JSON:
+        raise ConfigError(f"the request is larger than {MAX_JSON} bytes")
+    try:
+        values = json.loads(body)
+    except ValueError:
+        raise ConfigError("the request is not JSON") from None
+    if not isinstance(values, dict):
+        raise ConfigError("the request must be a JSON object")
+    return values
+
+
+def _number(request: web.Request, name: str, low: int, high: int, *, default: int | None = None) -> int:
+    text = request.match_info.get(name) or request.query.get(name)
+    if text is None and default is not None:
+        return default
+    try:
+        value = int(text or "")
+    except ValueError:
+        value = low - 1
+    if not low <= value <= high:
+        raise ConfigError(f"{name} = {(text or '')[:40]!r}: it must be a whole number, {low} to {high}")
+    return value
+
+
+def _plain_results(found: Sequence[Found]) -> list[dict[str, Any]]:
+    clips = [base64.b64encode(one.clip).decode("ascii") for one in found]
+    return [{"key": f.key, "caption": f.caption[:2000], "score": f.score, "clip": c} for f, c in zip(found, clips, strict=True)]

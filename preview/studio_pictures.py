@@ -1,0 +1,113 @@
+"""The pictures that the studio may show: those named at the start, and those that visitors dropped."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+
+import numpy as np
+
+from preview.animation import encode_webp, shrink
+from preview.still import decode_picture, find_pictures, read_bytes
+from schemas.config import ConfigError
+from transforms.pictures import PictureLimits, read_header
+
+MOST_GIVEN = 500
+MOST_DROPPED = 200
+MOST_DROPPED_BYTES = 256 * 1024 * 1024  # of all dropped files together; the oldest go first
+MAX_UPLOAD = 32 * 1024 * 1024
+THUMB_SIDE = 160
+
+
+class UnknownPictureError(ConfigError):
+    """No picture of this id: never given, or pushed out by newer ones."""
+
+
+@dataclass(frozen=True)
+class StudioPicture:
+    """One picture, by the id that pages know it by."""
+
+    id: str
+    name: str  # file name, for people
+    uri: str | None  # where it lies; None for a dropped one
+    data: bytes | None = None  # of a dropped one, as encoded
+
+
+class PictureBook:
+    """Pictures by id, for several threads. No id leads to a file that was not found at the start."""
+
+    def __init__(self, given: Sequence[str] = ()) -> None:
+        uris = [uri for uri in find_pictures(given, most=MOST_GIVEN) if _stays_inside(uri, given)] if given else []
+        self._given = {f"p{i}": StudioPicture(f"p{i}", uri.rsplit("/", 1)[-1], uri) for i, uri in enumerate(uris)}
+        self._dropped: OrderedDict[str, StudioPicture] = OrderedDict()
+        self._lock = Lock()
+        self.image = lru_cache(maxsize=4)(self._image)
+        self.small = lru_cache(maxsize=64)(self._small)
+        self.thumb = lru_cache(maxsize=256)(self._thumb)
+
+    @property
+    def given(self) -> list[StudioPicture]:
+        """Those named at the start. Dropped ones belong to whoever dropped them, and are not listed."""
+        return list(self._given.values())
+
+    def add(self, data: bytes, name: str) -> StudioPicture:
+        """Keep a dropped picture under an id that cannot be guessed. Raises ConfigError if it is none, or too large."""
+        if len(data) > MAX_UPLOAD:
+            raise ConfigError(f"{name}: larger than {MAX_UPLOAD >> 20} MiB")
+        decode_picture(data, name)
+        picture = StudioPicture(secrets.token_urlsafe(18), name, None, data)
+        with self._lock:
+            self._dropped[picture.id] = picture
+            while (
+                len(self._dropped) > MOST_DROPPED
+                or sum(len(p.data or b"") for p in self._dropped.values()) > MOST_DROPPED_BYTES
+            ):
+                self._dropped.popitem(last=False)
+        return picture
+
+    def find(self, id: str) -> StudioPicture:
+        """A picture by id. Raises UnknownPictureError."""
+        with self._lock:
+            picture = self._given.get(id) or self._dropped.get(id)
+        if picture is None:
+            raise UnknownPictureError("this picture is no longer here; choose or drop it again")
+        return picture
+
+    def data(self, id: str) -> bytes:
+        """The encoded bytes."""
+        picture = self.find(id)
+        return picture.data if picture.data is not None else read_bytes(picture.uri or "")
+
+    def size(self, id: str) -> tuple[int, int]:
+        """(H, W) in pixels, from the header."""
+        return read_header(self.data(id), PictureLimits()).size
+
+    def _image(self, id: str) -> np.ndarray:
+        return decode_picture(self.data(id), self.find(id).name).image_HWC
+
+    def _small(self, id: str) -> np.ndarray:
+        """At most 480 pixels: enough for the tiles of the gallery."""
+        return shrink(self.image(id)[None], longest=480)[0]
+
+    def _thumb(self, id: str, side: int = THUMB_SIDE) -> bytes:
+        source = self.image(id) if side > 480 else self.small(id)
+        return encode_webp(shrink(source[None], longest=side), fps=1, quality=80, method=0)
+
+
+def _stays_inside(uri: str, given: Sequence[str]) -> bool:
+    """Whether a local picture is one of the named files, or lies (links followed) in one of the named folders."""
+    if "://" in uri:
+        return True
+    real = os.path.realpath(uri)
+    for name in given:
+        folder = name if os.path.isdir(name) else os.path.dirname(name) if any(c in name for c in "*?[") else None
+        if folder is None and os.path.realpath(name) == real:
+            return True
+        if folder is not None and real.startswith(os.path.join(os.path.realpath(folder), "")):
+            return True
+    return False

@@ -1,0 +1,176 @@
+"""The studio's look into an output folder: filter and page through a table of any length, show single clips.
+
+Only parquet columns and row groups that a question needs are read, and only the shards whose clips are shown.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import OrderedDict
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from preview.animation import encode_webp, shrink, thin
+from preview.clips import load_frames
+from preview.page import TITLES, bars
+from preview.shard_access import ShardAccess
+from preview.summary import Summary, summarise
+from schemas.config import ConfigError
+from schemas.manifest import SAMPLES_FILE
+from schemas.shards import ShardError
+from schemas.storage import exists, join, open_uri
+
+PAGE_MOST = 100  # rows
+TEXT_MOST = 2000  # characters of a caption sent to the page
+CLIP_SIDE, CLIP_FRAMES = 320, 48  # of a clip as shown, at most
+SHARD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.tar")
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to show: all conditions hold at once, "" means any."""
+
+    caption: str = ""  # somewhere in the caption, whatever its case
+    motion: str = ""  # exactly, or one part of a composition
+    source: str = ""  # exactly
+
+
+@dataclass
+class OutputView:
+    """One output folder. Its methods may run in several threads at once."""
+
+    uri: str
+    access: ShardAccess = field(default_factory=ShardAccess)
+    _matches: OrderedDict[Query, np.ndarray] = field(default_factory=OrderedDict)
+    _lock: Any = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        if not exists(join(self.uri, SAMPLES_FILE)):
+            raise ConfigError(f"{self.uri}: no {SAMPLES_FILE} there; give the output folder of a finished `zoetrope animate`")
+
+    @cached_property
+    def rows(self) -> int:
+        """How many samples the table lists."""
+        with open_uri(join(self.uri, SAMPLES_FILE)) as stream:
+            return int(pq.ParquetFile(stream).metadata.num_rows)
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Counts and histograms of the whole output; reads the tables once."""
+        return summarise(self.uri)
+
+    def overview(self) -> dict[str, Any]:
+        """Counts, histograms and failures as plain values."""
+        summary = self.summary
+        return {
+            "shards": summary.shards,
+            "samples": summary.samples,
+            "bytes": summary.bytes,
+            "failed": summary.failed,
+            "motions": summary.motions,
+            "sources": summary.sources,
+            "clip_sizes": summary.clip_sizes,
+            "histograms": [{"title": TITLES[h.name], "bars": [asdict(b) for b in bars(h)]} for h in summary.histograms],
+            "failures": [asdict(f) for f in summary.failures],
+        }
+
+    def page(self, query: Query, start: int, count: int) -> dict[str, Any]:
+        """`count` (1 to PAGE_MOST) matching rows from `start` on, and how many match in all."""
+        positions = self.match(query)
+        chosen = positions[max(0, start) : max(0, start) + min(max(1, count), PAGE_MOST)]
+        rows = self._take(chosen)
+        for row in rows:
+            row["caption"] = (row["caption"] or "")[:TEXT_MOST]
+            row["url"] = (row["url"] or "")[:TEXT_MOST]
+        return {"total": len(positions), "start": start, "rows": rows}
+
+    def match(self, query: Query) -> np.ndarray:
+        """Positions in the table of the rows that match, ascending; kept for the last few queries."""
+        with self._lock:
+            if query in self._matches:
+                self._matches.move_to_end(query)
+                return self._matches[query]
+        positions = np.arange(self.rows) if query == Query() else self._scan(query)
+        with self._lock:
+            self._matches[query] = positions
+            while len(self._matches) > 8:
+                self._matches.popitem(last=False)
+        return positions
+
+    def clip(self, position: int) -> bytes:
+        """The moving clip of the row at a position in the table, as a looping WebP of at most CLIP_SIDE pixels."""
+        frames, fps = self._frames(position)
+        frames, fps = thin(shrink(frames, longest=CLIP_SIDE), fps, most=CLIP_FRAMES)
+        return encode_webp(frames, fps=fps, quality=75, method=0)
+
+    def still(self, position: int) -> bytes:
+        """Its first frame, as a WebP that does not move."""
+        frames, fps = self._frames(position)
+        return encode_webp(shrink(frames[:1], longest=CLIP_SIDE), fps=fps, quality=75, method=0)
+
+    def details(self, position: int) -> dict[str, Any]:
+        """KEY.json of the row at a position, with its quads and captions."""
+        row = self._row(position)
+        meta = asdict(self.access.read(self._shard(row["shard"]), row["key"]).meta())
+        return {**meta, "shard": row["shard"], "position": position}
+
+    def _frames(self, position: int) -> tuple[np.ndarray, float]:
+        row = self._row(position)
+        return load_frames(self.access.read(self._shard(row["shard"]), row["key"]))
+
+    def _row(self, position: int) -> dict[str, Any]:
+        if not 0 <= position < self.rows:
+            raise ShardError(f"{self.uri}: has no sample {position}; it has {self.rows}")
+        return self._take(np.array([position]))[0]
+
+    def _shard(self, name: str) -> str:
+        """Where a shard lies. Table and folder may come from anyone, so neither names nor links may lead out of it."""
+        if not SHARD_NAME.fullmatch(name or ""):
+            raise ShardError(f"{self.uri}: {SAMPLES_FILE} names the shard {name!r}, which is no file name of a shard")
+        uri = join(self.uri, name)
+        if "://" not in uri and os.path.dirname(os.path.realpath(uri)) != os.path.realpath(self.uri):
+            raise ShardError(f"{uri}: leads out of the folder")
+        return uri
+
+    def _scan(self, query: Query) -> np.ndarray:
+        columns = [name for name in ("caption", "motion", "source") if getattr(query, name)]
+        found, start = [], 0
+        with open_uri(join(self.uri, SAMPLES_FILE)) as stream:
+            for batch in pq.ParquetFile(stream).iter_batches(batch_size=65536, columns=columns):
+                keep = np.ones(batch.num_rows, bool)
+                for name in columns:
+                    keep &= _holds(batch[name], name, getattr(query, name))
+                found.append(np.flatnonzero(keep) + start)
+                start += batch.num_rows
+        return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+    def _take(self, positions: np.ndarray) -> list[dict[str, Any]]:
+        """The rows at ascending positions, each with its `position`, from the row groups that hold them."""
+        rows: list[dict[str, Any]] = []
+        with open_uri(join(self.uri, SAMPLES_FILE)) as stream:
+            table, start = pq.ParquetFile(stream), 0
+            for group in range(table.num_row_groups):
+                size = table.metadata.row_group(group).num_rows
+                here = positions[(positions >= start) & (positions < start + size)] - start
+                if len(here):
+                    rows.extend(table.read_row_group(group).take(here).to_pylist())
+                start += size
+        return [{**row, "position": int(position)} for row, position in zip(rows, positions, strict=True)]
+
+
+def _holds(values: pa.Array, name: str, wanted: str) -> np.ndarray:
+    if name == "caption":
+        hits = pc.match_substring(values, wanted, ignore_case=True)
+    elif name == "motion" and "+" not in wanted:
+        hits = pc.match_substring_regex(values, rf"(^|\+){re.escape(wanted)}(\+|$)")
+    else:
+        hits = pc.equal(values, wanted)
+    return np.asarray(pc.fill_null(hits, False).to_numpy(zero_copy_only=False), bool)
