@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas.keys import derive_seed
 
-_OPENINGS = ("as", "while")
+_OPENINGS = ("as", "while")  # in the wordings, '&' parts the clauses of one motion, to be joined with those of others
 _DIRECTIONS = ("right", "down and to the right", "down", "down and to the left", "left", "up and to the left", "up",
                "up and to the right")  # fmt: skip
 _FINITE: dict[str, tuple[str, ...]] = {
@@ -44,21 +44,22 @@ def motion_phrase(motion: str, parameters: Mapping[str, Any], seed: int) -> str 
     "quickly". `seed` chooses among a few wordings.
     """
     names = motion.split("+")
-    clauses = []
+    clauses: list[str] = []
     for label, name in _labels(names):
         own = {key.removeprefix(f"{label}."): value for key, value in parameters.items() if _owns(key, label, len(names))}
         clause = _clause(name, own, seed)
         if clause is None:
             return None
-        if clause not in clauses and not (name == "static" and len(names) > 1):
-            clauses.append(clause)
+        if name != "static" or len(names) == 1:
+            clauses.extend(part for part in clause.split(" & ") if part not in clauses)
     opening = _OPENINGS[derive_seed(seed, "phrase", "opening") % len(_OPENINGS)]
     return f"{opening} the camera {_join(clauses or ['stays still'])}"
 
 
 def _labels(names: list[str]) -> list[tuple[str, str]]:
     """A motion that stands twice in a composition has its parameters under name_2 the second time."""
-    return [(name if names[:i].count(name) == 0 else f"{name}_{names[:i].count(name) + 1}", name) for i, name in enumerate(names)]
+    earlier = [names[:i].count(name) for i, name in enumerate(names)]
+    return [(f"{name}_{count + 1}" if count else name, name) for name, count in zip(names, earlier, strict=True)]
 
 
 def _owns(key: str, label: str, parts: int) -> bool:
@@ -90,12 +91,12 @@ def _verbs(name: str, parameters: Mapping[str, Any]) -> tuple[str, ...] | None:
 def _ken_burns(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     where = _heading(parameters)
     zooms = ("zooms in", "moves closer") if float(parameters.get("zoom", 1.2)) >= 1.0 else ("zooms out", "pulls back")
-    return tuple(f"pans {where} and {zoom}" for zoom in zooms) + (f"{zooms[0]} while it moves {_to(where)}",)
+    return (f"pans {where} & {zooms[0]}", f"{zooms[1]} & pans {where}", f"{zooms[0]} & moves {_to(where)}")
 
 
 def _tilt(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     where = _to(_heading(parameters))
-    return (f"leans {where}", f"turns {where}", f"tilts {where}")
+    return (f"leans {where}", f"tilts {where}")
 
 
 def _heading(parameters: Mapping[str, Any]) -> str:

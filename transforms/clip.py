@@ -1,0 +1,247 @@
+"""One picture with its captions becomes one sample: the pure function at the heart of the job.
+
+`make_clip` is `prepare` (decode, draw), `render_clip`, `finish` (encode). The three are apart so that the job can put one
+batch of many samples on a GPU between the first and the last. What changes a byte of a sample stands in `ClipSettings`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from math import ceil
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import Field, field_validator, model_validator
+
+from schemas.clip import ClipMeta, quads_to_json
+from schemas.config import Config
+from schemas.keys import derive_seed
+from schemas.records import Reference
+from transforms import jpeg
+from transforms.captions import CaptionConfig, append, choose, normalise_all
+from transforms.encode import EncodeConfig, encode_frames, encode_picture
+from transforms.homography import checked_quads
+from transforms.layers import footprints
+from transforms.mix import MotionMix, draw
+from transforms.phrases import motion_phrase
+from transforms.pictures import Header, PictureLimits, decode, read_header
+from transforms.render import reduce_for, render_batch
+from transforms.trajectory import Trajectory, zoom_of
+from transforms.video import VideoConfig, check_even, encode_mp4
+
+_SPARE = 1.5  # picture pixels that a reduced decode leaves to an output pixel of the tightest view
+MIN_SIDE, MAX_SIDE = 16, 4096  # of a frame
+
+
+class ClipConfig(Config):
+    """The shape of every clip."""
+
+    frames: int = Field(12, ge=1, le=999, description="frames in a clip")
+    fps: float = Field(8.0, gt=0, le=240, allow_inf_nan=False, description="frames a second")
+    size: int | tuple[int, int] = Field(224, description="frame size, pixels: one number, or [height, width]; each 16 to 4096")
+
+    @field_validator("size")
+    @classmethod
+    def _check_size(cls, size: int | tuple[int, int]) -> int | tuple[int, int]:
+        for side in size if isinstance(size, tuple) else (size,):
+            if not MIN_SIDE <= side <= MAX_SIDE:
+                raise ValueError(f"{size} is not allowed: height and width must be {MIN_SIDE} to {MAX_SIDE} pixels")
+        return size
+
+    @property
+    def hw(self) -> tuple[int, int]:
+        """(height, width) of a frame in pixels."""
+        return self.size if isinstance(self.size, tuple) else (self.size, self.size)
+
+
+class ClipSettings(Config):
+    """Everything, beside the picture, its key and its captions, that decides the bytes of a sample."""
+
+    seed: int = Field(0, ge=0, description="of all randomness, together with the sample's key")
+    store: Literal["frames", "mp4", "still"] = Field(
+        "frames", description="frames: a picture a frame; mp4: one video; still: one picture, to be animated when read"
+    )
+    clip: ClipConfig = ClipConfig()
+    motions: MotionMix = Field(default_factory=MotionMix.default, description="camera motions, see `zoetrope motions`")
+    captions: CaptionConfig = CaptionConfig()
+    pictures: PictureLimits = PictureLimits()
+    encode: EncodeConfig = EncodeConfig()
+    video: VideoConfig = VideoConfig()
+
+    @model_validator(mode="after")
+    def _check_video(self) -> Self:
+        if self.store == "mp4":
+            check_even(self.clip.hw)
+        return self
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A sample between decoding and rendering."""
+
+    meta: ClipMeta  # complete but for the device
+    quads_T42: np.ndarray  # float32, fractions of image_HWC (which may be larger than the picture by part of a pixel)
+    image_HWC: np.ndarray | None  # uint8 RGB; None for store=still
+    still: bytes = b""  # the encoded picture of store=still
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A finished sample."""
+
+    members: dict[str, bytes]  # extension after the key -> bytes, in the order of the shard
+    meta: ClipMeta
+
+
+def make_clip(data: bytes, reference: Reference, settings: ClipSettings, *, device: str = "cpu") -> Clip:
+    """The whole way for one sample. The same arguments give the same bytes. Raises SampleError, the sample's failure."""
+    prepared = prepare(data, reference, settings)
+    return finish(prepared, render_clip(prepared, device=device), settings, device=device)
+
+
+def prepare(data: bytes, reference: Reference, settings: ClipSettings) -> Prepared:
+    """Captions, header, trajectory, pixels. `data` is the encoded picture. Raises SampleError (stage caption or decode)."""
+    captions = normalise_all(reference.captions, settings.captions.max_length)
+    header = read_header(data, settings.pictures)
+    trajectory = draw_motion(settings, reference.key, header.size)
+    caption, phrase = _caption(captions, trajectory, settings, reference.key)
+    meta = ClipMeta(
+        key=reference.key,
+        caption=caption,
+        captions=captions,
+        source=reference.source,
+        store=settings.store,
+        frames=settings.clip.frames,
+        fps=settings.clip.fps,
+        width=settings.clip.hw[1],
+        height=settings.clip.hw[0],
+        url=reference.url,
+        image_id=reference.image_id,
+        original_width=header.size[1],
+        original_height=header.size[0],
+        sha256=hashlib.sha256(data).hexdigest(),
+        motion=trajectory.motion,
+        motion_parameters=trajectory.parameters,
+        motion_phrase=phrase,
+        seed=settings.seed,
+        quads=quads_to_json(trajectory.quads_T42),
+        version=_version(),
+        meta=reference.meta,
+    )
+    return _pixels(data, header, meta, settings)
+
+
+def draw_motion(settings: ClipSettings, key: str, image_size: tuple[int, int]) -> Trajectory:
+    """The camera motion that a sample gets: by its key, the seed and the upright picture's (H, W) alone."""
+    return draw(
+        settings.motions,
+        seed=derive_seed(settings.seed, key, "motion"),
+        image_size=image_size,
+        frames=settings.clip.frames,
+        size=settings.clip.hw,
+        fps=settings.clip.fps,
+    )
+
+
+def render_clip(prepared: Prepared, *, device: str = "cpu") -> np.ndarray | None:
+    """Frames uint8 RGB [T,h,w,3] of one prepared sample; None for store=still, which has nothing to render."""
+    if prepared.image_HWC is None:
+        return None
+    size = (prepared.meta.height, prepared.meta.width)
+    return render_batch([prepared.image_HWC], [prepared.quads_T42], size=size, device=device)[0]
+
+
+def finish(prepared: Prepared, frames_THWC: np.ndarray | None, settings: ClipSettings, *, device: str = "cpu") -> Clip:
+    """Encode what was rendered (None for store=still) and add KEY.txt and KEY.json. `device` is where it was rendered."""
+    meta = replace(prepared.meta, device="cpu" if frames_THWC is None else device.partition(":")[0])
+    members = _members(prepared, frames_THWC, settings)
+    members["txt"] = meta.caption.encode()
+    members["json"] = meta.to_json()
+    return Clip(members, meta)
+
+
+def rerender(meta: ClipMeta, data: bytes, settings: ClipSettings | None = None, *, device: str | None = None) -> Clip:
+    """A sample again from its KEY.json and the source picture: on the same kind of device, the bytes that are stored.
+
+    Of `settings` only `encode`, `video` and `pictures` count, which KEY.json does not hold; the default is the defaults'.
+    `device` is by default the one in `meta`. Raises ValueError if `data` is not the picture, or the sample a real video.
+    """
+    if meta.kind != "animated":
+        raise ValueError(f"{meta.key}: is a real video, which has no picture to be rendered from")
+    if (found := hashlib.sha256(data).hexdigest()) != meta.sha256:
+        raise ValueError(
+            f"{meta.key}: sha256 of the picture is {found}, but KEY.json says {meta.sha256}; give the source picture"
+        )
+    settings, device = settings or ClipSettings(), device or meta.device
+    prepared = _pixels(data, read_header(data, settings.pictures), meta, settings)
+    return finish(prepared, render_clip(prepared, device=device), settings, device=device)
+
+
+def sample_row(clip: Clip, shard: str) -> dict[str, Any]:
+    """The sample's row of samples.parquet (schemas.manifest.SAMPLES)."""
+    meta = clip.meta
+    quads_T42 = meta.quads_T42()
+    return {
+        "key": meta.key,
+        "shard": shard,
+        "caption": meta.caption,
+        "motion": meta.motion if meta.kind == "animated" else "",
+        "frames": meta.frames,
+        "width": meta.width,
+        "height": meta.height,
+        "original_width": meta.original_width,
+        "original_height": meta.original_height,
+        "zoom": zoom_of(quads_T42) if len(quads_T42) else 1.0,
+        "bytes": sum(len(data) for data in clip.members.values()),
+        "source": meta.source,
+        "url": meta.url,
+        "image_id": meta.image_id,
+    }
+
+
+def _caption(captions: Sequence[str], trajectory: Trajectory, settings: ClipSettings, key: str) -> tuple[str, str | None]:
+    caption = choose(captions, settings.captions.pick, seed=settings.seed, key=key)
+    if derive_seed(settings.seed, key, "phrase") >= settings.captions.motion_phrases * 2.0**64:
+        return caption, None
+    phrase = motion_phrase(trajectory.motion, trajectory.parameters, derive_seed(settings.seed, key, "wording"))
+    return (append(caption, phrase), phrase) if phrase else (caption, None)
+
+
+def _pixels(data: bytes, header: Header, meta: ClipMeta, settings: ClipSettings) -> Prepared:
+    """Decode as much as the trajectory in `meta` needs."""
+    quads_T42, size, still = meta.quads_T42(), (meta.height, meta.width), meta.store == "still"
+    finest = float(footprints(checked_quads(quads_T42), header.size, size).min())
+    need = (ceil(header.size[0] * _SPARE / finest), ceil(header.size[1] * _SPARE / finest))
+    picture = decode(data, settings.pictures, need=need, exact=still, header=header)
+    if still:
+        return Prepared(meta, quads_T42, None, _still(data, header, picture.image_HWC, quads_T42, size, settings))
+    return Prepared(meta, quads_T42 * np.asarray(picture.extent[::-1], np.float32), picture.image_HWC)
+
+
+def _still(
+    data: bytes, header: Header, image_HWC: np.ndarray, quads_T42: np.ndarray, size: tuple[int, int], settings: ClipSettings
+) -> bytes:
+    """The picture as a JPEG: the source's own pixels where nothing needs to change, so that nothing is lost."""
+    reduced_HWC = reduce_for(image_HWC, quads_T42, size=size)
+    upright_rgb = header.jpeg is not None and header.jpeg.components != 4 and header.orientation == 1
+    if upright_rgb and reduced_HWC.shape[:2] == header.size and (kept := jpeg.without_metadata(data)):
+        return kept
+    return encode_picture(reduced_HWC, "jpg", settings.encode.still_quality)
+
+
+def _members(prepared: Prepared, frames_THWC: np.ndarray | None, settings: ClipSettings) -> dict[str, bytes]:
+    if frames_THWC is None:
+        return {"jpg": prepared.still}
+    if prepared.meta.store == "mp4":
+        return {"mp4": encode_mp4(frames_THWC, prepared.meta.fps, crf=settings.video.crf, preset=settings.video.preset)}
+    encoded = encode_frames(frames_THWC, settings.encode)
+    return {f"{index:03d}.{settings.encode.format}": data for index, data in enumerate(encoded)}
+
+
+@cache
+def _version() -> str:
+    return importlib.metadata.version("zoetrope")
