@@ -70,6 +70,7 @@ class BlockwiseRetrieval:
             raise ValueError(f"caption_to_video[{bad}] = {owners[bad]} is not one of the {videos} videos (0 to {videos - 1})")
         self.caption_to_video, self.videos = owners, videos
         self._order = np.argsort(owners, kind="stable")  # captions by video, to take the best of each group
+        self._sorted = bool((np.diff(owners) >= 0).all())
         self._groups, self._starts = np.unique(owners[self._order], return_index=True)
         self.t2v_ranks = np.full(len(owners), np.nan)  # of every text's video, from 1
         self.v2t_ranks = np.full(videos, np.nan)  # of every video's captions, from 1; a video without captions has none
@@ -94,9 +95,13 @@ class BlockwiseRetrieval:
         _check_finite(scores, 0, start)
         videos = np.arange(start, start + scores.shape[1])
         asked = np.isin(videos, self._groups)
-        best = np.maximum.reduceat(scores[self._order], self._starts, axis=0)  # [groups, m]
+        best_Gm = scores if self._sorted else scores[self._order]
+        if len(self._groups) < texts:
+            best_Gm = np.maximum.reduceat(best_Gm, self._starts, axis=0)
+        if not asked.all():
+            best_Gm = best_Gm[:, asked]
         own = np.searchsorted(self._groups, videos[asked])
-        self.v2t_ranks[videos[asked]] = _ranks(best.T[asked], own)
+        self.v2t_ranks[videos[asked]] = _ranks(best_Gm, own, axis=0)
 
     def metrics(self) -> Metrics:
         """`retrieval_metrics`' result. Raises ValueError if some rows or columns were never added."""
@@ -115,12 +120,13 @@ def summarise(ranks: np.ndarray, *, lower_median: bool = False) -> dict[str, flo
     return {**recalls, "MdR": float(median), "MnR": float(np.mean(ranks))}
 
 
-def _ranks(scores: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """The rank of column own[i] in row i; the mean of its ranks where it ties."""
-    true = scores[np.arange(len(scores)), own][:, None]
-    better = (scores > true).sum(1)
-    tied_others = (scores == true).sum(1) - 1
-    return 1.0 + better + tied_others / 2.0
+def _ranks(scores: np.ndarray, own: np.ndarray, *, axis: int = 1) -> np.ndarray:
+    """The rank of candidate own[i] of query i, the mean of its ranks where it ties; candidates lie along `axis`."""
+    true = np.take_along_axis(scores, np.expand_dims(own, axis), axis)
+    better = (scores > true).sum(axis)
+    tied_others = (scores == true).sum(axis) - 1
+    ranks: np.ndarray = 1.0 + better + tied_others / 2.0
+    return ranks
 
 
 def _array(values: Any) -> np.ndarray:
