@@ -168,9 +168,12 @@ def _addressed(
             raise ConfigError(f"motion {name}: {written} is ambiguous; say {options}")
         target = full if dot else plain
         for owner in owners:
-            if (owner, parameter) in target or (not dot and len(owners) == 1 and f"{owner}.{parameter}" in parameters):
+            if (owner, parameter) in target:
                 raise ConfigError(f"motion {name}: {owner}.{parameter} is given twice; give it once")
             target[owner, parameter] = (written, value, len(owners) > 1)
+    for (owner, parameter), (_, _, shared) in plain.items():
+        if (owner, parameter) in full and not shared:
+            raise ConfigError(f"motion {name}: {owner}.{parameter} is given twice; give it once")
     return plain | full
 
 

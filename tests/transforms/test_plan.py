@@ -50,6 +50,7 @@ def test_a_fixed_parameter_leaves_the_other_draws_alone():
         ("static", {"speed": 2.0}, "it has none"),
         ("zoom_in+zoom_out", {"zoom": 2}, "zoom is ambiguous; say zoom_in.zoom or zoom_out.zoom"),
         ("zoom_in+static", {"zoom": 2, "zoom_in.zoom": 3}, "zoom_in.zoom is given twice"),
+        ("zoom_in+static", {"zoom_in__zoom": 2, "zoom": 3}, "zoom_in.zoom is given twice"),
         ("zoom_in+static", {"zoom_in__zoom": 2, "zoom_in.zoom": 3}, "zoom_in.zoom is given twice"),
         ("rotate_cw+zoom_in", {"zoom_in.zom": 2}, "the nearest is zoom_in.zoom"),
         ("zoom_in", {"hold_start": 0.5, "hold_end": [0.1, 0.5]}, "hold_start + hold_end = 1: together they must be 0 to 0.9"),
