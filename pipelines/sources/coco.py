@@ -55,14 +55,17 @@ class CocoSource(Source):
 
         The JSON is streamed; what stays in memory are its captions.
         """
-        Pictures(self.config.images or "").close()  # say at once if there are none
+        try:
+            Pictures(self.config.images or "").close()
+        except FileNotFoundError as error:  # say it before anything is made
+            raise ConfigError(f"source.images: {error}") from None
         yield from self.tasks(self._rows())
 
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         """References to files in a folder, or with the picture from the zip."""
         if self._pictures is None:
             self._pictures = Pictures(self.config.images or "")
-        self._pictures.check()
+        self._pictures.check()  # a folder may go between two tasks
         for row in task.payload["rows"]:
             if "reason" in row:
                 yield Failure(row["key"], Stage.PLAN, Reason(row["reason"]), row["detail"], row.get("url"))
@@ -121,7 +124,7 @@ class CocoSource(Source):
 class Pictures:
     """Picture files by the name that an index gives them: in a folder, in zips, or matched by a glob.
 
-    Raises ConfigError if there is nothing, OSError if it cannot be read. Zips are read through their central directory,
+    Raises FileNotFoundError if there is nothing, ConfigError for a zip that is none. Of a zip the central directory is read
     once; a name is looked up as it stands, then by its last part, since indexes and archives differ in folders.
     """
 
@@ -133,12 +136,11 @@ class Pictures:
         self._archives: list[zipfile.ZipFile] = []
         if not is_glob(self._root) and not self._root.endswith(".zip"):
             self._folder = self._root
-            if not folder_exists(self._root):
-                raise ConfigError(f"source.images: {self._root}: no such folder; give the folder of pictures, or a zip of it")
+            self.check()
             return
         files = find(self._root) or find(join(self._root, "**"))
         if not files:
-            raise ConfigError(f"source.images: {self._root}: no such file, or nothing matches; check the path")
+            raise FileNotFoundError(f"{self._root}: no such file, or nothing matches; check the path, or put it back")
         for file in files:
             if file.path.endswith(".zip"):
                 self._open_zip(file.path)
@@ -146,9 +148,9 @@ class Pictures:
                 self._files.setdefault(file.path.rpartition("/")[2], file.path)
 
     def check(self) -> None:
-        """Raises OSError if the folder has gone, which would otherwise look like many missing pictures."""
+        """Raises FileNotFoundError if there is no folder, which would otherwise look like many missing pictures."""
         if self._folder is not None and not folder_exists(self._folder):
-            raise FileNotFoundError(f"{self._folder}: the folder of pictures has gone; put it back, then run again")
+            raise FileNotFoundError(f"{self._folder}: no such folder of pictures; check the path, or put it back and run again")
 
     def get(self, name: str) -> tuple[str | None, bytes | None]:
         """(path, None) of a file to be read, or (None, bytes) from a zip. Raises SampleError."""

@@ -1,0 +1,192 @@
+import gzip
+import io
+import json
+import tarfile
+
+import pytest
+from source_checks import plan_of, read_all, source_of, told
+
+from pipelines.sources.base import read_task
+from schemas.config import ConfigError
+from schemas.records import Failure, Reference
+
+
+def write_tar(path, members, *, end=True, mode="w"):
+    """A tar of (name, bytes) members; without `end`, it lacks its end-of-archive mark."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=mode) as tar:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+        length = out.tell()
+    path.write_bytes(out.getvalue() if end else out.getvalue()[:length])
+    return path
+
+
+def sample(key, caption=None, picture=b"picture", extension="jpg", **about):
+    members = [(f"{key}.{extension}", picture + key.encode())]
+    members.append((f"{key}.txt", (caption or f"caption {key}").encode()))
+    members.append((f"{key}.json", json.dumps({"key": key, "status": "success", **about}).encode()))
+    return members
+
+
+def flat(*samples):
+    return [member for members in samples for member in members]
+
+
+def test_samples_as_img2dataset_writes_them(tmp_path):
+    about = {
+        "url": "http://x/1.jpg",
+        "original_width": 640,
+        "original_height": 480,
+        "sha256": "ab",
+        "exif": "{}",
+    }
+    write_tar(tmp_path / "00000.tar", flat(sample("000000002", **about), sample("000000001", extension="webp")))
+    write_tar(tmp_path / "00001.tar", sample("000000001", extension="PNG"))
+    items = read_all(source_of(kind="tars", uri=tmp_path / "*.tar"))
+    assert [item.key for item in items] == [
+        "tars-00000-000000-000000002",
+        "tars-00000-000001-000000001",
+        "tars-00001-000000-000000001",
+    ]
+    first = items[0]
+    assert isinstance(first, Reference)
+    assert (first.captions, first.image, first.url) == (("caption 000000002",), b"picture000000002", "http://x/1.jpg")
+    kept = {"original_width": 640, "original_height": 480, "sha256": "ab", "status": "success"}
+    assert first.meta == kept | {"tar": "00000.tar", "key": "000000002"}
+    assert first.image_id is not None
+    assert told(items)[1:] == ["caption 000000001"] * 2
+
+
+def test_members_in_any_order_with_strangers_among_them(tmp_path):
+    members = [
+        ("./deep/a.b.json", b"skipped: ends in b.json"),
+        ("deep/a.json", b'{"caption": "from json"}'),
+        ("deep/a.npy", b"\x93NUMPY"),
+        ("deep/a.jpg", b"picture"),
+        ("deep/a.png", b"a second picture"),
+        ("b.txt", b"\xef\xbb\xbfb's caption"),
+        ("b.jpeg", b"picture b"),
+    ]
+    first, second = read_all(source_of(kind="tars", uri=write_tar(tmp_path / "a.tar", members)))
+    assert isinstance(first, Reference)
+    assert (first.key, first.captions, first.image) == ("tars-00000-000000-deep-a", ("from json",), b"picture")
+    assert told([second]) == ["b's caption"]
+
+
+def test_every_sample_that_lacks_something_is_a_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.sources.tars.MAX_PICTURE_BYTES", 1000)
+    members = flat(
+        sample("good"),
+        [("no-caption.jpg", b"picture")],
+        [("no-picture.txt", b"caption"), ("no-picture.json", b'{"status": "failed_to_download", "error_message": "404"}')],
+        [("blank.jpg", b"picture"), ("blank.txt", b" \n")],
+        [("blank-txt.jpg", b"picture"), ("blank-txt.txt", b""), ("blank-txt.json", b'{"caption": "from json"}')],
+        [("latin.jpg", b"picture"), ("latin.txt", b"caf\xe9")],
+        [("empty.jpg", b""), ("empty.txt", b"caption")],
+        [("large.jpg", bytes(1001)), ("large.txt", b"caption")],
+        [("bad-json.jpg", b"picture"), ("bad-json.txt", b"still fine"), ("bad-json.json", b"{")],
+        sample("good"),
+        [("中文.jpg", b"picture"), ("中文.txt", b"a key that is no slug")],
+    )
+    items = read_all(source_of(kind="tars", uri=write_tar(tmp_path / "a.tar", members)))
+    assert told(items) == [
+        "caption good",
+        "missing_caption",
+        "missing_image",
+        "empty_caption",
+        "from json",
+        "not_utf8",
+        "empty_body",
+        "too_large",
+        "still fine",
+        "duplicate_key",
+        "a key that is no slug",
+    ]
+    assert "404" in items[2].detail
+    assert items[-1].key == "tars-00000-000010"
+    assert [item.key for item in items] == sorted(item.key for item in items)
+
+
+@pytest.mark.parametrize("where", ["inside data", "inside a header", "between samples", "between members", "no end mark"])
+def test_a_cut_tar_gives_what_came_before_and_one_failure(tmp_path, where):
+    samples = [sample(f"k{i}") for i in range(4)]
+    whole = write_tar(tmp_path / "a.tar", flat(*samples)).read_bytes()
+    sample_bytes = 6 * 512  # three members of a header and a block each
+    cut = {
+        "inside data": 2 * sample_bytes + 512 + 3,
+        "inside a header": 2 * sample_bytes + 100,
+        "between samples": 2 * sample_bytes,
+        "between members": 2 * sample_bytes + 1024,
+        "no end mark": 4 * sample_bytes,
+    }[where]
+    (tmp_path / "a.tar").write_bytes(whole[:cut])
+    items = read_all(source_of(kind="tars", uri=tmp_path / "a.tar"))
+    good = 4 if where == "no end mark" else 2
+    assert told(items) == [*(f"caption k{i}" for i in range(good)), "unreadable"]
+    assert isinstance(items[-1], Failure)
+    assert "a.tar" in items[-1].detail
+    assert items[-1].key > items[-2].key
+
+
+def test_a_damaged_header_is_not_taken_for_the_end(tmp_path):
+    path = write_tar(tmp_path / "a.tar", flat(sample("k0"), sample("k1"), sample("k2")))
+    data = bytearray(path.read_bytes())
+    data[6 * 512 + 150] ^= 0xFF  # the checksum field of k1.jpg
+    path.write_bytes(data)
+    assert told(read_all(source_of(kind="tars", uri=path))) == ["caption k0", "unreadable"]
+
+
+@pytest.mark.parametrize("data", [b"", b"not a tar at all" * 100])
+def test_what_is_no_tar_is_one_failure_and_the_others_go_on(tmp_path, data):
+    (tmp_path / "a.tar").write_bytes(data)
+    write_tar(tmp_path / "b.tar", sample("k"))
+    assert told(read_all(source_of(kind="tars", uri=tmp_path / "*.tar"))) == ["unreadable", "caption k"]
+
+
+def test_a_header_that_claims_gigabytes_is_not_read(tmp_path):
+    info = tarfile.TarInfo("long")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 8_000_000_000
+    (tmp_path / "a.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(4096))
+    assert told(read_all(source_of(kind="tars", uri=tmp_path / "a.tar"))) == ["unreadable"]
+
+
+def test_compressed_tars_links_and_folders(tmp_path):
+    link, folder = tarfile.TarInfo("k.jpg"), tarfile.TarInfo("k.txt")
+    link.type, link.linkname, folder.type = tarfile.SYMTYPE, "/etc/passwd", tarfile.DIRTYPE
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for info in (link, folder):
+            tar.addfile(info)
+        for name, data in sample("good"):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    (tmp_path / "a.tar.gz").write_bytes(gzip.compress(out.getvalue()))
+    assert told(read_all(source_of(kind="tars", uri=tmp_path / "a.tar.gz"))) == ["caption good"]
+    (tmp_path / "a.tar.gz").write_bytes(gzip.compress(out.getvalue())[:-30])
+    assert told(read_all(source_of(kind="tars", uri=tmp_path / "a.tar.gz")))[-1] == "unreadable"
+
+
+def test_the_plan_estimates_by_stats_or_size_and_is_exact_under_a_limit(tmp_path):
+    for i in range(3):
+        write_tar(tmp_path / f"0000{i}.tar", flat(*(sample(f"{i}{j}") for j in range(3))))
+    (tmp_path / "00001_stats.json").write_text('{"count": 5, "successes": 3}')
+    (tmp_path / "00002_stats.json").write_text("{broken")
+    tasks = plan_of(source_of(kind="tars", uri=tmp_path / "*.tar"))
+    assert [(task.samples, task.exact) for task in tasks] == [(1, False), (3, False), (1, False)]
+    limited = source_of(kind="tars", uri=tmp_path / "*.tar", limit=4)
+    assert [(task.samples, task.exact) for task in plan_of(limited)] == [(3, True), (1, True)]
+    assert told(read_all(limited)) == ["caption 00", "caption 01", "caption 02", "caption 10"]
+
+
+def test_a_tar_that_vanishes_ends_the_job(tmp_path):
+    source = source_of(kind="tars", uri=write_tar(tmp_path / "a.tar", sample("k")))
+    (task,) = plan_of(source)
+    (tmp_path / "a.tar").unlink()
+    with pytest.raises(FileNotFoundError, match=r"a\.tar: cannot be read"):
+        list(read_task(source, task))
+    with pytest.raises(ConfigError, match=r"source\.uri: .*a\.tar: no such file"):
+        list(source.plan())
