@@ -100,8 +100,8 @@ def missing_variance(footprint_2: NDArray[np.float64], halvings: int) -> NDArray
 
 
 def kernel(variance: float) -> tuple[int, ...]:
-    """Symmetric weights in 256ths with this variance in pixels²: three taps up to 1/2, a truncated Gaussian above."""
-    if variance <= 0.5:
+    """Symmetric weights in 256ths with this variance in pixels²: three taps up to 2/3 (a mean of three), a Gaussian above."""
+    if variance <= 2 / 3:
         side = round(KERNEL_SUM * variance / 2)
         return (side, KERNEL_SUM - 2 * side, side) if side else (KERNEL_SUM,)
     radius = 2 if variance <= 1.2 else int(np.ceil(2.5 * np.sqrt(variance)))

@@ -144,34 +144,37 @@ def _maps(clip: _Clip, frames: int, size: tuple[int, int], device: torch.device)
 
 
 def _fill(atlas_3HW: Tensor, clip: _Clip) -> None:
-    """Make the clip's layers, bit for bit those of OpenCV, and put them above each other into the atlas."""
-    level_3HW, halvings, row = clip.image_HWC.permute(2, 0, 1), 0, 0
+    """Put the clip's layers above each other into the atlas."""
+    image_3HW, row = clip.image_HWC.permute(2, 0, 1), 0
     for layer in clip.layers:
-        while halvings < layer.halvings:
-            level_3HW, halvings = halve(level_3HW), halvings + 1
         height, width = layer.shape
-        atlas_3HW[:, row : row + height, :width] = cut_and_blur(level_3HW, layer)
+        atlas_3HW[:, row : row + height, :width] = make_layer(image_3HW, layer)
         row += height
+
+
+def make_layer(image_3HW: Tensor, layer: Layer) -> Tensor:
+    """Cut, halve and blur a picture as the layer says: whole grey levels in float32, bit for bit what OpenCV makes.
+
+    The weighted sums are integers below 2^24, so any order of summing gives the same.
+    """
+    y0, y1, x0, x1 = (edge << layer.halvings for edge in layer.box)
+    made_3HW = image_3HW[:, y0:y1, x0:x1].float()
+    for _ in range(layer.halvings):
+        made_3HW = halve(made_3HW)
+    radius_y, radius_x = len(layer.kernel_y) // 2, len(layer.kernel_x) // 2
+    if radius_y == radius_x == 0:
+        return made_3HW
+    padded = pad(made_3HW[None], (radius_x, radius_x, radius_y, radius_y), mode="replicate")[0]
+    rows = _weighted(padded, layer.kernel_x, axis=2)
+    return (_weighted(rows, layer.kernel_y, axis=1) / KERNEL_SUM**2).round_()
 
 
 def halve(image_3HW: Tensor) -> Tensor:
     """Half the size, rounded up, by 2x2 means of whole grey levels; an odd last row or column is repeated first."""
     h, w = image_3HW.shape[1:]
-    even = pad(image_3HW.float()[None], (0, w % 2, 0, h % 2), mode="replicate")[0]
+    even = pad(image_3HW[None], (0, w % 2, 0, h % 2), mode="replicate")[0]
     sums = even[:, ::2, ::2] + even[:, 1::2, ::2] + even[:, ::2, 1::2] + even[:, 1::2, 1::2]
     return ((sums + 2) / 4).floor_()
-
-
-def cut_and_blur(level_3HW: Tensor, layer: Layer) -> Tensor:
-    """A layer as whole grey levels in float32. The weighted sums are integers below 2^24, so any order gives the same."""
-    y0, y1, x0, x1 = layer.box
-    cut_3HW = level_3HW[:, y0:y1, x0:x1].float()
-    radius_y, radius_x = len(layer.kernel_y) // 2, len(layer.kernel_x) // 2
-    if radius_y == radius_x == 0:
-        return cut_3HW
-    padded = pad(cut_3HW[None], (radius_x, radius_x, radius_y, radius_y), mode="replicate")[0]
-    rows = _weighted(padded, layer.kernel_x, axis=2)
-    return (_weighted(rows, layer.kernel_y, axis=1) / KERNEL_SUM**2).round_()
 
 
 def _weighted(values: Tensor, weights: tuple[int, ...], axis: int) -> Tensor:

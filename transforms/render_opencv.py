@@ -24,15 +24,24 @@ def render_opencv(image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.float64], 
     matrices_T33 = homographies(quads_T42, picture, size)
     frames_THWC = np.empty((len(quads_T42), h, w, 3), np.uint8)
     frame_HW4 = np.empty((h, w, 4), np.uint8)  # one for all frames: page faults of fresh memory cost as much as the warps
-    level_HWC, halvings = image_HWC, 0
     for layer in plan_layers(quads_T42, picture, size):
-        while halvings < layer.halvings:
-            level_HWC, halvings = halve(level_HWC), halvings + 1
-        rgbx_HW4 = np.asarray(cv2.cvtColor(cut_and_blur(level_HWC, layer), cv2.COLOR_RGB2RGBA), np.uint8)
+        rgbx_HW4 = np.asarray(cv2.cvtColor(make_layer(image_HWC, layer), cv2.COLOR_RGB2RGBA), np.uint8)
         for t, matrix_33 in zip(layer.frames, layer.index_matrices(matrices_T33), strict=True):
             _warp(rgbx_HW4, matrix_33, frame_HW4)
             cv2.cvtColor(frame_HW4, cv2.COLOR_RGBA2RGB, dst=frames_THWC[t])
     return frames_THWC
+
+
+def make_layer(image_HWC: NDArray[np.uint8], layer: Layer) -> NDArray[np.uint8]:
+    """Cut, halve and blur a picture as the layer says: uint8 of shape [*layer.shape, 3]."""
+    y0, y1, x0, x1 = (edge << layer.halvings for edge in layer.box)
+    made_HWC = image_HWC[y0:y1, x0:x1]
+    for _ in range(layer.halvings):
+        made_HWC = halve(made_HWC)
+    if len(layer.kernel_x) == len(layer.kernel_y) == 1:
+        return made_HWC
+    kernel_x, kernel_y = (np.array(weights) / KERNEL_SUM for weights in (layer.kernel_x, layer.kernel_y))
+    return np.asarray(cv2.sepFilter2D(made_HWC, -1, kernel_x, kernel_y, borderType=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def halve(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -46,14 +55,14 @@ def halve(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(image_HWC, ((w + 1) // 2, (h + 1) // 2), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def cut_and_blur(level_HWC: NDArray[np.uint8], layer: Layer) -> NDArray[np.uint8]:
-    """A layer from the picture at the layer's resolution."""
-    y0, y1, x0, x1 = layer.box
-    cut_HWC = level_HWC[y0:y1, x0:x1]
-    if len(layer.kernel_x) == len(layer.kernel_y) == 1:
-        return cut_HWC
-    kernel_x, kernel_y = (np.array(weights) / KERNEL_SUM for weights in (layer.kernel_x, layer.kernel_y))
-    return np.asarray(cv2.sepFilter2D(cut_HWC, -1, kernel_x, kernel_y, borderType=cv2.BORDER_REPLICATE), np.uint8)
+def prepare_worker() -> None:
+    """Call once in a process that renders in threads of its own: OpenCV starts none, and freed memory stays at hand.
+
+    glibc gives large blocks back to the system when they are freed, and the page faults of getting them again cost more
+    than the warps. It stops doing so for blocks up to the largest that was ever freed: here one of 16 MB, never touched.
+    """
+    cv2.setNumThreads(1)
+    np.empty(1 << 24, np.uint8)
 
 
 def _warp(image_HW4: NDArray[np.uint8], matrix_33: NDArray[np.float64], out_HW4: NDArray[np.uint8]) -> None:
