@@ -1,11 +1,9 @@
 """The whole model on small towers: masks a video, shapes of every variant, init, save and load."""
 
-import itertools
-
 import pytest
 import torch
 from clip2video_reference import VARIANTS
-from tiny_models import TINY_CLIP, tiny_config, tiny_inputs, tiny_model
+from tiny_models import tiny_config, tiny_inputs, tiny_model
 
 from schemas.config import ConfigError
 from trainer.model.clip2video import CLIP2Video, build_model
@@ -87,32 +85,6 @@ def test_wrong_shapes_are_told():
         model.match(None, None, None, None)
 
 
-def test_new_modules_start_from_clip():
-    model = tiny_model(seed=3)
-    clip = model.clip
-    assert torch.equal(model.frame_positions.weight, clip.positional_embedding)
-    assert torch.equal(model.tdb.types.weight, clip.positional_embedding[:2])
-    first, second = clip.transformer.resblocks[0].state_dict(), clip.transformer.resblocks[1].state_dict()
-    for block, source in (
-        (model.sequence.resblocks[0], first),
-        (model.sequence.resblocks[1], second),
-        (model.tdb.attention.resblocks[0], first),
-        (model.tab.actions.resblocks[0], first),
-    ):
-        for name, value in block.state_dict().items():
-            assert torch.equal(value, source[name]), name
-    projection = tiny_model(temporal_proj="sigmoid_mlp")
-    assert torch.equal(projection.tdb.projection, projection.clip.visual.proj[:32])
-
-
-def test_towers_of_other_widths_work_with_a_random_start():
-    towers = {**TINY_CLIP, "embed_dim": 24, "text": {**TINY_CLIP["text"], "width": 48}}
-    model = tiny_model(clip=towers, temporal_proj="sigmoid_mlp")
-    assert model.similarity(*tiny_inputs()).shape == (3, 4)
-    assert model.frame_positions.weight.shape == (16, 24)
-    assert model.frame_positions.weight.std().item() == pytest.approx(0.01, rel=0.3)
-
-
 def test_every_parameter_of_the_paper_model_gets_a_gradient():
     model = tiny_model(interaction={"enabled": True, "depth": 1}).train()
     ids, mask, frames, frame_mask = tiny_inputs(texts=4)
@@ -140,35 +112,6 @@ def test_the_smaller_of_towers_and_config_is_checked():
     with pytest.raises(ConfigError, match=r"max_frames = 20 must be at most 16"):
         CLIP2Video(tiny_config(max_frames=20))
     CLIP2Video(tiny_config(sim_type="meanP", max_frames=20))  # no positions there
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"sim_type": "meanP", "temporal_type": "TDB"}, "temporal_type='TDB' needs sim_type=seqTransf"),
-        ({"temporal_type": "", "temporal_proj": "sigmoid_mlp"}, "temporal_proj='sigmoid_mlp' needs temporal_type=TDB"),
-        ({"center_type": "", "center_proj": "TAB"}, "center_proj='TAB' needs center_type=TAB"),
-        ({"temporal_type": "", "center_proj": "TAB_TDB"}, "center_proj='TAB_TDB' needs temporal_type=TDB"),
-        ({"clip": {"embed_dim": 24, "visoin": {}}}, "clip: unknown field visoin"),
-        ({"clip": {"vision": {"width": 30, "head_width": 16}}}, "cannot divide vision.width by vision.head_width"),
-        ({"centerK": 0}, "centerK = 0 is not allowed"),
-    ],
-)
-def test_options_without_effect_and_wrong_ones_are_errors(changes, message):
-    with pytest.raises(ConfigError) as error:
-        tiny_config(**changes)
-    assert message in str(error.value)
-
-
-def test_dependent_options_follow_and_survive_a_round_trip():
-    for sim, temporal, center in itertools.product(("meanP", "seqTransf"), ("", "TDB"), ("", "TAB")):
-        if sim == "meanP" and temporal:
-            continue
-        config = tiny_config(sim_type=sim, temporal_type=temporal, center_type=center)
-        assert type(config).make(config.to_dict()) == config
-        assert bool(config.temporal_proj) == bool(temporal)
-    assert tiny_config(sim_type="meanP").center_proj == ""
-    assert tiny_config(temporal_type="").center_proj == "TAB"
 
 
 def test_build_model_without_weights_is_the_seeds_model():

@@ -1,6 +1,8 @@
 """Every variant and every named output of the official code, and strict loading."""
 
 import logging
+import subprocess
+import sys
 
 import clip2video_reference as reference
 import numpy as np
@@ -180,3 +182,12 @@ def test_a_pickle_with_code_is_not_run(tmp_path):
     with pytest.raises(ConfigError, match=r"evil\.bin: cannot be read as plain weights"):
         trainer.load_official(tmp_path / "evil.bin")
     assert not ran.exists()
+
+
+def test_the_package_offers_it_without_loading_torch():
+    code = (
+        "import sys, trainer; assert 'torch' not in sys.modules; assert 'load_official' in dir(trainer); trainer.load_official"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="no attribute 'load_oficial'"):
+        trainer.load_oficial  # noqa: B018 the look-up is the test
