@@ -30,7 +30,7 @@ class Camera:
 
     x: np.ndarray | float = 0.0  # centre of the view, base view widths, positive = right
     y: np.ndarray | float = 0.0  # centre of the view, base view heights, positive = down
-    scale: np.ndarray | float = 1.0  # side of the view over the base view's: 0.5 sees half as much, twice as large
+    scale: np.ndarray | float = 1.0  # side of the view over the base view's: at 0.5 all looks twice as large
     angle: np.ndarray | float = 0.0  # degrees that the view is turned clockwise
     tilt_x: np.ndarray | float = 0.0  # degrees that the camera looks aslant to the right: the right side is further away
     tilt_y: np.ndarray | float = 0.0  # degrees that the camera looks aslant downwards: the bottom is further away

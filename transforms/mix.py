@@ -65,7 +65,13 @@ class MotionChoice(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        self.plan()
+        plan = self.plan()
+        if ":" in self.name:  # code that nobody has tested: a mistake in it shall stop the job before it starts
+            try:
+                plan.draw(clip_rng(0), image_size=(480, 640), frames=12, size=(224, 224), fps=12.0)
+            except Exception as error:
+                told = " ".join(str(error).split())
+                raise ConfigError(f"motion {self.name} fails on a trial: {type(error).__name__}: {told}") from error
         return self
 
     def plan(self) -> Plan:
