@@ -137,7 +137,8 @@ def test_shapes_that_cannot_be(change, words):
 
 
 def test_a_users_motion_that_fails_is_refused_with_the_config(tmp_path, monkeypatch):
-    text = "from transforms.motions import Camera, motion\n@motion('slip')\ndef slip(t_T):\n    'Slips.'\n    return Camera(t_T + {})\n"
+    head = "from transforms.motions import Camera, motion\n@motion('slip')\n"
+    text = head + "def slip(t_T):\n    'Slips.'\n    return Camera(t_T + {})\n"
     (tmp_path / "slips.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ConfigError, match=r"motions\.1: motion slips:slip fails on a trial: TypeError: unsupported operand"):
