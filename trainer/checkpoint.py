@@ -102,6 +102,7 @@ def find_last(output: str) -> Path | None:
 
 def load_state(checkpoint: Path, model: CLIP2Video, optimizer: torch.optim.Optimizer) -> RunState:
     """Put weights and optimizer back and return the rest. Raises ConfigError naming what does not fit."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
@@ -109,7 +110,7 @@ def load_state(checkpoint: Path, model: CLIP2Video, optimizer: torch.optim.Optim
         tensors = load_file(checkpoint / "state" / "tensors.safetensors")
         run = json.loads((checkpoint / "state" / "run.json").read_text())
         model.load_state_dict(weights)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ConfigError(f"resume: {checkpoint} cannot be used: {' '.join(str(error).split())[:400]}") from None
     _restore_optimizer(optimizer, tensors, checkpoint)
     ranks = [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from schemas.config import ConfigError
 from schemas.manifest import expand_shards, read_manifest
 from schemas.shards import RawSample, ShardError, iter_shard
 
@@ -24,11 +26,16 @@ class ShardSet:
 
     @classmethod
     def find(cls, patterns: str | Sequence[str]) -> ShardSet:
-        """Expand folders, globs and brace ranges. Raises ValueError if a pattern matches nothing or a shard comes twice."""
-        uris = [uri for pattern in ([patterns] if isinstance(patterns, str) else patterns) for uri in expand_shards(pattern)]
-        twice = sorted({uri for uri in uris if uris.count(uri) > 1}) if len(set(uris)) < len(uris) else []
+        """Expand folders, globs and brace ranges. Raises ConfigError if a pattern matches nothing or a shard comes twice."""
+        try:
+            uris = [
+                uri for pattern in ([patterns] if isinstance(patterns, str) else patterns) for uri in expand_shards(pattern)
+            ]
+        except (ValueError, OSError, ImportError) as error:  # the last: a scheme whose package is not installed
+            raise ConfigError(" ".join(str(error).split())) from None
+        twice = [uri for uri, count in Counter(uris).items() if count > 1]
         if twice:
-            raise ValueError(f"shards: {twice[0]} is named twice; name each shard once")
+            raise ConfigError(f"shards: {twice[0]} is named twice; name each shard once")
         return cls(tuple(uris), _count(uris))
 
 
