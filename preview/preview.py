@@ -105,7 +105,7 @@ def preview(
     seed: int = 0,
     size: tuple[int, int] = (224, 224),
     frames: int = 12,
-    fps: float = 12.0,
+    fps: float = 8.0,
     every_motion: bool = False,
     path: bool = False,
     progress: bool = False,
@@ -226,7 +226,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="what the draw starts from (default 0)")
     parser.add_argument("--size", default="224", help="of a frame, pixels: 224 or WIDTHxHEIGHT (default 224)")
     parser.add_argument("--frames", type=int, default=12, help="in the clip (default 12)")
-    parser.add_argument("--fps", type=float, default=12.0, help="frames a second (default 12)")
+    parser.add_argument("--fps", type=float, default=8.0, help="frames a second (default 8)")
     parser.add_argument("--config", metavar="FILE", help="an animate config; with --key: the clip that the job makes")
     parser.add_argument("--key", help="the key of the sample, as in KEY.json and samples.parquet")
     return parser

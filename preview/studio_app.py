@@ -143,11 +143,7 @@ def _motion_routes(studio: Studio) -> list[tuple[str, str, Handler]]:
     async def clip(request: web.Request) -> web.Response:
         wanted = motions.ClipRequest.make(await _posted(request))
 
-        def make() -> dict[str, Any]:
-            made = motions.make_studio_clip(book, wanted)
-            return made.to_plain(book.image(wanted.picture).shape[:2], wanted.fps)
-
-        return _json(await studio.work(make))
+        return _json(await studio.work(lambda: motions.make_studio_clip(book, wanted).to_plain()))
 
     async def draws(request: web.Request) -> web.Response:
         wanted = motions.ClipRequest.make(await _posted(request))

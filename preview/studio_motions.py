@@ -10,11 +10,14 @@ import numpy as np
 import yaml
 from pydantic import Field
 
-from preview.animation import encode_webp
+from preview.animation import encode_webp, thin
 from preview.studio_pictures import PictureBook, StudioPicture
 from schemas.config import Config, ConfigError
-from schemas.keys import derive_seed, slug
-from transforms.motions import MotionMix, Trajectory, built_in_motions, curves, draw, sample_trajectory
+from schemas.keys import slug
+from schemas.records import Reference, SampleError
+from transforms.clip import Clip, ClipConfig, ClipSettings, draw_motion, make_clip
+from transforms.motions import MotionMix, built_in_motions, curves, find_motion, sample_motion
+from transforms.render import render
 
 GALLERY_SIDE, GALLERY_FRAMES, GALLERY_FPS = 128, 16, 12.0
 MOST_PIXELS = 32_000_000  # of a clip: frames x width x height
@@ -30,29 +33,30 @@ class ClipRequest(Config):
     )
     seed: int = Field(0, ge=0, le=2**53, description="the run's seed; above 2^53 a page cannot count")
     frames: int = Field(12, ge=1, le=120)
-    fps: float = Field(12.0, gt=0, le=60)
+    fps: float = Field(8.0, gt=0, le=60)
     width: int = Field(224, ge=16, le=1024, description="pixels")
     height: int = Field(224, ge=16, le=1024, description="pixels")
 
 
 @dataclass(frozen=True)
 class StudioClip:
-    """A clip, and all that the page shows of it."""
+    """A clip as the job writes it, and the config that makes the job write it."""
 
-    frames_THWC: np.ndarray  # uint8 RGB
-    drawn: Trajectory
-    key: str  # that the job gives the sample
+    clip: Clip
     config: str  # YAML
 
-    def to_plain(self, image_size: tuple[int, int], fps: float) -> dict[str, Any]:
-        """As JSON values; frames are lossless WebP in base64."""
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON values; frames are the shard's own members, in base64."""
+        meta = self.clip.meta
+        quads_T42 = meta.quads_T42()
+        found = curves(quads_T42, (meta.original_height, meta.original_width), meta.fps)
         return {
-            "motion": self.drawn.motion,
-            "parameters": dict(self.drawn.parameters),
-            "quads": np.round(self.drawn.quads_T42.astype(float), 6).tolist(),
-            "curves": {k: np.round(v, 6).tolist() for k, v in curves(self.drawn.quads_T42, image_size, fps).items()},
-            "frames": [_base64(encode_webp(frame[None], fps=fps, lossless=True, method=0)) for frame in self.frames_THWC],
-            "key": self.key,
+            "key": meta.key,
+            "motion": meta.motion,
+            "parameters": dict(meta.motion_parameters),
+            "quads": np.round(quads_T42.astype(float), 6).tolist(),
+            "curves": {name: np.round(values, 6).tolist() for name, values in found.items()},
+            "frames": [_base64(data) for name, data in self.clip.members.items() if name[:3].isdigit()],
             "yaml": self.config,
         }
 
@@ -82,58 +86,55 @@ def registry() -> list[dict[str, Any]]:
 
 
 def make_studio_clip(book: PictureBook, request: ClipRequest) -> StudioClip:
-    """Draw and render exactly as the job does for this picture. Raises ConfigError."""
+    """Make the very sample that the job makes of this picture. Raises ConfigError."""
+    picture = book.find(request.picture)
+    reference = Reference(job_key(picture), (picture.name,), "folder")
+    try:
+        clip = make_clip(book.data(request.picture), reference, _settings(request))
+    except SampleError as error:
+        raise ConfigError(f"{picture.name}: {error.reason}: {error.detail}") from None
+    return StudioClip(clip, config_yaml(picture, request))
+
+
+def _settings(request: ClipRequest) -> ClipSettings:
     pixels = request.frames * request.width * request.height
     if pixels > MOST_PIXELS:
         raise ConfigError(
             f"{request.frames} frames of {request.width}x{request.height}: too much for a page; lower one of them"
         )
-    picture, image_HWC = book.find(request.picture), book.image(request.picture)
-    key = job_key(picture)
-    drawn = draw(
-        _checked_mix(request.motions),
-        seed=derive_seed(request.seed, key),
-        image_size=image_HWC.shape[:2],
-        frames=request.frames,
-        size=(request.height, request.width),
-        fps=request.fps,
-    )
-    from transforms.render import render
-
-    frames_THWC = render(image_HWC, drawn.quads_T42, size=(request.height, request.width))
-    return StudioClip(frames_THWC, drawn, key, config_yaml(picture, request))
+    shape = ClipConfig(frames=request.frames, fps=request.fps, size=(request.height, request.width))
+    return ClipSettings(seed=request.seed, clip=shape, motions=_checked_mix(request.motions))
 
 
 def draws(book: PictureBook, request: ClipRequest, count: int) -> list[dict[str, Any]]:
-    """`count` small clips of the mix, as the seeds after the request's would draw them."""
-    image_HWC, mix = book.small(request.picture), _checked_mix(request.motions)
+    """`count` (1 to MOST_DRAWS) small clips of the mix: what this seed and the ones after it draw for this picture."""
     if not 1 <= count <= MOST_DRAWS:
         raise ConfigError(f"draws = {count}: 1 to {MOST_DRAWS}")
-    key, size = job_key(book.find(request.picture)), _gallery_size(request.height, request.width)
+    settings, image_HWC = _settings(request), book.small(request.picture)
+    key, image_size = job_key(book.find(request.picture)), book.size(request.picture)
+    scale = min(1.0, GALLERY_SIDE / max(request.height, request.width))
+    size = max(16, round(request.height * scale)), max(16, round(request.width * scale))
     made = []
     for seed in range(request.seed, request.seed + count):
-        drawn = draw(mix, seed=derive_seed(seed, key), image_size=image_HWC.shape[:2], frames=GALLERY_FRAMES, size=size)
-        made.append({"seed": seed, "motion": drawn.motion, "clip": _base64(_tile(image_HWC, drawn, size))})
+        drawn = draw_motion(settings.model_copy(update={"seed": seed}), key, image_size)
+        frames, fps = thin(drawn.quads_T42, request.fps, most=GALLERY_FRAMES)
+        made.append({"seed": seed, "motion": drawn.motion, "clip": _base64(_tile(image_HWC, frames, size, fps))})
     return made
 
 
 def gallery_tile(book: PictureBook, picture: str, motion: str, *, still: bool) -> bytes:
     """One motion on a picture, small, as a WebP that moves (or its first frame)."""
+    if ":" in motion:
+        raise ConfigError(f"motion {motion!r}: the page shows built-in motions")
+    find_motion(motion)
     image_HWC = book.small(picture)
     size = (GALLERY_SIDE, GALLERY_SIDE)
-    drawn = sample_trajectory(motion, seed=1, image_size=image_HWC.shape[:2], frames=GALLERY_FRAMES, size=size, fps=GALLERY_FPS)
-    return _tile(image_HWC, drawn, size, most=1 if still else None)
+    quads_T42 = sample_motion(motion, seed=1, image_size=image_HWC.shape[:2], frames=GALLERY_FRAMES, size=size, fps=GALLERY_FPS)
+    return _tile(image_HWC, quads_T42[:1] if still else quads_T42, size, GALLERY_FPS)
 
 
-def _tile(image_HWC: np.ndarray, drawn: Trajectory, size: tuple[int, int], most: int | None = None) -> bytes:
-    from transforms.render import render
-
-    return encode_webp(render(image_HWC, drawn.quads_T42[:most], size=size), fps=GALLERY_FPS, quality=70, method=0)
-
-
-def _gallery_size(height: int, width: int) -> tuple[int, int]:
-    scale = GALLERY_SIDE / max(height, width)
-    return max(16, round(height * scale)), max(16, round(width * scale))
+def _tile(image_HWC: np.ndarray, quads_T42: np.ndarray, size: tuple[int, int], fps: float) -> bytes:
+    return encode_webp(render(image_HWC, quads_T42, size=size), fps=fps, quality=70, method=0)
 
 
 def _checked_mix(motions: list[Any]) -> MotionMix:
@@ -164,7 +165,8 @@ def config_yaml(picture: StudioPicture, request: ClipRequest) -> str:
     }
     where = "" if picture.uri is not None else " (run it in the folder that holds the picture)"
     note = f"# zoetrope animate --config THIS_FILE{where}; the caption stands in {ascii(caption)[1:-1]}, beside the picture\n"
-    return note + str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110))
+    # lists of numbers on one line, everything else on its own
+    return note + str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None))
 
 
 def only(path: str) -> str:

@@ -7,7 +7,7 @@ const TIMING = ["easing", "speed", "hold_start", "hold_end"];
 const SETTINGS = [
   { name: "seed", label: "Seed", low: 0, high: 9007199254740991, step: 1, value: 0, help: "another seed, another draw" },
   { name: "frames", label: "Frames", low: 1, high: 120, step: 1, value: 12 },
-  { name: "fps", label: "Frames a second", low: 1, high: 60, step: 0.5, value: 12 },
+  { name: "fps", label: "Frames a second", low: 1, high: 60, step: 0.5, value: 8 },
   { name: "width", label: "Width (px)", low: 16, high: 1024, step: 1, value: 224 },
   { name: "height", label: "Height (px)", low: 16, high: 1024, step: 1, value: 224 },
 ];
@@ -175,7 +175,7 @@ function fix(address, value) {
 function settingRow({ name, label, low, high, step, value, help }) {
   const box = h("input", { type: "number", id: `s-${name}`, min: low, max: high, step, value, onchange: () => changed() });
   const another = name === "seed" ? h("button", { onclick: () => { box.value = Math.floor(Math.random() * 1e6); changed(); } }, "Another") : null;
-  return h("div", { class: "row" }, h("label", { for: `s-${name}` }, label), box, another, help ? h("span", { class: "soft" }, help) : null);
+  return h("div", { class: "setting" }, h("label", { for: `s-${name}` }, label), box, another, help ? h("span", { class: "soft" }, help) : null);
 }
 
 // mix

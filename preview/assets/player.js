@@ -5,7 +5,7 @@ import { calm, h } from "./dom.js";
 export class Player {
   constructor(root, onframe) {
     this.frames = [];
-    this.fps = 12;
+    this.fps = 8;
     this.at = 0;
     this.playing = !calm;
     this.onframe = onframe;
@@ -21,7 +21,7 @@ export class Player {
   async load(sources, fps) {
     const images = await Promise.all(sources.map(async (source) => {
       const image = new Image();
-      image.src = `data:image/webp;base64,${source}`;
+      image.src = `data:image/jpeg;base64,${source}`;
       await image.decode();
       return image;
     }));

@@ -60,8 +60,8 @@ function chart({ title, bars }) {
 
 function failureTable(failures) {
   if (!failures.length) return h("p", { class: "soft" }, "None.");
-  const head = h("tr", {}, ...["reason", "inputs", "examples"].map((name) => h("th", { scope: "col" }, name)));
-  const rows = failures.map((row) => h("tr", {}, h("td", { class: "mono" }, row.reason), h("td", { class: "number" }, count(row.count)),
+  const head = h("tr", {}, ...["reason", "inputs", "examples"].map((name) => h("th", { scope: "col", class: name === "inputs" ? "number" : null }, name)));
+  const rows = failures.map((row) => h("tr", {}, h("td", { class: "mono reason" }, row.reason), h("td", { class: "number" }, count(row.count)),
     h("td", {}, row.examples.map((e) => h("div", {}, h("code", {}, e.key || ""), ` ${e.detail || ""} `, h("span", { class: "soft" }, e.url || ""))))));
   return h("table", {}, h("thead", {}, head), h("tbody", {}, rows));
 }

@@ -1,0 +1,283 @@
+import asyncio
+import base64
+import io
+import json
+
+import numpy as np
+import pytest
+import yaml
+from aiohttp.test_utils import TestClient, TestServer
+from PIL import Image
+
+from preview.studio_app import Found, Studio, make_app
+from preview.studio_motions import only
+from preview.studio_pictures import MAX_UPLOAD, PictureBook
+from preview.studio_shards import OutputView
+from schemas.config import ConfigError
+from transforms.motions import built_in_motions
+
+
+@pytest.fixture
+def pictures(tmp_path, make_picture):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(2):
+        Image.fromarray(make_picture(120, 160, i)).save(folder / f"Cat {i}.png")
+    return folder
+
+
+def ask(studio, *requests):
+    """Each request is (method, path, keywords); gives a list of (status, body, headers)."""
+
+    async def run():
+        async with TestClient(TestServer(make_app(studio))) as client:
+            answers = []
+            for method, path, keywords in requests:
+                response = await client.request(method, path, **keywords)
+                answers.append((response.status, await response.read(), response.headers))
+            return answers
+
+    return asyncio.run(run())
+
+
+def get(studio, path, **keywords):
+    return ask(studio, ("GET", path, keywords))[0]
+
+
+def post(studio, path, values):
+    status, body, _ = ask(studio, ("POST", path, {"json": values}))[0]
+    return status, json.loads(body)
+
+
+CLIP = {"picture": "p0", "motions": [{"name": "zoom_in", "zoom": 2.0}], "seed": 3, "frames": 5, "width": 64, "height": 48}
+
+
+def frames_of(answer):
+    return np.stack([np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))) for data in answer["frames"]])
+
+
+def test_page_and_assets_name_no_other_site(pictures):
+    studio = Studio(PictureBook([str(pictures)]))
+    paths = ["/", *(f"/assets/{name}" for name in ("studio.js", "motions.js", "shards.js", "studio.css", "theme.css"))]
+    for status, body, headers in ask(studio, *[("GET", path, {}) for path in paths]):
+        assert status == 200
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert b"http://www.w3.org/2000/svg" in body or b"://" not in body
+
+
+def test_state_lists_every_motion_with_units_and_ranges(pictures):
+    state = json.loads(get(Studio(PictureBook([str(pictures)])), "/api/state")[1])
+    assert [m["name"] for m in state["motions"]] == list(built_in_motions())
+    zoom = state["motions"][1]["parameters"][0]
+    assert (zoom["name"], zoom["low"], zoom["high"], zoom["unit"]) == ("zoom", 1.0, 8.0, "x")
+    assert [p["name"] for p in state["pictures"]] == ["Cat 0.png", "Cat 1.png"]
+
+
+def test_clip_follows_its_request(pictures):
+    studio = Studio(PictureBook([str(pictures)]))
+    status, answer = post(studio, "/api/clip", CLIP)
+    assert status == 200
+    assert frames_of(answer).shape == (5, 48, 64, 3)
+    assert answer["parameters"]["zoom"] == 2.0
+    assert answer["curves"]["zoom"][-1] / answer["curves"]["zoom"][0] == pytest.approx(2.0, abs=1e-3)
+    again, other = post(studio, "/api/clip", CLIP)[1], post(studio, "/api/clip", {**CLIP, "seed": 4})[1]
+    assert again == answer
+    assert other["frames"] != answer["frames"]
+
+
+def test_copied_config_names_just_this_picture_and_what_was_chosen(pictures):
+    config = yaml.safe_load(post(Studio(PictureBook([str(pictures)])), "/api/clip", CLIP)[1]["yaml"])
+    assert config["motions"] == [{"name": "zoom_in", "zoom": 2.0}]
+    assert config["clip"] == {"frames": 5, "fps": 8.0, "size": [48, 64]}
+    assert list(pictures.parent.glob(config["source"]["uri"].removeprefix(f"{pictures.parent}/"))) == [pictures / "Cat 0.png"]
+    assert only("a/b*[x].jpg") == "a/b[*][[]x].jpg"
+
+
+def test_a_mix_is_drawn_and_named(pictures):
+    mix = [{"name": "pan_left", "weight": 0}, {"name": "tilt", "weight": 2}]
+    studio = Studio(PictureBook([str(pictures)]))
+    assert post(studio, "/api/clip", {**CLIP, "motions": mix})[1]["motion"] == "tilt"
+    drawn = post(studio, "/api/draws", {**CLIP, "motions": mix})[1]["draws"]
+    assert [d["seed"] for d in drawn] == list(range(3, 15))
+    assert {d["motion"] for d in drawn} == {"tilt"}
+
+
+def test_a_dropped_picture_is_shown_and_known_to_its_visitor_alone(pictures, make_picture):
+    out = io.BytesIO()
+    Image.fromarray(make_picture(90, 100)).save(out, "PNG")
+    studio = Studio(PictureBook())
+    upload = ("POST", "/api/pictures?name=..%2F..%2Fmy%20dog.png", {"data": out.getvalue()})
+    dropped = json.loads(ask(studio, upload)[0][1])
+    assert dropped["name"] == "my dog.png"
+    assert len(dropped["id"]) >= 20
+    studio.pool = Studio(PictureBook()).pool
+    assert json.loads(get(studio, "/api/state")[1])["pictures"] == []
+    answer = post(studio, "/api/clip", {**CLIP, "picture": dropped["id"]})[1]
+    assert answer["key"] == "folder-00000000-my-dog"
+    assert yaml.safe_load(answer["yaml"])["source"]["uri"] == "[m]y dog.png"
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "words"),
+    [
+        ({"picture": "../../etc/passwd"}, 404, "no longer here"),
+        ({"motions": ["zoom_inn"]}, 400, "nearest is zoom_in"),
+        ({"motions": [{"name": "zoom_in", "zoom": 99}]}, 400, "1 to 8 x"),
+        ({"motions": ["os:system"]}, 400, "built-in"),
+        ({"motions": [{"name": "zoom_in+os:system"}]}, 400, "built-in"),
+        ({"motions": [7]}, 400, "motion"),
+        ({"frames": 100000}, 400, "frames"),
+        ({"frames": 120, "width": 1024, "height": 1024}, 400, "too much"),
+        ({"fps": 0}, 400, "fps"),
+        ({"what": 1}, 400, "unknown field"),
+    ],
+)
+def test_bad_requests_are_told_in_one_line(pictures, change, status, words):
+    got, answer = post(Studio(PictureBook([str(pictures)])), "/api/clip", {**CLIP, **change})
+    assert got == status
+    assert words in answer["error"]
+
+
+def test_uploads_are_capped_and_checked():
+    studio = Studio(PictureBook())
+    large, text = ask(
+        studio,
+        ("POST", "/api/pictures", {"data": bytes(MAX_UPLOAD + 2048)}),
+        ("POST", "/api/pictures?name=a.jpg", {"data": b"no picture"}),
+    )
+    assert large[0] == 413
+    assert text[0] == 400
+    assert b"a.jpg" in text[1]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "127.0.0.1:7865"}, 200),
+        ({"Host": "localhost"}, 200),
+        ({"Host": "[::1]:7865"}, 200),
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "127.0.0.1.evil.example:7865"}, 403),
+        ({"Host": "localhost", "Origin": "http://evil.example"}, 403),
+        ({"Host": "localhost", "Origin": "null"}, 403),
+        ({"Host": "localhost", "Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Host": "localhost", "Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"}, 200),
+    ],
+)
+def test_only_this_machines_own_page_is_answered(headers, status):
+    assert get(Studio(PictureBook()), "/api/state", headers=headers)[0] == status
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/assets/../studio.py",
+        "/assets/%2e%2e/studio.py",
+        "/assets/..%2fstudio.py",
+        "/api/pictures/..%2f..%2fsecret",
+        "/etc/passwd",
+    ],
+)
+def test_no_path_leads_to_a_file(pictures, path):
+    assert get(Studio(PictureBook([str(pictures)])), path)[0] in (403, 404)
+
+
+def test_links_out_of_a_given_folder_are_not_shown(pictures, tmp_path, make_picture):
+    outside = tmp_path / "outside.png"
+    Image.fromarray(make_picture(100, 100)).save(outside)
+    (pictures / "link.png").symlink_to(outside)
+    assert [p.name for p in PictureBook([str(pictures)]).given] == ["Cat 0.png", "Cat 1.png"]
+    assert [p.name for p in PictureBook([str(outside)]).given] == ["outside.png"]
+
+
+def test_shards_are_paged_and_filtered(output):
+    studio = Studio(PictureBook(), [OutputView(output)])
+    page = json.loads(get(studio, "/api/outputs/0/page?start=5&count=4")[1])
+    assert page["total"] == 12
+    assert [row["key"] for row in page["rows"]] == [f"{i:07d}" for i in range(5, 9)]
+    assert [row["position"] for row in page["rows"]] == [5, 6, 7, 8]
+
+
+@pytest.mark.parametrize(
+    ("query", "keys"),
+    [
+        ("caption=NUMBER%201", [1, 10, 11]),
+        ("motion=zoom_in", [0, 2, 3, 5, 6, 8, 9, 11]),
+        ("motion=rotate_cw%2Bzoom_in", [2, 5, 8, 11]),
+        ("motion=zoom_in&caption=number%203", [3]),
+        ("source=coco", []),
+        ("caption=.*", []),
+    ],
+)
+def test_filters(output, query, keys):
+    studio = Studio(PictureBook(), [OutputView(output)])
+    rows = json.loads(get(studio, f"/api/outputs/0/page?{query}&count=100")[1])["rows"]
+    assert [int(row["key"]) for row in rows] == keys
+
+
+@pytest.mark.parametrize("store", ["frames", "still"])
+def test_clips_move_and_tell_their_story(tmp_path, make_output, store):
+    studio = Studio(PictureBook(), [OutputView(make_output(tmp_path / "clips", store=store))])
+    clip, still, details, missing = ask(
+        studio,
+        ("GET", "/api/outputs/0/clip?position=7", {}),
+        ("GET", "/api/outputs/0/clip?position=7&still=1", {}),
+        ("GET", "/api/outputs/0/details?position=7", {}),
+        ("GET", "/api/outputs/0/clip?position=12", {}),
+    )
+    with Image.open(io.BytesIO(clip[1])) as image:
+        assert (image.n_frames, image.size) == (4, (64, 48))
+    with Image.open(io.BytesIO(still[1])) as image:
+        assert getattr(image, "n_frames", 1) == 1
+    assert json.loads(details[1])["key"] == "0000007"
+    assert len(json.loads(details[1])["quads"]) == 4
+    assert missing[0] == 400
+
+
+def test_overview_counts(output):
+    values = json.loads(get(Studio(PictureBook(), [OutputView(output)]), "/api/outputs/0/overview")[1])
+    assert (values["samples"], values["shards"], values["failed"]) == (12, 3, 6)
+    assert values["motions"] == {"zoom_in": 4, "pan_left": 4, "rotate_cw+zoom_in": 4}
+    assert [(f["reason"], f["count"]) for f in values["failures"]] == [("http_404", 5), ("corrupt", 1)]
+
+
+@pytest.mark.parametrize("name", ["../secret.tar", "/etc/passwd", "sub/00000.tar", "link.tar"])
+def test_a_table_cannot_lead_out_of_its_folder(tmp_path, make_output, name):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    output = make_output(tmp_path / "clips")
+    (tmp_path / "secret.tar").write_bytes((tmp_path / "clips" / "00000.tar").read_bytes())
+    (tmp_path / "clips" / "link.tar").symlink_to(tmp_path / "secret.tar")
+    table = pq.read_table(f"{output}/samples.parquet")
+    table = table.set_column(1, "shard", pa.array([name] * table.num_rows))
+    pq.write_table(table, f"{output}/samples.parquet")
+    assert get(Studio(PictureBook(), [OutputView(output)]), "/api/outputs/0/clip?position=0")[0] == 400
+
+
+def test_a_folder_that_is_no_output_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"samples\.parquet"):
+        OutputView(str(tmp_path))
+
+
+def test_search_shows_coarse_beside_reranked():
+    def searcher(text, count):
+        found = [Found(f"k{i}", f"{text} {i}", 1 - i / 10, b"webp") for i in range(count)]
+        return found, found[::-1]
+
+    answer = json.loads(get(Studio(PictureBook(), searcher=searcher), "/api/search?text=a+dog&count=3")[1])
+    assert [r["key"] for r in answer["coarse"]] == ["k0", "k1", "k2"]
+    assert [r["key"] for r in answer["reranked"]] == ["k2", "k1", "k0"]
+    assert get(Studio(PictureBook()), "/api/search?text=a")[0] == 400
+
+
+def test_several_visitors_at_a_time(pictures):
+    async def run():
+        async with TestClient(TestServer(make_app(Studio(PictureBook([str(pictures)]))))) as client:
+            responses = await asyncio.gather(*(client.post("/api/clip", json={**CLIP, "seed": i % 4}) for i in range(24)))
+            return [await response.json() for response in responses]
+
+    answers = asyncio.run(run())
+    for i, answer in enumerate(answers):
+        assert answer == answers[i % 4]
+    assert len({json.dumps(a["frames"]) for a in answers}) == 4
