@@ -71,7 +71,7 @@ def test_a_name_builds_open_clips_model():
     ("name", "message"),
     [
         ("ViT-B-23", "nearest: .*ViT-B-32"),
-        ("RN50", "not a ViT"),
+        ("RN50", "has batch norm"),
         ("coca_ViT-B-32", "no CLIP text"),
         ("xlm-roberta-base-ViT-B-32", "no CLIP text"),
     ],

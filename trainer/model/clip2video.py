@@ -27,7 +27,7 @@ from trainer.model.towers import (
 from trainer.model.transformer import Transformer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors have no single ==
 class Features:
     """What is known of N texts or M videos. Indexing takes a subset: ``features[3:5]``, ``features[index_tensor]``."""
 

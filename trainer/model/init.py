@@ -2,8 +2,8 @@
 
 Copied are the text tower's positions (to frame positions; its first two rows to the types) and its first blocks (to the
 temporal transformer, the difference attention and the half-rate transformer). That needs a text tower as wide as D, which
-holds for every published CLIP ViT. For a narrower or wider one the modules keep a random start with CLIP's deviations. The
-difference MLP takes the first D rows of the visual projection where the vision tower is at least that wide.
+holds for OpenAI's ViTs and nearly all of open_clip's; for others the modules keep a random start with CLIP's deviations.
+The difference MLP takes the first D rows of the visual projection where the vision tower is at least that wide.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def tokenize(captions: Sequence[str], max_words: int = 32) -> Tokens:
 
 
 def build_clip(config: ModelConfig) -> Clip:
-    """open_clip's model with random weights. Raises ConfigError for an unknown name or towers that are no CLIP ViT."""
+    """open_clip's model with random weights. Raises ConfigError for an unknown name and for towers that cannot serve."""
     shape = config.clip_shape
     if shape is not None:
         return CLIP(
@@ -62,7 +62,12 @@ def build_clip(config: ModelConfig) -> Clip:
         )
     settings = _named_settings(str(config.clip))
     kind = CustomTextCLIP if settings.pop("custom_text", False) else CLIP
-    return kind(**settings)
+    clip: Clip = kind(**settings)
+    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in clip.modules()):
+        raise ConfigError(
+            f"clip = {config.clip!r} has batch norm, which mixes the videos of a batch; choose a ViT such as ViT-B-16-quickgelu"
+        )
+    return clip
 
 
 def _named_settings(name: str) -> dict[str, Any]:
@@ -72,12 +77,10 @@ def _named_settings(name: str) -> dict[str, Any]:
 
         near = difflib.get_close_matches(name, open_clip.list_models(), n=3, cutoff=0.4)
         raise ConfigError(f"clip = {name!r} is no open_clip model; the nearest: {', '.join(near) or 'none'}")
-    text, vision = settings.get("text_cfg", {}), settings.get("vision_cfg", {})
+    text = settings.get("text_cfg", {})
     other_text = text.get("hf_model_name") or text.get("hf_tokenizer_name") or text.get("embed_cls")
     if "multimodal_cfg" in settings or other_text or text.get("pool_type", "argmax") not in ("argmax", "eos"):
         raise ConfigError(f"clip = {name!r} has no CLIP text tower; choose a CLIP ViT such as ViT-B-32-quickgelu")
-    if isinstance(vision.get("layers"), list) or str(vision.get("timm_model_name", "")).startswith("resnet"):
-        raise ConfigError(f"clip = {name!r} is not a ViT (batch norm mixes videos); choose one such as ViT-B-16-quickgelu")
     return {key: value for key, value in settings.items() if key not in ("preprocess_cfg", "tokenizer_cfg")}
 
 
