@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 import threading
 import time
 import uuid
@@ -126,10 +127,10 @@ def make_task(
                 rows.append(_failed(item))
             else:
                 with times.timed("write"):
-                    rows.append({**item.row, "status": "written", "key": item.key, **_writing(shards.write, item)})
+                    rows.append({**item.row, "status": "written", "key": item.key, **_writing(output, shards.write, item)})
             if watch(int(not isinstance(item, Failure)), int(isinstance(item, Failure))):
                 raise StoppedError("stopped")
-        made = _writing(shards.close)
+        made = _writing(output, shards.close)
         names = [name for name, _ in made]
         for row in rows:
             row["task"] = task.index
@@ -138,13 +139,12 @@ def make_task(
         record = Record(
             task.index,
             fingerprint,
-            task.samples if task.exact else len(rows),
+            inputs_of(task) if task.exact else len(rows),
             pa.Table.from_pylist(rows, schema=RECORD),
             tuple(_shard_row(name, writer, fingerprint, task.index) for name, writer in made),
             _counters(times, time.monotonic() - start),
-            task.payload.get("origin") if task.keys is not None else None,
         )
-        _writing(files.write_bytes, join(folder, RECORD_FILE), record.to_bytes())
+        _writing(output, files.write_bytes, join(folder, RECORD_FILE), record.to_bytes())
     except BaseException:
         shards.abandon()
         files.remove_tree(folder)
@@ -159,6 +159,11 @@ def make_task(
         reasons,
         times.seconds(),
     )
+
+
+def inputs_of(task: Task) -> int:
+    """How many inputs a task has: of a retry only the keys that it makes again."""
+    return task.samples if task.keys is None else len(task.keys)
 
 
 @dataclass
@@ -196,9 +201,9 @@ class _Shards:
 
     def _full(self, size: int) -> bool:
         writer = self.writers[-1]
-        return writer.samples >= self.caps.max_samples or (
-            writer.samples > 0 and writer.bytes + size + 10_240 > self.caps.max_bytes
-        )
+        ended = writer.bytes + size + 1024
+        ended += -ended % tarfile.RECORDSIZE
+        return writer.samples >= self.caps.max_samples or (writer.samples > 0 and ended > self.caps.max_bytes)
 
     def _next(self) -> None:
         self._end()
@@ -222,17 +227,17 @@ def _from_source(items: Iterator[Made | Failure]) -> Iterator[Made | Failure]:
         ) from error
 
 
-def _writing(call: Callable[..., Any], *args: Any) -> Any:
+def _writing(output: Output, call: Callable[..., Any], *args: Any) -> Any:
     try:
         return call(*args)
     except OSError as error:
-        raise output_error(error) from error
+        raise output_error(error, output.uri) from error
 
 
-def output_error(error: OSError, path: str = "") -> JobError:
+def output_error(error: OSError, path: str) -> JobError:
     """A failure to write, as one line that says what to do."""
     text = one_line(error)
-    where = f"{path}: " if path and path not in text else ""
+    where = f"{path}: " if path not in text else ""
     return JobError(
         f"the output cannot be written: {where}{text}; make room or fix the permission, then run the same command again"
     )

@@ -4,6 +4,7 @@ OUTPUT/
   00012.tar                        or 00012-000.tar, 00012-001.tar ... if the task outgrew a shard
   _zoetrope/
     config.json                    the job: resolved config, source identity
+    plan.json finished.json        how many tasks there are; the totals once every table is written
     records/00012.parquet          a row an input; its being there is what makes task 12 done
     retries/0000.jsonl             the tasks of a `zoetrope retry`
     tmp/ATTEMPT/...                files under temporary names, of one attempt at one task
@@ -45,7 +46,6 @@ class Record:
     rows: pa.Table  # RECORD: a row an input, in input order
     shards: tuple[ShardRow, ...] = ()
     counters: Mapping[str, float] = field(default_factory=dict)  # ms per stage, seconds of the shard, ...
-    origin: int | None = None  # the task of the plan whose failures this one retried
 
     @property
     def samples(self) -> pa.Table:
@@ -75,7 +75,7 @@ class Record:
         keep = [not (s == "failed" and k in keys) for s, k in zip(status, names, strict=True)]
         kept = self.rows.filter(pa.array(keep, pa.bool_()))
         dropped = self.rows.num_rows - kept.num_rows
-        return Record(self.task, self.fingerprint, self.inputs - dropped, kept, self.shards, self.counters, self.origin)
+        return Record(self.task, self.fingerprint, self.inputs - dropped, kept, self.shards, self.counters)
 
     def _where(self, status: str) -> pa.Table:
         return self.rows.filter(pc.equal(self.rows["status"], status))
@@ -88,7 +88,6 @@ class Record:
             "inputs": self.inputs,
             "shards": [asdict(row) for row in self.shards],
             "counters": dict(self.counters),
-            "origin": self.origin,
         }
         out = io.BytesIO()
         pq.write_table(self.rows.replace_schema_metadata({META: json.dumps(meta).encode()}), out, compression="zstd")
@@ -157,29 +156,22 @@ class Output:
         stands in exactly one row.
         """
         done = self.done()
-        later = self._retries_of(done)
+        origins = {row["index"]: row["origin"] for row in self.iter_retry_tasks() if row["index"] in done}
+        later: dict[int, list[int]] = {}
+        for retry, origin in origins.items():
+            later.setdefault(origin, []).append(retry)
         for task in sorted(done):
-            record = self.read_record(task)
-            answered: set[str] = set()
-            for retry in later.get(task if record.origin is None else record.origin, ()):
-                if retry > task:
-                    answered.update(self.read_record(retry).rows["key"].to_pylist())
-            yield record.without_failures(frozenset(answered))
+            retries = [retry for retry in later.get(origins.get(task, task), ()) if retry > task]
+            answered = {key for retry in retries for key in self.read_record(retry).rows["key"].to_pylist()}
+            yield self.read_record(task).without_failures(frozenset(answered))
 
     def iter_retry_tasks(self) -> Iterator[dict[str, Any]]:
-        """Rows of the persisted retry plans, in task order: index, origin, samples, payload, keys."""
+        """Rows of the persisted retry plans, in task order: the fields of a Task, and its origin in the plan."""
         for name in sorted(files.names(self.state("retries"))):
             if name.endswith(".jsonl"):
                 with files.open_file(self.state("retries", name)) as stream:
                     for line in stream:
                         yield json.loads(line)
-
-    def _retries_of(self, done: set[int]) -> dict[int, list[int]]:
-        later: dict[int, list[int]] = {}
-        for row in self.iter_retry_tasks():
-            if row["index"] in done:
-                later.setdefault(row["origin"], []).append(row["index"])
-        return later
 
     def commit(self, attempt: Attempt) -> bool:
         """Move an attempt's shards to their final names, then its record. May run twice, or be cut off anywhere.
@@ -213,7 +205,15 @@ class Output:
 
     def write_job(self, job: Mapping[str, Any]) -> None:
         """Keep the job's config and its source's identity."""
-        files.write_bytes(self.state("config.json"), json.dumps(job, indent=1, sort_keys=True).encode())
+        self.write_state("config.json", job)
+
+    def write_state(self, name: str, values: Mapping[str, Any]) -> None:
+        """Keep a small JSON file of the job's own."""
+        files.write_bytes(self.state(name), json.dumps(values, indent=1, sort_keys=True).encode())
+
+    def read_state(self, name: str) -> dict[str, Any] | None:
+        """Read one back, None if it is not there."""
+        return json.loads(files.read_bytes(self.state(name))) if files.exists(self.state(name)) else None
 
     def clean(self) -> None:
         """Remove what attempts left behind. Only under the lock: no other job may be writing."""

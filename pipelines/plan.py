@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import IO, Any
 
 from pipelines import output_files as files
@@ -29,6 +30,8 @@ class Job:
     tasks: Callable[[], Iterator[Task]]  # streams the plan
     maker: Maker
     shard: ShardConfig
+    tasks_at_once: int = 2  # per worker
+    is_retry: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -38,6 +41,10 @@ class Job:
 
 def check_output(output: Output, job: Job, *, overwrite: bool) -> None:
     """Refuse an output that holds something else. Raises ConfigError: foreign files, another job, another config."""
+    try:
+        files.exists(output.uri)
+    except ValueError:
+        raise ConfigError(f"output {output.uri}: no way to write to this kind of address; give a local path or gs://") from None
     if not output.is_ours():
         foreign = next((name for name in files.names(output.uri) if name != STATE), None)
         if foreign is not None:
@@ -70,13 +77,20 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def prepare_output(output: Output, job: Job, *, overwrite: bool) -> None:
-    """Under the lock: remove what a killed job left behind (or, overwriting, everything of ours) and keep the config."""
+def prepare_output(output: Output, job: Job, *, overwrite: bool) -> str:
+    """Under the lock: remove what a killed job left behind (or, overwriting, everything of ours) and keep the config.
+
+    Returns the ISO date on which the output was begun.
+    """
     output.clean()
     if overwrite and output.is_ours():
         remove_ours(output)
     output.remove_strays(output.done())
-    output.write_job({"kind": job.kind, "config": job.config, "identity": job.identity, "fingerprint": job.fingerprint})
+    before = output.read_job() if output.is_ours() else {}
+    published = str(before.get("published") or date.today().isoformat())
+    job_file = {"kind": job.kind, "config": job.config, "identity": job.identity, "fingerprint": job.fingerprint}
+    output.write_job({**job_file, "published": published})
+    return published
 
 
 def remove_ours(output: Output) -> None:
@@ -86,12 +100,8 @@ def remove_ours(output: Output) -> None:
             files.remove(output.path(name))
     for name in ("retries", "records"):
         files.remove_tree(output.state(name))
-    files.remove(output.state("config.json"))
-
-
-def missing(tasks: Iterable[Task], done: set[int]) -> Iterator[Task]:
-    """The tasks that have no record yet."""
-    return (task for task in tasks if task.index not in done)
+    for name in ("finished.json", "plan.json", "config.json"):
+        files.remove(output.state(name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import apache_beam as beam
@@ -20,12 +20,14 @@ from pipelines import output_files as files
 from pipelines.finish import Totals, finish
 from pipelines.job import NAMESPACE, JobSpec, MakeShards
 from pipelines.lock import OutputLock
-from pipelines.making import JobError, output_error
+from pipelines.making import JobError, inputs_of, output_error
 from pipelines.output import Output
-from pipelines.plan import Job, TaskAt, check_output, missing, prepare_output, spool
+from pipelines.plan import TABLES, Job, TaskAt, check_output, prepare_output, spool
 from pipelines.progress import Progress
 from pipelines.runner import RunnerChoice, choose_runner
 from pipelines.signals import Heart, read_counts, request_stop
+from schemas.config import ConfigError
+from schemas.manifest import read_manifest
 from schemas.records import Task
 
 STOP_SECONDS = 5.0  # for workers to let go after Ctrl-C
@@ -55,6 +57,11 @@ class RunResult:
         return int(self.totals.off_by != 0 or self.failure_ratio > self.max_failure_ratio)
 
     @property
+    def nothing_made(self) -> bool:
+        """Whether the output was complete before."""
+        return not self.throughput[1]
+
+    @property
     def failure_ratio(self) -> float:
         """Failed over all inputs of the output."""
         return self.totals.failed / self.totals.inputs if self.totals.inputs else 0.0
@@ -75,9 +82,7 @@ def run_job(
     workers: int | None,
     overwrite: bool,
     max_failure_ratio: float,
-    published: str,
     beam_args: Sequence[str] = (),
-    tasks_at_once: int = 2,
 ) -> RunResult:
     """Make what is missing in the output and bring its tables up to date.
 
@@ -91,10 +96,10 @@ def run_job(
     try:
         with OutputLock(output):
             check_output(output, job, overwrite=overwrite)  # it may have changed while we waited for nothing
-            prepare_output(output, job, overwrite=overwrite)
+            published = prepare_output(output, job, overwrite=overwrite)
             try:
-                made = _make_missing(job, output, choice, tasks_at_once)
-                totals = finish(output, job.config, published=published)
+                made = _make_missing(job, output, choice)
+                totals = _finished(output) or _finish(output, job, published)
             finally:
                 output.clean()
     except OSError as error:
@@ -129,22 +134,29 @@ class _MadeNow:
         return totals.written - self.before[0], totals.failed - self.before[1]
 
 
-def _make_missing(job: Job, output: Output, choice: RunnerChoice, tasks_at_once: int) -> _MadeNow:
-    done = output.done()
-    before = _counts_of_records(output) if done else (0, 0)
+def _make_missing(job: Job, output: Output, choice: RunnerChoice) -> _MadeNow:
+    done, last = output.done(), -1
     plan = output.tmp(f"plan-{uuid.uuid4().hex}.jsonl")
     inputs, exact, places = 0, True, list[TaskAt]()
     with files.create(plan) as stream:
-        for task, place in spool(missing(job.tasks(), done), stream, plan):
-            inputs, exact = inputs + task.samples, exact and task.exact
-            places.append(place)
+        for task, place in spool(job.tasks(), stream, plan):
+            last = task.index
+            if task.index not in done:
+                inputs, exact = inputs + inputs_of(task), exact and task.exact
+                places.append(place)
+    if last < 0 and not job.is_retry:
+        raise ConfigError("source: it holds no inputs; check its path and source.limit")
+    if not job.is_retry:
+        output.write_state("plan.json", {"tasks": last + 1})
     if not places:
-        _say(f"nothing is missing: all {len(done)} tasks are done")
-        return _MadeNow(before)
+        _say("nothing to retry" if job.is_retry else f"nothing is missing: all {len(done)} tasks are done")
+        return _MadeNow(_counts_of_records(output) if done else (0, 0))
+    files.remove(output.state("finished.json"))
+    before = _counts_of_records(output) if done else (0, 0)
     already = f", {len(done)} tasks were done before" if done else ""
     _say(f"{len(places)} tasks, {'' if exact else 'about '}{inputs} inputs{already}; {choice.describe()}")
     with _signals_folder(choice.is_local) as folder:
-        spec = JobSpec(output.uri, job.fingerprint, job.shard, folder, tasks_at_once, commit_at_once=choice.is_local)
+        spec = JobSpec(output.uri, job.fingerprint, job.shard, folder, job.tasks_at_once, commit_at_once=choice.is_local)
         progress = Progress(inputs, exact=exact)
         try:
             counters = _run_graph(places, job, spec, choice, progress, output)
@@ -262,6 +274,21 @@ def job_error(error: BaseException) -> JobError:
         return JobError(marked.group(1).strip())
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return JobError(f"the pipeline failed: {(lines[-1] if lines else type(error).__name__)[:500]}; run the same command again")
+
+
+def _finish(output: Output, job: Job, published: str) -> Totals:
+    totals = finish(output, job.config, published=published)
+    values = {name: value for name, value in asdict(totals).items() if name != "shards"}
+    output.write_state("finished.json", values)
+    return totals
+
+
+def _finished(output: Output) -> Totals | None:
+    """The totals of an output whose tables are all there and up to date."""
+    values = output.read_state("finished.json")
+    if values is None or not all(files.exists(output.path(name)) for name in TABLES):
+        return None
+    return Totals(**values, shards=tuple(read_manifest(output.uri)))
 
 
 def _counts_of_records(output: Output) -> tuple[int, int]:

@@ -1,0 +1,187 @@
+"""`zoetrope animate`: image-caption pairs in, WebDataset clips out."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any, Literal
+
+from pydantic import Field
+
+from pipelines.animator import Animator, read_reference
+from pipelines.command import Parser, guarded, run_command, split_beam_args
+from pipelines.fetch import FetchConfig
+from pipelines.filters import find_filter
+from pipelines.making import ShardConfig
+from pipelines.output import Output
+from pipelines.plan import Job, check_output
+from pipelines.run import RunResult, run_job
+from pipelines.runner import choose_runner
+from pipelines.sources.base import Source, SourceConfig, make_source, read_task
+from schemas.config import ConfigError, describe, flatten, load_config
+from schemas.records import Reference, SampleError, Task
+from transforms.clip import ClipSettings, make_clip
+
+KIND = "animate"
+NO_BYTES = ("output", "workers", "overwrite", "max_failure_ratio", "fetch")  # fields that change no byte of a shard
+PLACES = ("source.uri", "source.annotations", "source.images")  # where the source lies; Source.fingerprint says what it is
+
+
+class AnimateConfig(ClipSettings):
+    """The main job."""
+
+    source: SourceConfig = Field(description="where pictures and captions come from")
+    output: str = Field(description="folder of the shards: a local path or gs://; new, empty, or begun by this job")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="what renders; auto: CUDA where a worker has it, else its CPU"
+    )
+    workers: int | None = Field(
+        None, ge=1, le=4096, description="cores to use on this machine; with --runner, threads per worker; null: all"
+    )
+    shard: ShardConfig = ShardConfig()
+    fetch: FetchConfig = FetchConfig()
+    filters: tuple[str, ...] = Field((), description="module:function that drop samples, see docs/extending.md")
+    max_failure_ratio: float | None = Field(
+        None, ge=0.0, le=1.0, description="exit 1 if more inputs failed; null: 1.0 where pictures are fetched, else 0.05"
+    )
+    overwrite: bool = Field(False, description="remove what an earlier job with another config left in the output")
+
+    @property
+    def settings(self) -> ClipSettings:
+        """What decides the bytes of a sample."""
+        return ClipSettings(**{name: getattr(self, name) for name in ClipSettings.model_fields})
+
+
+def animate(config: AnimateConfig, beam_args: Sequence[str] = ()) -> RunResult:
+    """Run the job; `beam_args` goes to Beam as options.
+
+    Raises ConfigError (nothing was done), JobError (it cannot go on; run it again later), KeyboardInterrupt (stopped).
+    """
+    source = make_source(config.source, shard_samples=config.shard.max_samples)
+    job = make_job(config, source, beam_args)
+    return run_job(
+        job,
+        Output(config.output),
+        workers=config.workers,
+        overwrite=config.overwrite,
+        max_failure_ratio=allowed_failures(config, source),
+        beam_args=beam_args,
+    )
+
+
+def make_job(config: AnimateConfig, source: Source, beam_args: Sequence[str] = ()) -> Job:
+    """The job of a config, before it runs. Raises ConfigError if a filter or the source cannot be found."""
+    for path in config.filters:
+        find_filter(path)
+    threads = choose_runner(beam_args, config.workers).threads
+    maker = Animator(source, config.settings, config.fetch, config.filters, config.device, threads)
+    return Job(
+        KIND,
+        config.to_dict(),
+        identity(config, source),
+        source.plan,
+        maker,
+        config.shard,
+        tasks_at_once=3 if source.is_remote else 2,
+    )
+
+
+def identity(config: AnimateConfig, source: Source) -> dict[str, Any]:
+    """All that can change a byte of a shard: config fields, the source's own fingerprint, the version."""
+    from zoetrope import __version__
+
+    fields = flatten(config.to_dict())
+    kept = {
+        name: value
+        for name, value in fields.items()
+        if name not in PLACES and not any(name == n or name.startswith(n + ".") for n in NO_BYTES)
+    }
+    return {**kept, **{f"source.{name}": value for name, value in source.fingerprint().items()}, "version": __version__}
+
+
+def allowed_failures(config: AnimateConfig, source: Source) -> float:
+    """`max_failure_ratio`, or the default for this kind of source."""
+    if config.max_failure_ratio is not None:
+        return config.max_failure_ratio
+    return 1.0 if source.is_remote else 0.05
+
+
+def main(argv: list[str]) -> int:
+    """The command. 0 done, 1 done with too many failures or not to be finished now, 2 bad usage or config, 130 stopped."""
+    argv, beam_args = split_beam_args(argv)
+    parser = Parser(prog="zoetrope animate", add_help=False)
+    parser.add_argument("--config")
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("overrides", nargs="*")
+    options = parser.parse_intermixed_args(argv)
+    if options.help:
+        print(help_text())
+        return 0
+    config = load_config(AnimateConfig, options.config, options.overrides)
+    if options.dry_run:
+        return guarded(lambda: dry_run(config))
+    command = shlex.join(["zoetrope", "animate", *argv, *(["--", *beam_args] if beam_args else [])])
+    return run_command(lambda: animate(config, beam_args), config.to_dict(), command)
+
+
+def help_text() -> str:
+    """Usage, and every field with its type, unit and default."""
+    fields = "\n".join(describe(AnimateConfig))
+    return f"""usage: zoetrope animate [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run] [-- BEAM OPTIONS]
+
+Image-caption pairs in, WebDataset clips out. Fields come from the file, then from FIELD=VALUE, in that order.
+  --config FILE   a YAML file of fields; configs/animate/ holds one for each kind of source
+  --dry-run       print the plan (shards, samples, bytes, first keys) and write nothing
+  --              what follows goes to Beam untouched, e.g. -- --runner=FlinkRunner --flink_master=host:8081
+Running the same command again finishes what is missing. Ctrl-C stops; nothing half-written is left.
+
+Fields:
+{fields}"""
+
+
+def dry_run(config: AnimateConfig) -> int:
+    """Print what a run would do. Reads the source's index, and one picture a kind to estimate bytes; writes nothing."""
+    source = make_source(config.source, shard_samples=config.shard.max_samples)
+    job = make_job(config, source)
+    output = Output(config.output)
+    check_output(output, job, overwrite=config.overwrite)
+    done = set() if config.overwrite else output.done()
+    tasks = samples = left = 0
+    exact, first = True, None
+    for task in job.tasks():
+        first = first or task
+        tasks, samples, exact = tasks + 1, samples + task.samples, exact and task.exact
+        left += task.index not in done
+    if first is None:
+        raise ConfigError("source: it holds no inputs; check its path and source.limit")
+    about = "" if exact else "about "
+    keys, size = _look_at(first, source, job)
+    estimate = (
+        f"about {size * samples / 1e9:.3g} GB ({size / 1e3:.0f} kB a sample)" if size else "unknown (no picture was read)"
+    )
+    print(f"source   {config.source.kind}: {about}{samples} inputs")
+    print(f"output   {output.uri}: {tasks} tasks, a shard each, {left} of them to be made")
+    print(f"store    {config.store}: {config.clip.frames} frames of {config.clip.hw[1]}x{config.clip.hw[0]}, {estimate}")
+    print(f"runner   {choose_runner((), config.workers).describe()}")
+    print(f"keys     {', '.join(keys)}, ...")
+    print("dry run: nothing was written")
+    return 0
+
+
+def _look_at(task: Task, source: Source, job: Job) -> tuple[list[str], float | None]:
+    """The first keys, and the mean bytes of a sample over the first few pictures that lie at hand (None are fetched)."""
+    items = list(islice(read_task(source, task), 5))
+    maker = job.maker
+    if source.is_remote or not isinstance(maker, Animator):
+        return [item.key for item in items], None
+    sizes = []
+    for item in items:
+        if isinstance(item, Reference):
+            try:
+                clip = make_clip(read_reference(item), item, maker.settings)
+            except SampleError:
+                continue
+            sizes.append(sum(len(data) + 1024 for data in clip.members.values()))
+    return [item.key for item in items], sum(sizes) / len(sizes) if sizes else None
