@@ -130,6 +130,23 @@ def test_stored_stills_are_rendered_along_their_quads() -> None:
     assert np.array_equal(inputs.frames_BTHWC[0].numpy(), wanted)
 
 
+def test_the_renderer_of_gpus_gives_the_same_frames() -> None:
+    decode = decoder()
+    batch = collate([decode(raw(i), 0) for i in range(3)], tokenize, frames=4, size=SIZE)
+    inputs = to_device(batch, torch.device("cpu"), SIZE)
+    from transforms.render_kornia import render_tensor
+
+    frames = torch.stack(render_tensor(batch.pictures(), batch.quads, SIZE))
+    assert (frames.int() - inputs.frames_BTHWC.int()).abs().max() <= 1
+
+
+def test_a_path_that_leaves_the_picture_is_an_error_of_that_sample() -> None:
+    key, members = shards_of.sample(0)
+    members["json"] = members["json"].replace(b'"quads":[[[0.0,0.0]', b'"quads":[[[-0.5,0.0]')
+    with pytest.raises(ValueError, match="quads"):
+        decoder(camera="stored")(RawSample("x", key, members), 0)
+
+
 def test_stills_move_anew_every_epoch_and_the_same_in_the_same_epoch() -> None:
     sample, decode = raw(4), decoder()
     paths = [decode(sample, epoch).quads_T42 for epoch in (0, 1, 1)]

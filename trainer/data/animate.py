@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from trainer.data.batch import Batch
+from transforms.render import render_batch
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ def to_device(batch: Batch, device: torch.device, size: tuple[int, int]) -> Inpu
     if len(moved.still_rows) == 0:
         frames = moved.frames
     else:
-        rendered = _render(moved, size)
+        rendered = _render(moved.pictures(), batch.quads, size)
         frames = rendered
         if len(moved.frame_rows):
             frames = rendered.new_empty(len(batch), *rendered.shape[1:])
@@ -38,16 +39,14 @@ def to_device(batch: Batch, device: torch.device, size: tuple[int, int]) -> Inpu
     return Inputs(batch.keys, frames, moved.frame_mask, moved.token_ids, moved.token_mask, moved.video_ids, moved.caption_video)
 
 
-def _render(batch: Batch, size: tuple[int, int]) -> Tensor:
-    if batch.pixels.device.type == "cpu":
-        from transforms.render import render_batch
-
-        pictures = [picture.numpy() for picture in batch.pictures()]
-        clips = render_batch(pictures, list(batch.quads.numpy()), size=size, device="cpu")
+def _render(pictures: list[Tensor], quads_ST42: Tensor, size: tuple[int, int]) -> Tensor:
+    """Frames [S,T,h,w,3] uint8 on the pictures' device; the paths stay on the CPU, where the warps are planned."""
+    if pictures[0].device.type == "cpu":
+        clips = render_batch([p.numpy() for p in pictures], list(quads_ST42.numpy()), size=size, device="cpu")
         return torch.stack([torch.from_numpy(clip) for clip in clips])
     from transforms.render_kornia import render_tensor
 
-    return torch.stack(render_tensor(batch.pictures(), batch.quads, size))
+    return torch.stack(render_tensor(pictures, quads_ST42, size))
 
 
 def normalise(frames_BTHWC: Tensor, frame_mask_BT: Tensor, mean: Tensor, std: Tensor) -> Tensor:

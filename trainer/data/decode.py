@@ -17,7 +17,9 @@ from schemas.clip import ClipMeta
 from schemas.keys import derive_seed
 from schemas.shards import RawSample
 from trainer.data.config import DataConfig
+from transforms.homography import checked_quads
 from transforms.mix import draw
+from transforms.render import reduce_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Decoder:
         if meta.store == "still":
             picture_HWC = decode_picture(_member(sample, ("jpg", "jpeg", "png", "webp")))
             quads_T42 = self._draw(meta, epoch, picture_HWC) if fresh else self._stored(meta)
-            picture_HWC = _reduced(picture_HWC, quads_T42, self._size)
+            picture_HWC = reduce_for(picture_HWC, quads_T42, size=self._size)
         elif meta.store == "mp4":
             frames_THWC = decode_mp4(_member(sample, ("mp4",)), self._frames, self._size)
         else:
@@ -70,6 +72,7 @@ class Decoder:
         quads_T42 = meta.quads_T42()
         if not len(quads_T42):
             raise ValueError("KEY.json has no quads to animate the still by")
+        checked_quads(quads_T42)  # a path that cannot be rendered is found here, where it costs one sample
         return quads_T42[sample_indices(len(quads_T42), self._frames)]
 
     def _captions(self, sample: RawSample, meta: ClipMeta, epoch: int, *, moved: bool) -> tuple[str, ...]:
@@ -143,12 +146,6 @@ def fit(frame_HWC: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     resized = Image.fromarray(frame_HWC).resize((to[1], to[0]), Image.Resampling.BICUBIC)
     top, left = (to[0] - size[0]) // 2, (to[1] - size[1]) // 2
     return np.asarray(resized)[top : top + size[0], left : left + size[1]]
-
-
-def _reduced(picture_HWC: np.ndarray, quads_T42: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    from transforms.render import reduce_for
-
-    return reduce_for(picture_HWC, quads_T42, size=size)
 
 
 def _member(sample: RawSample, names: tuple[str, ...]) -> bytes:
