@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import simplejpeg
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from pydantic import Field
 
 from schemas.config import Config
@@ -222,9 +222,6 @@ def _check_tiles(image: Image.Image, limits: PictureLimits) -> None:
 def _decode_pillow(data: bytes, kind: str) -> np.ndarray:
     with _open(data, kind) as image:
         try:
-            image.load()
-            if image.format == "PNG":
-                _check_png(data)
             return _to_rgb(image)
         except SampleError:
             raise
@@ -232,11 +229,8 @@ def _decode_pillow(data: bytes, kind: str) -> np.ndarray:
             raise _sample_error(kind, error) from error
 
 
-def _check_png(data: bytes) -> None:
-    """Pillow skips the checksums of pixel data; without them a flipped bit is a wrong picture."""
-
-
 def _to_rgb(image: Image.Image) -> np.ndarray:
+    image.load()  # Pillow raises here if pixels are missing; a missing end mark alone (PNG's IEND, GIF's ;) is forgiven
     if image.mode in ("I", "F"):
         if image.format != "PNG":
             raise SampleError(Stage.DECODE, Reason.UNSUPPORTED_FORMAT, f"{image.format}: 32 bits a sample")
@@ -253,6 +247,8 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
 
 def _sample_error(kind: str, error: Exception) -> SampleError:
     text = str(error) or type(error).__name__
+    if isinstance(error, UnidentifiedImageError):  # whose own text is an address in memory
+        text = "header is broken or cut off"
     if isinstance(error, Image.DecompressionBombError):
         return SampleError(Stage.DECODE, Reason.TOO_MANY_PIXELS, f"{kind}: {text}")
     cut = isinstance(error, EOFError) or any(mark in text.lower() for mark in ("truncated", "unexpected end", "not enough"))

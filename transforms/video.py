@@ -79,26 +79,32 @@ def decode_mp4(data: bytes, *, max_frames: int = 999, max_bytes: int = 1 << 30) 
     At most `max_frames` frames and `max_bytes` decoded bytes are taken, so that a hostile file costs no more. Raises ValueError
     for what is no such file, is cut off, or is larger than that.
     """
+    try:
+        return _decode(data, max_frames, max_bytes)
+    except Exception as error:  # demuxers and decoders of hostile bytes raise anything; every kind means the same here
+        raise ValueError(f"mp4: {' '.join(str(error).split()) or type(error).__name__}") from error
+
+
+def _decode(data: bytes, max_frames: int, max_bytes: int) -> np.ndarray:
     import av
 
     frames: list[np.ndarray] = []
-    try:
-        # one demuxer and one decoder, so that a file cannot choose one that opens other files
-        options = {"codec_whitelist": "h264", "err_detect": "explode"}
-        with av.open(io.BytesIO(data), "r", format="mp4", options=options) as container:
-            stream = container.streams.video[0]
-            stream.codec_context.thread_count = 1
-            stated = stream.frames
-            for frame in container.decode(stream):
-                if len(frames) == max_frames or (len(frames) + 1) * frame.width * frame.height * 3 > max_bytes:
-                    raise ValueError(f"mp4: more than {max_frames} frames or {max_bytes} decoded bytes")
-                if frames and frames[0].shape[:2] != (frame.height, frame.width):
-                    raise ValueError(f"mp4: frame {len(frames)} is {frame.width}x{frame.height}, unlike the first")
-                frames.append(_to_rgb(frame))
-    except (av.error.FFmpegError, IndexError) as error:  # IndexError: no video stream
-        raise ValueError(f"mp4: {' '.join(str(error).split()) or type(error).__name__}") from error
+    # one demuxer and one decoder, so that a file cannot choose one that opens other files
+    with av.open(io.BytesIO(data), "r", format="mp4", options={"codec_whitelist": "h264"}) as container:
+        stream = container.streams.video[0]
+        context, stated = stream.codec_context, stream.frames
+        if context is None or context.name != "h264":
+            raise ValueError(f"its codec is {context.name if context else 'unknown'}, not h264")
+        context.thread_count = 1
+        context.options = {"err_detect": "explode"}
+        for frame in container.decode(stream):
+            if len(frames) == max_frames or (len(frames) + 1) * frame.width * frame.height * 3 > max_bytes:
+                raise ValueError(f"more than {max_frames} frames or {max_bytes} decoded bytes")
+            if frames and frames[0].shape[:2] != (frame.height, frame.width):
+                raise ValueError(f"frame {len(frames)} is {frame.width}x{frame.height}, unlike the first")
+            frames.append(_to_rgb(frame))
     if not frames or len(frames) < stated:
-        raise ValueError(f"mp4: {len(frames)} of {stated} frames decode; the file is cut off or corrupt")
+        raise ValueError(f"{len(frames)} of {stated} frames decode; the file is cut off or corrupt")
     return np.stack(frames)
 
 

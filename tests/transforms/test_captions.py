@@ -1,0 +1,82 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.config import ConfigError
+from schemas.records import Reason, SampleError, Stage
+from transforms.captions import CaptionConfig, append, choose, normalise, normalise_all
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("  a  dog\t on\r\n the\u00a0beach ", "a dog on the beach"),
+        ("salt &amp; pepper", "salt & pepper"),
+        ("salt &amp;amp; pepper &quot;grinder&quot; &#39;set&#39; &eacute;", "salt & pepper \"grinder\" 'set' é"),
+        ("bell\x07 and\x00nul and del\x7f", "bell and nul and del"),
+        ("zero\u200bwidth \ufeffmark \u202eturned", "zerowidth mark turned"),
+        ("cafe\u0301", "café"),
+        ("family \U0001f468\u200d\U0001f469", "family \U0001f468\u200d\U0001f469"),
+        ("half \ud83d pair", "half pair"),
+        ("&nbsp;&#10;", ""),
+        ("", ""),
+    ],
+)
+def test_normalise(raw: str, clean: str) -> None:
+    assert normalise(raw) == clean
+
+
+@pytest.mark.parametrize(
+    ("limit", "cut"),
+    [(100, "one three five"), (14, "one three five"), (13, "one three"), (9, "one three"), (8, "one"), (2, "on")],
+)
+def test_length_is_capped_between_words(limit: int, cut: str) -> None:
+    assert normalise("one three five", limit) == cut
+
+
+@given(st.text(max_size=80), st.integers(1, 40))
+def test_a_caption_is_always_one_clean_line(text: str, limit: int) -> None:
+    clean = normalise(text, limit)
+    assert len(clean) <= limit
+    assert clean == " ".join(clean.split())
+    assert unicodedata.is_normalized("NFC", clean)
+    assert not any(unicodedata.category(c) in ("Cc", "Cs") for c in clean)
+    clean.encode()
+
+
+def test_empty_captions_are_dropped_and_none_is_a_failure() -> None:
+    assert normalise_all(["", " a ", "\x00", "b"], 100) == ("a", "b")
+    with pytest.raises(SampleError) as caught:
+        normalise_all([" ", "\u200b"], 100)
+    assert (caught.value.stage, caught.value.reason) == (Stage.CAPTION, Reason.EMPTY_CAPTION)
+
+
+def test_the_random_caption_follows_the_key() -> None:
+    captions = ("a", "b", "c")
+    assert choose(captions, "first", seed=1, key="x") == "a"
+    drawn = [choose(captions, "random", seed=1, key=f"k{i}") for i in range(300)]
+    assert drawn == [choose(captions, "random", seed=1, key=f"k{i}") for i in range(300)]
+    assert all(70 < drawn.count(c) < 130 for c in captions)
+    assert drawn != [choose(captions, "random", seed=2, key=f"k{i}") for i in range(300)]
+
+
+@pytest.mark.parametrize(
+    ("caption", "told"),
+    [
+        ("A dog", "A dog, as the camera pans left"),
+        ("A dog.", "A dog, as the camera pans left."),
+        ("A dog ,", "A dog, as the camera pans left"),
+        ("Look at that dog!", "Look at that dog! The camera pans left."),
+    ],
+)
+def test_a_phrase_is_appended(caption: str, told: str) -> None:
+    assert append(caption, "as the camera pans left") == told
+
+
+def test_config_errors_name_the_field_and_the_range() -> None:
+    with pytest.raises(ConfigError, match=r"motion_phrases = 2 .* >= 0.0 and <= 1.0"):
+        CaptionConfig.make({"motion_phrases": 2})
+    with pytest.raises(ConfigError, match=r"pick = 'last' .* first, random"):
+        CaptionConfig.make({"pick": "last"})
