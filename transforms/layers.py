@@ -8,8 +8,8 @@ still missing. That costs a tenth of supersampling and comes within 41 to 50 dB 
 Each frame wants its own amount. Frames are gathered in groups whose scales differ by at most `GROUP_RATIO`, and a group
 samples one layer: the picture, cut to what the group sees, at one resolution and sharpness.
 
-All of it is integer arithmetic: halving is (a + b + c + d + 2) >> 2, kernels are whole 256ths, their sums fit a float32, and
-blurring rounds once, half to even. OpenCV and torch therefore make the same layers, bit for bit.
+All of it is integer arithmetic: halving is (a + b + c + d + 2) >> 2, kernels are even 256ths, their sums fit a float32, and
+blurring rounds once. OpenCV and torch therefore make the same layers, bit for bit.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 HALVE_ABOVE = 3.8  # picture pixels to an output pixel, along the axis and in the frame that have the fewest
 GROUP_RATIO = 1.3  # of the coarsest to the finest scale in a group
 KERNEL_SUM = 256
+ROUND_UP = KERNEL_SUM**-2  # added before rounding: weights are even, so no sum lies midway, where OpenCV rounds either way
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,9 @@ def missing_variance(footprint_2: NDArray[np.float64], halvings: int) -> NDArray
 
 
 def kernel(variance: float) -> tuple[int, ...]:
-    """Symmetric weights in 256ths with this variance in pixels²: three taps up to 2/3 (a mean of three), a Gaussian above."""
+    """Symmetric even weights in 256ths with about this variance in pixels²: three taps up to 2/3 (a mean of three), a Gaussian above."""
     if variance <= 2 / 3:
-        side = round(KERNEL_SUM * variance / 2)
+        side = 2 * round(KERNEL_SUM * variance / 4)
         return (side, KERNEL_SUM - 2 * side, side) if side else (KERNEL_SUM,)
     radius = 2 if variance <= 1.2 else int(np.ceil(2.5 * np.sqrt(variance)))
     squares = np.arange(1, radius + 1) ** 2
@@ -110,7 +111,7 @@ def kernel(variance: float) -> tuple[int, ...]:
     half = np.exp(-squares / (2 * sigmas[:, None] ** 2))
     variances = 2 * (half * squares).sum(axis=1) / (1 + 2 * half.sum(axis=1))
     best = half[np.abs(variances - variance).argmin()]
-    sides = [round(w) for w in KERNEL_SUM * best / (1 + 2 * best.sum())]
+    sides = [2 * round(w / 2) for w in KERNEL_SUM * best / (1 + 2 * best.sum())]
     return (*reversed(sides), KERNEL_SUM - 2 * sum(sides), *sides)
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from transforms.homography import checked_quads, homographies
-from transforms.layers import KERNEL_SUM, Layer, plan_layers
+from transforms.layers import KERNEL_SUM, ROUND_UP, Layer, plan_layers
 
 COORDINATE_STEPS = 1024  # to a pixel; with sides up to 2^14 a coordinate fills the 24 bits of a float32
 MAX_ATLAS_SIDE = 2**14 + 1
@@ -166,7 +166,7 @@ def make_layer(image_3HW: Tensor, layer: Layer) -> Tensor:
         return made_3HW
     padded = pad(made_3HW[None], (radius_x, radius_x, radius_y, radius_y), mode="replicate")[0]
     rows = _weighted(padded, layer.kernel_x, axis=2)
-    return (_weighted(rows, layer.kernel_y, axis=1) / KERNEL_SUM**2).round_()
+    return (_weighted(rows, layer.kernel_y, axis=1) / KERNEL_SUM**2 + ROUND_UP).round_()
 
 
 def halve(image_3HW: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.homography import homographies
-from transforms.layers import KERNEL_SUM, Layer, plan_layers
+from transforms.layers import KERNEL_SUM, ROUND_UP, Layer, plan_layers
 
 FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 AFFINE_ROW = (0.0, 0.0, 1.0)
@@ -41,7 +41,8 @@ def make_layer(image_HWC: NDArray[np.uint8], layer: Layer) -> NDArray[np.uint8]:
     if len(layer.kernel_x) == len(layer.kernel_y) == 1:
         return made_HWC
     kernel_x, kernel_y = (np.array(weights) / KERNEL_SUM for weights in (layer.kernel_x, layer.kernel_y))
-    return np.asarray(cv2.sepFilter2D(made_HWC, -1, kernel_x, kernel_y, borderType=cv2.BORDER_REPLICATE), np.uint8)
+    edge = cv2.BORDER_REPLICATE
+    return np.asarray(cv2.sepFilter2D(made_HWC, -1, kernel_x, kernel_y, delta=ROUND_UP, borderType=edge), np.uint8)
 
 
 def halve(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
