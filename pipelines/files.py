@@ -6,6 +6,7 @@ to do.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -81,12 +82,12 @@ def folder_exists(path: str) -> bool:
 
 
 def open_input(path: str) -> IO[bytes]:
-    """Open one file for random-access reading, never decompressed. Raises OSError: path, cause, what to do."""
+    """Open one file for random-access reading, never decompressed. Raises OSError naming the path and the cause."""
     try:
         stream: IO[bytes] = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
     except Exception as error:  # object stores raise exceptions of their own
         kind = FileNotFoundError if _is_missing(error) else OSError
-        message = f"{path}: cannot be read: {_one_line(error)}; put the source back, then run the same command again"
+        message = f"{path}: cannot be read: {_one_line(error)}"
         raise kind(message) from error
     return stream
 
@@ -117,7 +118,7 @@ def capped_lines(stream: IO[bytes], size: int, uri: str, *, cap: int) -> Iterato
     while size > 0:
         chunk = stream.read(min(READ_CHUNK, size))
         if not chunk:
-            raise OSError(f"{uri}: ends {size} bytes early: it changed during the job; put it back and run again")
+            raise OSError(f"{uri}: ends {size} bytes early: it changed during the job")
         size -= len(chunk)
         *lines, tail = chunk.split(b"\n")
         for line in lines:
@@ -148,9 +149,7 @@ def identity(files: Sequence[FileInfo]) -> dict[str, int | str]:
     Names are taken relative to their common folder, so that a source may be moved. Modification times and etags are left
     out: copying a corpus to another disk or bucket changes them, and its bytes not at all.
     """
-    import hashlib
-
-    folder = os.path.commonpath([os.path.dirname(f.path) for f in files]) if files else ""
+    folder = os.path.commonprefix([file.path for file in files]).rpartition("/")[0]
     digest = hashlib.blake2b(digest_size=8)
     for file in files:
         digest.update(f"{file.path[len(folder) :]}\x1f{file.size}\x1e".encode())

@@ -140,7 +140,7 @@ class Pictures:
             return
         files = find(self._root) or find(join(self._root, "**"))
         if not files:
-            raise FileNotFoundError(f"{self._root}: no such file, or nothing matches; check the path, or put it back")
+            raise FileNotFoundError(f"{self._root}: no such file, or nothing matches; check the path")
         for file in files:
             if file.path.endswith(".zip"):
                 self._open_zip(file.path)
@@ -150,7 +150,7 @@ class Pictures:
     def check(self) -> None:
         """Raises FileNotFoundError if there is no folder, which would otherwise look like many missing pictures."""
         if self._folder is not None and not folder_exists(self._folder):
-            raise FileNotFoundError(f"{self._folder}: no such folder of pictures; check the path, or put it back and run again")
+            raise FileNotFoundError(f"{self._folder}: no such folder of pictures; check the path")
 
     def get(self, name: str) -> tuple[str | None, bytes | None]:
         """(path, None) of a file to be read, or (None, bytes) from a zip. Raises SampleError."""

@@ -61,7 +61,7 @@ class FolderSource(Source):
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         """References to the picture files; their text files are read here."""
         if not folder_exists(self._root):
-            raise FileNotFoundError(f"{self._root}: the folder of pictures has gone; put it back, then run again")
+            raise FileNotFoundError(f"{self._root}: the folder of pictures has gone")
         for row in task.payload["rows"]:
             if "reason" in row:
                 yield Failure(row["key"], Stage.PLAN, Reason(row["reason"]), row["detail"])

@@ -169,7 +169,7 @@ def test_a_folder_that_vanishes_ends_the_job_and_is_not_many_missing_pictures(co
     source = source_of(kind="coco", annotations=annotations, images=folder)
     task = plan_of(source)[0]
     shutil.rmtree(folder)
-    with pytest.raises(FileNotFoundError, match=f"{folder}: .*put it back"):
+    with pytest.raises(FileNotFoundError, match=f"{folder}: no such folder"):
         list(read_task(source, task))
 
 

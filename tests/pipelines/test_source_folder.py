@@ -135,7 +135,7 @@ def test_places_that_are_not_there_or_empty(tmp_path, photos):
     source = source_of(kind="folder", uri=photos)
     task = plan_of(source)[0]
     shutil.rmtree(photos)
-    with pytest.raises(FileNotFoundError, match="put it back"):
+    with pytest.raises(FileNotFoundError, match="has gone"):
         list(read_task(source, task))
 
 
