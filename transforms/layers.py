@@ -101,7 +101,7 @@ def missing_variance(footprint_2: NDArray[np.float64], halvings: int) -> NDArray
 
 
 def kernel(variance: float) -> tuple[int, ...]:
-    """Symmetric even weights in 256ths with about this variance in pixels²: three taps up to 2/3 (a mean of three), a Gaussian above."""
+    """Symmetric even weights in 256ths, of about this variance in pixels²: three taps up to 2/3, a Gaussian above."""
     if variance <= 2 / 3:
         side = 2 * round(KERNEL_SUM * variance / 4)
         return (side, KERNEL_SUM - 2 * side, side) if side else (KERNEL_SUM,)

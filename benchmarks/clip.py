@@ -1,0 +1,75 @@
+"""End to end on one core: a 512x384 JPEG in, 12 JPEGs of 224x224 out, beside decoding and encoding alone.
+
+    python -m benchmarks.clip [--rounds 40]
+
+Target: at least 0.45 of the clips/s of decoding and encoding alone; a plain cv2 loop reaches 0.4.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import simplejpeg
+
+from benchmarks.harness import interleave, ratio, spread, write
+from benchmarks.pictures import FRAMES, SIZE, photograph, warp_matrices, zoom_in
+from transforms.render import prepare_worker, render
+
+HEIGHT, WIDTH, QUALITY = 384, 512, 90
+FLOOR = "decode + encode alone"
+
+
+def cases(data: bytes) -> dict[str, Callable[[], list[bytes]]]:
+    """Each makes the JPEGs of one clip."""
+    zoom_T42, windows_T4 = zoom_in(HEIGHT, WIDTH)
+    shifts = np.linspace(-0.08, 0.08, FRAMES, dtype=np.float32)[:, None, None] * np.array([1, 0], np.float32)
+    pan_T42 = zoom_T42[-1:] + shifts
+    matrices = warp_matrices(windows_T4)
+    made = render(decode(data), zoom_T42, size=SIZE)
+
+    def alone() -> list[bytes]:
+        decode(data)
+        return encode(made)
+
+    def plain() -> list[bytes]:
+        image, flags = decode(data), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return encode([cv2.warpAffine(image, m, SIZE[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE) for m in matrices])
+
+    return {
+        FLOOR: alone,
+        "plain cv2.warpAffine loop, zoom": plain,
+        "zoetrope, zoom": lambda: encode(render(decode(data), zoom_T42, size=SIZE)),
+        "zoetrope, pan": lambda: encode(render(decode(data), pan_T42, size=SIZE)),
+    }
+
+
+def decode(data: bytes) -> np.ndarray:
+    return simplejpeg.decode_jpeg(data)
+
+
+def encode(frames_THWC: np.ndarray | list[np.ndarray]) -> list[bytes]:
+    return [simplejpeg.encode_jpeg(frame_HWC, QUALITY, "RGB", "420") for frame_HWC in frames_THWC]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=40)
+    rounds = parser.parse_args().rounds
+    prepare_worker()
+    data = simplejpeg.encode_jpeg(photograph("coffee", HEIGHT, WIDTH), QUALITY, "RGB", "420")
+    ways = cases(data)
+    seconds = interleave(ways, rounds=rounds)
+    print(f"a JPEG of {len(data)} bytes, {WIDTH}x{HEIGHT}: clips/s, share of {FLOOR}")
+    rows = {}
+    for name in ways:
+        rows[name] = {"clips_per_second": spread([1 / s for s in seconds[name]], 1), "share": ratio(seconds, name, FLOOR)}
+        print(f"  {name:32s} {rows[name]['clips_per_second']['median']:6.1f}  {rows[name]['share']['median']:.3f}")
+    print(write("clip", {"rounds": rounds, "threads": 1, "jpeg_bytes": len(data), "results": rows}))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,88 @@
+"""Shared by the benchmarks: interleaved rounds, medians with IQR, ratios round by round, and the JSON with its origin.
+
+Cases take turns within a round, so that whatever else the machine does hits all of them; a ratio is the median of the
+rounds' ratios, which holds on a busy machine where the times themselves do not.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("numpy", "opencv-python-headless", "torch", "kornia", "pillow", "simplejpeg", "av", "apache-beam")
+
+
+def interleave(cases: Mapping[str, Callable[[], object]], *, rounds: int, warm_up: int = 2) -> dict[str, list[float]]:
+    """Seconds of each case in each round."""
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    for turn in range(-warm_up, rounds):
+        for name, case in cases.items():
+            start = time.perf_counter()
+            case()
+            if turn >= 0:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def spread(values: Sequence[float], digits: int = 4) -> dict[str, float]:
+    """Median and the quartiles' distance."""
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return {"median": round(middle, digits), "iqr": round(high - low, digits)}
+
+
+def ratio(seconds: Mapping[str, Sequence[float]], ours: str, theirs: str) -> dict[str, float]:
+    """How many times faster `ours` is than `theirs`, round by round."""
+    return spread([b / a for a, b in zip(seconds[ours], seconds[theirs], strict=True)], 3)
+
+
+def origin() -> dict[str, Any]:
+    """Commit, hardware and versions."""
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "uncommitted_changes": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+    }
+
+
+def write(name: str, results: Mapping[str, Any]) -> Path:
+    """benchmarks/results/NAME.json"""
+    path = ROOT / "benchmarks" / "results" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"benchmark": name, **origin(), **results}, indent=2) + "\n")
+    return path
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    models = (
+        [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        if info.exists()
+        else []
+    )
+    return models[0] if models else platform.processor()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
