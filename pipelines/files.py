@@ -149,7 +149,8 @@ def identity(files: Sequence[FileInfo]) -> dict[str, int | str]:
     Names are taken relative to their common folder, so that a source may be moved. Modification times and etags are left
     out: copying a corpus to another disk or bucket changes them, and its bytes not at all.
     """
-    folder = os.path.commonprefix([file.path for file in files]).rpartition("/")[0]
+    prefix = os.path.commonprefix([file.path for file in files])  # noqa: RUF071 - commonpath would mangle gs://
+    folder = prefix.rpartition("/")[0]
     digest = hashlib.blake2b(digest_size=8)
     for file in files:
         digest.update(f"{file.path[len(folder) :]}\x1f{file.size}\x1e".encode())
