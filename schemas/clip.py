@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ class ClipMeta:
 
     def to_json(self) -> bytes:
         """Canonical bytes: sorted keys, no spaces, UTF-8."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        return json.dumps(vars(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
     @classmethod
     def from_json(cls, data: bytes | str | Mapping[str, Any]) -> ClipMeta:
@@ -70,4 +70,5 @@ class ClipMeta:
 
 def quads_to_json(quads_T42: np.ndarray) -> tuple[tuple[tuple[float, float], ...], ...]:
     """float32 [T,4,2] as nested floats of at most 9 digits, which read back to the same float32."""
-    return tuple(tuple((float(f"{x:.9g}"), float(f"{y:.9g}")) for x, y in quad) for quad in np.asarray(quads_T42, np.float32))
+    quads = np.asarray(quads_T42, np.float32).tolist()
+    return tuple(tuple((float(f"{x:.9g}"), float(f"{y:.9g}")) for x, y in quad) for quad in quads)
