@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
+import braceexpand
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
@@ -60,12 +62,22 @@ def find(pattern: str) -> list[FileInfo]:
 
 
 def find_some(pattern: str, field: str) -> list[FileInfo]:
-    """As `find`, but nothing there is a ConfigError that names the config field."""
-    files = find(pattern)
+    """As `find`, and brace ranges too, but nothing there is a ConfigError that names the config field."""
+    files = find(pattern) or (_find_braces(pattern, field) if "{" in pattern else [])
     if not files:
         what = "is a folder, not a file" if is_folder(absolute(pattern)) else "no such file, or nothing matches"
         raise ConfigError(f"{field}: {pattern}: {what}; check the path (globs such as 'data/*.tar' need quotes in a shell)")
     return files
+
+
+def _find_braces(pattern: str, field: str) -> list[FileInfo]:
+    """The files of ``{0000..2175}.tar``, from one listing; each of them must be there."""
+    listed = {file.path: file for file in find(re.sub(r"\{[^{}]*\}", "*", absolute(pattern)))}
+    wanted = sorted(braceexpand.braceexpand(absolute(pattern)))
+    missing = next((path for path in wanted if path not in listed), None)
+    if missing is not None:
+        raise ConfigError(f"{field}: {missing}: no such file, but {pattern} names it; check the range")
+    return [listed[path] for path in wanted]
 
 
 def is_folder(path: str) -> bool:

@@ -34,7 +34,8 @@ class SourceConfig(Config):
 
     kind: str = Field(description="coco, cc3m, cc12m, tars, parquet, folder, or module:Class for a source of your own")
     uri: str | None = Field(
-        None, description="the index file(s), tars, tables or folder: a local path or gs://, or a glob (all kinds but coco)"
+        None,
+        description="tables, tars or folder: a local path or gs://, a glob, or a brace range (all kinds but coco)",
     )
     annotations: str | None = Field(None, description="coco: the captions JSON, or a glob of several")
     images: str | None = Field(None, description="coco: the folder of pictures, a zip of it, or a glob")

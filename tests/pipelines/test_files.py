@@ -28,6 +28,18 @@ def test_find_by_name_glob_and_bracket(tree, monkeypatch):
     assert find("a.tar")[0].size == 5
 
 
+def test_brace_ranges_must_be_whole(tmp_path):
+    for i in range(8, 12):
+        (tmp_path / f"cc-{i:04d}.tar").touch()
+    (tmp_path / "cc-x.tar").touch()
+    found = find_some(f"{tmp_path}/cc-{{0008..0011}}.tar", "source.uri")
+    assert [file.path[-8:] for file in found] == ["0008.tar", "0009.tar", "0010.tar", "0011.tar"]
+    with pytest.raises(ConfigError, match=r"source\.uri: .*cc-0012\.tar: no such file, but .* names it"):
+        find_some(f"{tmp_path}/cc-{{0008..0012}}.tar", "source.uri")
+    (tmp_path / "odd{1}.tar").touch()
+    assert len(find_some(f"{tmp_path}/odd{{1}}.tar", "source.uri")) == 1
+
+
 @pytest.mark.parametrize("name", ["none.tar", "none*.tar", "deep"])
 def test_nothing_there_names_the_field_and_the_path(tree, name):
     with pytest.raises(ConfigError, match=rf"source\.uri: {tree}/{name.replace('*', '.')}"):
