@@ -8,7 +8,7 @@ import pytest
 import skimage.data
 import torch
 
-from transforms.render import choose_device, prepare_worker, reduce_for, render, render_batch
+from transforms.render import choose_device, prepare_worker, render, render_batch
 
 FULL = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
 SIZE = (224, 224)
@@ -195,21 +195,6 @@ def test_choose_device():
     assert choose_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
     with pytest.raises(ValueError, match="CUDA devices"):
         choose_device("cuda:99")
-
-
-def test_reduce_for_keeps_what_the_tightest_view_needs():
-    image = photograph("coffee", 1600)
-    quads = np.stack([view(image.shape[:2], side) for side in (1.0, 0.6)])
-    reduced = reduce_for(image, quads, size=SIZE)
-    assert min(reduced.shape[:2]) * 0.6 == pytest.approx(1.25 * 224, abs=1)
-    np.testing.assert_array_equal(reduce_for(reduced, quads, size=SIZE), reduced)
-    frames = render(reduced, quads, size=SIZE)
-    assert min(psnr(frames[t], supersampled(image, quads[t], SIZE)) for t in range(2)) >= 38
-
-
-def test_reduce_for_never_enlarges():
-    image = photograph("coffee", 200)
-    assert reduce_for(image, view(image.shape[:2], 0.5)[None], size=SIZE) is image
 
 
 def test_a_prepared_worker_renders_the_same():
