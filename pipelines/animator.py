@@ -40,9 +40,9 @@ class Animator:
 
     def setup(self) -> None:
         """Thread pool, device, filters. torch is loaded only where there is a GPU."""
-        import cv2
+        from transforms.render import prepare_worker
 
-        cv2.setNumThreads(1)  # samples are what runs in parallel
+        prepare_worker()  # samples are what runs in parallel
         self._threads = self.threads or available_cores()
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="sample")
         self._filters = load_filters(self.filters)

@@ -1,7 +1,7 @@
 """Rendering on a CPU: the layers of a clip, and one exact bilinear warp a frame.
 
 Pixels travel as RGBX, because OpenCV warps four channels about twice as fast as three. OpenCV releases the GIL, so a pool
-of threads renders in parallel; such a worker calls ``cv2.setNumThreads(1)`` first.
+of threads renders in parallel; such a process calls `prepare_worker` first.
 """
 
 from __future__ import annotations
