@@ -128,7 +128,8 @@ def main(argv: list[str]) -> int:
 
 def help_text() -> str:
     """Usage, and every field with its type, unit and default."""
-    fields = "\n".join(describe(AnimateConfig))
+    rows = sorted(describe(AnimateConfig), key=lambda row: not row.strip().startswith(("source.", "output")))
+    fields = "\n".join(rows)
     return f"""usage: zoetrope animate [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run] [-- BEAM OPTIONS]
 
 Image-caption pairs in, WebDataset clips out. Fields come from the file, then from FIELD=VALUE, in that order.

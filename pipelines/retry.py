@@ -1,0 +1,152 @@
+"""`zoetrope retry OUTPUT`: the failed samples of an output, and only those, as further tasks after the last one.
+
+Its plan is kept in the output, so that a retry which was cut off goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from itertools import islice
+from typing import Any
+
+from pipelines import output_files as files
+from pipelines.animate import KIND, PLACES, AnimateConfig, allowed_failures, make_job
+from pipelines.command import Parser, run_command, split_beam_args
+from pipelines.output import Output
+from pipelines.plan import Job, task_from_json
+from pipelines.run import RunResult, run_job
+from pipelines.sources.base import make_source
+from schemas.config import ConfigError, load_config
+from schemas.records import Reason, Task
+
+CHANGEABLE = ("fetch", "workers", "max_failure_ratio")
+HELP = """usage: zoetrope retry OUTPUT [--reason A,B] [FIELD=VALUE ...] [-- BEAM OPTIONS]
+
+Make the failed samples of an output again, and only those. What succeeds is added as new shards; nothing that is there
+changes. A retry that was stopped goes on when the same command is run again.
+  --reason A,B    only failures with these reasons, e.g. --reason http_503,timeout (failures.parquet has them); default all
+  FIELD=VALUE     other settings than the first run's, of those that change no byte of a sample:
+                  fetch.*, workers, max_failure_ratio, source.uri (if it was moved); e.g. fetch.deadline=60
+  --              what follows goes to Beam untouched"""
+
+
+def retry(output: str, reasons: Sequence[str] = (), overrides: Sequence[str] = (), beam_args: Sequence[str] = ()) -> RunResult:
+    """Retry the failures of an output, or go on with a retry that was stopped.
+
+    Raises ConfigError (no output of `animate`, not finished, another source, a field that changes bytes), JobError.
+    """
+    _check_reasons(reasons)
+    place = Output(output)
+    config = _config_of(place, overrides)
+    source = make_source(config.source, shard_samples=config.shard.max_samples)
+    main = make_job(config, source, beam_args)
+    job = replace(main, tasks=lambda: retry_tasks(place, main, frozenset(reasons)), is_retry=True)
+    return run_job(
+        job,
+        place,
+        workers=config.workers,
+        overwrite=False,
+        max_failure_ratio=allowed_failures(config, source),
+        beam_args=beam_args,
+    )
+
+
+def main(argv: list[str]) -> int:
+    """The command. Exit codes as of `zoetrope animate`."""
+    argv, beam_args = split_beam_args(argv)
+    parser = Parser(prog="zoetrope retry", add_help=False)
+    parser.add_argument("output", nargs="?")
+    parser.add_argument("--reason", default="")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("overrides", nargs="*")
+    options = parser.parse_intermixed_args(argv)
+    if options.help:
+        print(HELP)
+        return 0
+    if options.output is None:
+        raise ConfigError("say which output: zoetrope retry clips/")
+    reasons = [reason.strip() for reason in options.reason.split(",") if reason.strip()]
+    config = _config_of(Output(options.output), options.overrides)
+    return run_command(
+        lambda: retry(options.output, reasons, options.overrides, beam_args),
+        config.to_dict(),
+        shlex.join(["zoetrope", "retry", *argv]),
+    )
+
+
+def retry_tasks(output: Output, job: Job, reasons: frozenset[str]) -> Iterator[Task]:
+    """What is left of a retry that was stopped; else a new plan, written to the output before its first task is given."""
+    done = output.done()
+    _check_finished(output, done)
+    rows = [row for row in output.iter_retry_tasks() if row["index"] not in done]
+    if not rows:
+        _write_plan(output, job, reasons, done)
+        rows = [row for row in output.iter_retry_tasks() if row["index"] not in done]
+    for row in rows:
+        row.pop("origin")
+        yield task_from_json(json.dumps(row).encode())
+
+
+def _write_plan(output: Output, job: Job, reasons: frozenset[str], done: set[int]) -> None:
+    """One file of tasks: the failed keys of each record, with the payload of the task that they came from."""
+    origins = {row["index"]: row["origin"] for row in output.iter_retry_tasks()}
+    failed: dict[int, list[str]] = {}
+    for record in output.iter_records():
+        failures = record.failures
+        pairs = zip(failures["key"].to_pylist(), failures["reason"].to_pylist(), strict=True)
+        keys = [key for key, reason in pairs if not reasons or reason in reasons]
+        if keys:
+            failed.setdefault(origins.get(record.task, record.task), []).extend(keys)
+    if not failed:
+        return
+    index = first = max(done) + 1
+    lines = []
+    for task in islice(job.tasks(), max(failed) + 1):
+        if task.index in failed:
+            again = replace(task, index=index, keys=tuple(sorted(failed[task.index])))
+            lines.append(json.dumps({**asdict(again), "origin": task.index}))
+            index += 1
+    files.write_bytes(output.state("retries", f"{first:08d}.jsonl"), ("\n".join(lines) + "\n").encode())
+
+
+def _config_of(output: Output, overrides: Sequence[str]) -> AnimateConfig:
+    if not output.is_ours():
+        raise ConfigError(f"output {output.uri}: no job has begun there; give the folder that `zoetrope animate` wrote")
+    job = output.read_job()
+    if job.get("kind") != KIND:
+        raise ConfigError(
+            f"output {output.uri}: made by `zoetrope {job.get('kind')}`; `zoetrope retry` is for what `zoetrope animate` made"
+        )
+    for text in overrides:
+        field = text.partition("=")[0]
+        if field not in PLACES and field.split(".")[0] not in CHANGEABLE:
+            raise ConfigError(f"{field}: a retry takes only {', '.join(CHANGEABLE)} and {', '.join(PLACES)}")
+    values: dict[str, Any] = dict(job["config"])
+    stored = AnimateConfig.make({**values, "output": output.uri, "overwrite": False})
+    return load_config(AnimateConfig, None, [*_as_overrides(stored), *overrides])
+
+
+def _as_overrides(config: AnimateConfig) -> list[str]:
+    return [f"{name}={json.dumps(value)}" for name, value in config.to_dict().items() if value is not None]
+
+
+def _check_finished(output: Output, done: set[int]) -> None:
+    plan = output.read_state("plan.json")
+    left = set(range(plan["tasks"])) - done if plan else set()
+    if plan is None or left:
+        raise ConfigError(
+            f"output {output.uri}: its job is not finished ({len(left) or 'all'} tasks are missing); "
+            "run `zoetrope animate` with the same config again first"
+        )
+
+
+def _check_reasons(reasons: Sequence[str]) -> None:
+    known = [reason.value for reason in Reason]
+    for reason in reasons:
+        if reason not in known:
+            near = difflib.get_close_matches(reason, known, n=1)
+            raise ConfigError(f"--reason {reason}: no such reason{f'; the nearest is {near[0]}' if near else ''}")
