@@ -1,0 +1,171 @@
+"""Ranks of embedded videos and captions, both ways: coarse by the dual encoder, fine by the interaction module on the best K.
+
+Both work on blocks, so 100,000 videos and captions never make a matrix. Fine: a caption's K best videos are put in order by
+`CLIP2Video.rerank_score`; a video's K best groups of captions likewise, each group standing as its coarsely best caption.
+What is not among the K keeps its coarse rank, behind them. Ties take the mean of the tied ranks, as in `trainer.metrics`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainer.embed import Embedded, Embedder, Items
+from trainer.metrics import BlockwiseRetrieval, Metrics
+from trainer.precision import autocast
+
+BLOCK_SCORES = 1 << 24  # of similarity held at a time: 64 MB
+PAIRS = 2048  # of text and video that the interaction module reads at a time
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Metrics (see `trainer.metrics`) and what they took."""
+
+    coarse: Metrics
+    fine: Metrics | None  # None without re-ranking
+    similarity_seconds: float
+    rerank_seconds: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """For Q queries the K best by the dual encoder, best first."""
+
+    rows_QK: Tensor  # int64, of the other side's items (videos, or groups of captions)
+    scores_QK: Tensor  # float32, dual logits
+
+
+def rank(embedder: Embedder, data: Embedded, *, top_k: int | None = None, block_scores: int = BLOCK_SCORES) -> Ranking:
+    """Rank everything against everything, and re-rank the best `top_k` if it is given. Raises ValueError for NaN."""
+    start = time.perf_counter()
+    coarse = BlockwiseRetrieval(data.owners, len(data.videos))
+    owners = torch.from_numpy(data.owners)
+    by_text = _rank_texts(embedder, data, coarse, top_k, block_scores)
+    by_video, captions = _rank_videos(embedder, data, coarse, top_k, block_scores)
+    metrics = coarse.metrics()
+    similarity = time.perf_counter() - start
+    if top_k is None:
+        return Ranking(metrics, None, similarity, None)
+    start = time.perf_counter()
+    fine = BlockwiseRetrieval(data.owners, len(data.videos))
+    texts = torch.arange(len(data.texts))[:, None].expand_as(by_text.rows_QK)
+    scores = _rerank(embedder, data, texts, by_text.rows_QK, by_text.scores_QK)
+    fine.t2v_ranks[:] = _fine_ranks(coarse.t2v_ranks, by_text.rows_QK, owners, scores)
+    asked = torch.from_numpy(np.unique(data.owners))  # videos that have captions; group g holds those of asked[g]
+    videos = asked[:, None].expand_as(captions)
+    scores = _rerank(embedder, data, captions, videos, by_video.scores_QK)
+    own = torch.arange(len(asked))
+    fine.v2t_ranks[asked.numpy()] = _fine_ranks(coarse.v2t_ranks[asked.numpy()], by_video.rows_QK, own, scores)
+    return Ranking(metrics, fine.metrics(), similarity, time.perf_counter() - start)
+
+
+def match_scores(embedder: Embedder, texts: Items, text_rows_P: Tensor, videos: Items, video_rows_P: Tensor) -> Tensor:
+    """The interaction module's logits [P] float32, on the CPU, of P pairs given by their rows."""
+    parts = []
+    with torch.inference_mode(), autocast(embedder.device, embedder.precision):
+        for i in range(0, len(text_rows_P), PAIRS):
+            text = texts.pick(text_rows_P[i : i + PAIRS], embedder.device)
+            video = videos.pick(video_rows_P[i : i + PAIRS], embedder.device)
+            parts.append(embedder.model.match(*text, *video).float().cpu())
+    return torch.cat(parts)
+
+
+def _rank_texts(
+    embedder: Embedder, data: Embedded, coarse: BlockwiseRetrieval, top_k: int | None, block_scores: int
+) -> Candidates:
+    found = []
+    for start, block_nM in _blocks(embedder, data.texts, data.videos, block_scores):
+        coarse.add_texts(start, block_nM)
+        if top_k is not None:
+            found.append(_top(block_nM, top_k))
+    return _joined(found)
+
+
+def _rank_videos(
+    embedder: Embedder, data: Embedded, coarse: BlockwiseRetrieval, top_k: int | None, block_scores: int
+) -> tuple[Candidates, Tensor]:
+    """Also the caption that each of a video's candidate groups stands as, int64 [videos with captions, K]."""
+    groups = _Groups(data.owners, embedder.device)
+    found, captions = [], []
+    for start, block_mN in _blocks(embedder, data.videos, data.texts, block_scores):
+        coarse.add_videos(start, block_mN.T)
+        if top_k is None:
+            continue
+        has_captions = np.isin(np.arange(start, start + len(block_mN)), data.owners)
+        rows_mN = block_mN[torch.from_numpy(has_captions).to(block_mN.device)]
+        best = _top(groups.best(rows_mN), top_k)
+        found.append(best)
+        captions.append(groups.best_caption(rows_mN, best.rows_QK))
+    return _joined(found), torch.cat(captions) if captions else torch.empty(0, 0)
+
+
+def _blocks(embedder: Embedder, queries: Items, items: Items, block_scores: int) -> Iterator[tuple[int, Tensor]]:
+    """Dual logits [n, all items] of the queries from a row on, on the device."""
+    scale = embedder.model.clip.logit_scale.detach().float().exp()
+    all_IE = items.vectors_NE.to(embedder.device)
+    rows = max(1, block_scores // len(items))
+    for start in range(0, len(queries), rows):
+        block_nE = queries.vectors_NE[start : start + rows].to(embedder.device)
+        yield start, (scale * block_nE) @ all_IE.T
+
+
+def _top(scores_QI: Tensor, top_k: int) -> Candidates:
+    best = scores_QI.topk(min(top_k, scores_QI.shape[1]), dim=1)
+    return Candidates(best.indices.cpu(), best.values.cpu())
+
+
+def _joined(parts: list[Candidates]) -> Candidates:
+    if not parts:
+        return Candidates(torch.empty(0, 0, dtype=torch.int64), torch.empty(0, 0))
+    return Candidates(torch.cat([p.rows_QK for p in parts]), torch.cat([p.scores_QK for p in parts]))
+
+
+class _Groups:
+    """Captions grouped by video."""
+
+    def __init__(self, owners: np.ndarray, device: torch.device) -> None:
+        order = np.argsort(owners, kind="stable")
+        _, group_of, counts = np.unique(owners, return_inverse=True, return_counts=True)
+        self._group_of = torch.from_numpy(group_of).to(device)
+        self._order = torch.from_numpy(order)
+        self._starts, self._counts = torch.from_numpy(np.cumsum(counts) - counts), torch.from_numpy(counts)
+
+    def best(self, scores_mN: Tensor) -> Tensor:
+        """Each group's best score [m,G]."""
+        start = scores_mN.new_full((len(scores_mN), len(self._counts)), -torch.inf)
+        return start.scatter_reduce_(1, self._group_of.expand(len(scores_mN), -1), scores_mN, "amax")
+
+    def best_caption(self, scores_mN: Tensor, groups_mK: Tensor) -> Tensor:
+        """The caption (row of N, the first if tied) that gave the best score of those groups, int64 [m,K] on the CPU."""
+        captions = torch.zeros_like(groups_mK)
+        best = torch.full(groups_mK.shape, -torch.inf)
+        for turn in range(int(self._counts.max())):
+            has = turn < self._counts[groups_mK]
+            caption = self._order[(self._starts[groups_mK] + turn).clamp(max=len(self._order) - 1)]
+            score = scores_mN.gather(1, caption.to(scores_mN.device)).cpu()
+            better = has & (score > best)
+            captions, best = torch.where(better, caption, captions), torch.where(better, score, best)
+        return captions
+
+
+def _rerank(embedder: Embedder, data: Embedded, text_rows: Tensor, video_rows: Tensor, dual_QK: Tensor) -> Tensor:
+    match = match_scores(embedder, data.texts, text_rows.flatten(), data.videos, video_rows.flatten())
+    return embedder.model.rerank_score(dual_QK, match.view_as(dual_QK))
+
+
+def _fine_ranks(coarse_Q: np.ndarray, candidates_QK: Tensor, own_Q: Tensor, scores_QK: Tensor) -> np.ndarray:
+    """Ranks from 1 of own_Q[i] after re-ranking query i's candidates."""
+    is_own = candidates_QK == own_Q[:, None]
+    own_score = scores_QK.masked_fill(~is_own, -torch.inf).amax(1, keepdim=True)
+    better = (scores_QK > own_score).sum(1)
+    tied_others = ((scores_QK == own_score) & ~is_own).sum(1)
+    among = 1 + better + tied_others / 2
+    behind = torch.from_numpy(coarse_Q).clamp(min=candidates_QK.shape[1] + 1)
+    ranks: np.ndarray = torch.where(is_own.any(1), among.double(), behind).numpy()
+    return ranks
