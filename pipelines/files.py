@@ -65,8 +65,9 @@ def find_some(pattern: str, field: str) -> list[FileInfo]:
     """As `find`, and brace ranges too, but nothing there is a ConfigError that names the config field."""
     files = find(pattern) or (_find_braces(pattern, field) if "{" in pattern else [])
     if not files:
-        what = "is a folder, not a file" if is_folder(absolute(pattern)) else "no such file, or nothing matches"
-        raise ConfigError(f"{field}: {pattern}: {what}; check the path (globs such as 'data/*.tar' need quotes in a shell)")
+        if is_folder(absolute(pattern)):
+            raise ConfigError(f"{field}: {pattern} is a folder: give the files in it, such as '{join(pattern, '*')}'")
+        raise ConfigError(f"{field}: {pattern}: no such file, or nothing matches; check the path")
     return files
 
 
@@ -174,5 +175,8 @@ def _is_missing(error: Exception) -> bool:
 
 
 def _one_line(error: BaseException) -> str:
+    details = getattr(error, "exception_details", None)  # Beam wraps what the store said, sometimes twice
+    if details:
+        return _one_line(next(iter(details.values())))
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(str(text).split()) or type(error).__name__

@@ -89,6 +89,8 @@ class FolderSource(Source):
         files = {file.path: file for file in (*find(uri), *inside)} if is_glob(uri) else {file.path: file for file in inside}
         kept = [file for path, file in sorted(files.items()) if self._counts(path)]
         if not any(_is_picture(file.path) for file in kept):
+            if not is_glob(uri) and not folder_exists(uri):
+                raise ConfigError(f"source.uri: {uri}: no such folder; check the path")
             what = ", ".join(extension[1:] for extension in PICTURES)
             raise ConfigError(f"source.uri: {uri}: no pictures ({what}) in it; give the folder that holds them, or a glob")
         return kept

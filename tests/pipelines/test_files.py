@@ -40,6 +40,11 @@ def test_brace_ranges_must_be_whole(tmp_path):
     assert len(find_some(f"{tmp_path}/odd{{1}}.tar", "source.uri")) == 1
 
 
+def test_what_a_store_says_is_not_buried(tree):
+    with pytest.raises(OSError, match=r"^s3://bucket/a: cannot be listed: [^{]*; check the path"):
+        find("s3://bucket/a")
+
+
 @pytest.mark.parametrize("name", ["none.tar", "none*.tar", "deep"])
 def test_nothing_there_names_the_field_and_the_path(tree, name):
     with pytest.raises(ConfigError, match=rf"source\.uri: {tree}/{name.replace('*', '.')}"):

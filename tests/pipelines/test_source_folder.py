@@ -129,8 +129,13 @@ def test_names_that_are_not_utf8_or_repeat_as_slugs(tmp_path):
 
 def test_places_that_are_not_there_or_empty(tmp_path, photos):
     put(tmp_path, "empty/readme.txt")
-    for uri in (tmp_path / "none", tmp_path / "empty", f"{photos}/*.webp", photos / "a.png"):
-        with pytest.raises(ConfigError, match=r"source\.uri: .*no pictures"):
+    for uri, what in (
+        (tmp_path / "none", "no such folder"),
+        (photos / "a.png", "no such folder"),
+        (tmp_path / "empty", "no pictures"),
+        (f"{photos}/*.webp", "no pictures"),
+    ):
+        with pytest.raises(ConfigError, match=rf"source\.uri: .*{what}"):
             list(source_of(kind="folder", uri=uri).plan())
     source = source_of(kind="folder", uri=photos)
     task = plan_of(source)[0]
