@@ -260,13 +260,13 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def _from_config(args: argparse.Namespace, pictures: list[str], parameters: dict[str, Any]) -> Preview:
-    from preview.from_config import clip_of_key
-
     if args.config is None or args.key is None:
         raise ConfigError("--config and --key go together: the job's config file and the key of the sample")
     for name, given in (("--motion", args.motion), ("--all", args.all), ("a picture", pictures)):
         if given:
             raise ConfigError(f"{name} has no effect with --config: the config says which picture and motion")
+    from preview.from_config import clip_of_key  # loads the pipelines: for this alone
+
     overrides = [f"{name}={yaml.safe_dump(v, default_flow_style=True).splitlines()[0]}" for name, v in parameters.items()]
     return clip_of_key(args.config, args.key, overrides, path=args.path)
 

@@ -26,13 +26,20 @@ def find_pictures(names: Iterable[str], *, most: int) -> list[str]:
             here = [uri for uri in glob_uris(name) if _is_picture(uri)]
         else:
             listed = _list_folder(name)
-            here = [name] if listed is None else [uri for uri in listed if _is_picture(uri)]
+            here = [_existing(name)] if listed is None else [uri for uri in listed if _is_picture(uri)]
         if not here:
             raise ConfigError(f"{name}: no pictures there; pictures end in {', '.join(PICTURE_ENDINGS)}")
         found.update(dict.fromkeys(here))
     if len(found) > most:
         raise ConfigError(f"{len(found)} pictures: give at most {most}")
     return list(found)
+
+
+def _existing(name: str) -> str:
+    files, path = fsspec.core.url_to_fs(name)
+    if not files.exists(path):
+        raise ConfigError(f"{name}: no such file or folder")
+    return name
 
 
 def _list_folder(name: str) -> list[str] | None:

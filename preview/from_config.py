@@ -1,0 +1,99 @@
+"""The very clip that a job would make for a key: the job's own source, fetcher, filters and clip maker, for one sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from preview.clips import load_frames
+from preview.path_view import draw_path
+from preview.preview import Preview, PreviewClip
+from preview.still import decode_picture
+from schemas.config import ConfigError, load_config
+from schemas.records import Failure, Reference, SampleError, Task
+from schemas.shards import RawSample
+from transforms.motions import Trajectory
+
+if TYPE_CHECKING:
+    from pipelines.animate import AnimateConfig
+    from pipelines.sources.base import Source
+
+
+def clip_of_key(config: str, key: str, overrides: Sequence[str] = (), *, path: bool = False) -> Preview:
+    """Read a config for `zoetrope animate`, find the key in its source, make its clip. Nothing is written.
+
+    Raises ConfigError, one line: the config or source is wrong, no such key, or the reason why the job fails on it.
+    """
+    from pipelines.animate import AnimateConfig
+    from pipelines.sources.base import make_source
+
+    settings = load_config(AnimateConfig, config, ["output=unused", *overrides])  # required of a job, of no use here
+    source = make_source(settings.source, shard_samples=settings.shard.max_samples)
+    try:
+        task, reference = _find(source, key)
+        sample = RawSample(config, key, dict(_make(source, settings, task, key)))
+        picture = _picture(source, settings, reference) if path else None
+    except OSError as error:
+        raise ConfigError(f"config {config}: the source cannot be read: {' '.join(str(error).split())}") from None
+    meta = sample.meta()
+    frames_THWC, fps = load_frames(sample)
+    drawn = Trajectory(meta.motion, meta.motion_parameters, meta.quads_T42())
+    over = None if picture is None else draw_path(decode_picture(picture, key).image_HWC, drawn.quads_T42)
+    return Preview((PreviewClip(key, frames_THWC, drawn, over),), fps)
+
+
+def _find(source: Source, key: str) -> tuple[Task, Reference]:
+    """The task that holds a key, narrowed to it."""
+    from pipelines.sources.base import read_task
+
+    first = None
+    for task in source.plan():
+        for item in read_task(source, task):
+            first = first or item.key
+            if item.key != key:
+                continue
+            if isinstance(item, Failure):
+                raise ConfigError(f"--key {key}: fails in the job: {item.stage}: {item.reason}: {item.detail}")
+            return replace(task, keys=(key,)), item
+    like = f"; keys look like {first}" if first else ", and no inputs at all"
+    raise ConfigError(f"--key {key}: the source has no such key{like}")
+
+
+def _make(source: Source, settings: AnimateConfig, task: Task, key: str) -> Any:
+    """The members of the sample, by the job's own maker."""
+    from pipelines.animator import Animator
+    from pipelines.making import JobError, StageTimes
+
+    maker = Animator(source, settings.settings, settings.fetch, settings.filters, settings.device, threads=1)
+    try:
+        maker.setup()
+        try:
+            made = next(item for item in maker.make(task, StageTimes()) if item.key == key)
+        finally:
+            maker.close()
+    except JobError as error:
+        raise ConfigError(str(error)) from None
+    if isinstance(made, Failure):
+        raise ConfigError(f"--key {key}: fails in the job: {made.stage}: {made.reason}: {made.detail}")
+    return made.members
+
+
+def _picture(source: Source, settings: AnimateConfig, reference: Reference) -> bytes:
+    """The encoded picture of a reference, fetched if it must be."""
+    from pipelines.animator import read_reference
+    from pipelines.fetch import Fetcher
+
+    if not source.is_remote:
+        try:
+            return read_reference(reference)
+        except SampleError as error:
+            raise ConfigError(f"--key {reference.key}: {error}") from None
+    fetcher = Fetcher(settings.fetch)
+    try:
+        data = next(fetcher.fetch_all([reference]))[1]
+    finally:
+        fetcher.close()
+    if isinstance(data, Failure):
+        raise ConfigError(f"--key {reference.key}: {data.reason}: {data.detail}")
+    return data

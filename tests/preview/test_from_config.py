@@ -1,0 +1,69 @@
+import io
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from preview.animation import decode_webp
+from preview.preview import main
+from schemas.config import ConfigError
+from schemas.shards import iter_shard
+
+
+@pytest.fixture
+def config(tmp_path, make_picture):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(3):
+        Image.fromarray(make_picture(140, 180, i)).save(folder / f"cat{i}.png")
+        (folder / f"cat{i}.txt").write_text(f"cat number {i}")
+    (folder / "dog.png").write_text("no picture")
+    (folder / "dog.txt").write_text("a dog")
+    values = {
+        "source": {"kind": "folder", "uri": str(folder)},
+        "output": str(tmp_path / "clips"),
+        "seed": 9,
+        "motions": ["rotate_cw+zoom_in", "pan_left"],
+        "clip": {"frames": 4, "fps": 8, "size": [48, 64]},
+        "encode": {"format": "png"},
+        "max_failure_ratio": 1.0,
+    }
+    path = tmp_path / "job.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def test_shows_exactly_what_the_job_makes(config, tmp_path):
+    from pipelines.animate import main as animate
+
+    assert animate(["--config", str(config), "workers=1"]) == 0
+    samples = list(iter_shard(str(tmp_path / "clips" / "00000.tar")))
+    assert len(samples) == 3
+    for sample in samples:
+        out = tmp_path / "out.webp"
+        assert main(["--config", str(config), "--key", sample.key, "-o", str(out)]) == 0
+        stored = [np.asarray(Image.open(io.BytesIO(data))) for data in sample.frames]
+        np.testing.assert_array_equal(decode_webp(out.read_bytes())[0], np.stack(stored))
+
+
+def test_overrides_and_path(config, tmp_path):
+    out = tmp_path / "out.png"
+    key = "folder-00000001-cat1"
+    assert main(["--config", str(config), "--key", key, "--path", "motions=[tilt]", "-o", str(out)]) == 0
+    assert Image.open(out).size[0] == 180
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--key", "nothing"], "no such key; keys look like folder-00000000-cat0"),
+        (["--key", "folder-00000003-dog"], "not_an_image"),
+        (["--key", "x", "clip.frames=0"], "frames"),
+        (["--key", "x", "--motion", "tilt"], "no effect"),
+    ],
+)
+def test_what_cannot_be_shown_is_one_line(config, tmp_path, arguments, words):
+    with pytest.raises(ConfigError, match=words) as caught:
+        main(["--config", str(config), *arguments, "-o", str(tmp_path / "o.gif")])
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,64 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from preview.studio import main
+from schemas.config import ConfigError
+
+
+def test_port_in_use_is_one_line_and_exit_2():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        command = [sys.executable, "-m", "zoetrope.cli", "studio", "--port", str(taken.getsockname()[1])]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "--port" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--port", "70000"], "0 to 65535"),
+        (["--port", "many"], "--port"),
+        (["nothing.jpg/here"], "nothing"),
+        (["00000.tar"], "output folder"),
+        (["--host", "no.such.host.invalid", "--port", "0"], "cannot listen"),
+    ],
+)
+def test_bad_usage_is_one_line(arguments, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=words) as caught:
+        main(["--port", "0", *arguments])
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_folder_is_told(tmp_path):
+    with pytest.raises(ConfigError, match="no pictures there"):
+        main(["--port", "0", str(tmp_path)])
+
+
+def test_serves_on_loopback_until_ctrl_c(output):
+    command = [sys.executable, "-u", "-m", "zoetrope.cli", "studio", output, "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            line = server.stdout.readline()
+            assert "http://127.0.0.1:" in line
+            with urllib.request.urlopen(line.split()[2]) as page:
+                assert b"Zoetrope studio" in page.read()
+        finally:
+            server.send_signal(signal.SIGINT)
+            deadline = time.monotonic() + 20
+            while server.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if server.poll() is None:
+                os.kill(server.pid, signal.SIGKILL)
+        assert server.returncode == 130
+        assert server.stderr.read() == ""
