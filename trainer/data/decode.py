@@ -19,7 +19,6 @@ from schemas.shards import RawSample
 from trainer.data.config import DataConfig
 from transforms.homography import checked_quads
 from transforms.mix import draw
-from transforms.render import reduce_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,6 @@ class Decoder:
         if meta.store == "still":
             picture_HWC = decode_picture(_member(sample, ("jpg", "jpeg", "png", "webp")))
             quads_T42 = self._draw(meta, epoch, picture_HWC) if fresh else self._stored(meta)
-            picture_HWC = reduce_for(picture_HWC, quads_T42, size=self._size)
         elif meta.store == "mp4":
             frames_THWC = decode_mp4(_member(sample, ("mp4",)), self._frames, self._size)
         else:
