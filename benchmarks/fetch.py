@@ -1,11 +1,11 @@
 """Fetch and store beside img2dataset: pictures a second from a server on loopback, same concurrency, same processes.
 
     python -m venv /tmp/peer && /tmp/peer/bin/pip install img2dataset
-    python benchmarks/fetch.py --peer /tmp/peer/bin/python [--pictures 4000] [--json results.json]
+    python -m benchmarks.fetch --peer /tmp/peer/bin/python [--pictures 4000]
 
 Ours fetches, decodes, draws a motion and stores a still with its trajectory (store=still); img2dataset fetches and resizes to
 256. Both write WebDataset tars. Each shard's own begin and end are counted, not the start of interpreters. Runs take turns,
-and the ratio is of their medians. Without --peer only ours runs. The server counts among the load on the same machine.
+and the ratio is the median of the runs' ratios. Without --peer only ours runs. The server runs on the same machine.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from benchmarks.harness import spread, write
 
 PER_SHARD = 500
 PEER = """
@@ -131,6 +133,11 @@ def run_peer(python: str, table: Path, output: Path, processes: int, concurrency
     return sum(s["successes"] for s in stats) / seconds
 
 
+def peer_version(python: str) -> str:
+    code = "import importlib.metadata as m; print(m.version('img2dataset'))"
+    return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", help="python of an environment that has img2dataset")
@@ -138,7 +145,6 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--concurrency", type=int, default=32, help="in flight in each process")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--json", type=Path, help="where to keep the result")
     options = parser.parse_args(argv)
     rates: dict[str, list[float]] = {"ours": [], "img2dataset": []}
     with tempfile.TemporaryDirectory(prefix="zoetrope-fetch-") as folder, server() as (base, size):
@@ -152,16 +158,15 @@ def main(argv: list[str] | None = None) -> int:
                 output = Path(folder) / f"theirs-{run}"
                 rates["img2dataset"].append(run_peer(options.peer, theirs, output, options.processes, options.concurrency))
             print(f"run {run}: " + ", ".join(f"{name} {values[-1]:.0f}/s" for name, values in rates.items() if values))
-    medians = {name: statistics.median(values) for name, values in rates.items() if values}
-    ratio = medians["ours"] / medians["img2dataset"] if options.peer else None
-    setting = f"{options.processes} processes, {options.concurrency} in flight in each, pictures of {size / 1000:.0f} kB"
-    print(f"{setting}: " + ", ".join(f"{name} {rate:.0f} pictures/s" for name, rate in medians.items()))
-    if ratio is not None:
-        print(f"ours / img2dataset = {ratio:.2f}")
-    if options.json:
-        keep = {"pictures": options.pictures, "processes": options.processes, "concurrency": options.concurrency}
-        result = keep | {"rates": rates, "medians": medians, "ratio": ratio}
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+    rates = {name: values for name, values in rates.items() if values}
+    setting = {"processes": options.processes, "in_flight_each": options.concurrency, "pictures": options.pictures}
+    results: dict[str, object] = setting | {"picture_bytes": round(size), "pictures_per_second": rates}
+    if options.peer:
+        ratios = [a / b for a, b in zip(rates["ours"], rates["img2dataset"], strict=True)]
+        results |= {"ratio": spread(ratios, 3), "img2dataset": peer_version(options.peer)}
+        print(f"ours / img2dataset = {statistics.median(ratios):.2f}")
+    results["median"] = {name: round(statistics.median(values), 1) for name, values in rates.items()}
+    print(write("fetch", results))
     return 0
 
 

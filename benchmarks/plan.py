@@ -1,6 +1,6 @@
 """Planning 12.4 million rows of a CC12M-like table (2.6 GB): seconds and peak memory.
 
-    python benchmarks/plan.py [--rows 12400000] [--json results.json]
+    python -m benchmarks.plan [--rows 12400000]
 
 Writes a synthetic table into a temporary folder, plans it in a process of its own, and deletes it. The table has a bad row
 in every ten thousand, so that what is planned is what a real file holds. Targets: under 30 s, under 500 MB.
@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from benchmarks.harness import write
 
 ROWS, ROW_BYTES = 12_400_000, 210  # 2.6 GB
 BLOCK_ROWS = 10_000
@@ -53,7 +54,6 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--json", type=Path, help="where to keep the result")
     parser.add_argument("--plan-only", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.plan_only:
@@ -63,21 +63,19 @@ def main(argv: list[str] | None = None) -> int:
         table = Path(folder) / "cc12m.tsv"
         write_table(table, arguments.rows)
         size = table.stat().st_size
-        command = [sys.executable, __file__, "--plan-only", str(table)]
+        command = [sys.executable, "-m", "benchmarks.plan", "--plan-only", str(table)]
         runs = [
             json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
             for _ in range(arguments.runs)
         ]
     assert all(run["samples"] == arguments.rows for run in runs)
     runs.sort(key=lambda run: run["seconds"])
-    result = {"rows": arguments.rows, "bytes": size, "runs": runs, "python": platform.python_version()}
     middle = runs[len(runs) // 2]
     print(
         f"{arguments.rows:,} rows, {size / 1e9:.2f} GB: {middle['tasks']:,.0f} tasks in {middle['seconds']:.1f} s (median of "
         f"{len(runs)}), peak {max(run['peak_mb'] for run in runs):.0f} MB ({middle['before_mb']:.0f} MB before planning)"
     )
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=2) + "\n")
+    print(write("plan", {"rows": arguments.rows, "bytes": size, "runs": runs}))
     return 0
 
 

@@ -148,11 +148,11 @@ def draw_motion(settings: ClipSettings, key: str, image_size: tuple[int, int]) -
 
 
 def render_clip(prepared: Prepared, *, device: str = "cpu") -> np.ndarray | None:
-    """Frames uint8 RGB [T,h,w,3] of one prepared sample; None for store=still, which has nothing to render."""
+    """Frames uint8 [T,h,w,3] RGB, or [T,h,w,4] RGBX where `finish` takes them so; None for store=still: nothing to render."""
     if prepared.image_HWC is None:
         return None
-    size = (prepared.meta.height, prepared.meta.width)
-    return render_batch([prepared.image_HWC], [prepared.quads_T42], size=size, device=device)[0]
+    size, rgbx = (prepared.meta.height, prepared.meta.width), prepared.meta.store == "frames"
+    return render_batch([prepared.image_HWC], [prepared.quads_T42], size=size, device=device, rgbx=rgbx)[0]
 
 
 def finish(prepared: Prepared, frames_THWC: np.ndarray | None, settings: ClipSettings, *, device: str = "cpu") -> Clip:

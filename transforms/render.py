@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.homography import checked_quads
-from transforms.render_opencv import prepare_worker, render_opencv
+from transforms.render_opencv import prepare_worker, render_opencv, render_rgbx
 from transforms.shrink import reduce_for
 
 __all__ = ["choose_device", "prepare_worker", "reduce_for", "render", "render_batch"]
@@ -40,11 +40,13 @@ def render_batch(
     size: tuple[int, int],
     device: str = "cpu",
     renderer: Renderer = "auto",
+    rgbx: bool = False,
 ) -> list[NDArray[np.uint8]]:
     """`render` for many pictures of different sizes; on CUDA they go through kornia together.
 
-    `renderer` "auto" takes OpenCV on a CPU and kornia elsewhere. Frames come back in the order of the pictures, and a
-    picture's frames do not depend on what else is in the batch. Raises ValueError as `render` does.
+    `renderer` "auto" takes OpenCV on a CPU and kornia elsewhere. `rgbx` lets OpenCV's frames be [T,h,w,4] with a byte of
+    padding a pixel, as it makes them, for encoders that take them so; kornia's stay [T,h,w,3]. Frames come back in the order
+    of the pictures, and a picture's frames do not depend on what else is in the batch. Raises ValueError as `render` does.
     """
     if len(images) != len(quads):
         raise ValueError(f"render: {len(images)} pictures but {len(quads)} trajectories; give one for each")
@@ -58,7 +60,8 @@ def render_batch(
     if renderer == "opencv" and device != "cpu":
         raise ValueError(f"renderer 'opencv' runs on the CPU alone, not on {device!r}; use device='cpu' or renderer='kornia'")
     if renderer == "opencv" or (renderer == "auto" and device == "cpu"):
-        return [render_opencv(image, quads_T42, size) for image, quads_T42 in zip(images, checked, strict=True)]
+        opencv = render_rgbx if rgbx else render_opencv
+        return [opencv(image, quads_T42, size) for image, quads_T42 in zip(images, checked, strict=True)]
     from transforms.render_kornia import render_kornia
 
     return render_kornia(images, checked, size, device)

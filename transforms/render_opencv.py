@@ -6,6 +6,9 @@ of threads renders in parallel; such a process calls `prepare_worker` first.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +22,32 @@ AFFINE_ROW = (0.0, 0.0, 1.0)
 
 def render_opencv(image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
     """frames_THWC uint8 of an RGB picture; the quads must have passed `checked_quads`."""
-    h, w = size
+    frames_THWC = np.empty((len(quads_T42), *size, 3), np.uint8)
+    frame_HW4 = np.empty((*size, 4), np.uint8)  # one for all frames: page faults of fresh memory cost as much as the warps
+    for t, warp in _warps(image_HWC, quads_T42, size):
+        warp(frame_HW4)
+        cv2.cvtColor(frame_HW4, cv2.COLOR_RGBA2RGB, dst=frames_THWC[t])
+    return frames_THWC
+
+
+def render_rgbx(image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """`render_opencv` with the fourth byte of each pixel left in: [T,h,w,4], as JPEG encoders take it too."""
+    frames_THW4 = np.empty((len(quads_T42), *size, 4), np.uint8)
+    for t, warp in _warps(image_HWC, quads_T42, size):
+        warp(frames_THW4[t])
+    return frames_THW4
+
+
+def _warps(
+    image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.float64], size: tuple[int, int]
+) -> Iterator[tuple[int, Callable[[NDArray[np.uint8]], None]]]:
+    """(frame index, a function that warps the frame into a given [h,w,4]), layer by layer."""
     picture = (image_HWC.shape[0], image_HWC.shape[1])
     matrices_T33 = homographies(quads_T42, picture, size)
-    frames_THWC = np.empty((len(quads_T42), h, w, 3), np.uint8)
-    frame_HW4 = np.empty((h, w, 4), np.uint8)  # one for all frames: page faults of fresh memory cost as much as the warps
     for layer in plan_layers(quads_T42, picture, size):
         rgbx_HW4 = np.asarray(cv2.cvtColor(make_layer(image_HWC, layer), cv2.COLOR_RGB2RGBA), np.uint8)
         for t, matrix_33 in zip(layer.frames, layer.index_matrices(matrices_T33), strict=True):
-            _warp(rgbx_HW4, matrix_33, frame_HW4)
-            cv2.cvtColor(frame_HW4, cv2.COLOR_RGBA2RGB, dst=frames_THWC[t])
-    return frames_THWC
+            yield int(t), partial(_warp, rgbx_HW4, matrix_33)
 
 
 def make_layer(image_HWC: NDArray[np.uint8], layer: Layer) -> NDArray[np.uint8]:

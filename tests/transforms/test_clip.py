@@ -141,7 +141,7 @@ def test_the_three_steps_with_a_batch_between_are_the_whole(source: bytes) -> No
     batch = render_batch(images, [sample.quads_T42 for sample in prepared], size=(64, 96), device="cpu")
     for sample, frames_THWC, data_, reference in zip(prepared, batch, pictures, references, strict=True):
         assert finish(sample, frames_THWC, chosen) == make_clip(data_, reference, chosen)
-        np.testing.assert_array_equal(frames_THWC, render_clip(sample))
+        np.testing.assert_array_equal(frames_THWC, render_clip(sample)[..., :3])
     assert finish(prepared[0], batch[0], chosen, device="cuda:1").meta.device == "cuda"
 
 
