@@ -52,7 +52,7 @@ def load_filters(paths: Sequence[str]) -> Filters:
 
 
 def find_filter(path: str) -> Callable[..., Any]:
-    """The function or class at ``module:name``. Raises ConfigError."""
+    """The function or class at ``module:name``. Raises ConfigError if there is none, or it takes other arguments."""
     module, colon, name = path.partition(":")
     if not colon:
         raise ConfigError(f"filters: {path!r}: write it as module:function")
@@ -63,6 +63,8 @@ def find_filter(path: str) -> Callable[..., Any]:
     if not callable(found):
         raise ConfigError(f"filters: {path} is not a function or class")
     call: Callable[..., Any] = found
+    if not isinstance(found, type):
+        _arity(path, call)
     return call
 
 

@@ -22,7 +22,7 @@ from pipelines.job import NAMESPACE, JobSpec, MakeShards
 from pipelines.lock import OutputLock
 from pipelines.making import JobError, inputs_of, output_error
 from pipelines.output import Output
-from pipelines.plan import TABLES, Job, TaskAt, check_output, prepare_output, spool
+from pipelines.plan import TABLES, Job, TaskAt, check_output, prepare_output, remove_ours, spool
 from pipelines.progress import Progress
 from pipelines.runner import RunnerChoice, choose_runner
 from pipelines.signals import Heart, read_counts, request_stop
@@ -102,6 +102,8 @@ def run_job(
                 totals = _finished(output) or _finish(output, job, published)
             finally:
                 output.clean()
+                if not files.exists(output.state("plan.json")):  # not even planned: leave nothing
+                    remove_ours(output)
     except OSError as error:
         raise output_error(error, output.uri) from error
     finally:

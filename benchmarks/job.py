@@ -1,0 +1,128 @@
+"""The job on Beam's direct runner beside a bare loop and a pool of the same functions on the same cores.
+
+``python -m benchmarks.job [clips] [rounds]``. Beside them the naive Beam form, in which clips pass a GroupByKey before they
+are written. All read the same pictures and write the same shards; rates leave out starting Python and planning.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import apache_beam as beam
+
+from benchmarks import harness
+from pipelines.animator import Animator, read_reference
+from pipelines.job import JobSpec, MakeShards
+from pipelines.making import ShardConfig
+from pipelines.runner import available_cores, choose_runner
+from pipelines.samples import write_folder
+from pipelines.sources.base import Source, SourceConfig, make_source
+from schemas.records import Reference, Task
+from schemas.shards import ShardWriter
+from transforms.clip import Clip, ClipSettings, make_clip
+
+PER_SHARD = 100
+SETTINGS = ClipSettings()
+
+
+def clip_of(reference: Reference) -> tuple[str, Clip]:
+    return reference.key, make_clip(read_reference(reference), reference, SETTINGS)
+
+
+def references(source: Source, task: Task) -> list[Reference]:
+    return [item for item in source.read(task) if isinstance(item, Reference)]
+
+
+def write_shard(path: Path, clips: list[tuple[str, Clip]]) -> None:
+    with path.open("wb") as stream:
+        writer = ShardWriter(stream)
+        for key, clip in clips:
+            writer.write(key, clip.members)
+        writer.close()
+
+
+def loop(source: Source, folder: Path) -> None:
+    for task in source.plan():
+        write_shard(folder / f"{task.index:05d}.tar", [clip_of(r) for r in references(source, task)])
+
+
+def pool(source: Source, folder: Path, cores: int) -> None:
+    with ThreadPoolExecutor(cores) as workers:
+        for task in source.plan():
+            write_shard(folder / f"{task.index:05d}.tar", list(workers.map(clip_of, references(source, task))))
+
+
+def job(source: Source, folder: Path, cores: int) -> None:
+    runner = choose_runner((), cores)
+    spec = JobSpec(str(folder), "benchmark", ShardConfig(max_samples=PER_SHARD), commit_at_once=True)
+    pipeline = beam.Pipeline(runner=runner.runner, options=runner.options)
+    maker = Animator(source, SETTINGS, device="cpu", threads=runner.threads)
+    _ = pipeline | beam.Create(list(source.plan())) | MakeShards(maker, spec)
+    pipeline.run().wait_until_finish()
+
+
+def naive(source: Source, folder: Path) -> None:
+    """What one writes first: clips as elements, grouped by shard."""
+    runner = choose_runner((), 1)
+    tasks = list(source.plan())
+    pipeline = beam.Pipeline(runner=runner.runner, options=runner.options)
+    _ = (
+        pipeline
+        | beam.Create([(task.index, r) for task in tasks for r in references(source, task)])
+        | beam.Reshuffle()
+        | beam.MapTuple(lambda index, reference: (index, clip_of(reference)))
+        | beam.GroupByKey()
+        | beam.MapTuple(lambda index, clips: write_shard(folder / f"{index:05d}.tar", sorted(clips, key=lambda c: c[0])))
+    )
+    pipeline.run().wait_until_finish()
+
+
+def main(clips: int = 400, rounds: int = 5) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    cores = available_cores()
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = write_folder(Path(folder) / "pictures", clips)
+        source = make_source(SourceConfig(kind="folder", uri=str(pictures)), shard_samples=PER_SHARD)
+        seconds = harness.interleave(
+            {
+                "loop": fresh(folder, lambda out: loop(source, out)),
+                "pool": fresh(folder, lambda out: pool(source, out, cores)),
+                "job, one worker": fresh(folder, lambda out: job(source, out, 1)),
+                "job, all cores": fresh(folder, lambda out: job(source, out, cores)),
+                "naive Beam": fresh(folder, lambda out: naive(source, out)),
+            },
+            rounds=rounds,
+            warm_up=1,
+        )
+    results = {
+        "clips": clips,
+        "clips_per_second": {name: harness.spread([clips / s for s in values], 1) for name, values in seconds.items()},
+        "job over loop, one worker": harness.ratio(seconds, "job, one worker", "loop"),
+        "job over pool, all cores": harness.ratio(seconds, "job, all cores", "pool"),
+        "wanted": 0.95,
+    }
+    print(harness.write("job", results).read_text())
+
+
+def fresh(folder: str, run: Callable[[Path], None]) -> Callable[[], None]:
+    """The same into an empty folder each time."""
+
+    def case() -> None:
+        out = Path(folder) / f"out-{time.monotonic_ns()}"
+        out.mkdir()
+        run(out)
+        shutil.rmtree(out)
+
+    return case
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

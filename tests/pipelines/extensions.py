@@ -1,0 +1,8 @@
+"""The examples of docs/extending.md, taken from that page, so that what it shows is what runs."""
+
+import re
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+exec(compile(EXAMPLES[0] + EXAMPLES[1], str(PAGE), "exec"))

@@ -1,0 +1,114 @@
+"""The command: config, plan, errors in one line, help; the clips of a run are those of the pure function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.animate import AnimateConfig, animate, make_job
+from pipelines.samples import write_coco
+from pipelines.sources.base import make_source
+from schemas.manifest import SAMPLES_FILE, iter_rows
+from schemas.shards import iter_shard
+from transforms.clip import rerender
+from zoetrope import cli
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "animate"
+
+
+@pytest.fixture(scope="module")
+def coco(tmp_path_factory) -> list[str]:
+    annotations, images = write_coco(tmp_path_factory.mktemp("coco"), 12)
+    return [f"source.annotations={annotations}", f"source.images={images}"]
+
+
+def command(coco: list[str], output: Path, *more: str) -> int:
+    return cli.main(["animate", "--config", str(CONFIGS / "coco.yaml"), *coco, f"output={output}", "clip.size=48", *more])
+
+
+def test_every_clip_can_be_rendered_again_from_its_json_and_its_picture(coco, tmp_path):
+    assert command(coco, tmp_path / "clips", "shard.max_samples=5") == 0
+    samples = [sample for path in sorted((tmp_path / "clips").glob("*.tar")) for sample in iter_shard(str(path))]
+    assert [sample.key for sample in samples] == [row["key"] for row in iter_rows(str(tmp_path / "clips"), SAMPLES_FILE)]
+    assert len(samples) == 12
+    images = Path(coco[1].partition("=")[2])
+    for sample in samples:
+        meta = sample.meta()
+        (picture,) = images.glob(f"*{int(sample.key.rpartition('-')[2]):012d}.jpg")
+        assert rerender(meta, picture.read_bytes()).members == sample.members
+
+
+@pytest.mark.parametrize("store", ["still", "mp4"])
+def test_other_stores(coco, tmp_path, store):
+    assert command(coco, tmp_path / "clips", f"store={store}") == 0
+    (sample, *rest) = iter_shard(str(tmp_path / "clips" / "00000.tar"))
+    assert list(sample.members) == [{"still": "jpg", "mp4": "mp4"}[store], "txt", "json"]
+    assert len(rest) == 11
+
+
+def test_threads_change_nothing(coco, tmp_path):
+    assert command(coco, tmp_path / "one", "workers=1") == 0
+    assert command(coco, tmp_path / "many", "workers=6") == 0
+    assert (tmp_path / "one" / "00000.tar").read_bytes() == (tmp_path / "many" / "00000.tar").read_bytes()
+
+
+def test_the_dry_run_tells_the_plan_and_writes_nothing(coco, tmp_path, capsys):
+    assert command(coco, tmp_path / "clips", "--dry-run", "shard.max_samples=5") == 0
+    out = capsys.readouterr().out
+    assert "coco: 12 inputs" in out
+    assert "3 tasks, a shard each, 3 of them to be made" in out
+    assert "coco-000000000009, " in out
+    assert "kB a sample" in out
+    assert not (tmp_path / "clips").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("sede=3", "unknown field sede; the nearest known field is seed"),
+        ("clip.frames=0", "clip.frames = 0 is not allowed: it must be >= 1 and <= 999"),
+        ("store=gif", "store = 'gif' is not allowed: it must be one of frames, mp4, still"),
+        ("motions=[zoom_inn]", "zoom_in"),
+        ("source.images=/nowhere", "/nowhere"),
+        ("workers=0", "workers = 0 is not allowed"),
+        ("--workers", "unrecognized arguments: --workers; see zoetrope animate --help"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(coco, tmp_path, capsys, override, message):
+    assert command(coco, tmp_path / "clips", override) == 2
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert errors.count("\n") == 1
+    assert not (tmp_path / "clips").exists()
+
+
+def test_help_lists_every_field(capsys):
+    assert cli.main(["animate", "--help"]) == 0
+    out = capsys.readouterr().out
+    for field in ("source.uri", "output", "store", "seed", "workers", "device", "motions", "clip.size", "shard.max_bytes",
+                  "fetch.deadline", "fetch.allow_private", "max_failure_ratio", "overwrite", "filters"):  # fmt: skip
+        assert f"  {field}  (" in out
+
+
+@pytest.mark.parametrize("field", ["workers", "output", "max_failure_ratio", "fetch"])
+def test_what_changes_no_byte_is_not_in_the_fingerprint(coco, tmp_path, field):
+    values = {
+        "source": {"kind": "coco", **{o.partition("=")[0][7:]: o.partition("=")[2] for o in coco}},
+        "output": str(tmp_path),
+    }
+    other = {"workers": 3, "output": str(tmp_path / "x"), "max_failure_ratio": 0.5, "fetch": {"deadline": 3}}
+    configs = [AnimateConfig.make(values), AnimateConfig.make({**values, field: other[field]})]
+    jobs = [make_job(config, make_source(config.source, shard_samples=1000)) for config in configs]
+    assert jobs[0].fingerprint == jobs[1].fingerprint
+    seeded = AnimateConfig.make({**values, "seed": 1})
+    assert make_job(seeded, make_source(seeded.source, shard_samples=1000)).fingerprint != jobs[0].fingerprint
+
+
+def test_as_a_function(coco, tmp_path):
+    import zoetrope
+
+    assert zoetrope.animate is animate
+    values = {"source": {"kind": "coco", **{o.partition("=")[0][7:]: o.partition("=")[2] for o in coco}}}
+    result = animate(AnimateConfig.make({**values, "output": str(tmp_path / "clips"), "clip": {"size": 32}}))
+    assert (result.written, result.failed, result.exit_code) == (12, 0, 0)

@@ -1,0 +1,94 @@
+"""A source, filters and a pipeline of a user's own, as docs/extending.md shows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from extensions import EXAMPLES
+from PIL import Image
+
+from pipelines.samples import write_folder
+from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, iter_rows
+from zoetrope import cli
+
+SMALL = ["clip.size=32", "clip.frames=3", "workers=1", "max_failure_ratio=1"]
+
+
+@pytest.fixture
+def pictures(tmp_path) -> list[Path]:
+    write_folder(tmp_path / "pictures", 4)
+    found = sorted(path for path in (tmp_path / "pictures").rglob("*.jpg"))
+    Image.fromarray(np.zeros((100, 100, 3), np.uint8)).save(found[3])
+    return found
+
+
+def run(output: Path, *settings: str) -> int:
+    return cli.main(["animate", f"output={output}", *SMALL, *settings])
+
+
+def test_a_source_and_filters_of_ones_own(tmp_path, pictures):
+    lines = [
+        f"{pictures[0]} | a dog on a beach",
+        "no bar here",
+        f"{pictures[1]} | two words",
+        f"{pictures[3]} | a very dark room",
+    ]
+    (tmp_path / "list.txt").write_text("\n".join([*lines, f"{tmp_path}/gone.jpg | a picture that is gone"]))
+    source = ["source.kind=extensions:CaptionedPaths", f"source.options={{list: {tmp_path}/list.txt}}"]
+    assert run(tmp_path / "clips", *source, "filters=[extensions:has_words, extensions:Bright]") == 0
+    (row,) = iter_rows(str(tmp_path / "clips"), SAMPLES_FILE)
+    assert (row["key"], row["caption"], row["source"]) == ("mine-00000-0000", "a dog on a beach", "mine")
+    failures = {
+        row["key"][-1]: (row["stage"], row["reason"], row["detail"])
+        for row in iter_rows(str(tmp_path / "clips"), FAILURES_FILE)
+    }
+    assert failures["1"] == ("plan", "malformed_row", "no bar here")
+    assert failures["2"] == ("filter", "filtered", "extensions:has_words: under three words")
+    assert failures["3"] == ("filter", "filtered", "extensions:Bright: too dark")
+    assert failures["4"][:2] == ("read", "missing_image")
+
+
+def always_true(reference):
+    return True
+
+
+def breaks(reference, picture):
+    raise RuntimeError("my model broke")
+
+
+def three(a, b, c):
+    return None
+
+
+def test_a_filter_that_breaks_is_that_samples_failure(tmp_path, pictures):
+    settings = ["source.kind=folder", f"source.uri={pictures[0].parent}", "filters=[test_extending:breaks]"]
+    assert run(tmp_path / "clips", *settings) == 0
+    rows = list(iter_rows(str(tmp_path / "clips"), FAILURES_FILE))
+    assert {(row["reason"], row["detail"]) for row in rows} == {("error", "RuntimeError: my model broke")}
+
+
+@pytest.mark.parametrize(
+    ("filters", "code", "message"),
+    [
+        ("test_extending:always_true", 1, "always_true returned True: return None to keep a sample"),
+        ("test_extending:nothing", 2, "test_extending:nothing cannot be imported"),
+        ("nothing", 2, "write it as module:function"),
+        ("test_extending:SMALL", 2, "is not a function or class"),
+        ("test_extending:three", 2, "takes 3 arguments: it must take (reference) or (reference, picture)"),
+    ],
+)
+def test_a_filter_that_cannot_be_used_is_one_line(tmp_path, pictures, capsys, filters, code, message):
+    settings = ["source.kind=folder", f"source.uri={pictures[0].parent}", f"filters=[{filters}]"]
+    assert run(tmp_path / "clips", *settings) == code
+    assert message in capsys.readouterr().err
+
+
+def test_the_page_s_larger_pipeline(tmp_path, pictures, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {}
+    exec(EXAMPLES[2].replace("beam.Pipeline()", "beam.Pipeline(runner='FnApiRunner')"), namespace)
+    counts = [line.split() for path in tmp_path.glob("motions-*") for line in path.read_text().splitlines()]
+    assert sum(int(count) for _, count in counts) == 4
+    assert (tmp_path / "clips" / "00000.tar").exists()
