@@ -52,13 +52,39 @@ def encode_png(image_HWC: np.ndarray) -> bytes:
 
 
 def encode_webp(frames_THWC: np.ndarray, *, fps: float, lossless: bool = False, quality: int = 75, method: int = 2) -> bytes:
-    """uint8 RGB [T,H,W,3] as a looping animated WebP; `quality` 0 to 100 and `method` 0 (fast) to 6 (small)."""
-    first, *rest = (Image.fromarray(frame) for frame in frames_THWC)
-    out = io.BytesIO()
-    durations = frame_durations(len(frames_THWC), fps=fps, unit=1)
-    options = {"lossless": lossless, "quality": quality, "method": method}
-    first.save(out, "WEBP", save_all=True, append_images=rest, duration=durations, loop=0, allow_mixed=False, **options)
-    return out.getvalue()
+    """uint8 RGB [T,H,W,3] as a looping WebP; `quality` 0 to 100, `method` 0 (fast) to 6 (small). One frame gives a still.
+
+    Each frame is encoded whole and put into the container here (WebP Container Specification, "Animation"), because
+    libwebp's own animation writer drops frames that equal the one before.
+    """
+    stills = []
+    for frame in frames_THWC:
+        out = io.BytesIO()
+        Image.fromarray(frame).save(out, "WEBP", lossless=lossless, quality=quality, method=method)
+        stills.append(out.getvalue())
+    if len(stills) == 1:
+        return stills[0]
+    size = (frames_THWC.shape[2] - 1).to_bytes(3, "little") + (frames_THWC.shape[1] - 1).to_bytes(3, "little")
+    chunks = [_chunk(b"VP8X", b"\x02\0\0\0" + size), _chunk(b"ANIM", bytes(6))]  # animated; no background; loops for ever
+    for still, duration in zip(stills, frame_durations(len(stills), fps=fps, unit=1), strict=True):
+        place = bytes(6) + size + duration.to_bytes(3, "little") + b"\x02"  # at 0, 0; does not blend with the one before
+        chunks.append(_chunk(b"ANMF", place + _bitstream(still)))
+    body = b"WEBP" + b"".join(chunks)
+    return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return name + len(data).to_bytes(4, "little") + data + bytes(len(data) % 2)
+
+
+def _bitstream(webp: bytes) -> bytes:
+    """The VP8 or VP8L chunk of a still WebP."""
+    at = 12
+    while webp[at : at + 4] not in (b"VP8 ", b"VP8L"):
+        size = int.from_bytes(webp[at + 4 : at + 8], "little")
+        at += 8 + size + size % 2
+    size = int.from_bytes(webp[at + 4 : at + 8], "little")
+    return webp[at : at + 8 + size + size % 2]
 
 
 def encode_gif(frames_THWC: np.ndarray, *, fps: float) -> bytes:

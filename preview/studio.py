@@ -8,11 +8,14 @@ import contextlib
 import socket
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from schemas.config import ConfigError
 from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE
 from schemas.storage import exists, join
+
+if TYPE_CHECKING:
+    from preview.studio_app import Searcher
 
 DEFAULT_PORT = 7865
 
@@ -36,9 +39,12 @@ def main(argv: list[str]) -> int:
     return studio(args.paths, port=args.port, host=args.host)
 
 
-def studio(paths: Sequence[str] = (), *, port: int = DEFAULT_PORT, host: str = "127.0.0.1") -> int:
+def studio(
+    paths: Sequence[str] = (), *, port: int = DEFAULT_PORT, host: str = "127.0.0.1", searcher: Searcher | None = None
+) -> int:
     """Serve the page until interrupted (returns 130). `paths` are pictures, folders of pictures, and outputs, local or URIs.
 
+    `searcher` answers the Search tab, which is hidden without one.
     There is no password: on another `host` than this machine, whoever reaches the port sees the pictures and outputs.
     Raises ConfigError (one line) for a path that is neither, and for a port that cannot be had.
     """
@@ -50,7 +56,7 @@ def studio(paths: Sequence[str] = (), *, port: int = DEFAULT_PORT, host: str = "
 
         outputs = [path for path in paths if _is_output(path)]
         pictures = [path for path in paths if path not in outputs]
-        app = make_app(Studio(PictureBook(pictures), [OutputView(uri) for uri in outputs], host=host))
+        app = make_app(Studio(PictureBook(pictures), [OutputView(uri) for uri in outputs], searcher, host))
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_serve(app, listener))
     return 130

@@ -187,7 +187,7 @@ def _shard_routes(studio: Studio) -> list[tuple[str, str, Handler]]:
 def _search(studio: Studio) -> Handler:
     async def handle(request: web.Request) -> web.Response:
         if studio.searcher is None:
-            raise ConfigError("no index is open; start the studio with --index")
+            raise ConfigError("no index is open, so there is nothing to search")
         text, count = request.query.get("text", "")[:1000], _number(request, "count", 1, 50, default=12)
         if not text.strip():
             raise ConfigError("type a text to search for")
