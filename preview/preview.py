@@ -211,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="zoetrope preview",
         description="See a camera motion on pictures. The ending of -o chooses the kind: " + ", ".join(ENDINGS) + ".",
         epilog="examples: zoetrope preview cat.jpg --motion zoom_in zoom=1.5 easing=ease_out -o cat.gif; "
-        "zoetrope preview cat.jpg --all -o motions.webp; zoetrope preview --config coco.yaml --key coco-000000391895 -o clip.mp4",
+        "zoetrope preview cat.jpg --all -o all.webp; zoetrope preview --config coco.yaml --key coco-000000391895 -o clip.mp4",
     )
     parser.add_argument(
         "inputs",
