@@ -26,7 +26,7 @@ demo: setup      ## from nothing: sample pictures -> shards -> where to look
 	$(BIN)/python -m pipelines.demo
 
 test: setup      ## every test that needs nothing but this machine
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 lint: setup
 	$(BIN)/ruff check .
