@@ -102,13 +102,14 @@ def _decode(data: bytes, max_frames: int, max_bytes: int) -> np.ndarray:
                 raise ValueError(f"more than {max_frames} frames or {max_bytes} decoded bytes")
             if frames and frames[0].shape[:2] != (frame.height, frame.width):
                 raise ValueError(f"frame {len(frames)} is {frame.width}x{frame.height}, unlike the first")
-            frames.append(_to_rgb(frame))
+            frames.append(to_rgb(frame))
     if not frames or len(frames) < stated:
         raise ValueError(f"{len(frames)} of {stated} frames decode; the file is cut off or corrupt")
     return np.stack(frames)
 
 
-def _to_rgb(frame: av.VideoFrame) -> np.ndarray:
+def to_rgb(frame: av.VideoFrame) -> np.ndarray:
+    """A decoded frame as uint8 RGB [h,w,3], by the colour matrix and range that it states, else BT.601 and limited."""
     from av.video.reformatter import ColorRange, Colorspace
 
     untagged = frame.colorspace == 2  # as BT.601, which is what small videos without a tag are

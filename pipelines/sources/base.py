@@ -8,7 +8,7 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from pydantic import Field, model_validator
 
@@ -70,6 +70,14 @@ class SourceConfig(Config):
         return self
 
 
+class Reader(Protocol):
+    """What reads the inputs of a task."""
+
+    def read(self, task: Task) -> Iterator[Reference | Failure]:
+        """The inputs of one task, in order."""
+        ...
+
+
 class Source(ABC):
     """One kind of input. Subclasses say how to plan tasks and how to read one.
 
@@ -122,7 +130,7 @@ def make_source(config: SourceConfig, *, shard_samples: int) -> Source:
     return cls(config, shard_samples=shard_samples)
 
 
-def read_task(source: Source, task: Task) -> Iterator[Reference | Failure]:
+def read_task(source: Reader, task: Task) -> Iterator[Reference | Failure]:
     """`source.read`, with what holds for any source: valid keys, none twice, and only `task.keys` where those are set.
 
     A wanted key that the source no longer has is a failure. Raises ValueError for an invalid key (a bug in the source).

@@ -1,0 +1,107 @@
+"""`zoetrope import-videos`: real videos with captions in, the same shards as `zoetrope animate` makes out."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field
+
+from pipelines.command import Parser, run_command, split_beam_args
+from pipelines.importer import FrameConfig, VideoImporter
+from pipelines.making import ShardConfig
+from pipelines.output import Output
+from pipelines.plan import Job
+from pipelines.run import RunResult, run_job
+from pipelines.runner import choose_runner
+from pipelines.video_sources.base import VideoSource, VideoSourceConfig
+from schemas.config import Config, describe, flatten, load_config
+from transforms.video_frames import VideoLimits
+
+KIND = "import-videos"
+NO_BYTES = ("output", "workers", "overwrite", "max_failure_ratio", "limits.decode_seconds")  # fields that change no byte
+PLACES = ("source.videos", "source.annotations", "source.split_file")  # VideoSource.fingerprint says what they hold
+
+
+class ImportConfig(Config):
+    """The job that imports videos."""
+
+    source: VideoSourceConfig = Field(description="where videos and captions come from")
+    output: str = Field(description="folder of the shards: a local path or gs://; new, empty, or begun by this job")
+    frames: FrameConfig = FrameConfig()
+    limits: VideoLimits = VideoLimits()
+    max_caption: int = Field(1000, ge=1, le=100_000, description="longest caption, characters; cut between words")
+    workers: int | None = Field(
+        None, ge=1, le=4096, description="cores to use on this machine; with --runner, threads per worker; null: all"
+    )
+    shard: ShardConfig = ShardConfig()
+    max_failure_ratio: float = Field(
+        1.0, ge=0.0, le=1.0, description="exit 1 if more inputs failed; 1.0: never, for published videos go missing"
+    )
+    overwrite: bool = Field(False, description="remove what an earlier job with another config left in the output")
+
+
+def import_videos(config: ImportConfig, beam_args: Sequence[str] = ()) -> RunResult:
+    """Run the job; `beam_args` goes to Beam as options.
+
+    Raises ConfigError (nothing was done), JobError (it cannot go on; run it again later), KeyboardInterrupt (stopped).
+    """
+    return run_job(
+        make_job(config, beam_args),
+        Output(config.output),
+        workers=config.workers,
+        overwrite=config.overwrite,
+        max_failure_ratio=config.max_failure_ratio,
+        beam_args=beam_args,
+    )
+
+
+def make_job(config: ImportConfig, beam_args: Sequence[str] = ()) -> Job:
+    """The job of a config, before it runs. Raises ConfigError if annotations or split are not there."""
+    source = VideoSource(config.source, shard_samples=config.shard.max_samples)
+    threads = choose_runner(beam_args, config.workers).threads
+    maker = VideoImporter(source, config.frames, config.limits, config.max_caption, threads)
+    return Job(KIND, config.to_dict(), identity(config, source), source.plan, maker, config.shard)
+
+
+def identity(config: ImportConfig, source: VideoSource) -> dict[str, Any]:
+    """All that can change a byte of a shard: config fields, the source's own fingerprint, the version."""
+    from zoetrope import __version__
+
+    kept = {
+        name: value
+        for name, value in flatten(config.to_dict()).items()
+        if name not in (*NO_BYTES, *PLACES) and not name.startswith("source.")
+    }
+    return {**kept, **{f"source.{name}": value for name, value in source.fingerprint().items()}, "version": __version__}
+
+
+def main(argv: list[str]) -> int:
+    """The command. 0 done, 1 done with too many failures or not to be finished now, 2 bad usage or config, 130 stopped."""
+    argv, beam_args = split_beam_args(argv)
+    parser = Parser(prog="zoetrope import-videos", add_help=False)
+    parser.add_argument("--config")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("overrides", nargs="*")
+    options = parser.parse_intermixed_args(argv)
+    if options.help:
+        print(help_text())
+        return 0
+    config = load_config(ImportConfig, options.config, options.overrides)
+    command = shlex.join(["zoetrope", "import-videos", *argv, *(["--", *beam_args] if beam_args else [])])
+    return run_command(lambda: import_videos(config, beam_args), config.to_dict(), command)
+
+
+def help_text() -> str:
+    """Usage, and every field with its type, unit and default."""
+    fields = "\n".join(describe(ImportConfig))
+    return f"""usage: zoetrope import-videos [--config FILE.yaml] [FIELD=VALUE ...] [-- BEAM OPTIONS]
+
+Real videos with captions in, WebDataset shards of frames out. Fields come from the file, then from FIELD=VALUE, in that order.
+  --config FILE   a YAML file of fields; configs/import/ holds one for each kind of annotations
+  --              what follows goes to Beam untouched, e.g. -- --runner=FlinkRunner --flink_master=host:8081
+Running the same command again finishes what is missing. Ctrl-C stops; nothing half-written is left.
+
+Fields:
+{fields}"""

@@ -1,0 +1,93 @@
+"""Which frames of a video are taken: CLIP2Video's rule, or evenly spaced ones. Pure arithmetic on times and counts.
+
+CLIP2Video first writes a video's frames to disk with ``ffmpeg -i VIDEO -r 5``, then picks at most twelve of those files.
+`resample` is what ffmpeg does there, `pick` what CLIP2Video's data loader does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from schemas.config import Config
+
+# ffmpeg's constant-rate rule (fftools, vsync cfr): how far behind or ahead of its place a frame may lie, in output frames
+_BEHIND, _AHEAD, _HELD = -1.1, 1.1, 0.6
+_NUDGE = 2.0**-17  # ffmpeg moves times off the exact midpoints by so much
+
+
+class FrameSampling(Config):
+    """Which frames of a video become the clip."""
+
+    policy: Literal["clip2video", "uniform"] = Field(
+        "clip2video",
+        description="clip2video: at `rate`, then every feature_framerate-th, then max_frames; uniform: evenly spaced",
+    )
+    rate: float = Field(5.0, gt=0, le=240, allow_inf_nan=False, description="frames a second that clip2video starts from")
+    feature_framerate: int = Field(
+        1, ge=1, le=240, description="clip2video: keep one in so many (published: 2 for MSR-VTT, 1 for MSVD and VATEX)"
+    )
+    max_frames: int = Field(12, ge=1, le=999, description="at most so many frames in a clip")
+
+
+def choose_frames(times: Sequence[float], fps: float, sampling: FrameSampling) -> list[int]:
+    """Ordinals of the frames of a clip, in order, some perhaps twice; [] only for a video without frames.
+
+    `times` are the frames' times of showing in seconds from the start of the file, in order; `fps` is the stated frame rate
+    (0: unknown).
+    """
+    if not times:
+        return []
+    if sampling.policy == "uniform":
+        return uniform(len(times), sampling.max_frames)
+    shown = resample(times, fps, sampling.rate)
+    # CLIP2Video finds no frames in a video that is too short for its feature_framerate; one frame is better than none
+    picked = pick(len(shown), sampling.feature_framerate, sampling.max_frames) or [0]
+    return [shown[i] for i in picked] if shown else [0]
+
+
+def resample(times: Sequence[float], fps: float, rate: float = 5.0) -> list[int]:
+    """The frame that each output frame of ``ffmpeg -r rate`` shows, as its ordinal in the input.
+
+    ffmpeg goes through the input in order and compares each frame's place (``time * rate``) with the number of frames put
+    out so far: a frame is left out if it would end more than 1.1 places before the next one, repeated if it reaches more
+    than 1.1 beyond it, and put out once otherwise. So the first frames come early (0, 1, 4, 9, ... at 25 fps). The same
+    ordinals as ffmpeg 5.1's, which the tests compare.
+    """
+    shown: list[int] = []
+    length = rate / fps if fps > 0 else 0.0  # of an input frame, in output frames
+    length = round(length) or length
+    held = [0, 0, 0]  # how often the frame before was repeated, for the last three frames
+    for frame, time in enumerate(times):
+        place = time * rate
+        ahead = place + np.sign(place) * _NUDGE - len(shown)
+        reach = ahead + length
+        if ahead < 0 < reach:
+            ahead = 0.0
+        copies, before = 1, 0
+        if reach < _BEHIND:
+            copies = 0
+        elif reach > _AHEAD:
+            copies = round(reach)
+            before = min(round(ahead - _HELD), copies) if ahead > _AHEAD else 0
+        shown += [max(frame - 1, 0)] * before + [frame] * (copies - before)
+        held = [before, *held[:2]]
+    return shown + [len(times) - 1] * sorted(held)[1]
+
+
+def pick(count: int, feature_framerate: int, max_frames: int) -> list[int]:
+    """Which of `count` frames at the resampled rate CLIP2Video takes; [] if ``count < feature_framerate``."""
+    thinned = np.linspace(0, count - 1, count // feature_framerate, dtype=int)
+    if len(thinned) > max_frames:
+        thinned = thinned[np.linspace(0, len(thinned) - 1, max_frames, dtype=int)]
+    return [int(i) for i in thinned]
+
+
+def uniform(count: int, max_frames: int) -> list[int]:
+    """The middles of `max_frames` equal parts of `count` frames; all of them if there are no more."""
+    if count <= max_frames:
+        return list(range(count))
+    return [int((i + 0.5) * count / max_frames) for i in range(max_frames)]
