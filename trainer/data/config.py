@@ -23,7 +23,9 @@ class DataConfig(Config):
         default=2000, ge=0, description="encoded samples in each worker's shuffle buffer; 0: shards are shuffled, samples not"
     )
     shuffle_megabytes: int = Field(default=256, ge=1, description="at most this much memory for each worker's shuffle buffer")
-    read_ahead: int = Field(default=64, ge=0, description="samples that a thread reads ahead of each worker; 0: no thread")
+    read_ahead: int = Field(
+        default=64, ge=0, description="samples that a thread reads ahead of each worker from remote shards; 0: none"
+    )
     camera: Literal["fresh", "stored"] = Field(
         default="fresh", description="camera path over a `still` in training: drawn anew every epoch, or as stored"
     )

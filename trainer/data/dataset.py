@@ -78,7 +78,8 @@ class TrainingStream(IterableDataset[Batch]):
         epoch = start.epoch
         while True:
             mine = share(self._shards, seed=self._seed, epoch=epoch, slot=slot, slots=slots)
-            samples = read_ahead(read_shards(mine, policy=self._config.broken_shards, on_broken=drop), self._config.read_ahead)
+            read = read_shards(mine, policy=self._config.broken_shards, on_broken=drop)
+            samples = read_ahead(read, _depth(mine, self._config))
             rng = random.Random(derive_seed(self._seed, "buffer", epoch, slot))
             buffered = shuffled(
                 samples,
@@ -115,7 +116,7 @@ class EvaluationStream(IterableDataset[Batch]):
             return made
 
         raw = read_shards(mine, policy=self._config.broken_shards, on_broken=dropped.append)
-        for sample in read_ahead(raw, self._config.read_ahead):
+        for sample in read_ahead(raw, _depth(mine, self._config)):
             try:
                 samples.append(self._decode(sample, 0))
             except Exception as error:  # as in training
@@ -124,6 +125,11 @@ class EvaluationStream(IterableDataset[Batch]):
                 yield batch()
         if samples:
             yield batch()
+
+
+def _depth(uris: Sequence[str], config: DataConfig) -> int:
+    """Reading ahead hides a network; a local disk has the kernel for that, and a thread would only take turns with decoding."""
+    return config.read_ahead if any("://" in uri for uri in uris) else 0
 
 
 def _taken(dropped: list[Dropped]) -> tuple[Dropped, ...]:

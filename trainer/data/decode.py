@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import random
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,7 +82,7 @@ class Decoder:
             raise ValueError("no caption")
         if not self._training:
             return captions
-        chosen = random.Random(derive_seed(self._seed, sample.key, "caption", epoch)).choice(captions)
+        chosen = captions[derive_seed(self._seed, sample.key, "caption", epoch) % len(captions)]
         return (f"{chosen} {meta.motion_phrase}",) if meta.motion_phrase and not moved else (chosen,)
 
 
