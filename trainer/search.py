@@ -193,7 +193,7 @@ def read_picture(path: str) -> np.ndarray:
             data = bytes(stream.read(MAX_PICTURE_BYTES + 1))
         if len(data) > MAX_PICTURE_BYTES:
             raise ConfigError(f"{path}: larger than {MAX_PICTURE_BYTES >> 20} MiB")
-        return decode(data, PictureLimits()).image_HWC
+        return decode(data, PictureLimits(min_side=8)).image_HWC
     except SampleError as error:
         raise ConfigError(f"{path}: {error.detail}") from None
     except OSError as error:
