@@ -6,11 +6,14 @@ Every error is an OSError whose message names the path.
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from typing import IO
+from contextlib import contextmanager
+from types import TracebackType
+from typing import IO, Any, Self, cast
 
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
@@ -26,15 +29,64 @@ def create(path: str) -> IO[bytes]:
     if is_local(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         return open(path, "wb")
-    stream: IO[bytes] = FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
-    return stream
+    return cast("IO[bytes]", _Upload(path))
+
+
+class _Upload(io.BufferedIOBase):
+    """An object being written. It appears when it is closed, whole; of one that failed, or was left by an error, nothing."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        with _as_os_error(path):
+            self._stream = FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        with _as_os_error(self._path):
+            self._stream.write(data)
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            try:
+                with _as_os_error(self._path):
+                    self._stream.close()
+            finally:
+                super().close()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+            return
+        super().close()  # without the upload's end, so that no cut-off object appears
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __del__(self) -> None:
+        """Forgotten is not finished: nothing is uploaded."""
+
+
+@contextmanager
+def _as_os_error(path: str) -> Iterator[None]:
+    """Clients of object stores raise errors of their own, which name no path."""
+    try:
+        yield
+    except (ValueError, KeyboardInterrupt):  # an address that nobody knows; Ctrl-C
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise OSError(text if path in text else f"{path}: {text}") from error
 
 
 def open_file(path: str) -> IO[bytes]:
     """Open a file for reading."""
     if is_local(path):
         return open(path, "rb")
-    stream: IO[bytes] = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    with _as_os_error(path):
+        stream: IO[bytes] = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
     return stream
 
 
@@ -63,7 +115,10 @@ def read_bytes(path: str) -> bytes:
 
 def exists(path: str) -> bool:
     """Whether a file (locally also a folder) is there."""
-    return os.path.exists(path) if is_local(path) else bool(FileSystems.exists(path))
+    if is_local(path):
+        return os.path.exists(path)
+    with _as_os_error(path):
+        return bool(FileSystems.exists(path))
 
 
 def size(path: str) -> int | None:
@@ -71,7 +126,8 @@ def size(path: str) -> int | None:
     if is_local(path):
         return os.path.getsize(path) if os.path.exists(path) else None
     filesystem = FileSystems.get_filesystem(path)
-    return int(filesystem.metadata(path).size_in_bytes) if filesystem.exists(path) else None
+    with _as_os_error(path):
+        return int(filesystem.metadata(path).size_in_bytes) if filesystem.exists(path) else None
 
 
 def move(source: str, target: str) -> None:
@@ -80,7 +136,8 @@ def move(source: str, target: str) -> None:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         os.replace(source, target)
     else:
-        FileSystems.rename([source], [target])
+        with _as_os_error(target):
+            FileSystems.rename([source], [target])
 
 
 def names(folder: str) -> Iterator[str]:
@@ -92,7 +149,7 @@ def names(folder: str) -> Iterator[str]:
         return
     seen: set[str] = set()
     prefix = folder.rstrip("/") + "/"
-    for match in FileSystems.match([prefix + "**"])[0].metadata_list:
+    for match in _listed(prefix):
         name = match.path[len(prefix) :].partition("/")[0]
         if name and name not in seen:
             seen.add(name)
@@ -104,7 +161,7 @@ def any_name(folder: str) -> str | None:
     if is_local(folder):
         return next(names(folder), None)
     prefix = folder.rstrip("/") + "/"
-    found = FileSystems.match([prefix + "**"], [1])[0].metadata_list
+    found = _listed(prefix, 1)
     return found[0].path[len(prefix) :].partition("/")[0] if found else None
 
 
@@ -113,8 +170,9 @@ def remove(path: str) -> None:
     if is_local(path):
         if os.path.lexists(path):
             os.remove(path)
-    elif FileSystems.exists(path):
-        FileSystems.delete([path])
+    elif exists(path):
+        with _as_os_error(path):
+            FileSystems.delete([path])
 
 
 def remove_tree(folder: str) -> None:
@@ -123,9 +181,15 @@ def remove_tree(folder: str) -> None:
         if os.path.isdir(folder):
             shutil.rmtree(folder)
         return
-    found = FileSystems.match([folder.rstrip("/") + "/**"])[0].metadata_list
+    found = _listed(folder.rstrip("/") + "/")
     if found:
-        FileSystems.delete([match.path for match in found])
+        with _as_os_error(folder):
+            FileSystems.delete([match.path for match in found])
+
+
+def _listed(prefix: str, limit: int | None = None) -> list[Any]:
+    with _as_os_error(prefix):
+        return list(FileSystems.match([prefix + "**"], [limit])[0].metadata_list)
 
 
 def remove_empty(folder: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -173,6 +174,8 @@ def _run_graph(
     pipeline = beam.Pipeline(runner=choice.runner, options=choice.options)
     _ = pipeline | beam.Create(list(places)) | "Load" >> beam.ParDo(_Load()) | MakeShards(job.maker, spec)
     run = _Run(pipeline)
+    if not choice.is_local:
+        run.submit()
     run.start()
     records = _RecordsSeen(output)
     try:
@@ -201,9 +204,24 @@ class _Run(threading.Thread):
         self.result: Any = None
         self.error: BaseException | None = None
 
-    def run(self) -> None:
+    def submit(self) -> None:
+        """Hand the pipeline to a remote runner, from the main thread: job servers want to take Ctrl-C, which stays ours."""
+        on_main = threading.current_thread() is threading.main_thread()
+        before = signal.getsignal(signal.SIGINT) if on_main else None
         try:
             self.result = self._pipeline.run()
+        except Exception as error:
+            self.error = error
+        finally:
+            if before is not None:
+                signal.signal(signal.SIGINT, before)
+
+    def run(self) -> None:
+        if self.error is not None:
+            return
+        try:
+            if self.result is None:
+                self.result = self._pipeline.run()
             state = self.result.wait_until_finish()
             if state not in (None, beam.runners.runner.PipelineState.DONE):
                 raise RuntimeError(f"the pipeline ended in state {state}")
