@@ -102,6 +102,12 @@ The pictures and captions remain under the terms of the source they came from.
 
 def _members(config: Mapping[str, Any]) -> str:
     store = config.get("store")
+    if "frames" in config:  # real videos
+        about = dict(config["frames"])
+        return (
+            f"Members of a sample: `KEY.000.{about['format']}` and so on, its frames, up to {about['max_frames']}; "
+            "`KEY.txt`, the first caption; `KEY.json`, everything else: all captions, the frames' times in the video."
+        )
     extension = dict(config.get("encode") or {}).get("format", "jpg")
     frames = int(dict(config.get("clip") or {}).get("frames", 12))
     what = {

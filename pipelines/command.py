@@ -72,14 +72,15 @@ def guarded(run: Callable[[], int]) -> int:
 def summary(result: RunResult, report: str | None) -> str:
     """What a person reads at the end."""
     totals = result.totals
-    rate = (result.written + result.failed) / result.seconds if result.seconds > 0 else 0.0
+    rate = (result.written + max(0, result.failed)) / result.seconds if result.seconds > 0 else 0.0
+    failed = f"{result.failed} failed" if result.failed >= 0 else f"{-result.failed} failures fewer"  # after a retry
     lines = [
         f"{result.output}: {totals.written} clips in {len(totals.shards)} shards ({totals.bytes / 1e6:.1f} MB), "
         f"{totals.failed} of {totals.inputs} inputs failed"
     ]
     lines += [f"  {count:>9}  {reason}" for reason, count in sorted(totals.reasons.items(), key=lambda r: (-r[1], r[0]))]
     if result.written or result.failed:
-        lines.append(f"this run: {result.written} written, {result.failed} failed in {duration(result.seconds)} ({rate:.1f}/s)")
+        lines.append(f"this run: {result.written} written, {failed} in {duration(result.seconds)} ({rate:.1f}/s)")
     if totals.off_by:
         lines.append(
             f"off by {totals.off_by}: {totals.inputs} inputs, but {totals.written} written + {totals.failed} failed; "

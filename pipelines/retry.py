@@ -8,29 +8,40 @@ from __future__ import annotations
 import difflib
 import json
 import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
+from pipelines import animate, videos
 from pipelines import output_files as files
-from pipelines.animate import KIND, PLACES, AnimateConfig, allowed_failures, make_job
 from pipelines.command import Parser, run_command, split_beam_args
 from pipelines.output import Output
 from pipelines.plan import Job, task_from_json
 from pipelines.run import RunResult, run_job
 from pipelines.sources.base import make_source
-from schemas.config import ConfigError, load_config
+from schemas.config import Config, ConfigError, load_config
 from schemas.records import Reason, Task
 
-CHANGEABLE = ("fetch", "workers", "max_failure_ratio")
+
+@dataclass(frozen=True)
+class Kind:
+    """What a retry has to know of a job of one kind."""
+
+    config: type[Config]
+    changeable: tuple[str, ...]  # fields that change no byte of a sample
+    places: tuple[str, ...]  # fields that say where the source lies
+    job: Callable[[Any, Sequence[str]], tuple[Job, float]]  # (config, Beam's arguments) -> job, allowed failures
+
+
 HELP = """usage: zoetrope retry OUTPUT [--reason A,B] [FIELD=VALUE ...] [-- BEAM OPTIONS]
 
 Make the failed samples of an output again, and only those. What succeeds is added as new shards; nothing that is there
 changes. A retry that was stopped goes on when the same command is run again.
   --reason A,B    only failures with these reasons, e.g. --reason http_503,timeout (failures.parquet has them); default all
   FIELD=VALUE     other settings than the first run's, of those that change no byte of a sample:
-                  fetch.*, workers, max_failure_ratio, source.uri (if it was moved); e.g. fetch.deadline=60
+                  workers, max_failure_ratio, where the source lies (source.uri, source.videos, ...) if it was moved,
+                  fetch.* of pictures, limits.decode_seconds of videos; e.g. fetch.deadline=60
   --              what follows goes to Beam untouched"""
 
 
@@ -41,16 +52,15 @@ def retry(output: str, reasons: Sequence[str] = (), overrides: Sequence[str] = (
     """
     _check_reasons(reasons)
     place = Output(output)
-    config = _config_of(place, overrides)
-    source = make_source(config.source, shard_samples=config.shard.max_samples)
-    main = make_job(config, source, beam_args)
+    kind, config = _config_of(place, overrides)
+    main, allowed = kind.job(config, beam_args)
     job = replace(main, tasks=lambda: retry_tasks(place, main, frozenset(reasons)), is_retry=True)
     return run_job(
         job,
         place,
-        workers=config.workers,
+        workers=config.to_dict()["workers"],
         overwrite=False,
-        max_failure_ratio=allowed_failures(config, source),
+        max_failure_ratio=allowed,
         beam_args=beam_args,
     )
 
@@ -70,7 +80,7 @@ def main(argv: list[str]) -> int:
     if options.output is None:
         raise ConfigError("say which output: zoetrope retry clips/")
     reasons = [reason.strip() for reason in options.reason.split(",") if reason.strip()]
-    config = _config_of(Output(options.output), options.overrides)
+    _, config = _config_of(Output(options.output), options.overrides)
     return run_command(
         lambda: retry(options.output, reasons, options.overrides, beam_args),
         config.to_dict(),
@@ -113,24 +123,42 @@ def _write_plan(output: Output, job: Job, reasons: frozenset[str], done: set[int
     files.write_bytes(output.state("retries", f"{first:08d}.jsonl"), ("\n".join(lines) + "\n").encode())
 
 
-def _config_of(output: Output, overrides: Sequence[str]) -> AnimateConfig:
+def _kinds() -> dict[str, Kind]:
+    def animated(config: animate.AnimateConfig, beam_args: Sequence[str]) -> tuple[Job, float]:
+        source = make_source(config.source, shard_samples=config.shard.max_samples)
+        return animate.make_job(config, source, beam_args), animate.allowed_failures(config, source)
+
+    def imported(config: videos.ImportConfig, beam_args: Sequence[str]) -> tuple[Job, float]:
+        return videos.make_job(config, beam_args), config.max_failure_ratio
+
+    common = ("workers", "max_failure_ratio")
+    return {
+        animate.KIND: Kind(animate.AnimateConfig, ("fetch", *common), animate.PLACES, animated),
+        videos.KIND: Kind(videos.ImportConfig, ("limits.decode_seconds", *common), videos.PLACES, imported),
+    }
+
+
+def _config_of(output: Output, overrides: Sequence[str]) -> tuple[Kind, Config]:
+    kinds = _kinds()
     if not output.is_ours():
         raise ConfigError(f"output {output.uri}: no job has begun there; give the folder that `zoetrope animate` wrote")
     job = output.read_job()
-    if job.get("kind") != KIND:
+    kind = kinds.get(str(job.get("kind")))
+    if kind is None:
+        made_by = " or ".join(f"`zoetrope {name}`" for name in kinds)
         raise ConfigError(
-            f"output {output.uri}: made by `zoetrope {job.get('kind')}`; `zoetrope retry` is for what `zoetrope animate` made"
+            f"output {output.uri}: made by `zoetrope {job.get('kind')}`; `zoetrope retry` is for what {made_by} made"
         )
     for text in overrides:
         field = text.partition("=")[0]
-        if field not in PLACES and field.split(".")[0] not in CHANGEABLE:
-            raise ConfigError(f"{field}: a retry takes only {', '.join(CHANGEABLE)} and {', '.join(PLACES)}")
+        if not {field, field.split(".")[0]} & {*kind.changeable, *kind.places}:
+            raise ConfigError(f"{field}: a retry takes only {', '.join(kind.changeable)} and {', '.join(kind.places)}")
     values: dict[str, Any] = dict(job["config"])
-    stored = AnimateConfig.make({**values, "output": output.uri, "overwrite": False})
-    return load_config(AnimateConfig, None, [*_as_overrides(stored), *overrides])
+    stored = kind.config.make({**values, "output": output.uri, "overwrite": False})
+    return kind, load_config(kind.config, None, [*_as_overrides(stored), *overrides])
 
 
-def _as_overrides(config: AnimateConfig) -> list[str]:
+def _as_overrides(config: Config) -> list[str]:
     return [f"{name}={json.dumps(value)}" for name, value in config.to_dict().items() if value is not None]
 
 
@@ -140,7 +168,7 @@ def _check_finished(output: Output, done: set[int]) -> None:
     if plan is None or left:
         raise ConfigError(
             f"output {output.uri}: its job is not finished ({len(left) or 'all'} tasks are missing); "
-            "run `zoetrope animate` with the same config again first"
+            "run its command with the same config again first"
         )
 
 

@@ -35,7 +35,16 @@ def read_word_lists(data: bytes) -> dict[str, list[str]]:
     _check_instructions(data)
     try:
         loaded = _PlainUnpickler(io.BytesIO(data), encoding="bytes").load()
-    except (pickle.UnpicklingError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError) as error:
+    except (
+        pickle.UnpicklingError,
+        ValueError,
+        EOFError,
+        IndexError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        OverflowError,
+    ) as error:
         raise ValueError(f"a broken pickle: {' '.join(str(error).split()) or type(error).__name__}") from None
     if not isinstance(loaded, dict):
         raise ValueError(f"holds a {type(loaded).__name__}; it must be a dict of video id -> list of captions")
@@ -46,7 +55,9 @@ def read_word_lists(data: bytes) -> dict[str, list[str]]:
     }
 
 
-class _PlainUnpickler(pickle.Unpickler):
+class _PlainUnpickler(pickle._Unpickler):  # the one in Python: the one in C makes room for any memo number it reads
+    """Finds no function and no object, whatever it is asked for: the last word, behind the look at the instructions."""
+
     def find_class(self, module: str, name: str) -> NoReturn:
         raise pickle.UnpicklingError(f"asks for {module}.{name}")
 
@@ -71,7 +82,9 @@ def _instructions(data: bytes) -> Iterator[tuple[str, Any, int]]:
     try:
         for opcode, argument, position in pickletools.genops(data):
             yield opcode.name, argument, position or 0
-    except (ValueError, IndexError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        return  # pickletools cannot show Python 2's text that is not ASCII; the unpickler can, and refuses the same
+    except (ValueError, IndexError) as error:
         raise ValueError(f"not a pickle, or cut off: {' '.join(str(error).split())[:120]}") from None
 
 

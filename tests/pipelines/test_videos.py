@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from made_videos import cut, make_sound, make_video
+
+from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, expand_shards, iter_rows, read_manifest
+from schemas.shards import iter_shard
+from zoetrope import cli
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "import"
+COLOURS = {"video0": ("red", "mp4"), "video1": ("green", "avi"), "video2": ("blue", "webm"), "video3": ("red", "mkv")}
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    for name, (colour, ending) in COLOURS.items():
+        make_video(folder / ("sub" if name == "video1" else "") / f"{name}.{ending}", colour=colour, frames=50)
+    return folder
+
+
+def run(kind: str, output: Path, *overrides: str) -> int:
+    config = ["import-videos", "--config", str(CONFIGS / f"{kind}.yaml"), f"output={output}", "workers=1"]
+    return cli.main([*config, *overrides])
+
+
+def samples_of(output: Path) -> dict[str, tuple]:
+    """Video id -> (caption, captions, frames, meta), in shard order, each checked against what surrounds it."""
+    found = {}
+    for uri in expand_shards(str(output)):
+        for sample in iter_shard(uri):
+            meta = sample.meta()
+            assert (meta.kind, meta.key, meta.quads) == ("video", sample.key, ())
+            assert len(sample.frames) == meta.frames == len(meta.timestamps) > 0
+            assert sample.members["txt"].decode() == meta.caption == meta.captions[0]
+            found[meta.image_id] = (meta.captions, meta)
+    return found
+
+
+def msrvtt(folder: Path) -> Path:
+    rows = [{"video_id": f"video{i}", "split": ["train", "train", "validate", "test"][i], "category": i} for i in range(4)]
+    sentences = [{"sen_id": i, "video_id": f"video{i % 4}", "caption": f"caption {i}  of {i % 4}"} for i in range(8)]
+    path = folder / "MSRVTT_data.json"
+    path.write_text(json.dumps({"info": {}, "videos": rows, "sentences": sentences}))
+    (folder / "MSRVTT_train.9k.csv").write_text("video_id\nvideo2\nvideo0\n")
+    (folder / "MSRVTT_JSFUSION_test.csv").write_text("key,vid_key,video_id,sentence\nret0,msr3,video3,the one sentence\n")
+    return path
+
+
+def test_msrvtt_with_each_kind_of_split(tmp_path, videos):
+    places = [f"source.videos={videos}", f"source.annotations={msrvtt(tmp_path)}"]
+    assert run("msrvtt", tmp_path / "all", *places, "shard.max_samples=3") == 0
+    found = samples_of(tmp_path / "all")
+    assert list(found) == ["video0", "video1", "video2", "video3"]
+    assert found["video1"][0] == ("caption 1 of 1", "caption 5 of 1")
+    assert found["video2"][1].meta["split"] == "validate"
+    assert [row.samples for row in read_manifest(str(tmp_path / "all"))] == [3, 1]
+    assert {row["motion"] for row in iter_rows(str(tmp_path / "all"), SAMPLES_FILE)} == {""}
+    assert cli.main(["validate", str(tmp_path / "all")]) == 0
+    for split, wanted in {"train": ["video0", "video1"], "val": ["video2"], "train.9k": ["video2", "video0"]}.items():
+        assert run("msrvtt", tmp_path / split, *places, f"source.split={split}") == 0
+        assert list(samples_of(tmp_path / split)) == wanted
+    assert run("msrvtt", tmp_path / "1k", *places, "source.split=1k-A") == 0
+    assert samples_of(tmp_path / "1k")["video3"][0] == ("the one sentence",)
+    alone = [places[0], f"source.split_file={tmp_path}/MSRVTT_JSFUSION_test.csv"]
+    assert run("msrvtt", tmp_path / "alone", *alone) == 0
+    assert list(samples_of(tmp_path / "alone")) == ["video3"]
+
+
+def test_msvd_and_its_pickle(tmp_path, videos, capsys):
+    annotations = tmp_path / "raw-captions.pkl"
+    annotations.write_bytes(pickle.dumps({f"video{i}": [["a", "square"], ["it", "moves", str(i)]] for i in range(4)}, 2))
+    (tmp_path / "test_list.txt").write_text("video3\nvideo1\n")
+    places = [f"source.videos={videos}", f"source.annotations={annotations}"]
+    assert run("msvd", tmp_path / "out", *places, "source.split=test") == 0
+    assert [(v, found[0]) for v, found in samples_of(tmp_path / "out").items()] == [
+        ("video3", ("a square", "it moves 3")),
+        ("video1", ("a square", "it moves 1")),
+    ]
+
+    class Evil:
+        def __reduce__(self):
+            return (os.system, (f"touch {tmp_path}/was-run",))
+
+    annotations.write_bytes(pickle.dumps({"video0": [[Evil()]]}))
+    capsys.readouterr()
+    assert run("msvd", tmp_path / "evil", *places) == 2
+    told = capsys.readouterr().err
+    assert "nothing in it was run" in told
+    assert len(told.splitlines()) == 1
+    assert not (tmp_path / "was-run").exists()
+
+
+@pytest.mark.parametrize("form", ["released", "clip2video"])
+def test_vatex_in_both_forms(tmp_path, videos, form):
+    items = {f"video{i}": {"enCap": [f"a {i}", f"b {i}"], "chCap": ["方块"]} for i in range(4)}
+    released = [{"videoID": video, **captions} for video, captions in items.items()]
+    path = tmp_path / "vatex.json"
+    path.write_text(json.dumps(released if form == "released" else items))
+    (tmp_path / "val_list.txt").write_text("video2\nvideo0\n")
+    places = [f"source.videos={videos}", f"source.annotations={path}", "source.split=val"]
+    assert run("vatex", tmp_path / "en", *places) == 0
+    assert {v: found[0] for v, found in samples_of(tmp_path / "en").items()} == {
+        "video2": ("a 2", "b 2"),
+        "video0": ("a 0", "b 0"),
+    }
+    assert run("vatex", tmp_path / "zh", *places, "source.language=zh") == 0
+    assert samples_of(tmp_path / "zh")["video0"][0] == ("方块",)
+
+
+def test_broken_videos_are_failures_and_retry_makes_them(tmp_path, capsys):
+    folder = tmp_path / "videos"
+    make_video(folder / "good.mp4", frames=50)
+    whole = make_video(tmp_path / "whole.mp4", frames=100, options={"movflags": "faststart"})
+    cut(whole, folder / "half.mp4", 0.6)
+    make_sound(folder / "sound.mp4")
+    (folder / "empty.mp4").write_bytes(b"")
+    (folder / "text.mp4").write_text("not a video")
+    names = ["good", "half", "sound", "empty", "text", "gone", "good2", "blank"]
+    make_video(folder / "good2.avi", frames=3)
+    table = tmp_path / "captions.csv"
+    table.write_text(
+        "video,caption\n" + "".join(f"{n},{'' if n == 'blank' else f'a {n} one'}\n" for n in names) + 'good,"two,\nlines"\n'
+    )
+    places = [f"source.videos={folder}", f"source.annotations={table}"]
+    output = tmp_path / "out"
+    assert run("csv", output, *places, "shard.max_samples=3") == 0
+    found = samples_of(output)
+    assert list(found) == ["good", "good2"]
+    assert found["good"][0] == ("a good one", "two, lines")
+    reasons = {row["key"].partition("-")[2]: row["reason"] for row in iter_rows(str(output), FAILURES_FILE)}
+    assert reasons == {
+        "half": "truncated",
+        "sound": "no_frames",
+        "empty": "empty_body",
+        "text": "not_a_video",
+        "gone": "missing_video",
+        "blank": "missing_caption",
+    }
+    before = {p.name: p.read_bytes() for p in output.glob("*.tar")}
+    assert run("csv", output, *places, "shard.max_samples=3") == 0  # nothing is missing
+    make_video(folder / "gone.webm", frames=9)
+    assert cli.main(["retry", str(output), "--reason", "missing_video"]) == 0
+    assert "gone" in samples_of(output)
+    assert all((output / name).read_bytes() == data for name, data in before.items())
+    assert cli.main(["validate", str(output)]) == 0
+
+
+def test_workers_change_no_byte(tmp_path, videos):
+    places = [f"source.videos={videos}", f"source.annotations={msrvtt(tmp_path)}", "shard.max_samples=2"]
+    for workers in (1, 3):
+        assert run("msrvtt", tmp_path / f"w{workers}", *places, f"workers={workers}") == 0
+    for name in ("00000.tar", "00001.tar"):
+        assert (tmp_path / "w1" / name).read_bytes() == (tmp_path / "w3" / name).read_bytes()
+
+
+def test_the_trainer_reads_what_is_imported(tmp_path, videos):
+    from trainer.data.config import DataConfig
+    from trainer.data.decode import Decoder
+
+    assert run("msrvtt", tmp_path / "out", f"source.videos={videos}", f"source.annotations={msrvtt(tmp_path)}") == 0
+    decode = Decoder(DataConfig(shards=str(tmp_path / "out")), frames=12, size=(224, 224), seed=0, training=False)
+    decoded = [decode(sample, 0) for uri in expand_shards(str(tmp_path / "out")) for sample in iter_shard(uri)]
+    assert len({d.video_id for d in decoded}) == 4
+    assert all(d.frames_THWC is not None and d.frames_THWC.shape[1:] == (224, 224, 3) for d in decoded)
+    assert all(len(d.captions) == 2 for d in decoded)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["source.split=train.8k"], "train.9k"),
+        (["source.split=train.7k"], "MSRVTT_train.7k.csv"),
+        (["source.language=zh"], "no effect"),
+        (["source.videos=/nowhere"], "no such folder"),
+        (["frames.max_frame=3"], "frames.max_frames"),
+        (["source.annotations=/nowhere.json"], "/nowhere.json"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(tmp_path, videos, capsys, overrides, says):
+    places = [f"source.videos={videos}", f"source.annotations={msrvtt(tmp_path)}"]
+    assert run("msrvtt", tmp_path / "out", *places, *overrides) == 2
+    told = capsys.readouterr().err.strip()
+    assert says in told
+    assert len(told.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
