@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 LOCK   := $(shell $(PYTHON) -c "import hashlib;print(hashlib.sha256(open('requirements.lock','rb').read()).hexdigest()[:12])")
 STAMP  := $(VENV)/.lock-$(LOCK)
 
-.PHONY: help setup demo test check lint types bench docs lock clean
+.PHONY: help setup demo test test-gcs test-prism test-flink flink-up flink-down dataflow-dry-run check lint types bench docs lock clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -27,6 +27,32 @@ demo: setup      ## from nothing: sample pictures -> shards -> where to look
 
 test: setup      ## every test that needs nothing but this machine
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+ENGINES := .cache/engines
+
+test-gcs: setup $(ENGINES)/fake-gcs-server  ## everything on gs://, against a GCS server on loopback (needs Go)
+	$(BIN)/python -m pytest -m gcs tests/engines
+
+test-prism: setup $(ENGINES)/prism  ## the whole job on Prism, Beam's portable runner (needs Go)
+	$(BIN)/python -m pytest -m prism tests/engines
+
+test-flink: setup  ## the whole job on a Flink cluster on this machine (needs Java 17 and Beam's job server)
+	$(BIN)/python -m pytest -m flink tests/engines
+
+flink-up: setup  ## a Flink session cluster on this machine: 1 JobManager, 2 TaskManagers, worker pools, job server
+	$(BIN)/python -m runners.flink up
+
+flink-down: setup  ## stop it
+	$(BIN)/python -m runners.flink down
+
+# Without Go the tests of an engine are skipped, and say so.
+$(ENGINES)/fake-gcs-server:
+	@command -v go >/dev/null || { echo "no Go here: the tests will be skipped"; exit 0; } && \
+	    GOBIN=$(CURDIR)/$(ENGINES) go install github.com/fsouza/fake-gcs-server@v1.56.1
+
+$(ENGINES)/prism:
+	@command -v go >/dev/null || { echo "no Go here: the tests will be skipped"; exit 0; } && \
+	    GOBIN=$(CURDIR)/$(ENGINES) go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0
 
 lint: setup
 	$(BIN)/ruff check .

@@ -4,7 +4,6 @@ validate, training; then with faults between."""
 from __future__ import annotations
 
 import io
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -102,3 +101,107 @@ def test_every_source_on_gs_gives_the_bytes_of_the_local_one(gcs, places, tmp_pa
     assert validate(f"gs://corpus/out/{kind}").problems == []
     for name in TABLES:
         assert [*iter_rows(f"gs://corpus/out/{kind}", name)] == [*iter_rows(str(tmp_path / "clips"), name)]
+
+
+FAULTS = {
+    "503 on everything now and then": [Fault("503", skip=3, times=2), Fault("503", "POST|PUT", "/upload/", skip=2, times=2)],
+    "uploads reset in the middle": [Fault("reset", "PUT|POST", "/upload/", skip=1, times=3)],
+    "uploads done, but the answer is lost": [Fault("lost", "PUT|POST", "/upload/", times=2, skip=3)],
+    "reads that break off": [Fault("cut", "GET", "alt=media", times=3)],
+    "slow reads": [Fault("slow", "GET", "alt=media", times=4)],
+    "batches refused in part": [Fault("503", "POST", "/copyTo/", times=2), Fault("503", "DELETE", times=2)],
+    "listings of a moment ago": [Fault("stale", "GET", r"/o\?.*prefix=out", times=40)],
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_are_ridden_out(gcs, places, whole, name):
+    prefix = f"out/fault-{list(FAULTS).index(name)}"
+    with gcs.faults(*FAULTS[name]):
+        assert animate("coco", places["coco"][1], f"gs://corpus/{prefix}") == 0
+    assert remote_shards(gcs, prefix) == whole
+    assert len(rows(gcs, prefix, SAMPLES_FILE)) == 10
+    assert rows(gcs, prefix, FAILURES_FILE) == []
+    assert not leftovers(gcs, prefix) or name.startswith("listings")
+
+
+def test_a_store_that_stays_away_is_one_line_and_the_next_run_goes_on(gcs, places, whole, capsys, monkeypatch):
+    from google.cloud.storage import retry
+
+    monkeypatch.setattr(retry.DEFAULT_RETRY, "_timeout", 2.0)  # patience of seconds instead of minutes
+    prefix = "out/away"
+    with gcs.faults(Fault("reset", "PUT|POST", "/upload/.*(tar|parquet)", times=10_000)):
+        assert animate("coco", places["coco"][1], f"gs://corpus/{prefix}") == 1
+    told = [line for line in capsys.readouterr().err.splitlines() if "cannot be written" in line]
+    assert len(told) == 1
+    assert "gs://corpus/out/away" in told[0]
+    assert not remote_shards(gcs, prefix)
+    assert animate("coco", places["coco"][1], f"gs://corpus/{prefix}") == 0
+    assert remote_shards(gcs, prefix) == whole
+    assert not leftovers(gcs, prefix)
+
+
+def test_kill_9_then_the_rest_and_only_the_rest(gcs, places, whole):
+    prefix = "out/killed"
+    command = [sys.executable, "-m", "zoetrope.cli", "animate", "--config", str(CONFIGS / "coco.yaml"), *places["coco"][1]]
+    job = subprocess.Popen([*command, f"output=gs://corpus/{prefix}", *SMALL], stderr=subprocess.PIPE, text=True)
+    assert job.stderr is not None
+    assert "3 tasks" in job.stderr.readline()
+    while not remote_shards(gcs, prefix):
+        assert job.poll() is None
+    job.kill()
+    job.communicate()
+    assert all(whole[name] == data for name, data in remote_shards(gcs, prefix).items()), "whole, or not there"
+    assert animate("coco", places["coco"][1], f"gs://corpus/{prefix}") == 0
+    assert remote_shards(gcs, prefix) == whole
+    assert not leftovers(gcs, prefix)
+
+
+def test_a_second_job_is_refused_while_the_first_holds_the_lease(gcs, places, capsys):
+    from pipelines.lock import OutputLock
+    from pipelines.output import Output
+
+    with OutputLock(Output("gs://corpus/out/held")):
+        assert animate("coco", places["coco"][1], "gs://corpus/out/held") == 2
+    assert "another job is writing there" in capsys.readouterr().err
+    assert not gcs.objects("out/held/")
+
+
+def test_retry_adds_what_failed(gcs, places, capsys):
+    from zoetrope import cli
+
+    good = gcs.objects("sources/folder/")
+    names = sorted(name for name in good if name.endswith(".jpg"))
+    for uri, data in good.items():
+        gcs.put(uri.removeprefix("gs://corpus/").replace("sources", "mended"), data if uri != names[3] else b"no picture")
+    output = "gs://corpus/out/mended"
+    assert animate("folder", ["source.uri=gs://corpus/mended/folder", "max_failure_ratio=1"], output) == 0
+    before = remote_shards(gcs, "out/mended")
+    assert len(rows(gcs, "out/mended", FAILURES_FILE)) == 1
+    gcs.put(names[3].removeprefix("gs://corpus/").replace("sources", "mended"), good[names[3]][:-1] + b"\0")
+    code = cli.main(["retry", output])
+    told = capsys.readouterr()
+    assert code in (0, 2), told.err  # a picture of another size is another source, and is said to be one
+    after = remote_shards(gcs, "out/mended")
+    assert {name: after[name] for name in before} == before
+
+
+def test_training_streams_shards_from_gs(gcs, places, tmp_path):
+    from trainer.config import TrainConfig
+    from trainer.data.shards import ShardSet, read_ahead, read_shards
+
+    assert TrainConfig is not None
+    shards = ShardSet.find("gs://corpus/out/coco/*.tar")
+    assert shards.samples == 10
+    with gcs.faults(Fault("slow", "GET", "alt=media", times=2), Fault("503", "GET", "tar", times=1)):
+        samples = list(read_ahead(read_shards(shards.uris, policy="error", on_broken=print), 8))
+    assert [s.key for s in samples] == [row["key"] for row in iter_rows("gs://corpus/out/coco", SAMPLES_FILE)]
+    assert [row.shard for row in read_manifest("gs://corpus/out/coco")] == [uri.rpartition("/")[2] for uri in shards.uris]
+
+
+@pytest.mark.parametrize("output", ["nowhere://bucket/clips", "s3://bucket/clips"])
+def test_a_scheme_that_nobody_knows_is_one_line(places, output, capsys):
+    assert animate("coco", places["coco"][0], output) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1, err
+    assert output in err

@@ -1,0 +1,92 @@
+"""A Beam Python worker pool: a process that starts SDK harnesses for a runner (``--environment_type=EXTERNAL``)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+START_SECONDS = 60.0
+
+
+class WorkerPool:
+    """A pool on a port of loopback. Harnesses it starts are processes of its own group and end with it."""
+
+    def __init__(self, log: Path, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self._log = log
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start it and wait until it listens. Raises RuntimeError with the log's place if it does not."""
+        command = [sys.executable, "-m", "runners.pool_main", str(self.port)]
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        wait_for_port(self.port, self.process, self._log)
+        return self.process
+
+    def stop(self) -> None:
+        """End the pool and every harness of it."""
+        stop_group(self.process.pid)
+        self.process.wait(10)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+def stop_group(group: int, patience: float = 5.0) -> None:
+    """SIGTERM to a process group, SIGKILL to what is left of it after `patience` seconds."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(group, number)
+        except ProcessLookupError:
+            return
+        end = time.monotonic() + patience
+        while number == signal.SIGTERM and time.monotonic() < end:
+            if not group_alive(group):
+                return
+            time.sleep(0.1)
+
+
+def group_alive(group: int) -> bool:
+    """Whether a process of the group still runs (zombies do not)."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if fields[2] == str(group) and fields[0] != "Z":
+            return True
+    return False
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_listening(port: int) -> bool:
+    """Whether somebody listens on a port of loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes] | None, log: Path, seconds: float = START_SECONDS) -> None:
+    """Return once somebody listens. Raises RuntimeError naming the log if the process ends or time runs out first."""
+    end = time.monotonic() + seconds
+    while not is_listening(port):
+        if (process is not None and process.poll() is not None) or time.monotonic() > end:
+            raise RuntimeError(f"nothing listens on port {port}: see {log}")
+        time.sleep(0.2)
