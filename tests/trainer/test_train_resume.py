@@ -42,7 +42,7 @@ def start(folder: Path, values: dict) -> subprocess.Popen:
     path.write_text(yaml.safe_dump(values))
     env = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "trainer.train", "--config", str(path)]
-    return subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def losses(run: Path) -> dict[int, float]:
@@ -88,7 +88,7 @@ def test_a_polite_end_saves_what_was_done(stills: Path, tmp_path: Path, undistur
     run = tmp_path / "run"
     process = start(tmp_path, settings(stills, run, save_every=1000))
     wait_for_step(run, 3, process)
-    process.send_signal(signal.SIGTERM)
+    os.killpg(process.pid, signal.SIGTERM)  # as schedulers do: to the loader's workers too
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 128 + signal.SIGTERM
     done = max(losses(run))

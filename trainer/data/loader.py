@@ -162,9 +162,11 @@ def _as_is(batch: Any) -> Any:
 
 
 def _start_worker(index: int) -> None:
-    """One thread a worker; Ctrl-C is the training process's to handle, which still needs its batches to end in order."""
+    """One thread a worker. Ctrl-C and SIGTERM, which a scheduler sends to every process of a job, are the training process's
+    to handle: it still needs its batches to end in order, and then ends its workers itself."""
     import cv2
 
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
