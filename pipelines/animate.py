@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipelines.animator import Animator, read_reference
 from pipelines.command import Parser, guarded, run_command, split_beam_args
@@ -16,6 +16,7 @@ from pipelines.filters import find_filter
 from pipelines.making import ShardConfig
 from pipelines.output import Output
 from pipelines.plan import Job, check_output
+from pipelines.progress import counted, human_bytes
 from pipelines.run import RunResult, run_job
 from pipelines.runner import choose_runner
 from pipelines.sources.base import Source, SourceConfig, make_source, read_task
@@ -32,7 +33,9 @@ class AnimateConfig(ClipSettings):
     """The main job."""
 
     source: SourceConfig = Field(description="where pictures and captions come from")
-    output: str = Field(description="folder of the shards: a local path or gs://; new, empty, or begun by this job")
+    output: str = Field(
+        min_length=1, description="folder of the shards: a local path or gs://; new, empty, or begun by this job"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="what renders; auto: CUDA where a worker has it, else its CPU"
     )
@@ -46,6 +49,11 @@ class AnimateConfig(ClipSettings):
         None, ge=0.0, le=1.0, description="exit 1 if more inputs failed; null: 1.0 where pictures are fetched, else 0.05"
     )
     overwrite: bool = Field(False, description="remove what an earlier job with another config left in the output")
+
+    @field_validator("filters", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
 
     @property
     def settings(self) -> ClipSettings:
@@ -130,11 +138,13 @@ def help_text() -> str:
     """Usage, and every field with its type, unit and default."""
     rows = sorted(describe(AnimateConfig), key=lambda row: not row.strip().startswith(("source.", "output")))
     fields = "\n".join(rows)
-    return f"""usage: zoetrope animate [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run] [-- BEAM OPTIONS]
+    return f"""usage: zoetrope animate [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run] [--runner-config FILE.yaml] [-- BEAM OPTIONS]
 
 Image-caption pairs in, WebDataset clips out. Fields come from the file, then from FIELD=VALUE, in that order.
   --config FILE   a YAML file of fields; configs/animate/ holds one for each kind of source
   --dry-run       print the plan (shards, samples, bytes, first keys) and write nothing
+  --runner-config FILE.yaml
+                  where it runs: Beam options, as in configs/runners/; without it, this machine
   --              what follows goes to Beam untouched, e.g. -- --runner=FlinkRunner --flink_master=host:8081
 Running the same command again finishes what is missing. Ctrl-C stops; nothing half-written is left.
 
@@ -160,13 +170,15 @@ def dry_run(config: AnimateConfig) -> int:
     about = "" if exact else "about "
     keys, size = _look_at(first, source, job)
     estimate = (
-        f"about {size * samples / 1e9:.3g} GB ({size / 1e3:.0f} kB a sample)" if size else "unknown (no picture was read)"
+        f"about {human_bytes(size * samples)} ({human_bytes(size)} a sample)" if size else "size unknown (nothing is fetched)"
     )
-    print(f"source   {config.source.kind}: {about}{samples} inputs")
-    print(f"output   {output.uri}: {tasks} tasks, a shard each, {left} of them to be made")
-    print(f"store    {config.store}: {config.clip.frames} frames of {config.clip.hw[1]}x{config.clip.hw[0]}, {estimate}")
+    print(f"source   {config.source.kind}: {about}{counted(samples, 'input')}")
+    print(f"output   {output.uri}: {counted(tasks, 'task')} (a shard each), {left} to be made")
+    print(
+        f"store    {config.store}: {counted(config.clip.frames, 'frame')} of {config.clip.hw[1]}x{config.clip.hw[0]}, {estimate}"
+    )
     print(f"runner   {choose_runner((), config.workers).describe()}")
-    print(f"keys     {', '.join(keys)}, ...")
+    print(f"keys     {', '.join(keys)}{', ...' if samples > len(keys) else ''}")
     print("dry run: nothing was written")
     return 0
 

@@ -15,8 +15,9 @@ from importlib import metadata
 from typing import Any, NoReturn
 
 from pipelines.making import JobError
-from pipelines.progress import duration
+from pipelines.progress import counted, duration, human_bytes
 from pipelines.run import RunResult, StopRequestedError
+from pipelines.runner import read_runner_config
 from schemas.config import ConfigError
 
 STOPPED = 130
@@ -32,12 +33,18 @@ class Parser(argparse.ArgumentParser):
 
 
 def split_beam_args(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Arguments before and after ``--``."""
+    """The command's own arguments, and Beam's: those of ``--runner-config FILE``, then what stands after ``--``."""
     arguments = list(argv)
-    if "--" not in arguments:
-        return arguments, []
-    at = arguments.index("--")
-    return arguments[:at], arguments[at + 1 :]
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    own, beam_args = arguments[:at], arguments[at + 1 :]
+    for number, argument in enumerate(own):
+        name, equals, path = argument.partition("=")
+        if name == "--runner-config":
+            if not equals and number + 1 == len(own):
+                raise ConfigError("--runner-config: say which file, e.g. --runner-config configs/runners/flink.yaml")
+            path = path if equals else own[number + 1]
+            return own[:number] + own[number + (1 if equals else 2) :], [*read_runner_config(path), *beam_args]
+    return own, beam_args
 
 
 def run_command(run: Callable[[], RunResult], config: Mapping[str, Any], command: str) -> int:
@@ -75,8 +82,8 @@ def summary(result: RunResult, report: str | None) -> str:
     rate = (result.written + max(0, result.failed)) / result.seconds if result.seconds > 0 else 0.0
     failed = f"{result.failed} failed" if result.failed >= 0 else f"{-result.failed} failures fewer"  # after a retry
     lines = [
-        f"{result.output}: {totals.written} clips in {len(totals.shards)} shards ({totals.bytes / 1e6:.1f} MB), "
-        f"{totals.failed} of {totals.inputs} inputs failed"
+        f"{result.output}: {counted(totals.written, 'clip')} in {counted(len(totals.shards), 'shard')} ({human_bytes(totals.bytes)}), "
+        f"{totals.failed} of {counted(totals.inputs, 'input')} failed"
     ]
     lines += [f"  {count:>9}  {reason}" for reason, count in sorted(totals.reasons.items(), key=lambda r: (-r[1], r[0]))]
     if result.written or result.failed:

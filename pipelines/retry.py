@@ -34,7 +34,7 @@ class Kind:
     job: Callable[[Any, Sequence[str]], tuple[Job, float]]  # (config, Beam's arguments) -> job, allowed failures
 
 
-HELP = """usage: zoetrope retry OUTPUT [--reason A,B] [FIELD=VALUE ...] [-- BEAM OPTIONS]
+HELP = """usage: zoetrope retry OUTPUT [--reason A,B] [FIELD=VALUE ...] [--runner-config FILE.yaml] [-- BEAM OPTIONS]
 
 Make the failed samples of an output again, and only those. What succeeds is added as new shards; nothing that is there
 changes. A retry that was stopped goes on when the same command is run again.
@@ -42,6 +42,8 @@ changes. A retry that was stopped goes on when the same command is run again.
   FIELD=VALUE     other settings than the first run's, of those that change no byte of a sample:
                   workers, max_failure_ratio, where the source lies (source.uri, source.videos, ...) if it was moved,
                   fetch.* of pictures, limits.decode_seconds of videos; e.g. fetch.deadline=60
+  --runner-config FILE.yaml
+                  where it runs: Beam options, as in configs/runners/; without it, this machine
   --              what follows goes to Beam untouched"""
 
 

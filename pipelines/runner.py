@@ -12,8 +12,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import yaml
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineRunner
+
+from schemas.config import ConfigError
+from schemas.storage import open_uri
 
 THREADS = 8  # of one process; more wait for the GIL
 THREADS_EACH = 4  # of each process, where there are several
@@ -53,6 +57,29 @@ def choose_runner(beam_args: Sequence[str], workers: int | None) -> RunnerChoice
         options = PipelineOptions([*beam_args, *added])
     runner = _fn_api_runner(options) if name is None or name.endswith("FnApiRunner") else name
     return RunnerChoice(options, runner, True, max(1, round(cores / processes)), processes)
+
+
+def read_runner_config(path: str) -> list[str]:
+    """A YAML mapping of Beam's option names to values, as arguments.
+
+    ``runner: FlinkRunner`` gives ``--runner=FlinkRunner``, ``true`` a flag, ``false`` nothing, a list the option once an
+    entry. Raises ConfigError if the file cannot be read or is no such mapping.
+    """
+    try:
+        with open_uri(path, "r") as stream:
+            values = yaml.safe_load(stream)
+    except (OSError, ValueError, ImportError, yaml.YAMLError) as error:
+        raise ConfigError(f"--runner-config {path}: cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"--runner-config {path}: must be a mapping of Beam options, e.g. 'runner: FlinkRunner'")
+    found: list[str] = []
+    for name, value in values.items():
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict) or item is None:
+                raise ConfigError(f"--runner-config {path}: {name} must be a text, a number, true, false, or a list of them")
+            if item is not False:
+                found.append(f"--{name}" if item is True else f"--{name}={item}")
+    return found
 
 
 def available_cores() -> int:

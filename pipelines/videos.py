@@ -100,6 +100,8 @@ def help_text() -> str:
 
 Real videos with captions in, WebDataset shards of frames out. Fields come from the file, then from FIELD=VALUE, in that order.
   --config FILE   a YAML file of fields; configs/import/ holds one for each kind of annotations
+  --runner-config FILE.yaml
+                  where it runs: Beam options, as in configs/runners/; without it, this machine
   --              what follows goes to Beam untouched, e.g. -- --runner=FlinkRunner --flink_master=host:8081
 Running the same command again finishes what is missing. Ctrl-C stops; nothing half-written is left.
 
