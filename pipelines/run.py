@@ -33,6 +33,7 @@ from schemas.records import Task
 
 STOP_SECONDS = 5.0  # for workers to let go after Ctrl-C
 LOOK_SECONDS = 0.2
+LISTED_SECONDS = 30.0  # for a store's listing to tell of every record
 RECORDS_SECONDS = 10.0  # between looks at the records of workers that share no disk with us
 ERROR_MARK = re.compile(r"(?:JobError|StoppedError): (.+?)(?: \[while running|\n|\\n|$)")
 
@@ -141,12 +142,14 @@ def _make_missing(job: Job, output: Output, choice: RunnerChoice) -> _MadeNow:
     done, last = output.done(), -1
     plan = output.tmp(f"plan-{uuid.uuid4().hex}.jsonl")
     inputs, exact, places = 0, True, list[TaskAt]()
+    expected = set(done)
     with files.create(plan) as stream:
         for task, place in spool(job.tasks(), stream, plan):
             last = task.index
             if task.index not in done:
                 inputs, exact = inputs + inputs_of(task), exact and task.exact
                 places.append(place)
+                expected.add(task.index)
     if last < 0 and not job.is_retry:
         raise ConfigError("source: it holds no inputs; check its path and source.limit")
     if not job.is_retry:
@@ -165,6 +168,7 @@ def _make_missing(job: Job, output: Output, choice: RunnerChoice) -> _MadeNow:
             counters = _run_graph(places, job, spec, choice, progress, output)
         finally:
             progress.close()
+    _await_records(output, expected)
     return _MadeNow(before, (progress.throughput.bucket_seconds, tuple(progress.throughput.counts)), counters)
 
 
@@ -188,6 +192,18 @@ def _run_graph(
     if run.error is not None:
         raise job_error(run.error) from run.error
     return run.counters()
+
+
+def _await_records(output: Output, expected: set[int]) -> None:
+    """Until every record is listed: the tables are made from a listing, and a store may give one of a moment ago."""
+    end = time.monotonic() + LISTED_SECONDS
+    while missing := expected - output.done():
+        if time.monotonic() > end:
+            raise JobError(
+                f"output {output.uri}: the pipeline has ended, but {len(missing)} of its {len(expected)} tasks have no record "
+                f"(the first is {min(missing)}); run the same command again"
+            )
+        time.sleep(LOOK_SECONDS)
 
 
 class _Load(beam.DoFn):
