@@ -138,7 +138,8 @@ def help_text() -> str:
     """Usage, and every field with its type, unit and default."""
     rows = sorted(describe(AnimateConfig), key=lambda row: not row.strip().startswith(("source.", "output")))
     fields = "\n".join(rows)
-    return f"""usage: zoetrope animate [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run] [--runner-config FILE.yaml] [-- BEAM OPTIONS]
+    return f"""usage: zoetrope animate [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run]
+                        [--runner-config FILE.yaml] [-- BEAM OPTIONS]
 
 Image-caption pairs in, WebDataset clips out. Fields come from the file, then from FIELD=VALUE, in that order.
   --config FILE   a YAML file of fields; configs/animate/ holds one for each kind of source
@@ -174,9 +175,8 @@ def dry_run(config: AnimateConfig) -> int:
     )
     print(f"source   {config.source.kind}: {about}{counted(samples, 'input')}")
     print(f"output   {output.uri}: {counted(tasks, 'task')} (a shard each), {left} to be made")
-    print(
-        f"store    {config.store}: {counted(config.clip.frames, 'frame')} of {config.clip.hw[1]}x{config.clip.hw[0]}, {estimate}"
-    )
+    height, width = config.clip.hw
+    print(f"store    {config.store}: {counted(config.clip.frames, 'frame')} of {width}x{height}, {estimate}")
     print(f"runner   {choose_runner((), config.workers).describe()}")
     print(f"keys     {', '.join(keys)}{', ...' if samples > len(keys) else ''}")
     print("dry run: nothing was written")

@@ -82,7 +82,8 @@ def summary(result: RunResult, report: str | None) -> str:
     rate = (result.written + max(0, result.failed)) / result.seconds if result.seconds > 0 else 0.0
     failed = f"{result.failed} failed" if result.failed >= 0 else f"{-result.failed} failures fewer"  # after a retry
     lines = [
-        f"{result.output}: {counted(totals.written, 'clip')} in {counted(len(totals.shards), 'shard')} ({human_bytes(totals.bytes)}), "
+        f"{result.output}: {counted(totals.written, 'clip')} in {counted(len(totals.shards), 'shard')} "
+        f"({human_bytes(totals.bytes)}), "
         f"{totals.failed} of {counted(totals.inputs, 'input')} failed"
     ]
     lines += [f"  {count:>9}  {reason}" for reason, count in sorted(totals.reasons.items(), key=lambda r: (-r[1], r[0]))]

@@ -41,8 +41,8 @@ def absolute(pattern: str) -> str:
 
 
 def is_glob(pattern: str) -> bool:
-    """Whether a path has glob characters (``*``, ``**``, ``?``, ``[...]``)."""
-    return any(character in pattern for character in GLOB_CHARACTERS)
+    """Whether a path has glob characters (``*``, ``**``, ``?``, ``[...]``) and is not the name of something local."""
+    return any(character in pattern for character in GLOB_CHARACTERS) and not os.path.lexists(absolute(pattern))
 
 
 def find(pattern: str) -> list[FileInfo]:
@@ -59,6 +59,18 @@ def find(pattern: str) -> list[FileInfo]:
     except OSError as error:
         raise OSError(f"{pattern}: cannot be listed: {_one_line(error)}; check the path and your right to read it") from error
     return sorted((FileInfo(m.path, m.size_in_bytes) for m in found if not is_folder(m.path)), key=lambda f: f.path)
+
+
+def find_under(folder: str) -> list[FileInfo]:
+    """Every file in a folder and its folders, whatever characters are in its name, sorted by path; [] if there is none.
+
+    Raises as `find`.
+    """
+    folder = absolute(folder)
+    if "://" in folder:
+        return find(join(folder, "**"))
+    paths = [os.path.join(inner, name) for inner, _, names in os.walk(folder) for name in names]
+    return sorted((FileInfo(path, os.path.getsize(path)) for path in paths if os.path.isfile(path)), key=lambda f: f.path)
 
 
 def find_some(pattern: str, field: str) -> list[FileInfo]:

@@ -95,12 +95,12 @@ class Record:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Record:
-        """Read one back. Raises ValueError if it is no record."""
+        """Read one back. Raises ValueError if it is none."""
         try:
             rows = pq.read_table(io.BytesIO(data))
             meta = json.loads((rows.schema.metadata or {})[META])
         except (pa.ArrowException, KeyError, ValueError, OSError) as error:
-            raise ValueError(f"not a record: {error}") from None
+            raise ValueError(str(error)) from None
         shards = tuple(ShardRow(**row) for row in meta.pop("shards"))
         return cls(rows=rows.replace_schema_metadata(None), shards=shards, **meta)
 
@@ -147,7 +147,16 @@ class Output:
         try:
             return Record.from_bytes(files.read_bytes(path))
         except ValueError as error:
-            raise ValueError(f"{path}: {error}; remove it and run the job again: its task is made anew") from None
+            raise ValueError(_bad_record(path, error)) from None
+
+    def read_shards(self, task: int) -> tuple[ShardRow, ...]:
+        """The shards in one task's record, without its rows. Raises as `read_record`."""
+        path = self.record_path(task)
+        try:
+            meta = json.loads((pq.read_schema(io.BytesIO(files.read_bytes(path))).metadata or {})[META])
+            return tuple(ShardRow(**row) for row in meta["shards"])
+        except (pa.ArrowException, KeyError, ValueError) as error:
+            raise ValueError(_bad_record(path, error)) from None
 
     def iter_records(self) -> Iterator[Record]:
         """Every record in task order, one at a time in memory.
@@ -225,6 +234,10 @@ class Output:
             task = task_of(name)
             if task is not None and task not in done:
                 files.remove(self.path(name))
+
+
+def _bad_record(path: str, error: Exception) -> str:
+    return f"{path}: not a record: {error}; remove it and run the job again: its task is made anew"
 
 
 def shard_name(task: int, part: int | None = None) -> str:

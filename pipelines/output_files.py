@@ -156,6 +156,18 @@ def names(folder: str) -> Iterator[str]:
             yield name
 
 
+def sizes(folder: str, suffix: str) -> dict[str, int]:
+    """Bytes of the files directly in a folder whose names end so; {} if there is no such folder."""
+    if is_local(folder):
+        if not os.path.isdir(folder):
+            return {}
+        with os.scandir(folder) as entries:
+            return {entry.name: entry.stat().st_size for entry in entries if entry.name.endswith(suffix)}
+    with _as_os_error(folder):
+        found = FileSystems.match([f"{folder.rstrip('/')}/*{suffix}"])[0].metadata_list
+    return {match.path.rpartition("/")[2]: int(match.size_in_bytes) for match in found}
+
+
 def any_name(folder: str) -> str | None:
     """Some name in a folder, None if it is empty or not there."""
     if is_local(folder):

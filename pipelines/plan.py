@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import IO, Any
 
 from pipelines import output_files as files
+from pipelines.lost import forget_lost
 from pipelines.making import Maker, ShardConfig
 from pipelines.output import STATE, Output, task_of
+from pipelines.progress import counted
 from schemas.config import ConfigError
 from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
 from schemas.records import Task
@@ -92,6 +95,12 @@ def prepare_output(output: Output, job: Job, *, overwrite: bool) -> str:
     output.clean()
     if overwrite and output.is_ours():
         remove_ours(output)
+    lost = forget_lost(output)
+    if lost:
+        named = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
+        print(
+            f"zoetrope: shards of {counted(len(lost), 'task')} are gone or cut off (task {named})", file=sys.stderr, flush=True
+        )
     output.remove_strays(output.done())
     before = output.read_job() if output.is_ours() else {}
     published = str(before.get("published") or date.today().isoformat())

@@ -24,7 +24,7 @@ from pipelines.lock import OutputLock
 from pipelines.making import JobError, inputs_of, output_error
 from pipelines.output import Output
 from pipelines.plan import TABLES, Job, TaskAt, check_output, prepare_output, remove_ours, spool
-from pipelines.progress import Progress
+from pipelines.progress import Progress, counted
 from pipelines.runner import RunnerChoice, choose_runner
 from pipelines.signals import Heart, read_counts, request_stop
 from schemas.config import ConfigError
@@ -155,12 +155,13 @@ def _make_missing(job: Job, output: Output, choice: RunnerChoice) -> _MadeNow:
     if not job.is_retry:
         output.write_state("plan.json", {"tasks": last + 1})
     if not places:
-        _say("nothing to retry" if job.is_retry else f"nothing is missing: all {len(done)} tasks are done")
-        return _MadeNow(_counts_of_records(output) if done else (0, 0))
+        _say("nothing to retry" if job.is_retry else f"nothing is missing: {counted(len(done), 'task')} done")
+        return _MadeNow(_counts_before(output, done))
     files.remove(output.state("finished.json"))
-    before = _counts_of_records(output) if done else (0, 0)
-    already = f", {len(done)} tasks were done before" if done else ""
-    _say(f"{len(places)} tasks, {'' if exact else 'about '}{inputs} inputs{already}; {choice.describe()}")
+    before = _counts_before(output, done)
+    already = f", {counted(len(done), 'task')} done before" if done else ""
+    about = "" if exact else "about "
+    _say(f"{counted(len(places), 'task')}, {about}{counted(inputs, 'input')}{already}; {choice.describe()}")
     with _signals_folder(choice.is_local) as folder:
         spec = JobSpec(output.uri, job.fingerprint, job.shard, folder, job.tasks_at_once, commit_at_once=choice.is_local)
         progress = Progress(inputs, exact=exact)
@@ -327,7 +328,11 @@ def _finished(output: Output) -> Totals | None:
     return Totals(**values, shards=tuple(read_manifest(output.uri)))
 
 
-def _counts_of_records(output: Output) -> tuple[int, int]:
+def _counts_before(output: Output, done: set[int]) -> tuple[int, int]:
+    """(written, failed) of the records that are there: from the last totals if those still hold."""
+    last = output.read_state("finished.json") if done else None
+    if last is not None:
+        return last["written"], last["failed"]
     written = failed = 0
     for record in output.iter_records():
         written, failed = written + record.written, failed + record.failed

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from schemas.clip import ClipMeta
 from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE, ShardRow, iter_rows, read_manifest
 from schemas.shards import RawSample, ShardError, iter_shard
-from schemas.storage import exists, glob_uris, join, open_uri
+from schemas.storage import exists, join, list_uris, open_uri
 
 MOST_PROBLEMS_A_SHARD = 5  # further ones of the same shard are counted, not told
 
@@ -179,7 +179,7 @@ def _check_folder(output: str, rows: list[ShardRow], indexed: dict[str, tuple[in
     named = {row.shard for row in rows}
     if len(named) != len(rows):
         problems.append(f"{MANIFEST_FILE}: a shard is named twice")
-    for uri in glob_uris(join(output, "*.tar")):
+    for uri in list_uris(output, ".tar"):
         name = uri.rsplit("/", 1)[-1]
         if name not in named:
             problems.append(f"{name}: not in {MANIFEST_FILE}; run the job again to finish it, or remove the file")

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.storage import exists, glob_uris, join, open_uri
+from schemas.storage import exists, glob_uris, join, list_uris, open_uri
 
 MANIFEST = pa.schema(
     [
@@ -108,7 +108,7 @@ def expand_shards(pattern: str) -> list[str]:
     elif any(c in pattern for c in "*?["):
         uris = glob_uris(pattern)
     else:
-        uris = glob_uris(join(pattern, "*.tar"))
+        uris = list_uris(pattern, ".tar")
     if not uris:
         raise ValueError(f"shards {pattern!r}: nothing matches; give a folder, a glob such as clips/*.tar, or a brace range")
     return uris

@@ -22,6 +22,15 @@ def glob_uris(pattern: str) -> list[str]:
     return sorted(str(files.unstrip_protocol(name)) if "://" in pattern else str(name) for name in found)
 
 
+def list_uris(folder: str, suffix: str) -> list[str]:
+    """Sorted URIs of what lies directly in a folder and ends so; a folder's name may hold any character."""
+    files, path = fsspec.core.url_to_fs(folder)
+    if not files.isdir(path):
+        return []
+    names = sorted(entry.rstrip("/").rpartition("/")[2] for entry in files.ls(path, detail=False))
+    return [join(folder, name) for name in names if name.endswith(suffix)]
+
+
 def exists(uri: str) -> bool:
     """Whether a file or folder is there."""
     files, path = fsspec.core.url_to_fs(uri)

@@ -15,6 +15,7 @@ from pipelines.files import (
     absolute,
     find,
     find_some,
+    find_under,
     folder_exists,
     identity,
     is_glob,
@@ -138,7 +139,7 @@ class Pictures:
             self._folder = self._root
             self.check()
             return
-        files = find(self._root) or find(join(self._root, "**"))
+        files = find(self._root) or find_under(self._root)
         if not files:
             raise FileNotFoundError(f"{self._root}: no such file, or nothing matches; check the path")
         for file in files:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -18,6 +17,7 @@ from pipelines.files import (
     absolute,
     capped_lines,
     find,
+    find_under,
     folder_exists,
     identity,
     is_glob,
@@ -85,8 +85,8 @@ class FolderSource(Source):
 
     def _files(self) -> list[FileInfo]:
         uri = absolute(self.config.uri or "")
-        inside = [] if os.path.isfile(uri) else find(join(uri, "**"))
-        files = {file.path: file for file in (*find(uri), *inside)} if is_glob(uri) else {file.path: file for file in inside}
+        found = [*find(uri), *find(join(uri, "**"))] if is_glob(uri) else find_under(uri)
+        files = {file.path: file for file in found}
         kept = [file for path, file in sorted(files.items()) if self._counts(path)]
         if not any(_is_picture(file.path) for file in kept):
             if not is_glob(uri) and not folder_exists(uri):

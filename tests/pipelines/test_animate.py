@@ -57,7 +57,7 @@ def test_the_dry_run_tells_the_plan_and_writes_nothing(coco, tmp_path, capsys):
     assert command(coco, tmp_path / "clips", "--dry-run", "shard.max_samples=5") == 0
     out = capsys.readouterr().out
     assert "coco: 12 inputs" in out
-    assert "3 tasks, a shard each, 3 of them to be made" in out
+    assert "3 tasks (a shard each), 3 to be made" in out
     assert "coco-000000000009, " in out
     assert "kB a sample" in out
     assert not (tmp_path / "clips").exists()
