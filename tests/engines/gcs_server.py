@@ -38,7 +38,8 @@ HOP = {"connection", "transfer-encoding", "content-length", "keep-alive"}  # hea
 class Fault:
     """What goes wrong with the next `times` requests that match, after the first `skip` of them.
 
-    kind: ``503``; ``reset`` (the connection breaks in mid-upload); ``lost`` (done, but the answer is lost); ``cut`` (the
+    kind: ``503``; ``403`` (refused for good); ``reset`` (the connection breaks in mid-upload); ``lost`` (done, but the
+    answer is lost); ``cut`` (the
     answer breaks off in the middle); ``slow`` (the answer dribbles); ``stale`` (the answer given first is given again).
     """
 
@@ -99,8 +100,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._break()
             return
         body = self._body()
-        if kind == "503":
-            self._reply(503, [("content-type", "application/json")], b'{"error":{"code":503,"message":"backend error"}}')
+        if kind in ("503", "403"):
+            told = {"error": {"code": int(kind), "message": "the test refuses"}}
+            self._reply(int(kind), [("content-type", "application/json")], json.dumps(told).encode())
             return
         answer = self._forward(self.command, self.path, body)
         if fault and kind == "stale":
@@ -184,7 +186,7 @@ class Gcs:
     def objects(self, prefix: str = "") -> dict[str, bytes]:
         """gs:// URI -> content, past the proxy's faults."""
         found = {}
-        for name in self._names(prefix):
+        for name in self.names(prefix):
             path = f"/storage/v1/b/corpus/o/{urllib.parse.quote(name, safe='')}?alt=media"
             found[f"gs://corpus/{name}"] = self._get(path)
         return found
@@ -213,7 +215,7 @@ class Gcs:
         for fault in faults:
             assert fault.hits, f"no request met the fault {fault}"
 
-    def _names(self, prefix: str) -> list[str]:
+    def names(self, prefix: str) -> list[str]:
         path = f"/storage/v1/b/corpus/o?prefix={urllib.parse.quote(prefix)}"
         return [item["name"] for item in json.loads(self._get(path)).get("items", [])]
 
@@ -248,7 +250,7 @@ def run_gcs(folder: Path) -> Iterator[Gcs]:
             "GOOGLE_APPLICATION_CREDENTIALS": str(account),
             "GOOGLE_CLOUD_PROJECT": "tests",
             "NO_GCE_CHECK": "true",
-            "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",  # else gcsfs asks by gRPC, which the server does not speak, per bucket
+            "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",  # else gcsfs asks by gRPC, which is not spoken here
         }
         gcs = Gcs(proxy, env)
         gcs._get("/storage/v1/b", "POST", b'{"name":"corpus"}')
