@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import select
 import sys
 
 from zoetrope import __version__
@@ -22,10 +24,33 @@ COMMANDS = {
     "search": ("trainer.search", "search an index by text or picture, coarse to fine"),
 }
 
+STOPPED_BY_PIPE = 141  # 128 + SIGPIPE, as other commands exit
+
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one subcommand; returns its exit code (0 done, 1 done with too many failures, 2 bad usage or config)."""
-    args = sys.argv[1:] if argv is None else argv
+    """Run one subcommand; returns its exit code (0 done, 1 done with too many failures, 2 bad usage or config).
+
+    Where the reader of standard output has gone (``zoetrope motions | head -3``), the rest is not printed, and a command that
+    this stopped returns STOPPED_BY_PIPE.
+    """
+    code: int | None = None
+    try:
+        try:
+            code = _run(sys.argv[1:] if argv is None else argv)
+        except SystemExit as done:  # argparse, after --help
+            code = done.code if isinstance(done.code, int) else int(done.code is not None)
+            raise
+        finally:
+            sys.stdout.flush()  # a closed pipe shows here, not as a traceback at the interpreter's end
+    except BrokenPipeError:
+        if not _reader_is_gone():  # another pipe broke: no affair of ours
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return STOPPED_BY_PIPE if code is None else code
+    return code
+
+
+def _run(args: list[str]) -> int:
     if not args or args[0] in ("-h", "--help"):
         print(_usage())
         return 0 if args else 2
@@ -42,6 +67,16 @@ def main(argv: list[str] | None = None) -> int:
     except ConfigError as error:
         print(f"zoetrope {args[0]}: {error}", file=sys.stderr)
         return 2
+
+
+def _reader_is_gone() -> bool:
+    """Whether standard output is a pipe that nobody reads. Asked of the system: a failed write may have left no buffer."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), select.POLLOUT)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+    except OSError:  # captured: no file at all
+        return False
 
 
 def _usage() -> str:
