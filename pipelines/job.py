@@ -34,6 +34,7 @@ class JobSpec:
     shard: ShardConfig
     signals: str | None = None  # local folder of progress and stop files, None where workers share no disk with us
     tasks_at_once: int = 2  # per worker: while one task ends, the next already keeps the cores busy
+    accelerator: str | None = None  # Beam's resource hint of the make stage, e.g. type:nvidia-l4;count:1;install-nvidia-driver
     commit_at_once: bool = False  # in the make stage: only for runners that never run two attempts at a task
 
 
@@ -46,10 +47,13 @@ class MakeShards(beam.PTransform):
 
     def expand(self, tasks: beam.PCollection[Task]) -> beam.PCollection[int]:
         """Make, checkpoint, commit."""
+        make = beam.ParDo(_Make(self._maker, self._spec)).with_output_types(Attempt)
+        if self._spec.accelerator is not None:
+            make = make.with_resource_hints(accelerator=self._spec.accelerator)
         return (
             tasks
             | "Spread" >> beam.Reshuffle()
-            | "Make" >> beam.ParDo(_Make(self._maker, self._spec)).with_output_types(Attempt)
+            | "Make" >> make
             | "Checkpoint" >> beam.Reshuffle()
             | "Commit" >> beam.ParDo(_Commit(self._spec)).with_output_types(int)
         )

@@ -106,7 +106,7 @@ def start_task_manager(config: ClusterConfig, running: Running, number: int) -> 
 def status(config: ClusterConfig | None = None) -> dict[str, int]:
     """What the JobManager says: taskmanagers, slots-total, slots-available, jobs-running. Raises OSError if it is not up."""
     config = config or ClusterConfig()
-    with urllib.request.urlopen(f"http://127.0.0.1:{config.ui_port}/overview", timeout=5) as response:  # noqa: S310 - loopback
+    with urllib.request.urlopen(f"http://127.0.0.1:{config.ui_port}/overview", timeout=5) as response:
         answer: dict[str, int] = json.load(response)
     return answer
 

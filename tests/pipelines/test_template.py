@@ -1,0 +1,92 @@
+"""The job as one graph: the same bytes as `zoetrope animate`, hints where they belong, no pictures over a shuffle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.transforms.resources import AcceleratorHint
+from test_job import leftovers, shards
+
+from pipelines.output import Output
+from pipelines.runner import choose_runner
+from pipelines.template import FIELDS, build, main, parse
+from schemas.manifest import SAMPLES_FILE, iter_rows
+
+ROOT = Path(__file__).parents[2]
+L4 = "type:nvidia-l4;count:1;install-nvidia-driver"
+
+
+@pytest.fixture
+def parameters(corpora, tmp_path) -> list[str]:
+    folder = corpora["folder"][0].partition("=")[2]
+    return [
+        f"--output={tmp_path}/clips",
+        "--source_kind=folder",
+        f"--source_uri={folder}",
+        "--store=still",
+        "--overrides=clip.size=64",
+    ]
+
+
+def test_the_same_bytes_as_the_command(parameters, tmp_path):
+    from zoetrope import cli
+
+    config, accelerator, beam_args = parse([*parameters, "--region=us-central1"])
+    assert (accelerator, beam_args) == (None, ["--region=us-central1"])
+    runner = choose_runner((), 1)
+    with beam.Pipeline(runner=runner.runner, options=runner.options) as pipeline:
+        build(pipeline, config, published="2026-01-01")
+    fields = [f"{FIELDS[p[2:].partition('=')[0]]}={p.partition('=')[2]}" for p in parameters[1:4]]
+    assert cli.main(["animate", *fields, "clip.size=64", f"output={tmp_path}/command"]) == 0
+    assert shards(tmp_path / "clips")
+    assert shards(tmp_path / "clips") == shards(tmp_path / "command")
+    rows = [[*iter_rows(str(tmp_path / name), SAMPLES_FILE)] for name in ("clips", "command")]
+    assert rows[0] == rows[1]
+    assert Output(str(tmp_path / "clips")).read_state("plan.json") == {"tasks": 1}
+    assert not leftovers(tmp_path / "clips")
+
+
+def test_the_graph(parameters):
+    """GPUs for the stage that renders alone; what passes a shuffle is tasks and attempts, whose types hold no bytes."""
+    config, accelerator, _ = parse([*parameters, f"--accelerator={L4}"])
+    pipeline = beam.Pipeline()
+    build(pipeline, config, published="2026-01-01", accelerator=accelerator)
+    proto = pipeline.to_runner_api()
+    components = proto.components
+    hinted = {
+        step.unique_name
+        for step in components.transforms.values()
+        if not step.subtransforms
+        and components.environments[step.environment_id].resource_hints.get(AcceleratorHint.urn) == L4.encode()
+    }
+    assert hinted == {"Shards/Make"}
+    shuffles = [s for s in components.transforms.values() if s.spec.urn == "beam:transform:group_by_key:v1"]
+    names = {step.unique_name.rpartition("/GroupByKey")[0] for step in shuffles}
+    assert any("Spread" in name for name in names)
+    assert any("Checkpoint" in name for name in names)
+    before_make = {n for n in names if "Spread" not in n and "Checkpoint" not in n and "Count" not in n and "Config" not in n}
+    assert not before_make, "no other shuffle"
+
+
+def test_every_parameter_of_the_template_is_described_and_taken():
+    metadata = json.loads((ROOT / "docker" / "flex_template.json").read_text())
+    names = {parameter["name"] for parameter in metadata["parameters"]}
+    assert names == {*FIELDS, "config", "overrides", "accelerator"}
+    for parameter in metadata["parameters"]:
+        assert parameter["label"]
+        assert len(parameter["helpText"]) > 20
+    import re
+
+    output = next(p for p in metadata["parameters"] if p["name"] == "output")
+    assert re.fullmatch(output["regexes"][0], "gs://bucket/clips")
+    assert not re.fullmatch(output["regexes"][0], "clips/")
+
+
+def test_bad_parameters_are_one_line(capsys, tmp_path):
+    assert main([f"--output={tmp_path}/clips", "--source_kind=floder"]) == 2
+    err = capsys.readouterr().err
+    assert "folder" in err
+    assert not (tmp_path / "clips").exists()
