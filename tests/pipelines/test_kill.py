@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -25,37 +28,59 @@ def arguments(tmp_path_factory) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def whole(arguments, tmp_path_factory) -> dict[str, str]:
-    output = tmp_path_factory.mktemp("whole") / "clips"
-    assert start(arguments, output).wait() == 0
-    return shards(output)
+def fork():
+    """fork(arguments, output, log) -> the command in a process of its own, forked from one that has its imports behind it."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pipelines.animate", "pipelines.sources.coco", "preview.report", "test_kill"])
+
+    def start(arguments: list[str], output: Path, log: Path) -> BaseProcess:
+        job = context.Process(target=the_command, args=([*arguments, f"output={output}"], str(log)))
+        job.start()
+        return job
+
+    return start
 
 
-def start(arguments: list[str], output: Path) -> subprocess.Popen:
-    command = [sys.executable, "-m", "zoetrope.cli", *arguments, f"output={output}"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def the_command(arguments: list[str], log: str) -> None:
+    from zoetrope import cli
+
+    with open(log, "w") as stream:
+        os.dup2(stream.fileno(), sys.stdout.fileno())
+        os.dup2(stream.fileno(), sys.stderr.fileno())
+        sys.exit(cli.main(arguments))
 
 
-def wait_for_tasks(job: subprocess.Popen) -> None:
-    assert job.stderr is not None
-    line = job.stderr.readline()
-    assert "tasks" in line, line + job.stderr.read()
+def wait_for(log: Path, text: str, job: BaseProcess) -> None:
+    while not (log.exists() and text in log.read_text()):
+        assert job.is_alive(), log.read_text()
+        time.sleep(0.01)
 
 
-def test_kill_9_at_ten_random_moments(arguments, whole, tmp_path):
+@pytest.fixture(scope="module")
+def whole(arguments, fork, tmp_path_factory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("whole")
+    job = fork(arguments, folder / "clips", folder / "log")
+    job.join()
+    assert job.exitcode == 0, (folder / "log").read_text()
+    return shards(folder / "clips")
+
+
+def test_kill_9_at_ten_random_moments(arguments, fork, whole, tmp_path):
     output, rng = tmp_path / "clips", random.Random(5)
     for number in range(10):
-        job = start(arguments, output)
-        if number:  # the first dies while it starts
-            wait_for_tasks(job)
-        time.sleep(rng.uniform(0.0, 0.4))
+        log = tmp_path / f"log-{number}"
+        job = fork(arguments, output, log)
+        if number > 1:  # the first two die while they start and plan
+            wait_for(log, "tasks", job)
+        time.sleep(rng.uniform(0.0, 0.3))
         job.kill()
-        job.communicate()
-        for name in shards(output):
-            assert shards(output)[name] == whole[name], "no half shard under a final name"
-    last = start(arguments, output)
-    _, errors = last.communicate()
-    assert last.returncode == 0, errors
+        job.join()
+        assert job.exitcode == -signal.SIGKILL, log.read_text()
+        for name, digest in shards(output).items():
+            assert digest == whole[name], "no half shard under a final name"
+    last = fork(arguments, output, tmp_path / "log")
+    last.join()
+    assert last.exitcode == 0, (tmp_path / "log").read_text()
     assert shards(output) == whole
     assert not leftovers(output)
     records = sorted(path.name for path in (output / "_zoetrope" / "records").iterdir())
@@ -64,8 +89,11 @@ def test_kill_9_at_ten_random_moments(arguments, whole, tmp_path):
 
 def test_ctrl_c_stops_within_seconds_and_says_how_to_go_on(arguments, whole, tmp_path):
     output = tmp_path / "clips"
-    job = start([*arguments, "clip.size=224", "encode.format=png"], output)
-    wait_for_tasks(job)
+    command = [sys.executable, "-m", "zoetrope.cli", *arguments, "clip.size=224", "encode.format=png", f"output={output}"]
+    job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert job.stderr is not None
+    line = job.stderr.readline()
+    assert "tasks" in line, line + job.stderr.read()
     time.sleep(0.3)
     job.send_signal(signal.SIGINT)
     began = time.monotonic()
@@ -78,17 +106,18 @@ def test_ctrl_c_stops_within_seconds_and_says_how_to_go_on(arguments, whole, tmp
     assert len(shards(output)) < len(whole)
 
 
-def test_two_jobs_at_once_and_the_second_is_refused(arguments, tmp_path):
-    output = tmp_path / "clips"
+def test_two_jobs_at_once_and_the_second_is_refused(arguments, fork, tmp_path):
+    output, logs = tmp_path / "clips", [tmp_path / "first", tmp_path / "second"]
     arguments = [*arguments, "clip.size=224", "encode.format=png"]
-    first = start(arguments, output)
+    first = fork(arguments, output, logs[0])
     try:
-        wait_for_tasks(first)
-        second = start(arguments, output)
-        _, errors = second.communicate()
-        assert second.returncode == 2, errors
-        assert f"another job is writing there (process {first.pid} on " in errors
-        assert errors.count("\n") == 1
+        wait_for(logs[0], "tasks", first)
+        second = fork(arguments, output, logs[1])
+        second.join()
+        told = logs[1].read_text()
+        assert second.exitcode == 2, told
+        assert f"another job is writing there (process {first.pid} on " in told
+        assert told.count("\n") == 1
     finally:
         first.kill()
-        first.communicate()
+        first.join()

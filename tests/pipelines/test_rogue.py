@@ -9,6 +9,7 @@ import threading
 import time
 import zlib
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -18,6 +19,7 @@ from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, iter_rows, read_manife
 from schemas.shards import iter_shard
 from zoetrope import cli
 
+CONFIG = str(Path(__file__).parents[2] / "configs" / "animate" / "cc3m.yaml")
 GOOD = next(iter(pictures(1, long_side=320))).jpeg
 
 
@@ -126,7 +128,7 @@ def test_every_rogue_row_has_its_reason_and_the_job_ends_well(base, tmp_path, ca
     tsv.write_bytes(b"\n".join(row for row, _ in rows) + b"\n")
     output = tmp_path / "clips"
     settings = ["fetch.allow_private=true", "fetch.deadline=2", "fetch.max_bytes=3000000", "fetch.retries=0", "workers=1"]
-    code = cli.main(["animate", "--config", "configs/animate/cc3m.yaml", f"source.uri={tsv}", f"output={output}", *settings])
+    code = cli.main(["animate", "--config", CONFIG, f"source.uri={tsv}", f"output={output}", *settings])
     assert code == 0, capsys.readouterr()
     failures = list(iter_rows(str(output), FAILURES_FILE))
     assert Counter(row["reason"] for row in failures) == Counter(reason for _, reason in rows if reason)
@@ -152,7 +154,7 @@ def test_a_private_address_is_refused_unless_allowed(base, tmp_path):
     ]
     tsv.write_text("".join(f"a picture\t{url}\n" for url in urls))
     output = tmp_path / "clips"
-    code = cli.main(["animate", "--config", "configs/animate/cc3m.yaml", f"source.uri={tsv}", f"output={output}", "workers=1"])
+    code = cli.main(["animate", "--config", CONFIG, f"source.uri={tsv}", f"output={output}", "workers=1"])
     assert code == 0
     assert [row["reason"] for row in iter_rows(str(output), FAILURES_FILE)] == ["refused_address"] * len(urls)
     assert read_manifest(str(output)) == []
