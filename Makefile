@@ -45,6 +45,9 @@ flink-up: setup  ## a Flink session cluster on this machine: 1 JobManager, 2 Tas
 flink-down: setup  ## stop it
 	$(BIN)/python -m runners.flink down
 
+dataflow-dry-run: setup  ## the Dataflow job's graph, wheel and image recipe, checked without an account
+	$(BIN)/python -m runners.dataflow_dry_run
+
 # Without Go the tests of an engine are skipped, and say so.
 $(ENGINES)/fake-gcs-server:
 	@command -v go >/dev/null || { echo "no Go here: the tests will be skipped"; exit 0; } && \
