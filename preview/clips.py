@@ -7,7 +7,10 @@ import io
 import numpy as np
 from PIL import Image
 
+from preview.animation import encode_webp, shrink, thin
 from schemas.shards import RawSample, ShardError
+
+SCREEN_SIDE, SCREEN_FRAMES = 320, 48  # of a clip as pages show it, at most
 
 
 def load_frames(sample: RawSample) -> tuple[np.ndarray, float]:
@@ -31,6 +34,13 @@ def load_frames(sample: RawSample) -> tuple[np.ndarray, float]:
         return np.stack(frames), meta.fps
     except (KeyError, StopIteration, OSError, ValueError) as error:
         raise ShardError(f"{sample.shard}: {sample.key}: the {meta.store} cannot be shown: {error}") from None
+
+
+def screen_webp(frames_THWC: np.ndarray, fps: float, *, still: bool = False) -> bytes:
+    """Frames as a page shows them: a looping WebP of at most SCREEN_SIDE pixels and SCREEN_FRAMES, or the first frame alone."""
+    chosen = frames_THWC[:1] if still else frames_THWC
+    frames, fps = thin(shrink(chosen, longest=SCREEN_SIDE), fps, most=SCREEN_FRAMES)
+    return encode_webp(frames, fps=fps, quality=75, method=0)
 
 
 def _decode(data: bytes) -> np.ndarray:

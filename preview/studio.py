@@ -15,7 +15,7 @@ from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE
 from schemas.storage import exists, join
 
 if TYPE_CHECKING:
-    from preview.studio_app import Searcher
+    from preview.studio_search import Searcher
 
 DEFAULT_PORT = 7865
 
@@ -30,21 +30,21 @@ def main(argv: list[str]) -> int:
     parser = _Parser(
         prog="zoetrope studio",
         description="Look at camera motions on pictures, and at the clips of an output, in a web page on this machine.",
-        epilog="examples: zoetrope studio photos/; zoetrope studio clips/; zoetrope studio photos/ gs://bucket/clips",
+        epilog="examples: zoetrope studio photos/; zoetrope studio clips/; zoetrope studio photos/ gs://bucket/clips; "
+        "zoetrope studio clips/ --index index/",
     )
     parser.add_argument("paths", nargs="*", metavar="PICTURES | OUTPUT", help="pictures, folders of them, and output folders")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"default {DEFAULT_PORT}; 0 = any that is free")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine alone)")
+    parser.add_argument("--index", metavar="DIR", help="an index made by `zoetrope index`: adds a tab that searches it by text")
     args = parser.parse_args(argv)
-    return studio(args.paths, port=args.port, host=args.host)
+    return studio(args.paths, port=args.port, host=args.host, index=args.index)
 
 
-def studio(
-    paths: Sequence[str] = (), *, port: int = DEFAULT_PORT, host: str = "127.0.0.1", searcher: Searcher | None = None
-) -> int:
+def studio(paths: Sequence[str] = (), *, port: int = DEFAULT_PORT, host: str = "127.0.0.1", index: str | None = None) -> int:
     """Serve the page until interrupted (returns 130). `paths` are pictures, folders of pictures, and outputs, local or URIs.
 
-    `searcher` answers the Search tab, which is hidden without one.
+    `index` is a folder made by `zoetrope index`: what the Search tab searches, which is hidden without one.
     There is no password: on another `host` than this machine, whoever reaches the port sees the pictures and outputs.
     Raises ConfigError (one line) for a path that is neither, and for a port that cannot be had.
     """
@@ -56,10 +56,18 @@ def studio(
 
         outputs = [path for path in paths if _is_output(path)]
         pictures = [path for path in paths if path not in outputs]
-        app = make_app(Studio(PictureBook(pictures), [OutputView(uri) for uri in outputs], searcher, host))
+        app = make_app(Studio(PictureBook(pictures), [OutputView(uri) for uri in outputs], _searcher(index), host))
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_serve(app, listener))
     return 130
+
+
+def _searcher(index: str | None) -> Searcher | None:
+    if index is None:
+        return None
+    from preview.studio_search import IndexSearcher  # loads the trainer: for this alone
+
+    return IndexSearcher(index)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import ipaddress
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from aiohttp import web
 
 from preview import studio_motions as motions
 from preview.studio_pictures import MAX_UPLOAD, PictureBook, UnknownPictureError
+from preview.studio_search import Searcher
 from preview.studio_shards import OutputView, Query
 from schemas.config import ConfigError
 from schemas.shards import ShardError
@@ -32,6 +33,7 @@ ASSETS = {
     "player.js": "text/javascript",
     "shards.js": "text/javascript",
     "search.js": "text/javascript",
+    "sample.js": "text/javascript",
     "dom.js": "text/javascript",
 }
 HEADERS = {
@@ -42,23 +44,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-
-
-@dataclass(frozen=True)
-class Found:
-    """One search result."""
-
-    key: str
-    caption: str
-    score: float
-    clip: bytes  # a looping WebP
-
-
-class Searcher(Protocol):
-    """What the Search tab needs; `trainer` provides it."""
-
-    def __call__(self, text: str, count: int) -> tuple[Sequence[Found], Sequence[Found]]:
-        """Results for a text: coarse, and re-ranked; best first. Raises ValueError for a text that cannot be searched."""
 
 
 @dataclass
@@ -98,7 +83,7 @@ def _routes(studio: Studio) -> list[tuple[str, str, Handler]]:
         ("GET", "/api/state", _state(studio)),
         *_motion_routes(studio),
         *_shard_routes(studio),
-        ("GET", "/api/search", _search(studio)),
+        *_search_routes(studio),
     ]
 
 
@@ -169,8 +154,8 @@ def _shard_routes(studio: Studio) -> list[tuple[str, str, Handler]]:
 
     async def clip(request: web.Request) -> web.Response:
         output = studio.output(request)
-        make = output.still if request.query.get("still") == "1" else output.clip
-        return _webp(await studio.work(make, _number(request, "position", 0, 2**53)))
+        make = partial(output.clip, _number(request, "position", 0, 2**53), still=request.query.get("still") == "1")
+        return _webp(await studio.work(make))
 
     async def details(request: web.Request) -> web.Response:
         return _json(await studio.work(studio.output(request).details, _number(request, "position", 0, 2**53)))
@@ -184,17 +169,23 @@ def _shard_routes(studio: Studio) -> list[tuple[str, str, Handler]]:
     ]
 
 
-def _search(studio: Studio) -> Handler:
-    async def handle(request: web.Request) -> web.Response:
+def _search_routes(studio: Studio) -> list[tuple[str, str, Handler]]:
+    def searcher() -> Searcher:
         if studio.searcher is None:
-            raise ConfigError("no index is open, so there is nothing to search")
+            raise ConfigError("no index is open; start the studio with --index DIR")
+        return studio.searcher
+
+    async def find(request: web.Request) -> web.Response:
         text, count = request.query.get("text", "")[:1000], _number(request, "count", 1, 50, default=12)
         if not text.strip():
             raise ConfigError("type a text to search for")
-        coarse, fine = await studio.work(studio.searcher, text, count)
-        return _json({"coarse": _plain_results(coarse), "reranked": _plain_results(fine)})
+        return _json((await studio.work(searcher().find, text, count)).to_plain())
 
-    return handle
+    async def clip(request: web.Request) -> web.Response:
+        make = partial(searcher().clip, request.match_info["id"], still=request.query.get("still") == "1")
+        return _webp(await studio.work(make))
+
+    return [("GET", "/api/search", find), ("GET", "/api/search/{id}/clip", clip)]
 
 
 def _guard(host: str) -> Any:
@@ -280,8 +271,3 @@ def _number(request: web.Request, name: str, low: int, high: int, *, default: in
     if not low <= value <= high:
         raise ConfigError(f"{name} = {(text or '')[:40]!r}: it must be a whole number, {low} to {high}")
     return value
-
-
-def _plain_results(found: Sequence[Found]) -> list[dict[str, Any]]:
-    clips = [base64.b64encode(one.clip).decode("ascii") for one in found]
-    return [{"key": f.key, "caption": f.caption[:2000], "score": f.score, "clip": c} for f, c in zip(found, clips, strict=True)]

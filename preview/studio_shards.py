@@ -18,8 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from preview.animation import encode_webp, shrink, thin
-from preview.clips import load_frames
+from preview.clips import load_frames, screen_webp
 from preview.page import TITLES, bars
 from preview.shard_access import ShardAccess
 from preview.summary import Summary, summarise
@@ -30,7 +29,6 @@ from schemas.storage import exists, join, open_uri
 
 PAGE_MOST = 100  # rows
 TEXT_MOST = 2000  # characters of a caption sent to the page
-CLIP_SIDE, CLIP_FRAMES = 320, 48  # of a clip as shown, at most
 SHARD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.tar")
 
 
@@ -105,26 +103,16 @@ class OutputView:
                 self._matches.popitem(last=False)
         return positions
 
-    def clip(self, position: int) -> bytes:
-        """The moving clip of the row at a position in the table, as a looping WebP of at most CLIP_SIDE pixels."""
-        frames, fps = self._frames(position)
-        frames, fps = thin(shrink(frames, longest=CLIP_SIDE), fps, most=CLIP_FRAMES)
-        return encode_webp(frames, fps=fps, quality=75, method=0)
-
-    def still(self, position: int) -> bytes:
-        """Its first frame, as a WebP that does not move."""
-        frames, fps = self._frames(position)
-        return encode_webp(shrink(frames[:1], longest=CLIP_SIDE), fps=fps, quality=75, method=0)
+    def clip(self, position: int, *, still: bool = False) -> bytes:
+        """The moving clip of the row at a position in the table, or its first frame, as WebP."""
+        row = self._row(position)
+        return screen_webp(*load_frames(self.access.read(self._shard(row["shard"]), row["key"])), still=still)
 
     def details(self, position: int) -> dict[str, Any]:
         """KEY.json of the row at a position, with its quads and captions."""
         row = self._row(position)
         meta = asdict(self.access.read(self._shard(row["shard"]), row["key"]).meta())
         return {**meta, "shard": row["shard"], "position": position}
-
-    def _frames(self, position: int) -> tuple[np.ndarray, float]:
-        row = self._row(position)
-        return load_frames(self.access.read(self._shard(row["shard"]), row["key"]))
 
     def _row(self, position: int) -> dict[str, Any]:
         if not 0 <= position < self.rows:

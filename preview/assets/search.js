@@ -1,20 +1,39 @@
 // The Search tab: a text, and the clips it finds, coarse beside re-ranked.
 
-import { $, api, h, latest, number } from "./dom.js";
+import { $, api, calm, h, latest, say } from "./dom.js";
+import { showSample, unreadable } from "./sample.js";
 
 export function startSearch(state) {
   $("tab-search").hidden = !state.search;
-  $("search-note").textContent = state.search ? "" : "No index is open.";
   $("find").addEventListener("submit", (event) => { event.preventDefault(); find($("text").value); });
 }
 
 const find = latest(async (signal, text) => {
-  const values = await api(`/api/search?${new URLSearchParams({ text })}`, { signal });
-  $("coarse").replaceChildren(...values.coarse.map(card));
-  $("fine").replaceChildren(...values.reranked.map(card));
+  if (!text.trim()) return say("Type a text to search for.");
+  $("search-note").textContent = "Searching…";
+  $("results").classList.add("busy");
+  try {
+    const { coarse, reranked } = await api(`/api/search?${new URLSearchParams({ text })}`, { signal });
+    $("results").hidden = false;
+    $("coarse").replaceChildren(...coarse.map((found, place) => card(found, place + 1, `cosine ${found.cosine.toFixed(4)}`)));
+    $("fine").replaceChildren(...(reranked ?? []).map((found, place) => card(found, place + 1, `match ${found.match.toFixed(2)} · ${moved(found.coarse_rank, place + 1)}`)));
+    $("fine-box").hidden = !reranked;
+    $("search-note").textContent = coarse.length ? (reranked ? "" : "This index has no re-ranker: the dual encoder's order alone.") : "The index holds no clips.";
+  } catch (error) {
+    if (!signal.aborted) $("search-note").textContent = "";
+    throw error;
+  } finally {
+    if (!signal.aborted) $("results").classList.remove("busy");
+  }
 });
 
-function card(found, index) {
-  return h("div", { class: "card" }, h("img", { alt: "", src: `data:image/webp;base64,${found.clip}` }),
-    h("span", { class: "caption" }, `${index + 1}. ${found.caption}`), h("span", { class: "soft" }, `${number(found.score)} · ${found.key}`));
+const moved = (before, now) => (before === now ? `also ${before}. before` : `${before}. before ${before > now ? "▲" : "▼"}`);
+
+function card(found, place, score) {
+  const caption = found.captions[0] ?? "";
+  const { id, ...values } = found;
+  const clip = `/api/search/${id}/clip${calm ? "?still=1" : ""}`;
+  return h("button", { class: "card", onclick: () => showSample({ key: found.key, caption, clip, values }) },
+    h("img", { alt: "", loading: "lazy", src: clip, onerror: unreadable }),
+    h("span", { class: "caption" }, `${place}. ${caption}`), h("span", { class: "soft" }, score), h("span", { class: "soft" }, found.key));
 }

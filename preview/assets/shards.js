@@ -1,6 +1,7 @@
 // The Shards tab: filter, page, look closer; failures and histograms.
 
 import { $, api, calm, count, h, latest, number } from "./dom.js";
+import { showSample, unreadable } from "./sample.js";
 
 const PER_PAGE = 24;
 let outputs = [];
@@ -84,20 +85,16 @@ const source = (position) => `${base()}/clip?position=${position}${calm ? "&stil
 
 function card(row) {
   return h("button", { class: "card", onclick: () => look(row) },
-    h("img", { alt: "", loading: "lazy", src: source(row.position), onerror: (event) => event.target.replaceWith(h("span", { class: "soft" }, "This clip cannot be read; zoetrope validate says why.")) }),
+    h("img", { alt: "", loading: "lazy", src: source(row.position), onerror: unreadable }),
     h("span", { class: "caption" }, row.caption),
     h("span", { class: "soft" }, `${row.motion || "video"} · ${row.key}`));
 }
 
 const look = latest(async (signal, row) => {
-  const values = await api(`${base()}/details?position=${row.position}`, { signal });
-  const shown = { ...values, quads: values.quads.length ? `${values.quads.length} views, first ${quad(values.quads[0])}, last ${quad(values.quads.at(-1))}` : "none" };
-  const rows = Object.entries(shown).filter(([, value]) => value !== "" && value !== null && !(Array.isArray(value) && !value.length)).map(([name, value]) =>
-    h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, typeof value === "object" ? JSON.stringify(value) : String(value))));
-  const dialog = $("sample");
-  dialog.replaceChildren(h("div", { class: "row" }, h("h2", { id: "sample-title" }, row.key), h("button", { onclick: () => dialog.close(), autofocus: true }, "Close")),
-    h("div", { class: "body" }, h("div", {}, h("img", { alt: row.caption, src: source(row.position) }), h("p", {}, row.caption)), h("table", {}, h("tbody", {}, rows))));
-  dialog.showModal();
+  const { caption, ...values } = await api(`${base()}/details?position=${row.position}`, { signal });
+  const { quads } = values;
+  values.quads = quads.length ? `${quads.length} views, first ${quad(quads[0])}, last ${quad(quads.at(-1))}` : "none";
+  showSample({ key: row.key, caption, clip: source(row.position), values });
 });
 
 const quad = (points) => points.map((point) => `(${point.map((value) => number(value)).join(", ")})`).join(" ");

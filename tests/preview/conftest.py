@@ -81,7 +81,7 @@ def output(tmp_path):
     return build_output(tmp_path / "clips", failures=failures)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_output():
     """`build_output`, for tests that need an output of their own kind."""
     return build_output

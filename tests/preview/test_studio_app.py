@@ -9,7 +9,7 @@ import yaml
 from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
-from preview.studio_app import Found, Studio, make_app
+from preview.studio_app import Studio, make_app
 from preview.studio_motions import only
 from preview.studio_pictures import MAX_UPLOAD, PictureBook
 from preview.studio_shards import OutputView
@@ -260,15 +260,11 @@ def test_a_folder_that_is_no_output_is_refused(tmp_path):
         OutputView(str(tmp_path))
 
 
-def test_search_shows_coarse_beside_reranked():
-    def searcher(text, count):
-        found = [Found(f"k{i}", f"{text} {i}", 1 - i / 10, b"webp") for i in range(count)]
-        return found, found[::-1]
-
-    answer = json.loads(get(Studio(PictureBook(), searcher=searcher), "/api/search?text=a+dog&count=3")[1])
-    assert [r["key"] for r in answer["coarse"]] == ["k0", "k1", "k2"]
-    assert [r["key"] for r in answer["reranked"]] == ["k2", "k1", "k0"]
-    assert get(Studio(PictureBook()), "/api/search?text=a")[0] == 400
+def test_without_an_index_there_is_nothing_to_search():
+    studio = Studio(PictureBook())
+    assert json.loads(get(studio, "/api/state")[1])["search"] is False
+    assert get(studio, "/api/search?text=a")[0] == 400
+    assert get(studio, "/api/search/0/clip")[0] == 400
 
 
 def test_several_visitors_at_a_time(pictures):

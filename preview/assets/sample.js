@@ -1,0 +1,18 @@
+// A closer look at one clip: larger, with everything that is known of it.
+
+import { $, h } from "./dom.js";
+
+export function showSample({ key, caption, clip, values }) {
+  const dialog = $("sample");
+  const empty = (value) => value === "" || value === null || (Array.isArray(value) && !value.length);
+  const rows = Object.entries(values).filter(([, value]) => !empty(value)).map(([name, value]) =>
+    h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, typeof value === "object" ? JSON.stringify(value) : String(value))));
+  dialog.replaceChildren(
+    h("div", { class: "row" }, h("h2", { id: "sample-title" }, key), h("button", { onclick: () => dialog.close(), autofocus: true }, "Close")),
+    h("div", { class: "body" }, h("div", {}, h("img", { alt: caption, src: clip }), h("p", {}, caption)), h("table", {}, h("tbody", {}, rows))));
+  dialog.showModal();
+}
+
+export function unreadable(event) {
+  event.target.replaceWith(h("span", { class: "soft missing" }, "This clip cannot be read; zoetrope validate says why."));
+}

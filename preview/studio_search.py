@@ -1,0 +1,116 @@
+"""The studio's search: an index opened in the background, what a text finds in it, and the clips by their keys."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol
+
+from preview.clips import load_frames, screen_webp
+from preview.shard_access import ShardAccess
+from schemas.config import ConfigError
+
+if TYPE_CHECKING:
+    from trainer.search import Hit, SearchIndex
+
+MOST_FOUND = 10_000  # clips that the page may still ask for; the oldest are forgotten first
+CAPTIONS_MOST, TEXT_MOST = 20, 2000  # captions of a clip, characters of each, that the page gets
+
+
+@dataclass(frozen=True)
+class Found:
+    """One search result."""
+
+    id: str  # what the page asks for the clip by
+    key: str
+    shard: str  # its file's name, without the folder
+    captions: tuple[str, ...]
+    cosine: float  # of text and clip, -1 to 1
+    coarse_rank: int  # from 1
+    match: float | None = None  # the re-ranker's logit; None where it did not look
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a text finds, best first."""
+
+    coarse: Sequence[Found]
+    reranked: Sequence[Found] | None  # None where the index cannot re-rank
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON values."""
+        fine = None if self.reranked is None else [asdict(found) for found in self.reranked]
+        return {"coarse": [asdict(found) for found in self.coarse], "reranked": fine}
+
+
+class Searcher(Protocol):
+    """What the Search tab asks, from several threads."""
+
+    def find(self, text: str, count: int) -> Results:
+        """The best `count` clips for a text. Raises ValueError for a text or an index that cannot be searched."""
+
+    def clip(self, id: str, *, still: bool) -> bytes:
+        """A clip that was found lately, as a looping WebP, or its first frame. Raises ConfigError for any other id."""
+
+
+class IndexSearcher:
+    """Searches an index made by `zoetrope index`.
+
+    The model takes seconds to load, so that happens on a thread while the page is served already. A clip is read from its
+    shard by key, and only one that was found can be asked for: no request names a file.
+    """
+
+    def __init__(self, folder: str) -> None:
+        """Begin to open the index. Raises ConfigError at once if the folder is none."""
+        from trainer.index_store import read_info
+
+        if read_info(Path(folder)) is None:
+            raise ConfigError(f"--index {folder}: no index there; make one with `zoetrope index CHECKPOINT SHARDS -o {folder}`")
+        self._access = ShardAccess()
+        self._found: OrderedDict[str, tuple[str, str]] = OrderedDict()  # id -> shard, key
+        self._lock = Lock()
+        opener = ThreadPoolExecutor(1, thread_name_prefix="index")
+        self._index: Future[SearchIndex] = opener.submit(_open, folder)
+        opener.shutdown(wait=False)
+
+    def find(self, text: str, count: int) -> Results:
+        """As `Searcher.find`. Waits for the index to be open."""
+        index = self._index.result()
+        coarse = index.search(text, top=count, rerank=False)
+        fine = index.search(text, top=count) if index.can_rerank else None
+        return Results(self._remember(coarse), None if fine is None else self._remember(fine))
+
+    def clip(self, id: str, *, still: bool) -> bytes:
+        """As `Searcher.clip`. Raises ShardError or OSError if the shard is not what it was when it was indexed."""
+        with self._lock:
+            place = self._found.get(id)
+        if place is None:
+            raise ConfigError("this clip was not found lately; search again")
+        return screen_webp(*load_frames(self._access.read(*place)), still=still)
+
+    def _remember(self, hits: Sequence[Hit]) -> list[Found]:
+        found = [_found(hit) for hit in hits]
+        with self._lock:
+            for one, hit in zip(found, hits, strict=True):
+                self._found[one.id] = (hit.shard, hit.key)
+                self._found.move_to_end(one.id)
+            while len(self._found) > MOST_FOUND:
+                self._found.popitem(last=False)
+        return found
+
+
+def _open(folder: str) -> SearchIndex:
+    from trainer.search import open_index
+
+    return open_index(folder)
+
+
+def _found(hit: Hit) -> Found:
+    id = hashlib.blake2b(f"{hit.shard}\0{hit.key}".encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+    captions = tuple(caption[:TEXT_MOST] for caption in hit.captions[:CAPTIONS_MOST])
+    return Found(id, hit.key, hit.shard.rpartition("/")[2], captions, hit.coarse, hit.coarse_rank, hit.match)
