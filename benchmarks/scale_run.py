@@ -1,0 +1,95 @@
+"""The machinery at size, on samples of a few hundred bytes: does planning, committing, finishing, validating stay linear?
+
+    python -m benchmarks.scale_run 100 200 400         tasks of 1,000 samples each; JSON into benchmarks/results/
+
+Every size runs in a process of its own, so that its peak memory is its own.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.making import Made, ShardConfig, StageTimes
+from pipelines.output import Output
+from pipelines.plan import Job
+from pipelines.run import run_job
+from pipelines.validate import validate
+from schemas.records import Failure, Task
+
+RESULTS = Path(__file__).parent / "results" / "scale_run.json"
+SAMPLES = 1000  # in a task
+META = (
+    b'{"format":1,"key":"%s","caption":"a dot","captions":["a dot"],"source":"tiny","original_width":8,"original_height":8,'
+    b'"sha256":"","kind":"animated","store":"still","frames":1,"fps":8,"width":8,"height":8,"motion":"static",'
+    b'"motion_parameters":{},"seed":0,"quads":[[[0,0],[1,0],[1,1],[0,1]]],"device":"cpu","version":"0"}'
+)
+ROW = {"caption": "a dot", "motion": "static", "frames": 1, "width": 8, "height": 8, "original_width": 8}
+ROW |= {"original_height": 8, "zoom": 1.0, "source": "tiny", "url": None, "image_id": None}
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A maker without pictures."""
+
+    def setup(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
+        for number in range(task.index * SAMPLES, (task.index + 1) * SAMPLES):
+            key = f"tiny-{number:08d}"
+            yield Made(key, {"jpg": b"picture", "txt": b"a dot", "json": META % key.encode()}, ROW)
+
+
+def run_one(tasks: int) -> dict[str, float]:
+    """One size, here and now: seconds of the job and of validation, peak memory in MB."""
+    with tempfile.TemporaryDirectory() as folder:
+        job = Job(
+            "animate", {"store": "still", "source": {"kind": "tiny"}}, {"tasks": tasks},
+            lambda: (Task(index, SAMPLES, {}) for index in range(tasks)), Tiny(), ShardConfig(),
+        )  # fmt: skip
+        start = time.perf_counter()
+        result = run_job(job, Output(f"{folder}/clips"), workers=1, overwrite=False, max_failure_ratio=0.0)
+        made = time.perf_counter() - start
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        start = time.perf_counter()
+        checked = validate(f"{folder}/clips", decode=False, workers=1)
+        assert checked.ok, checked.problems[:3]
+        assert result.totals.written == tasks * SAMPLES == checked.samples
+        return {
+            "samples": tasks * SAMPLES,
+            "job_seconds": round(made, 2),
+            "validate_seconds": round(time.perf_counter() - start, 2),
+            "peak_mb_job": round(peak, 1),
+        }
+
+
+def main(argv: list[str]) -> int:
+    """Run every size in a process of its own, and keep the results."""
+    if argv[:1] == ["--one"]:
+        print(json.dumps(run_one(int(argv[1]))))
+        return 0
+    rows = []
+    for tasks in argv or ["50", "100", "200"]:
+        done = subprocess.run([sys.executable, "-m", "benchmarks.scale_run", "--one", tasks], capture_output=True, text=True)
+        if done.returncode:
+            print(done.stderr[-2000:], file=sys.stderr)
+            return 1
+        rows.append(json.loads(done.stdout.splitlines()[-1]))
+        print(rows[-1], flush=True)
+    RESULTS.write_text(json.dumps({"benchmark": "scale_run", "rows": rows}, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
