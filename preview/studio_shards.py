@@ -28,6 +28,7 @@ from schemas.shards import ShardError
 from schemas.storage import exists, join, open_uri
 
 PAGE_MOST = 100  # rows
+PLACES_KEPT = 5000  # rows whose place is remembered
 TEXT_MOST = 2000  # characters of a caption sent to the page
 SHARD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.tar")
 
@@ -47,6 +48,7 @@ class OutputView:
 
     uri: str
     access: ShardAccess = field(default_factory=ShardAccess)
+    _places: OrderedDict[int, tuple[str, str]] = field(default_factory=OrderedDict)  # position -> shard, key of rows shown
     _matches: OrderedDict[Query, np.ndarray] = field(default_factory=OrderedDict)
     _lock: Any = field(default_factory=Lock)
 
@@ -85,6 +87,10 @@ class OutputView:
         positions = self.match(query)
         chosen = positions[max(0, start) : max(0, start) + min(max(1, count), PAGE_MOST)]
         rows = self._take(chosen)
+        with self._lock:  # their clips are asked for next: no need to read the table again for each
+            self._places.update({row["position"]: (row["shard"], row["key"]) for row in rows})
+            while len(self._places) > PLACES_KEPT:
+                self._places.popitem(last=False)
         for row in rows:
             row["caption"] = (row["caption"] or "")[:TEXT_MOST]
             row["url"] = (row["url"] or "")[:TEXT_MOST]
@@ -105,19 +111,24 @@ class OutputView:
 
     def clip(self, position: int, *, still: bool = False) -> bytes:
         """The moving clip of the row at a position in the table, or its first frame, as WebP."""
-        row = self._row(position)
-        return screen_webp(*load_frames(self.access.read(self._shard(row["shard"]), row["key"])), still=still)
+        shard, key = self._place(position)
+        return screen_webp(*load_frames(self.access.read(self._shard(shard), key)), still=still)
 
     def details(self, position: int) -> dict[str, Any]:
         """KEY.json of the row at a position, with its quads and captions."""
-        row = self._row(position)
-        meta = asdict(self.access.read(self._shard(row["shard"]), row["key"]).meta())
-        return {**meta, "shard": row["shard"], "position": position}
+        shard, key = self._place(position)
+        return {**asdict(self.access.read(self._shard(shard), key).meta()), "shard": shard, "position": position}
 
-    def _row(self, position: int) -> dict[str, Any]:
+    def _place(self, position: int) -> tuple[str, str]:
+        """Shard and key of the row at a position."""
+        with self._lock:
+            known = self._places.get(position)
+        if known is not None:
+            return known
         if not 0 <= position < self.rows:
             raise ShardError(f"{self.uri}: has no sample {position}; it has {self.rows}")
-        return self._take(np.array([position]))[0]
+        row = self._take(np.array([position]))[0]
+        return row["shard"], row["key"]
 
     def _shard(self, name: str) -> str:
         """Where a shard lies. Table and folder may come from anyone, so neither names nor links may lead out of it."""

@@ -30,7 +30,7 @@ export function startMotions(state) {
   state.pictures.forEach(addPicture);
   for (const motion of motions.values()) {
     const tile = h("button", { "aria-pressed": "false", title: motion.help, "data-motion": motion.name, onclick: () => pickMotion(motion.name) },
-      h("img", { alt: "", width: 128, height: 128 }), h("span", {}, motion.name));
+      h("img", { alt: "", width: 128, height: 128 }), h("span", {}, breakable(motion.name)));
     $("gallery").append(tile);
   }
   $("settings").append(...SETTINGS.map(settingRow));
@@ -75,6 +75,9 @@ function pickPicture(id) {
   if (chosen.parts.length) changed();
   else pickMotion("zoom_in");
 }
+
+// Long names may break after an underscore or a plus, not in the middle of a word.
+const breakable = (name) => name.split(/(?<=[_+])/).flatMap((part) => [part, h("wbr")]);
 
 function press(container, name, value) {
   for (const button of $(container).children) button.setAttribute("aria-pressed", String(button.dataset[name] === value));
@@ -274,7 +277,7 @@ function showFrame(index) {
 function showDraws(draws) {
   $("draws").replaceChildren(...draws.map(({ seed, motion, clip: webp }) => h("button",
     { title: `seed ${seed}`, onclick: () => { $("s-seed").value = seed; changed(); } },
-    h("img", { alt: "", src: `data:image/webp;base64,${webp}` }), h("span", {}, `${motion}, seed ${seed}`))));
+    h("img", { alt: "", src: `data:image/webp;base64,${webp}` }), h("span", {}, breakable(motion), `, seed ${seed}`))));
 }
 
 async function copyConfig() {

@@ -16,7 +16,7 @@ const find = latest(async (signal, text) => {
     const { coarse, reranked } = await api(`/api/search?${new URLSearchParams({ text })}`, { signal });
     $("results").hidden = false;
     $("coarse").replaceChildren(...coarse.map((found, place) => card(found, place + 1, `cosine ${found.cosine.toFixed(4)}`)));
-    $("fine").replaceChildren(...(reranked ?? []).map((found, place) => card(found, place + 1, `match ${found.match.toFixed(2)} · ${moved(found.coarse_rank, place + 1)}`)));
+    $("fine").replaceChildren(...(reranked ?? []).map((found, place) => card(found, place + 1, `match ${found.match.toFixed(2)} · was ${found.coarse_rank}${found.coarse_rank > place + 1 ? " ▲" : found.coarse_rank < place + 1 ? " ▼" : ""}`)));
     $("fine-box").hidden = !reranked;
     $("search-note").textContent = coarse.length ? (reranked ? "" : "This index has no re-ranker: the dual encoder's order alone.") : "The index holds no clips.";
   } catch (error) {
@@ -27,11 +27,9 @@ const find = latest(async (signal, text) => {
   }
 });
 
-const moved = (before, now) => (before === now ? `also ${before}. before` : `${before}. before ${before > now ? "▲" : "▼"}`);
-
 function card(found, place, score) {
   const caption = found.captions[0] ?? "";
-  const { id, ...values } = found;
+  const { id, ...values } = { ...found, cosine: found.cosine.toFixed(4), match: found.match?.toFixed(4) ?? null };
   const clip = `/api/search/${id}/clip${calm ? "?still=1" : ""}`;
   return h("button", { class: "card", onclick: () => showSample({ key: found.key, caption, clip, values }) },
     h("img", { alt: "", loading: "lazy", src: clip, onerror: unreadable }),

@@ -6,6 +6,7 @@ import { startSearch } from "./search.js";
 import { startShards } from "./shards.js";
 
 const names = ["motions", "shards", "search"];
+const offered = () => names.filter((name) => !$(`tab-${name}`).hidden);
 
 function show(name, focus) {
   for (const other of names) {
@@ -22,8 +23,12 @@ function show(name, focus) {
 for (const name of names) {
   $(`tab-${name}`).addEventListener("click", () => show(name));
   $(`tab-${name}`).addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step) show(names[(names.indexOf(name) + step + names.length) % names.length], true);
+    const here = offered();
+    const at = here.indexOf(name);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1 + here.length, Home: 0, End: here.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    show(here[to % here.length], true);
   });
 }
 
@@ -33,7 +38,7 @@ try {
   startShards(state);
   startSearch(state);
   const asked = location.hash.slice(1);
-  show(names.includes(asked) ? asked : state.pictures.length || !state.outputs.length ? "motions" : "shards");
+  show(offered().includes(asked) ? asked : state.pictures.length || !state.outputs.length ? "motions" : "shards");
 } catch (error) {
   say(error.message);
 }

@@ -169,6 +169,30 @@ def test_shards_filter_page_and_hostile_captions(serve, page, tmp_path, make_out
     assert not page.problems
 
 
+def test_search_coarse_beside_reranked(serve, page, tmp_path, make_output, tiny_index):
+    captions = [EVIL, *(f"plain {i}" for i in range(11))]
+    output = make_output(tmp_path / "clips", captions)
+    page.goto(serve("--index", tiny_index(output)))
+    page.click("#tab-search")
+    page.fill("#text", "a picture of something")
+    page.keyboard.press("Enter")
+    until(page, "document.querySelectorAll('#coarse .card').length === 12")
+    keys = "[...document.querySelectorAll('{} .card > :last-child')].map(e => e.textContent)"
+    coarse, fine = (page.evaluate(keys.format(box)) for box in ("#coarse", "#fine"))
+    assert sorted(coarse) == sorted(fine) == [f"{i:07d}" for i in range(12)]
+    place = coarse.index("0000000")
+    card = page.locator("#coarse .card").nth(place)
+    assert card.locator(".caption").text_content() == f"{place + 1}. {EVIL}"
+    card.scroll_into_view_if_needed()
+    until(page, "document.querySelectorAll('#coarse img')[0].naturalWidth === 64")
+    card.click()
+    page.wait_for_selector("dialog[open] td")
+    assert EVIL in page.locator("dialog").text_content()
+    assert page.evaluate("window.evil") is None
+    assert not page.problems
+    assert {url.split("/")[2] for url in page.urls if url.startswith("http")} == {page.url.split("/")[2]}
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_narrow_windows_keyboard_and_dark_mode(serve, browser, cat, output, scheme):
     page = browser.new_page(viewport={"width": 400, "height": 800}, color_scheme=scheme)
@@ -181,6 +205,9 @@ def test_narrow_windows_keyboard_and_dark_mode(serve, browser, cat, output, sche
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("#clips .card")
     assert page.evaluate("document.activeElement.id") == "tab-shards"
+    page.keyboard.press("ArrowRight")  # Search is not offered without an index
+    assert page.evaluate("document.activeElement.id") == "tab-motions"
+    page.keyboard.press("End")
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     page.close()
 

@@ -18,38 +18,6 @@ from preview.studio_pictures import PictureBook
 from preview.studio_search import IndexSearcher
 from schemas.config import ConfigError
 
-TINY = {
-    "clip": {
-        "embed_dim": 16,
-        "vision": {"width": 32, "layers": 1, "head_width": 16, "patch_size": 16, "image_size": 32},
-        "text": {"width": 32, "layers": 1, "heads": 2},
-    },
-    "max_frames": 4,
-    "max_words": 12,
-    "temporal_layers": 1,
-}
-RERANKER = {"interaction": {"enabled": True, "depth": 1, "top_k": 5}}
-
-
-@pytest.fixture(scope="module")
-def make_index(tmp_path_factory):
-    """make_index(shards, **changes of the model) -> an index made by the real code with a tiny model."""
-    import torch
-
-    from trainer.index import IndexSettings, index
-    from trainer.model.clip2video import CLIP2Video
-    from trainer.model.config import ModelConfig
-    from trainer.model.io import save_model
-
-    def make(shards, **changes):
-        folder = tmp_path_factory.mktemp("index")
-        torch.manual_seed(0)
-        save_model(CLIP2Video(ModelConfig.make({**TINY, **changes})), folder / "model")
-        index(folder / "model", [str(shards)], folder / "index", IndexSettings(device="cpu"))
-        return folder / "index"
-
-    return make
-
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory, make_output):
@@ -57,8 +25,8 @@ def clips(tmp_path_factory, make_output):
 
 
 @pytest.fixture(scope="module")
-def searched(clips, make_index):
-    return make_index(clips, **RERANKER)
+def searched(clips, tiny_index):
+    return tiny_index(clips)
 
 
 def ask(searcher, *paths):
@@ -107,15 +75,15 @@ def test_a_clip_that_was_found_moves_and_no_other_is_served(searched):
     assert path[0] in (400, 404)
 
 
-def test_an_index_without_a_reranker_gives_coarse_alone(clips, make_index):
-    values = json.loads(ask(IndexSearcher(str(make_index(clips))), "/api/search?text=a+picture")[0][1])
+def test_an_index_without_a_reranker_gives_coarse_alone(clips, tiny_index):
+    values = json.loads(ask(IndexSearcher(str(tiny_index(clips, reranker=False))), "/api/search?text=a+picture")[0][1])
     assert len(values["coarse"]) == 12
     assert values["reranked"] is None
 
 
-def test_a_shard_that_has_gone_is_told_and_the_rest_is_found(tmp_path, make_output, make_index):
+def test_a_shard_that_has_gone_is_told_and_the_rest_is_found(tmp_path, make_output, tiny_index):
     shards = Path(make_output(tmp_path / "clips", shards=1, each=2))
-    searcher = IndexSearcher(str(make_index(shards)))
+    searcher = IndexSearcher(str(tiny_index(shards)))
     found = searcher.find("a picture", 2).coarse[0]
     (shards / "00000.tar").unlink()
     ((status, body),) = ask(searcher, f"/api/search/{found.id}/clip")
