@@ -124,9 +124,12 @@ def describe(cls: type[Config], prefix: str = "") -> list[str]:
             continue
         default = "required" if field.is_required() else f"default {_plain(field.get_default(call_default_factory=True))}"
         allowed = _allowed(field)
-        kind = _type_name(field.annotation) + (f" {allowed}" if allowed and not allowed.startswith("one of") else "")
+        kind = _type_name(field.annotation) + (f", {allowed}" if allowed and not allowed.startswith("one of") else "")
         rows.append(f"  {prefix}{name}  ({kind}; {default})\n      {field.description or ''}")
     return rows
+
+
+_WORDS: dict[Any, str] = {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null"}
 
 
 def _config_class(annotation: Any) -> type[Config] | None:
@@ -142,18 +145,23 @@ def _is_union(annotation: Any) -> bool:
 
 
 def _type_name(annotation: Any) -> str:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return getattr(annotation, "type_in_words", "fields: " + ", ".join(annotation.model_fields))
+    if annotation in _WORDS:
+        return _WORDS[annotation]
     if typing.get_origin(annotation) is typing.Literal:
         return "|".join(str(a) for a in typing.get_args(annotation))
     if typing.get_origin(annotation) is typing.Annotated:
         return _type_name(typing.get_args(annotation)[0])
     if _is_union(annotation):
         return " or ".join(_type_name(a) for a in typing.get_args(annotation))
-    if annotation is type(None):
-        return "null"
     args = typing.get_args(annotation)
+    if typing.get_origin(annotation) is dict:
+        return "mapping"
+    if args and args[-1] is not Ellipsis and typing.get_origin(annotation) is tuple:
+        return f"[{', '.join(_type_name(a) for a in args)}]"
     if args:
-        inner = ", ".join("..." if a is Ellipsis else _type_name(a) for a in args)
-        return f"{getattr(typing.get_origin(annotation), '__name__', annotation)}[{inner}]"
+        return f"list of {_type_name(args[0])}"
     return getattr(annotation, "__name__", str(annotation))
 
 
@@ -161,7 +169,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
     text = json.dumps(value, default=str)
-    return text if len(text) <= 160 else text[:150] + " ..."  # a long list is in its docs, not in --help
+    return text if len(text) <= 160 else f"a {'list' if isinstance(value, list) else 'mapping'} of {len(value)}"
 
 
 def _allowed(field: FieldInfo) -> str:
@@ -207,7 +215,9 @@ def _first_error(cls: type[Config], error: ValidationError) -> str:
         return f"{where}: {first['msg'].removeprefix('Value error, ')}" if loc else first["msg"].removeprefix("Value error, ")
     allowed = _allowed(field) if field is not None else ""
     wanted = _type_name(field.annotation) if field is not None else first["msg"]
-    return f"{name or where} = {value!r} is not allowed: it must be {allowed or wanted}"
+    out_of_range = allowed.startswith("one of") or first["type"].startswith(("greater_than", "less_than"))
+    fits = allowed if allowed and out_of_range else f"{wanted}, {allowed}" if allowed else wanted
+    return f"{name or where} = {value!r} is not allowed: it must be {fits}"
 
 
 def flatten_names(cls: type[Config], prefix: str = "") -> Iterable[str]:

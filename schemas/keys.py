@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 
-KEY_PATTERN = re.compile(r"[a-z0-9_-]{1,120}")
+KEY_PATTERN = re.compile(r"[a-z0-9_-]{1,90}")
 
 
 def check_key(key: str) -> str:
-    """The key itself, if it is from ``[a-z0-9_-]`` (no dot: webdataset splits member names at the first one)."""
+    """The key itself, if it is from ``[a-z0-9_-]`` (no dot: webdataset splits member names at the first one).
+
+    90 characters, because a tar header holds names of 100: ``KEY.000.webp``.
+    """
     if not KEY_PATTERN.fullmatch(key):
-        raise ValueError(f"key {key!r}: keys are 1 to 120 characters from a-z, 0-9, '_' and '-'")
+        raise ValueError(f"key {key!r}: keys are 1 to 90 characters from a-z, 0-9, '_' and '-'")
     return key
 
 

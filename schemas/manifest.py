@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -99,7 +100,9 @@ def iter_rows(output: str, name: str, *, batch_rows: int = 8192) -> Iterator[dic
 
 def expand_shards(pattern: str) -> list[str]:
     """Shard URIs from a folder, a glob, or a brace range (``clips/{00000..00331}.tar``), sorted; ValueError if none."""
-    if "{" in pattern:
+    if "://" not in pattern and Path(pattern).is_dir():  # its name may hold any character
+        uris = list_uris(pattern, ".tar")
+    elif "{" in pattern:
         import braceexpand
 
         uris = [uri for part in braceexpand.braceexpand(pattern) for uri in (glob_uris(part) if "*" in part else [part])]

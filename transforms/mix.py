@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, field_validator, model_validator
@@ -96,6 +96,7 @@ class MotionMix(RootModel[tuple[MotionChoice, ...]]):
     """
 
     model_config = ConfigDict(frozen=True)
+    type_in_words: ClassVar[str] = "list such as [zoom_in, pan_left], or of {name, weight, PARAMETER: value or [low, high]}"
 
     @field_validator("root", mode="before")
     @classmethod

@@ -141,7 +141,7 @@ def read_task(source: Reader, task: Task) -> Iterator[Reference | Failure]:
         check_key(item.key)
         times = seen[item.key] = seen.get(item.key, 0) + 1
         if times > 1:
-            item = Failure(f"{item.key[:108]}-again{times}", Stage.READ, Reason.DUPLICATE_KEY, f"key {item.key}", item.url)
+            item = Failure(f"{item.key[:78]}-again{times}", Stage.READ, Reason.DUPLICATE_KEY, f"key {item.key}", item.url)
         if wanted is None:
             yield item
         elif item.key in wanted:

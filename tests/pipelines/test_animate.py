@@ -71,6 +71,8 @@ def test_the_dry_run_tells_the_plan_and_writes_nothing(coco, tmp_path, capsys):
         ("store=gif", "store = 'gif' is not allowed: it must be one of frames, mp4, still"),
         ("motions=[zoom_inn]", "zoom_in"),
         ("source.images=/nowhere", "/nowhere"),
+        ("output=", "output = '' is not allowed: it must be text, length >= 1"),
+        ("filters=nomodule:f", "filters: nomodule:f cannot be imported"),
         ("workers=0", "workers = 0 is not allowed"),
         ("--workers", "unrecognized arguments: --workers; see zoetrope animate --help"),
     ],

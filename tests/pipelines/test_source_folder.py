@@ -149,3 +149,16 @@ def test_the_fingerprint_sees_captions_too(photos):
     before = source.fingerprint()
     put(photos, "a.txt", b"another caption, longer")
     assert source.fingerprint() != before
+
+
+def test_a_folder_s_name_may_hold_any_character(tmp_path):
+    from pipelines.samples import write_folder
+    from schemas.manifest import expand_shards
+    from zoetrope import cli
+
+    source, output = tmp_path / "odd [x] 100% {a}*", tmp_path / "out [1] %41 ü"
+    write_folder(source, 2)
+    small = ["clip.size=32", "clip.frames=2", "workers=1"]
+    assert cli.main(["animate", "source.kind=folder", f"source.uri={source}", f"output={output}", *small]) == 0
+    assert cli.main(["validate", str(output)]) == 0
+    assert expand_shards(str(output)) == [str(output / "00000.tar")]

@@ -34,6 +34,7 @@ def test_yaml_and_overrides_in_order(tmp_path):
         (["output=a", "fetch.deadlin=3"], "unknown field fetch.deadlin; the nearest known field is fetch.deadline"),
         (["output=a", "deadline=3"], "unknown field deadline; the nearest known field is fetch.deadline"),
         (["output=a", "fetch.deadline=0"], "fetch.deadline = 0 is not allowed: it must be > 0 and <= 600"),
+        (["output=a", "fetch.retries=x"], "fetch.retries = 'x' is not allowed: it must be integer, >= 0"),
         (["output=a", "fetch.retries=-1"], "fetch.retries = -1 is not allowed: it must be >= 0"),
         (["store=mp4"], "output is required: give it in the config file or as output=..."),
         (["seed"], "override 'seed': write it as field=value, e.g. seed=7"),
@@ -74,7 +75,7 @@ def test_fingerprint_sees_values_not_spelling():
 
 def test_help_lists_every_field_with_type_range_default_and_meaning():
     text = "\n".join(describe(Job))
-    assert "fetch.deadline  (float > 0 and <= 600; default 20.0)\n      seconds an image may take" in text
-    assert "output  (str; required)" in text
+    assert "fetch.deadline  (number, > 0 and <= 600; default 20.0)\n      seconds an image may take" in text
+    assert "output  (text; required)" in text
     assert "store  (frames|mp4;" in text
     assert set(flatten(Job(output="a").to_dict())) == {"output", "store", "fetch.deadline", "fetch.retries", "size", "names"}

@@ -5,7 +5,7 @@ import tarfile
 import pytest
 
 from schemas.clip import ClipMeta
-from schemas.shards import ShardError, ShardWriter, iter_shard, sample_size
+from schemas.shards import ShardError, ShardWriter, iter_shard, sample_size, tar_header
 
 
 def write(samples):
@@ -55,3 +55,16 @@ def test_hostile_and_mixed_up_members_are_refused():
         data, _ = write(samples)
         with pytest.raises(ShardError, match=words):
             list(iter_shard("mem.tar", stream=io.BytesIO(data)))
+
+
+@pytest.mark.parametrize(("name", "size"), [("a.txt", 0), ("k" * 90 + ".000.webp", 7), ("a_b-0.mp4", 8**11 - 1)])
+def test_headers_are_those_of_tarfile(name, size):
+    info = tarfile.TarInfo(name)
+    info.size, info.mode, info.mtime = size, 0o644, 0
+    assert tar_header(name, size) == info.tobuf(tarfile.USTAR_FORMAT)
+
+
+@pytest.mark.parametrize(("name", "size"), [("k" * 101, 1), ("a.mp4", 8**11)])
+def test_what_a_header_cannot_hold_is_an_error(name, size):
+    with pytest.raises(ValueError, match="at most 100 bytes"):
+        tar_header(name, size)
