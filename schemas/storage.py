@@ -5,14 +5,21 @@ Beam jobs use `apache_beam.io.filesystems.FileSystems` instead; both read the sa
 
 from __future__ import annotations
 
+import io
 from typing import IO, Any
 
 import fsspec
 
+REMOTE_READ = 4 << 20  # bytes a request
+
 
 def open_uri(uri: str, mode: str = "rb") -> IO[Any]:
-    """Open one file. Raises OSError (with the path) if it cannot be opened, ValueError for an unknown scheme."""
-    return fsspec.open(uri, mode).open()
+    """Open one file. Raises OSError (with the path) if it cannot be opened, ValueError for an unknown scheme.
+
+    Objects are read in large pieces: readers of tars ask for 10 kB at a time, which some clients would fetch one by one.
+    """
+    stream = fsspec.open(uri, mode).open()
+    return io.BufferedReader(stream, REMOTE_READ) if mode == "rb" and "://" in uri else stream
 
 
 def glob_uris(pattern: str) -> list[str]:
@@ -25,9 +32,11 @@ def glob_uris(pattern: str) -> list[str]:
 def list_uris(folder: str, suffix: str) -> list[str]:
     """Sorted URIs of what lies directly in a folder and ends so; a folder's name may hold any character."""
     files, path = fsspec.core.url_to_fs(folder)
-    if not files.isdir(path):
+    try:
+        entries = files.ls(path, detail=False)
+    except (FileNotFoundError, NotADirectoryError):  # isdir would say no to a store that cannot be reached, too
         return []
-    names = sorted(entry.rstrip("/").rpartition("/")[2] for entry in files.ls(path, detail=False))
+    names = sorted(entry.rstrip("/").rpartition("/")[2] for entry in entries)
     return [join(folder, name) for name in names if name.endswith(suffix)]
 
 

@@ -201,3 +201,13 @@ def test_a_scheme_that_nobody_knows_is_one_line(places, output, capsys):
     err = capsys.readouterr().err
     assert err.count("\n") == 1, err
     assert output in err
+
+
+def test_a_shard_is_read_in_few_requests(gcs):
+    from schemas.storage import open_uri
+
+    uri = gcs.put("large.bin", bytes(2_000_000))
+    gcs.proxy.log.clear()
+    with open_uri(uri) as stream:
+        assert sum(len(part) for part in iter(lambda: stream.read(10_240), b"")) == 2_000_000
+    assert len(gcs.proxy.log) < 10
