@@ -96,15 +96,18 @@ def run_job(
     choice = choose_runner(beam_args, workers)
     existed = files.any_name(output.uri) is not None
     try:
-        with OutputLock(output):
+        with OutputLock(output) as lock:
             check_output(output, job, overwrite=overwrite)  # it may have changed while we waited for nothing
             published = prepare_output(output, job, overwrite=overwrite)
             try:
                 made = _make_missing(job, output, choice)
+                if lock.lost:
+                    raise JobError(f"{output.uri}: another job took the output over while this one was silent; its run goes on")
                 totals = _finished(output) or _finish(output, job, published)
             finally:
-                output.clean()
-                if not files.exists(output.state("plan.json")):  # not even planned: leave nothing
+                if not lock.lost:
+                    output.clean()
+                if not lock.lost and not files.exists(output.state("plan.json")):  # not even planned: leave nothing
                     remove_ours(output)
     except OSError as error:
         raise output_error(error, output.uri) from error
