@@ -74,6 +74,7 @@ bench: setup     ## every benchmark, ours beside the peers; JSON into benchmarks
 
 docs: setup      ## the pictures in docs/, from the real code
 	$(BIN)/python -m docs.make_pictures
+	$(BIN)/python -m docs.make_screenshot
 
 lock:            ## requirements.lock anew from setup.py (any Python >= 3.11, with hashes)
 	$(BIN)/python -m pip install --quiet uv

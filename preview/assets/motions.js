@@ -222,9 +222,17 @@ const fetchClip = latest(async (signal) => {
 });
 const changed = later(() => { if (chosen.picture) { $("edit").hidden = false; fetchClip(); } }, 40);
 
+// Pace that is as it usually is goes without saying: its sliders show it.
+function isUsual(name, value) {
+  const last = name.split(".").pop();
+  const part = name.includes(".") ? name.split(".")[0] : clip.motion.split("+")[0];
+  return TIMING.includes(last) && motions.get(part)?.parameters.some((one) => one.name === last && one.default === value);
+}
+
 function showClip(asked) {
   const entries = Object.entries(clip.parameters);
-  $("drawn").textContent = `${clip.motion}${entries.length ? ": " : ""}${entries.map(([name, value]) => `${name} ${typeof value === "number" ? number(value, 4) : value}`).join(", ")}`;
+  const told = entries.filter(([name, value]) => !isUsual(name, value));
+  $("drawn").textContent = `${clip.motion}${told.length ? ": " : ""}${told.map(([name, value]) => `${name} ${typeof value === "number" ? number(value, 4) : value}`).join(", ")}`;
   $("yaml").textContent = clip.yaml;
   if (chosen.mode === "one") {
     for (const [name, value] of entries) (sliders.get(name) ?? (TIMING.includes(name.split(".").pop()) ? null : sliders.get(name.split(".").pop())))?.drawn(value);
