@@ -11,16 +11,17 @@ from pydantic import Field, field_validator
 
 from pipelines.animator import Animator, read_reference
 from pipelines.command import Parser, guarded, run_command, split_beam_args
+from pipelines.dry_run import LOOKED_AT, Glimpse, dry_run
 from pipelines.fetch import FetchConfig
 from pipelines.filters import find_filter
 from pipelines.making import ShardConfig
 from pipelines.output import Output
-from pipelines.plan import Job, check_output
-from pipelines.progress import counted, human_bytes
+from pipelines.plan import Job
+from pipelines.progress import counted
 from pipelines.run import RunResult, run_job
 from pipelines.runner import choose_runner
 from pipelines.sources.base import Source, SourceConfig, make_source, read_task
-from schemas.config import ConfigError, describe, flatten, load_config
+from schemas.config import describe, flatten, load_config
 from schemas.records import Reference, SampleError, Task
 from transforms.clip import ClipSettings, make_clip
 
@@ -129,7 +130,7 @@ def main(argv: list[str]) -> int:
         return 0
     config = load_config(AnimateConfig, options.config, options.overrides)
     if options.dry_run:
-        return guarded(lambda: dry_run(config))
+        return guarded(lambda: plan_only(config, beam_args))
     command = shlex.join(["zoetrope", "animate", *argv, *(["--", *beam_args] if beam_args else [])])
     return run_command(lambda: animate(config, beam_args), config.to_dict(), command)
 
@@ -153,42 +154,28 @@ Fields:
 {fields}"""
 
 
-def dry_run(config: AnimateConfig) -> int:
-    """Print what a run would do. Reads the source's index, and one picture a kind to estimate bytes; writes nothing."""
+def plan_only(config: AnimateConfig, beam_args: Sequence[str] = ()) -> int:
+    """Print what a run would do; makes a few of the pictures that lie at hand to estimate bytes, and writes nothing."""
     source = make_source(config.source, shard_samples=config.shard.max_samples)
-    job = make_job(config, source)
-    output = Output(config.output)
-    check_output(output, job, overwrite=config.overwrite)
-    done = set() if config.overwrite else output.done()
-    tasks = samples = left = 0
-    exact, first = True, None
-    for task in job.tasks():
-        first = first or task
-        tasks, samples, exact = tasks + 1, samples + task.samples, exact and task.exact
-        left += task.index not in done
-    if first is None:
-        raise ConfigError("source: it holds no inputs; check its path and source.limit")
-    about = "" if exact else "about "
-    keys, size = _look_at(first, source, job)
-    estimate = (
-        f"about {human_bytes(size * samples)} ({human_bytes(size)} a sample)" if size else "size unknown (nothing is fetched)"
-    )
-    print(f"source   {config.source.kind}: {about}{counted(samples, 'input')}")
-    print(f"output   {output.uri}: {counted(tasks, 'task')} (a shard each), {left} to be made")
+    job = make_job(config, source, beam_args)
     height, width = config.clip.hw
-    print(f"store    {config.store}: {counted(config.clip.frames, 'frame')} of {width}x{height}, {estimate}")
-    print(f"runner   {choose_runner((), config.workers).describe()}")
-    print(f"keys     {', '.join(keys)}{', ...' if samples > len(keys) else ''}")
-    print("dry run: nothing was written")
-    return 0
+    return dry_run(
+        job,
+        Output(config.output),
+        lambda task: _look_at(task, source, job),
+        source=config.source.kind,
+        store=f"{config.store}: {counted(config.clip.frames, 'frame')} of {width}x{height}",
+        runner=choose_runner(beam_args, config.workers).describe(),
+        overwrite=config.overwrite,
+    )
 
 
-def _look_at(task: Task, source: Source, job: Job) -> tuple[list[str], float | None]:
-    """The first keys, and the mean bytes of a sample over the first few pictures that lie at hand (None are fetched)."""
-    items = list(islice(read_task(source, task), 5))
-    maker = job.maker
+def _look_at(task: Task, source: Source, job: Job) -> Glimpse:
+    """The first keys, and the mean bytes of a sample over the first few pictures that lie at hand (none are fetched)."""
+    items = list(islice(read_task(source, task), LOOKED_AT))
+    keys, maker = [item.key for item in items], job.maker
     if source.is_remote or not isinstance(maker, Animator):
-        return [item.key for item in items], None
+        return Glimpse(keys, None)
     sizes = []
     for item in items:
         if isinstance(item, Reference):
@@ -197,4 +184,4 @@ def _look_at(task: Task, source: Source, job: Job) -> tuple[list[str], float | N
             except SampleError:
                 continue
             sizes.append(sum(len(data) + 1024 for data in clip.members.values()))
-    return [item.key for item in items], sum(sizes) / len(sizes) if sizes else None
+    return Glimpse(keys, sum(sizes) / len(sizes) if sizes else None)

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from pydantic import Field
 
-from pipelines.command import Parser, run_command, split_beam_args
+from pipelines.command import Parser, guarded, run_command, split_beam_args
+from pipelines.dry_run import LOOKED_AT, Glimpse, dry_run
 from pipelines.importer import FrameConfig, VideoImporter
-from pipelines.making import ShardConfig
+from pipelines.making import Made, ShardConfig, StageTimes
 from pipelines.output import Output
 from pipelines.plan import Job
+from pipelines.progress import counted
 from pipelines.run import RunResult, run_job
 from pipelines.runner import choose_runner
+from pipelines.sources.base import read_task
 from pipelines.video_sources.base import VideoSource, VideoSourceConfig
 from schemas.config import Config, describe, flatten, load_config
+from schemas.records import Reference, Task
 from transforms.video_frames import VideoLimits
 
 KIND = "import-videos"
@@ -82,6 +88,7 @@ def main(argv: list[str]) -> int:
     argv, beam_args = split_beam_args(argv)
     parser = Parser(prog="zoetrope import-videos", add_help=False)
     parser.add_argument("--config")
+    parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("overrides", nargs="*")
     options = parser.parse_intermixed_args(argv)
@@ -89,17 +96,52 @@ def main(argv: list[str]) -> int:
         print(help_text())
         return 0
     config = load_config(ImportConfig, options.config, options.overrides)
+    if options.dry_run:
+        return guarded(lambda: plan_only(config, beam_args))
     command = shlex.join(["zoetrope", "import-videos", *argv, *(["--", *beam_args] if beam_args else [])])
     return run_command(lambda: import_videos(config, beam_args), config.to_dict(), command)
+
+
+def plan_only(config: ImportConfig, beam_args: Sequence[str] = ()) -> int:
+    """Print what a run would do; decodes two videos to estimate bytes, and writes nothing."""
+    job = make_job(config, beam_args)
+    frames = config.frames
+    return dry_run(
+        job,
+        Output(config.output),
+        lambda task: _look_at(task, job),
+        source=config.source.kind + (f" {config.source.split}" if config.source.split else ""),
+        store=f"frames: at most {counted(frames.max_frames, 'frame')} of {frames.size}x{frames.size}",
+        runner=choose_runner(beam_args, config.workers).describe(),
+        overwrite=config.overwrite,
+        known_failures=lambda task: sum("reason" in row for row in task.payload["rows"]),
+    )
+
+
+def _look_at(task: Task, job: Job) -> Glimpse:
+    """The first keys, and the mean bytes of a sample over the first two videos among them that can be decoded."""
+    maker = job.maker
+    assert isinstance(maker, VideoImporter)  # noqa: S101 - narrows the type
+    items = list(islice(read_task(maker.source, task), LOOKED_AT))
+    videos = tuple(item.key for item in items if isinstance(item, Reference))[:2]
+    maker.setup()
+    try:
+        made = [m for m in maker.make(replace(task, keys=videos), StageTimes()) if isinstance(m, Made)]
+    finally:
+        maker.close()
+    sizes = [sum(len(data) + 1024 for data in sample.members.values()) for sample in made]
+    return Glimpse([item.key for item in items], sum(sizes) / len(sizes) if sizes else None)
 
 
 def help_text() -> str:
     """Usage, and every field with its type, unit and default."""
     fields = "\n".join(describe(ImportConfig))
-    return f"""usage: zoetrope import-videos [--config FILE.yaml] [FIELD=VALUE ...] [-- BEAM OPTIONS]
+    return f"""usage: zoetrope import-videos [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run]
+                              [--runner-config FILE.yaml] [-- BEAM OPTIONS]
 
 Real videos with captions in, WebDataset shards of frames out. Fields come from the file, then from FIELD=VALUE, in that order.
   --config FILE   a YAML file of fields; configs/import/ holds one for each kind of annotations
+  --dry-run       print the plan (shards, samples, bytes, first keys, what is missing) and write nothing
   --runner-config FILE.yaml
                   where it runs: Beam options, as in configs/runners/; without it, this machine
   --              what follows goes to Beam untouched, e.g. -- --runner=FlinkRunner --flink_master=host:8081

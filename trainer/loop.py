@@ -25,6 +25,7 @@ from trainer.optim import clamp_logit_scale, lr_share, named_parameters, set_lr
 from trainer.signals import StopRequest
 from trainer.step import Step, StepLoss
 
+DEAD_WORKER = "DataLoader worker (pid"  # how torch begins when one was killed; errors inside one come as themselves
 NAMED = 20  # samples or drops that one message names
 Values = dict[str, float | None]
 
@@ -93,20 +94,36 @@ class Loop:
 
     def _take(self, batches: Iterator[Batch]) -> list[Batch]:
         began = time.perf_counter()
-        taken = [next(batches) for _ in range(self._config.accumulate)]
+        try:
+            taken = [next(batches) for _ in range(self._config.accumulate)]
+        except RuntimeError as error:
+            if DEAD_WORKER not in str(error):
+                raise
+            raise RunError(
+                f"step {self.step + 1}: a loader process has died, most likely of memory: lower data.workers "
+                f"(now {self._config.data.workers}), data.shuffle_megabytes or data.batches_ahead, or give /dev/shm more room; "
+                f"torch says: {' '.join(str(error).split())[:200]}"
+            ) from None
         self._meters.waited += time.perf_counter() - began
         return taken
 
     def _train_step(self, batches: Sequence[Batch]) -> None:
+        try:
+            self._update(batches)
+        except torch.OutOfMemoryError as error:
+            raise RunError(self._out_of_memory(error)) from None
+        self.step += 1
+        self._meters.steps += 1
+        if self._console is not None:
+            self._console.advance(self.values["loss"] or 0.0)
+
+    def _update(self, batches: Sequence[Batch]) -> None:
         config = self._config
         rates = set_lr(self._optimizer, lr_share(self.step, config.total_steps, config.optim))
         self._model.train()
         self._optimizer.zero_grad(set_to_none=True)
-        try:
-            parts = [to_device(batch, self._ranks.device, self._size) for batch in batches]
-            loss = self._forward.backward(parts, seed=derive_seed(config.seed, "negatives", self.step) >> 1)
-        except torch.OutOfMemoryError as error:
-            raise RunError(self._out_of_memory(error)) from None
+        parts = [to_device(batch, self._ranks.device, self._size) for batch in batches]
+        loss = self._forward.backward(parts, seed=derive_seed(config.seed, "negatives", self.step) >> 1)
         trained = [parameter for _, parameter in named_parameters(self._optimizer)]
         norm = torch.nn.utils.clip_grad_norm_(trained, config.optim.clip_norm)
         names = ["loss", *loss.parts, "negatives"]
@@ -115,12 +132,8 @@ class Loop:
             raise RunError(self._not_finite(loss, parts, numbers))
         self._optimizer.step()
         clamp_logit_scale(self._model, config.optim.max_logit_scale)
-        self.step += 1
-        self._meters.steps += 1
         self.values = dict(zip([*names, "grad_norm"], numbers, strict=True))
         self.values |= {f"lr.{group}": rate for group, rate in rates.items() if not group.endswith("no_decay")}
-        if self._console is not None:
-            self._console.advance(numbers[0])
 
     def _record(self) -> None:
         """Log the last step, with what was measured since the last record."""
@@ -157,6 +170,9 @@ class Loop:
                 self.metrics = evaluate_model(self._model, self._evaluation(), self._ranks.device, self._config.precision)
             except ValueError as error:
                 failed = str(error)
+            except torch.OutOfMemoryError as error:
+                batch = self._config.data.eval_batch_size
+                failed = f"out of memory; lower data.eval_batch_size (now {batch}). torch says: {_first_line(error)}"
         failed, self.metrics = gather_objects((failed, self.metrics), self._ranks)[0]
         if failed:
             raise RunError(f"evaluation at step {self.step}: {failed}")
@@ -204,8 +220,12 @@ class Loop:
         return (
             f"out of memory at step {self.step + 1} with {part} clips of {config.model.max_frames} frames at a time on each "
             f"GPU: {checkpointing}raise accumulate (now {config.accumulate}; negatives stay), or lower global_batch_size "
-            f"(now {config.global_batch_size}). torch says: {str(error).splitlines()[0][:200]}"
+            f"(now {config.global_batch_size}). torch says: {_first_line(error)}"
         )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]
 
 
 def _memory_gb(device: torch.device) -> float:

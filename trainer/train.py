@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -206,12 +207,16 @@ def _summary(
 def main(argv: Sequence[str] | None = None) -> int:
     """The command. Exit codes: 0 done, 1 the run could not go on, 2 bad usage or config, 130 or 143 stopped by a signal."""
     args = _parser().parse_args(argv)
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it logs a traceback for what becomes one line here
     try:
         result = train(load_config(TrainConfig, args.config, args.overrides))
     except ConfigError as error:
         return _fail(error, 2)
     except (RunError, ShardError) as error:
         return _fail(error, 1)
+    except torch.OutOfMemoryError as error:  # before the first step: the model itself
+        first = str(error).partition("\n")[0][:200]
+        return _fail(RunError(f"out of memory: the GPU has no room for the model; is it in use? torch says: {first}"), 1)
     if result.stopped_by is not None:
         name = signal.Signals(result.stopped_by).name
         print(f"zoetrope train: stopped by {name} after step {result.step}; resume=true goes on from there", file=sys.stderr)

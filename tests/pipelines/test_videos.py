@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -45,9 +47,11 @@ def samples_of(output: Path) -> dict[str, tuple]:
     return found
 
 
-def msrvtt(folder: Path) -> Path:
-    rows = [{"video_id": f"video{i}", "split": ["train", "train", "validate", "test"][i], "category": i} for i in range(4)]
-    sentences = [{"sen_id": i, "video_id": f"video{i % 4}", "caption": f"caption {i}  of {i % 4}"} for i in range(8)]
+def msrvtt(folder: Path, count: int = 4) -> Path:
+    splits = ["train", "train", "validate", *["test"] * count]
+    rows = [{"video_id": f"video{i}", "split": splits[i], "category": i} for i in range(count)]
+    pairs = [(i, i % count) for i in range(2 * count)]
+    sentences = [{"sen_id": i, "video_id": f"video{v}", "caption": f"caption {i}  of {v}"} for i, v in pairs]
     path = folder / "MSRVTT_data.json"
     path.write_text(json.dumps({"info": {}, "videos": rows, "sentences": sentences}))
     (folder / "MSRVTT_train.9k.csv").write_text("video_id\nvideo2\nvideo0\n")
@@ -163,15 +167,54 @@ def test_workers_change_no_byte(tmp_path, videos):
 
 
 def test_the_trainer_reads_what_is_imported(tmp_path, videos):
-    from trainer.data.config import DataConfig
-    from trainer.data.decode import Decoder
+    """Through both loaders, worker processes included: every video, padded where it is short, in unlike places each epoch."""
+    from itertools import islice
 
-    assert run("msrvtt", tmp_path / "out", f"source.videos={videos}", f"source.annotations={msrvtt(tmp_path)}") == 0
-    decode = Decoder(DataConfig(shards=str(tmp_path / "out")), frames=12, size=(224, 224), seed=0, training=False)
-    decoded = [decode(sample, 0) for uri in expand_shards(str(tmp_path / "out")) for sample in iter_shard(uri)]
-    assert len({d.video_id for d in decoded}) == 4
-    assert all(d.frames_THWC is not None and d.frames_THWC.shape[1:] == (224, 224, 3) for d in decoded)
-    assert all(len(d.captions) == 2 for d in decoded)
+    from trainer.data.config import DataConfig
+    from trainer.data.loader import TrainingLoader, evaluation_loader
+    from trainer.data.shards import ShardSet
+    from trainer.model.towers import tokenize
+
+    videos = Path(shutil.copytree(videos, tmp_path / "videos"))
+    make_video(videos / "video4.mp4", frames=10)  # less than half a second
+    places = [f"source.videos={videos}", f"source.annotations={msrvtt(tmp_path, 5)}", "shard.max_samples=3"]
+    assert run("msrvtt", tmp_path / "out", *places) == 0
+    shards = ShardSet.find(str(tmp_path / "out"))
+    config = DataConfig(shards="x", workers=1, shuffle_samples=4)
+    shape = {"frames": 12, "size": (64, 64)}
+    batches = list(islice(TrainingLoader(shards, config, tokenize, **shape, batch_size=5, seed=1), 4))
+    for batch in batches:
+        assert len(set(batch.video_ids.tolist())) == len(set(batch.keys)) == 5
+        assert batch.frames.shape == (5, 12, 64, 64, 3)
+        counts = {key.partition("-")[2]: int(n) for key, n in zip(batch.keys, batch.frame_mask.sum(1), strict=True)}
+        assert counts == {"video0": 6, "video1": 6, "video2": 6, "video3": 6, "video4": 2}
+        assert not batch.dropped
+    assert len({tuple(batch.keys) for batch in batches}) > 1
+    assert len({tuple(sorted(batch.captions)) for batch in batches}) > 1  # one of two captions each epoch
+    (everything,) = evaluation_loader(shards, DataConfig(shards="x", workers=0), tokenize, **shape)
+    assert [key.partition("-")[2] for key in everything.keys] == [f"video{i}" for i in range(5)]
+    assert len(everything.captions) == 10
+    red = everything.frames[0, :6].numpy().astype(int)  # the square goes from left to right
+    at = [float(np.argmax((frame[..., 0] - frame[..., 2] > 60).any(0))) for frame in red]
+    assert at == sorted(at)
+    assert at[-1] > at[0]
+
+
+def test_the_dry_run_tells_what_there_is_and_what_is_missing(tmp_path, videos, capsys):
+    places = [f"source.videos={videos}", f"source.annotations={msrvtt(tmp_path, 6)}", "shard.max_samples=3"]
+    assert run("msrvtt", tmp_path / "out", *places, "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert "source   msrvtt: 6 inputs, 2 of them without a file or captions" in out
+    assert "2 tasks (a shard each), 2 to be made" in out
+    assert "at most 12 frames of 224x224, about " in out
+    assert "keys     0000000-video0, 0000001-video1" in out
+    assert "B a sample)" in out
+    assert not (tmp_path / "out").exists()
+    assert run("msrvtt", tmp_path / "out", *places) == 0
+    capsys.readouterr()
+    assert run("msrvtt", tmp_path / "out", *places, "--dry-run") == 0
+    assert "2 tasks (a shard each), 0 to be made" in capsys.readouterr().out
+    assert run("msrvtt", tmp_path / "out", *places, "frames.size=64", "--dry-run") == 2  # as the run itself would
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
 """The command: official and CLIP files to folders that load."""
 
 import clip2video_reference as reference
+import make_shards as shards_of
 import numpy as np
 import pytest
 import torch
 from tiny_models import tiny_model
 
 from schemas.config import ConfigError
+from trainer import evaluate, index, search
 from trainer.convert import convert, main
+from trainer.initialise import make_model
 from trainer.model.io import load_model
 
 
@@ -20,6 +23,27 @@ def test_an_official_file_becomes_a_folder_that_gives_the_official_logits(tmp_pa
     with torch.no_grad():
         got = load_model(tmp_path / "out").similarity(**reference.tensors())
     np.testing.assert_allclose(got.numpy(), reference.outputs()["centerw03/logits"], atol=1e-4, rtol=0)
+
+
+def test_a_converted_folder_is_a_checkpoint_for_every_command(tmp_path, capsys):
+    """Evaluated, indexed, searched and started from, through a link as `runs/x/best` is one."""
+    official = reference.state_dict()
+    words = torch.randn(49408, 512, generator=torch.Generator().manual_seed(1)) * 0.02  # the whole of CLIP's vocabulary
+    torch.save({**official, "clip.token_embedding.weight": words}, tmp_path / "pytorch_model.bin.2")
+    assert main(["official", str(tmp_path / "pytorch_model.bin.2"), "-o", str(tmp_path / "msrvtt"), "--max_frames", "4"]) == 0
+    (tmp_path / "best").symlink_to("msrvtt")
+    best = str(tmp_path / "best")
+    shards = str(shards_of.write_shards(tmp_path / "shards", 2, 3, "frames"))
+    result = tmp_path / "result.json"
+    assert evaluate.main([f"checkpoint={best}", f"data.shards={shards}", "data.workers=0", f"output={result}"]) == 0
+    assert '"t2v' in result.read_text()
+    assert index.main([best, shards, "-o", str(tmp_path / "index"), "--workers", "1"]) == 0
+    capsys.readouterr()
+    assert search.main([str(tmp_path / "index"), "a red square", "--top", "2"]) == 0
+    assert "s00000" in capsys.readouterr().out
+    model, new = make_model(load_model(best).config, best)  # as `zoetrope train init=` does
+    assert not new
+    assert torch.equal(model.clip.token_embedding.weight, words)
 
 
 def test_options_choose_the_variant_and_an_empty_one_is_given_as_such(tmp_path):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import multiprocessing
+import threading
+import time
 from pathlib import Path
 
 import make_shards as shards_of
@@ -122,6 +125,43 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_samples(stills: Path, tmp
     with pytest.raises(RunError):
         train(TrainConfig.make({**values, "init": str(tmp_path / "good" / "last")}))
     assert find_last(str(tmp_path / "run")) is None
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        (
+            "encode_text",
+            r"out of memory at step 1 with 4 clips of 4 frames.*checkpointing=true, raise accumulate \(now 2;",
+        ),
+        ("evaluate_model", r"evaluation at step 1: out of memory; lower data.eval_batch_size \(now 8\)"),
+    ],
+)
+def test_out_of_memory_says_what_to_lower(stills: Path, tmp_path: Path, monkeypatch, where: str, says: str) -> None:
+    """There is no GPU to fill in a test, so the allocator's error is raised where it would be."""
+
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore")
+
+    monkeypatch.setattr(f"trainer.loop.{where}", full)
+    data = {"eval_shards": str(stills), "eval_batch_size": 8}
+    config = tiny_config(stills, tmp_path / "run", max_steps=2, eval_every=1, accumulate=2, data=data)
+    with pytest.raises(RunError, match=says + r".*torch says: CUDA out of memory. Tried to allocate 2.00 GiB.$"):
+        train(config)
+
+
+def test_a_loader_process_that_dies_is_one_line(stills: Path, tmp_path: Path) -> None:
+    def kill() -> None:
+        while not (tmp_path / "run" / "metrics.jsonl").exists() or not multiprocessing.active_children():
+            time.sleep(0.05)
+        for worker in multiprocessing.active_children():
+            worker.kill()
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    with pytest.raises(RunError, match=r"a loader process has died.*lower data.workers \(now 1\)"):
+        train(tiny_config(stills, tmp_path / "run", max_steps=100_000, data={"workers": 1}))
+    thread.join()
 
 
 def test_dropped_samples_are_told(tmp_path: Path, capsys) -> None:
