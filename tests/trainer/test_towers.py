@@ -144,3 +144,13 @@ def test_checkpointing_changes_no_gradient():
         model.similarity(*tiny_inputs()).sum().backward()
         gradients.append(model.clip.visual.conv1.weight.grad)
     torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_weights_that_cannot_be_had_are_one_line():
+    with (
+        patch("open_clip.pretrained.download_pretrained", side_effect=OSError("no route\nto host")),
+        pytest.raises(ConfigError, match=r"openai cannot be downloaded \(no route to host\); fetch the file.*model.pretrained"),
+    ):
+        load_pretrained(build_clip(tiny_config()), ModelConfig(clip="ViT-B-32", pretrained="openai"))
+    with pytest.raises(ConfigError, match="towers given by size have no tags; give a file"):
+        load_pretrained(build_clip(tiny_config()), tiny_config(pretrained="openai"))

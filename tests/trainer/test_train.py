@@ -131,7 +131,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_samples(stills: Path, tmp
     ("where", "says"),
     [
         (
-            "encode_text",
+            "to_device",
             r"out of memory at step 1 with 4 clips of 4 frames.*checkpointing=true, raise accumulate \(now 2;",
         ),
         ("evaluate_model", r"evaluation at step 1: out of memory; lower data.eval_batch_size \(now 8\)"),

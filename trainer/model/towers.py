@@ -107,13 +107,26 @@ def _resolve(config: ModelConfig) -> tuple[str, bool | None]:
     tag = str(config.pretrained)
     if Path(tag).exists() or tag.endswith((".pt", ".bin", ".safetensors", ".pth")):
         return tag, None
+    if not isinstance(config.clip, str):
+        raise ConfigError(f"pretrained = {tag!r}: towers given by size have no tags; give a file, or a name as model.clip")
     base = str(config.clip).removesuffix("-quickgelu")
     for name in (str(config.clip), f"{base}-quickgelu", base):
         settings = open_clip_pretrained.get_pretrained_cfg(name, tag)
         if settings:
-            return str(open_clip_pretrained.download_pretrained(settings)), bool(settings.get("quick_gelu", False))
+            return _download(settings, f"{name} {tag}"), bool(settings.get("quick_gelu", False))
     known = ", ".join(open_clip_pretrained.list_pretrained_tags_by_model(str(config.clip))) or "none"
     raise ConfigError(f"pretrained = {tag!r} is neither a file nor a tag of {config.clip!r}; its tags: {known}")
+
+
+def _download(settings: dict[str, Any], name: str) -> str:
+    """The weights' file, fetched if it is not in open_clip's cache. Raises ConfigError where there is no way to get it."""
+    try:
+        return str(open_clip_pretrained.download_pretrained(settings))
+    except Exception as error:  # Hub, HTTP and socket libraries each raise their own
+        raise ConfigError(
+            f"pretrained: {name} cannot be downloaded ({' '.join(str(error).split())[:150]}); fetch the file on a machine that "
+            "can, and give its path as model.pretrained"
+        ) from None
 
 
 def load_clip_state(clip: Clip, state: dict[str, Tensor], name: str) -> None:
