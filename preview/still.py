@@ -9,7 +9,7 @@ import fsspec
 from schemas.config import ConfigError
 from schemas.records import SampleError
 from schemas.storage import glob_uris, open_uri
-from transforms.pictures import Picture, PictureLimits, decode
+from transforms.pictures import Picture, PictureLimits, decode, read_header
 
 PICTURE_ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -80,5 +80,13 @@ def decode_picture(data: bytes, name: str, *, need: tuple[int, int] | None = Non
     """Decode under the job's own default limits. Raises ConfigError: name, reason, detail."""
     try:
         return decode(data, PictureLimits(), need=need)
+    except SampleError as error:
+        raise ConfigError(f"{name}: {error.reason.replace('_', ' ')}: {error.detail}") from None
+
+
+def check_header(data: bytes, name: str) -> None:
+    """Raises ConfigError, as `decode_picture`, for what its first bytes show to be no picture, or too small or large a one."""
+    try:
+        read_header(data, PictureLimits())
     except SampleError as error:
         raise ConfigError(f"{name}: {error.reason.replace('_', ' ')}: {error.detail}") from None

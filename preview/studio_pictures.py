@@ -13,7 +13,7 @@ from threading import Lock
 import numpy as np
 
 from preview.animation import encode_webp, shrink
-from preview.still import decode_picture, find_pictures, read_bytes
+from preview.still import check_header, decode_picture, find_pictures, read_bytes
 from schemas.config import ConfigError
 from transforms.pictures import PictureLimits, read_header
 
@@ -43,6 +43,8 @@ class PictureBook:
 
     def __init__(self, given: Sequence[str] = ()) -> None:
         uris = [uri for uri in find_pictures(given, most=MOST_GIVEN) if _stays_inside(uri, given)] if given else []
+        for uri in set(given).intersection(uris):  # named one by one: told now, not when it is clicked
+            check_header(read_bytes(uri), uri)
         self._given = {f"p{i}": StudioPicture(f"p{i}", uri.rsplit("/", 1)[-1], uri) for i, uri in enumerate(uris)}
         self._dropped: OrderedDict[str, StudioPicture] = OrderedDict()
         self._lock = Lock()

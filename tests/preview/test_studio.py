@@ -7,6 +7,7 @@ import time
 import urllib.request
 
 import pytest
+from PIL import Image
 
 from preview.studio import main
 from schemas.config import ConfigError
@@ -37,6 +38,18 @@ def test_bad_usage_is_one_line(arguments, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=words) as caught:
         main(["--port", "0", *arguments])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["text", "tiny"])
+def test_a_named_file_that_is_no_picture_is_one_line(tmp_path, kind):
+    path = tmp_path / "p.png"
+    if kind == "text":
+        path.write_text("no picture")
+    else:
+        Image.new("RGB", (1, 1)).save(path)
+    with pytest.raises(ConfigError, match=r"p\.png: (not an image|too small)") as caught:
+        main(["--port", "0", str(path)])
     assert "\n" not in str(caught.value)
 
 
