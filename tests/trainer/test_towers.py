@@ -147,6 +147,8 @@ def test_checkpointing_changes_no_gradient():
 
 
 def test_weights_that_cannot_be_had_are_one_line():
+    from unittest.mock import patch
+
     with (
         patch("open_clip.pretrained.download_pretrained", side_effect=OSError("no route\nto host")),
         pytest.raises(ConfigError, match=r"openai cannot be downloaded \(no route to host\); fetch the file.*model.pretrained"),
