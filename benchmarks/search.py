@@ -1,6 +1,6 @@
 """Search over 10,000 made videos: coarse and the best 50 re-ranked, against the interaction module over all of them.
 
-    python benchmarks/search.py [--videos 10000] [--queries 100] [--steps 300]
+    python benchmarks/search.py [--videos 10000] [--queries 100] [--steps 350]
 
 Makes videos of coloured shapes (112 different scenes, each many times), trains a small model on some of them, indexes all,
 and asks for scenes by their captions; a query is right at rank 1 if the clip found has that caption. Both ways rank by the
@@ -76,7 +76,7 @@ def train_model(shards: Path, output: Path, steps: int) -> Path:
         },
         "optim": {"lr_clip": 1e-3, "lr_new": 1e-3, "weight_decay": 0.05},
         "log": {"every": 50, "tensorboard": False},
-        "global_batch_size": 32,
+        "global_batch_size": 64,
         "max_steps": steps,
         "save_every": steps,
         "device": "cpu",
@@ -135,7 +135,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=10_000)
     parser.add_argument("--queries", type=int, default=100)
-    parser.add_argument("--steps", type=int, default=300, help="training steps of the model")
+    parser.add_argument("--steps", type=int, default=350, help="training steps of the model")
     arguments = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="zoetrope-search-") as folder:
         base = Path(folder)
