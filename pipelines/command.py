@@ -144,14 +144,19 @@ def _versions() -> dict[str, str]:
 
 @contextmanager
 def _quiet_beam() -> Iterator[None]:
-    """Beam logs tracebacks of what a job tells in one line, and a warning for each option a worker does not know."""
-    logger = logging.getLogger("apache_beam")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    """Beam logs tracebacks of what a job tells in one line, and a warning for each option a worker does not know.
+
+    What job servers say it logs at the root.
+    """
+    loggers = [logging.getLogger("apache_beam"), logging.getLogger()]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 @contextmanager

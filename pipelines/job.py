@@ -17,6 +17,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.utils.windowed_value import WindowedValue
 
+from pipelines import output_files as files
 from pipelines.making import Done, Maker, ShardConfig, make_task, output_error
 from pipelines.output import Attempt, Output
 from pipelines.signals import Signals
@@ -35,7 +36,7 @@ class JobSpec:
     signals: str | None = None  # local folder of progress and stop files, None where workers share no disk with us
     tasks_at_once: int = 2  # per worker: while one task ends, the next already keeps the cores busy
     accelerator: str | None = None  # Beam's resource hint of the make stage, e.g. type:nvidia-l4;count:1;install-nvidia-driver
-    commit_at_once: bool = False  # in the make stage: only for runners that never run two attempts at a task
+    commit_at_once: bool = False  # in the make stage: only for runners that never run two attempts at a time
 
 
 class MakeShards(beam.PTransform):
@@ -97,6 +98,9 @@ class _Make(beam.DoFn):
     def process(
         self, task: Task, window: Any = beam.DoFn.WindowParam, timestamp: Any = beam.DoFn.TimestampParam
     ) -> Iterator[Attempt]:
+        if files.exists(self._output.record_path(task.index)):  # a runner that begins anew after a loss
+            yield Attempt(task.index, self._output.tmp(f"done-{task.index}"), ())
+            return
         self._running.append((self._pool.submit(self._make, task), window, timestamp))
         if len(self._running) >= self._spec.tasks_at_once:
             yield self._next()[0]

@@ -17,6 +17,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from pipelines import flink
 from pipelines import output_files as files
 from pipelines.finish import Totals, finish
 from pipelines.job import NAMESPACE, JobSpec, MakeShards
@@ -166,7 +167,7 @@ def _make_missing(job: Job, output: Output, choice: RunnerChoice) -> _MadeNow:
     about = "" if exact else "about "
     _say(f"{counted(len(places), 'task')}, {about}{counted(inputs, 'input')}{already}; {choice.describe()}")
     with _signals_folder(choice.is_local) as folder:
-        spec = JobSpec(output.uri, job.fingerprint, job.shard, folder, job.tasks_at_once, commit_at_once=choice.is_local)
+        spec = JobSpec(output.uri, job.fingerprint, job.shard, folder, job.tasks_at_once, commit_at_once=choice.commits_at_once)
         progress = Progress(inputs, exact=exact)
         try:
             counters = _run_graph(places, job, spec, choice, progress, output)
@@ -181,7 +182,7 @@ def _run_graph(
 ) -> Mapping[str, int | float]:
     pipeline = beam.Pipeline(runner=choice.runner, options=choice.options)
     _ = pipeline | beam.Create(list(places)) | "Load" >> beam.ParDo(_Load()) | MakeShards(job.maker, spec)
-    run = _Run(pipeline)
+    run = _Run(pipeline, choice)
     if not choice.is_local:
         run.submit()
     run.start()
@@ -218,9 +219,9 @@ class _Load(beam.DoFn):
 class _Run(threading.Thread):
     """The pipeline in a thread of its own, so that the main thread hears Ctrl-C."""
 
-    def __init__(self, pipeline: beam.Pipeline) -> None:
+    def __init__(self, pipeline: beam.Pipeline, choice: RunnerChoice) -> None:
         super().__init__(name="pipeline", daemon=True)
-        self._pipeline = pipeline
+        self._pipeline, self._choice = pipeline, choice
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -253,6 +254,8 @@ class _Run(threading.Thread):
         if self.result is not None:
             try:
                 self.result.cancel()
+                if self._choice.is_flink:
+                    flink.cancel(self._choice.options, STOP_SECONDS)
             except Exception as error:  # runners raise what they like; the stop goes on without it
                 _say(f"the runner could not cancel: {error}")
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 import os
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import yaml
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import DirectOptions, GoogleCloudOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineRunner
 
 from schemas.config import ConfigError
@@ -21,7 +22,7 @@ from schemas.storage import open_uri
 
 THREADS = 8  # of one process; more wait for the GIL
 THREADS_EACH = 4  # of each process, where there are several
-LOCAL = ("FnApiRunner", "BundleBasedDirectRunner")  # never run two attempts at a task, and share a disk with us
+LOCAL = ("FnApiRunner", "BundleBasedDirectRunner")  # in our processes, or in others on our disk
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,20 @@ class RunnerChoice:
     is_local: bool
     threads: int | None  # per worker process; None: all cores of whatever machine the worker is on
     processes: int = 1
+
+    @property
+    def commits_at_once(self) -> bool:
+        """Whether a task may be committed by the stage that makes it: it is begun again only once its first attempt has ended.
+
+        Flink hands a batch's elements on in blocks of 32 kB or when the stage ends, so that a commit behind its shuffle would
+        come hours late, and for no more safety: there is no checkpoint in between.
+        """
+        return self.is_local or self.is_flink
+
+    @property
+    def is_flink(self) -> bool:
+        """Whether it is Flink, as far as its name tells."""
+        return str(self.runner).rpartition(".")[2] == "FlinkRunner"
 
     def describe(self) -> str:
         """For the first line of a run."""
@@ -47,6 +62,8 @@ def choose_runner(beam_args: Sequence[str], workers: int | None) -> RunnerChoice
     options = PipelineOptions(list(beam_args))
     name = options.view_as(StandardOptions).runner
     if name is not None and name.rpartition(".")[2] not in LOCAL:
+        if name.endswith("FlinkRunner") and options.view_as(GoogleCloudOptions).job_name is None:
+            options.view_as(GoogleCloudOptions).job_name = f"zoetrope-{uuid.uuid4().hex[:12]}"  # to find it there again
         return RunnerChoice(options, name, is_local=False, threads=workers)
     cores = workers or available_cores()
     processes = options.view_as(DirectOptions).direct_num_workers or os.cpu_count() or 1
