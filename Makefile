@@ -36,10 +36,10 @@ test-gcs: setup $(ENGINES)/fake-gcs-server  ## everything on gs://, against a GC
 test-prism: setup $(ENGINES)/prism  ## the whole job on Prism, Beam's portable runner (needs Go)
 	$(BIN)/python -m pytest -m prism tests/engines
 
-test-flink: setup  ## the whole job on a Flink cluster on this machine (needs Java 17 and Beam's job server)
+test-flink: setup  ## the whole job on a Flink cluster on this machine (needs Java 11 or 17, and Maven)
 	$(BIN)/python -m pytest -m flink tests/engines
 
-flink-up: setup  ## a Flink session cluster on this machine: 1 JobManager, 2 TaskManagers, worker pools, job server
+flink-up: setup  ## a Flink session cluster on this machine: 1 JobManager, 2 TaskManagers, worker pool, job server
 	$(BIN)/python -m runners.flink up
 
 flink-down: setup  ## stop it

@@ -1,9 +1,9 @@
-"""A Flink session cluster on this machine: one JobManager, two TaskManagers, a Beam worker pool. No docker.
+"""A Flink session cluster on this machine: one JobManager, two TaskManagers, a Beam worker pool and job server. No docker.
 
     python -m runners.flink up | down | status
 
-Flink comes from PyPI (`apache-flink-libraries` holds its jars), Beam's job server from Maven; both are kept under
-``.cache/engines``. Everything listens on loopback. A state file lists the process groups that `down` ends.
+Flink comes from PyPI (`apache-flink-libraries` holds its jars), Beam's runner from Maven; both are kept under
+``.cache/engines``. Everything listens on loopback. A supervisor starts again what is lost.
 """
 
 from __future__ import annotations
@@ -18,25 +18,26 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from runners.pools import WorkerPool, group_alive, is_listening, stop_group, wait_for_port
+from runners import supervisor
+from runners.jars import ENGINES, EngineError, fetch, java_command, job_server
+from runners.pools import is_listening
 
 FLINK = "1.20.3"
-BEAM = "2.77.0"
-CACHE = Path(".cache") / "engines"
-JOB_SERVER = CACHE / "beam-flink-job-server.jar"
-STATE = CACHE / "flink-cluster"
+# Not of the Python SDK's version, nor of the cluster's: this is the newest runner that the repositories at hand serve whole.
+# The portability protocol between it and the SDK is stable, and Flink 1.20 has all that a runner for 1.19 calls: it runs with
+# the cluster's own jars. `make test-flink` holds both.
+BEAM_RUNNER = "org.apache.beam:beam-runners-flink-1.19:2.62.0"
+FLINKS_OWN = ("org.apache.flink", "com.esotericsoftware.kryo", "com.esotericsoftware.minlog", "org.objenesis", "com.twitter")
+STATE = ENGINES / "flink-cluster"
 START_SECONDS = 90.0
-# Java 17 hides what Flink's serializers reach into.
-OPENED = ("java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util", "java.time")
-
-
-class EngineError(Exception):
-    """What an engine needs cannot be had: one line with the reason."""
+MASTER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+WORKER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+JOB_SERVER = "org.apache.beam.runners.flink.FlinkJobServerDriver"
 
 
 @dataclass(frozen=True)
@@ -46,61 +47,37 @@ class ClusterConfig:
     ui_port: int = 8081  # REST and web page
     rpc_port: int = 6123
     pool_port: int = 50000  # of the Beam worker pool, which starts the Python workers of both TaskManagers
+    job_port: int = 8099  # of the Beam job server
     task_managers: int = 2
     slots: int = 2  # per TaskManager
     heap_mb: int = 256  # of tasks, per TaskManager
     state: Path = STATE  # folder of logs, configs and the list of processes
 
-
-@dataclass
-class Running:
-    """The process groups of a cluster, by name."""
-
-    groups: dict[str, int] = field(default_factory=dict)
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """All that are fixed; the others are free ones."""
+        return self.ui_port, self.rpc_port, self.pool_port, self.job_port
 
 
-def up(config: ClusterConfig | None = None) -> Running:
-    """Start the cluster and wait until every TaskManager has registered. Raises EngineError; then nothing is left running."""
+def up(config: ClusterConfig | None = None) -> None:
+    """Start the cluster and wait until it takes jobs. Raises EngineError; then nothing is left running."""
     config = config or ClusterConfig()
-    if (config.state / "processes.json").exists():
+    if supervisor.processes(config.state):
         raise EngineError(f"a cluster is up already ({config.state}); `make flink-down` stops it")
-    for port in (config.ui_port, config.rpc_port, config.pool_port):
+    for port in config.ports:
         if is_listening(port):
             raise EngineError(f"port {port} is taken; stop what listens there, or give another port")
-    java, flink = find_java(), find_flink()
-    (config.state / "logs").mkdir(parents=True, exist_ok=True)
-    running = Running()
     try:
-        master = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
-        _start(running, config, "jobmanager", java, flink, master, _master_settings(config), heap_mb=256)
-        for number in range(config.task_managers):
-            worker = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-            settings = _worker_settings(config, number)
-            _start(running, config, f"taskmanager-{number}", java, flink, worker, settings, heap_mb=config.heap_mb + 128)
-        running.groups["pool"] = WorkerPool(config.state / "logs" / "pool.log", config.pool_port).start().pid
-        _save(running, config)
-        _wait_for_workers(config)
+        supervisor.start(config.state, _programs(config))
+        _wait_until_up(config)
     except BaseException:
         down(config)
         raise
-    return running
 
 
 def down(config: ClusterConfig | None = None) -> None:
     """End every process of the cluster; logs stay."""
-    config = config or ClusterConfig()
-    saved = config.state / "processes.json"
-    if saved.exists():
-        for group in json.loads(saved.read_text()).values():
-            stop_group(group)
-        saved.unlink()
-
-
-def start_task_manager(config: ClusterConfig, running: Running, number: int) -> None:
-    """Start one again, in place of one that was lost."""
-    worker = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-    settings = _worker_settings(config, number)
-    _start(running, config, f"taskmanager-{number}", find_java(), find_flink(), worker, settings, config.heap_mb + 128)
+    supervisor.stop((config or ClusterConfig()).state)
 
 
 def status(config: ClusterConfig | None = None) -> dict[str, int]:
@@ -111,17 +88,9 @@ def status(config: ClusterConfig | None = None) -> dict[str, int]:
     return answer
 
 
-def find_java() -> str:
-    """Java 11 or newer on the PATH. Raises EngineError."""
-    java = shutil.which("java")
-    if java is None:
-        raise EngineError("no java on the PATH; Flink needs Java 11 or 17")
-    return java
-
-
 def find_flink() -> Path:
     """Folder of Flink's jars, fetched from PyPI once. Raises EngineError."""
-    folder = CACHE / f"flink-{FLINK}" / "lib"
+    folder = ENGINES / f"flink-{FLINK}" / "lib"
     if folder.is_dir():
         return folder
     with tempfile.TemporaryDirectory() as scratch:
@@ -148,53 +117,37 @@ def _unpack(archive: Path, folder: Path) -> None:
     part.rename(folder)
 
 
+def find_runner() -> Path:
+    """Folder of Beam's runner with all it needs but Flink, fetched from Maven once. Raises EngineError."""
+    return fetch(BEAM_RUNNER, without=FLINKS_OWN)
+
+
 def find_job_server() -> Path:
-    """The jar of Beam's job server, fetched from Maven once. Raises EngineError if Maven has none."""
-    if JOB_SERVER.exists():
-        return JOB_SERVER
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise EngineError(f"no mvn on the PATH to fetch Beam's job server; put its jar at {JOB_SERVER}")
-    artifact = f"org.apache.beam:beam-runners-flink-{FLINK.rpartition('.')[0]}-job-server:{BEAM}"
-    plugin = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
-    command = [maven, "-B", "-q", plugin, f"-Dartifact={artifact}", f"-DoutputDirectory={CACHE}", "-Dmdep.stripVersion=true"]
-    done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603 - our own arguments
-    fetched = CACHE / f"{artifact.split(':')[1]}.jar"
-    if not fetched.exists():
-        raise EngineError(f"Maven has no {artifact}: put the jar of Beam's job server at {JOB_SERVER}, or use another version")
-    if done.returncode == 0:
-        fetched.rename(JOB_SERVER)
-    return JOB_SERVER
+    """The jar of Beam's job server, for `java -jar` and ``--flink_job_server_jar``. Raises EngineError."""
+    return job_server(find_runner(), JOB_SERVER, find_flink())
 
 
-def _start(
-    running: Running,
-    config: ClusterConfig,
-    name: str,
-    java: str,
-    flink: Path,
-    main: str,
-    settings: dict[str, object],
-    heap_mb: int,
-) -> None:
+def _programs(config: ClusterConfig) -> dict[str, list[str]]:
+    """The commands of a cluster, their settings written beside them."""
+    jars = ["-cp", f"{find_flink().resolve()}/*:{find_runner().resolve()}/*"]
+    programs = {"jobmanager": [*_java(config, "jobmanager", 256, _master_settings(config)), *jars, MASTER]}
+    for number in range(config.task_managers):
+        name = f"taskmanager-{number}"
+        programs[name] = [*_java(config, name, config.heap_mb + 128, _worker_settings(config)), *jars, WORKER]
+    for name in list(programs):
+        programs[name] += ["--configDir", str(config.state / name)]
+    serve = [f"--flink-master=127.0.0.1:{config.ui_port}", "--job-host=127.0.0.1", f"--job-port={config.job_port}"]
+    serve += ["--artifact-port=0", "--expansion-port=-1", f"--artifacts-dir={config.state / 'artifacts'}"]
+    programs["job-server"] = [*_java(config, "job-server", 256, {}), *jars, JOB_SERVER, *serve]
+    programs["pool"] = [sys.executable, "-m", "runners.pool_main", str(config.pool_port)]
+    return programs
+
+
+def _java(config: ClusterConfig, name: str, heap_mb: int, settings: dict[str, object]) -> list[str]:
     folder = config.state / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
-    (folder / "log4j.properties").write_text(
-        "rootLogger.level = INFO\nrootLogger.appenderRef.out.ref = Out\nappender.out.name = Out\nappender.out.type = CONSOLE\n"
-        "appender.out.layout.type = PatternLayout\nappender.out.layout.pattern = %d %-5p %c{1} - %m%n\n"
-    )
-    opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED]
-    command = [java, f"-Xmx{heap_mb}m", "-XX:MaxMetaspaceSize=192m", "-XX:+UseSerialGC", *opened]
-    command += [f"-Dlog4j.configurationFile={folder / 'log4j.properties'}", "-cp", f"{flink.resolve()}/*", main]
-    with (config.state / "logs" / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own arguments
-            [*command, "--configDir", str(folder)], stdout=log, stderr=log, start_new_session=True
-        )
-    running.groups[name] = process.pid
-    _save(running, config)
-    if name == "jobmanager":
-        wait_for_port(config.ui_port, process, config.state / "logs" / f"{name}.log", START_SECONDS)
+    return java_command(heap_mb, folder / "log4j.properties")
 
 
 def _master_settings(config: ClusterConfig) -> dict[str, object]:
@@ -209,20 +162,23 @@ def _master_settings(config: ClusterConfig) -> dict[str, object]:
         "blob.server.port": "0",
         "heartbeat.interval": 1000,  # a lost TaskManager is noticed within seconds, not within a minute
         "heartbeat.timeout": 8000,
-        "restart-strategy.type": "fixed-delay",
-        "restart-strategy.fixed-delay.attempts": 10,
-        "restart-strategy.fixed-delay.delay": "1s",
+        # Three times, after 5, 10 and 20 seconds: what is lost is back by then. A minute without a loss, and it begins anew.
+        "restart-strategy.type": "exponential-delay",
+        "restart-strategy.exponential-delay.initial-backoff": "5s",
+        "restart-strategy.exponential-delay.backoff-multiplier": 2.0,
+        "restart-strategy.exponential-delay.reset-backoff-threshold": "1min",
+        "restart-strategy.exponential-delay.attempts-before-reset-backoff": 3,
+        "web.tmpdir": str((config.state / "tmp").resolve()),
         "io.tmp.dirs": str((config.state / "tmp").resolve()),
     }
 
 
-def _worker_settings(config: ClusterConfig, number: int) -> dict[str, object]:
+def _worker_settings(config: ClusterConfig) -> dict[str, object]:
     """Every part of a TaskManager's memory by itself: started without Flink's scripts, it works none out."""
     return {
         **_master_settings(config),
         "taskmanager.host": "127.0.0.1",
         "taskmanager.bind-host": "127.0.0.1",
-        "taskmanager.resource-id": f"taskmanager-{number}-{int(time.time() * 1000)}",
         "taskmanager.numberOfTaskSlots": config.slots,
         "taskmanager.cpu.cores": float(config.slots),
         "taskmanager.memory.framework.heap.size": "128m",
@@ -238,16 +194,12 @@ def _worker_settings(config: ClusterConfig, number: int) -> dict[str, object]:
     }
 
 
-def _wait_for_workers(config: ClusterConfig) -> None:
+def _wait_until_up(config: ClusterConfig) -> None:
     end = time.monotonic() + START_SECONDS
-    while status(config)["taskmanagers"] < config.task_managers:
+    while not (all(is_listening(port) for port in config.ports) and status(config)["taskmanagers"] == config.task_managers):
         if time.monotonic() > end:
-            raise EngineError(f"the TaskManagers do not register: see {config.state / 'logs'}")
+            raise EngineError(f"the cluster does not come up: see {config.state / 'logs'}")
         time.sleep(0.5)
-
-
-def _save(running: Running, config: ClusterConfig) -> None:
-    (config.state / "processes.json").write_text(json.dumps(asdict(running)["groups"]))
 
 
 def _last_line(text: str) -> str:
@@ -266,10 +218,8 @@ def main(argv: Sequence[str]) -> int:
         elif wanted.do == "status":
             print(json.dumps(status()))
         else:
-            running = up()
-            alive = ", ".join(name for name, group in running.groups.items() if group_alive(group))
-            print(f"up: {alive}; http://127.0.0.1:{ClusterConfig().ui_port}")
-            find_job_server()
+            up()
+            print(f"up: {', '.join(supervisor.processes(STATE))}; http://127.0.0.1:{ClusterConfig().ui_port}")
             print("zoetrope animate ... --runner-config configs/runners/flink.yaml")
     except (EngineError, OSError, RuntimeError) as error:
         print(f"flink: {error}", file=sys.stderr)

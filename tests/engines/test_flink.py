@@ -1,24 +1,28 @@
-"""A real Flink session cluster on this machine: it comes up, survives the loss of a worker, and goes without a trace.
-
-The job on it needs Beam's job server from Maven as well; where Maven has none, those tests are skipped and say so.
-"""
+"""Jobs on a real Flink session cluster on this machine: as on the direct runner to the byte, whatever is killed meanwhile."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from test_prism import animate, check_same
+from test_prism import check_same
 
-from runners.flink import ClusterConfig, EngineError, Running, down, find_flink, find_job_server, start_task_manager, status, up
+from runners import supervisor
+from runners.flink import ClusterConfig, down, find_flink, find_job_server, main, status, up
+from runners.jars import EngineError
 from runners.pools import free_port, group_alive, is_listening
 
+ROOT = Path(__file__).parents[2]
+PICTURES, TASKS = 400, 81  # and one more that is broken
 pytestmark = [pytest.mark.flink, pytest.mark.skipif(shutil.which("java") is None, reason="no java on the PATH")]
 
 
@@ -26,108 +30,233 @@ pytestmark = [pytest.mark.flink, pytest.mark.skipif(shutil.which("java") is None
 def config(tmp_path_factory) -> ClusterConfig:
     try:
         find_flink()
+        find_job_server()
     except EngineError as error:
         pytest.skip(str(error))
-    ports = {"ui_port": free_port(), "rpc_port": free_port(), "pool_port": free_port()}
+    ports = {"ui_port": free_port(), "rpc_port": free_port(), "pool_port": free_port(), "job_port": free_port()}
     return ClusterConfig(state=tmp_path_factory.mktemp("flink"), **ports)
 
 
 @pytest.fixture(scope="module")
-def cluster(config):
-    running = up(config)
-    yield running
+def cluster(config) -> Iterator[ClusterConfig]:
+    up(config)
+    groups = supervisor.processes(config.state)
+    yield config
+    groups |= supervisor.processes(config.state)
     down(config)
-    assert not any(group_alive(group) for group in running.groups.values())
-    assert not any(is_listening(port) for port in (config.ui_port, config.rpc_port, config.pool_port))
-
-
-def wait_for(config: ClusterConfig, workers: int) -> None:
-    end = time.monotonic() + 60
-    while status(config)["taskmanagers"] != workers:
-        assert time.monotonic() < end, status(config)
-        time.sleep(0.3)
-
-
-def test_it_comes_up_on_loopback_and_mends(cluster: Running, config):
-    assert status(config)["taskmanagers"] == 2
-    assert status(config)["slots-total"] == 4
-    for port in (config.ui_port, config.rpc_port, config.pool_port):
-        assert all("0100007F" in address for address in listening(port)), "on loopback alone"
-    os.killpg(cluster.groups["taskmanager-1"], signal.SIGKILL)
-    wait_for(config, 1)
-    start_task_manager(config, cluster, 1)
-    wait_for(config, 2)
-
-
-def listening(port: int) -> list[str]:
-    """Addresses of IPv4 and IPv6 that somebody listens on at a port, as the kernel writes them."""
-    found = []
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
-                found.append(fields[1])
-    return found
-
-
-def test_a_second_cluster_on_the_same_ports_is_refused(cluster, config, tmp_path):
-    other = ClusterConfig(config.ui_port, free_port(), free_port(), state=tmp_path)
-    with pytest.raises(EngineError, match=f"port {config.ui_port} is taken"):
-        up(other)
+    assert not any(group_alive(group) for group in groups.values())
+    assert not any(is_listening(port) for port in config.ports)
 
 
 @pytest.fixture(scope="module")
-def beam(cluster, config) -> list[str]:
-    try:
-        jar = find_job_server()
-    except EngineError as error:
-        pytest.skip(str(error))
-    return [
-        "--runner=FlinkRunner", "--flink_version=1.20", f"--flink_master=127.0.0.1:{config.ui_port}", "--parallelism=4",
-        f"--flink_job_server_jar={jar}", "--environment_type=EXTERNAL", f"--environment_config=127.0.0.1:{config.pool_port}",
-        "--number_of_execution_retries=10", "--execution_retry_delay=1000",
-    ]  # fmt: skip
+def beam(cluster) -> list[str]:
+    """The file that users take, with this cluster's ports."""
+    places = [
+        f"--flink_master=127.0.0.1:{cluster.ui_port}",
+        f"--job_endpoint=127.0.0.1:{cluster.job_port}",
+        f"--environment_config=127.0.0.1:{cluster.pool_port}",
+    ]
+    return ["--runner-config", str(ROOT / "configs" / "runners" / "flink.yaml"), "--", *places]
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:
     from pipelines.samples import write_folder
 
-    return write_folder(tmp_path_factory.mktemp("corpus") / "photos", 200, long_side=320)
+    folder = write_folder(tmp_path_factory.mktemp("corpus") / "photos", PICTURES, long_side=480)
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    (folder / "broken.txt").write_text("nothing to see")
+    return folder
 
 
 @pytest.fixture(scope="module")
 def direct(source, tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("direct") / "clips"
-    assert animate(source, output).returncode == 0
+    finish(start(source, output))
     return output
 
 
-def test_shards_are_those_of_the_direct_runner(beam, source, direct, tmp_path):
-    done = animate(source, tmp_path / "clips", *beam)
-    assert done.returncode == 0, done.stderr
+def start(source: Path, output: Path, *rest: str) -> subprocess.Popen[str]:
+    """The command as a user types it; large enough to be caught in the middle."""
+    fields = [f"source.uri={source}", f"output={output}", "clip.size=256", "clip.frames=16", "shard.max_samples=5"]
+    return run("animate", "animate/folder", *fields, *rest)
+
+
+def run(command: str, config: str, *rest: str) -> subprocess.Popen[str]:
+    whole = [sys.executable, "-m", "zoetrope.cli", command, "--config", str(ROOT / "configs" / f"{config}.yaml"), *rest]
+    return subprocess.Popen(whole, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(job: subprocess.Popen[str], code: int = 0) -> str:
+    """Wait for its end; what it said."""
+    out, err = job.communicate(timeout=240)
+    assert job.returncode == code, out + err
+    assert "Traceback" not in err
+    return err
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, what
+        time.sleep(0.1)
+
+
+def wait_for_the_middle(job: subprocess.Popen[str], output: Path) -> dict[str, int]:
+    """Until some tasks are done and others are not. The records of those done, and when each was written."""
+    records = output / "_zoetrope" / "records"
+    wait_for(lambda: job.poll() is not None or (records.exists() and len(list(records.iterdir())) >= 10))
+    found = {path.name: path.stat().st_mtime_ns for path in records.iterdir()}
+    assert 10 <= len(found) < TASKS - 10, "in the middle"
+    return found
+
+
+def last_job(cluster: ClusterConfig) -> dict:
+    """What the JobManager tells of the job that was begun last."""
+
+    def ask(path: str) -> dict:
+        with urllib.request.urlopen(f"http://127.0.0.1:{cluster.ui_port}{path}", timeout=5) as response:
+            return json.load(response)
+
+    return ask(f"/jobs/{max(ask('/jobs/overview')['jobs'], key=lambda job: job['start-time'])['jid']}")
+
+
+def processes_of(group: int) -> list[int]:
+    """Process ids of a group."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if fields[2] == str(group) and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return sorted(found)
+
+
+def harnesses(cluster: ClusterConfig) -> list[int]:
+    """Process ids of the Python workers that the pool has started."""
+    pool = supervisor.processes(cluster.state)["pool"]
+    return [process for process in processes_of(pool) if process != pool]
+
+
+def addresses_of(groups: set[int]) -> set[str]:
+    """Local addresses that these processes listen on, as the kernel writes them."""
+    sockets = set()
+    for process in [process for group in groups for process in processes_of(group)]:
+        for link in Path(f"/proc/{process}/fd").iterdir():
+            name = os.readlink(link) if link.is_symlink() else ""
+            if name.startswith("socket:["):
+                sockets.add(name[8:-1])
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in sockets:
+                found.add(fields[1].rpartition(":")[0])
+    return found
+
+
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+
+
+def test_shards_are_those_of_the_direct_runner(beam, cluster, source, direct, tmp_path):
+    job = start(source, tmp_path / "clips", *beam)
+    wait_for_the_middle(job, tmp_path / "clips")
+    groups = set(supervisor.processes(cluster.state).values())
+    assert addresses_of(groups) <= LOOPBACK, "on loopback alone, while a job runs too"
+    assert "FlinkRunner" in finish(job)
+    check_same(direct, tmp_path / "clips")
+    wait_for(lambda: not harnesses(cluster))
+
+
+@pytest.mark.parametrize("victim", ["harness", "taskmanager-0", "pool"])
+def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, tmp_path, victim):
+    output = tmp_path / "clips"
+    job = start(source, output, *beam)
+    done = wait_for_the_middle(job, output)
+    if victim == "harness":
+        os.kill(harnesses(cluster)[-1], signal.SIGKILL)
+    else:
+        os.killpg(supervisor.processes(cluster.state)[victim], signal.SIGKILL)
+    finish(job)
+    check_same(direct, output)
+    flink = last_job(cluster)
+    assert flink["state"] == "FINISHED"
+    assert flink["timestamps"]["RESTARTING"] > 0, "it was hit"
+    records = output / "_zoetrope" / "records"
+    assert done == {name: (records / name).stat().st_mtime_ns for name in done}, "nothing is made twice"
+    wait_for(lambda: status(cluster)["slots-available"] == 4)
+
+
+def test_ctrl_c_cancels_and_the_same_command_goes_on(beam, cluster, source, direct, tmp_path):
+    output, idle = tmp_path / "clips", set(harnesses(cluster))
+    job = start(source, output, *beam)
+    wait_for_the_middle(job, output)
+    job.send_signal(signal.SIGINT)
+    assert "stopped" in finish(job, 130)
+    assert last_job(cluster)["state"] == "CANCELED"
+    wait_for(lambda: set(harnesses(cluster)) <= idle)
+    records = output / "_zoetrope" / "records"
+    done = {path.name: path.stat().st_mtime_ns for path in records.iterdir()}
+    assert len(done) < TASKS
+    assert "done before" in finish(start(source, output, *beam))
+    check_same(direct, output)
+    assert done == {name: (records / name).stat().st_mtime_ns for name in done}
+
+
+def test_what_a_worker_cannot_write_is_one_line(beam, cluster, source, direct, tmp_path):
+    output = tmp_path / "clips"
+    job = start(source, output, *beam)
+    wait_for(lambda: (output / "_zoetrope" / "plan.json").exists())
+    (output / "00070.tar").mkdir()  # where a shard should be
+    told = finish(job, 1).splitlines()
+    assert [line for line in told if "00070.tar" in line] == told[-1:]
+    assert "the output cannot be written" in told[-1]
+    (output / "00070.tar").rmdir()
+    finish(start(source, output, *beam))
+    check_same(direct, output)
+
+
+def test_videos_are_imported(beam, tmp_path):
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from made_videos import make_video
+
+    for i, colour in enumerate(["red", "green", "blue"] * 2):
+        make_video(tmp_path / "videos" / f"v{i}.mp4", colour=colour)
+    rows = [f"v{i},a square goes by {i}" for i in range(6)]
+    (tmp_path / "captions.csv").write_text("\n".join(["video_id,caption", *rows, "v9,not there"]))
+    fields = [f"source.videos={tmp_path / 'videos'}", f"source.annotations={tmp_path / 'captions.csv'}"]
+    fields += ["shard.max_samples=2", "max_failure_ratio=1"]
+    finish(run("import-videos", "import/csv", *fields, f"output={tmp_path / 'direct'}"))
+    finish(run("import-videos", "import/csv", *fields, f"output={tmp_path / 'flink'}", *beam))
+    check_same(tmp_path / "direct", tmp_path / "flink")
+
+
+def test_the_runner_starts_a_job_server_of_its_own(cluster, source, direct, tmp_path, monkeypatch):
+    """As in the README; from its jar, and the jars come to the cluster with the job."""
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Xmx512m")
+    options = [
+        "--runner=FlinkRunner",
+        f"--flink_master=127.0.0.1:{cluster.ui_port}",
+        f"--flink_job_server_jar={find_job_server()}",
+    ]
+    options += ["--parallelism=4", "--environment_type=EXTERNAL", f"--environment_config=127.0.0.1:{cluster.pool_port}"]
+    finish(start(source, tmp_path / "clips", "--", *options))
     check_same(direct, tmp_path / "clips")
 
 
-@pytest.mark.parametrize("victim", ["taskmanager-0", "pool", "harness"])
-def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, config, source, direct, tmp_path, victim):
-    output = tmp_path / "clips"
-    command = [sys.executable, "-c", f"import test_prism as t; from pathlib import Path as P; "
-               f"print(t.animate(P({str(source)!r}), P({str(output)!r}), *{beam!r}))"]  # fmt: skip
-    job = subprocess.Popen(command, cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True)
-    while not list(output.glob("_zoetrope/tmp/*/000.tar")):
-        assert job.poll() is None
-        time.sleep(0.05)
-    if victim == "harness":
-        subprocess.run(["pkill", "-KILL", "-g", str(cluster.groups["pool"]), "-f", "SdkHarness"], check=True)
-    else:
-        os.killpg(cluster.groups[victim], signal.SIGKILL)
-    if victim == "pool":
-        from runners.pools import WorkerPool
+def test_a_second_cluster_is_refused(cluster, tmp_path):
+    with pytest.raises(EngineError, match="up already"):
+        up(cluster)
+    with pytest.raises(EngineError, match=f"port {cluster.ui_port} is taken"):
+        up(ClusterConfig(cluster.ui_port, free_port(), free_port(), free_port(), state=tmp_path))
 
-        cluster.groups["pool"] = WorkerPool(config.state / "pool.log", config.pool_port).start().pid
-    elif victim != "harness":
-        start_task_manager(config, cluster, 0)
-    told, _ = job.communicate(timeout=240)
-    assert "returncode=0" in told
-    check_same(direct, output)
+
+def test_a_cluster_without_its_supervisor_is_stopped_all_the_same(cluster):
+    """Last: it takes the cluster down."""
+    groups = supervisor.processes(cluster.state)
+    os.kill(groups["supervisor"], signal.SIGKILL)
+    down(cluster)
+    assert not any(group_alive(group) for group in groups.values())
+    assert main(["down"]) == 0, "and once more does no harm"

@@ -1,0 +1,102 @@
+"""Keeps the processes of an engine up: starts each, starts it again when it ends, and ends them all when it is told to.
+
+On a cluster systemd or Kubernetes does this. Its folder holds what there is to know: ``programs.json`` (name -> command),
+``processes.json`` (name -> process group, "supervisor" among them, while it runs) and ``logs/NAME.log``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from runners.pools import START_SECONDS, stop_group
+
+LOOK_SECONDS = 0.2
+AGAIN_SECONDS = 1.0  # before a program that ended is started again
+STOP_SECONDS = 30.0  # for the supervisor to end its programs
+SUPERVISOR = "supervisor"
+
+
+def start(folder: Path, programs: Mapping[str, Sequence[str]]) -> None:
+    """Start a supervisor of these commands and wait until it has started them. Raises RuntimeError naming its log."""
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    (folder / "programs.json").write_text(json.dumps({name: list(command) for name, command in programs.items()}, indent=1))
+    log = folder / "logs" / f"{SUPERVISOR}.log"
+    command = [sys.executable, "-m", "runners.supervisor", str(folder)]
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)  # noqa: S603 - our own
+    end = time.monotonic() + START_SECONDS
+    while not set(programs) <= set(processes(folder)):
+        if process.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(f"the supervisor does not start: see {log}")
+        time.sleep(LOOK_SECONDS)
+
+
+def stop(folder: Path) -> None:
+    """End the supervisor and with it all of its programs; logs stay. Does nothing if none runs."""
+    groups = processes(folder)
+    if SUPERVISOR in groups:
+        stop_group(groups[SUPERVISOR], STOP_SECONDS)
+    for group in groups.values():  # if the supervisor was killed, they are still there
+        stop_group(group)
+    (folder / "processes.json").unlink(missing_ok=True)
+
+
+def processes(folder: Path) -> dict[str, int]:
+    """The process groups by name, of this moment: a program that is started again has another one."""
+    saved = folder / "processes.json"
+    found: dict[str, int] = json.loads(saved.read_text()) if saved.exists() else {}
+    return found
+
+
+class _Supervisor:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._programs: dict[str, list[str]] = json.loads((folder / "programs.json").read_text())
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def run(self) -> None:
+        """Until SIGTERM."""
+        try:
+            for name in self._programs:
+                self._start(name)
+            while True:
+                time.sleep(LOOK_SECONDS)
+                for name, process in self._running.items():
+                    if process.poll() is not None:
+                        print(f"{name} ended with {process.returncode}; it is started again", flush=True)
+                        stop_group(process.pid)  # what it started and left behind
+                        time.sleep(AGAIN_SECONDS)
+                        self._start(name)
+        finally:
+            for process in self._running.values():
+                process.terminate()  # all at once, then one by one to the end
+            for process in self._running.values():
+                stop_group(process.pid)
+
+    def _start(self, name: str) -> None:
+        with (self._folder / "logs" / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(  # noqa: S603 - our own programs
+                self._programs[name], stdout=log, stderr=log, start_new_session=True
+            )
+        groups = {SUPERVISOR: os.getpid(), **{name: process.pid for name, process in self._running.items()}}
+        part = self._folder / "processes.json.part"
+        part.write_text(json.dumps(groups, indent=1))
+        part.rename(self._folder / "processes.json")
+
+
+def main(argv: Sequence[str]) -> int:
+    """``supervisor FOLDER``: run the folder's programs until SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    _Supervisor(Path(argv[0])).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
