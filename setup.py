@@ -47,6 +47,7 @@ setup(
         "webdataset>=1.0",
     ],
     extras_require={
+        "s3": ["apache-beam[aws]>=2.70", "s3fs"],  # s3:// in jobs, and everywhere else
         "dev": [
             "datasets",
             "hypothesis",

@@ -19,6 +19,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from schemas.config import ConfigError
 from schemas.records import Reason, SampleError, Stage
+from schemas.storage import check_access
 
 GLOB_CHARACTERS = "*?["
 READ_CHUNK = 256 * 1024
@@ -40,6 +41,22 @@ def absolute(pattern: str) -> str:
     return pattern if "://" in pattern else os.path.abspath(os.path.expanduser(pattern))
 
 
+def check_beam_address(uri: str) -> None:
+    """Raises ConfigError, one line, for an address that Beam cannot open, s3:// without its packages, gs:// without a login."""
+    scheme, remote, _ = uri.partition("://")
+    if not remote:
+        return
+    try:
+        FileSystems.get_filesystem(uri)
+    except ValueError:
+        raise ConfigError(
+            f"{uri}: no way to open {scheme}:// addresses; download it, or give a local path or gs://bucket/..."
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{uri}: no way to open {scheme}:// addresses: {_one_line(error)}") from None
+    check_access(uri)
+
+
 def is_glob(pattern: str) -> bool:
     """Whether a path has glob characters (``*``, ``**``, ``?``, ``[...]``) and is not the name of something local."""
     return any(character in pattern for character in GLOB_CHARACTERS) and not os.path.lexists(absolute(pattern))
@@ -48,14 +65,11 @@ def is_glob(pattern: str) -> bool:
 def find(pattern: str) -> list[FileInfo]:
     """Files that a path or glob matches, sorted by path; [] if none. Raises OSError if the place cannot be listed."""
     pattern = absolute(pattern)
+    check_beam_address(pattern)
     try:
         if "[" in pattern and FileSystems.exists(pattern):  # a name that happens to hold a bracket
             return [FileInfo(pattern, FileSystems.get_filesystem(pattern).metadata(pattern).size_in_bytes)]
         found = FileSystems.match([pattern])[0].metadata_list
-    except ValueError:
-        raise ConfigError(
-            f"{pattern}: no way to read this kind of address; download it, or give a local path or gs://"
-        ) from None
     except OSError as error:
         raise OSError(f"{pattern}: cannot be listed: {_one_line(error)}; check the path and your right to read it") from error
     return sorted((FileInfo(m.path, m.size_in_bytes) for m in found if not is_folder(m.path)), key=lambda f: f.path)
@@ -101,6 +115,7 @@ def is_folder(path: str) -> bool:
 def folder_exists(path: str) -> bool:
     """Whether a folder (or object prefix) holds anything. Asked only to tell one missing file from a vanished source."""
     path = absolute(path)
+    check_beam_address(path)
     if "://" not in path:
         return os.path.isdir(path)
     return bool(FileSystems.match([path.rstrip("/") + "/**"], [1])[0].metadata_list)

@@ -24,9 +24,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines import output_files as files
-from pipelines.files import absolute
+from pipelines.files import absolute, check_beam_address
 from schemas.manifest import FAILURES, SAMPLES, ShardRow
-from schemas.storage import join
+from schemas.storage import check_address, join
 
 STATE = "_zoetrope"
 RECORD = pa.schema(
@@ -118,7 +118,10 @@ class Output:
     """Paths and records of one output folder (local path or URI). Holds nothing but its address; picklable."""
 
     def __init__(self, uri: str) -> None:
+        """Raises ConfigError for an address that cannot be opened."""
         self.uri = absolute(uri).rstrip("/") or "/"
+        check_address(self.uri)  # its tables are read outside Beam as well
+        check_beam_address(self.uri)
 
     def path(self, *names: str) -> str:
         """Of a file in the output."""

@@ -44,17 +44,6 @@ class Job:
 
 def check_output(output: Output, job: Job, *, overwrite: bool) -> None:
     """Refuse an output that holds something else. Raises ConfigError: foreign files, another job, another config."""
-    try:
-        files.exists(output.uri)
-    except ValueError:
-        raise ConfigError(f"output {output.uri}: no way to write to this kind of address; give a local path or gs://") from None
-    except OSError as error:
-        if any(sign in str(error) for sign in ("Missing boto3", "ImportError")):
-            raise ConfigError(
-                f"output {output.uri}: the package for this kind of address is not installed; "
-                "pip install 'apache-beam[aws,azure,hadoop]', or give a local path or gs://"
-            ) from None
-        raise
     if not output.is_ours():
         foreign = next((name for name in files.names(output.uri) if name != STATE), None)
         if foreign is not None:

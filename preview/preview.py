@@ -21,7 +21,7 @@ from preview.path_view import draw_path
 from preview.sheet import Cell, contact_sheet, moving_grid, strips
 from preview.still import find_pictures, read_picture
 from schemas.config import ConfigError
-from schemas.storage import open_uri
+from schemas.storage import write_bytes
 from transforms.motions import Trajectory, built_in_motions, sample_trajectory
 
 MOST_PICTURES = 64
@@ -74,8 +74,7 @@ class Preview:
         """Write to a file or URI; its ending says what. Raises ConfigError for an unknown ending or if it cannot be written."""
         data = self.encode(check_ending(path))
         try:
-            with open_uri(path, "wb") as stream:
-                stream.write(data)
+            write_bytes(path, data)
         except (OSError, ValueError) as error:
             raise ConfigError(f"output {path}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
         return path

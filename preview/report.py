@@ -18,7 +18,7 @@ from preview.shard_access import ShardAccess
 from preview.summary import Summary, summarise
 from schemas.manifest import SAMPLES_FILE
 from schemas.shards import ShardError
-from schemas.storage import join, open_uri
+from schemas.storage import join, open_uri, write_bytes
 
 HTML_FILE, JSON_FILE = "report.html", "report.json"
 CLIP_SIDE = 176  # longest side of a clip on the contact sheet, pixels
@@ -84,8 +84,7 @@ def write_report(output: str, stats: RunStats, *, clips: int = 12) -> Report:
     page = render_page(values, summary, stats, sheet, unreadable)
     html, plain = join(output, HTML_FILE), join(output, JSON_FILE)
     for uri, text in ((html, page), (plain, json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n")):
-        with open_uri(uri, "wb") as stream:
-            stream.write(text.encode("utf-8", "replace"))
+        write_bytes(uri, text.encode("utf-8", "replace"))
     return Report(html, plain, values)
 
 

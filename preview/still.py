@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import fsspec
-
 from schemas.config import ConfigError
 from schemas.records import SampleError
-from schemas.storage import glob_uris, open_uri
+from schemas.storage import glob_uris, join, kind, list_names, open_uri
 from transforms.pictures import Picture, PictureLimits, decode, read_header
 
 PICTURE_ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
@@ -22,11 +20,10 @@ def find_pictures(names: Iterable[str], *, most: int) -> list[str]:
     """
     found: dict[str, None] = {}
     for name in names:
-        if any(c in name for c in "*?["):
-            here = [uri for uri in glob_uris(name) if _is_picture(uri)]
-        else:
-            listed = _list_folder(name)
-            here = [_existing(name)] if listed is None else [uri for uri in listed if _is_picture(uri)]
+        try:
+            here = _pictures_at(name)
+        except OSError as error:
+            raise ConfigError(f"{name}: cannot be read: {' '.join(str(error).split())}") from None
         if not here:
             raise ConfigError(f"{name}: no pictures there; pictures end in {', '.join(PICTURE_ENDINGS)}")
         found.update(dict.fromkeys(here))
@@ -35,23 +32,14 @@ def find_pictures(names: Iterable[str], *, most: int) -> list[str]:
     return list(found)
 
 
-def _existing(name: str) -> str:
-    files, path = fsspec.core.url_to_fs(name)
-    if not files.exists(path):
+def _pictures_at(name: str) -> list[str]:
+    """What a file, folder or glob stands for, sorted. Raises OSError if it cannot be looked at."""
+    if any(c in name for c in "*?["):
+        return [uri for uri in glob_uris(name) if _is_picture(uri)]
+    what = kind(name)
+    if what is None:
         raise ConfigError(f"{name}: no such file or folder")
-    return name
-
-
-def _list_folder(name: str) -> list[str] | None:
-    """What lies in a folder, sorted; None if it is no folder."""
-    try:
-        files, path = fsspec.core.url_to_fs(name)
-        if not files.isdir(path):
-            return None
-        found = sorted(str(p) for p in files.ls(path, detail=False))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{name}: cannot be read: {' '.join(str(error).split())}") from None
-    return [str(files.unstrip_protocol(p)) for p in found] if "://" in name else found
+    return [join(name, inner) for inner in list_names(name) if _is_picture(inner)] if what == "folder" else [name]
 
 
 def _is_picture(uri: str) -> bool:

@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -69,7 +68,7 @@ class IndexSearcher:
         """Begin to open the index. Raises ConfigError at once if the folder is none."""
         from trainer.index_store import read_info
 
-        if read_info(Path(folder)) is None:
+        if read_info(folder) is None:
             raise ConfigError(f"--index {folder}: no index there; make one with `zoetrope index CHECKPOINT SHARDS -o {folder}`")
         self._access = ShardAccess()
         self._found: OrderedDict[str, tuple[str, str]] = OrderedDict()  # id -> shard, key

@@ -5,7 +5,9 @@ OUTPUT/step_00001000/
   metrics.json versions.json        what was measured last, and what it ran on
   state/run.json                    step, loader state of every rank, best so far: to go on from
   state/tensors.safetensors         optimizer moments by parameter name, random state of every rank
-OUTPUT/last, OUTPUT/best            links to the newest and the best of them
+OUTPUT/last, OUTPUT/best            links to the newest and the best of them; in an object store, objects with their names
+
+In an object store config.json is uploaded last, and removed first: a folder without it does not count.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ import json
 import os
 import platform
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,13 +25,25 @@ import torch
 from torch import Tensor
 
 from schemas.config import ConfigError
+from schemas.storage import (
+    exists,
+    is_remote,
+    join,
+    list_names,
+    local_copy,
+    open_uri,
+    remove_folder,
+    write_bytes,
+    written_folder,
+)
 from trainer.config import TrainConfig
 from trainer.model.clip2video import CLIP2Video
-from trainer.model.io import WEIGHTS_FILE, save_model
+from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE, follow, save_model
 from trainer.optim import named_parameters
 
 STEP = re.compile(r"step_(\d{8})")
 LAST, BEST = "last", "best"
+TENSORS_FILE, RUN_FILE = "state/tensors.safetensors", "state/run.json"
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -65,50 +78,43 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     state: RunState,
     metrics: Mapping[str, float | None],
-) -> Path:
-    """Write one checkpoint, make it `last` (and `best`, if it is), and delete those that need not be kept."""
+) -> str:
+    """Write one checkpoint, make it `last` (and `best`, if it is), and delete those that need not be kept.
+
+    Returns its folder. Raises OSError naming what cannot be written.
+    """
     from safetensors.torch import save_file
 
-    output = Path(config.output)
-    final = output / f"step_{state.step:08d}"
-    partial = output / f".{final.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    (partial / "state").mkdir(parents=True)
-    save_model(model, partial, extra={"train": config.to_dict(), "step": state.step})
-    _write_json(partial / "metrics.json", {"step": state.step, **metrics})
-    _write_json(partial / "versions.json", versions())
-    save_file({**_optimizer_tensors(optimizer), **_random_tensors(state.ranks)}, partial / "state" / "tensors.safetensors")
-    best = asdict(state.best) if state.best else None
-    run = {"step": state.step, "best": best, "loaders": [rank.loader for rank in state.ranks]}
-    _write_json(partial / "state" / "run.json", run)
-    for file in sorted(partial.rglob("*")):
-        _flush(file)
-    if final.exists():  # of an earlier attempt at this very step
-        shutil.rmtree(final)
-    os.replace(partial, final)
-    _flush(output)
-    _point(output / LAST, final.name)
+    output, name = config.output, f"step_{state.step:08d}"
+    with written_folder(join(output, name), last=CONFIG_FILE) as folder:
+        (folder / "state").mkdir()
+        save_model(model, folder, extra={"train": config.to_dict(), "step": state.step})
+        _write_json(folder / "metrics.json", {"step": state.step, **metrics})
+        _write_json(folder / "versions.json", versions())
+        save_file({**_optimizer_tensors(optimizer), **_random_tensors(state.ranks)}, folder / TENSORS_FILE)
+        best = asdict(state.best) if state.best else None
+        _write_json(folder / RUN_FILE, {"step": state.step, "best": best, "loaders": [rank.loader for rank in state.ranks]})
+    _point(join(output, LAST), name)
     if state.best is not None and state.best.step == state.step:
-        _point(output / BEST, final.name)
+        _point(join(output, BEST), name)
     _prune(output, config.keep)
-    return final
+    return join(output, name)
 
 
-def find_last(output: str) -> Path | None:
-    """The newest checkpoint of a run, or None."""
-    steps = sorted(path for path in Path(output).glob("step_*") if STEP.fullmatch(path.name))
-    return steps[-1] if steps else None
+def find_last(output: str) -> str | None:
+    """The folder of the newest checkpoint of a run, or None. Raises OSError if the store cannot be asked."""
+    return next((folder for name in reversed(_steps(output)) if exists(join(folder := join(output, name), CONFIG_FILE))), None)
 
 
-def load_state(checkpoint: Path, model: CLIP2Video, optimizer: torch.optim.Optimizer) -> RunState:
+def load_state(checkpoint: str, model: CLIP2Video, optimizer: torch.optim.Optimizer) -> RunState:
     """Put weights and optimizer back and return the rest. Raises ConfigError naming what does not fit."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        weights = load_file(checkpoint / WEIGHTS_FILE)
-        tensors = load_file(checkpoint / "state" / "tensors.safetensors")
-        run = json.loads((checkpoint / "state" / "run.json").read_text())
+        with local_copy(checkpoint, (WEIGHTS_FILE, TENSORS_FILE, RUN_FILE)) as folder:
+            weights, tensors = load_file(folder / WEIGHTS_FILE), load_file(folder / TENSORS_FILE)
+            run = json.loads((folder / RUN_FILE).read_text())
         model.load_state_dict(weights)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ConfigError(f"resume: {checkpoint} cannot be used: {' '.join(str(error).split())[:400]}") from None
@@ -120,10 +126,11 @@ def load_state(checkpoint: Path, model: CLIP2Video, optimizer: torch.optim.Optim
     return RunState(run["step"], ranks, Best(**run["best"]) if run["best"] else None)
 
 
-def saved_config(checkpoint: Path) -> dict[str, Any]:
+def saved_config(checkpoint: str) -> dict[str, Any]:
     """The TrainConfig values that a checkpoint was made with."""
     try:
-        values: dict[str, Any] = json.loads((checkpoint / "config.json").read_text())["train"]
+        with open_uri(join(checkpoint, CONFIG_FILE)) as stream:
+            values: dict[str, Any] = json.load(stream)["train"]
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(f"resume: {checkpoint}/config.json cannot be read: {error}") from None
     return values
@@ -168,7 +175,7 @@ def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     return tensors
 
 
-def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], checkpoint: Path) -> None:
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], checkpoint: str) -> None:
     for name, parameter in named_parameters(optimizer):
         found = {key: tensors.get(f"optimizer.{key}.{name}") for key in (*MOMENTS, "step")}
         if all(value is None for value in found.values()):
@@ -198,27 +205,25 @@ def _write_json(path: Path, value: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n")
 
 
-def _flush(path: Path) -> None:
-    """Onto the disk, so that a checkpoint that is there after a power cut is whole."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _point(link: Path, target: str) -> None:
-    partial = link.with_name(f".{link.name}.partial")
+def _point(link: str, target: str) -> None:
+    if is_remote(link):
+        write_bytes(link, f"{target}\n".encode())
+        return
+    place = Path(link)
+    partial = place.with_name(f".{place.name}.partial")
     partial.unlink(missing_ok=True)
     partial.symlink_to(target)
-    os.replace(partial, link)
+    os.replace(partial, place)
 
 
-def _prune(output: Path, keep: int) -> None:
-    best = os.readlink(output / BEST) if (output / BEST).is_symlink() else None
-    steps = sorted(path for path in output.glob("step_*") if STEP.fullmatch(path.name))
-    for path in steps[:-keep]:
-        if path.name != best:
-            gone = path.with_name(f".{path.name}.partial")
-            os.replace(path, gone)  # never half deleted under its name
-            shutil.rmtree(gone)
+def _steps(output: str) -> list[str]:
+    """Names of the checkpoints, oldest first, and of what a cut-off upload left of one."""
+    return [name for name in list_names(output) if STEP.fullmatch(name)]
+
+
+def _prune(output: str, keep: int) -> None:
+    link = join(output, BEST)
+    best = (follow(link) if is_remote(link) else str(Path(link).resolve())).rpartition("/")[2]
+    for name in _steps(output)[:-keep]:
+        if name != best:
+            remove_folder(join(output, name), first=CONFIG_FILE)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from schemas.config import ConfigError
+from schemas.storage import exists, join
 
 if TYPE_CHECKING:
     from trainer.model.clip2video import CLIP2Video
@@ -30,7 +31,7 @@ def convert(kind: str, file: str | Path, output: str | Path, options: Mapping[st
     from trainer.model.io import WEIGHTS_FILE, save_model
     from trainer.model.official import load_clip, load_official
 
-    if (Path(output) / WEIGHTS_FILE).exists():
+    if exists(join(str(output), WEIGHTS_FILE)):
         raise ConfigError(f"output {output} holds a model already; give another folder or remove it")
     loaders = {"official": load_official, "clip": load_clip}
     if kind not in loaders:

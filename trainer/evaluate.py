@@ -16,6 +16,7 @@ from pydantic import Field
 
 from schemas.config import Config, ConfigError, describe, load_config
 from schemas.shards import ShardError
+from schemas.storage import is_remote, write_bytes
 
 PROGRAM = "zoetrope evaluate"
 NAMED = 5  # samples left out that are named on the console; the result file names all
@@ -97,16 +98,14 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
 def write_result(config: EvaluateConfig, result: Evaluation) -> None:
     """The result as JSON in `config.output`, whole or not at all."""
     from trainer.checkpoint import versions
+    from trainer.model.io import follow
 
-    path = Path(str(config.output))
-    about = {"checkpoint": str(Path(config.checkpoint).resolve()), "config": config.to_dict(), "versions": versions()}
-    partial_path = path.with_name(f".{path.name}.partial")
+    checkpoint = follow(config.checkpoint) if is_remote(config.checkpoint) else str(Path(config.checkpoint).resolve())
+    about = {"checkpoint": checkpoint, "config": config.to_dict(), "versions": versions()}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial_path.write_text(json.dumps({**asdict(result), **about}, indent=2) + "\n")
-        partial_path.replace(path)
+        write_bytes(str(config.output), (json.dumps({**asdict(result), **about}, indent=2) + "\n").encode())
     except OSError as error:
-        raise ConfigError(f"output={path} cannot be written: {error}") from None
+        raise ConfigError(f"output={config.output} cannot be written: {error}") from None
 
 
 def _top_k(config: EvaluateConfig, has_module: bool, default: int) -> int | None:

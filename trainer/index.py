@@ -7,6 +7,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +17,7 @@ from pydantic import Field
 from schemas.config import Config, ConfigError
 from schemas.manifest import read_manifest
 from schemas.shards import ShardError
+from schemas.storage import file_size, is_remote, local_copy
 
 if TYPE_CHECKING:
     from trainer.embed import Embedder
@@ -64,9 +66,9 @@ def index(
 
     settings = settings or IndexSettings()
     found = ShardSet.find(shards)
-    folder = Path(output)
+    folder = str(output)
     with writing(folder):
-        embedder, info = _open(Path(checkpoint), folder, settings)
+        embedder, info = _open(checkpoint, folder, settings)
         parts = read_parts(folder, info)
         known = {part.info.content: part for part in parts}
         skipped = clips = 0
@@ -87,7 +89,7 @@ def index(
             made = PartInfo(uri, content, len(arrays.keys), len(left_out))
             write_part(folder, made, arrays)
             for old in parts:
-                if old.info.shard == uri and old.path != part_folder(folder, made) and old.path.exists():
+                if old.info.shard == uri and old.path != part_folder(folder, made):
                     remove_part(old.path)
             clips += made.clips
             dropped += left_out
@@ -96,13 +98,10 @@ def index(
 
 def identify(uris: Sequence[str]) -> list[tuple[str, str]]:
     """Each shard's place (absolute) and what tells its bytes from others'. Raises ConfigError if one cannot be looked at."""
-    import fsspec
-
     sums: dict[str, dict[str, str]] = {}
     named: list[tuple[str, str]] = []
     for uri in uris:
-        files, path = fsspec.core.url_to_fs(uri)
-        place = str(files.unstrip_protocol(path)) if "://" in uri else str(Path(uri).resolve())
+        place = uri if is_remote(uri) else str(Path(uri).resolve())
         folder, _, name = place.rpartition("/")
         if folder not in sums:
             try:
@@ -110,7 +109,7 @@ def identify(uris: Sequence[str]) -> list[tuple[str, str]]:
             except FileNotFoundError:
                 sums[folder] = {}
         try:
-            size = files.info(path)["size"]
+            size = file_size(uri)
         except OSError as error:
             raise ConfigError(f"shard {uri} cannot be read: {error}") from None
         sha256 = sums[folder].get(name)
@@ -119,7 +118,7 @@ def identify(uris: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def model_fingerprint(checkpoint: Path) -> str:
-    """Sixteen hex digits over a checkpoint's weights and model config. Raises ConfigError."""
+    """Sixteen hex digits over a local checkpoint's weights and model config. Raises ConfigError."""
     from trainer.model.io import WEIGHTS_FILE, read_config
 
     digest = hashlib.sha256(json.dumps(read_config(checkpoint).to_dict(), sort_keys=True).encode())
@@ -132,29 +131,34 @@ def model_fingerprint(checkpoint: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _open(checkpoint: Path, folder: Path, settings: IndexSettings) -> tuple[Embedder, IndexInfo]:
+def _open(checkpoint: str | Path, folder: str, settings: IndexSettings) -> tuple[Embedder, IndexInfo]:
     """The model, and the index begun or checked to be of this model."""
     from trainer.embed import Embedder
     from trainer.index_store import IndexInfo, create, read_info
-    from trainer.model.io import load_model
+    from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE, follow, load_model
     from trainer.precision import choose_device
 
-    fingerprint = model_fingerprint(checkpoint)
     before = read_info(folder)
-    if before is not None and before.model != fingerprint:
-        raise ConfigError(
-            f"output={folder} was indexed by model {before.model}, {checkpoint} is {fingerprint}: their vectors cannot be "
-            "compared; index into another folder"
-        )
-    model = load_model(checkpoint)
-    tokens = before.tokens is not None if before and settings.tokens is None else settings.tokens
-    tokens = model.config.interaction.enabled if tokens is None else tokens
-    width = model.width * (1 if model.tab is None else 2)
-    info = IndexInfo(fingerprint, width, (model.config.max_frames, model.width) if tokens else None)
-    if before is not None and before != info:
-        raise ConfigError(f"output={folder} was begun {'with' if before.tokens else 'without'} tokens; go on so, or anew")
-    if before is None:
-        create(folder, checkpoint, info)
+    with ExitStack() as copy:
+        try:
+            local = copy.enter_context(local_copy(follow(checkpoint), (WEIGHTS_FILE, CONFIG_FILE)))
+        except OSError as error:
+            raise ConfigError(f"checkpoint {checkpoint} cannot be read: {error}") from None
+        fingerprint = model_fingerprint(local)
+        if before is not None and before.model != fingerprint:
+            raise ConfigError(
+                f"output={folder} was indexed by model {before.model}, {checkpoint} is {fingerprint}: their vectors cannot be "
+                "compared; index into another folder"
+            )
+        model = load_model(local)
+        tokens = before.tokens is not None if before and settings.tokens is None else settings.tokens
+        tokens = model.config.interaction.enabled if tokens is None else tokens
+        width = model.width * (1 if model.tab is None else 2)
+        info = IndexInfo(fingerprint, width, (model.config.max_frames, model.width) if tokens else None)
+        if before is not None and before != info:
+            raise ConfigError(f"output={folder} was begun {'with' if before.tokens else 'without'} tokens; go on so, or anew")
+        if before is None:
+            create(folder, local, info)
     return Embedder(model, choose_device(settings.device), settings.precision, tokens=tokens), info
 
 
@@ -174,8 +178,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2
-    except ValueError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
+    except (ValueError, OSError) as error:
+        print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{PROGRAM}: stopped; the same command goes on with the shards that are missing", file=sys.stderr)

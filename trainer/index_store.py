@@ -15,7 +15,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +27,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.config import ConfigError
+from schemas.storage import (
+    exists,
+    glob_uris,
+    is_remote,
+    join,
+    list_names,
+    open_uri,
+    remove_folder,
+    write_bytes,
+    written_folder,
+)
+from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE
 
 FORMAT = 1
 INDEX_FILE, MODEL_FOLDER, PARTS_FOLDER, LOCK_FILE = "index.json", "model", "parts", ".lock"
@@ -73,15 +84,18 @@ class PartArrays:
 
 
 class Part:
-    """A part on disk. Arrays are mapped, not read; captions are read when first asked for."""
+    """A part. Arrays are mapped, not read, and so need a disk; captions are read when first asked for."""
 
-    def __init__(self, path: Path, index: IndexInfo) -> None:
+    def __init__(self, path: str, index: IndexInfo) -> None:
         """Raises ConfigError naming the folder if it does not fit the index."""
         self.path, self._index = path, index
         try:
-            self.info = PartInfo(**json.loads((path / PART_FILE).read_text()))
+            with open_uri(join(path, PART_FILE)) as stream:
+                self.info = PartInfo(**json.load(stream))
         except (OSError, ValueError, TypeError) as error:
-            raise ConfigError(f"index: {path / PART_FILE} cannot be read: {error}; remove the folder and index again") from None
+            raise ConfigError(
+                f"index: {join(path, PART_FILE)} cannot be read: {error}; remove the folder and index again"
+            ) from None
 
     @cached_property
     def vectors_NE(self) -> np.ndarray:
@@ -102,17 +116,17 @@ class Part:
     def clips(self) -> pa.Table:
         """Key and captions, a row a clip."""
         try:
-            table = pq.read_table(self.path / CLIPS_FILE, schema=CLIPS)
+            table = pq.read_table(join(self.path, CLIPS_FILE), schema=CLIPS)
         except (OSError, pa.ArrowException) as error:
-            raise ConfigError(f"index: {self.path / CLIPS_FILE} cannot be read: {' '.join(str(error).split())}") from None
+            raise ConfigError(f"index: {join(self.path, CLIPS_FILE)} cannot be read: {' '.join(str(error).split())}") from None
         if len(table) != self.info.clips:
-            raise ConfigError(f"index: {self.path / CLIPS_FILE} has {len(table)} rows instead of {self.info.clips}")
+            raise ConfigError(f"index: {join(self.path, CLIPS_FILE)} has {len(table)} rows instead of {self.info.clips}")
         return table
 
     def _array(self, name: str, shape: tuple[int, ...], kind: type[np.generic]) -> np.ndarray:
         if not self.info.clips:
             return np.empty(shape, kind)
-        file = self.path / name
+        file = join(self.path, name)
         try:
             array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
@@ -122,91 +136,88 @@ class Part:
         return array
 
 
-def read_info(index: Path) -> IndexInfo | None:
-    """index.json, None if there is none. Raises ConfigError if it is of another format."""
-    file = index / INDEX_FILE
-    if not file.exists():
-        return None
+def read_info(index: str | Path) -> IndexInfo | None:
+    """index.json, None if there is none. Raises ConfigError if it cannot be read or is of another format."""
+    file = join(str(index), INDEX_FILE)
     try:
-        values = json.loads(file.read_text())
+        if not exists(file):
+            return None
+        with open_uri(file) as stream:
+            values = json.load(stream)
         if values.get("format") != FORMAT:
             raise ValueError(f"format {values.get('format')} instead of {FORMAT}")
         tokens = values["tokens"]
         return IndexInfo(
             str(values["model"]), int(values["width"]), None if tokens is None else (int(tokens[0]), int(tokens[1]))
         )
+    except ConfigError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"index: {file} cannot be read: {error}; make the index anew in an empty folder") from None
 
 
-def create(index: Path, checkpoint: Path, info: IndexInfo) -> None:
+def create(index: str, checkpoint: Path, info: IndexInfo) -> None:
     """Begin an index: the model first, index.json last, so that an index that has one is whole. Raises ConfigError."""
-    foreign = [p.name for p in index.iterdir() if p.name not in (MODEL_FOLDER, PARTS_FOLDER, LOCK_FILE) and p.name[0] != "."]
+    foreign = [name for name in list_names(index) if name not in (MODEL_FOLDER, PARTS_FOLDER) and name[0] != "."]
     if foreign:
         raise ConfigError(f"output={index} holds {foreign[0]} and no {INDEX_FILE}; give an empty folder or an index")
-    partial = index / f".{MODEL_FOLDER}.partial"
-    for path in (partial, index / MODEL_FOLDER):
-        shutil.rmtree(path, ignore_errors=True)
-    partial.mkdir()
-    for name in ("model.safetensors", "config.json"):
-        shutil.copyfile(checkpoint / name, partial / name)
-    os.replace(partial, index / MODEL_FOLDER)
-    (index / PARTS_FOLDER).mkdir(exist_ok=True)
-    _write_json(index / INDEX_FILE, asdict(info))
+    with written_folder(join(index, MODEL_FOLDER), last=CONFIG_FILE) as folder:
+        for name in (WEIGHTS_FILE, CONFIG_FILE):
+            shutil.copyfile(checkpoint / name, folder / name)
+    _write_json(join(index, INDEX_FILE), asdict(info))
 
 
-def read_parts(index: Path, info: IndexInfo) -> list[Part]:
+def read_parts(index: str | Path, info: IndexInfo) -> list[Part]:
     """All parts, in name order."""
-    folders = sorted(path for path in (index / PARTS_FOLDER).iterdir() if path.is_dir() and path.name[0] != ".")
-    return [Part(path, info) for path in folders]
+    parts = join(str(index), PARTS_FOLDER)
+    folders = [join(parts, name) for name in list_names(parts) if name[0] != "."]
+    if is_remote(parts):  # one that was cut off has no part.json, see `written_folder`
+        whole = glob_uris(join(parts, "*", PART_FILE))
+        folders = [file.rpartition("/")[0] for file in whole]
+    return [Part(folder, info) for folder in folders]
 
 
-def part_folder(index: Path, part: PartInfo) -> Path:
+def part_folder(index: str, part: PartInfo) -> str:
     """Where a part lies: named after its shard and its content."""
     stem = part.shard.rpartition("/")[2].removesuffix(".tar")[:80]
-    return index / PARTS_FOLDER / f"{stem}-{hashlib.sha256(part.content.encode()).hexdigest()[:16]}"
+    return join(index, PARTS_FOLDER, f"{stem}-{hashlib.sha256(part.content.encode()).hexdigest()[:16]}")
 
 
-def write_part(index: Path, part: PartInfo, arrays: PartArrays) -> None:
-    """Write a part under a name of its own, then move it to its place."""
-    final = part_folder(index, part)
-    partial = final.with_name(f".{final.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    np.save(partial / VECTORS_FILE, arrays.vectors_NE, allow_pickle=False)
-    if arrays.tokens_NTD is not None and arrays.mask_NT is not None:
-        np.save(partial / TOKENS_FILE, arrays.tokens_NTD, allow_pickle=False)
-        np.save(partial / MASK_FILE, arrays.mask_NT, allow_pickle=False)
-    table = pa.table({"key": list(arrays.keys), "captions": [list(c) for c in arrays.captions]}, schema=CLIPS)
-    pq.write_table(table, partial / CLIPS_FILE)
-    _write_json(partial / PART_FILE, asdict(part))
-    for file in partial.iterdir():
-        with file.open("rb") as stream:
-            os.fsync(stream.fileno())  # what is there after a power cut is whole
-    if final.exists():
-        remove_part(final)
-    os.replace(partial, final)
+def write_part(index: str, part: PartInfo, arrays: PartArrays) -> None:
+    """Write a part, whole or not at all."""
+    with written_folder(part_folder(index, part), last=PART_FILE) as folder:
+        np.save(folder / VECTORS_FILE, arrays.vectors_NE, allow_pickle=False)
+        if arrays.tokens_NTD is not None and arrays.mask_NT is not None:
+            np.save(folder / TOKENS_FILE, arrays.tokens_NTD, allow_pickle=False)
+            np.save(folder / MASK_FILE, arrays.mask_NT, allow_pickle=False)
+        table = pa.table({"key": list(arrays.keys), "captions": [list(c) for c in arrays.captions]}, schema=CLIPS)
+        pq.write_table(table, folder / CLIPS_FILE)
+        (folder / PART_FILE).write_text(_json(asdict(part)))
 
 
 def relocate(part: Part, shard: str) -> None:
     """Note that the same bytes lie elsewhere now."""
-    _write_json(part.path / PART_FILE, {**asdict(part.info), "shard": shard})
+    _write_json(join(part.path, PART_FILE), {**asdict(part.info), "shard": shard})
 
 
-def remove_part(path: Path) -> None:
-    """Delete a part; never half of it under its name."""
-    gone = path.with_name(f".{path.name}.gone")
-    shutil.rmtree(gone, ignore_errors=True)
-    os.replace(path, gone)
-    shutil.rmtree(gone)
+def remove_part(path: str) -> None:
+    """Delete a part, if it is there; never half of it under its name."""
+    if exists(path):
+        remove_folder(path, first=PART_FILE)
 
 
 @contextmanager
-def writing(index: Path) -> Iterator[None]:
-    """Make the folder and hold its lock, which dies with this process. Raises ConfigError if another writes there."""
+def writing(index: str) -> Iterator[None]:
+    """Make the folder and hold its lock, which dies with this process. Raises ConfigError if another writes there.
+
+    Object stores have no such lock. There two processes may embed a shard twice, but neither breaks what the other wrote.
+    """
+    if is_remote(index):
+        yield
+        return
     try:
-        index.mkdir(parents=True, exist_ok=True)
-        lock = (index / LOCK_FILE).open("w")
+        Path(index).mkdir(parents=True, exist_ok=True)
+        lock = (Path(index) / LOCK_FILE).open("w")
     except OSError as error:
         raise ConfigError(f"output={index} cannot be written: {error}") from None
     with lock:
@@ -217,7 +228,9 @@ def writing(index: Path) -> Iterator[None]:
         yield
 
 
-def _write_json(file: Path, values: dict[str, object]) -> None:
-    partial = file.with_name(f".{file.name}.partial")
-    partial.write_text(json.dumps(values, indent=2) + "\n")
-    os.replace(partial, file)
+def _json(values: dict[str, object]) -> str:
+    return json.dumps(values, indent=2) + "\n"
+
+
+def _write_json(file: str, values: dict[str, object]) -> None:
+    write_bytes(file, _json(values).encode())

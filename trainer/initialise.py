@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from torch import Tensor
 
 from schemas.config import ConfigError
+from schemas.storage import join, kind
 from trainer.model.clip2video import CLIP2Video, build_model
 from trainer.model.config import ModelConfig
 from trainer.model.init import init_from_clip
-from trainer.model.io import WEIGHTS_FILE
+from trainer.model.io import WEIGHTS_FILE, follow
 from trainer.model.weights import read_state_dict
 
 # Modules that a checkpoint may lack altogether; they start as they would in a run of their own.
@@ -24,8 +23,8 @@ def make_model(config: ModelConfig, init: str | None) -> tuple[CLIP2Video, list[
     """
     if init is None:
         return build_model(config), []
-    path = Path(init) / WEIGHTS_FILE
-    if not path.is_file():
+    path = join(follow(init), WEIGHTS_FILE)
+    if kind(path) != "file":
         raise ConfigError(f"init={init}: there is no {WEIGHTS_FILE}; give a checkpoint folder such as runs/pretrain/last")
     model = CLIP2Video(config)
     weights = read_state_dict(path)

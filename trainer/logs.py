@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from schemas.config import ConfigError
+from schemas.storage import exists, is_remote, join, open_uri, upload
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -22,6 +24,38 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Write what is left."""
+
+
+class LogFolder:
+    """Where a run's logs are written: its output, or a local folder that `publish` copies there if it is an object store.
+
+    Objects cannot be appended to. What was logged after the last checkpoint goes with a killed run, as its steps do.
+    """
+
+    def __init__(self, output: str) -> None:
+        """Raises OSError if the output cannot be read or made."""
+        self._remote = output if is_remote(output) else None
+        self._published: dict[Path, int] = {}  # size; logs only grow
+        if self._remote is None:
+            self.path = Path(output)
+            self.path.mkdir(parents=True, exist_ok=True)
+            return
+        self._folder = tempfile.TemporaryDirectory(prefix="zoetrope-")
+        self.path = Path(self._folder.name)
+        before = join(self._remote, METRICS_FILE)
+        if exists(before):
+            with open_uri(before) as stream:
+                (self.path / METRICS_FILE).write_bytes(stream.read())
+
+    def publish(self) -> None:
+        """Bring the object store up to date. Raises OSError naming what cannot be written."""
+        if self._remote is None:
+            return
+        for file in sorted(path for path in self.path.rglob("*") if path.is_file()):
+            size = file.stat().st_size
+            if self._published.get(file) != size:
+                upload(file, join(self._remote, str(file.relative_to(self.path))))
+                self._published[file] = size
 
 
 class Console:

@@ -19,7 +19,7 @@ from trainer.data.loader import TrainingLoader
 from trainer.distributed import Ranks, any_rank, barrier, gather_objects, mean
 from trainer.evaluation import evaluate_model
 from trainer.flops import flops_per_sample, peak_flops
-from trainer.logs import Console, Sink
+from trainer.logs import Console, LogFolder, Sink
 from trainer.model.clip2video import CLIP2Video
 from trainer.optim import clamp_logit_scale, lr_share, named_parameters, set_lr
 from trainer.signals import StopRequest
@@ -59,6 +59,7 @@ class Loop:
         best: Best | None = None,
         sinks: Sequence[Sink] = (),
         console: Console | None = None,
+        logs: LogFolder | None = None,
         evaluation: Callable[[], Iterable[Batch]] | None = None,
     ) -> None:
         """`start`: steps done already; `evaluation` makes a loader of everything to evaluate on."""
@@ -66,6 +67,7 @@ class Loop:
         self.values: Values = {}
         self._config, self._ranks, self._model, self._optimizer, self._loader = config, ranks, model, optimizer, loader
         self._epoch_samples, self._sinks, self._console, self._evaluation = epoch_samples, sinks, console, evaluation
+        self._logs = logs
         self._forward = Step(model, config, ranks)
         self._size = (model.image_size, model.image_size)
         self._flops, self._peak = flops_per_sample(model), peak_flops(ranks.device)
@@ -78,7 +80,7 @@ class Loop:
         batches = iter(self._loader)
         self._meters = Meters()
         while self.step < total:
-            self._train_step(self._take(batches))
+            self._next_step(batches)
             stopping = any_rank(stop.asked, self._ranks)
             at_end = stopping or self.step == total
             if self.step % self._config.log.every == 0 or at_end:
@@ -92,11 +94,13 @@ class Loop:
             if stopping:
                 return
 
-    def _take(self, batches: Iterator[Batch]) -> list[Batch]:
-        began = time.perf_counter()
+    def _next_step(self, batches: Iterator[Batch]) -> None:
         try:
+            began = time.perf_counter()
             taken = [next(batches) for _ in range(self._config.accumulate)]
-        except RuntimeError as error:
+            self._meters.waited += time.perf_counter() - began
+            self._train_step(taken)
+        except RuntimeError as error:  # torch raises it wherever this process happens to be when a loader process dies
             if DEAD_WORKER not in str(error):
                 raise
             raise RunError(
@@ -104,8 +108,6 @@ class Loop:
                 f"(now {self._config.data.workers}), data.shuffle_megabytes or data.batches_ahead, or give /dev/shm more room; "
                 f"torch says: {' '.join(str(error).split())[:200]}"
             ) from None
-        self._meters.waited += time.perf_counter() - began
-        return taken
 
     def _train_step(self, batches: Sequence[Batch]) -> None:
         try:
@@ -191,7 +193,15 @@ class Loop:
         states = gather_objects(mine, self._ranks)
         if self._ranks.first:
             state = RunState(self.step, states, self.best)
-            path = save_checkpoint(self._config, self._model, self._optimizer, state, {**self.values, **self.metrics})
+            try:
+                if self._logs is not None:  # first: a run that goes on from this checkpoint has the records up to it
+                    self._logs.publish()
+                path = save_checkpoint(self._config, self._model, self._optimizer, state, {**self.values, **self.metrics})
+            except OSError as error:
+                told = " ".join(str(error).split())
+                raise RunError(
+                    f"step {self.step}: no checkpoint could be written: {told}; resume=true goes on from the one before"
+                ) from None
             self._say(f"saved {path}")
         barrier(self._ranks)
         self._meters = Meters()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ import numpy as np
 
 from schemas.config import ConfigError
 from schemas.shards import ShardError
+from schemas.storage import local_copy
 
 if TYPE_CHECKING:
     from trainer.embed import Embedder, Items
@@ -173,10 +176,15 @@ def open_index(index: str | Path, *, device: str = "auto") -> SearchIndex:
     from trainer.model.io import load_model
     from trainer.precision import choose_device
 
-    folder = Path(index)
-    info = read_info(folder)
+    info = read_info(index)
     if info is None:
-        raise ConfigError(f"{folder} is no index: make one with `zoetrope index CHECKPOINT SHARDS -o {folder}`")
+        raise ConfigError(f"{index} is no index: make one with `zoetrope index CHECKPOINT SHARDS -o {index}`")
+    copy = ExitStack()  # arrays are mapped: a remote index is copied, for as long as this process lives
+    try:
+        folder = copy.enter_context(local_copy(str(index)))
+    except OSError as error:
+        raise ConfigError(f"index {index} cannot be read: {error}") from None
+    atexit.register(copy.close)
     model = load_model(folder / MODEL_FOLDER)
     embedder = Embedder(model, choose_device(device), tokens=info.tokens is not None)
     return SearchIndex(info, read_parts(folder, info), embedder)

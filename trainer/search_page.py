@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import numpy as np
 
 from schemas.config import ConfigError
 from schemas.shards import RawSample, ShardError, iter_shard
+from schemas.storage import write_bytes
 
 if TYPE_CHECKING:
     from trainer.data.decode import Decoder
@@ -100,11 +100,8 @@ def write_page(
         hits=shown,
         query_picture="" if image_HWC is None else _data_uri(_small(image_HWC)[None]),
     )
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.partial")
     try:
-        partial.write_text(page, encoding="utf-8")
-        os.replace(partial, target)
+        write_bytes(str(path), page.encode())
     except OSError as error:
         raise ConfigError(f"html {path} cannot be written: {error}") from None
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
 import yaml
@@ -23,7 +21,7 @@ from trainer.data.loader import LoaderState, TrainingLoader, evaluation_loader
 from trainer.data.shards import ShardSet
 from trainer.distributed import Ranks, barrier, start_ranks
 from trainer.initialise import make_model
-from trainer.logs import METRICS_FILE, Console, JsonLines, Sink, TensorBoard, WandB
+from trainer.logs import METRICS_FILE, Console, JsonLines, LogFolder, Sink, TensorBoard, WandB
 from trainer.loop import Loop, RunError
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.towers import tokenize
@@ -53,8 +51,8 @@ class Result:
 def train(config: TrainConfig) -> Result:
     """Run the whole of `config` on this process's share of the ranks.
 
-    Raises ConfigError for what cannot be started, RunError (a loss that is not finite, memory that runs out) and ShardError
-    (data that cannot be read) for what cannot go on.
+    Raises ConfigError for what cannot be started, RunError (a loss that is not finite, memory that runs out), ShardError
+    (data that cannot be read) and OSError (an output that cannot be written) for what cannot go on.
     """
     with start_ranks(config.device) as ranks, repeatable(config.deterministic):
         return _train(config, ranks)
@@ -76,18 +74,20 @@ def _train(config: TrainConfig, ranks: Ranks) -> Result:
     if state is not None:
         set_random_state(state.ranks[ranks.rank].random, ranks.device)
     barrier(ranks)
-    sinks, console = _sinks(config, start) if ranks.first else ([], None)
+    sinks, console, logs = _sinks(config, start) if ranks.first else ([], None, None)
     if console is not None:
         for line in _summary(config, ranks, model, shards, part, start, new_modules):
             console.say(line)
     loop = Loop(config, ranks, model, optimizer, loader, epoch_samples=shards.samples, start=start, best=best,
-                sinks=sinks, console=console, evaluation=evaluation)  # fmt: skip
+                sinks=sinks, console=console, logs=logs, evaluation=evaluation)  # fmt: skip
     try:
         with stop_signals() as stop:
             loop.run(stop)
     finally:
         for sink in sinks:
             sink.close()
+    if logs is not None:
+        logs.publish()
     samples = loop.step * config.global_batch_size
     return Result(config.output, loop.step, samples, loop.values.get("loss"), loop.metrics, stop.signal)
 
@@ -125,18 +125,22 @@ def _evaluation(config: TrainConfig, ranks: Ranks, model: CLIP2Video) -> Callabl
     )
 
 
-def _check_output(config: TrainConfig) -> Path | None:
+def _check_output(config: TrainConfig) -> str | None:
     """The checkpoint to resume from, or None. Raises ConfigError if the output holds another run."""
-    last = find_last(config.output)
+    try:
+        last = find_last(config.output)
+    except OSError as error:
+        raise ConfigError(f"output={config.output} cannot be read: {' '.join(str(error).split())}") from None
     if last is None:
         return None
+    name = last.rpartition("/")[2]
     if not config.resume:
-        raise ConfigError(f"output={config.output} holds a run up to {last.name}: set resume=true to go on, or another output")
+        raise ConfigError(f"output={config.output} holds a run up to {name}: set resume=true to go on, or another output")
     before, now = flatten(saved_config(last)), flatten(config.to_dict())
-    for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name) and not any(name == free or name.startswith(f"{free}.") for free in FREE):
+    for field in sorted(before.keys() | now.keys()):
+        if before.get(field) != now.get(field) and not any(field == free or field.startswith(f"{free}.") for free in FREE):
             raise ConfigError(
-                f"resume: {name} was {before.get(name)!r} in {last.name} and is {now.get(name)!r}; set it back, or start a new "
+                f"resume: {field} was {before.get(field)!r} in {name} and is {now.get(field)!r}; set it back, or start a new "
                 f"run with init={config.output}/last"
             )
     return last
@@ -164,20 +168,21 @@ def _loader_state(state: RunState | None, ranks: Ranks) -> LoaderState | None:
     return LoaderState.from_dict(state.ranks[ranks.rank].loader)
 
 
-def _sinks(config: TrainConfig, start: int) -> tuple[list[Sink], Console]:
-    output = Path(config.output)
+def _sinks(config: TrainConfig, start: int) -> tuple[list[Sink], Console, LogFolder]:
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        (output / "config.yaml").write_text(yaml.safe_dump(config.to_dict(), sort_keys=False))
+        logs = LogFolder(config.output)
+        (logs.path / "config.yaml").write_text(yaml.safe_dump(config.to_dict(), sort_keys=False))
+        logs.publish()
     except OSError as error:
-        raise ConfigError(f"output={config.output} cannot be written: {error}") from None
-    console = Console(output.name, config.total_steps, start)
-    sinks: list[Sink] = [console, JsonLines(output / METRICS_FILE, start)]
+        raise ConfigError(f"output={config.output} cannot be written: {' '.join(str(error).split())}") from None
+    name = config.output.rstrip("/").rpartition("/")[2]
+    console = Console(name, config.total_steps, start)
+    sinks: list[Sink] = [console, JsonLines(logs.path / METRICS_FILE, start)]
     if config.log.tensorboard:
-        sinks.append(TensorBoard(output / "tensorboard", start))
+        sinks.append(TensorBoard(logs.path / "tensorboard", start))
     if config.log.wandb:
-        sinks.append(WandB(config.log.wandb, output.name, config.to_dict(), output))
-    return sinks, console
+        sinks.append(WandB(config.log.wandb, name, config.to_dict(), logs.path))
+    return sinks, console, logs
 
 
 def _summary(
@@ -207,12 +212,11 @@ def _summary(
 def main(argv: Sequence[str] | None = None) -> int:
     """The command. Exit codes: 0 done, 1 the run could not go on, 2 bad usage or config, 130 or 143 stopped by a signal."""
     args = _parser().parse_args(argv)
-    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it logs a traceback for what becomes one line here
     try:
         result = train(load_config(TrainConfig, args.config, args.overrides))
     except ConfigError as error:
         return _fail(error, 2)
-    except (RunError, ShardError) as error:
+    except (RunError, ShardError, OSError) as error:
         return _fail(error, 1)
     except torch.OutOfMemoryError as error:  # before the first step: the model itself
         first = str(error).partition("\n")[0][:200]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from gcs_server import SERVER, Fault, Gcs, run_gcs
+from gcs_server import SERVER, Fault, Gcs
 
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, iter_rows, read_manifest
 
@@ -21,14 +21,6 @@ pytestmark = [
 CONFIGS = Path(__file__).parents[2] / "configs" / "animate"
 SMALL = ["clip.size=64", "clip.frames=4", "shard.max_samples=4", "workers=2"]
 TABLES = ("manifest.parquet", SAMPLES_FILE, FAILURES_FILE)
-
-
-@pytest.fixture(scope="module")
-def gcs(tmp_path_factory):
-    with run_gcs(tmp_path_factory.mktemp("gcs")) as running, pytest.MonkeyPatch.context() as patch:
-        for name, value in running.env.items():
-            patch.setenv(name, value)
-        yield running
 
 
 @pytest.fixture(scope="module")

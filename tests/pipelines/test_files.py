@@ -41,8 +41,8 @@ def test_brace_ranges_must_be_whole(tmp_path):
 
 
 def test_what_a_store_says_is_not_buried(tree):
-    with pytest.raises(OSError, match=r"^s3://bucket/a: cannot be listed: [^{]*; check the path"):
-        find("s3://bucket/a")
+    with pytest.raises(OSError, match=r"^azfs://bucket/a: cannot be listed: [^{]*; check the path"):
+        find("azfs://bucket/a")
 
 
 @pytest.mark.parametrize("name", ["none.tar", "none*.tar", "deep"])

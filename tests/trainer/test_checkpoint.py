@@ -56,7 +56,7 @@ def test_everything_comes_back(tmp_path: Path) -> None:
 
 def test_the_files_are_plain_data(tmp_path: Path) -> None:
     config = tiny_config(tmp_path, tmp_path / "run")
-    path = save_checkpoint(config, *trained(config), state(7), {"loss": 1.5, "mfu": None})
+    path = Path(save_checkpoint(config, *trained(config), state(7), {"loss": 1.5, "mfu": None}))
     files = sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
     assert files == [
         "config.json",
@@ -83,7 +83,7 @@ def test_newest_and_best_are_kept_and_pointed_to(tmp_path: Path) -> None:
     assert sorted(p.name for p in run.iterdir() if not p.is_symlink()) == ["step_00000002", "step_00000004", "step_00000005"]
     assert (run / "last").resolve().name == "step_00000005"
     assert (run / "best").resolve().name == "step_00000002"
-    assert find_last(str(run)) == run / "step_00000005"
+    assert find_last(str(run)) == str(run / "step_00000005")
 
 
 def test_a_checkpoint_that_was_cut_off_is_never_found(tmp_path: Path) -> None:
@@ -93,20 +93,20 @@ def test_a_checkpoint_that_was_cut_off_is_never_found(tmp_path: Path) -> None:
     save_checkpoint(config, model, optimizer, state(4), {})
     (run / ".step_00000008.partial").mkdir()
     (run / ".step_00000008.partial" / "model.safetensors").write_bytes(b"half")
-    assert find_last(str(run)) == run / "step_00000004"
+    assert find_last(str(run)) == str(run / "step_00000004")
     save_checkpoint(config, model, optimizer, state(8), {})
-    assert load_state(run / "step_00000008", model, optimizer).step == 8
+    assert load_state(str(run / "step_00000008"), model, optimizer).step == 8
     assert not list(run.glob(".*"))
 
 
 def test_a_damaged_checkpoint_is_one_line(tmp_path: Path) -> None:
     config = tiny_config(tmp_path, tmp_path / "run")
     model, optimizer = trained(config)
-    path = save_checkpoint(config, model, optimizer, state(4), {})
+    path = Path(save_checkpoint(config, model, optimizer, state(4), {}))
     weights = path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(ConfigError, match="step_00000004 cannot be used") as error:
-        load_state(path, model, optimizer)
+        load_state(str(path), model, optimizer)
     assert "\n" not in str(error.value)
 
 
@@ -152,11 +152,11 @@ def test_a_pickle_is_not_run(tmp_path: Path) -> None:
 
     config = tiny_config(tmp_path, tmp_path / "run")
     model, optimizer = trained(config)
-    path = save_checkpoint(config, model, optimizer, state(4), {})
+    path = Path(save_checkpoint(config, model, optimizer, state(4), {}))
     for name in ("model.safetensors", "state/tensors.safetensors"):
         (path / name).write_bytes(pickle.dumps(Evil()))
     with pytest.raises(ConfigError):
-        load_state(path, model, optimizer)
+        load_state(str(path), model, optimizer)
     with pytest.raises(ConfigError):
         make_model(config.model, str(path))
     assert not (tmp_path / "ran").exists()

@@ -160,7 +160,7 @@ def test_two_writers_do_not_meet(model: Path, tmp_path: Path) -> None:
     from trainer.index_store import writing
 
     clips = shards_of.write_shards(tmp_path / "clips", 1, 4, "video")
-    with writing(tmp_path / "index"), pytest.raises(ConfigError, match="another `zoetrope index`"):
+    with writing(str(tmp_path / "index")), pytest.raises(ConfigError, match="another `zoetrope index`"):
         index(model, str(clips), tmp_path / "index", CPU)
 
 
@@ -168,9 +168,9 @@ def test_arrays_that_need_unpickling_are_refused(model: Path, tmp_path: Path) ->
     clips = shards_of.write_shards(tmp_path / "clips", 1, 4, "video")
     index(model, str(clips), tmp_path / "index", CPU)
     (part,) = parts(tmp_path / "index")
-    np.save(part.path / "vectors.npy", np.array([object()] * 4, dtype=object), allow_pickle=True)
+    np.save(f"{part.path}/vectors.npy", np.array([object()] * 4, dtype=object), allow_pickle=True)
     with pytest.raises(ConfigError, match=r"vectors\.npy cannot be read"):
         _ = parts(tmp_path / "index")[0].vectors_NE
-    shutil.copy(part.path / "mask.npy", part.path / "vectors.npy")
+    shutil.copy(f"{part.path}/mask.npy", f"{part.path}/vectors.npy")
     with pytest.raises(ConfigError, match="uint8"):
         _ = parts(tmp_path / "index")[0].vectors_NE

@@ -159,7 +159,7 @@ def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
         ([str(tmp_path), TEXT], "is no index"),
         ([where, "--image", str(tmp_path / "bad.png")], "bad.png"),
         ([where, "--image", str(tmp_path / "none.png")], "none.png"),
-        ([where, TEXT, "--html", str(tmp_path / "no" / "r.html")], "cannot be written"),
+        ([where, TEXT, "--html", str(tmp_path / "bad.png" / "r.html")], "cannot be written"),
     ):
         assert main([*arguments, "--device", "cpu"]) == 2
         error = capsys.readouterr().err.strip()

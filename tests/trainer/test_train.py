@@ -60,7 +60,7 @@ def test_the_loss_falls_and_everything_is_written(stills: Path, tmp_path: Path) 
     assert [record["step"] for record in evaluated] == [15, 30]
     assert result.metrics["t2v.R1"] == evaluated[-1]["t2v.R1"]
     assert (run / "best").resolve().name in {"step_00000015", "step_00000030"}
-    assert find_last(str(run)) == run / "step_00000030"
+    assert find_last(str(run)) == str(run / "step_00000030")
     assert list((run / "tensorboard").glob("events*"))
     assert load_config(TrainConfig, run / "config.yaml") == config
     assert load_model(run / "best").config == config.model

@@ -77,7 +77,7 @@ def test_killed_and_resumed_the_losses_are_those_of_an_undisturbed_run(
     process.communicate()
     stopped_at = find_last(str(run))
     assert stopped_at is not None
-    assert stopped_at.name != f"step_{STEPS:08d}"
+    assert not stopped_at.endswith(f"step_{STEPS:08d}")
     train(TrainConfig.make(settings(stills, run, resume=True)))
     after = losses(run)
     assert sorted(after) == list(range(1, STEPS + 1))  # each step once, though some were logged before the kill
@@ -93,7 +93,7 @@ def test_a_polite_end_saves_what_was_done(stills: Path, tmp_path: Path, undistur
     assert process.returncode == 128 + signal.SIGTERM
     done = max(losses(run))
     assert f"stopped by SIGTERM after step {done}; resume=true goes on from there" in said
-    assert find_last(str(run)) == run / f"step_{done:08d}"
+    assert find_last(str(run)) == str(run / f"step_{done:08d}")
     train(TrainConfig.make(settings(stills, run, save_every=1000, resume=True)))
     assert losses(run) == undisturbed
 

@@ -1,4 +1,7 @@
-"""A model as a folder: ``model.safetensors`` and ``config.json`` (whose key ``model`` is the `ModelConfig`)."""
+"""A model as a folder: ``model.safetensors`` and ``config.json`` (whose key ``model`` is the `ModelConfig`).
+
+In an object store config.json is uploaded last: a folder without it is not whole, and is not read.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.config import ConfigError
+from schemas.storage import is_remote, join, kind, local_copy, open_uri, written_folder
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
 
@@ -16,6 +20,10 @@ WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 
 def save_model(model: CLIP2Video, directory: str | Path, extra: dict[str, Any] | None = None) -> None:
     """Write the folder; each file appears whole or not at all. `extra` goes beside ``model`` into config.json."""
+    if is_remote(str(directory)):
+        with written_folder(str(directory), last=CONFIG_FILE) as folder:
+            save_model(model, folder, extra)
+        return
     from safetensors.torch import save_file
 
     folder = Path(directory)
@@ -29,11 +37,20 @@ def save_model(model: CLIP2Video, directory: str | Path, extra: dict[str, Any] |
     os.replace(partial, folder / CONFIG_FILE)
 
 
+def follow(directory: str | Path) -> str:
+    """The folder behind ``gs://bucket/run/last``: what is a link locally is an object that holds a name in an object store."""
+    uri = str(directory).rstrip("/")
+    if not is_remote(uri) or kind(uri) != "file":
+        return uri
+    with open_uri(uri) as stream:
+        return join(uri.rpartition("/")[0], stream.read(256).decode(errors="replace").strip())
+
+
 def read_config(directory: str | Path) -> ModelConfig:
     """The `ModelConfig` of a saved model. Raises ConfigError naming the folder."""
-    file = Path(directory) / CONFIG_FILE
     try:
-        return ModelConfig.make(json.loads(file.read_text())["model"])
+        with open_uri(join(follow(directory), CONFIG_FILE)) as stream:
+            return ModelConfig.make(json.load(stream)["model"])
     except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ConfigError(f"checkpoint {directory}: {CONFIG_FILE} cannot be read: {error}") from None
 
@@ -45,7 +62,8 @@ def load_model(directory: str | Path) -> CLIP2Video:
 
     model = CLIP2Video(read_config(directory))
     try:
-        model.load_state_dict(load_file(Path(directory) / WEIGHTS_FILE))
+        with local_copy(join(follow(directory), WEIGHTS_FILE)) as file:
+            model.load_state_dict(load_file(file))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ConfigError(
             f"checkpoint {directory}: {WEIGHTS_FILE} cannot be loaded: {' '.join(str(error).split())[:400]}"

@@ -20,6 +20,7 @@ from open_clip.transformer import text_global_pool
 from torch import Tensor, nn
 
 from schemas.config import ConfigError
+from schemas.storage import is_remote
 from trainer.model.config import ModelConfig
 from trainer.model.weights import read_state_dict
 
@@ -85,7 +86,7 @@ def _named_settings(name: str) -> dict[str, Any]:
 
 
 def load_pretrained(clip: Clip, config: ModelConfig) -> None:
-    """Load `config.pretrained` (a tag, which open_clip downloads, or a local file) into the towers. ConfigError if it does
+    """Load `config.pretrained` (a tag, which open_clip downloads, or a file or URI) into the towers. ConfigError if it does
     not fit or was trained with another GELU.
     """
     if config.pretrained is None:
@@ -105,7 +106,7 @@ def load_pretrained(clip: Clip, config: ModelConfig) -> None:
 
 def _resolve(config: ModelConfig) -> tuple[str, bool | None]:
     tag = str(config.pretrained)
-    if Path(tag).exists() or tag.endswith((".pt", ".bin", ".safetensors", ".pth")):
+    if is_remote(tag) or Path(tag).exists() or tag.endswith((".pt", ".bin", ".safetensors", ".pth")):
         return tag, None
     if not isinstance(config.clip, str):
         raise ConfigError(f"pretrained = {tag!r}: towers given by size have no tags; give a file, or a name as model.clip")

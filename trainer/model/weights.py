@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from schemas.config import ConfigError
+from schemas.storage import kind, local_copy
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts put the weights
 
@@ -28,21 +29,24 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
     A wrapping ``state_dict`` and a ``module.`` prefix are removed. Raises ConfigError naming the file.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise ConfigError(f"weights {file}: no such file; give a .safetensors or .pt file, or an open_clip tag")
+    if kind(str(path)) != "file":
+        raise ConfigError(f"weights {path}: no such file; give a .safetensors or .pt file, or an open_clip tag")
     try:
-        if file.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            values: Any = load_file(file)
-        elif zipfile.is_zipfile(file) and _torchscript_root(file) is not None:
-            values = _read_torchscript(file)
-        else:
-            values = torch.load(file, map_location="cpu", weights_only=True)
+        with local_copy(str(path)) as file:
+            values = _read_values(file)
     except Exception as error:
-        raise ConfigError(f"weights {file}: cannot be read as plain weights: {' '.join(str(error).split())[:300]}") from error
-    return plain_state_dict(values, str(file))
+        raise ConfigError(f"weights {path}: cannot be read as plain weights: {' '.join(str(error).split())[:300]}") from error
+    return plain_state_dict(values, str(path))
+
+
+def _read_values(file: Path) -> Any:
+    if file.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(file)
+    if zipfile.is_zipfile(file) and _torchscript_root(file) is not None:
+        return _read_torchscript(file)
+    return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def plain_state_dict(values: Any, name: str) -> dict[str, Tensor]:
