@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 from tqdm import tqdm
@@ -89,11 +91,16 @@ def _indexed_keys(output: str) -> dict[str, tuple[int, str]]:
     digests: dict[str, hashlib._Hash] = {}
     if not exists(join(output, SAMPLES_FILE)):
         return {}
-    for row in iter_rows(output, SAMPLES_FILE):
-        shard = row["shard"]
-        counts[shard] = counts.get(shard, 0) + 1
-        digests.setdefault(shard, hashlib.sha256()).update(row["key"].encode() + b"\n")
+    rows = iter_rows(output, SAMPLES_FILE, columns=("shard", "key"))
+    for shard, group in groupby(rows, key=itemgetter("shard")):
+        keys = [row["key"] for row in group]
+        counts[shard] = counts.get(shard, 0) + len(keys)
+        digests.setdefault(shard, hashlib.sha256()).update(_lines(keys))
     return {shard: (count, digests[shard].hexdigest()) for shard, count in counts.items()}
+
+
+def _lines(keys: list[str]) -> bytes:
+    return "".join(f"{key}\n" for key in keys).encode()
 
 
 def _check_shard(output: str, row: ShardRow, indexed: tuple[int, str] | None, decode: bool) -> list[str]:
@@ -101,7 +108,6 @@ def _check_shard(output: str, row: ShardRow, indexed: tuple[int, str] | None, de
     uri = join(output, row.shard)
     problems: list[str] = []
     keys: list[str] = []
-    digest = hashlib.sha256()
     try:
         reader = _HashingReader(uri)
     except OSError as error:
@@ -109,7 +115,6 @@ def _check_shard(output: str, row: ShardRow, indexed: tuple[int, str] | None, de
     try:
         for sample in iter_shard(row.shard, stream=reader):  # type: ignore[arg-type]
             keys.append(sample.key)
-            digest.update(sample.key.encode() + b"\n")
             problems += [f"{row.shard}: {sample.key}: {text}" for text in _check_sample(sample, decode)]
     except ShardError as error:
         problems.append(str(error) if str(error).startswith(row.shard) else f"{row.shard}: {error}")
@@ -122,7 +127,7 @@ def _check_shard(output: str, row: ShardRow, indexed: tuple[int, str] | None, de
         problems.insert(0, f"{row.shard}: not what the manifest says: {', '.join(differing)}")
     if keys != sorted(keys):
         problems.append(f"{row.shard}: keys are not in order")
-    if indexed is not None and indexed != (len(keys), digest.hexdigest()):
+    if indexed is not None and indexed != (len(keys), hashlib.sha256(_lines(keys)).hexdigest()):
         problems.append(f"{row.shard}: {SAMPLES_FILE} lists {indexed[0]} samples with other keys than the shard's {len(keys)}")
     return problems
 
@@ -205,7 +210,7 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     try:
         result = validate(args.output, decode=not args.no_decode, workers=args.workers, progress=sys.stderr.isatty())
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         print(f"zoetrope validate: {error}", file=sys.stderr)
         return 2
     for problem in result.problems:

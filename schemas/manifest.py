@@ -11,7 +11,7 @@ output/
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,10 +91,12 @@ def read_manifest(output: str) -> list[ShardRow]:
     return [ShardRow(**row) for row in rows]
 
 
-def iter_rows(output: str, name: str, *, batch_rows: int = 8192) -> Iterator[dict[str, Any]]:
-    """Stream the rows of one of the tables as dicts, without holding the table."""
+def iter_rows(
+    output: str, name: str, *, columns: Sequence[str] | None = None, batch_rows: int = 8192
+) -> Iterator[dict[str, Any]]:
+    """Stream the rows of one of the tables as dicts (of all `columns`, or these), without holding the table."""
     with open_uri(join(output, name)) as stream:
-        for batch in pq.ParquetFile(stream).iter_batches(batch_size=batch_rows):
+        for batch in pq.ParquetFile(stream).iter_batches(batch_size=batch_rows, columns=columns):
             yield from batch.to_pylist()
 
 

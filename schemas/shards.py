@@ -56,24 +56,20 @@ def iter_shard(uri: str, *, stream: IO[bytes] | None = None) -> Iterator[RawSamp
     seen: set[str] = set()
     key, members = "", dict[str, bytes]()
     try:
-        with tarfile.open(fileobj=cast("IO[bytes]", source), mode="r|") as tar:
-            for info in tar:
-                if not info.isfile():
-                    continue
-                name, data = _member(uri, tar, info)
-                base, _, ext = name.partition(".")
-                if base != key:
-                    if members:
-                        yield RawSample(uri, key, members)
-                    if base in seen:
-                        raise ShardError(
-                            f"{uri}: key {base} appears twice, or its members are not contiguous; make the shard again"
-                        )
-                    seen.add(base)
-                    key, members = base, {}
-                if ext in members:
-                    raise ShardError(f"{uri}: member {name} appears twice; make the shard again")
-                members[ext] = data
+        for name, data in _members(uri, source):
+            base, _, ext = name.partition(".")
+            if base != key:
+                if members:
+                    yield RawSample(uri, key, members)
+                if base in seen:
+                    raise ShardError(
+                        f"{uri}: key {base} appears twice, or its members are not contiguous; make the shard again"
+                    )
+                seen.add(base)
+                key, members = base, {}
+            if ext in members:
+                raise ShardError(f"{uri}: member {name} appears twice; make the shard again")
+            members[ext] = data
         if members:
             yield RawSample(uri, key, members)
         if not source.ended():  # tarfile takes a cut between members, or inside a header, for the end
@@ -109,19 +105,70 @@ class _Tail:
         self._stream.close()
 
 
-def _member(uri: str, tar: tarfile.TarFile, info: tarfile.TarInfo) -> tuple[str, bytes]:
-    name = info.name.removeprefix("./")
-    if "/" in name or not MEMBER.fullmatch(name.partition(".")[2]):
-        raise ShardError(
-            f"{uri}: member {info.name!r} is not one of KEY.txt, .json, .mp4, .NNN.jpg|png|webp; not a shard of ours"
-        )
-    if info.size > MAX_MEMBER_BYTES:
-        raise ShardError(f"{uri}: member {name} says {info.size} bytes, over the limit of {MAX_MEMBER_BYTES}")
-    extracted = tar.extractfile(info)
-    data = extracted.read() if extracted is not None else b""
-    if len(data) != info.size:
-        raise ShardError(f"{uri}: member {name} is cut off ({len(data)} of {info.size} bytes); make the shard again")
-    return name, data
+def _members(uri: str, source: _Tail) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the files in a tar.
+
+    Plain headers, which are all that `ShardWriter` writes, are read here, in a fifth of the time that tarfile takes. Where
+    another kind comes, tarfile goes on from there.
+    """
+    begun = False
+    while True:
+        header = source.read(tarfile.BLOCKSIZE)
+        plain = _plain_header(header)
+        if plain is None:
+            break
+        name, size = _checked(uri, *plain)
+        data = source.read(size + -size % tarfile.BLOCKSIZE)[:size]
+        yield name, _whole(uri, name, data, size)
+        begun = True
+    if begun and (len(header) < tarfile.BLOCKSIZE or header == tarfile.NUL * tarfile.BLOCKSIZE):
+        return  # the end, or a cut, which `_Tail.ended` tells from one
+    with tarfile.open(fileobj=cast("IO[bytes]", _Again(header, source)), mode="r|") as tar:
+        for info in tar:
+            if info.isfile():
+                name, size = _checked(uri, info.name, info.size)
+                extracted = tar.extractfile(info)
+                yield name, _whole(uri, name, b"" if extracted is None else extracted.read(), size)
+
+
+def _plain_header(header: bytes) -> tuple[str, int] | None:
+    """Name and size of a regular file in USTAR's form, None for whatever else the block is."""
+    if len(header) < tarfile.BLOCKSIZE or header[156] not in b"0\0" or header[345] or not header[0]:
+        return None
+    name = header[: tarfile.LENGTH_NAME].partition(b"\0")[0]
+    try:
+        size, checksum = int(header[124:136].rstrip(b"\0 "), 8), int(header[148:156].rstrip(b"\0 "), 8)
+    except ValueError:
+        return None
+    if checksum != sum(header) - sum(header[148:156]) + 8 * ord(" ") or size < 0 or name.endswith(b"/"):
+        return None
+    return name.decode("utf-8", "surrogateescape"), size
+
+
+def _checked(uri: str, name: str, size: int) -> tuple[str, int]:
+    short = name.removeprefix("./")
+    if "/" in short or not MEMBER.fullmatch(short.partition(".")[2]):
+        raise ShardError(f"{uri}: member {name!r} is not one of KEY.txt, .json, .mp4, .NNN.jpg|png|webp; not a shard of ours")
+    if size > MAX_MEMBER_BYTES:
+        raise ShardError(f"{uri}: member {short} says {size} bytes, over the limit of {MAX_MEMBER_BYTES}")
+    return short, size
+
+
+def _whole(uri: str, name: str, data: bytes, size: int) -> bytes:
+    if len(data) != size:
+        raise ShardError(f"{uri}: truncated in member {name} ({len(data)} of {size} bytes); make the shard again")
+    return data
+
+
+class _Again:
+    """A stream with a block put back at its front."""
+
+    def __init__(self, block: bytes, rest: _Tail) -> None:
+        self._block, self._rest = block, rest
+
+    def read(self, size: int) -> bytes:
+        taken, self._block = self._block[:size], self._block[size:]
+        return taken + self._rest.read(size - len(taken)) if len(taken) < size else taken
 
 
 class ShardWriter:

@@ -68,3 +68,34 @@ def test_headers_are_those_of_tarfile(name, size):
 def test_what_a_header_cannot_hold_is_an_error(name, size):
     with pytest.raises(ValueError, match="at most 100 bytes"):
         tar_header(name, size)
+
+
+@pytest.mark.parametrize("kind", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_tars_of_other_writers_are_read(kind):
+    members = {"a.jpg": b"x" * 700, "b.jpg": b"y", "b.txt": b"", "k" * 120 + ".txt": b"long", "z.txt": b"after"}
+    if kind == tarfile.USTAR_FORMAT:
+        members = {name: data for name, data in members.items() if len(name) < 100}
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=kind) as tar:
+        folder = tarfile.TarInfo("./")
+        folder.type = tarfile.DIRTYPE
+        tar.addfile(folder)
+        for name, data in members.items():
+            info = tarfile.TarInfo(f"./{name}")
+            info.size, info.mtime = len(data), 1.5
+            tar.addfile(info, io.BytesIO(data))
+    read = [
+        (f"{s.key}.{ext}", data)
+        for s in iter_shard("m.tar", stream=io.BytesIO(out.getvalue()))
+        for ext, data in s.members.items()
+    ]
+    assert read == list(members.items())
+
+
+@pytest.mark.parametrize("byte", [0, 126, 150, 300])
+def test_a_header_damaged_in_the_middle_is_an_error(byte):
+    data, _ = write([(key, {"txt": b"x"}) for key in "abc"])
+    broken = bytearray(data)
+    broken[1024 + byte] ^= 0x55
+    with pytest.raises(ShardError, match=r"m\.tar: .*after key a"):
+        list(iter_shard("m.tar", stream=io.BytesIO(broken)))
