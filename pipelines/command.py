@@ -14,6 +14,9 @@ from contextlib import contextmanager
 from importlib import metadata
 from typing import Any, NoReturn
 
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
+
 from pipelines.making import JobError
 from pipelines.progress import counted, duration, human_bytes
 from pipelines.run import RunResult, StopRequestedError
@@ -33,7 +36,16 @@ class Parser(argparse.ArgumentParser):
 
 
 def split_beam_args(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The command's own arguments, and Beam's: those of ``--runner-config FILE``, then what stands after ``--``."""
+    """The command's own arguments, and Beam's: those of ``--runner-config FILE``, then what stands after ``--``.
+
+    Beam's file systems get the latter, because planning, before there is a pipeline, opens files too.
+    """
+    own, beam_args = _split(argv)
+    FileSystems.set_options(PipelineOptions(beam_args))
+    return own, beam_args
+
+
+def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     arguments = list(argv)
     at = arguments.index("--") if "--" in arguments else len(arguments)
     own, beam_args = arguments[:at], arguments[at + 1 :]
