@@ -23,6 +23,7 @@ from pipelines.output import Output
 from schemas.manifest import FAILURES, FAILURES_FILE, MANIFEST, MANIFEST_FILE, SAMPLES, SAMPLES_FILE, ShardRow
 from zoetrope import __version__
 
+PIECES = 256  # tables that wait to be a row group; each takes kilobytes, however few rows it has
 ROW_GROUP = 16_384  # rows; small enough that a reader of one page of samples reads little
 
 
@@ -55,8 +56,12 @@ class _Table:
 
     def append(self, table: pa.Table) -> None:
         """Add rows."""
+        if not table.num_rows:
+            return
         self._waiting.append(table)
         self._rows += table.num_rows
+        if len(self._waiting) >= PIECES:
+            self._waiting = [pa.concat_tables(self._waiting).combine_chunks()]
         while self._rows >= ROW_GROUP:
             whole = pa.concat_tables(self._waiting)
             self._writer.write_table(whole.slice(0, ROW_GROUP))
