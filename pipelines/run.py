@@ -38,6 +38,8 @@ LISTED_SECONDS = 30.0  # for a store's listing to tell of every record
 RECORDS_SECONDS = 10.0  # between looks at the records of workers that share no disk with us
 ERROR_MARK = re.compile(r"(?:JobError|StoppedError): (.+?)(?: \[while running|\n|\\n|$)")
 
+JAVA_FRAME = re.compile(r"\((\w+\.(java|scala)(:\d+)?|Native Method|Unknown Source)\)|^\.\.\. \d+ more$|^Driver stacktrace:$")
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -254,7 +256,7 @@ class _Run(threading.Thread):
         if self.result is not None:
             try:
                 self.result.cancel()
-                if self._choice.is_flink:
+                if str(self._choice.runner).endswith(flink.RUNNER):
                     flink.cancel(self._choice.options, STOP_SECONDS)
             except Exception as error:  # runners raise what they like; the stop goes on without it
                 _say(f"the runner could not cancel: {error}")
@@ -315,7 +317,7 @@ def job_error(error: BaseException) -> JobError:
     marked = ERROR_MARK.search(f"{type(error).__name__}: {text}")
     if marked:
         return JobError(marked.group(1).strip())
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in map(str.strip, text.splitlines()) if line and not JAVA_FRAME.search(line)]
     return JobError(f"the pipeline failed: {(lines[-1] if lines else type(error).__name__)[:500]}; run the same command again")
 
 

@@ -17,12 +17,16 @@ import yaml
 from apache_beam.options.pipeline_options import DirectOptions, GoogleCloudOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineRunner
 
+from pipelines import flink
 from schemas.config import ConfigError
 from schemas.storage import open_uri
 
 THREADS = 8  # of one process; more wait for the GIL
 THREADS_EACH = 4  # of each process, where there are several
 LOCAL = ("FnApiRunner", "BundleBasedDirectRunner")  # in our processes, or in others on our disk
+# Begin a task again only once its first attempt has ended. A shuffle of theirs hands on what came before when all of it is
+# made, so that a commit behind it would come hours late, and a job that is stopped would have nothing to show for them.
+AT_ONCE = ("FlinkRunner", "SparkRunner")
 
 
 @dataclass(frozen=True)
@@ -37,17 +41,8 @@ class RunnerChoice:
 
     @property
     def commits_at_once(self) -> bool:
-        """Whether a task may be committed by the stage that makes it: it is begun again only once its first attempt has ended.
-
-        Flink hands a batch's elements on in blocks of 32 kB or when the stage ends, so that a commit behind its shuffle would
-        come hours late, and for no more safety: there is no checkpoint in between.
-        """
-        return self.is_local or self.is_flink
-
-    @property
-    def is_flink(self) -> bool:
-        """Whether it is Flink, as far as its name tells."""
-        return str(self.runner).rpartition(".")[2] == "FlinkRunner"
+        """Whether the stage that makes a task also commits it, rather than a later one behind a shuffle."""
+        return self.is_local or str(self.runner).rpartition(".")[2] in AT_ONCE
 
     def describe(self) -> str:
         """For the first line of a run."""
@@ -62,7 +57,7 @@ def choose_runner(beam_args: Sequence[str], workers: int | None) -> RunnerChoice
     options = PipelineOptions(list(beam_args))
     name = options.view_as(StandardOptions).runner
     if name is not None and name.rpartition(".")[2] not in LOCAL:
-        if name.endswith("FlinkRunner") and options.view_as(GoogleCloudOptions).job_name is None:
+        if name.endswith(flink.RUNNER) and options.view_as(GoogleCloudOptions).job_name is None:
             options.view_as(GoogleCloudOptions).job_name = f"zoetrope-{uuid.uuid4().hex[:12]}"  # to find it there again
         return RunnerChoice(options, name, is_local=False, threads=workers)
     cores = workers or available_cores()

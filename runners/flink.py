@@ -10,11 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import subprocess
 import sys
-import tarfile
-import tempfile
 import time
 import urllib.request
 from collections.abc import Sequence
@@ -24,7 +20,7 @@ from pathlib import Path
 import yaml
 
 from runners import supervisor
-from runners.jars import ENGINES, EngineError, fetch, java_command, job_server
+from runners.jars import ENGINES, EngineError, fetch, fetch_from_pypi, java_command, job_server
 from runners.pools import is_listening
 
 FLINK = "1.20.3"
@@ -90,31 +86,7 @@ def status(config: ClusterConfig | None = None) -> dict[str, int]:
 
 def find_flink() -> Path:
     """Folder of Flink's jars, fetched from PyPI once. Raises EngineError."""
-    folder = ENGINES / f"flink-{FLINK}" / "lib"
-    if folder.is_dir():
-        return folder
-    with tempfile.TemporaryDirectory() as scratch:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
-        command += ["--no-build-isolation", "--dest", scratch, f"apache-flink-libraries=={FLINK}"]
-        done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603 - our own arguments
-        found = list(Path(scratch).glob("*.tar.gz"))
-        if not found:
-            raise EngineError(f"Flink {FLINK} cannot be had from PyPI: {_last_line(done.stderr)}")
-        _unpack(found[0], folder)
-    return folder
-
-
-def _unpack(archive: Path, folder: Path) -> None:
-    part = folder.with_name("lib.part")
-    part.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            if member.isfile() and "/deps/lib/" in member.name:
-                source = tar.extractfile(member)
-                if source is not None:
-                    with (part / Path(member.name).name).open("wb") as target:
-                        shutil.copyfileobj(source, target)
-    part.rename(folder)
+    return fetch_from_pypi(f"apache-flink-libraries=={FLINK}", "deps/lib", ENGINES / f"flink-{FLINK}" / "lib")
 
 
 def find_runner() -> Path:
@@ -200,11 +172,6 @@ def _wait_until_up(config: ClusterConfig) -> None:
         if time.monotonic() > end:
             raise EngineError(f"the cluster does not come up: see {config.state / 'logs'}")
         time.sleep(0.5)
-
-
-def _last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no reason was given"
 
 
 def main(argv: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""Java programs put together from published jars: fetched with Maven once, kept under ``.cache/engines``.
+"""Java programs put together from published jars: fetched with Maven and pip once, kept under ``.cache/engines``.
 
 Beam's job servers are usually had as one jar with everything in it. Not every repository serves those; all of them serve
 the runner and what it depends on, which is the same code.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -68,6 +70,34 @@ def fetch(artifact: str, *, without: Sequence[str] = ()) -> Path:
     return folder
 
 
+def fetch_from_pypi(requirement: str, inside: str, folder: Path) -> Path:
+    """Folder with the jars that the source package has in its folder `inside`. Raises EngineError."""
+    if folder.is_dir():
+        return folder
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
+        command += ["--no-build-isolation", "--dest", scratch, requirement]
+        done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603 - our own arguments
+        found = list(Path(scratch).glob("*.tar.gz"))
+        if not found:
+            errors = [line for line in done.stderr.splitlines() if line.strip()]
+            raise EngineError(f"{requirement} cannot be had from PyPI: {errors[-1] if errors else 'no reason was given'}")
+        _unpack(found[0], inside, folder)
+    return folder
+
+
+def _unpack(archive: Path, inside: str, folder: Path) -> None:
+    part = folder.with_name(f"{folder.name}.part")
+    part.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            source = tar.extractfile(member) if member.isfile() and f"/{inside}/" in member.name else None
+            if source is not None:
+                with (part / Path(member.name).name).open("wb") as target:
+                    shutil.copyfileobj(source, target)
+    part.rename(folder)
+
+
 def job_server(folder: Path, main: str, beside: Path) -> Path:
     """A jar that starts `main` with `java -jar`: nothing but a manifest that names the jars of both folders."""
     jar = folder.with_name(f"{folder.name}-job-server.jar")
@@ -80,16 +110,20 @@ def job_server(folder: Path, main: str, beside: Path) -> Path:
 
 
 def java_command(heap_mb: int, log_config: Path) -> list[str]:
-    """Java with a small heap, logging as the file says, and Beam's servers on loopback. Raises EngineError."""
-    byteman = next(fetch(BYTEMAN).glob("*.jar")).resolve()
-    opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED]
+    """Java with a small heap and logging as the file says, which is written. Raises EngineError."""
     log_config.write_text(
         "rootLogger.level = INFO\nrootLogger.appenderRef.out.ref = Out\nappender.out.name = Out\nappender.out.type = CONSOLE\n"
         "appender.out.layout.type = PatternLayout\nappender.out.layout.pattern = %d %-5p %c{1} - %m%n\n"
     )
-    agent = f"-javaagent:{byteman}=script:{RULES}"
     settings = [f"-Xmx{heap_mb}m", "-XX:MaxMetaspaceSize=256m", "-XX:+UseSerialGC", f"-Dlog4j.configurationFile={log_config}"]
-    return [find_java(), agent, *settings, *opened]
+    return [find_java(), *settings, *java_options()]
+
+
+def java_options() -> list[str]:
+    """What every Java with Beam in it needs: its packages opened, Beam's servers on loopback. Raises EngineError."""
+    byteman = next(fetch(BYTEMAN).glob("*.jar")).resolve()
+    opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED]
+    return [f"-javaagent:{byteman}=script:{RULES}", *opened]
 
 
 def _folded(line: str) -> str:

@@ -26,6 +26,8 @@ SUPERVISOR = "supervisor"
 def start(folder: Path, programs: Mapping[str, Sequence[str]]) -> None:
     """Start a supervisor of these commands and wait until it has started them. Raises RuntimeError naming its log."""
     (folder / "logs").mkdir(parents=True, exist_ok=True)
+    for log in (folder / "logs").iterdir():  # of the last time
+        log.unlink()
     (folder / "programs.json").write_text(json.dumps({name: list(command) for name, command in programs.items()}, indent=1))
     log = folder / "logs" / f"{SUPERVISOR}.log"
     command = [sys.executable, "-m", "runners.supervisor", str(folder)]

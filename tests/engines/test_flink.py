@@ -6,23 +6,20 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clusters import ROOT, TASKS, finish, harnesses, on_loopback_alone, run, start, wait_for, wait_for_the_middle, write_source
 from test_prism import check_same
 
 from runners import supervisor
 from runners.flink import ClusterConfig, down, find_flink, find_job_server, main, status, up
-from runners.jars import EngineError
+from runners.jars import EngineError, java_options
 from runners.pools import free_port, group_alive, is_listening
 
-ROOT = Path(__file__).parents[2]
-PICTURES, TASKS = 400, 81  # and one more that is broken
 pytestmark = [pytest.mark.flink, pytest.mark.skipif(shutil.which("java") is None, reason="no java on the PATH")]
 
 
@@ -31,6 +28,7 @@ def config(tmp_path_factory) -> ClusterConfig:
     try:
         find_flink()
         find_job_server()
+        java_options()
     except EngineError as error:
         pytest.skip(str(error))
     ports = {"ui_port": free_port(), "rpc_port": free_port(), "pool_port": free_port(), "job_port": free_port()}
@@ -61,12 +59,7 @@ def beam(cluster) -> list[str]:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:
-    from pipelines.samples import write_folder
-
-    folder = write_folder(tmp_path_factory.mktemp("corpus") / "photos", PICTURES, long_side=480)
-    (folder / "broken.jpg").write_bytes(b"no picture")
-    (folder / "broken.txt").write_text("nothing to see")
-    return folder
+    return write_source(tmp_path_factory.mktemp("corpus") / "photos")
 
 
 @pytest.fixture(scope="module")
@@ -74,41 +67,6 @@ def direct(source, tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("direct") / "clips"
     finish(start(source, output))
     return output
-
-
-def start(source: Path, output: Path, *rest: str) -> subprocess.Popen[str]:
-    """The command as a user types it; large enough to be caught in the middle."""
-    fields = [f"source.uri={source}", f"output={output}", "clip.size=256", "clip.frames=16", "shard.max_samples=5"]
-    return run("animate", "animate/folder", *fields, *rest)
-
-
-def run(command: str, config: str, *rest: str) -> subprocess.Popen[str]:
-    whole = [sys.executable, "-m", "zoetrope.cli", command, "--config", str(ROOT / "configs" / f"{config}.yaml"), *rest]
-    return subprocess.Popen(whole, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def finish(job: subprocess.Popen[str], code: int = 0) -> str:
-    """Wait for its end; what it said."""
-    out, err = job.communicate(timeout=240)
-    assert job.returncode == code, out + err
-    assert "Traceback" not in err
-    return err
-
-
-def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, what
-        time.sleep(0.1)
-
-
-def wait_for_the_middle(job: subprocess.Popen[str], output: Path) -> dict[str, int]:
-    """Until some tasks are done and others are not. The records of those done, and when each was written."""
-    records = output / "_zoetrope" / "records"
-    wait_for(lambda: job.poll() is not None or (records.exists() and len(list(records.iterdir())) >= 10))
-    found = {path.name: path.stat().st_mtime_ns for path in records.iterdir()}
-    assert 10 <= len(found) < TASKS - 10, "in the middle"
-    return found
 
 
 def last_job(cluster: ClusterConfig) -> dict:
@@ -121,53 +79,13 @@ def last_job(cluster: ClusterConfig) -> dict:
     return ask(f"/jobs/{max(ask('/jobs/overview')['jobs'], key=lambda job: job['start-time'])['jid']}")
 
 
-def processes_of(group: int) -> list[int]:
-    """Process ids of a group."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if fields[2] == str(group) and fields[0] != "Z":
-            found.append(int(stat.parent.name))
-    return sorted(found)
-
-
-def harnesses(cluster: ClusterConfig) -> list[int]:
-    """Process ids of the Python workers that the pool has started."""
-    pool = supervisor.processes(cluster.state)["pool"]
-    return [process for process in processes_of(pool) if process != pool]
-
-
-def addresses_of(groups: set[int]) -> set[str]:
-    """Local addresses that these processes listen on, as the kernel writes them."""
-    sockets = set()
-    for process in [process for group in groups for process in processes_of(group)]:
-        for link in Path(f"/proc/{process}/fd").iterdir():
-            name = os.readlink(link) if link.is_symlink() else ""
-            if name.startswith("socket:["):
-                sockets.add(name[8:-1])
-    found = set()
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and fields[9] in sockets:
-                found.add(fields[1].rpartition(":")[0])
-    return found
-
-
-LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
-
-
 def test_shards_are_those_of_the_direct_runner(beam, cluster, source, direct, tmp_path):
     job = start(source, tmp_path / "clips", *beam)
     wait_for_the_middle(job, tmp_path / "clips")
-    groups = set(supervisor.processes(cluster.state).values())
-    assert addresses_of(groups) <= LOOPBACK, "on loopback alone, while a job runs too"
+    assert on_loopback_alone(supervisor.processes(cluster.state).values()), "while a job runs too"
     assert "FlinkRunner" in finish(job)
     check_same(direct, tmp_path / "clips")
-    wait_for(lambda: not harnesses(cluster))
+    wait_for(lambda: not harnesses(cluster.state))
 
 
 @pytest.mark.parametrize("victim", ["harness", "taskmanager-0", "pool"])
@@ -176,7 +94,7 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, 
     job = start(source, output, *beam)
     done = wait_for_the_middle(job, output)
     if victim == "harness":
-        os.kill(harnesses(cluster)[-1], signal.SIGKILL)
+        os.kill(harnesses(cluster.state)[-1], signal.SIGKILL)
     else:
         os.killpg(supervisor.processes(cluster.state)[victim], signal.SIGKILL)
     finish(job)
@@ -190,13 +108,13 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, 
 
 
 def test_ctrl_c_cancels_and_the_same_command_goes_on(beam, cluster, source, direct, tmp_path):
-    output, idle = tmp_path / "clips", set(harnesses(cluster))
+    output, idle = tmp_path / "clips", set(harnesses(cluster.state))
     job = start(source, output, *beam)
     wait_for_the_middle(job, output)
     job.send_signal(signal.SIGINT)
     assert "stopped" in finish(job, 130)
-    assert last_job(cluster)["state"] == "CANCELED"
-    wait_for(lambda: set(harnesses(cluster)) <= idle)
+    wait_for(lambda: last_job(cluster)["state"] == "CANCELED")
+    wait_for(lambda: set(harnesses(cluster.state)) <= idle)
     records = output / "_zoetrope" / "records"
     done = {path.name: path.stat().st_mtime_ns for path in records.iterdir()}
     assert len(done) < TASKS

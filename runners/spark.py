@@ -1,0 +1,151 @@
+"""A Spark standalone cluster on this machine: one master, two workers, a Beam worker pool and job server. No docker.
+
+    python -m runners.spark up | down
+
+Spark comes from PyPI (`pyspark` holds its jars), Beam's runner from Maven; both are kept under ``.cache/engines``.
+Everything listens on loopback. A supervisor starts again what is lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runners import supervisor
+from runners.jars import ENGINES, EngineError, fetch, fetch_from_pypi, java_command, java_options
+from runners.pools import is_listening
+
+SPARK = "3.5.7"
+BEAM_RUNNER = "org.apache.beam:beam-runners-spark-3:2.62.0"  # as old as Flink's, for the same reason: see runners.flink
+STATE = ENGINES / "spark-cluster"
+START_SECONDS = 90.0
+MASTER = "org.apache.spark.deploy.master.Master"
+WORKER = "org.apache.spark.deploy.worker.Worker"
+JOB_SERVER = "org.apache.beam.runners.spark.SparkJobServerDriver"
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """Sizes and ports of a cluster."""
+
+    master_port: int = 7077
+    ui_port: int = 8080  # the master's web page
+    pool_port: int = 50001  # of the Beam worker pool, which starts the Python workers
+    job_port: int = 8098  # of the Beam job server
+    workers: int = 2
+    cores: int = 2  # tasks at a time in each worker
+    executor_mb: int = 512
+    state: Path = STATE  # folder of logs, executors and the list of processes
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """All that are fixed; the others are free ones."""
+        return self.master_port, self.ui_port, self.pool_port, self.job_port
+
+
+def up(config: ClusterConfig | None = None) -> None:
+    """Start the cluster and wait until it takes jobs. Raises EngineError; then nothing is left running."""
+    config = config or ClusterConfig()
+    if supervisor.processes(config.state):
+        raise EngineError(f"a cluster is up already ({config.state}); `make spark-down` stops it")
+    for port in config.ports:
+        if is_listening(port):
+            raise EngineError(f"port {port} is taken; stop what listens there, or give another port")
+    try:
+        supervisor.start(config.state, _programs(config))
+        _wait_until_up(config)
+    except BaseException:
+        down(config)
+        raise
+
+
+def down(config: ClusterConfig | None = None) -> None:
+    """End every process of the cluster; logs stay."""
+    supervisor.stop((config or ClusterConfig()).state)
+
+
+def status(config: ClusterConfig | None = None) -> dict[str, int]:
+    """What the master says: aliveworkers, cores, coresused. Raises OSError if it is not up."""
+    config = config or ClusterConfig()
+    with urllib.request.urlopen(f"http://127.0.0.1:{config.ui_port}/json/", timeout=5) as response:
+        answer: dict[str, int] = json.load(response)
+    return answer
+
+
+def find_spark() -> Path:
+    """Folder of Spark's jars, fetched from PyPI once. Raises EngineError."""
+    return fetch_from_pypi(f"pyspark=={SPARK}", "deps/jars", ENGINES / f"spark-{SPARK}" / "jars")
+
+
+def find_runner() -> Path:
+    """Folder of Beam's runner with what it needs but Spark, fetched from Maven once. Raises EngineError."""
+    return fetch(BEAM_RUNNER, without=("org.slf4j",))
+
+
+def _programs(config: ClusterConfig) -> dict[str, list[str]]:
+    """The commands of a cluster. Beam's jars come first: its Guava is newer than Spark's."""
+    spark, beam = find_spark().resolve(), f"{find_runner().resolve()}/*"
+    master = f"spark://127.0.0.1:{config.master_port}"
+    jars = ["-cp", f"{beam}:{spark}/*"]
+    programs = {"master": [*_java(config, "master"), *jars, MASTER, "--host", "127.0.0.1"]}
+    programs["master"] += ["--port", str(config.master_port), "--webui-port", str(config.ui_port)]
+    for number in range(config.workers):
+        name = f"worker-{number}"
+        programs[name] = [*_java(config, name), *jars, WORKER, "--host", "127.0.0.1", "--cores", str(config.cores)]
+        programs[name] += ["--memory", f"{config.executor_mb}m", "--webui-port", "0"]
+        programs[name] += ["--work-dir", str(config.state.resolve() / name), master]
+    settings = {
+        "driver.host": "127.0.0.1",
+        "ui.enabled": "false",
+        "default.parallelism": config.workers * config.cores,  # else 2, as many as there are before the executors come
+        "executor.memory": f"{config.executor_mb}m",
+        "executor.extraClassPath": beam,
+        "executor.extraJavaOptions": " ".join(java_options()),
+    }
+    serve = [f"-Dspark.{name}={value}" for name, value in settings.items()]
+    serve += [*jars, JOB_SERVER, f"--spark-master-url={master}", "--job-host=127.0.0.1", f"--job-port={config.job_port}"]
+    serve += ["--artifact-port=0", "--expansion-port=-1", f"--artifacts-dir={config.state / 'artifacts'}"]
+    programs["job-server"] = [*_java(config, "job-server"), *serve]
+    programs["pool"] = [sys.executable, "-m", "runners.pool_main", str(config.pool_port)]
+    return programs
+
+
+def _java(config: ClusterConfig, name: str) -> list[str]:
+    (config.state / name).mkdir(parents=True, exist_ok=True)
+    places = ["env", "SPARK_LOCAL_IP=127.0.0.1", f"SPARK_HOME={find_spark().resolve().parent}", "SPARK_SCALA_VERSION=2.12"]
+    return [*places, *java_command(512, config.state / name / "log4j.properties")]
+
+
+def _wait_until_up(config: ClusterConfig) -> None:
+    end = time.monotonic() + START_SECONDS
+    while not (all(is_listening(port) for port in config.ports) and status(config)["aliveworkers"] == config.workers):
+        if time.monotonic() > end:
+            raise EngineError(f"the cluster does not come up: see {config.state / 'logs'}")
+        time.sleep(0.5)
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command. 0 done, 1 with one line that says why not."""
+    parser = argparse.ArgumentParser(prog="python -m runners.spark", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("do", choices=["up", "down"])
+    try:
+        if parser.parse_args(argv).do == "down":
+            down()
+        else:
+            up()
+            print(f"up: {', '.join(supervisor.processes(STATE))}; http://127.0.0.1:{ClusterConfig().ui_port}")
+            print("zoetrope animate ... --runner-config configs/runners/spark.yaml")
+    except (EngineError, OSError, RuntimeError) as error:
+        print(f"spark: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

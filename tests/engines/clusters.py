@@ -1,0 +1,103 @@
+"""Jobs on a cluster of this machine that are large enough to be caught in the middle, and its processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from runners import supervisor
+
+ROOT = Path(__file__).parents[2]
+PICTURES, TASKS = 400, 81  # and one more that is broken
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}  # as the kernel writes it
+
+
+def write_source(folder: Path) -> Path:
+    """Pictures with their captions, and one that is none."""
+    from pipelines.samples import write_folder
+
+    write_folder(folder, PICTURES, long_side=480)
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    (folder / "broken.txt").write_text("nothing to see")
+    return folder
+
+
+def start(source: Path, output: Path, *rest: str) -> subprocess.Popen[str]:
+    """The command as a user types it; large enough to be caught in the middle."""
+    fields = [f"source.uri={source}", f"output={output}", "clip.size=256", "clip.frames=16", "shard.max_samples=5"]
+    return run("animate", "animate/folder", *fields, *rest)
+
+
+def run(command: str, config: str, *rest: str) -> subprocess.Popen[str]:
+    whole = [sys.executable, "-m", "zoetrope.cli", command, "--config", str(ROOT / "configs" / f"{config}.yaml"), *rest]
+    return subprocess.Popen(whole, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_ctrl_c)
+
+
+def _hear_ctrl_c() -> None:
+    """As from a terminal: what a shell starts in the background inherits that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def finish(job: subprocess.Popen[str], code: int = 0) -> str:
+    """Wait for its end; what it said."""
+    out, err = job.communicate(timeout=240)
+    assert job.returncode == code, out + err
+    assert "Traceback" not in err
+    return err
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, what
+        time.sleep(0.1)
+
+
+def wait_for_the_middle(job: subprocess.Popen[str], output: Path) -> dict[str, int]:
+    """Until some tasks are done and others are not. The records of those done, and when each was written."""
+    records = output / "_zoetrope" / "records"
+    wait_for(lambda: job.poll() is not None or (records.exists() and len(list(records.iterdir())) >= 10))
+    found = {path.name: path.stat().st_mtime_ns for path in records.iterdir()}
+    assert 10 <= len(found) < TASKS - 10, "in the middle"
+    return found
+
+
+def processes_of(group: int) -> list[int]:
+    """Process ids of a group."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if fields[2] == str(group) and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return sorted(found)
+
+
+def harnesses(state: Path) -> list[int]:
+    """Process ids of the Python workers that a cluster's pool has started."""
+    pool = supervisor.processes(state)["pool"]
+    return [process for process in processes_of(pool) if process != pool]
+
+
+def on_loopback_alone(groups: Iterable[int]) -> bool:
+    """Whether these processes listen nowhere else."""
+    sockets = set()
+    for process in [process for group in groups for process in processes_of(group)]:
+        for link in Path(f"/proc/{process}/fd").iterdir():
+            name = os.readlink(link) if link.is_symlink() else ""
+            if name.startswith("socket:["):
+                sockets.add(name[8:-1])
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in sockets:
+                found.add(fields[1].rpartition(":")[0])
+    return found <= LOOPBACK

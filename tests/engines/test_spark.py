@@ -1,0 +1,93 @@
+"""Jobs on a real Spark cluster on this machine: as on the direct runner to the byte, whatever is killed meanwhile."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clusters import ROOT, finish, harnesses, on_loopback_alone, start, wait_for, wait_for_the_middle, write_source
+from test_prism import check_same
+
+from runners import supervisor
+from runners.jars import EngineError, java_options
+from runners.pools import free_port, group_alive, is_listening
+from runners.spark import ClusterConfig, down, find_runner, find_spark, status, up
+
+pytestmark = [pytest.mark.spark, pytest.mark.skipif(shutil.which("java") is None, reason="no java on the PATH")]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory) -> Iterator[ClusterConfig]:
+    try:
+        find_spark()
+        find_runner()
+        java_options()
+    except EngineError as error:
+        pytest.skip(str(error))
+    ports = {"master_port": free_port(), "ui_port": free_port(), "pool_port": free_port(), "job_port": free_port()}
+    config = ClusterConfig(state=tmp_path_factory.mktemp("spark"), **ports)
+    up(config)
+    groups = supervisor.processes(config.state)
+    yield config
+    groups |= supervisor.processes(config.state)
+    down(config)
+    assert not any(group_alive(group) for group in groups.values())
+    assert not any(is_listening(port) for port in config.ports)
+
+
+@pytest.fixture(scope="module")
+def beam(cluster) -> list[str]:
+    """The file that users take, with this cluster's ports."""
+    places = [f"--job_endpoint=127.0.0.1:{cluster.job_port}", f"--environment_config=127.0.0.1:{cluster.pool_port}"]
+    return ["--runner-config", str(ROOT / "configs" / "runners" / "spark.yaml"), "--", *places]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    return write_source(tmp_path_factory.mktemp("corpus") / "photos")
+
+
+@pytest.fixture(scope="module")
+def direct(source, tmp_path_factory) -> Path:
+    output = tmp_path_factory.mktemp("direct") / "clips"
+    finish(start(source, output))
+    return output
+
+
+def test_shards_are_those_of_the_direct_runner(beam, cluster, source, direct, tmp_path):
+    job = start(source, tmp_path / "clips", *beam)
+    wait_for_the_middle(job, tmp_path / "clips")
+    assert on_loopback_alone(supervisor.processes(cluster.state).values()), "while a job runs too"
+    assert "SparkRunner" in finish(job)
+    check_same(direct, tmp_path / "clips")
+
+
+@pytest.mark.parametrize("victim", ["harness", "worker-0"])
+def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, tmp_path, victim):
+    output = tmp_path / "clips"
+    job = start(source, output, *beam)
+    done = wait_for_the_middle(job, output)
+    if victim == "harness":
+        os.kill(harnesses(cluster.state)[-1], signal.SIGKILL)
+    else:
+        os.killpg(supervisor.processes(cluster.state)[victim], signal.SIGKILL)
+    finish(job)
+    check_same(direct, output)
+    records = output / "_zoetrope" / "records"
+    assert done == {name: (records / name).stat().st_mtime_ns for name in done}, "nothing is made twice"
+    wait_for(lambda: status(cluster)["aliveworkers"] == cluster.workers)
+
+
+def test_ctrl_c_stops_and_the_same_command_goes_on(beam, cluster, source, direct, tmp_path):
+    output = tmp_path / "clips"
+    job = start(source, output, *beam)
+    wait_for_the_middle(job, output)
+    job.send_signal(signal.SIGINT)
+    assert "stopped" in finish(job, 130)
+    wait_for(lambda: status(cluster)["coresused"] == 0)
+    assert "done before" in finish(start(source, output, *beam))
+    check_same(direct, output)
