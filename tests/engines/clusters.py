@@ -61,7 +61,8 @@ def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
 def wait_for_the_middle(job: subprocess.Popen[str], output: Path) -> dict[str, int]:
     """Until some tasks are done and others are not. The records of those done, and when each was written."""
     records = output / "_zoetrope" / "records"
-    wait_for(lambda: job.poll() is not None or (records.exists() and len(list(records.iterdir())) >= 10))
+    wait_for(lambda: job.poll() is not None or (records.exists() and len(list(records.iterdir())) >= 10), 180)
+    assert job.poll() is None, job.communicate()
     found = {path.name: path.stat().st_mtime_ns for path in records.iterdir()}
     assert 10 <= len(found) < TASKS - 10, "in the middle"
     return found
