@@ -17,7 +17,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import simplejpeg
 import torch
@@ -35,6 +34,7 @@ from trainer.data.decode import Decoder
 from trainer.data.order import Cursor
 from trainer.model.towers import tokenize
 from transforms.clip import ClipSettings, make_clip
+from transforms.render import prepare_worker
 
 SIZE, FRAMES, BATCH = (224, 224), 12, 16
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field", "retina")
@@ -89,7 +89,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--samples", type=int, default=96, help="clips a store and round; a multiple of 16")
     parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args(argv)
-    cv2.setNumThreads(0)
+    prepare_worker()  # as the loader's workers do
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         sizes = {store: write_shard(Path(folder), store, arguments.samples) for store in STORES}

@@ -20,7 +20,7 @@ from trainer.metrics import BlockwiseRetrieval, Metrics
 from trainer.precision import autocast
 
 BLOCK_SCORES = 1 << 24  # of similarity held at a time: 64 MB
-PAIRS = 2048  # of text and video that the interaction module reads at a time
+PAIRS, PAIRS_ON_CPU = 2048, 64  # of text and video that the interaction module reads at a time; few stay in a CPU's cache
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,11 @@ def rank(embedder: Embedder, data: Embedded, *, top_k: int | None = None, block_
 def match_scores(embedder: Embedder, texts: Items, text_rows_P: Tensor, videos: Items, video_rows_P: Tensor) -> Tensor:
     """The interaction module's logits [P] float32, on the CPU, of P pairs given by their rows."""
     parts = []
+    pairs = PAIRS_ON_CPU if embedder.device.type == "cpu" else PAIRS
     with torch.inference_mode(), autocast(embedder.device, embedder.precision):
-        for i in range(0, len(text_rows_P), PAIRS):
-            text = texts.pick(text_rows_P[i : i + PAIRS], embedder.device)
-            video = videos.pick(video_rows_P[i : i + PAIRS], embedder.device)
+        for i in range(0, len(text_rows_P), pairs):
+            text = texts.pick(text_rows_P[i : i + pairs], embedder.device)
+            video = videos.pick(video_rows_P[i : i + pairs], embedder.device)
             parts.append(embedder.model.match(*text, *video).float().cpu())
     return torch.cat(parts)
 

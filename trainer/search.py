@@ -99,15 +99,15 @@ class SearchIndex:
 
     def coarse(self, vectors_QE: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray]:
         """float32 query vectors -> rows [Q,K] int64 of the best K = min(top, clips) and their cosines, best first. Exact."""
-        rows_QK = np.empty((len(vectors_QE), 0), np.int64)
-        best_QK = np.empty((len(vectors_QE), 0), np.float32)
+        rows, best = [np.empty((len(vectors_QE), 0), np.int64)], [np.empty((len(vectors_QE), 0), np.float32)]
         for start, part in zip(self._starts, self._parts, strict=False):
-            scores = vectors_QE @ part.vectors_NE.T
-            rows = np.broadcast_to(np.arange(start, start + scores.shape[1]), scores.shape)
-            best_QK, rows_QK = np.concatenate([best_QK, scores], 1), np.concatenate([rows_QK, rows], 1)
-            if best_QK.shape[1] > top:
-                kept = np.argpartition(-best_QK, top - 1, axis=1)[:, :top]
-                best_QK, rows_QK = np.take_along_axis(best_QK, kept, 1), np.take_along_axis(rows_QK, kept, 1)
+            scores_QI = vectors_QE @ part.vectors_NE.T
+            kept_QK = _best(scores_QI, top)
+            rows.append(kept_QK + start)
+            best.append(np.take_along_axis(scores_QI, kept_QK, 1))
+        rows_QK, best_QK = np.concatenate(rows, 1), np.concatenate(best, 1)
+        kept_QK = _best(best_QK, top)
+        rows_QK, best_QK = np.take_along_axis(rows_QK, kept_QK, 1), np.take_along_axis(best_QK, kept_QK, 1)
         order = np.lexsort((rows_QK, -best_QK), axis=1)  # ties in the index's order
         return np.take_along_axis(rows_QK, order, 1), np.take_along_axis(best_QK, order, 1)
 
@@ -167,6 +167,14 @@ class SearchIndex:
     def _at(self, row: int) -> tuple[Part, int]:
         part = int(np.searchsorted(self._starts, row, side="right")) - 1
         return self._parts[part], row - int(self._starts[part])
+
+
+def _best(scores_QI: np.ndarray, top: int) -> np.ndarray:
+    """Columns [Q,K] of each row's best K = min(top, I) scores, in no order."""
+    if scores_QI.shape[1] <= top:
+        return np.broadcast_to(np.arange(scores_QI.shape[1]), scores_QI.shape)
+    kept_QK: np.ndarray = np.argpartition(-scores_QI, top - 1, axis=1)[:, :top]
+    return kept_QK
 
 
 def open_index(index: str | Path, *, device: str = "auto") -> SearchIndex:

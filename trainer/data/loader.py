@@ -20,6 +20,7 @@ from trainer.data.dataset import EvaluationStream, TrainingStream
 from trainer.data.decode import Decoder
 from trainer.data.order import Cursor, check_slots
 from trainer.data.shards import Dropped, ShardSet
+from transforms.render import prepare_worker
 
 
 @dataclass(frozen=True)
@@ -162,11 +163,9 @@ def _as_is(batch: Any) -> Any:
 
 
 def _start_worker(index: int) -> None:
-    """One thread a worker. Ctrl-C and SIGTERM, which a scheduler sends to every process of a job, are the training process's
+    """One thread a worker, which keeps freed memory. Ctrl-C and SIGTERM, which a scheduler sends to every process of a job, are the training process's
     to handle: it still needs its batches to end in order, and then ends its workers itself."""
-    import cv2
-
-    cv2.setNumThreads(0)
+    prepare_worker()
     torch.set_num_threads(1)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
