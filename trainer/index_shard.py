@@ -33,7 +33,7 @@ def embed_shard(embedder: Embedder, uri: str, *, workers: int, batch_size: int) 
     items: list[Items] = []
     decoded = decode_ahead(iter_shard(uri), decoder, workers, dropped.append)
     while samples := list(itertools.islice(decoded, batch_size)):
-        batch = collate(samples, _no_tokens, frames=frames, size=embedder.size)
+        batch = collate(samples, tokenize=_no_tokens, frames=frames, size=embedder.size)
         inputs = to_device(batch, embedder.device, embedder.size)
         items.append(embedder.videos(inputs.frames_BTHWC, inputs.frame_mask_BT, batch.keys))
         keys += batch.keys

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.homography import checked_quads
-from transforms.render_opencv import prepare_worker, render_opencv, render_rgbx
+from transforms.render_opencv import keep_freed_memory, prepare_worker, render_opencv, render_rgbx
 from transforms.shrink import reduce_for
 
-__all__ = ["choose_device", "prepare_worker", "reduce_for", "render", "render_batch"]
+__all__ = ["choose_device", "keep_freed_memory", "prepare_worker", "reduce_for", "render", "render_batch"]
 
 Renderer = Literal["auto", "opencv", "kornia"]
 MAX_SIDE = 8192  # of a frame

@@ -75,12 +75,17 @@ def halve(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def prepare_worker() -> None:
-    """Call once in a process that renders in threads of its own: OpenCV starts none, and freed memory stays at hand.
+    """Call once in a process that renders in threads of its own: OpenCV starts none, and freed memory stays at hand."""
+    cv2.setNumThreads(1)
+    keep_freed_memory()
+
+
+def keep_freed_memory() -> None:
+    """From here on, memory for pictures is had again without the system.
 
     glibc gives large blocks back to the system when they are freed, and the page faults of getting them again cost more
     than the warps. It stops doing so for blocks up to the largest that was ever freed: here one of 16 MB, never touched.
     """
-    cv2.setNumThreads(1)
     np.empty(1 << 24, np.uint8)
 
 

@@ -107,7 +107,7 @@ def test_more_frames_are_sampled_and_fewer_are_padded() -> None:
     assert list(sample_indices(5, 12)) == [0, 1, 2, 3, 4]
     assert list(sample_indices(30, 4)) == [0, 9, 19, 29]
     short, long = decoder()(raw(0, "video", frames=2), 0), decoder()(raw(1, "video", frames=9), 0)
-    batch = collate([short, long], tokenize, frames=4, size=SIZE)
+    batch = collate([short, long], tokenize=tokenize, frames=4, size=SIZE)
     assert batch.frame_mask.tolist() == [[1, 1, 0, 0], [1, 1, 1, 1]]
     assert batch.frames.shape == (2, 4, 32, 32, 3)
     assert batch.frames[0, 2:].sum() == 0
@@ -124,7 +124,7 @@ def test_frames_of_another_size_are_fitted() -> None:
 def test_stored_stills_are_rendered_along_their_quads() -> None:
     sample = raw(4)
     decoded = decoder(camera="stored")(sample, 0)
-    batch = collate([decoded], tokenize, frames=4, size=SIZE)
+    batch = collate([decoded], tokenize=tokenize, frames=4, size=SIZE)
     inputs = to_device(batch, torch.device("cpu"), SIZE)
     wanted = render(decoded.picture_HWC, sample.meta().quads_T42(), size=SIZE)
     assert np.array_equal(inputs.frames_BTHWC[0].numpy(), wanted)
@@ -132,7 +132,7 @@ def test_stored_stills_are_rendered_along_their_quads() -> None:
 
 def test_the_renderer_of_gpus_gives_the_same_frames() -> None:
     decode = decoder()
-    batch = collate([decode(raw(i), 0) for i in range(3)], tokenize, frames=4, size=SIZE)
+    batch = collate([decode(raw(i), 0) for i in range(3)], tokenize=tokenize, frames=4, size=SIZE)
     inputs = to_device(batch, torch.device("cpu"), SIZE)
     from transforms.render_kornia import render_tensor
 
@@ -185,11 +185,11 @@ def test_equal_image_ids_are_equal_numbers() -> None:
 def test_stores_mix_in_a_batch_and_keep_their_places() -> None:
     decode = decoder(camera="stored")
     samples = [raw(0, "still"), raw(1, "frames"), raw(2, "mp4"), raw(3, "still")]
-    batch = collate([decode(s, 0) for s in samples], tokenize, frames=4, size=SIZE)
+    batch = collate([decode(s, 0) for s in samples], tokenize=tokenize, frames=4, size=SIZE)
     inputs = to_device(batch, torch.device("cpu"), SIZE)
     assert inputs.frames_BTHWC.shape == (4, 4, 32, 32, 3)
     for row, sample in enumerate(samples):
-        alone = to_device(collate([decode(sample, 0)], tokenize, frames=4, size=SIZE), torch.device("cpu"), SIZE)
+        alone = to_device(collate([decode(sample, 0)], tokenize=tokenize, frames=4, size=SIZE), torch.device("cpu"), SIZE)
         assert torch.equal(inputs.frames_BTHWC[row], alone.frames_BTHWC[0])
 
 

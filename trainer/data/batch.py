@@ -62,8 +62,13 @@ class Batch:
         return replace(self, **changed)
 
 
-def collate(samples: Sequence[Decoded], tokenize: Tokenize, *, frames: int, size: tuple[int, int]) -> Batch:
-    """Put decoded samples together; clips are padded to `frames` = T."""
+def collate(
+    samples: Sequence[Decoded], pixels: Tensor | None = None, *, tokenize: Tokenize, frames: int, size: tuple[int, int]
+) -> Batch:
+    """Put decoded samples together; clips are padded to `frames` = T.
+
+    `pixels` are the stills' pictures one after another, if they were decoded to such a place (`Pixels.take`).
+    """
     moving = [i for i, sample in enumerate(samples) if sample.frames_THWC is not None]
     stills = [i for i, sample in enumerate(samples) if sample.frames_THWC is None]
     frame_mask = torch.zeros(len(samples), frames, dtype=torch.int64)
@@ -74,6 +79,8 @@ def collate(samples: Sequence[Decoded], tokenize: Tokenize, *, frames: int, size
         moving_frames[row, : len(clip)] = torch.from_numpy(np.ascontiguousarray(clip))
         frame_mask[i, : len(clip)] = 1
     pictures = [p for i in stills if (p := samples[i].picture_HWC) is not None]
+    if pixels is None:
+        pixels = torch.from_numpy(np.concatenate([p.reshape(-1) for p in pictures]) if pictures else np.empty(0, np.uint8))
     paths = [q for i in stills if (q := samples[i].quads_T42) is not None]
     for i, path in zip(stills, paths, strict=True):
         frame_mask[i, : len(path)] = 1
@@ -89,7 +96,7 @@ def collate(samples: Sequence[Decoded], tokenize: Tokenize, *, frames: int, size
         frame_mask=frame_mask,
         frames=moving_frames,
         frame_rows=torch.tensor(moving, dtype=torch.int64),
-        pixels=torch.from_numpy(np.concatenate([p.reshape(-1) for p in pictures]) if pictures else np.empty(0, np.uint8)),
+        pixels=pixels,
         picture_sizes=[(p.shape[0], p.shape[1]) for p in pictures],
         quads=_padded(paths, frames),
         still_rows=torch.tensor(stills, dtype=torch.int64),

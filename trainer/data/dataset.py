@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 
+from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from schemas.keys import derive_seed
@@ -13,9 +14,10 @@ from trainer.data.batch import Batch
 from trainer.data.config import DataConfig
 from trainer.data.decode import Decoded, Decoder
 from trainer.data.order import Cursor, share, shuffled
+from trainer.data.pixels import Pixels
 from trainer.data.shards import Dropped, read_ahead, read_shards
 
-Collate = Callable[[Sequence[Decoded]], Batch]
+Collate = Callable[[Sequence[Decoded], Tensor], Batch]
 HOPELESS = 100  # broken samples or shards in a row after which it is not the samples
 
 
@@ -50,6 +52,7 @@ class TrainingStream(IterableDataset[Batch]):
         local = ((worker.id if worker else 0) + self._first) % len(self._cursors)
         dropped: list[Dropped] = []
         samples: list[Decoded] = []
+        pixels = Pixels(shared=worker is not None)
         in_a_row = 0
 
         def drop(what: Dropped) -> None:
@@ -60,13 +63,15 @@ class TrainingStream(IterableDataset[Batch]):
                 raise ShardError(f"{HOPELESS} samples in a row could not be used; the last: {what}")
 
         for cursor, sample in self._raw(local, drop):
+            before = pixels.used
             try:
-                samples.append(self._decode(sample, cursor.epoch))
+                samples.append(self._decode(sample, cursor.epoch, pixels))
                 in_a_row = 0
             except Exception as error:  # any decoder may raise anything on hostile bytes; it becomes a counted, named drop
+                pixels.used = before
                 drop(Dropped(sample.shard, sample.key, _one_line(error)))
             if len(samples) == self._batch_size:
-                batch = self._collate(samples)
+                batch = self._collate(samples, pixels.take())
                 batch.cursor, batch.dropped = cursor, _taken(dropped)
                 samples.clear()
                 yield batch
@@ -108,18 +113,21 @@ class EvaluationStream(IterableDataset[Batch]):
         mine = self._shards[worker.id :: worker.num_workers] if worker else self._shards
         dropped: list[Dropped] = []
         samples: list[Decoded] = []
+        pixels = Pixels(shared=worker is not None)
 
         def batch() -> Batch:
-            made = self._collate(samples)
+            made = self._collate(samples, pixels.take())
             made.dropped = _taken(dropped)
             samples.clear()
             return made
 
         raw = read_shards(mine, policy=self._config.broken_shards, on_broken=dropped.append)
         for sample in read_ahead(raw, _depth(mine, self._config)):
+            before = pixels.used
             try:
-                samples.append(self._decode(sample, 0))
+                samples.append(self._decode(sample, 0, pixels))
             except Exception as error:  # as in training
+                pixels.used = before
                 dropped.append(Dropped(sample.shard, sample.key, _one_line(error)))
             if len(samples) == self._batch_size:
                 yield batch()

@@ -16,8 +16,12 @@ from schemas.clip import ClipMeta
 from schemas.keys import derive_seed
 from schemas.shards import RawSample
 from trainer.data.config import DataConfig
+from trainer.data.pixels import Pixels
 from transforms.homography import checked_quads
 from transforms.mix import draw
+
+
+MAX_PIXELS = 100_000_000  # of a picture, looked up before memory is taken for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +43,13 @@ class Decoder:
         """`frames`: at most so many in a clip; `size`: height and width that the model takes, in pixels."""
         self._config, self._frames, self._size, self._seed, self._training = config, frames, size, seed, training
 
-    def __call__(self, sample: RawSample, epoch: int) -> Decoded:
-        """Decode one sample. Raises ValueError or OSError if a member is missing or broken."""
+    def __call__(self, sample: RawSample, epoch: int, pixels: Pixels | None = None) -> Decoded:
+        """Decode one sample, a still's picture into `pixels`. Raises ValueError or OSError if a member is missing or broken."""
         meta = sample.meta()
         fresh = self._training and self._config.camera == "fresh"
         frames_THWC = picture_HWC = quads_T42 = None
         if meta.store == "still":
-            picture_HWC = decode_picture(_member(sample, ("jpg", "jpeg", "png", "webp")))
+            picture_HWC = decode_picture(_member(sample, ("jpg", "jpeg", "png", "webp")), pixels)
             quads_T42 = self._draw(meta, epoch, picture_HWC) if fresh else self._stored(meta)
         elif meta.store == "mp4":
             frames_THWC = decode_mp4(_member(sample, ("mp4",)), self._frames, self._size)
@@ -97,16 +101,24 @@ def sample_indices(count: int, limit: int) -> np.ndarray:
     return np.arange(count) if count <= limit else np.linspace(0, count - 1, limit, dtype=int)
 
 
-def decode_picture(data: bytes) -> np.ndarray:
-    """JPEG, PNG or WebP bytes as uint8 RGB [H,W,3]. Raises ValueError."""
+def decode_picture(data: bytes, pixels: Pixels | None = None) -> np.ndarray:
+    """JPEG, PNG or WebP bytes as uint8 RGB [H,W,3], in `pixels` if they are given. Raises ValueError."""
     if data[:2] == b"\xff\xd8":
-        return simplejpeg.decode_jpeg(data, colorspace="RGB")
+        height, width, *_ = simplejpeg.decode_jpeg_header(data)
+        if height * width > MAX_PIXELS:
+            raise ValueError(f"a picture of {width}x{height} pixels is over the limit of {MAX_PIXELS}")
+        room = None if pixels is None else pixels.room(height, width)
+        return simplejpeg.decode_jpeg(data, colorspace="RGB", buffer=room)
     import cv2
 
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
     if picture is None:
         raise ValueError("not a JPEG, PNG or WebP picture")
-    return picture
+    if pixels is None:
+        return picture
+    room = pixels.room(*picture.shape[:2])
+    room[:] = picture
+    return room
 
 
 def decode_frames(members: list[bytes], limit: int, size: tuple[int, int]) -> np.ndarray:

@@ -20,7 +20,7 @@ from trainer.data.dataset import EvaluationStream, TrainingStream
 from trainer.data.decode import Decoder
 from trainer.data.order import Cursor, check_slots
 from trainer.data.shards import Dropped, ShardSet
-from transforms.render import prepare_worker
+from transforms.render import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,10 @@ def _as_is(batch: Any) -> Any:
 def _start_worker(index: int) -> None:
     """One thread a worker, which keeps freed memory. Ctrl-C and SIGTERM, which a scheduler sends to every process of a job, are the training process's
     to handle: it still needs its batches to end in order, and then ends its workers itself."""
-    prepare_worker()
+    import cv2
+
+    cv2.setNumThreads(0)  # not 1: that would wait for OpenCV's threads to end, which a fork leaves behind
+    keep_freed_memory()
     torch.set_num_threads(1)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import simplejpeg
+import torch
+
+from trainer.data.decode import MAX_PIXELS, decode_picture
+from trainer.data.pixels import Pixels
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(height * width).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_pictures_lie_one_after_another_and_the_next_batch_is_another_tensor(shared):
+    pixels = Pixels(shared=shared)
+    pictures = [noise(h, w) for h, w in ((4, 6), (30, 20), (1, 1))]
+    for picture in pictures:
+        room = pixels.room(*picture.shape[:2])
+        room[:] = picture
+    first = pixels.take()
+    assert first.dtype == torch.uint8
+    assert first.is_shared() == shared
+    assert first.tolist() == [value for picture in pictures for value in picture.reshape(-1).tolist()]
+    pixels.room(30, 20)[:] = 0
+    assert first.tolist()[: 4 * 6 * 3] == pictures[0].reshape(-1).tolist()
+    assert len(pixels.take()) == 30 * 20 * 3
+    assert len(pixels.take()) == 0
+
+
+def test_what_is_given_up_is_written_over():
+    pixels = Pixels(shared=False)
+    pixels.room(2, 2)[:] = 1
+    before = pixels.used
+    pixels.room(50, 50)[:] = 2
+    pixels.used = before
+    pixels.room(2, 2)[:] = 3
+    assert pixels.take().tolist() == [1] * 12 + [3] * 12
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_a_picture_is_decoded_to_its_room(suffix):
+    import cv2
+
+    data = cv2.imencode(f".{suffix}", noise(20, 30))[1].tobytes()
+    pixels = Pixels(shared=False)
+    picture = decode_picture(data, pixels)
+    assert np.array_equal(picture, decode_picture(data))
+    assert pixels.take().tolist() == picture.reshape(-1).tolist()
+
+
+def test_a_header_that_asks_for_too_much_gets_no_memory():
+    data = bytearray(simplejpeg.encode_jpeg(noise(16, 16)))
+    place = data.index(b"\xff\xc0") + 5
+    data[place : place + 4] = b"\xff\xdc" * 2
+    pixels = Pixels(shared=False)
+    with pytest.raises(ValueError, match=f"limit of {MAX_PIXELS}"):
+        decode_picture(bytes(data), pixels)
+    assert pixels.used == 0
