@@ -1,6 +1,6 @@
 """What a corpus of any size costs: cores, hours, bytes, dollars; and how a schedule of shards bears stragglers and losses.
 
-    python -m benchmarks.scale_model            the tables of docs/scale.md, and benchmarks/results/scale.json
+    python -m benchmarks.scale_model            the tables of docs/scale.md, and benchmarks/results/scale_model.json
 
 Everything is a formula over the figures in `Assumptions`; measure your own and put them there.
 """
@@ -15,14 +15,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results" / "scale.json"
+RESULTS = Path(__file__).parent / "results" / "scale_model.json"
 
 
 @dataclass(frozen=True)
 class Assumptions:
     """Measured here (rates, bytes), stated (link health), or public list prices, us-central1, US dollars."""
 
-    prices_of: str = "2025-12"  # list prices change: check them
+    prices_of: str = "2026-09"  # list prices change: check them
     clips_a_core_s: float = 65.0  # store=frames or still, 12 frames of 224x224: benchmarks/results/clip.json
     mp4_clips_a_core_s: float = 30.0
     fetches_a_core_s: float = 200.0  # img2dataset-like fetch, of a core with free bandwidth
@@ -34,12 +34,12 @@ class Assumptions:
     meta_bytes: float = 4e3  # txt, json, tar headers
     alive: float = 0.62  # of the links of CC12M; older lists have fewer
     efficiency: float = 0.8  # of cores, over a job: starts, the last shards, commits
-    vcpu_hour: float = 0.056  # Dataflow batch worker
+    vcpu_hour: float = 0.056  # Dataflow batch worker, as Beam 2.77 has it in its own cost benchmarks
     gb_hour: float = 0.003557
     gb_a_vcpu: float = 4.0
-    gcs_gb_month: float = 0.020
+    gcs_gb_month: float = 0.020  # this and the next two: Cloud Storage's price page of 2026-09-20
     class_a_1000: float = 0.005  # writes, lists, copies
-    egress_gb: float = 0.12  # out of the cloud; within a region 0
+    egress_gb: float = 0.12  # out of the cloud, the first 10 TiB a month (more is cheaper); within a region 0
     shard_samples: int = 1000
 
 

@@ -15,8 +15,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
+from benchmarks import harness
 from pipelines.making import Made, ShardConfig, StageTimes
 from pipelines.output import Output
 from pipelines.plan import Job
@@ -24,7 +24,6 @@ from pipelines.run import run_job
 from pipelines.validate import validate
 from schemas.records import Failure, Task
 
-RESULTS = Path(__file__).parent / "results" / "scale_run.json"
 SAMPLES = 1000  # in a task
 META = (
     b'{"format":1,"key":"%s","caption":"a dot","captions":["a dot"],"source":"tiny","original_width":8,"original_height":8,'
@@ -87,7 +86,7 @@ def main(argv: list[str]) -> int:
             return 1
         rows.append(json.loads(done.stdout.splitlines()[-1]))
         print(rows[-1], flush=True)
-    RESULTS.write_text(json.dumps({"benchmark": "scale_run", "rows": rows}, indent=1) + "\n")
+    harness.write("scale_run", {"rows": rows})
     return 0
 
 
