@@ -67,7 +67,7 @@ def test_a_folder_with_other_things_is_refused(tmp_path):
 
 
 def test_an_unknown_kind_of_address_is_one_line():
-    with pytest.raises(ConfigError, match="no way to write to this kind of address"):
+    with pytest.raises(ConfigError, match="no way to open nowhere:// addresses"):
         run_job(tiny_job(), Output("nowhere://bucket/x"), workers=1, overwrite=False, max_failure_ratio=1.0)
 
 
