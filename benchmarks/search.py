@@ -6,7 +6,8 @@ Makes videos of coloured shapes (112 different scenes, each many times), trains 
 and asks for scenes by their captions; a query is right at rank 1 if the clip found has that caption. Both ways rank by the
 same mix of dual and match logits and differ only in how many clips the interaction module reads. What is measured is the
 cost and the loss of looking at 50, not how well the model generalises. Queries take turns, on one thread (a query's small
-products gain nothing from several), and the ratio is the median over queries. Targets: at least 100 times faster, R@1 within 0.5 points.
+products gain nothing from several), and the ratio is the median over queries. Targets: at least 100 times faster, R@1 within
+0.5 points.
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ from trainer.data.pixels import Pixels
 from transforms.homography import checked_quads
 from transforms.mix import draw
 
-
 MAX_PIXELS = 100_000_000  # of a picture, looked up before memory is taken for it
 
 

@@ -163,8 +163,11 @@ def _as_is(batch: Any) -> Any:
 
 
 def _start_worker(index: int) -> None:
-    """One thread a worker, which keeps freed memory. Ctrl-C and SIGTERM, which a scheduler sends to every process of a job, are the training process's
-    to handle: it still needs its batches to end in order, and then ends its workers itself."""
+    """One thread a worker, which keeps freed memory.
+
+    Ctrl-C and SIGTERM, which a scheduler sends to every process of a job, are the training process's to handle: it still
+    needs its batches to end in order, and then ends its workers itself.
+    """
     import cv2
 
     cv2.setNumThreads(0)  # not 1: that would wait for OpenCV's threads to end, which a fork leaves behind
