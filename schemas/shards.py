@@ -118,8 +118,8 @@ def _members(uri: str, source: _Tail) -> Iterator[tuple[str, bytes]]:
         if plain is None:
             break
         name, size = _checked(uri, *plain)
-        data = source.read(size + -size % tarfile.BLOCKSIZE)[:size]
-        yield name, _whole(uri, name, data, size)
+        blocks = size + -size % tarfile.BLOCKSIZE
+        yield name, _whole(uri, name, source.read(blocks), blocks)[:size]
         begun = True
     if begun and (len(header) < tarfile.BLOCKSIZE or header == tarfile.NUL * tarfile.BLOCKSIZE):
         return  # the end, or a cut, which `_Tail.ended` tells from one
