@@ -163,7 +163,7 @@ def _quiet_beam() -> Iterator[None]:
     loggers = [logging.getLogger("apache_beam"), logging.getLogger()]
     before = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:

@@ -190,8 +190,7 @@ def _run_graph(
     run.start()
     records = _RecordsSeen(output)
     try:
-        while run.is_alive():
-            run.join(LOOK_SECONDS)
+        while not run.ended.wait(LOOK_SECONDS):
             progress.update(*(read_counts(spec.signals) if spec.signals else records.counts()))
     except KeyboardInterrupt:
         raise StopRequestedError(_stop(run, spec)) from None
@@ -226,6 +225,7 @@ class _Run(threading.Thread):
         self._pipeline, self._choice = pipeline, choice
         self.result: Any = None
         self.error: BaseException | None = None
+        self.ended = threading.Event()  # to be waited for: a `join` that Ctrl-C breaks takes the thread for ended (bpo-45274)
 
     def submit(self) -> None:
         """Hand the pipeline to a remote runner, from the main thread: job servers want to take Ctrl-C, which stays ours."""
@@ -240,16 +240,20 @@ class _Run(threading.Thread):
                 signal.signal(signal.SIGINT, before)
 
     def run(self) -> None:
-        if self.error is not None:
-            return
         try:
-            if self.result is None:
-                self.result = self._pipeline.run()
-            state = self.result.wait_until_finish()
-            if state not in (None, beam.runners.runner.PipelineState.DONE):
-                raise RuntimeError(f"the pipeline ended in state {state}")
+            if self.error is None:
+                self._wait()
         except BaseException as error:
             self.error = error
+        finally:
+            self.ended.set()
+
+    def _wait(self) -> None:
+        if self.result is None:
+            self.result = self._pipeline.run()
+        state = self.result.wait_until_finish()
+        if state not in (None, beam.runners.runner.PipelineState.DONE):
+            raise RuntimeError(f"the pipeline ended in state {state}")
 
     def cancel(self) -> None:
         """Ask a remote runner to cancel; local ones heed the stop file."""
@@ -284,10 +288,9 @@ def _stop(run: _Run, spec: JobSpec) -> bool:
             request_stop(spec.signals)
         else:
             run.cancel()
-        run.join(STOP_SECONDS)
+        return run.ended.wait(STOP_SECONDS)
     except KeyboardInterrupt:
         return False
-    return not run.is_alive()
 
 
 class _RecordsSeen:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
+import sys
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -104,7 +106,13 @@ def _fn_api_runner(options: PipelineOptions) -> PipelineRunner:
     from apache_beam.portability.api import beam_provision_api_pb2
     from apache_beam.runners.portability.fn_api_runner import fn_runner
     from apache_beam.runners.portability.portable_runner import JobServiceHandle
+    from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
+    environment, direct = None, options.view_as(DirectOptions)
+    if direct.direct_running_mode == "multi_processing":
+        direct.direct_running_mode = "in_memory"  # for the mode's own name Beam would put its own command in place of ours
+        command = f"exec {shlex.quote(sys.executable)} -m pipelines.harness"
+        environment = SubprocessSDKEnvironment.from_command_string(command)
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
     info = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
-    return fn_runner.FnApiRunner(provision_info=fn_runner.ExtendedProvisionInfo(info))
+    return fn_runner.FnApiRunner(environment, provision_info=fn_runner.ExtendedProvisionInfo(info))
