@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # what a shell starts with "&"; the commands tested here are to hear it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
