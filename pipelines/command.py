@@ -18,8 +18,9 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.making import JobError
+from pipelines.pipeline_run import StopRequestedError
 from pipelines.progress import counted, duration, human_bytes
-from pipelines.run import RunResult, StopRequestedError
+from pipelines.run import RunResult
 from pipelines.runner import read_runner_config
 from schemas.config import ConfigError
 

@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import signal
 import sys
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import apache_beam as beam
 
-from pipelines import flink
 from pipelines import output_files as files
 from pipelines.finish import Totals, finish
-from pipelines.job import NAMESPACE, JobSpec, MakeShards
+from pipelines.job import JobSpec, MakeShards
 from pipelines.lock import OutputLock
 from pipelines.making import JobError, inputs_of, output_error
 from pipelines.output import Output
+from pipelines.pipeline_run import PipelineRun, StopRequestedError, job_error
 from pipelines.plan import TABLES, Job, TaskAt, check_output, prepare_output, remove_ours, spool
 from pipelines.progress import Progress, counted
 from pipelines.runner import RunnerChoice, choose_runner
-from pipelines.signals import Heart, read_counts, request_stop
+from pipelines.signals import Heart, read_counts
 from schemas.config import ConfigError
 from schemas.manifest import read_manifest
 from schemas.records import Task
 
-STOP_SECONDS = 5.0  # for workers to let go after Ctrl-C
 LOOK_SECONDS = 0.2
 LISTED_SECONDS = 30.0  # for a store's listing to tell of every record
 RECORDS_SECONDS = 10.0  # between looks at the records of workers that share no disk with us
-ERROR_MARK = re.compile(r"(?:JobError|StoppedError): (.+?)(?: \[while running|\n|\\n|$)")
-
-JAVA_FRAME = re.compile(r"\((\w+\.(java|scala)(:\d+)?|Native Method|Unknown Source)\)|^\.\.\. \d+ more$|^Driver stacktrace:$")
 
 
 @dataclass(frozen=True)
@@ -70,14 +62,6 @@ class RunResult:
     def failure_ratio(self) -> float:
         """Failed over all inputs of the output."""
         return self.totals.failed / self.totals.inputs if self.totals.inputs else 0.0
-
-
-class StopRequestedError(KeyboardInterrupt):
-    """Ctrl-C. `clean` says whether every worker of this process has let go."""
-
-    def __init__(self, clean: bool) -> None:
-        super().__init__("stopped")
-        self.clean = clean
 
 
 def run_job(
@@ -184,7 +168,7 @@ def _run_graph(
 ) -> Mapping[str, int | float]:
     pipeline = beam.Pipeline(runner=choice.runner, options=choice.options)
     _ = pipeline | beam.Create(list(places)) | "Load" >> beam.ParDo(_Load()) | MakeShards(job.maker, spec)
-    run = _Run(pipeline, choice)
+    run = PipelineRun(pipeline, choice)
     if not choice.is_local:
         run.submit()
     run.start()
@@ -193,7 +177,7 @@ def _run_graph(
         while not run.ended.wait(LOOK_SECONDS):
             progress.update(*(read_counts(spec.signals) if spec.signals else records.counts()))
     except KeyboardInterrupt:
-        raise StopRequestedError(_stop(run, spec)) from None
+        raise StopRequestedError(run.stop(spec.signals)) from None
     progress.update(*(read_counts(spec.signals) if spec.signals else records.counts()))
     if run.error is not None:
         raise job_error(run.error) from run.error
@@ -217,82 +201,6 @@ class _Load(beam.DoFn):
         yield place.load()
 
 
-class _Run(threading.Thread):
-    """The pipeline in a thread of its own, so that the main thread hears Ctrl-C."""
-
-    def __init__(self, pipeline: beam.Pipeline, choice: RunnerChoice) -> None:
-        super().__init__(name="pipeline", daemon=True)
-        self._pipeline, self._choice = pipeline, choice
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self.ended = threading.Event()  # to be waited for: a `join` that Ctrl-C breaks takes the thread for ended (bpo-45274)
-
-    def submit(self) -> None:
-        """Hand the pipeline to a remote runner, from the main thread: job servers want to take Ctrl-C, which stays ours."""
-        on_main = threading.current_thread() is threading.main_thread()
-        before = signal.getsignal(signal.SIGINT) if on_main else None
-        try:
-            self.result = self._pipeline.run()
-        except Exception as error:
-            self.error = error
-        finally:
-            if before is not None:
-                signal.signal(signal.SIGINT, before)
-
-    def run(self) -> None:
-        try:
-            if self.error is None:
-                self._wait()
-        except BaseException as error:
-            self.error = error
-        finally:
-            self.ended.set()
-
-    def _wait(self) -> None:
-        if self.result is None:
-            self.result = self._pipeline.run()
-        state = self.result.wait_until_finish()
-        if state not in (None, beam.runners.runner.PipelineState.DONE):
-            raise RuntimeError(f"the pipeline ended in state {state}")
-
-    def cancel(self) -> None:
-        """Ask a remote runner to cancel; local ones heed the stop file."""
-        if self.result is not None:
-            try:
-                self.result.cancel()
-                if str(self._choice.runner).endswith(flink.RUNNER):
-                    flink.cancel(self._choice.options, STOP_SECONDS)
-            except Exception as error:  # runners raise what they like; the stop goes on without it
-                _say(f"the runner could not cancel: {error}")
-
-    def counters(self) -> dict[str, int | float]:
-        """Beam's counters and distribution sums of this run."""
-        found: dict[str, int | float] = {}
-        metrics = self.result.metrics().query()
-        for row in metrics["counters"]:
-            if row.key.metric.namespace == NAMESPACE:
-                found[row.key.metric.name] = found.get(row.key.metric.name, 0) + (row.committed or row.attempted or 0)
-        for row in metrics["distributions"]:
-            spread = row.committed or row.attempted
-            if row.key.metric.namespace == NAMESPACE and spread is not None:
-                name = row.key.metric.name
-                found[f"{name}_mean"], found[f"{name}_max"] = round(spread.mean or 0, 1), spread.max or 0
-        return dict(sorted(found.items()))
-
-
-def _stop(run: _Run, spec: JobSpec) -> bool:
-    """Ask the workers to stop and wait a little; a second Ctrl-C ends the waiting. Whether they have let go."""
-    _say("stopping ... (Ctrl-C again to stop at once)")
-    try:
-        if spec.signals:
-            request_stop(spec.signals)
-        else:
-            run.cancel()
-        return run.ended.wait(STOP_SECONDS)
-    except KeyboardInterrupt:
-        return False
-
-
 class _RecordsSeen:
     """Progress where workers share no disk with us: new records since the start, looked at now and then."""
 
@@ -312,16 +220,6 @@ class _RecordsSeen:
                 self._written, self._failed = self._written + record.written, self._failed + record.failed
                 self._seen.add(task)
         return self._written, self._failed
-
-
-def job_error(error: BaseException) -> JobError:
-    """The one line that a worker gave, wherever a runner hid it; else the runner's own words."""
-    text = str(error)
-    marked = ERROR_MARK.search(f"{type(error).__name__}: {text}")
-    if marked:
-        return JobError(marked.group(1).strip())
-    lines = [line for line in map(str.strip, text.splitlines()) if line and not JAVA_FRAME.search(line)]
-    return JobError(f"the pipeline failed: {(lines[-1] if lines else type(error).__name__)[:500]}; run the same command again")
 
 
 def _finish(output: Output, job: Job, published: str) -> Totals:

@@ -13,7 +13,8 @@ from tiny_job import TinyMaker, tiny_job, tiny_tasks
 from pipelines.job import JobSpec, WriteShards
 from pipelines.making import JobError, ShardConfig
 from pipelines.output import Output
-from pipelines.run import job_error, run_job
+from pipelines.pipeline_run import job_error
+from pipelines.run import run_job
 from pipelines.runner import choose_runner
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, iter_rows, read_manifest
 

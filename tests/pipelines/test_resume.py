@@ -13,7 +13,8 @@ from tiny_job import TinyMaker, tiny_job
 
 from pipelines.making import JobError
 from pipelines.output import Output
-from pipelines.run import StopRequestedError, run_job
+from pipelines.pipeline_run import StopRequestedError
+from pipelines.run import run_job
 from schemas.config import ConfigError
 
 
