@@ -60,7 +60,7 @@ class ClipMeta:
             )
         known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
         known["captions"] = tuple(known.get("captions", ()))
-        known["quads"] = tuple(tuple(tuple(p) for p in quad) for quad in known.get("quads", ()))
+        known["quads"] = tuple(tuple(map(tuple, quad)) for quad in known.get("quads", ()))
         known["timestamps"] = tuple(known.get("timestamps", ()))
         try:
             return cls(**known)

@@ -15,7 +15,7 @@ class Pixels:
 
     def __init__(self, *, shared: bool) -> None:
         self._shared = shared
-        self._tensor = torch.empty(0, dtype=torch.uint8)
+        self._tensor = self._new(0)
         self.used = 0  # bytes; set it back to what it was to give up a picture that came to nothing
 
     def room(self, height: int, width: int) -> np.ndarray:
@@ -25,7 +25,7 @@ class Pixels:
             larger = self._new(max(end, 2 * len(self._tensor)))
             larger[: self.used] = self._tensor[: self.used]
             self._tensor = larger
-        view: np.ndarray = self._tensor[self.used : end].numpy().reshape(height, width, 3)
+        view: np.ndarray = self._array[self.used : end].reshape(height, width, 3)
         self.used = end
         return view
 
@@ -36,7 +36,8 @@ class Pixels:
         return taken
 
     def _new(self, size: int) -> Tensor:
-        if not self._shared:
-            return torch.empty(size, dtype=torch.uint8)
-        # As torch's own default_collate makes it; `share_memory_` would copy what is not there yet.
-        return torch.empty(0, dtype=torch.uint8).set_(torch.UntypedStorage._new_shared(size))
+        tensor = torch.empty(0 if self._shared else size, dtype=torch.uint8)
+        if self._shared:  # as torch's own default_collate makes it; `share_memory_` would copy what is not there yet
+            tensor.set_(torch.UntypedStorage._new_shared(size))
+        self._array: np.ndarray = tensor.numpy()  # the same memory: slices of it cost a tenth of a tensor's
+        return tensor
