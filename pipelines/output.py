@@ -97,7 +97,7 @@ class Record:
     def from_bytes(cls, data: bytes) -> Record:
         """Read one back. Raises ValueError if it is none."""
         try:
-            rows = pq.read_table(io.BytesIO(data))
+            rows = pq.read_table(io.BytesIO(data), use_threads=False)  # small, and each thread would keep memory
             meta = json.loads((rows.schema.metadata or {})[META])
         except (pa.ArrowException, KeyError, ValueError, OSError) as error:
             raise ValueError(str(error)) from None

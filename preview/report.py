@@ -165,7 +165,8 @@ def _random_rows(output: str, count: int) -> list[dict[str, Any]]:
             size = table.metadata.row_group(group).num_rows
             here = chosen[(chosen >= start) & (chosen < start + size)] - start
             if len(here):
-                rows.extend(table.read_row_group(group, columns=columns).take(here).to_pylist())
+                found = table.read_row_group(group, columns=columns, use_threads=False).take(here)
+                rows.extend(found.to_pylist())
             start += size
     return rows
 

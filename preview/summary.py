@@ -96,7 +96,7 @@ def summarise(output: str) -> Summary:
 
 def _batches(output: str, name: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
     with open_uri(join(output, name)) as stream:
-        yield from pq.ParquetFile(stream).iter_batches(batch_size=65536, columns=columns)
+        yield from pq.ParquetFile(stream).iter_batches(batch_size=8192, columns=columns, use_threads=False)
 
 
 def _count(counter: Counter[str], values: pa.Array) -> None:
