@@ -55,7 +55,10 @@ def encode_mp4(frames_THWC: np.ndarray, fps: float, *, crf: int = 18, preset: st
     # Room for the index is kept at the front: it takes about 16 bytes a frame (ISO/IEC 14496-12: stsz, ctts, stts, stss, stco)
     options = {"moov_size": str(2048 + 40 * len(frames_THWC)), "fflags": "+bitexact"}
     with av.open(out, "w", format="mp4", options=options) as container:
-        stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": preset, "threads": "1"})
+        # Without this x264's macroblock tree takes fast paths whose sums differ between processors, and now and then between
+        # two runs on one (with FFmpeg 8's x264 165, one encode in ten).
+        exact = {"threads": "1", "x264-params": "cpu-independent=1"}
+        stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": preset, **exact})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         context = stream.codec_context
         context.time_base = 1 / rate

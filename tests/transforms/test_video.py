@@ -39,6 +39,18 @@ def test_plain_colours_by_tags_and_by_the_old_default(colour: tuple[int, int, in
     assert np.abs(frame[..., ::-1].astype(int) - plain_THWC[0]).max() <= 4
 
 
+def test_a_photograph_gives_the_same_bytes_however_often_and_whatever_lies_in_memory() -> None:
+    from skimage import data
+
+    image_HWC, rng = data.coffee()[:300, :300], np.random.default_rng(0)
+    frames_THWC = np.stack([image_HWC[t : t + 224, 2 * t : 2 * t + 224] for t in range(12)])
+    made, junk = set(), []
+    for _ in range(40):
+        junk = [*junk[-4:], rng.bytes(int(rng.integers(1_000, 400_000)))]
+        made.add(encode_mp4(frames_THWC, 8.0, crf=18, preset="veryfast"))
+    assert len(made) == 1
+
+
 def test_equal_frames_give_equal_bytes(frames_THWC: np.ndarray) -> None:
     assert encode_mp4(frames_THWC, 8.0) == encode_mp4(frames_THWC, 8.0)
     assert encode_mp4(frames_THWC, 8.0) != encode_mp4(frames_THWC, 8.0, crf=30)
