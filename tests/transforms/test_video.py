@@ -40,8 +40,6 @@ def test_plain_colours_by_tags_and_by_the_old_default(colour: tuple[int, int, in
 
 
 def test_a_photograph_gives_the_same_bytes_however_often_and_whatever_lies_in_memory() -> None:
-    from skimage import data
-
     image_HWC, rng = data.coffee()[:300, :300], np.random.default_rng(0)
     frames_THWC = np.stack([image_HWC[t : t + 224, 2 * t : 2 * t + 224] for t in range(12)])
     made, junk = set(), []
