@@ -34,6 +34,7 @@ setup(
         "open_clip_torch>=3",
         # opencv-python without its GUI: the same `cv2`, and it imports on workers that have no libGL
         "opencv-python-headless>=5",
+        "orjson",
         "pillow",
         "pyarrow>=17",
         "pydantic>=2.8",

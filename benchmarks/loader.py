@@ -1,6 +1,6 @@
 """How many clips a second one worker of the training loader decodes, from each of the three stores.
 
-    python benchmarks/loader.py [--samples 96] [--rounds 9]
+    python benchmarks/loader.py [--samples 192] [--rounds 9]
 
 The same clips (12 frames of 224x224, default motions, from photographs of 512x384) are written as frames, mp4 and still by
 the code of `zoetrope animate`; timed is what a worker does: reading the tar, shuffling, decoding, drawing the camera's path,
@@ -36,7 +36,7 @@ from trainer.model.towers import tokenize
 from transforms.clip import ClipSettings, make_clip
 from transforms.render import prepare_worker
 
-SIZE, FRAMES, BATCH = (224, 224), 12, 16
+SIZE, FRAMES, BATCH = (224, 224), 12, 64  # a rank takes 64 to 128 clips at a time in the recipes
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field", "retina")
 STORES = ("frames", "mp4", "still")
 TARGETS = {"frames": 3.0, "mp4": 12.0}  # still over the other
@@ -86,7 +86,7 @@ def case(folder: Path, store: str, samples: int) -> Callable[[], None]:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--samples", type=int, default=96, help="clips a store and round; a multiple of 16")
+    parser.add_argument("--samples", type=int, default=192, help="clips a store and round; a multiple of 64")
     parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args(argv)
     prepare_worker()  # as the loader's workers do

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import orjson
 
 FORMAT = 1  # raised when a reader of the older form would misread the newer
 
@@ -53,7 +54,7 @@ class ClipMeta:
     @classmethod
     def from_json(cls, data: bytes | str | Mapping[str, Any]) -> ClipMeta:
         """Parse and check. Raises ValueError naming what is wrong; fields of later minor versions are ignored."""
-        values = json.loads(data) if isinstance(data, bytes | str) else dict(data)
+        values = orjson.loads(data) if isinstance(data, bytes | str) else dict(data)
         if not isinstance(values, dict) or values.get("format") != FORMAT:
             raise ValueError(
                 f"KEY.json: format must be {FORMAT}, got {values.get('format') if isinstance(values, dict) else values!r}"

@@ -14,8 +14,9 @@ from schemas.shards import RawSample, ShardError
 from trainer.data.animate import normalise, to_device
 from trainer.data.batch import collate
 from trainer.data.config import DataConfig
-from trainer.data.decode import Decoder, decode_mp4, fit, sample_indices, video_id
+from trainer.data.decode import Decoder, decode_mp4, decode_picture, fit, picture_size, sample_indices, video_id
 from trainer.data.order import check_slots, share, shuffled
+from trainer.data.pixels import Pixels
 from trainer.data.shards import Dropped, ShardSet, read_ahead, read_shards
 from trainer.model.towers import tokenize
 from transforms.render import render
@@ -200,6 +201,38 @@ def test_normalising_is_clips_and_padding_is_zero() -> None:
     assert out.shape == (1, 2, 3, 3, 3)
     assert torch.allclose(out[0, 0].amax((1, 2)), torch.tensor([1.0, 3.0, 0.5]))
     assert out[0, 1].abs().sum() == 0
+
+
+def test_many_at_once_are_as_one_by_one_and_broken_ones_leave_no_gap() -> None:
+    samples = [raw(0), raw(1), raw(2, "frames"), raw(3), raw(4), raw(5, "mp4"), raw(6)]
+    samples[1].members["jpg"] = samples[1].members["jpg"][:-100]  # good header, breaks off
+    samples[3].members["json"] = b"{"
+    samples[4].members.pop("jpg")
+    decode, pixels = decoder(), Pixels(shared=False)
+    together = decode.all([(sample, 2) for sample in samples], pixels)
+    assert [isinstance(made, ValueError) for made in together] == [i in (1, 3, 4) for i in range(7)]
+    assert "s000004" in str(together[4]) or "jpg is missing" in str(together[4])
+    for made, sample in zip(together, samples, strict=True):
+        if not isinstance(made, Exception):
+            alone = decode(sample, 2)
+            for name in ("frames_THWC", "picture_HWC", "quads_T42", "captions", "video_id"):
+                assert np.array_equal(getattr(made, name), getattr(alone, name))
+    stills = [made.picture_HWC.reshape(-1) for made in (together[0], together[6])]
+    assert np.array_equal(pixels.take().numpy(), np.concatenate(stills))
+
+
+def test_a_picture_is_taken_as_it_is_stored_for_the_quads_are_fractions_of_that() -> None:
+    import io
+
+    from PIL import Image
+
+    image = Image.fromarray(shards_of.picture(5)).resize((40, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn me by 90 degrees"
+    for kind in ("JPEG", "PNG", "WEBP"):
+        out = io.BytesIO()
+        image.save(out, kind, exif=exif)
+        assert picture_size(out.getvalue()) == decode_picture(out.getvalue()).shape[:2] == (20, 40)
 
 
 def test_members_of_other_pictures_decode_too() -> None:

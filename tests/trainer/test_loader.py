@@ -144,6 +144,20 @@ def test_evaluation_has_every_sample_once_with_all_captions(tmp_path) -> None:
         assert batch.caption_video.tolist() == [i for i in range(len(batch)) for _ in range(2)]
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_evaluation_tells_of_what_is_left_out_after_the_last_full_batch(tmp_path, workers: int) -> None:
+    samples = [shards_of.sample(i) for i in range(5)]
+    samples[4][1]["jpg"] = b"nothing"
+    shards_of.write_shard(tmp_path / "0.tar", samples)
+    (tmp_path / "1.tar").write_bytes(b"no tar at all" * 100)
+    config = DataConfig(shards="x", workers=workers, eval_batch_size=4)
+    batches = list(evaluation_loader(ShardSet.find(str(tmp_path)), config, WORDS, **SHAPE))
+    assert [len(batch) for batch in batches] == [4]
+    dropped = [str(drop) for batch in batches for drop in batch.dropped]
+    assert any("s000004" in drop for drop in dropped)
+    assert any("1.tar" in drop for drop in dropped)
+
+
 def test_shards_stream_from_other_file_systems() -> None:
     import fsspec
 

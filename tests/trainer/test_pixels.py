@@ -51,6 +51,25 @@ def test_a_picture_is_decoded_to_its_room(suffix):
     assert pixels.take().tolist() == picture.reshape(-1).tolist()
 
 
+@pytest.mark.parametrize("data", [b"", b"nothing", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\x00\x00\x00\x00WEBPVP8 "])
+def test_what_is_no_picture_is_a_value_error_and_takes_no_room(data):
+    pixels = Pixels(shared=False)
+    with pytest.raises(ValueError, match=r"picture|JPEG|[Hh]eader|file"):
+        decode_picture(data, pixels)
+    assert pixels.used == 0
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_a_picture_that_breaks_off_takes_no_room(suffix):
+    import cv2
+
+    data = cv2.imencode(f".{suffix}", noise(60, 80))[1].tobytes()
+    pixels = Pixels(shared=False)
+    with pytest.raises(ValueError, match=r"broken|[Pp]remature"):
+        decode_picture(data[: len(data) // 2], pixels)
+    assert pixels.used == 0
+
+
 def test_a_header_that_asks_for_too_much_gets_no_memory():
     data = bytearray(simplejpeg.encode_jpeg(noise(16, 16)))
     place = data.index(b"\xff\xc0") + 5

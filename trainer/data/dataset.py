@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
@@ -62,14 +63,17 @@ class TrainingStream(IterableDataset[Batch]):
             if in_a_row >= HOPELESS:
                 raise ShardError(f"{HOPELESS} samples in a row could not be used; the last: {what}")
 
-        for cursor, sample in self._raw(local, drop):
-            before = pixels.used
-            try:
-                samples.append(self._decode(sample, cursor.epoch, pixels))
-                in_a_row = 0
-            except Exception as error:  # any decoder may raise anything on hostile bytes; it becomes a counted, named drop
-                pixels.used = before
-                drop(Dropped(sample.shard, sample.key, _one_line(error)))
+        raw = self._raw(local, drop)
+        while True:
+            missing = list(islice(raw, self._batch_size - len(samples)))  # again only if some of them turn out broken
+            cursor = missing[-1][0]
+            decoded = self._decode.all([(sample, cursor.epoch) for cursor, sample in missing], pixels)
+            for (_, sample), made in zip(missing, decoded, strict=True):
+                if isinstance(made, Exception):
+                    drop(Dropped(sample.shard, sample.key, _one_line(made)))
+                else:
+                    samples.append(made)
+                    in_a_row = 0
             if len(samples) == self._batch_size:
                 batch = self._collate(samples, pixels.take())
                 batch.cursor, batch.dropped = cursor, _taken(dropped)
@@ -112,27 +116,26 @@ class EvaluationStream(IterableDataset[Batch]):
         worker = get_worker_info()
         mine = self._shards[worker.id :: worker.num_workers] if worker else self._shards
         dropped: list[Dropped] = []
-        samples: list[Decoded] = []
         pixels = Pixels(shared=worker is not None)
-
-        def batch() -> Batch:
-            made = self._collate(samples, pixels.take())
-            made.dropped = _taken(dropped)
-            samples.clear()
-            return made
-
         raw = read_shards(mine, policy=self._config.broken_shards, on_broken=dropped.append)
-        for sample in read_ahead(raw, _depth(mine, self._config)):
-            before = pixels.used
-            try:
-                samples.append(self._decode(sample, 0, pixels))
-            except Exception as error:  # as in training
-                pixels.used = before
-                dropped.append(Dropped(sample.shard, sample.key, _one_line(error)))
-            if len(samples) == self._batch_size:
-                yield batch()
-        if samples:
-            yield batch()
+        ahead = read_ahead(raw, _depth(mine, self._config))
+        batch: Batch | None = None  # held back: what is left out after the last batch travels with it
+        while some := list(islice(ahead, self._batch_size)):
+            samples: list[Decoded] = []
+            decoded = self._decode.all([(sample, 0) for sample in some], pixels)
+            for sample, made in zip(some, decoded, strict=True):
+                if isinstance(made, Exception):
+                    dropped.append(Dropped(sample.shard, sample.key, _one_line(made)))
+                else:
+                    samples.append(made)
+            if samples:
+                if batch is not None:
+                    yield batch
+                batch = self._collate(samples, pixels.take())
+                batch.dropped = _taken(dropped)
+        if batch is not None:
+            batch.dropped += _taken(dropped)
+            yield batch
 
 
 def _depth(uris: Sequence[str], config: DataConfig) -> int:
