@@ -43,13 +43,19 @@ TARGETS = {"frames": 3.0, "mp4": 12.0}  # still over the other
 
 
 def write_shard(folder: Path, store: str, samples: int) -> int:
-    """One shard as the main job writes it; returns its bytes."""
-    settings = ClipSettings.make({"store": store})
+    """FOLDER/STORE/00000.tar as the main job writes it; returns its bytes."""
     path = folder / store / "00000.tar"
     path.parent.mkdir()
+    write_samples(path, store, range(samples))
+    return path.stat().st_size
+
+
+def write_samples(path: Path, store: str, indices: range) -> None:
+    """A shard of the photographs, one sample an index."""
+    settings = ClipSettings.make({"store": store})
     with path.open("wb") as stream:
         writer = ShardWriter(stream)
-        for index in range(samples):
+        for index in indices:
             image = photograph(PHOTOGRAPHS[index % len(PHOTOGRAPHS)], 384, 512)
             data = simplejpeg.encode_jpeg(np.ascontiguousarray(image), 90, "RGB", "420")  # as photographs on the web are
             clip = make_clip(
@@ -57,7 +63,6 @@ def write_shard(folder: Path, store: str, samples: int) -> int:
             )
             writer.write(f"s{index:06d}", clip.members)
         writer.close()
-    return path.stat().st_size
 
 
 def case(folder: Path, store: str, samples: int) -> Callable[[], None]:

@@ -111,7 +111,7 @@ class Loop:
 
     def _train_step(self, batches: Sequence[Batch]) -> None:
         try:
-            self._update(batches)
+            self.update(batches)
         except torch.OutOfMemoryError as error:
             raise RunError(self._out_of_memory(error)) from None
         self.step += 1
@@ -119,7 +119,8 @@ class Loop:
         if self._console is not None:
             self._console.advance(self.values["loss"] or 0.0)
 
-    def _update(self, batches: Sequence[Batch]) -> None:
+    def update(self, batches: Sequence[Batch]) -> None:
+        """One optimisation step on this rank's `accumulate` batches. Raises RunError, and torch.OutOfMemoryError."""
         config = self._config
         rates = set_lr(self._optimizer, lr_share(self.step, config.total_steps, config.optim))
         self._model.train()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from functools import partial
 from itertools import islice
@@ -156,6 +158,26 @@ def test_evaluation_tells_of_what_is_left_out_after_the_last_full_batch(tmp_path
     dropped = [str(drop) for batch in batches for drop in batch.dropped]
     assert any("s000004" in drop for drop in dropped)
     assert any("1.tar" in drop for drop in dropped)
+
+
+def test_a_script_that_ends_in_the_middle_of_its_batches_ends(tmp_path) -> None:
+    """Its workers are left over at its exit; only a scheduler's SIGTERM is one that they shall not heed."""
+    shards_of.write_shards(tmp_path, 2, 6)
+    script = f"""
+import os, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import test_loader
+made = test_loader.loader({str(tmp_path)!r}, 2)
+batches = iter(made)
+next(batches)
+children = [int(c) for c in open(f"/proc/self/task/{{os.getpid()}}/children").read().split()]
+assert len(children) >= 2, children
+[os.system(f"kill -TERM {{child}}") for child in children]
+for _ in range(20):
+    next(batches)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_shards_stream_from_other_file_systems() -> None:

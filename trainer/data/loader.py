@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -173,5 +175,13 @@ def _start_worker(index: int) -> None:
     cv2.setNumThreads(0)  # not 1: that would wait for OpenCV's threads to end, which a fork leaves behind
     keep_freed_memory()
     torch.set_num_threads(1)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_by_parent, args=(os.getppid(),), name="end-by-parent", daemon=True).start()
+
+
+def _end_by_parent(parent: int) -> None:
+    """End this process at a SIGTERM of the process that made it: that sends one to workers left at its exit, and waits."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(128 + signal.SIGTERM)
