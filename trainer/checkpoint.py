@@ -70,6 +70,7 @@ class RunState:
     step: int
     ranks: Sequence[RankState]
     best: Best | None
+    owed: bool = False  # whether the evaluation that was due at this step is still to be made
 
 
 def save_checkpoint(
@@ -93,7 +94,10 @@ def save_checkpoint(
         _write_json(folder / "versions.json", versions())
         save_file({**_optimizer_tensors(optimizer), **_random_tensors(state.ranks)}, folder / TENSORS_FILE)
         best = asdict(state.best) if state.best else None
-        _write_json(folder / RUN_FILE, {"step": state.step, "best": best, "loaders": [rank.loader for rank in state.ranks]})
+        _write_json(
+            folder / RUN_FILE,
+            {"step": state.step, "best": best, "owed": state.owed, "loaders": [rank.loader for rank in state.ranks]},
+        )
     _point(join(output, LAST), name)
     if state.best is not None and state.best.step == state.step:
         _point(join(output, BEST), name)
@@ -123,7 +127,7 @@ def load_state(checkpoint: str, model: CLIP2Video, optimizer: torch.optim.Optimi
         RankState(loader, {name: tensors[f"random.{rank}.{name}"] for name in _random_names(tensors, rank)})
         for rank, loader in enumerate(run["loaders"])
     ]
-    return RunState(run["step"], ranks, Best(**run["best"]) if run["best"] else None)
+    return RunState(run["step"], ranks, Best(**run["best"]) if run["best"] else None, bool(run.get("owed")))
 
 
 def saved_config(checkpoint: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class OptimConfig(Config):
 class LossConfig(Config):
     """How the losses are put together."""
 
-    match_weight: float = Field(1.0, ge=0, description="weight of the matching loss, where there is an interaction module")
+    match_weight: float = Field(1.0, gt=0, description="weight of the matching loss, where there is an interaction module")
 
 
 class LogConfig(Config):
@@ -58,8 +58,10 @@ class TrainConfig(Config):
     max_steps: int | None = Field(None, ge=1, description="length of the run in steps; give this or max_samples")
     max_samples: int | None = Field(None, ge=1, description="length of the run in samples; give this or max_steps")
     eval_every: int = Field(1000, ge=1, description="steps between evaluations on data.eval_shards, if there are any")
-    best_metric: str = Field(
-        "t2v.R1", description="what `best` is chosen by: t2v or v2t, then R1, R5, R10 (higher), MdR or MnR (lower)"
+    best_metric: str | None = Field(
+        None,
+        description="what `best` is chosen by: t2v or v2t, then R1, R5, R10 (higher), MdR or MnR (lower); after re-ranking "
+        "with rerank. before it; none: rerank.t2v.R1 with an interaction module, else t2v.R1",
     )
     save_every: int = Field(1000, ge=1, description="steps between checkpoints; one is written at the end as well")
     keep: int = Field(2, ge=1, description="the newest checkpoints that are kept, beside the best")
@@ -88,9 +90,24 @@ class TrainConfig(Config):
             raise ValueError("give exactly one of max_steps and max_samples")
         if self.freeze == "dual" and not self.model.interaction.enabled:
             raise ValueError("freeze=dual leaves nothing to train without model.interaction.enabled=true")
-        if self.best_metric not in BEST_METRICS:
-            raise ValueError(f"best_metric = {self.best_metric!r} must be one of {', '.join(BEST_METRICS)}")
+        fine = self.model.interaction.enabled
+        if not fine and self.loss.match_weight != LossConfig().match_weight:
+            raise ValueError(
+                f"loss.match_weight = {self.loss.match_weight} has no effect without model.interaction.enabled=true"
+            )
+        known = METRICS + tuple(f"rerank.{name}" for name in METRICS if fine)
+        if self.best_metric is not None and self.best_metric not in known:
+            raise ValueError(f"best_metric = {self.best_metric!r} must be one of {', '.join(known)}")
+        if self.freeze == "dual" and self.best_metric in METRICS:
+            raise ValueError(
+                f"best_metric = {self.best_metric!r} does not change with freeze=dual; set rerank.{self.best_metric}"
+            )
         return self
+
+    @property
+    def chosen_by(self) -> str:
+        """The metric that `best` is chosen by."""
+        return self.best_metric or ("rerank.t2v.R1" if self.model.interaction.enabled else "t2v.R1")
 
     @property
     def total_steps(self) -> int:
@@ -98,4 +115,4 @@ class TrainConfig(Config):
         return self.max_steps if self.max_steps is not None else -(-(self.max_samples or 0) // self.global_batch_size)
 
 
-BEST_METRICS = tuple(f"{way}.{name}" for way in ("t2v", "v2t") for name in ("R1", "R5", "R10", "MdR", "MnR"))
+METRICS = tuple(f"{way}.{name}" for way in ("t2v", "v2t") for name in ("R1", "R5", "R10", "MdR", "MnR"))

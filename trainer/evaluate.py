@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -69,6 +69,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
 
     Raises ConfigError for what cannot be started, ShardError for unreadable data, ValueError for features that are not finite.
     """
+    from trainer.data.loader import noting_drops
     from trainer.data.shards import Dropped, ShardSet
     from trainer.embed import Embedder, embed_loader
     from trainer.model.io import load_model
@@ -81,7 +82,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     embedder = Embedder(model, choose_device(config.device), config.precision, tokens=top_k is not None)
     dropped: list[Dropped] = []
     start = time.perf_counter()
-    loader = _noting_drops(_loader(config, embedder, shards), dropped)
+    loader = noting_drops(_loader(config, embedder, shards), dropped)
     data = embed_loader(embedder, loader, captions=config.captions)
     encode = time.perf_counter() - start
     ranking = rank(embedder, data, top_k=None if top_k is None else min(top_k, len(data.videos)))
@@ -131,12 +132,6 @@ def _loader(config: EvaluateConfig, embedder: Any, shards: Any) -> Iterable[Any]
     words = partial(tokenize, max_words=model.max_words)
     pin = embedder.device.type == "cuda"
     return evaluation_loader(shards, settings, words, frames=model.max_frames, size=embedder.size, pin_memory=pin)
-
-
-def _noting_drops(loader: Iterable[Any], dropped: list[Any]) -> Iterator[Any]:
-    for batch in loader:
-        dropped.extend(batch.dropped)
-        yield batch
 
 
 COLUMNS = {"R1": "R@1", "R5": "R@5", "R10": "R@10", "MdR": "MdR", "MnR": "MnR"}

@@ -9,7 +9,8 @@ from schemas.storage import join, kind
 from trainer.model.clip2video import CLIP2Video, build_model
 from trainer.model.config import ModelConfig
 from trainer.model.init import init_from_clip
-from trainer.model.io import WEIGHTS_FILE, follow
+from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE, follow, read_config
+from trainer.model.towers import reading
 from trainer.model.weights import read_state_dict
 
 # Modules that a checkpoint may lack altogether; they start as they would in a run of their own.
@@ -17,15 +18,17 @@ NEW_MODULES = ("interaction.", "sequence.", "frame_positions.", "tdb.", "tab.")
 
 
 def make_model(config: ModelConfig, init: str | None) -> tuple[CLIP2Video, list[str]]:
-    """The model to train, on the CPU, and which of its modules the checkpoint `init` did not have.
+    """The model to train, on the CPU, and what a user should know of how it differs from the checkpoint `init`, in lines.
 
-    Raises ConfigError if the checkpoint cannot be read, or naming the keys that do not fit.
+    Raises ConfigError if the checkpoint cannot be read, naming the keys that do not fit, or for towers that are read otherwise
+    than they were trained.
     """
     if init is None:
         return build_model(config), []
     path = join(follow(init), WEIGHTS_FILE)
     if kind(path) != "file":
         raise ConfigError(f"init={init}: there is no {WEIGHTS_FILE}; give a checkpoint folder such as runs/pretrain/last")
+    notes = _check_config(config, init)
     model = CLIP2Video(config)
     weights = read_state_dict(path)
     new = _check_keys(model, weights, init)
@@ -33,7 +36,29 @@ def make_model(config: ModelConfig, init: str | None) -> tuple[CLIP2Video, list[
     if new:
         init_from_clip(model)  # from these towers; then what the checkpoint does have of the rest again
         model.load_state_dict(weights, strict=False)
-    return model, new
+        notes.append(f"not in {init}, so started new: {', '.join(new)}")
+    return model, notes
+
+
+def _check_config(config: ModelConfig, init: str) -> list[str]:
+    """What no name and no shape of a weight tells. An error where the towers would be misread; else what is different."""
+    if kind(join(follow(init), CONFIG_FILE)) != "file":
+        return []
+    before = read_config(init)
+    there, here = reading(before), reading(config)
+    for name, value in there.items():
+        if here[name] != value:
+            raise ConfigError(
+                f"init={init}: its towers were trained with {name} {value}, model.clip={_short(config.clip)} has {here[name]}; "
+                f"set model.clip={_short(before.clip)} and model.pretrained={before.pretrained}"
+            )
+    told = sorted(ModelConfig.model_fields.keys() - {"clip", "pretrained", "interaction", "grad_checkpointing"})
+    pairs = [(name, getattr(before, name), getattr(config, name)) for name in told]
+    return [f"model.{name} was {was!r} in {init} and is {now!r}" for name, was, now in pairs if was != now]
+
+
+def _short(clip: object) -> object:
+    return clip if isinstance(clip, str) else "{...}"
 
 
 def _check_keys(model: CLIP2Video, weights: dict[str, Tensor], init: str) -> list[str]:

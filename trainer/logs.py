@@ -61,7 +61,19 @@ class LogFolder:
 class Console:
     """A bar on a terminal, plain lines elsewhere; messages stand above the bar."""
 
-    SHOWN = ("loss", "negatives", "samples_per_s", "data_wait", "grad_norm", "t2v.R1", "v2t.R1", "t2v.MdR")
+    SHOWN = (
+        "loss",
+        "negatives",
+        "samples_per_s",
+        "data_wait",
+        "grad_norm",
+        "t2v.R1",
+        "v2t.R1",
+        "t2v.MdR",
+        "rerank.t2v.R1",
+        "rerank.v2t.R1",
+        "eval.videos",
+    )
 
     def __init__(self, name: str, total: int, start: int) -> None:
         from tqdm import tqdm

@@ -16,6 +16,7 @@ from trainer.config import TrainConfig
 from trainer.data.animate import Inputs, to_device
 from trainer.data.batch import Batch
 from trainer.data.loader import TrainingLoader
+from trainer.data.shards import Dropped
 from trainer.distributed import Ranks, any_rank, barrier, gather_objects, mean
 from trainer.evaluation import evaluate_model
 from trainer.flops import flops_per_sample, peak_flops
@@ -57,12 +58,15 @@ class Loop:
         epoch_samples: int | None,
         start: int = 0,
         best: Best | None = None,
+        owed: bool = False,
         sinks: Sequence[Sink] = (),
         console: Console | None = None,
         logs: LogFolder | None = None,
         evaluation: Callable[[], Iterable[Batch]] | None = None,
     ) -> None:
-        """`start`: steps done already; `evaluation` makes a loader of everything to evaluate on."""
+        """`start`: steps done already; `owed`: but not the evaluation due then; `evaluation` makes a loader of what to evaluate
+        on.
+        """
         self.step, self.best, self.metrics = start, best, dict[str, float]()
         self.values: Values = {}
         self._config, self._ranks, self._model, self._optimizer, self._loader = config, ranks, model, optimizer, loader
@@ -72,6 +76,8 @@ class Loop:
         self._size = (model.image_size, model.image_size)
         self._flops, self._peak = flops_per_sample(model), peak_flops(ranks.device)
         self._dropped = 0
+        self._owed = owed
+        self._measured_at: int | None = None
         self._meters = Meters()
 
     def run(self, stop: StopRequest) -> None:
@@ -79,16 +85,17 @@ class Loop:
         total = self._config.total_steps
         batches = iter(self._loader)
         self._meters = Meters()
+        if self._owed and self._evaluation is not None and self._evaluate():
+            self._save()
         while self.step < total:
             self._next_step(batches)
             stopping = any_rank(stop.asked, self._ranks)
             at_end = stopping or self.step == total
             if self.step % self._config.log.every == 0 or at_end:
                 self._record()
-            evaluated = self._evaluation is not None and (
-                self.step % self._config.eval_every == 0 or (self.step == total and not stopping)
-            )
-            better = evaluated and self._evaluate()
+            due = self._evaluation is not None and (self.step % self._config.eval_every == 0 or self.step == total)
+            self._owed = due and stopping  # who asked to stop may not wait for it: the resumed run begins with it
+            better = due and not stopping and self._evaluate()
             if self.step % self._config.save_every == 0 or better or at_end:
                 self._save()
             if stopping:
@@ -143,7 +150,7 @@ class Loop:
         spent = max(time.perf_counter() - self._meters.began, 1e-9)
         rate = self._meters.steps * self._config.global_batch_size / spent
         peak = None if self._peak is None else self._peak * self._ranks.world
-        drops = [str(drop) for drops in gather_objects(self._loader.take_dropped(), self._ranks) for drop in drops]
+        drops = [drop for drops in gather_objects(self._loader.take_dropped(), self._ranks) for drop in drops]
         self._dropped += len(drops)
         waited = gather_objects(self._meters.waited, self._ranks)
         samples = self.step * self._config.global_batch_size
@@ -159,9 +166,7 @@ class Loop:
         }
         for sink in self._sinks:
             sink.write(self.step, self.values)
-        if drops:
-            more = f" and {len(drops) - NAMED} more" if len(drops) > NAMED else ""
-            self._say(f"left out {len(drops)} (in all {self._dropped}): {'; '.join(drops[:NAMED])}{more}")
+        self._tell(drops, "left out", f"in all {self._dropped}")
         self._meters = Meters()
 
     def _evaluate(self) -> bool:
@@ -170,7 +175,9 @@ class Loop:
         if self._ranks.first and self._evaluation is not None:
             self._model.eval()
             try:
-                self.metrics = evaluate_model(self._model, self._evaluation(), self._ranks.device, self._config.precision)
+                found = evaluate_model(self._model, self._evaluation(), self._ranks.device, self._config.precision)
+                self.metrics = {**found.metrics, **found.counts}
+                self._tell(found.dropped, "evaluation left out", "so its numbers are not of the whole set")
             except ValueError as error:
                 failed = str(error)
             except torch.OutOfMemoryError as error:
@@ -179,10 +186,11 @@ class Loop:
         failed, self.metrics = gather_objects((failed, self.metrics), self._ranks)[0]
         if failed:
             raise RunError(f"evaluation at step {self.step}: {failed}")
+        self._measured_at, self._owed = self.step, False
         for sink in self._sinks:
             sink.write(self.step, self.metrics)
-        value = self.metrics[self._config.best_metric]
-        lower = self._config.best_metric.endswith(("MdR", "MnR"))
+        value = self.metrics[self._config.chosen_by]
+        lower = self._config.chosen_by.endswith(("MdR", "MnR"))
         better = self.best is None or (value < self.best.value if lower else value > self.best.value)
         if better:
             self.best = Best(self.step, value)
@@ -193,11 +201,12 @@ class Loop:
         mine = RankState(self._loader.state().to_dict(), random_state(self._ranks.device))
         states = gather_objects(mine, self._ranks)
         if self._ranks.first:
-            state = RunState(self.step, states, self.best)
+            state = RunState(self.step, states, self.best, self._owed)
+            measured = self.metrics if self._measured_at == self.step else {}
             try:
                 if self._logs is not None:  # first: a run that goes on from this checkpoint has the records up to it
                     self._logs.publish()
-                path = save_checkpoint(self._config, self._model, self._optimizer, state, {**self.values, **self.metrics})
+                path = save_checkpoint(self._config, self._model, self._optimizer, state, {**self.values, **measured})
             except OSError as error:
                 told = " ".join(str(error).split())
                 raise RunError(
@@ -206,6 +215,11 @@ class Loop:
             self._say(f"saved {path}")
         barrier(self._ranks)
         self._meters = Meters()
+
+    def _tell(self, drops: Sequence[Dropped], what: str, aside: str) -> None:
+        if drops:
+            more = f" and {len(drops) - NAMED} more" if len(drops) > NAMED else ""
+            self._say(f"{what} {len(drops)} ({aside}): {'; '.join(map(str, drops[:NAMED]))}{more}")
 
     def _say(self, text: str) -> None:
         if self._console is not None:

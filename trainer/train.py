@@ -19,7 +19,7 @@ from trainer.config import TrainConfig
 from trainer.data.batch import Batch
 from trainer.data.loader import LoaderState, TrainingLoader, evaluation_loader
 from trainer.data.shards import ShardSet
-from trainer.distributed import Ranks, barrier, start_ranks
+from trainer.distributed import Ranks, barrier, gather_objects, start_ranks
 from trainer.initialise import make_model
 from trainer.logs import METRICS_FILE, Console, JsonLines, LogFolder, Sink, TensorBoard, WandB
 from trainer.loop import Loop, RunError
@@ -60,10 +60,11 @@ def train(config: TrainConfig) -> Result:
 
 def _train(config: TrainConfig, ranks: Ranks) -> Result:
     last = _check_output(config)
+    check_ranks(ranks, last)
     part = _part_size(config, ranks)
     shards = ShardSet.find(config.data.shards)
     torch.manual_seed(config.seed)
-    model, new_modules = make_model(config.model, config.init) if last is None else (CLIP2Video(config.model), [])
+    model, notes = make_model(config.model, config.init) if last is None else (CLIP2Video(config.model), [])
     model.to(ranks.device)
     freeze(model, config.freeze)
     optimizer = make_optimizer(model, config.optim)
@@ -76,9 +77,10 @@ def _train(config: TrainConfig, ranks: Ranks) -> Result:
     barrier(ranks)
     sinks, console, logs = _sinks(config, start) if ranks.first else ([], None, None)
     if console is not None:
-        for line in _summary(config, ranks, model, shards, part, start, new_modules):
+        for line in _summary(config, ranks, model, shards, part, start, notes):
             console.say(line)
     loop = Loop(config, ranks, model, optimizer, loader, epoch_samples=shards.samples, start=start, best=best,
+                owed=state is not None and state.owed,
                 sinks=sinks, console=console, logs=logs, evaluation=evaluation)  # fmt: skip
     try:
         with stop_signals() as stop:
@@ -146,6 +148,17 @@ def _check_output(config: TrainConfig) -> str | None:
     return last
 
 
+def check_ranks(ranks: Ranks, last: str | None) -> None:
+    """Raise ConfigError unless every rank would go on from the same step: they need an output that all of them see."""
+    seen = gather_objects(last and last.rpartition("/")[2], ranks)
+    if len(set(seen)) > 1:
+        other = next(rank for rank, name in enumerate(seen) if name != seen[0])
+        raise ConfigError(
+            f"resume: rank 0 sees {seen[0] or 'no checkpoint'} and rank {other} sees {seen[other] or 'none'}; `output` must be "
+            "on storage that every machine of the run shares: give an absolute path, or gs://"
+        )
+
+
 def _part_size(config: TrainConfig, ranks: Ranks) -> int:
     """Samples that a rank encodes at a time."""
     parts = ranks.world * config.accumulate
@@ -186,7 +199,7 @@ def _sinks(config: TrainConfig, start: int) -> tuple[list[Sink], Console, LogFol
 
 
 def _summary(
-    config: TrainConfig, ranks: Ranks, model: CLIP2Video, shards: ShardSet, part: int, start: int, new_modules: list[str]
+    config: TrainConfig, ranks: Ranks, model: CLIP2Video, shards: ShardSet, part: int, start: int, notes: list[str]
 ) -> list[str]:
     """What is about to happen, in numbers: so that nobody has to guess steps, batch or negatives."""
     size = sum(p.numel() for p in model.parameters()) / 1e6
@@ -204,9 +217,7 @@ def _summary(
     ]
     if start:
         lines.append(f"resuming after step {start}")
-    if new_modules:
-        lines.append(f"not in {config.init}, so started new: {', '.join(new_modules)}")
-    return lines
+    return [*lines, *notes]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

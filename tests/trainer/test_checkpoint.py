@@ -14,7 +14,9 @@ from trainer.checkpoint import Best, RankState, RunState, find_last, load_state,
 from trainer.config import TrainConfig
 from trainer.initialise import make_model
 from trainer.model.clip2video import CLIP2Video
+from trainer.model.config import ModelConfig
 from trainer.model.io import load_model, save_model
+from trainer.model.towers import reading
 from trainer.optim import make_optimizer, set_lr
 
 
@@ -117,7 +119,8 @@ def test_init_takes_weights_and_starts_new_modules(tmp_path: Path) -> None:
     source = CLIP2Video(small.model)
     save_model(source, tmp_path / "c")
     model, new = make_model(full.model, str(tmp_path / "c"))
-    assert sorted(new) == ["frame_positions", "interaction", "sequence", "tab", "tdb"]
+    assert new[-1].endswith("started new: interaction, sequence, frame_positions, tdb, tab")
+    assert any("model.sim_type was 'meanP'" in line and "and is 'seqTransf'" in line for line in new)
     for name, value in source.state_dict().items():
         assert torch.equal(model.state_dict()[name], value), name
     own = model.state_dict()
@@ -125,6 +128,27 @@ def test_init_takes_weights_and_starts_new_modules(tmp_path: Path) -> None:
     again, none = make_model(small.model, str(tmp_path / "c"))
     assert none == []
     assert torch.equal(again.clip.visual.proj, source.clip.visual.proj)
+
+
+def test_init_refuses_towers_that_would_be_misread_and_tells_of_what_else_is_different(tmp_path: Path) -> None:
+    full = tiny_config(tmp_path, tmp_path)
+    save_model(CLIP2Video(full.model), tmp_path / "c")
+    clip = full.to_dict()["model"]["clip"]
+    with pytest.raises(ConfigError, match="trained with quick_gelu True"):
+        make_model(tiny_config(tmp_path, tmp_path, model={"clip": {**clip, "quick_gelu": False}}).model, str(tmp_path / "c"))
+    heads = {**clip, "text": {**clip["text"], "heads": 4}}
+    with pytest.raises(ConfigError, match=r"trained with heads \(2, 2\).* has \(2, 4\)"):
+        make_model(tiny_config(tmp_path, tmp_path, model={"clip": heads}).model, str(tmp_path / "c"))
+    _, notes = make_model(tiny_config(tmp_path, tmp_path, model={"center_weight": 0.9}).model, str(tmp_path / "c"))
+    assert notes == [f"model.center_weight was 0.5 in {tmp_path / 'c'} and is 0.9"]
+
+
+def test_named_towers_are_compared_by_what_open_clip_says_of_them() -> None:
+    exact, quick = (reading(ModelConfig(clip=name)) for name in ("ViT-B-32", "ViT-B-32-quickgelu"))
+    assert (exact["quick_gelu"], quick["quick_gelu"]) == (False, True)
+    assert exact["heads"] == quick["heads"] == (12, 8)
+    other = reading(ModelConfig(clip="ViT-L-14", pretrained="laion2b_s32b_b82k"))
+    assert other["mean and std"] != quick["mean and std"]
 
 
 def test_init_names_what_does_not_fit(tmp_path: Path) -> None:

@@ -11,12 +11,14 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from tiny_run import tiny_values
 
+from schemas.config import ConfigError
 from trainer.config import TrainConfig
 from trainer.data.animate import Inputs
 from trainer.distributed import Ranks, any_rank, gather, gather_objects, mean
 from trainer.model.clip2video import CLIP2Video
 from trainer.optim import freeze
 from trainer.step import Step
+from trainer.train import check_ranks
 
 SAMPLES = 8
 
@@ -71,6 +73,11 @@ def run_rank(rank: int, folder: str) -> None:
     (gathered * torch.tensor([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
     results["gather"] = gathered.detach().tolist(), own.grad.tolist()  # type: ignore[union-attr]
     results["any"] = any_rank(rank == 1, ranks), any_rank(False, ranks)
+    try:
+        check_ranks(ranks, "a/run/step_00000003" if rank == 0 else None)
+    except ConfigError as error:
+        results["resume"] = str(error)
+    check_ranks(ranks, "a/run/step_00000003")
     results["objects"] = gather_objects(f"rank {rank}", ranks)
     torch.save(results, f"{folder}/{rank}.pt")
     dist.destroy_process_group()
@@ -123,6 +130,12 @@ def test_gather_has_the_gradient_of_every_ranks_loss(two: list[dict[str, Any]]) 
         values, gradient = two[rank]["gather"]
         assert values == [[1.0, 1.0], [2.0, 2.0]]
         assert gradient == expected
+
+
+def test_ranks_that_would_go_on_from_different_steps_do_not_start(two: list[dict[str, Any]]) -> None:
+    for results in two:
+        assert "rank 0 sees step_00000003 and rank 1 sees none" in results["resume"]
+        assert "storage that every machine of the run shares" in results["resume"]
 
 
 def test_ranks_agree_to_stop(two: list[dict[str, Any]]) -> None:

@@ -73,7 +73,7 @@ def test_it_ranks_as_the_whole_matrix_would(model: Path, clips: Path) -> None:
     for way in ("t2v", "v2t"):
         assert result.coarse[way] == pytest.approx(expected[way], abs=0.6)  # the last bits may swap neighbours
     loader = evaluation_loader(ShardSet.find(str(clips)), data, words, frames=4, size=(32, 32))
-    in_training = evaluate_model(net, loader, torch.device("cpu"))
+    in_training = {k: v for k, v in evaluate_model(net, loader, torch.device("cpu")).metrics.items() if "rerank" not in k}
     assert in_training == pytest.approx({f"{w}.{n}": v for w, values in expected.items() for n, v in values.items()}, abs=0.6)
 
     assert result.reranked is not None

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from tiny_models import tiny_inputs, tiny_model
 
+from schemas.config import ConfigError
 from trainer.model.interaction import Interaction
 
 
@@ -81,3 +82,8 @@ def test_it_learns_a_match_that_lies_in_one_token():
     with torch.no_grad():
         right = ((module(*pair) > 0) == (match == 1)).float().mean()
     assert right > 0.85
+
+
+def test_heads_that_do_not_divide_the_width_are_an_error_of_the_config() -> None:
+    with pytest.raises(ConfigError, match=r"interaction.heads = 3 does not divide the width 32"):
+        tiny_model(interaction={"enabled": True, "heads": 3})

@@ -93,6 +93,16 @@ def test_configs_that_cannot_be(tmp_path: Path) -> None:
         ({"max_steps": None}, "exactly one of max_steps and max_samples"),
         ({"freeze": "dual"}, "model.interaction.enabled=true"),
         ({"best_metric": "R1"}, "best_metric = 'R1' must be one of t2v.R1"),
+        ({"best_metric": "rerank.t2v.R1"}, "best_metric = 'rerank.t2v.R1' must be one of t2v.R1"),
+        ({"loss": {"match_weight": 7.0}}, "match_weight = 7.0 has no effect without model.interaction.enabled"),
+        (
+            {"loss": {"match_weight": 0.0}, "model": {"interaction": {"enabled": True}}},
+            "match_weight = 0.0 is not allowed: it must be > 0",
+        ),
+        (
+            {"freeze": "dual", "best_metric": "t2v.R1", "model": {"interaction": {"enabled": True}}},
+            "best_metric = 't2v.R1' does not change with freeze=dual",
+        ),
         ({"global_batch_size": 1}, "global_batch_size = 1 is not allowed: it must be >= 2"),
         ({"batch_size": 8}, "unknown field batch_size; the nearest known field is global_batch_size"),
     ):

@@ -176,6 +176,42 @@ def test_dropped_samples_are_told(tmp_path: Path, capsys) -> None:
     assert records(tmp_path / "run")[-1]["dropped"] >= 1
 
 
+def test_an_evaluation_says_on_how_much_it_was_and_what_it_left_out(tmp_path: Path, capsys) -> None:
+    train_on = shards_of.write_shards(tmp_path / "train", 2, 4)
+    samples = [shards_of.sample(i) for i in range(8)]
+    for index in (2, 7):
+        samples[index][1]["jpg"] = b"nothing"
+    (tmp_path / "test").mkdir()
+    shards_of.write_shard(tmp_path / "test" / "0.tar", samples)
+    data = {"eval_shards": str(tmp_path / "test")}
+    train(tiny_config(train_on, tmp_path / "run", max_steps=1, data=data))
+    said = capsys.readouterr().err
+    assert "evaluation left out 2 (so its numbers are not of the whole set)" in said
+    assert "s000007" in said
+    record = records(tmp_path / "run")[-1]
+    assert (record["eval.videos"], record["eval.dropped"]) == (6, 2)
+
+
+def test_best_of_a_run_on_a_frozen_dual_encoder_is_chosen_after_re_ranking(stills: Path, tmp_path: Path) -> None:
+    train(tiny_config(stills, tmp_path / "dual", max_steps=1))
+    train(
+        tiny_config(
+            *(stills, tmp_path / "match"),
+            **{"max_steps": 4, "eval_every": 1, "freeze": "dual", "init": str(tmp_path / "dual" / "last")},
+            model={"interaction": {"enabled": True, "depth": 1, "weight": 1.0}},
+            data={"eval_shards": str(stills)},
+            optim={"lr_new": 0.03, "warmup": 0.0},
+            best_metric="rerank.t2v.MnR",
+        )
+    )
+    measured = [r for r in records(tmp_path / "match") if "t2v.MnR" in r]
+    assert len({r["t2v.MnR"] for r in measured}) == 1  # frozen
+    fine = [r["rerank.t2v.MnR"] for r in measured]
+    assert len(set(fine)) > 1
+    best = json.loads((tmp_path / "match" / "best" / "metrics.json").read_text())
+    assert best["rerank.t2v.MnR"] == min(fine)
+
+
 def test_usage_errors_are_one_line_and_exit_2(stills: Path, tmp_path: Path, capsys) -> None:
     values = tiny_values(stills, tmp_path / "run")
     for override, message in (

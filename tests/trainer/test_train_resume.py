@@ -98,6 +98,22 @@ def test_a_polite_end_saves_what_was_done(stills: Path, tmp_path: Path, undistur
     assert losses(run) == undisturbed
 
 
+def test_who_asks_to_stop_does_not_wait_for_an_evaluation_and_the_resumed_run_makes_it(stills: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    changes = {"save_every": 1000, "eval_every": 1, "data": {"workers": 2, "eval_shards": str(stills)}}
+    process = start(tmp_path, settings(stills, run, **changes))
+    wait_for_step(run, 4, process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    stopped_at = Path(str(find_last(str(run))))
+    assert json.loads((stopped_at / "state" / "run.json").read_text())["owed"]
+    assert not any("t2v" in name for name in json.loads((stopped_at / "metrics.json").read_text()))
+    train(TrainConfig.make(settings(stills, run, resume=True, **changes)))
+    records = list(map(json.loads, (run / "metrics.jsonl").read_text().splitlines()))
+    assert [r["step"] for r in records if "rerank.t2v.R1" in r] == list(range(1, STEPS + 1))
+    assert {r["eval.videos"] for r in records if "t2v.R1" in r} == {21}
+
+
 def test_resume_refuses_another_run(stills: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     train(tiny_config(stills, run, max_steps=2))

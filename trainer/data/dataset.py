@@ -133,6 +133,8 @@ class EvaluationStream(IterableDataset[Batch]):
                     yield batch
                 batch = self._collate(samples, pixels.take())
                 batch.dropped = _taken(dropped)
+        if batch is None and dropped:
+            batch = self._collate([], pixels.take())  # of no sample: what was left out is told all the same
         if batch is not None:
             batch.dropped += _taken(dropped)
             yield batch

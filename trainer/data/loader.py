@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -134,7 +134,7 @@ def evaluation_loader(
     seed: int = 0,
     pin_memory: bool = False,
 ) -> DataLoader[Batch]:
-    """Every sample once with all its captions; stills are animated along their stored path."""
+    """Every sample once with all its captions; stills are animated along their stored path. To be read by `noting_drops`."""
     stream = EvaluationStream(
         shards.uris,
         config,
@@ -143,6 +143,14 @@ def evaluation_loader(
         batch_size=config.eval_batch_size,
     )
     return _data_loader(stream, min(config.workers, len(shards.uris)), config.batches_ahead, pin_memory)
+
+
+def noting_drops(batches: Iterable[Batch], dropped: list[Dropped]) -> Iterator[Batch]:
+    """The batches of an evaluation that have samples in them; what was left out is added to `dropped`."""
+    for batch in batches:
+        dropped.extend(batch.dropped)
+        if len(batch):
+            yield batch
 
 
 def _data_loader(

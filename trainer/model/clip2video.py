@@ -224,6 +224,10 @@ def _interaction(config: ModelConfig, token_width: int, positions: int) -> Inter
         return None
     width = settings.width or token_width
     heads = settings.heads or max(1, width // 64)
+    if width % heads:
+        raise ConfigError(
+            f"model.interaction.heads = {heads} does not divide the width {width}; set one that does, or another width"
+        )
     return Interaction(token_width, width=width, depth=settings.depth, heads=heads, positions=positions)
 
 

@@ -145,6 +145,20 @@ def load_clip_state(clip: Clip, state: dict[str, Tensor], name: str) -> None:
         raise ConfigError(f"pretrained = {name!r} does not fit the towers: {' '.join(str(error).split())[:400]}") from None
 
 
+def reading(config: ModelConfig) -> dict[str, Any]:
+    """What decides how the towers' weights are read, and shows in no name or shape of them."""
+    shape = config.clip_shape
+    about: dict[str, Any]
+    if shape is not None:
+        about = {"quick_gelu": shape.quick_gelu, "heads": (shape.vision.width // shape.vision.head_width, shape.text.heads)}
+    else:
+        named = _named_settings(str(config.clip))
+        vision = named["vision_cfg"]
+        heads = vision["width"] // vision.get("head_width", 64) if "width" in vision else None
+        about = {"quick_gelu": named.get("quick_gelu", False), "heads": (heads, named["text_cfg"].get("heads"))}
+    return {**about, "mean and std": normalisation(config)}
+
+
 def uses_quick_gelu(clip: Clip) -> bool:
     """Whether the text blocks activate with QuickGELU."""
     return isinstance(text_tower(clip).transformer.resblocks[0].mlp.gelu, open_clip.transformer.QuickGELU)
