@@ -159,6 +159,18 @@ def test_evaluation_tells_of_what_is_left_out_after_the_last_full_batch(tmp_path
     assert sorted((drop.shard.rpartition("/")[2], drop.key) for drop in dropped) == [("0.tar", "s000004"), ("1.tar", "")]
 
 
+def test_a_workers_batch_is_the_same_and_only_its_pictures_are_in_shared_memory(tmp_path) -> None:
+    folder = shards_of.write_shards(tmp_path / "stills", 2, 4)
+    (here,), (there,) = (take(loader(folder, workers), 1) for workers in (0, 1))
+    assert there.pixels.is_shared()
+    assert not there.quads.is_shared()
+    for name, value in vars(here).items():
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(value, getattr(there, name)), name
+            assert value.dtype == getattr(there, name).dtype
+    assert (here.keys, here.captions, here.picture_sizes) == (there.keys, there.captions, there.picture_sizes)
+
+
 def test_a_script_that_ends_in_the_middle_of_its_batches_ends(tmp_path) -> None:
     """Its workers are left over at its exit; only a scheduler's SIGTERM is one that they shall not heed."""
     shards_of.write_shards(tmp_path, 2, 6)

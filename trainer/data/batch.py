@@ -43,6 +43,19 @@ class Batch:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Only pictures and frames cross from a worker in shared memory: that costs a file descriptor and a connection a
+        tensor, more than the bytes of the small ones.
+        """
+        return {
+            name: value.numpy() if isinstance(value, Tensor) and name not in ("pixels", "frames") else value
+            for name, value in vars(self).items()
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, torch.from_numpy(value) if isinstance(value, np.ndarray) else value)
+
     def pictures(self) -> list[Tensor]:
         """The stills' pictures, uint8 [H,W,3], as views of `pixels`."""
         parts = self.pixels.split([height * width * 3 for height, width in self.picture_sizes])
