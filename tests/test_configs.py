@@ -35,6 +35,7 @@ COMMAND = re.compile(
 WRITES = re.compile(r"configs/(?:import|animate)/(\w+)\.yaml|(?:source\.split=([\w.-]+) )?\boutput=((?!runs/)\w+/[\w/]*)")
 INPUTS = {  # of the published lists and tables
     **{("msrvtt", split): count for split, count in {"train.9k": 9000, "train.7k": 7010, "1k-A": 1000}.items()},
+    **{("msrvtt", f"{split}.full"): count for split, count in {"train": 6513, "val": 497, "test": 2990}.items()},
     **{("msvd", split): count for split, count in {"train": 1200, "val": 100, "test": 670}.items()},
     **{("vatex", split): count for split, count in {"train": 25_991, "val": 1500, "test": 1500, "test1k5_sec": 1500}.items()},
     **{("coco", None): 118_287, ("cc3m", None): 3_318_333, ("cc12m", None): 12_423_374},
@@ -116,26 +117,47 @@ def shards_of(recipe: str, split: str | None) -> int:
     return -(-INPUTS[recipe, split] // config.shard.max_samples)
 
 
-def trainings() -> list[tuple[int, str]]:
-    """(readers, data.shards) of each training command that is shown: ranks x workers."""
-    shown_here = [command for path in PAGES for command in commands(shown(path)) if command.name == "train"]
-    configs = [
-        (command.processes, loads(TrainConfig, command.arguments)) for command in shown_here if "--config" in command.arguments
-    ]
-    return [(processes * max(config.data.workers, 1), config.data.shards) for processes, config in configs if config]
+def all_shown(name: str) -> list[tuple[int, Config]]:
+    """(ranks, config) of each command of this name that the pages show with a recipe."""
+    found = [command for path in PAGES for command in commands(shown(path)) if command.name == name]
+    found = [command for command in found if "--config" in command.arguments and "..." not in command.arguments]
+    return [(command.processes, loads(BY_COMMAND[name], command.arguments)) for command in found]
 
 
 def test_every_reader_that_a_training_command_starts_finds_a_shard() -> None:
     written = written_to(*map(shown, PAGES))
     most: dict[str, int] = {}  # recipe that makes shards -> readers
-    for readers, shards in trainings():
-        if not shards.startswith("clips/"):  # those are the reader's own pictures
-            for recipe, _ in written[shards]:
-                most[recipe] = max(readers, most.get(recipe, 0))
+    for ranks, config in all_shown("train"):
+        if not config.data.shards.startswith("clips/"):  # those are the reader's own pictures
+            ((recipe, _),) = written[config.data.shards]
+            most[recipe] = max(ranks * config.data.workers, most.get(recipe, 0))
     assert most.keys() == {"msrvtt", "msvd", "vatex", "coco", "cc3m", "cc12m"}
     for recipe, split in INPUTS:
         wanted = most[recipe] if split is None or split.startswith("train") else EvaluationData(shards="x").workers
         assert shards_of(recipe, split) >= wanted, (recipe, split)
+
+
+def test_a_model_is_measured_by_the_protocol_that_it_was_trained_for() -> None:
+    """One folder of shards has one split, one run one training set, and no checkpoint meets another protocol's test set."""
+    written = written_to(*map(shown, PAGES))
+    splits = {folder: found.pop() for folder, found in written.items() if len(found) == 1}
+    assert written.keys() - splits.keys() == {"clips/"}
+    trained: dict[str, set[tuple[str, str | None]]] = {}  # run -> what it learns from
+    pairs = set()
+    for _, config in all_shown("train"):
+        if not config.data.shards.startswith("clips/"):
+            trained.setdefault(config.output, set()).add(splits[config.data.shards])
+            if config.data.eval_shards:
+                pairs.add((*splits[config.data.shards], *splits[config.data.eval_shards]))
+    for _, config in all_shown("evaluate"):
+        (learnt,) = trained[config.checkpoint.rpartition("/")[0]]
+        pairs.add((*learnt, *splits[config.data.shards]))
+        assert (config.captions == "first") == (splits[config.data.shards] == ("msrvtt", "1k-A"))
+    assert pairs == {
+        *{("msrvtt", "train.9k", "msrvtt", "1k-A"), ("msrvtt", "train.full", "msrvtt", "val.full")},
+        *{("msrvtt", "train.full", "msrvtt", "test.full")},
+        *{(kind, "train", kind, split) for kind in ("msvd", "vatex") for split in ("val", "test")},
+    }
 
 
 def test_the_check_itself_sees_what_is_wrong() -> None:
@@ -151,7 +173,8 @@ def test_the_check_itself_sees_what_is_wrong() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "centres", "samples"), [("msrvtt", 5, 900_000), ("msvd", 5, 240_000), ("vatex", 7, 1_300_000)]
+    ("name", "centres", "samples"),
+    [("msrvtt", 5, 900_000), ("msrvtt_full", 5, 651_300), ("msvd", 5, 240_000), ("vatex", 7, 1_300_000)],
 )
 def test_fine_tuning_has_the_published_settings(name: str, centres: int, samples: int) -> None:
     """CLIP4Clip's: batch 128, 1e-4 and 1e-7, 10 % warm-up, cosine to 0, betas, weight decay; CLIP2Video's model."""
@@ -164,5 +187,5 @@ def test_fine_tuning_has_the_published_settings(name: str, centres: int, samples
     assert (model.sim_type, model.temporal_type, model.temporal_proj) == ("seqTransf", "TDB", "sigmoid_selfA")
     assert (model.center_type, model.center_proj, model.centerK) == ("TAB", "TAB_TDB", centres)
     assert (model.clip, model.pretrained) == ("ViT-B-32-quickgelu", "openai")
-    rate = yaml.safe_load((ROOT / f"configs/import/{name}.yaml").read_text())["frames"]["feature_framerate"]
-    assert rate == (2 if name == "msrvtt" else 1)
+    rate = yaml.safe_load((ROOT / f"configs/import/{name.partition('_')[0]}.yaml").read_text())["frames"]["feature_framerate"]
+    assert rate == (2 if name.startswith("msrvtt") else 1)
