@@ -32,7 +32,10 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *RECIPES]
 COMMAND = re.compile(
     r"(?:(?:--nproc_per_node=(\d+) +)?-m trainer\.(train)|zoetrope ([a-z-]+))((?: +(?:'[^']*'|\"[^\"]*\"|[^\s'\"`|&#()])+)*)"
 )
-WRITES = re.compile(r"configs/(?:import|animate)/(\w+)\.yaml|(?:source\.split=([\w.-]+) )?\boutput=((?!runs/)\w+/[\w/]*)")
+WRITES = re.compile(
+    r"configs/(?:import|animate)/(\w+)\.yaml"
+    r"|(?:source\.split=([\w.-]+) (?:(?!output)[\w.]+=\S+ )*)?\boutput=((?!runs/)\w+/[\w/]*)"
+)
 INPUTS = {  # of the published lists and tables
     **{("msrvtt", split): count for split, count in {"train.9k": 9000, "train.7k": 7010, "1k-A": 1000}.items()},
     **{("msrvtt", f"{split}.full"): count for split, count in {"train": 6513, "val": 497, "test": 2990}.items()},

@@ -229,6 +229,19 @@ def test_the_trainer_reads_what_is_imported(tmp_path, videos):
     assert at[-1] > at[0]
 
 
+def test_of_an_import_of_all_frames_the_trainer_takes_those_that_a_short_one_keeps(tmp_path, videos):
+    from trainer.data.decode import sample_indices
+
+    places = [f"source.videos={videos}", f"source.annotations={msrvtt(tmp_path)}", "frames.feature_framerate=1"]
+    for most in (4, 999):
+        assert run("msrvtt", tmp_path / f"{most}", *places, f"frames.max_frames={most}") == 0
+    few, many = samples_of(tmp_path / "4"), samples_of(tmp_path / "999")
+    for video in few:
+        times = many[video][1].timestamps
+        assert len(times) > 9
+        assert tuple(times[i] for i in sample_indices(len(times), 4)) == few[video][1].timestamps
+
+
 def test_the_dry_run_tells_what_there_is_and_what_is_missing(tmp_path, videos, capsys):
     places = [f"source.videos={videos}", f"source.annotations={msrvtt(tmp_path, 6)}", "shard.max_samples=3"]
     assert run("msrvtt", tmp_path / "out", *places, "--dry-run") == 0
