@@ -12,7 +12,7 @@ import yaml
 
 from pipelines.animate import AnimateConfig
 from pipelines.videos import ImportConfig
-from schemas.config import Config, ConfigError, load_config
+from schemas.config import Config, ConfigError, describe, load_config
 from trainer.config import TrainConfig
 from trainer.evaluate import EvaluateConfig, EvaluationData
 from zoetrope.cli import COMMANDS
@@ -28,7 +28,9 @@ REQUIRED = {
 }
 REQUIRED_OF = {"coco": ["source.annotations=a", "source.images=b", "output=y"]}
 RECIPES = sorted(path for kind in CONFIGS for path in (ROOT / "configs" / kind).glob("*.yaml"))
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *RECIPES]
+RUNNERS = sorted((ROOT / "configs/runners").glob("*.yaml"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *RECIPES, *RUNNERS]
+FLAGS = {"--config": True, "--runner-config": True, "--dry-run": False}  # whether a value follows
 COMMAND = re.compile(
     r"(?:(?:--nproc_per_node=(\d+) +)?-m trainer\.(train)|zoetrope ([a-z-]+))((?: +(?:'[^']*'|\"[^\"]*\"|[^\s'\"`|&#()])+)*)"
 )
@@ -91,14 +93,38 @@ def test_commands_name_recipes_and_fields_that_exist(path: Path) -> None:
             loads(BY_COMMAND[name], arguments)
 
 
+@pytest.mark.parametrize("path", RECIPES + RUNNERS, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_a_recipe_opens_with_its_own_command_and_speaks_of_fields_that_exist(path: Path) -> None:
+    text = shown(path)
+    found = commands(text)
+    assert any(str(path.relative_to(ROOT)) in command.arguments for command in found)
+    classes = {BY_COMMAND[command.name] for command in found if command.name in BY_COMMAND}
+    assert mentioned(text) <= {name for cls in classes for name in fields(cls)}
+
+
+def mentioned(text: str) -> set[str]:
+    """The fields that a text gives a value, in its commands and elsewhere; options of Beam and torchrun are none."""
+    return set(re.findall(r"(?<![\w.-])([a-z]\w*(?:\.\w+)*)=", joined(text)))
+
+
+def fields(cls: type[Config]) -> set[str]:
+    return {line.split()[0] for line in describe(cls) if re.match(r"  \S", line)}
+
+
 def loads(cls: type[Config], arguments: list[str]) -> Config | None:
     """The command's config; None if its file is the reader's own. Raises ConfigError unless it is whole and valid."""
-    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    file = own[own.index("--config") + 1] if "--config" in own else None
+    rest = iter(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    flags, overrides = {}, []
+    for argument in rest:
+        if argument in FLAGS:
+            flags[argument] = next(rest) if FLAGS[argument] else ""
+        else:
+            overrides.append(argument)  # an error if it is no field=value
+    file = flags.get("--config")
     if file is not None and not file.startswith("configs/"):
         return None
     file = file and str(ROOT / file)
-    return load_config(cls, file, [argument for argument in own if "=" in argument and not argument.startswith("-")])
+    return load_config(cls, file, overrides)
 
 
 def written_to(*texts: str) -> dict[str, set[tuple[str, str | None]]]:
@@ -171,6 +197,11 @@ def test_the_check_itself_sees_what_is_wrong() -> None:
         loads(TrainConfig, arguments)
     with pytest.raises(ConfigError, match=r"data"):
         loads(TrainConfig, ["--config", "configs/train/debug.yaml"])
+    with pytest.raises(ConfigError, match="--dryrun"):
+        loads(TrainConfig, ["--config", "configs/train/debug.yaml", "data.shards=a", "--dryrun"])
+    said = mentioned("--nproc_per_node=2 a.yaml model.centreK=7 (set rerank=no, `model.center_type=''`) -- --runner=x")
+    assert said == {"model.centreK", "rerank", "model.center_type"}
+    assert said - fields(TrainConfig) == {"model.centreK", "rerank"}
     assert commands("torchrun --nproc_per_node=2 -m trainer.train --config a.yaml") == [("train", ["--config", "a.yaml"], 2)]
     assert written_to("(configs/import/msvd.yaml, with source.split=val output=msvd/val/)") == {"msvd/val/": {("msvd", "val")}}
 
