@@ -40,8 +40,9 @@ class VideoSourceConfig(Config):
     )
     split: str | None = Field(
         None,
-        description="msrvtt: train, val, test (of the JSON), train.9k, train.7k, 1k-A; msvd: train, val, test; vatex: these "
-        "and test1k5_sec (published lists beside the annotations); csv: a value of its column 'split'; null: every video",
+        description="msrvtt: train, val, test (as the JSON says), train.full, val.full, test.full (the same, by number), "
+        "train.9k, train.7k, 1k-A; msvd: train, val, test; vatex: these and test1k5_sec (published lists beside the "
+        "annotations); csv: a value of its column 'split'; null: every video",
     )
     split_file: str | None = Field(
         None, description="a list of ids instead: a line an id, or a CSV with a column video_id (and perhaps sentence)"
@@ -154,6 +155,10 @@ def annotation_files(config: VideoSourceConfig) -> list[FileInfo]:
 
 def unknown_split(config: VideoSourceConfig, known: list[str]) -> ConfigError:
     """The error for a split that the kind does not have."""
-    near = difflib.get_close_matches(config.split or "", known, n=1)
-    hint = f"; the nearest is {near[0]}" if near else ""
+    asked = (config.split or "").casefold()
+    near = [name for name in known if asked and asked in name.casefold()]
+    if not near:
+        by_lower_case = {name.casefold(): name for name in known}
+        near = [by_lower_case[name] for name in difflib.get_close_matches(asked, by_lower_case, n=1, cutoff=0.5)]
+    hint = f"; the nearest: {' or '.join(near)}" if near else ""
     return ConfigError(f"source.split = {config.split!r} is none of {', '.join(known)}{hint}; or give source.split_file")

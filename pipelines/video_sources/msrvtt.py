@@ -1,4 +1,4 @@
-"""MSR-VTT: ``MSRVTT_data.json`` with its own train, validate and test, and the published lists (9k, 7k, 1k-A)."""
+"""MSR-VTT: ``MSRVTT_data.json`` with its own train, validate and test, the same by number, and the published lists."""
 
 from __future__ import annotations
 
@@ -9,24 +9,28 @@ import ijson
 
 from pipelines.files import FileInfo, open_input
 from pipelines.video_sources.base import Entry, VideoSourceConfig, annotation_files, unknown_split
-from pipelines.video_sources.splits import select, split_files, split_of
+from pipelines.video_sources.splits import Split, select, split_files, split_of
 from schemas.config import ConfigError
 
 LISTS = {"train.9k": "MSRVTT_train.9k.csv", "train.7k": "MSRVTT_train.7k.csv", "1k-A": "MSRVTT_JSFUSION_test.csv"}
-OWN = {"train": "train", "val": "validate", "test": "test"}  # our name -> the JSON's: 6513, 497 and 2990 videos
+OWN = {"train": "train", "val": "validate", "test": "test"}  # our name -> the JSON's
+FULL = {"train.full": range(6513), "val.full": range(6513, 7010), "test.full": range(7010, 10000)}  # the same, by number
+KNOWN = [*OWN, *FULL, *LISTS]
 
 
 def files(config: VideoSourceConfig) -> Mapping[str, list[FileInfo]]:
     """The files that say which inputs there are."""
-    found = {"split": split_files(config, LISTS)} if config.split not in OWN and _list_wanted(config) else {}
+    found = {"split": split_files(config, LISTS)} if _list_wanted(config) else {}
     return found | ({"annotations": annotation_files(config)} if config.annotations is not None else {})
 
 
 def entries(config: VideoSourceConfig) -> Iterator[Entry]:
     """Videos in the order of the list, else of the JSON's videos. Of the 1k-A list, only its own sentence counts."""
     if config.split in OWN:
-        name = OWN[config.split]
-        yield from (entry for entry in _all(config) if entry.meta.get("split") == name)
+        yield from _own(config, config.split)
+        return
+    if config.split in FULL:
+        yield from select(Split(tuple(f"video{number}" for number in FULL[config.split])), _all(config))
         return
     if not _list_wanted(config):
         yield from _all(config)
@@ -38,9 +42,23 @@ def entries(config: VideoSourceConfig) -> Iterator[Entry]:
 
 
 def _list_wanted(config: VideoSourceConfig) -> bool:
-    if config.split is not None and config.split not in {*OWN, *LISTS}:
-        raise unknown_split(config, [*OWN, *LISTS])
-    return config.split is not None or config.split_file is not None
+    if config.split is not None and config.split not in KNOWN:
+        raise unknown_split(config, KNOWN)
+    return config.split in LISTS or config.split_file is not None
+
+
+def _own(config: VideoSourceConfig, split: str) -> Iterator[Entry]:
+    """The videos that the JSON itself says are of a split. Raises ConfigError if there is none."""
+    found = False
+    for entry in _all(config):
+        if entry.meta.get("split") == OWN[split]:
+            found = True
+            yield entry
+    if not found:
+        raise ConfigError(
+            f"source.split={split}: {config.annotations}: it has no 'videos' of split {OWN[split]!r}; "
+            f"give source.split={split}.full, or the list: source.split_file=MSRVTT_{split}.full.csv"
+        )
 
 
 def _all(config: VideoSourceConfig) -> Iterator[Entry]:

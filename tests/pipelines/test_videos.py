@@ -79,6 +79,35 @@ def test_msrvtt_with_each_kind_of_split(tmp_path, videos):
     assert list(samples_of(tmp_path / "alone")) == ["video3"]
 
 
+def test_the_full_split_of_msrvtt_needs_no_list_and_no_videos_in_the_json(tmp_path, capsys):
+    """The videos of each split are those of CLIP2Video's MSRVTT_{train,val,test}.full.csv: 6513, 497 and 2990, by number."""
+    folder = tmp_path / "videos"
+    names = ["video6512", "video6513", "video7009", "video7010", "video9999"]
+    for name in names:
+        make_video(folder / f"{name}.mp4", frames=10)
+    path = tmp_path / "MSRVTT_data.json"
+    sentences = [{"video_id": video, "caption": f"a {video} {which}"} for video in reversed(names) for which in "ab"]
+    path.write_text(json.dumps({"sentences": sentences}))
+    places = [f"source.videos={folder}", f"source.annotations={path}"]
+    wanted = {"train.full": (6513, names[:1]), "val.full": (497, names[1:3]), "test.full": (2990, names[3:])}
+    for split, (count, videos) in wanted.items():
+        output = tmp_path / split
+        assert run("msrvtt", output, *places, f"source.split={split}", "shard.max_samples=10000") == 0
+        found = samples_of(output)
+        assert list(found) == videos
+        assert found[videos[0]][0] == (f"a {videos[0]} a", f"a {videos[0]} b")
+        assert len(list(iter_rows(str(output), FAILURES_FILE))) == count - len(videos)
+    capsys.readouterr()
+    assert run("msrvtt", tmp_path / "out", *places, "source.split=test") == 2
+    told = capsys.readouterr().err.strip()
+    assert "no 'videos' of split 'test'" in told
+    assert "source.split=test.full, or the list: source.split_file=MSRVTT_test.full.csv" in told
+    assert len(told.splitlines()) == 1
+    (tmp_path / "MSRVTT_test.full.csv").write_text("video_id\nvideo7010\n")
+    assert run("msrvtt", tmp_path / "out", *places, f"source.split_file={tmp_path}/MSRVTT_test.full.csv") == 0
+    assert list(samples_of(tmp_path / "out")) == ["video7010"]
+
+
 def test_msvd_and_its_pickle(tmp_path, videos, capsys):
     annotations = tmp_path / "raw-captions.pkl"
     annotations.write_bytes(pickle.dumps({f"video{i}": [["a", "square"], ["it", "moves", str(i)]] for i in range(4)}, 2))
@@ -200,6 +229,19 @@ def test_the_trainer_reads_what_is_imported(tmp_path, videos):
     assert at[-1] > at[0]
 
 
+def test_of_an_import_of_all_frames_the_trainer_takes_those_that_a_short_one_keeps(tmp_path, videos):
+    from trainer.data.decode import sample_indices
+
+    places = [f"source.videos={videos}", f"source.annotations={msrvtt(tmp_path)}", "frames.feature_framerate=1"]
+    for most in (4, 999):
+        assert run("msrvtt", tmp_path / f"{most}", *places, f"frames.max_frames={most}") == 0
+    few, many = samples_of(tmp_path / "4"), samples_of(tmp_path / "999")
+    for video in few:
+        times = many[video][1].timestamps
+        assert len(times) > 9
+        assert tuple(times[i] for i in sample_indices(len(times), 4)) == few[video][1].timestamps
+
+
 def test_the_dry_run_tells_what_there_is_and_what_is_missing(tmp_path, videos, capsys):
     places = [f"source.videos={videos}", f"source.annotations={msrvtt(tmp_path, 6)}", "shard.max_samples=3"]
     assert run("msrvtt", tmp_path / "out", *places, "--dry-run") == 0
@@ -220,7 +262,10 @@ def test_the_dry_run_tells_what_there_is_and_what_is_missing(tmp_path, videos, c
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
-        (["source.split=train.8k"], "train.9k"),
+        (["source.split=train.8k"], "the nearest: train.9k;"),
+        (["source.split=full"], "the nearest: train.full or val.full or test.full;"),
+        (["source.split=1kA"], "the nearest: 1k-A;"),
+        (["source.split=validate"], "the nearest: val;"),
         (["source.split=train.7k"], "MSRVTT_train.7k.csv"),
         (["source.language=zh"], "no effect"),
         (["source.videos=/nowhere"], "no such folder"),

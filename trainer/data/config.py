@@ -29,6 +29,11 @@ class DataConfig(Config):
     camera: Literal["fresh", "stored"] = Field(
         default="fresh", description="camera path over a `still` in training: drawn anew every epoch, or as stored"
     )
+    frame_jitter: Literal["clip2video"] | None = Field(
+        default=None,
+        description="of stored clips with more frames than the model takes, which ones in training; clip2video: anew every "
+        "epoch, around evenly spaced places, where these lie six or more apart; null: evenly spaced, as in evaluation",
+    )
     motions: MotionMix = Field(
         default_factory=MotionMix.default,
         description="mix of motions that fresh paths are drawn from, as in `zoetrope animate`",

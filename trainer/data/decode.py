@@ -58,6 +58,7 @@ class Decoder:
         """`frames`: at most so many in a clip; `size`: height and width that the model takes, in pixels."""
         self._config, self._frames, self._size, self._seed, self._training = config, frames, size, seed, training
         self._fresh = training and config.camera == "fresh"
+        self._jitter = training and config.frame_jitter == "clip2video"
 
     def __call__(self, sample: RawSample, epoch: int) -> Decoded:
         """Decode one sample. Raises ValueError or OSError if a member is missing or broken."""
@@ -95,10 +96,12 @@ class Decoder:
         frames_THWC = picture_HWC = None
         if opened.picture is not None:
             picture_HWC = decode_picture(opened.picture, pixels)
-        elif opened.meta.store == "mp4":
-            frames_THWC = decode_mp4(_member(sample, ("mp4",)), self._frames, self._size)
         else:
-            frames_THWC = decode_frames(sample.frames, self._frames, self._size)
+            rng = np.random.default_rng(derive_seed(self._seed, sample.key, "frames", opened.epoch)) if self._jitter else None
+            if opened.meta.store == "mp4":
+                frames_THWC = decode_mp4(_member(sample, ("mp4",)), self._frames, self._size, rng)
+            else:
+                frames_THWC = decode_frames(sample.frames, self._frames, self._size, rng)
         return Decoded(sample.key, video_id(opened.meta), opened.captions, frames_THWC, picture_HWC, quads_T42)
 
     def _draw(self, opened: _Opened, picture: bytes) -> np.ndarray:
@@ -150,9 +153,18 @@ def video_id(meta: ClipMeta) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 
-def sample_indices(count: int, limit: int) -> np.ndarray:
-    """Indices of at most `limit` of `count` frames, evenly spaced with first and last kept (as CLIP2Video picks them)."""
-    return np.arange(count) if count <= limit else np.linspace(0, count - 1, limit, dtype=int)
+def sample_indices(count: int, limit: int, rng: np.random.Generator | None = None) -> np.ndarray:
+    """Indices of at most `limit` of `count` frames, evenly spaced with first and last kept (as CLIP2Video picks them).
+
+    With `rng` as it picks them in training: where they lie six or more apart, each but the first and the last is drawn from
+    the half of that distance before it to the half behind it.
+    """
+    if count <= limit:
+        return np.arange(count)
+    indices = np.linspace(0, count - 1, limit, dtype=int)
+    if rng is not None and limit > 2 and (reach := (indices[1] - indices[0]) // 2) > 2:
+        indices[1:-1] += rng.integers(-reach, reach, limit - 2)
+    return indices
 
 
 def picture_size(data: bytes) -> tuple[int, int]:
@@ -201,15 +213,17 @@ def _decode(data: bytes, room: np.ndarray) -> np.ndarray:
     return room
 
 
-def decode_frames(members: list[bytes], limit: int, size: tuple[int, int]) -> np.ndarray:
-    """Encoded frames as uint8 [T,h,w,3], at most `limit` of them, evenly spaced."""
+def decode_frames(
+    members: list[bytes], limit: int, size: tuple[int, int], rng: np.random.Generator | None = None
+) -> np.ndarray:
+    """Encoded frames as uint8 [T,h,w,3], at most `limit` of them, as `sample_indices` picks them."""
     if not members:
         raise ValueError("no frames")
-    return np.stack([fit(decode_picture(members[i]), size) for i in sample_indices(len(members), limit)])
+    return np.stack([fit(decode_picture(members[i]), size) for i in sample_indices(len(members), limit, rng)])
 
 
-def decode_mp4(data: bytes, limit: int, size: tuple[int, int]) -> np.ndarray:
-    """A video's frames as uint8 [T,h,w,3], at most `limit` of them, evenly spaced over what could be decoded."""
+def decode_mp4(data: bytes, limit: int, size: tuple[int, int], rng: np.random.Generator | None = None) -> np.ndarray:
+    """A video's frames as uint8 [T,h,w,3], at most `limit` of them, as `sample_indices` picks them of what could be decoded."""
     import av
 
     with av.open(io.BytesIO(data), "r") as container:
@@ -220,7 +234,8 @@ def decode_mp4(data: bytes, limit: int, size: tuple[int, int]) -> np.ndarray:
         frames = list(container.decode(stream))  # as YUV: only those that are used are converted
     if not frames:
         raise ValueError("no frames")
-    return np.stack([fit(frames[i].to_ndarray(format="rgb24"), size) for i in sample_indices(len(frames), limit)])
+    picked = sample_indices(len(frames), limit, rng)
+    return np.stack([fit(frames[i].to_ndarray(format="rgb24"), size) for i in picked])
 
 
 def fit(frame_HWC: np.ndarray, size: tuple[int, int]) -> np.ndarray:
