@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import make_shards as shards_of
 import numpy as np
 import pytest
 from test_data import decoder, raw
 
+from trainer.data import decode
 from trainer.data.decode import sample_indices
 
 
@@ -23,6 +25,14 @@ def test_jitter_is_that_of_clip2videos_training_loader() -> None:
         assert np.array_equal(sample_indices(count, 12, rng), sample_indices(count, 12))
     assert not np.array_equal(sample_indices(67, 12, rng), sample_indices(67, 12))
     assert [list(sample_indices(67, limit, rng)) for limit in (1, 2)] == [[0], [0, 66]]
+
+
+def test_a_video_that_grows_beyond_measure_is_an_error_of_that_sample(monkeypatch) -> None:
+    data = shards_of.mp4(np.zeros((40, 64, 64, 3), np.uint8))
+    assert len(decode.decode_mp4(data, 4, (64, 64))) == 4
+    monkeypatch.setattr(decode, "MAX_VIDEO_PIXELS", 30 * 64 * 64)
+    with pytest.raises(ValueError, match="more than 122880 pixels over its frames"):
+        decode.decode_mp4(data, 4, (64, 64))
 
 
 @pytest.mark.parametrize("store", ["video", "mp4"])

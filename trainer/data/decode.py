@@ -26,6 +26,7 @@ from transforms.mix import draw
 In = TypeVar("In")
 Out = TypeVar("Out")
 MAX_PIXELS = 100_000_000  # of a picture, looked up before memory is taken for it
+MAX_VIDEO_PIXELS = 1_000_000_000  # of all frames of a video, which are held at a time (1.5 bytes each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +232,12 @@ def decode_mp4(data: bytes, limit: int, size: tuple[int, int], rng: np.random.Ge
             raise ValueError("no video stream")
         stream = container.streams.video[0]
         stream.thread_type = "NONE"  # the workers are the parallelism
-        frames = list(container.decode(stream))  # as YUV: only those that are used are converted
+        frames, pixels = [], 0  # as YUV: only those that are used are converted
+        for frame in container.decode(stream):
+            frames.append(frame)
+            pixels += frame.width * frame.height
+            if pixels > MAX_VIDEO_PIXELS:  # a few kilobytes can hold hours of black
+                raise ValueError(f"a video of more than {MAX_VIDEO_PIXELS} pixels over its frames")
     if not frames:
         raise ValueError("no frames")
     picked = sample_indices(len(frames), limit, rng)
