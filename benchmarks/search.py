@@ -102,7 +102,8 @@ class Everything:
         """The caption of the best clip."""
         query = self.found.embed_text(text)
         count = len(self.captions)
-        match = match_scores(self.found.embedder, query, torch.zeros(count, dtype=torch.int64), self.clips, torch.arange(count))
+        text = torch.zeros(count, dtype=torch.int64)
+        match = match_scores(self.found.embedder, query, text, self.clips, torch.arange(count), lambda pair: f"clip {pair}")
         cosines = (self.vectors @ query.vectors_NE.numpy()[0]).astype(np.float32)
         return self.captions[int(self.found._fine_scores(cosines, match.numpy()).argmax())]
 

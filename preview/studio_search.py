@@ -78,10 +78,13 @@ class IndexSearcher:
         opener.shutdown(wait=False)
 
     def find(self, text: str, count: int) -> Results:
-        """As `Searcher.find`. Waits for the index to be open."""
+        """As `Searcher.find`; raises ConfigError. Waits for the index to be open."""
         index = self._index.result()
-        coarse = index.search(text, top=count, rerank=False)
-        fine = index.search(text, top=count) if index.can_rerank else None
+        try:
+            coarse = index.search(text, top=count, rerank=False)
+            fine = index.search(text, top=count) if index.can_rerank else None
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
         return Results(self._remember(coarse), None if fine is None else self._remember(fine))
 
     def clip(self, id: str, *, still: bool) -> bytes:

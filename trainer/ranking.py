@@ -8,8 +8,9 @@ What is not among the K keeps its coarse rank, behind them. Ties take the mean o
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from textwrap import shorten
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from trainer.metrics import BlockwiseRetrieval, Metrics
 from trainer.precision import autocast
 
 BLOCK_SCORES = 1 << 24  # of similarity held at a time: 64 MB
+NAMED_CHARACTERS = 60  # of a caption in an error
 PAIRS, PAIRS_ON_CPU = 2048, 64  # of text and video that the interaction module reads at a time; few stay in a CPU's cache
 
 
@@ -65,8 +67,13 @@ def rank(embedder: Embedder, data: Embedded, *, top_k: int | None = None, block_
     return Ranking(metrics, fine.metrics(), similarity, time.perf_counter() - start)
 
 
-def match_scores(embedder: Embedder, texts: Items, text_rows_P: Tensor, videos: Items, video_rows_P: Tensor) -> Tensor:
-    """The interaction module's logits [P] float32, on the CPU, of P pairs given by their rows."""
+def match_scores(
+    embedder: Embedder, texts: Items, text_rows_P: Tensor, videos: Items, video_rows_P: Tensor, name: Callable[[int], str]
+) -> Tensor:
+    """The interaction module's logits [P] float32, on the CPU, of P pairs given by their rows.
+
+    Raises ValueError, with the `name` of a pair whose logit is not finite.
+    """
     parts = []
     pairs = PAIRS_ON_CPU if embedder.device.type == "cpu" else PAIRS
     with torch.inference_mode(), autocast(embedder.device, embedder.precision):
@@ -74,7 +81,14 @@ def match_scores(embedder: Embedder, texts: Items, text_rows_P: Tensor, videos: 
             text = texts.pick(text_rows_P[i : i + pairs], embedder.device)
             video = videos.pick(video_rows_P[i : i + pairs], embedder.device)
             parts.append(embedder.model.match(*text, *video).float().cpu())
-    return torch.cat(parts)
+    match_P = torch.cat(parts)
+    bad = (~match_P.isfinite()).nonzero()
+    if len(bad):  # compared with NaN nothing is better, so the true one would come first
+        raise ValueError(
+            f"{name(int(bad[0]))}: the interaction module's match is not finite (so for {len(bad)} of {len(match_P)} pairs): "
+            "has it diverged? Take an earlier checkpoint, or leave re-ranking out (rerank=false, or --no-rerank in a search)"
+        )
+    return match_P
 
 
 def _rank_texts(
@@ -156,7 +170,12 @@ class _Groups:
 
 
 def _rerank(embedder: Embedder, data: Embedded, text_rows: Tensor, video_rows: Tensor, dual_QK: Tensor) -> Tensor:
-    match = match_scores(embedder, data.texts, text_rows.flatten(), data.videos, video_rows.flatten())
+    texts, videos = text_rows.flatten(), video_rows.flatten()
+
+    def name(pair: int) -> str:
+        return f"{data.keys[int(videos[pair])]} and {shorten(data.captions[int(texts[pair])], NAMED_CHARACTERS)!r}"
+
+    match = match_scores(embedder, data.texts, texts, data.videos, videos, name)
     return embedder.model.rerank_score(dual_QK, match.view_as(dual_QK))
 
 

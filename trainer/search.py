@@ -70,12 +70,13 @@ class SearchIndex:
 
         A text's candidates are re-ranked where `can_rerank` and `rerank` hold: the best `interaction.top_k`, or `top` if that
         is more. A picture stands for a clip in which nothing moves, and is compared by the dual encoder alone, since the
-        interaction module reads texts. Raises ValueError for an empty or overlong text, and unless exactly one query is given.
+        interaction module reads texts. Raises ConfigError for an empty or overlong text, and unless exactly one query is given;
+        ValueError for features or matches that are not finite.
         """
         if (text is None) == (image is None):
-            raise ValueError("give a text or a picture to search by, and not both")
+            raise ConfigError("give a text or a picture to search by, and not both")
         if top < 1:
-            raise ValueError(f"top = {top} must be at least 1")
+            raise ConfigError(f"top = {top} must be at least 1")
         if image is not None:
             return self._hits(*self._first(self._picture(image).vectors_NE.numpy(), top))
         query = self.embed_text(str(text))
@@ -89,11 +90,11 @@ class SearchIndex:
         return self._hits(rows_K, cosines_K, match_K, order)
 
     def embed_text(self, text: str) -> Items:
-        """A text as one item. Raises ValueError if it is empty or longer than MAX_TEXT characters."""
+        """A text as one item. Raises ConfigError if it is empty or longer than MAX_TEXT characters."""
         from trainer.model.towers import tokenize
 
         if not text.strip() or len(text) > MAX_TEXT:
-            raise ValueError(f"a text to search by has 1 to {MAX_TEXT} characters, not {len(text.strip())}")
+            raise ConfigError(f"a text to search by has 1 to {MAX_TEXT} characters, not {len(text.strip())}")
         tokens = tokenize([text], self.embedder.model.config.max_words)
         return self.embedder.texts(tokens.ids_NL, tokens.mask_NL, [text])
 
@@ -112,7 +113,10 @@ class SearchIndex:
         return np.take_along_axis(rows_QK, order, 1), np.take_along_axis(best_QK, order, 1)
 
     def match(self, query: Items, rows_K: np.ndarray) -> np.ndarray:
-        """The interaction module's logits float32 [K] of one text and the clips in those rows."""
+        """The interaction module's logits float32 [K] of one text and the clips in those rows.
+
+        Raises ValueError naming a clip whose logit is not finite.
+        """
         import torch
 
         from trainer.embed import Items
@@ -122,9 +126,13 @@ class SearchIndex:
         tokens = torch.from_numpy(np.stack([part.tokens_NTD[row] for part, row in found]))
         mask = torch.from_numpy(np.stack([part.mask_NT[row] for part, row in found]))
         clips = Items(torch.empty(len(found), 0), tokens, mask)
-        return match_scores(
-            self.embedder, query, torch.zeros(len(found), dtype=torch.int64), clips, torch.arange(len(found))
-        ).numpy()
+        text = torch.zeros(len(found), dtype=torch.int64)
+
+        def name(pair: int) -> str:
+            part, row = found[pair]
+            return f"{part.clips['key'][row]} and the text"
+
+        return match_scores(self.embedder, query, text, clips, torch.arange(len(found)), name).numpy()
 
     def frames(self, hit: Hit) -> np.ndarray:
         """The frames of a hit as the model sees them, uint8 RGB [T,h,w,3]. Raises ShardError or OSError if they are gone."""
@@ -234,16 +242,16 @@ def as_table(hits: Sequence[Hit]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command. 0 done, 1 a shard that the page needs cannot be read, 2 bad usage, 130 stopped by Ctrl-C."""
+    """The command. 0 done, 1 a shard that the page needs, or what the model says, is no good, 2 bad usage, 130 Ctrl-C."""
     args = _parser().parse_args(argv)
     try:
         _run(args)
-    except ShardError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return 1
-    except ValueError as error:
+    except ConfigError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2
+    except (ShardError, ValueError) as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     return 0

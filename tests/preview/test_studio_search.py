@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,18 @@ def test_coarse_and_reranked_are_what_the_index_says(searched):
     assert values["coarse"][0]["captions"] == list(coarse[0].captions)
     assert values["coarse"][0]["shard"].endswith(".tar")
     assert str(searched.parent) not in body.decode()
+
+
+def test_a_diverged_model_is_told_in_one_line(searched, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(searched, tmp_path / "index")
+    file = tmp_path / "index" / "model" / "model.safetensors"
+    weights = load_file(file)
+    save_file({**weights, "interaction.head.bias": weights["interaction.head.bias"] * float("nan")}, file)
+    ((status, body),) = ask(IndexSearcher(str(tmp_path / "index")), "/api/search?text=x")
+    assert status == 400
+    assert "match is not finite" in json.loads(body)["error"]
 
 
 def test_a_clip_that_was_found_moves_and_no_other_is_served(searched):

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file, save_file
-from tiny_index import checkpoint
+from tiny_index import checkpoint, spoil
 
 from schemas.config import ConfigError
 from trainer.data.config import DataConfig
@@ -151,11 +150,20 @@ def test_what_cannot_be_measured_is_said(model: Path, clips: Path, tmp_path: Pat
 
 
 def test_a_diverged_model_is_an_error_that_names_a_video(model: Path, clips: Path, tmp_path: Path, capsys) -> None:
-    broken = checkpoint(tmp_path / "nan")
-    weights = load_file(broken / "model.safetensors")
-    weights["clip.visual.proj"][0, 0] = float("nan")
-    save_file(weights, broken / "model.safetensors")
+    broken = spoil(checkpoint(tmp_path / "nan"), "clip.visual.proj")
     assert main([f"checkpoint={broken}", f"data.shards={clips}", "data.workers=0", "device=cpu"]) == 1
     error = capsys.readouterr().err
     assert "s000000" in error
     assert "not finite" in error
+
+
+def test_a_diverged_interaction_module_is_an_error_that_names_a_pair(model, clips: Path, tmp_path: Path, capsys) -> None:
+    broken = spoil(checkpoint(tmp_path / "nan"), "interaction.head.bias")
+    arguments = [f"checkpoint={broken}", f"data.shards={clips}", "data.workers=0", "device=cpu"]
+    assert main(arguments) == 1
+    out, error = capsys.readouterr()
+    assert (out, error.count("\n")) == ("", 1)
+    assert "not finite (so for 70 of 70 pairs)" in error  # 14 captions, the best 5 of each
+    assert "s0000" in error
+    assert "square on" in error
+    assert main([*arguments, "rerank=false"]) == 0

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_index import checkpoint
+from tiny_index import checkpoint, spoil
 
 from schemas.config import ConfigError
 from trainer.index import IndexSettings, index
@@ -176,3 +176,15 @@ def test_without_an_interaction_module_search_is_coarse(tmp_path: Path) -> None:
     assert [hit.match for hit in found.search(TEXT, top=2)] == [None, None]
     with pytest.raises(ConfigError, match="is no index"):
         open_index(clips)
+
+
+def test_a_diverged_interaction_module_is_an_error_that_names_a_clip(tmp_path: Path, capsys) -> None:
+    clips = shards_of.write_shards(tmp_path / "clips", 1, 4, "video")
+    broken = spoil(checkpoint(tmp_path / "model"), "interaction.head.bias")
+    index(broken, str(clips), tmp_path / "index", IndexSettings(device="cpu"))
+    command = [str(tmp_path / "index"), TEXT, "--device", "cpu"]
+    assert main(command) == 1
+    out, error = capsys.readouterr()
+    assert (out, error.count("\n")) == ("", 1)
+    assert re.search(r"s00000\d and the text: .* not finite \(so for 4 of 4 pairs\)", error)
+    assert main([*command, "--no-rerank"]) == 0

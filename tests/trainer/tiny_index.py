@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from tiny_run import MODEL
 
 from trainer.model.clip2video import CLIP2Video
@@ -16,4 +17,12 @@ def checkpoint(folder: Path, *, seed: int = 0, interaction: bool = True, **chang
     torch.manual_seed(seed)
     module = {"interaction": {"enabled": True, "depth": 1, "top_k": 5}} if interaction else {}
     save_model(CLIP2Video(ModelConfig.make({**MODEL, **module, **changes})), folder)
+    return folder
+
+
+def spoil(folder: Path, name: str) -> Path:
+    """Put a NaN into a weight of a checkpoint."""
+    weights = load_file(folder / "model.safetensors")
+    weights[name].view(-1)[0] = float("nan")
+    save_file(weights, folder / "model.safetensors")
     return folder
