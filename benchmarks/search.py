@@ -34,7 +34,7 @@ from trainer.config import TrainConfig  # noqa: E402
 from trainer.embed import Items  # noqa: E402
 from trainer.index import IndexSettings, index  # noqa: E402
 from trainer.ranking import match_scores  # noqa: E402
-from trainer.search import SearchIndex, open_index  # noqa: E402
+from trainer.search_index import SearchIndex, open_index  # noqa: E402
 from trainer.train import train  # noqa: E402
 
 PER_SHARD, TOP_K, SIZE, FRAMES = 500, 50, 32, 4

@@ -15,7 +15,7 @@ from preview.shard_access import ShardAccess
 from schemas.config import ConfigError
 
 if TYPE_CHECKING:
-    from trainer.search import Hit, SearchIndex
+    from trainer.search_index import Hit, SearchIndex
 
 MOST_FOUND = 10_000  # clips that the page may still ask for; the oldest are forgotten first
 CAPTIONS_MOST, TEXT_MOST = 20, 2000  # captions of a clip, characters of each, that the page gets
@@ -107,7 +107,7 @@ class IndexSearcher:
 
 
 def _open(folder: str) -> SearchIndex:
-    from trainer.search import open_index
+    from trainer.search_index import open_index
 
     return open_index(folder)
 

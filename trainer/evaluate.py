@@ -10,13 +10,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from schemas.config import Config, ConfigError, describe, load_config
 from schemas.shards import ShardError
 from schemas.storage import is_remote, write_bytes
+
+if TYPE_CHECKING:
+    from trainer.model.config import InteractionConfig
 
 PROGRAM = "zoetrope evaluate"
 NAMED = 5  # samples left out that are named on the console; the result file names all
@@ -45,6 +48,9 @@ class EvaluateConfig(Config):
         None, description="measure with re-ranking too; null: where the checkpoint has an interaction module"
     )
     top_k: int | None = Field(None, ge=1, description="candidates that are re-ranked, a query; null: as the checkpoint says")
+    weight: float | None = Field(
+        None, ge=0, le=1, description="share of the match score when re-ranking; null: as the checkpoint says"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
     precision: Literal["bf16", "fp32"] = Field("fp32", description="of the forward pass")
     output: str | None = Field(None, description="JSON file for the result; null: printed only")
@@ -59,6 +65,7 @@ class Evaluation:
     repeated: int  # samples that show a video that came before
     dropped: tuple[str, ...]  # samples left out, each with its reason
     top_k: int | None  # candidates re-ranked, None without
+    weight: float | None  # share of the match score, None without re-ranking
     coarse: dict[str, dict[str, float]]  # "t2v" and "v2t": R1, R5, R10 in percent, MdR, MnR from 1
     reranked: dict[str, dict[str, float]] | None
     seconds: dict[str, float]  # encode, similarity, rerank
@@ -77,7 +84,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     from trainer.ranking import rank
 
     model = load_model(config.checkpoint)
-    top_k = _top_k(config, model.config.interaction.enabled, model.config.interaction.top_k)
+    top_k, weight = _reranking(config, model.config.interaction)
     shards = ShardSet.find(config.data.shards)
     embedder = Embedder(model, choose_device(config.device), config.precision, tokens=top_k is not None)
     dropped: list[Dropped] = []
@@ -85,12 +92,13 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     loader = noting_drops(_loader(config, embedder, shards), dropped)
     data = embed_loader(embedder, loader, captions=config.captions)
     encode = time.perf_counter() - start
-    ranking = rank(embedder, data, top_k=None if top_k is None else min(top_k, len(data.videos)))
+    ranking = rank(embedder, data, top_k=None if top_k is None else min(top_k, len(data.videos)), weight=weight)
     seconds = {"encode": encode, "similarity": ranking.similarity_seconds}
     if ranking.rerank_seconds is not None:
         seconds["rerank"] = ranking.rerank_seconds
     names = tuple(map(str, dropped))
-    result = Evaluation(len(data.videos), len(data.texts), data.repeated, names, top_k, ranking.coarse, ranking.fine, seconds)
+    counts = (len(data.videos), len(data.texts), data.repeated)
+    result = Evaluation(*counts, names, top_k, weight, ranking.coarse, ranking.fine, seconds)
     if config.output:
         write_result(config, result)
     return result
@@ -109,14 +117,17 @@ def write_result(config: EvaluateConfig, result: Evaluation) -> None:
         raise ConfigError(f"output={config.output} cannot be written: {error}") from None
 
 
-def _top_k(config: EvaluateConfig, has_module: bool, default: int) -> int | None:
-    """Candidates to re-rank, None for no re-ranking."""
-    wanted = has_module if config.rerank is None else config.rerank
-    if wanted and not has_module:
+def _reranking(config: EvaluateConfig, module: InteractionConfig) -> tuple[int | None, float | None]:
+    """Candidates to re-rank and the match score's share, None for no re-ranking."""
+    wanted = module.enabled if config.rerank is None else config.rerank
+    if wanted and not module.enabled:
         raise ConfigError(f"rerank=true, but {config.checkpoint} has no interaction module; train one, or set rerank=false")
-    if not wanted and config.top_k is not None:
-        raise ConfigError(f"top_k = {config.top_k} has no effect without re-ranking; leave it out")
-    return (config.top_k or default) if wanted else None
+    for name, value in (("top_k", config.top_k), ("weight", config.weight)):
+        if not wanted and value is not None:
+            raise ConfigError(f"{name} = {value} has no effect without re-ranking; leave it out")
+    if not wanted:
+        return None, None
+    return config.top_k or module.top_k, module.weight if config.weight is None else config.weight
 
 
 def _loader(config: EvaluateConfig, embedder: Any, shards: Any) -> Iterable[Any]:

@@ -17,11 +17,12 @@ from pydantic import Field
 from schemas.config import Config, ConfigError
 from schemas.manifest import read_manifest
 from schemas.shards import ShardError
-from schemas.storage import file_size, is_remote, local_copy
+from schemas.storage import file_size, is_remote, join, local_copy
 
 if TYPE_CHECKING:
     from trainer.embed import Embedder
     from trainer.index_store import IndexInfo
+    from trainer.model.config import InteractionConfig
 
 PROGRAM = "zoetrope index"
 NAMED = 5  # what was left out, named on the console
@@ -117,11 +118,18 @@ def identify(uris: Sequence[str]) -> list[tuple[str, str]]:
     return named
 
 
-def model_fingerprint(checkpoint: Path) -> str:
-    """Sixteen hex digits over a local checkpoint's weights and model config. Raises ConfigError."""
+def model_fingerprint(checkpoint: Path, mixing: InteractionConfig | None = None) -> str:
+    """Sixteen hex digits over a local checkpoint's weights and model config. Raises ConfigError.
+
+    How candidates are re-ranked changes no vector: `interaction.weight` and `top_k` count as their defaults, or as those of
+    `mixing`.
+    """
+    from trainer.model.config import InteractionConfig
     from trainer.model.io import WEIGHTS_FILE, read_config
 
-    digest = hashlib.sha256(json.dumps(read_config(checkpoint).to_dict(), sort_keys=True).encode())
+    config, mixing = read_config(checkpoint).to_dict(), mixing or InteractionConfig()
+    config["interaction"] |= {"weight": mixing.weight, "top_k": mixing.top_k}
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     try:
         with (checkpoint / WEIGHTS_FILE).open("rb") as stream:
             while block := stream.read(1 << 22):
@@ -134,8 +142,8 @@ def model_fingerprint(checkpoint: Path) -> str:
 def _open(checkpoint: str | Path, folder: str, settings: IndexSettings) -> tuple[Embedder, IndexInfo]:
     """The model, and the index begun or checked to be of this model."""
     from trainer.embed import Embedder
-    from trainer.index_store import IndexInfo, create, read_info
-    from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE, follow, load_model
+    from trainer.index_store import MODEL_FOLDER, IndexInfo, create, read_info
+    from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE, follow, load_model, read_config
     from trainer.precision import choose_device
 
     before = read_info(folder)
@@ -146,10 +154,13 @@ def _open(checkpoint: str | Path, folder: str, settings: IndexSettings) -> tuple
             raise ConfigError(f"checkpoint {checkpoint} cannot be read: {error}") from None
         fingerprint = model_fingerprint(local)
         if before is not None and before.model != fingerprint:
-            raise ConfigError(
-                f"output={folder} was indexed by model {before.model}, {checkpoint} is {fingerprint}: their vectors cannot be "
-                "compared; index into another folder"
-            )
+            mixing = read_config(join(folder, MODEL_FOLDER)).interaction  # older indexes counted theirs
+            if before.model != model_fingerprint(local, mixing):
+                raise ConfigError(
+                    f"output={folder} was indexed by model {before.model}, {checkpoint} is {fingerprint}: their vectors cannot "
+                    "be compared; index into another folder"
+                )
+            fingerprint = before.model
         model = load_model(local)
         tokens = before.tokens is not None if before and settings.tokens is None else settings.tokens
         tokens = model.config.interaction.enabled if tokens is None else tokens

@@ -43,8 +43,18 @@ class Candidates:
     scores_QK: Tensor  # float32, dual logits
 
 
-def rank(embedder: Embedder, data: Embedded, *, top_k: int | None = None, block_scores: int = BLOCK_SCORES) -> Ranking:
-    """Rank everything against everything, and re-rank the best `top_k` if it is given. Raises ValueError for NaN."""
+def rank(
+    embedder: Embedder,
+    data: Embedded,
+    *,
+    top_k: int | None = None,
+    weight: float | None = None,
+    block_scores: int = BLOCK_SCORES,
+) -> Ranking:
+    """Rank everything against everything, and re-rank the best `top_k` if it is given, the match having this `weight`.
+
+    No weight: the model's. Raises ValueError for NaN.
+    """
     start = time.perf_counter()
     coarse = BlockwiseRetrieval(data.owners, len(data.videos))
     owners = torch.from_numpy(data.owners)
@@ -57,11 +67,11 @@ def rank(embedder: Embedder, data: Embedded, *, top_k: int | None = None, block_
     start = time.perf_counter()
     fine = BlockwiseRetrieval(data.owners, len(data.videos))
     texts = torch.arange(len(data.texts))[:, None].expand_as(by_text.rows_QK)
-    scores = _rerank(embedder, data, texts, by_text.rows_QK, by_text.scores_QK)
+    scores = _rerank(embedder, data, texts, by_text.rows_QK, by_text.scores_QK, weight)
     fine.t2v_ranks[:] = _fine_ranks(coarse.t2v_ranks, by_text.rows_QK, owners, scores)
     asked = torch.from_numpy(np.unique(data.owners))  # videos that have captions; group g holds those of asked[g]
     videos = asked[:, None].expand_as(captions)
-    scores = _rerank(embedder, data, captions, videos, by_video.scores_QK)
+    scores = _rerank(embedder, data, captions, videos, by_video.scores_QK, weight)
     own = torch.arange(len(asked))
     fine.v2t_ranks[asked.numpy()] = _fine_ranks(coarse.v2t_ranks[asked.numpy()], by_video.rows_QK, own, scores)
     return Ranking(metrics, fine.metrics(), similarity, time.perf_counter() - start)
@@ -169,14 +179,16 @@ class _Groups:
         return captions
 
 
-def _rerank(embedder: Embedder, data: Embedded, text_rows: Tensor, video_rows: Tensor, dual_QK: Tensor) -> Tensor:
+def _rerank(
+    embedder: Embedder, data: Embedded, text_rows: Tensor, video_rows: Tensor, dual_QK: Tensor, weight: float | None
+) -> Tensor:
     texts, videos = text_rows.flatten(), video_rows.flatten()
 
     def name(pair: int) -> str:
         return f"{data.keys[int(videos[pair])]} and {shorten(data.captions[int(texts[pair])], NAMED_CHARACTERS)!r}"
 
     match = match_scores(embedder, data.texts, texts, data.videos, videos, name)
-    return embedder.model.rerank_score(dual_QK, match.view_as(dual_QK))
+    return embedder.model.rerank_score(dual_QK, match.view_as(dual_QK), weight)
 
 
 def _fine_ranks(coarse_Q: np.ndarray, candidates_QK: Tensor, own_Q: Tensor, scores_QK: Tensor) -> np.ndarray:

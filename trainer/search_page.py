@@ -17,7 +17,7 @@ from schemas.storage import write_bytes
 if TYPE_CHECKING:
     from trainer.data.decode import Decoder
     from trainer.embed import Embedder
-    from trainer.search import Hit, SearchIndex
+    from trainer.search_index import Hit, SearchIndex
 
 MILLISECONDS = 125  # a frame is shown
 TEMPLATE = """<!doctype html>

@@ -91,6 +91,18 @@ def test_it_ranks_as_the_whole_matrix_would(model: Path, clips: Path) -> None:
     assert set(result.seconds) == {"encode", "similarity", "rerank"}
 
 
+def test_the_weight_may_be_chosen(model: Path, clips: Path, tmp_path: Path) -> None:
+    usual, dual = evaluate(config(model, clips)), evaluate(config(model, clips, weight=0.0, top_k=14))
+    assert (usual.weight, dual.weight) == (0.5, 0.0)
+    assert dual.reranked is not None
+    assert dual.reranked["t2v"] == dual.coarse["t2v"]  # nothing but the dual encoder's score is left
+    light = checkpoint(tmp_path / "light", interaction={"enabled": True, "depth": 1, "top_k": 5, "weight": 0.0})
+    assert evaluate(config(light, clips, weight=0.5)).reranked == usual.reranked
+    for wrong in (1.5, float("nan"), -0.1):
+        with pytest.raises(ConfigError, match="weight"):
+            config(model, clips, weight=wrong)
+
+
 def test_the_block_size_changes_nothing(model: Path, tmp_path: Path) -> None:
     settings = config(model, many_captions(tmp_path))
     embedder = Embedder(load_model(model), torch.device("cpu"), tokens=True)
@@ -138,6 +150,8 @@ def test_what_cannot_be_measured_is_said(model: Path, clips: Path, tmp_path: Pat
         evaluate(config(plain, clips, rerank=True))
     with pytest.raises(ConfigError, match="top_k = 3 has no effect"):
         evaluate(config(plain, clips, top_k=3))
+    with pytest.raises(ConfigError, match=r"weight = 0\.3 has no effect"):
+        evaluate(config(plain, clips, weight=0.3))
     assert evaluate(config(plain, clips)).reranked is None
 
     cut = tmp_path / "cut"

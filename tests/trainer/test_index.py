@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import signal
 import subprocess
@@ -17,9 +19,9 @@ import torch
 from tiny_index import checkpoint
 
 from schemas.config import ConfigError
-from trainer.index import IndexSettings, index, main
+from trainer.index import IndexSettings, index, main, model_fingerprint
 from trainer.index_store import read_info, read_parts
-from trainer.model.io import load_model
+from trainer.model.io import load_model, read_config
 
 CPU = IndexSettings(device="cpu", workers=2, batch_size=4)
 
@@ -115,6 +117,31 @@ def test_another_models_index_is_refused(model: Path, tmp_path: Path) -> None:
     (foreign / "thesis.tex").write_text("")
     with pytest.raises(ConfigError, match=r"thesis\.tex"):
         index(model, str(clips), foreign, CPU)
+
+
+def test_how_candidates_are_mixed_makes_no_other_model(model: Path, tmp_path: Path) -> None:
+    clips = shards_of.write_shards(tmp_path / "clips", 1, 4, "video")
+    index(model, str(clips), tmp_path / "index", CPU)
+    lighter = checkpoint(tmp_path / "lighter", interaction={"enabled": True, "depth": 1, "top_k": 9, "weight": 0.3})
+    assert model_fingerprint(lighter) == model_fingerprint(model)
+    assert index(lighter, str(clips), tmp_path / "index", CPU).skipped == 1
+    deeper = checkpoint(tmp_path / "deeper", interaction={"enabled": True, "depth": 2, "top_k": 5})
+    assert model_fingerprint(deeper) != model_fingerprint(model)
+
+
+def test_an_index_whose_fingerprint_counted_the_mixing_still_grows(model: Path, tmp_path: Path) -> None:
+    clips = shards_of.write_shards(tmp_path / "clips", 2, 4, "video")
+    index(model, str(clips / "00000.tar"), tmp_path / "index", CPU)
+    about = tmp_path / "index" / "index.json"
+    config = json.dumps(read_config(model).to_dict(), sort_keys=True).encode()
+    former = hashlib.sha256(config + (model / "model.safetensors").read_bytes()).hexdigest()[:16]
+    about.write_text(json.dumps({**json.loads(about.read_text()), "model": former}))
+    lighter = checkpoint(tmp_path / "lighter", interaction={"enabled": True, "depth": 1, "weight": 0.3})
+    done = index(lighter, str(clips), tmp_path / "index", CPU)
+    assert (done.shards, done.skipped) == (1, 1)
+    assert read_info(tmp_path / "index").model == former != model_fingerprint(model)
+    with pytest.raises(ConfigError, match="cannot be compared"):
+        index(checkpoint(tmp_path / "other", seed=1), str(clips), tmp_path / "index", CPU)
 
 
 def test_broken_samples_and_shards_are_named(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -18,7 +18,8 @@ from tiny_index import checkpoint, spoil
 
 from schemas.config import ConfigError
 from trainer.index import IndexSettings, index
-from trainer.search import SearchIndex, main, open_index
+from trainer.search import main
+from trainer.search_index import SearchIndex, open_index
 
 TEXT = "a red square on green"
 EVIL = "<script>alert('x')</script> & \"more\""
@@ -84,6 +85,32 @@ def test_re_ranking_orders_the_candidates_by_the_mixed_score(found: SearchIndex)
     assert len(found.search(TEXT, top=12)) == 12  # more than interaction.top_k = 5
 
 
+def test_how_many_are_re_ranked_and_by_what_may_be_chosen(found: SearchIndex) -> None:
+    every = found.search(TEXT, top=15, top_k=15, weight=1.0)
+    assert [hit.match for hit in every] == sorted((hit.match for hit in every), reverse=True)
+    assert [hit.coarse_rank for hit in found.search(TEXT, top=5, weight=0.0)] == [1, 2, 3, 4, 5]
+    assert found.search(TEXT, top=1, top_k=15, weight=1.0)[0].key == every[0].key
+    assert found.search(TEXT, top=1, top_k=1, weight=1.0)[0].coarse_rank == 1
+    assert found.search(TEXT, top=5, weight=0.5) == found.search(TEXT, top=5)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"top_k": 4, "top": 5}, "top_k = 4 must be at least top = 5"),
+        ({"top_k": 0}, "top_k = 0 must be"),
+        ({"weight": 1.5}, "weight = 1.5 must be 0 to 1"),
+        ({"weight": float("nan")}, "weight = nan must be 0 to 1"),
+        ({"weight": 0.5, "rerank": False}, "weight = 0.5 has no effect: re-ranking is off"),
+    ],
+)
+def test_numbers_of_re_ranking_that_make_no_sense(found: SearchIndex, given: dict, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        found.search(TEXT, **given)
+    with pytest.raises(ConfigError, match="a picture is not re-ranked"):
+        found.search(image=shards_of.picture(3), top_k=20)
+
+
 def test_a_picture_finds_itself(folder: Path, found: SearchIndex) -> None:
     (hit,) = found.search(TEXT, top=1)
     frames = found.frames(hit)
@@ -141,11 +168,14 @@ def test_a_page_without_the_shards_says_so(folder: Path, found: SearchIndex, tmp
         found.frames(gone)
 
 
-def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_command(folder: Path, found: SearchIndex, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     where = str(folder / "index")
     assert main([where, TEXT, "--json", "--top", "2", "--device", "cpu"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["query"], said["clips"], len(said["hits"])) == (TEXT, 15, 2)
+    assert main([where, TEXT, "--json", "--top", "1", "--top-k", "15", "--weight", "1", "--device", "cpu"]) == 0
+    (hit,) = json.loads(capsys.readouterr().out)["hits"]
+    assert hit["match"] == max(one.match for one in found.search(TEXT, top=15))
     assert main([where, TEXT, "--no-rerank", "--device", "cpu"]) == 0
     assert "match" not in capsys.readouterr().out.splitlines()[0]
     picture = tmp_path / "p.png"
@@ -157,6 +187,8 @@ def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     for arguments, message in (
         ([where], "a text or a picture"),
         ([str(tmp_path), TEXT], "is no index"),
+        ([where, TEXT, "--weight", "-1"], "weight = -1.0 must be 0 to 1"),
+        ([where, TEXT, "--top-k", "3"], "top_k = 3 must be at least top = 10"),
         ([where, "--image", str(tmp_path / "bad.png")], "bad.png"),
         ([where, "--image", str(tmp_path / "none.png")], "none.png"),
         ([where, TEXT, "--html", str(tmp_path / "bad.png" / "r.html")], "cannot be written"),
@@ -174,6 +206,8 @@ def test_without_an_interaction_module_search_is_coarse(tmp_path: Path) -> None:
     assert not found.can_rerank
     assert not list((tmp_path / "index").rglob("tokens.npy"))
     assert [hit.match for hit in found.search(TEXT, top=2)] == [None, None]
+    with pytest.raises(ConfigError, match="top_k = 20 has no effect: the index has no frame tokens"):
+        found.search(TEXT, top_k=20)
     with pytest.raises(ConfigError, match="is no index"):
         open_index(clips)
 

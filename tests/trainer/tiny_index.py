@@ -13,9 +13,10 @@ from trainer.model.config import ModelConfig
 from trainer.model.io import save_model
 
 
-def checkpoint(folder: Path, *, seed: int = 0, interaction: bool = True, **changes) -> Path:
+def checkpoint(folder: Path, *, seed: int = 0, interaction: bool | dict = True, **changes) -> Path:
     torch.manual_seed(seed)
-    module = {"interaction": {"enabled": True, "depth": 1, "top_k": 5}} if interaction else {}
+    usual = {"enabled": True, "depth": 1, "top_k": 5}
+    module = {"interaction": interaction if isinstance(interaction, dict) else usual} if interaction else {}
     save_model(CLIP2Video(ModelConfig.make({**MODEL, **module, **changes})), folder)
     return folder
 

@@ -195,9 +195,9 @@ class CLIP2Video(nn.Module):
         score: Tensor = self.interaction(text_tokens, text_mask, video_tokens, video_mask)
         return score
 
-    def rerank_score(self, dual_logits: Tensor, match_logits: Tensor) -> Tensor:
-        """What candidates are re-ranked by: (1 - weight) * dual + weight * match, elementwise."""
-        weight = self.config.interaction.weight
+    def rerank_score(self, dual_logits: Tensor, match_logits: Tensor, weight: float | None = None) -> Tensor:
+        """What candidates are re-ranked by: (1 - weight) * dual + weight * match, elementwise; None: the config's weight."""
+        weight = self.config.interaction.weight if weight is None else weight
         return (1 - weight) * dual_logits + weight * match_logits
 
 
