@@ -83,7 +83,7 @@ class IndexSearcher:
         try:
             coarse = index.search(text, top=count, rerank=False)
             fine = index.search(text, top=count) if index.can_rerank else None
-        except ValueError as error:
+        except (ValueError, MemoryError) as error:
             raise ConfigError(str(error)) from None
         return Results(self._remember(coarse), None if fine is None else self._remember(fine))
 

@@ -74,25 +74,30 @@ class Evaluation:
 def evaluate(config: EvaluateConfig) -> Evaluation:
     """Embed every video and caption once, rank both ways. Writes `config.output` if it is set.
 
-    Raises ConfigError for what cannot be started, ShardError for unreadable data, ValueError for features that are not finite.
+    Raises ConfigError for what cannot be started, ShardError for unreadable data, ValueError for features that are not finite,
+    MemoryError with what to lower.
     """
     from trainer.data.loader import noting_drops
     from trainer.data.shards import Dropped, ShardSet
     from trainer.embed import Embedder, embed_loader
     from trainer.model.io import load_model
-    from trainer.precision import choose_device
+    from trainer.precision import choose_device, memory_advice
     from trainer.ranking import rank
 
     model = load_model(config.checkpoint)
     top_k, weight = _reranking(config, model.config.interaction)
     shards = ShardSet.find(config.data.shards)
-    embedder = Embedder(model, choose_device(config.device), config.precision, tokens=top_k is not None)
+    with memory_advice("the GPU has no room for the model; is it in use? Free it, or set device=cpu"):
+        embedder = Embedder(model, choose_device(config.device), config.precision, tokens=top_k is not None)
     dropped: list[Dropped] = []
     start = time.perf_counter()
     loader = noting_drops(_loader(config, embedder, shards), dropped)
-    data = embed_loader(embedder, loader, captions=config.captions)
+    with memory_advice(f"lower data.batch_size (now {config.data.batch_size})"):
+        data = embed_loader(embedder, loader, captions=config.captions)
     encode = time.perf_counter() - start
-    ranking = rank(embedder, data, top_k=None if top_k is None else min(top_k, len(data.videos)), weight=weight)
+    candidates = None if top_k is None else min(top_k, len(data.videos))
+    with memory_advice("ranking has no room left; free the GPU, or set precision=bf16 or device=cpu"):
+        ranking = rank(embedder, data, top_k=candidates, weight=weight)
     seconds = {"encode": encode, "similarity": ranking.similarity_seconds}
     if ranking.rerank_seconds is not None:
         seconds["rerank"] = ranking.rerank_seconds
@@ -178,7 +183,7 @@ def _say(config: EvaluateConfig, result: Evaluation) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command. 0 done, 1 data or features that cannot be used, 2 bad usage or config, 130 stopped by Ctrl-C."""
+    """The command. 0 done, 1 unusable data or features or too little memory, 2 bad usage or config, 130 stopped by Ctrl-C."""
     args = _parser().parse_args(argv)
     try:
         config = load_config(EvaluateConfig, args.config, args.overrides)
@@ -186,7 +191,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2
-    except (ShardError, ValueError) as error:  # a worker's error arrives with its traceback before the line that matters
+    except (
+        ShardError,
+        ValueError,
+        MemoryError,
+    ) as error:  # a worker's error arrives with its traceback before the line that matters
         line = str(error).strip().splitlines()[-1].removeprefix("schemas.shards.ShardError: ")
         print(f"{PROGRAM}: {line}", file=sys.stderr)
         return 1

@@ -59,11 +59,12 @@ def index(
 
     A shard is known by the SHA-256 that its manifest says, or by path and size where there is no manifest. One that was made
     anew replaces its former self. Raises ConfigError (another model's index, another process writing), ValueError if the
-    model's features are not finite.
+    model's features are not finite, MemoryError with what to lower.
     """
     from trainer.data.shards import ShardSet
     from trainer.index_shard import embed_shard
     from trainer.index_store import PartInfo, part_folder, read_parts, relocate, remove_part, write_part, writing
+    from trainer.precision import memory_advice
 
     settings = settings or IndexSettings()
     found = ShardSet.find(shards)
@@ -83,7 +84,8 @@ def index(
                     relocate(part, uri)
                 continue
             try:
-                arrays, left_out = embed_shard(embedder, uri, workers=settings.workers, batch_size=settings.batch_size)
+                with memory_advice(f"lower --batch-size (now {settings.batch_size}); the same command goes on from here"):
+                    arrays, left_out = embed_shard(embedder, uri, workers=settings.workers, batch_size=settings.batch_size)
             except (ShardError, OSError) as error:
                 broken.append(" ".join(str(error).split()))
                 continue
@@ -144,7 +146,7 @@ def _open(checkpoint: str | Path, folder: str, settings: IndexSettings) -> tuple
     from trainer.embed import Embedder
     from trainer.index_store import MODEL_FOLDER, IndexInfo, create, read_info
     from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE, follow, load_model, read_config
-    from trainer.precision import choose_device
+    from trainer.precision import choose_device, memory_advice
 
     before = read_info(folder)
     with ExitStack() as copy:
@@ -170,7 +172,8 @@ def _open(checkpoint: str | Path, folder: str, settings: IndexSettings) -> tuple
             raise ConfigError(f"output={folder} was begun {'with' if before.tokens else 'without'} tokens; go on so, or anew")
         if before is None:
             create(folder, local, info)
-    return Embedder(model, choose_device(settings.device), settings.precision, tokens=tokens), info
+    with memory_advice("the GPU has no room for the model; is it in use? Free it, or give --device cpu"):
+        return Embedder(model, choose_device(settings.device), settings.precision, tokens=tokens), info
 
 
 def _progress(shards: Sequence[tuple[str, str]]) -> Iterable[tuple[str, str]]:
@@ -180,7 +183,10 @@ def _progress(shards: Sequence[tuple[str, str]]) -> Iterable[tuple[str, str]]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command. 0 done, 1 some shards could not be read (the others are indexed), 2 bad usage or config, 130 Ctrl-C."""
+    """The command. 0 done, 2 bad usage or config, 130 Ctrl-C.
+
+    1: some shards could not be read (the others are indexed), features are not finite, or there is too little memory.
+    """
     args = _parser().parse_args(argv)
     names = ("workers", "batch_size", "device", "precision", "tokens")
     values = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
@@ -189,7 +195,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError) as error:
         print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

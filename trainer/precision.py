@@ -1,4 +1,4 @@
-"""The device of a rank, the precision of its forward pass, and running the same bits again."""
+"""The device of a rank, its memory, the precision of its forward pass, and running the same bits again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from typing import Any
 import torch
 
 from schemas.config import ConfigError
+
+NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)  # of a full GPU's driver, of a CPU, of cuBLAS
 
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:
@@ -30,6 +36,18 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
     """bfloat16 matrix products over float32 weights, or plain float32."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+@contextmanager
+def memory_advice(advice: str) -> Iterator[None]:
+    """Where torch runs out of memory: MemoryError with one line that says what to do."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and not any(words in str(error) for words in NO_MEMORY):
+            raise
+        first = str(error).partition("\n")[0][:200]
+        raise MemoryError(f"out of memory: {advice}. torch says: {first}") from None
 
 
 @contextmanager

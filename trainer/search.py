@@ -63,14 +63,14 @@ def as_table(hits: Sequence[Hit]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command. 0 done, 1 a shard that the page needs, or what the model says, is no good, 2 bad usage, 130 Ctrl-C."""
+    """The command. 0 done, 1 a shard or the model's numbers are no good, or too little memory, 2 bad usage, 130 Ctrl-C."""
     args = _parser().parse_args(argv)
     try:
         _run(args)
     except ConfigError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2
-    except (ShardError, ValueError) as error:
+    except (ShardError, ValueError, MemoryError) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

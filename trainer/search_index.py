@@ -73,22 +73,24 @@ class SearchIndex:
         if that is more), the match having this `weight`, 0 to 1 (None: the model's). A picture stands for a clip in which
         nothing moves, and is compared by the dual encoder alone, since the interaction module reads texts. Raises ConfigError
         for an empty or overlong text, unless exactly one query is given, and for a number out of range or without effect;
-        ValueError for features or matches that are not finite.
+        ValueError for features or matches that are not finite, MemoryError with what to lower.
         """
         if (text is None) == (image is None):
             raise ConfigError("give a text or a picture to search by, and not both")
         if top < 1:
             raise ConfigError(f"top = {top} must be at least 1")
         self._check(text, rerank, top, top_k, weight)
-        if image is not None:
-            return self._hits(*self._first(self._picture(image).vectors_NE.numpy(), top))
-        query = self.embed_text(str(text))
-        fine = rerank and self.can_rerank
+        from trainer.precision import memory_advice
+
+        fine = rerank and self.can_rerank and image is None
         count = (top_k or max(top, self.embedder.model.config.interaction.top_k)) if fine else top
-        rows_K, cosines_K = self._first(query.vectors_NE.numpy(), count)
-        if not fine:
-            return self._hits(rows_K, cosines_K)
-        match_K = self.match(query, rows_K)
+        less = f"lower --top-k (now {count}), " if fine else ""
+        with memory_advice(f"is the GPU in use? Free it, {less}or give --device cpu"):
+            query = self._picture(image) if image is not None else self.embed_text(str(text))
+            rows_K, cosines_K = self._first(query.vectors_NE.numpy(), count)
+            if not fine:
+                return self._hits(rows_K, cosines_K)
+            match_K = self.match(query, rows_K)
         order = np.argsort(-self._fine_scores(cosines_K, match_K, weight), kind="stable")[:top]
         return self._hits(rows_K, cosines_K, match_K, order)
 
@@ -203,11 +205,11 @@ def _best(scores_QI: np.ndarray, top: int) -> np.ndarray:
 
 
 def open_index(index: str | Path, *, device: str = "auto") -> SearchIndex:
-    """Open an index for searching. Raises ConfigError if it is none, or a part of it does not fit."""
+    """Open an index for searching. Raises ConfigError if it is none or a part of it does not fit, MemoryError for the model."""
     from trainer.embed import Embedder
     from trainer.index_store import MODEL_FOLDER, read_info, read_parts
     from trainer.model.io import load_model
-    from trainer.precision import choose_device
+    from trainer.precision import choose_device, memory_advice
 
     info = read_info(index)
     if info is None:
@@ -219,5 +221,6 @@ def open_index(index: str | Path, *, device: str = "auto") -> SearchIndex:
         raise ConfigError(f"index {index} cannot be read: {error}") from None
     atexit.register(copy.close)
     model = load_model(folder / MODEL_FOLDER)
-    embedder = Embedder(model, choose_device(device), tokens=info.tokens is not None)
+    with memory_advice("the GPU has no room for the model; is it in use? Free it, or give --device cpu"):
+        embedder = Embedder(model, choose_device(device), tokens=info.tokens is not None)
     return SearchIndex(info, read_parts(folder, info), embedder)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tiny_index import checkpoint, spoil
+from tiny_index import checkpoint, full, spoil
 
 from schemas.config import ConfigError
 from trainer.data.config import DataConfig
@@ -181,3 +181,21 @@ def test_a_diverged_interaction_module_is_an_error_that_names_a_pair(model, clip
     assert "s0000" in error
     assert "square on" in error
     assert main([*arguments, "rerank=false"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("model.clip2video.CLIP2Video.to", "no room for the model; is it in use? Free it, or set device=cpu"),
+        ("embed.Embedder.videos", "lower data.batch_size (now 4)"),
+        ("ranking.match_scores", "set precision=bf16 or device=cpu"),
+    ],
+)
+def test_out_of_memory_is_one_line_with_what_to_do(model, clips: Path, monkeypatch, capsys, where: str, says: str) -> None:
+    monkeypatch.setattr(f"trainer.{where}", full)
+    arguments = [f"checkpoint={model}", f"data.shards={clips}", "data.workers=0", "data.batch_size=4", "device=cpu"]
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("zoetrope evaluate: out of memory: ")
+    assert says in error
+    assert error.endswith("torch says: CUDA out of memory. Tried to allocate 2.00 GiB.\n")

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import simplejpeg
 import torch
-from tiny_index import checkpoint
+from tiny_index import checkpoint, full
 
 from schemas.config import ConfigError
 from trainer.index import IndexSettings, index, main, model_fingerprint
@@ -161,6 +161,23 @@ def test_broken_samples_and_shards_are_named(model: Path, tmp_path: Path, capsys
     assert main([str(model), str(clips), "-o", str(tmp_path / "index"), "--device", "cpu"]) == 0
     assert "5 clips of 1 shards indexed, 1 shards were there already" in capsys.readouterr().out
     assert main([str(tmp_path / "none"), str(clips), "-o", str(tmp_path / "i2")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("model.clip2video.CLIP2Video.to", "no room for the model; is it in use? Free it, or give --device cpu"),
+        ("embed.Embedder.videos", "lower --batch-size (now 8); the same command goes on from here"),
+    ],
+)
+def test_out_of_memory_is_one_line_with_what_to_do(model, tmp_path: Path, monkeypatch, capsys, where: str, says: str) -> None:
+    clips = shards_of.write_shards(tmp_path / "clips", 1, 4, "video")
+    monkeypatch.setattr(f"trainer.{where}", full)
+    assert main([str(model), str(clips), "-o", str(tmp_path / "index"), "--device", "cpu", "--batch-size", "8"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("zoetrope index: out of memory: ")
+    assert says in error
+    assert error.count("\n") == 1
 
 
 def test_a_killed_run_leaves_whole_parts_and_the_next_goes_on(model: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_index import checkpoint, spoil
+from tiny_index import checkpoint, full, spoil
 
 from schemas.config import ConfigError
 from trainer.index import IndexSettings, index
@@ -222,3 +222,22 @@ def test_a_diverged_interaction_module_is_an_error_that_names_a_clip(tmp_path: P
     assert (out, error.count("\n")) == ("", 1)
     assert re.search(r"s00000\d and the text: .* not finite \(so for 4 of 4 pairs\)", error)
     assert main([*command, "--no-rerank"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("model.clip2video.CLIP2Video.to", "no room for the model; is it in use? Free it, or give --device cpu"),
+        ("ranking.match_scores", "Free it, lower --top-k (now 10), or give --device cpu"),
+        ("embed.Embedder.still", "is the GPU in use? Free it, or give --device cpu"),
+    ],
+)
+def test_out_of_memory_is_one_line_with_what_to_do(folder, tmp_path, monkeypatch, capsys, where: str, says: str) -> None:
+    cv2.imwrite(str(tmp_path / "p.png"), shards_of.picture(3))
+    query = ["--image", str(tmp_path / "p.png")] if "still" in where else [TEXT]
+    monkeypatch.setattr(f"trainer.{where}", full)
+    assert main([str(folder / "index"), *query, "--device", "cpu"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("zoetrope search: out of memory: ")
+    assert says in error
+    assert error.count("\n") == 1

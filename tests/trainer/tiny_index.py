@@ -27,3 +27,8 @@ def spoil(folder: Path, name: str) -> Path:
     weights[name].view(-1)[0] = float("nan")
     save_file(weights, folder / "model.safetensors")
     return folder
+
+
+def full(*_: object, **__: object) -> None:
+    """There is no GPU to fill in a test, so the allocator's error is raised where it would be."""
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore")
