@@ -190,11 +190,11 @@ def exists(uri: str) -> bool:
     return kind(uri) is not None
 
 
-def file_size(uri: str) -> int:
-    """Bytes of a file. Raises OSError if it is not there."""
+def file_info(uri: str) -> dict[str, Any]:
+    """What its store tells of a file, by fsspec's names (``size``, ``mtime``, ...). Raises OSError if it is not there."""
     files, path = filesystem(uri)
     with _as_os_error(uri):
-        return int(files.info(path)["size"])
+        return dict(files.info(path))
 
 
 def glob_uris(pattern: str) -> list[str]:

@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from schemas.config import Config, ConfigError
-from schemas.manifest import read_manifest
 from schemas.shards import ShardError
-from schemas.storage import file_size, is_remote, join, local_copy
+from schemas.storage import join, local_copy
 
 if TYPE_CHECKING:
     from trainer.embed import Embedder
-    from trainer.index_store import IndexInfo
+    from trainer.index_store import IndexInfo, Part
     from trainer.model.config import InteractionConfig
 
 PROGRAM = "zoetrope index"
@@ -46,24 +45,32 @@ class Indexed:
     """What a run of `index` did."""
 
     shards: int  # embedded now
-    skipped: int  # in the index already
+    skipped: int  # in the index already, or of the same bytes as another
     clips: int  # embedded now
     dropped: tuple[str, ...]  # samples that could not be used, each with its reason
     broken: tuple[str, ...]  # shards that could not be read to their end; they are not in the index
+    missing: tuple[str, ...] = ()  # indexed shards that are no longer there; their clips are in the index still
+    pruned: int = 0  # indexed shards that were no longer there, and are forgotten
 
 
 def index(
-    checkpoint: str | Path, shards: str | Sequence[str], output: str | Path, settings: IndexSettings | None = None
+    checkpoint: str | Path,
+    shards: str | Sequence[str],
+    output: str | Path,
+    settings: IndexSettings | None = None,
+    *,
+    prune: bool = False,
 ) -> Indexed:
     """Embed the shards that the index in `output` does not have yet, each whole or not at all; an empty folder begins one.
 
-    A shard is known by the SHA-256 that its manifest says, or by path and size where there is no manifest. One that was made
-    anew replaces its former self. Raises ConfigError (another model's index, another process writing), ValueError if the
-    model's features are not finite, MemoryError with what to lower.
+    A shard is known by its content, see `trainer.index_identity`. One that was made anew replaces its former self; one that is
+    no longer there stays until `prune` forgets it. Raises ConfigError (another model's index, another process writing),
+    ValueError if the model's features are not finite, MemoryError with what to lower, OSError.
     """
     from trainer.data.shards import ShardSet
+    from trainer.index_identity import identify
     from trainer.index_shard import embed_shard
-    from trainer.index_store import PartInfo, part_folder, read_parts, relocate, remove_part, write_part, writing
+    from trainer.index_store import PartInfo, read_parts, relocate, write_part, writing
     from trainer.precision import memory_advice
 
     settings = settings or IndexSettings()
@@ -71,53 +78,59 @@ def index(
     folder = str(output)
     with writing(folder):
         embedder, info = _open(checkpoint, folder, settings)
-        parts = read_parts(folder, info)
-        known = {part.info.content: part for part in parts}
-        skipped = clips = 0
+        known = {part.info.content: part for part in read_parts(folder, info)}
+        here = identify(found.uris)
+        made: dict[str, PartInfo] = {}
         dropped: list[str] = []
-        broken: list[str] = []
-        for uri, content in _progress(identify(found.uris)):
+        broken: dict[str, str] = {}
+        for uri, content in _progress(here):
             part = known.get(content)
-            if part is not None:
-                skipped += 1
-                if part.info.shard != uri:
-                    relocate(part, uri)
+            if part is not None and here.get(part.info.shard) != content:
+                relocate(part, uri)
+            if part is not None or content in made:
                 continue
             try:
                 with memory_advice(f"lower --batch-size (now {settings.batch_size}); the same command goes on from here"):
                     arrays, left_out = embed_shard(embedder, uri, workers=settings.workers, batch_size=settings.batch_size)
             except (ShardError, OSError) as error:
-                broken.append(" ".join(str(error).split()))
+                broken[uri] = " ".join(str(error).split())
                 continue
-            made = PartInfo(uri, content, len(arrays.keys), len(left_out))
-            write_part(folder, made, arrays)
-            for old in parts:
-                if old.info.shard == uri and old.path != part_folder(folder, made):
-                    remove_part(old.path)
-            clips += made.clips
+            made[content] = PartInfo(uri, content, len(arrays.keys), len(left_out))
+            write_part(folder, made[content], arrays)
             dropped += left_out
-    return Indexed(len(found.uris) - skipped - len(broken), skipped, clips, tuple(dropped), tuple(broken))
+        gone = _tidy(known, here, broken, prune)
+    return Indexed(
+        shards=len(made),
+        skipped=len(here) - len(made) - len(broken),
+        clips=sum(part.clips for part in made.values()),
+        dropped=tuple(dropped),
+        broken=tuple(broken.values()),
+        missing=() if prune else tuple(part.info.shard for part in gone),
+        pruned=len(gone) if prune else 0,
+    )
 
 
-def identify(uris: Sequence[str]) -> list[tuple[str, str]]:
-    """Each shard's place (absolute) and what tells its bytes from others'. Raises ConfigError if one cannot be looked at."""
-    sums: dict[str, dict[str, str]] = {}
-    named: list[tuple[str, str]] = []
-    for uri in uris:
-        place = uri if is_remote(uri) else str(Path(uri).resolve())
-        folder, _, name = place.rpartition("/")
-        if folder not in sums:
-            try:
-                sums[folder] = {row.shard: row.sha256 for row in read_manifest(folder)}
-            except FileNotFoundError:
-                sums[folder] = {}
-        try:
-            size = file_size(uri)
-        except OSError as error:
-            raise ConfigError(f"shard {uri} cannot be read: {error}") from None
-        sha256 = sums[folder].get(name)
-        named.append((place, f"sha256:{sha256}" if sha256 else f"size:{size}:{place}"))
-    return named
+def _tidy(known: Mapping[str, Part], here: Mapping[str, str], broken: Container[str], prune: bool) -> list[Part]:
+    """Remove the former selves of shards made anew, with `prune` also the parts of shards no longer there: those."""
+    from trainer.index_identity import vanished
+    from trainer.index_store import remove_part
+
+    contents = set(here.values())
+    others = [part for content, part in known.items() if content not in contents]
+    for part in others:  # now, for until all were looked at its bytes might have turned up at another place
+        if part.info.shard in here and part.info.shard not in broken:
+            remove_part(part.path)
+    elsewhere = [part for part in others if part.info.shard not in here]
+    try:
+        shards = vanished([part.info.shard for part in elsewhere])
+    except (OSError, ConfigError):  # a store that cannot be asked
+        if prune:
+            raise
+        return []
+    gone = [part for part in elsewhere if part.info.shard in shards]
+    for part in gone if prune else ():
+        remove_part(part.path)
+    return gone
 
 
 def model_fingerprint(checkpoint: Path, mixing: InteractionConfig | None = None) -> str:
@@ -176,10 +189,10 @@ def _open(checkpoint: str | Path, folder: str, settings: IndexSettings) -> tuple
         return Embedder(model, choose_device(settings.device), settings.precision, tokens=tokens), info
 
 
-def _progress(shards: Sequence[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+def _progress(shards: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     from tqdm import tqdm
 
-    return tqdm(shards, unit="shard", desc="index", disable=not sys.stderr.isatty(), leave=False)
+    return tqdm(shards.items(), unit="shard", desc="index", disable=not sys.stderr.isatty(), leave=False)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -191,7 +204,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = ("workers", "batch_size", "device", "precision", "tokens")
     values = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     try:
-        done = index(args.checkpoint, args.shards, args.output, IndexSettings.make(values))
+        done = index(args.checkpoint, args.shards, args.output, IndexSettings.make(values), prune=args.prune)
     except ConfigError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2
@@ -202,7 +215,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{PROGRAM}: stopped; the same command goes on with the shards that are missing", file=sys.stderr)
         return 130
     print(f"{args.output}: {done.clips} clips of {done.shards} shards indexed, {done.skipped} shards were there already")
-    for what, names_of in (("samples left out", done.dropped), ("shards not indexed", done.broken)):
+    if args.prune:
+        print(f"{args.output}: {done.pruned} shards that are no longer there forgotten")
+    for what, names_of in (
+        ("samples left out", done.dropped),
+        ("shards not indexed", done.broken),
+        ("indexed shards are no longer there, --prune forgets them", done.missing),
+    ):
         if names_of:
             more = f"; and {len(names_of) - NAMED} more" if len(names_of) > NAMED else ""
             print(f"{PROGRAM}: {len(names_of)} {what}: {'; '.join(names_of[:NAMED])}{more}", file=sys.stderr)
@@ -219,6 +238,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("shards", metavar="SHARDS", nargs="+", help="folders, globs or brace ranges of shards, local or gs://")
     parser.add_argument(
         "-o", "--output", metavar="DIR", required=True, help="the index: a new or empty folder, or one to add to"
+    )
+    parser.add_argument(
+        "--prune",
+        action="store_true",
+        help="forget indexed shards that are no longer there; of what is there nothing is forgotten",
     )
     parser.add_argument("--workers", type=int, metavar="N", help=f"{fields['workers'].description} (default 4)")
     parser.add_argument("--batch-size", type=int, metavar="N", help=f"{fields['batch_size'].description} (default 64)")

@@ -67,7 +67,7 @@ class PartInfo:
     """part.json."""
 
     shard: str  # where it lies: an absolute path or a URI
-    content: str  # what tells these bytes from others, see `trainer.index.identify`
+    content: str  # what tells these bytes from others, see `trainer.index_identity`
     clips: int
     dropped: int  # samples of the shard that could not be used
 

@@ -14,7 +14,7 @@ import simplejpeg
 
 from schemas.clip import ClipMeta, quads_to_json
 from schemas.manifest import MANIFEST, MANIFEST_FILE
-from schemas.shards import ShardWriter
+from schemas.shards import ShardWriter, iter_shard
 
 COLOURS = {
     "red": (220, 30, 30),
@@ -120,14 +120,19 @@ def write_shard(path: Path, samples: list[tuple[str, dict[str, bytes]]]) -> Path
 
 def write_shards(folder: Path, shards: int, each: int, store: str = "still", *, manifest: bool = True, **options) -> Path:
     """`shards` shards of `each` samples with keys s000000, s000001, ..., and the manifest beside them."""
-    rows = []
     for number in range(shards):
-        made = [sample(number * each + i, store, **options) for i in range(each)]
-        path = write_shard(folder / f"{number:05d}.tar", made)
-        data = path.read_bytes()
-        sha = hashlib.sha256(data).hexdigest()
-        rows.append((path.name, each, len(data), sha, made[0][0], made[-1][0], "f" * 16, number))
+        write_shard(folder / f"{number:05d}.tar", [sample(number * each + i, store, **options) for i in range(each)])
     if manifest:
-        table = pa.Table.from_pylist([dict(zip(MANIFEST.names, row, strict=True)) for row in rows], schema=MANIFEST)
-        pq.write_table(table, folder / MANIFEST_FILE)
+        write_manifest(folder)
     return folder
+
+
+def write_manifest(folder: Path) -> None:
+    """The manifest of the shards that are in a folder."""
+    rows = []
+    for number, path in enumerate(sorted(folder.glob("*.tar"))):
+        keys = [found.key for found in iter_shard(str(path))]
+        data = path.read_bytes()
+        rows.append((path.name, len(keys), len(data), hashlib.sha256(data).hexdigest(), keys[0], keys[-1], "f" * 16, number))
+    table = pa.Table.from_pylist([dict(zip(MANIFEST.names, row, strict=True)) for row in rows], schema=MANIFEST)
+    pq.write_table(table, folder / MANIFEST_FILE)

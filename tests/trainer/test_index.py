@@ -77,33 +77,6 @@ def test_only_what_is_new_is_embedded(model: Path, tmp_path: Path) -> None:
     assert bytes_of(whole) == after  # grown or made at once: the same bytes
 
 
-def test_a_shard_made_anew_replaces_its_former_self(model: Path, tmp_path: Path) -> None:
-    clips = shards_of.write_shards(tmp_path / "clips", 2, 4, "video")
-    target = tmp_path / "index"
-    index(model, str(clips), target, CPU)
-    shards_of.write_shards(clips, 2, 5, "video")  # keys, sizes and sums change
-    done = index(model, str(clips), target, CPU)
-    assert (done.shards, done.skipped) == (2, 0)
-    assert [part.info.clips for part in parts(target)] == [5, 5]
-
-
-def test_shards_that_moved_are_found_where_they_are_now(model: Path, tmp_path: Path) -> None:
-    clips = shards_of.write_shards(tmp_path / "clips", 1, 4, "video")
-    target = tmp_path / "index"
-    index(model, str(clips), target, CPU)
-    moved = clips.rename(tmp_path / "elsewhere")
-    assert index(model, str(moved), target, CPU).skipped == 1
-    assert [part.info.shard for part in parts(target)] == [str(moved / "00000.tar")]
-
-
-def test_without_a_manifest_place_and_size_tell_shards_apart(model: Path, tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        shards_of.write_shards(tmp_path / name, 1, 4, "video", manifest=False)
-    done = index(model, [str(tmp_path / "a"), str(tmp_path / "b")], tmp_path / "index", CPU)
-    assert (done.shards, done.clips) == (2, 8)
-    assert index(model, str(tmp_path / "a"), tmp_path / "index", CPU).skipped == 1
-
-
 def test_another_models_index_is_refused(model: Path, tmp_path: Path) -> None:
     clips = shards_of.write_shards(tmp_path / "clips", 1, 4, "video")
     index(model, str(clips), tmp_path / "index", CPU)
