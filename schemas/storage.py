@@ -108,8 +108,9 @@ def _as_os_error(uri: str) -> Iterator[None]:
     except Exception as error:
         if not is_remote(uri):
             raise
-        if isinstance(error, FileNotFoundError):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), uri) from None
+        for known, number in ((FileNotFoundError, errno.ENOENT), (FileExistsError, errno.EEXIST)):
+            if isinstance(error, known):
+                raise known(number, os.strerror(number), uri) from None
         text = " ".join(str(error).split()) or type(error).__name__
         raise OSError(text if uri in text else f"{uri}: {text}") from error
 
@@ -172,6 +173,17 @@ def write_bytes(uri: str, data: bytes) -> None:
     except OSError:
         partial.unlink(missing_ok=True)
         raise
+
+
+def create_object(uri: str, data: bytes) -> bool:
+    """Write a small object if there is none yet; whether there was none. Of several at once in gs:// or s3:// one succeeds."""
+    files, path = filesystem(uri)
+    try:
+        with _as_os_error(uri):
+            files.pipe_file(path, data, mode="create")
+    except FileExistsError:
+        return False
+    return True
 
 
 def kind(uri: str) -> Literal["file", "folder"] | None:
@@ -267,7 +279,7 @@ def written_folder(uri: str, last: str) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="zoetrope-") as temporary:
         yield Path(temporary)
-        _remove_object(join(uri, last))
+        remove_object(join(uri, last))
         names = [str(file.relative_to(temporary)) for file in sorted(Path(temporary).rglob("*")) if file.is_file()]
         for name in sorted(names, key=lambda name: name == last):
             upload(Path(temporary) / name, join(uri, name))
@@ -288,15 +300,15 @@ def remove_folder(uri: str, first: str) -> None:
         os.replace(uri, gone)
         shutil.rmtree(gone)
         return
-    _remove_object(join(uri, first))
+    remove_object(join(uri, first))
     files, path = filesystem(uri)
     with _as_os_error(uri):
         rest = files.find(path)
     for name in rest:
-        _remove_object(join(uri, name[len(path.rstrip("/")) + 1 :]))
+        remove_object(join(uri, name[len(path.rstrip("/")) + 1 :]))
 
 
-def _remove_object(uri: str) -> None:
+def remove_object(uri: str) -> None:
     """Remove it, if it is there: a request whose answer was lost has done so already."""
     files, path = filesystem(uri)
     with suppress(FileNotFoundError), _as_os_error(uri):

@@ -69,14 +69,15 @@ def index(
     """
     from trainer.data.shards import ShardSet
     from trainer.index_identity import identify
+    from trainer.index_lock import writing
     from trainer.index_shard import embed_shard
-    from trainer.index_store import PartInfo, read_parts, relocate, write_part, writing
+    from trainer.index_store import PartInfo, read_parts, relocate, write_part
     from trainer.precision import memory_advice
 
     settings = settings or IndexSettings()
     found = ShardSet.find(shards)
     folder = str(output)
-    with writing(folder):
+    with writing(folder) as lock:
         embedder, info = _open(checkpoint, folder, settings)
         known = {part.info.content: part for part in read_parts(folder, info)}
         here = identify(found.uris)
@@ -96,8 +97,10 @@ def index(
                 broken[uri] = " ".join(str(error).split())
                 continue
             made[content] = PartInfo(uri, content, len(arrays.keys), len(left_out))
+            lock.check()
             write_part(folder, made[content], arrays)
             dropped += left_out
+        lock.check()
         gone = _tidy(known, here, broken, prune)
     return Indexed(
         shards=len(made),

@@ -12,12 +12,10 @@ INDEX/
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +39,7 @@ from schemas.storage import (
 from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE
 
 FORMAT = 1
-INDEX_FILE, MODEL_FOLDER, PARTS_FOLDER, LOCK_FILE = "index.json", "model", "parts", ".lock"
+INDEX_FILE, MODEL_FOLDER, PARTS_FOLDER = "index.json", "model", "parts"
 PART_FILE, CLIPS_FILE, VECTORS_FILE, TOKENS_FILE, MASK_FILE = (
     "part.json",
     "clips.parquet",
@@ -204,28 +202,6 @@ def remove_part(path: str) -> None:
     """Delete a part, if it is there; never half of it under its name."""
     if exists(path):
         remove_folder(path, first=PART_FILE)
-
-
-@contextmanager
-def writing(index: str) -> Iterator[None]:
-    """Make the folder and hold its lock, which dies with this process. Raises ConfigError if another writes there.
-
-    Object stores have no such lock. There two processes may embed a shard twice, but neither breaks what the other wrote.
-    """
-    if is_remote(index):
-        yield
-        return
-    try:
-        Path(index).mkdir(parents=True, exist_ok=True)
-        lock = (Path(index) / LOCK_FILE).open("w")
-    except OSError as error:
-        raise ConfigError(f"output={index} cannot be written: {error}") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConfigError(f"output={index}: another `zoetrope index` is writing there; wait for it to end") from None
-        yield
 
 
 def _json(values: dict[str, object]) -> str:

@@ -10,12 +10,15 @@ import os
 import re
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 import yaml
 from gcs_server import SERVER, Fault, Gcs
+
+from schemas.storage import remove_object, write_bytes
 
 pytestmark = [
     pytest.mark.gcs,
@@ -143,6 +146,66 @@ def test_an_index_upload_that_was_cut_off_is_made_again(gcs, source, capsys):
     capsys.readouterr()
     zoetrope("index", f"{source}/model", f"{source}/shards", "-o", index)
     assert "8 clips of 1 shards indexed, 1 shards were there already" in capsys.readouterr().out
+
+
+def test_one_index_command_at_a_time_on_gs(gcs, source, capsys):
+    import threading
+
+    from schemas.config import ConfigError
+    from trainer.index_lock import writing
+
+    index = "gs://corpus/locked-index"
+    command = ["index", f"{source}/model", f"{source}/shards", "-o", index]
+    begin, end, told = threading.Barrier(4), threading.Barrier(4), []
+
+    def run() -> None:
+        begin.wait()
+        try:
+            with writing(index):
+                told.append("held")
+                end.wait(60)
+        except ConfigError:
+            told.append("refused")
+            end.wait(60)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(told) == ["held", "refused", "refused", "refused"]
+    with writing(index, beat=0.2):
+        written = content(gcs, f"{index}/.lock")
+        time.sleep(1)
+        assert content(gcs, f"{index}/.lock") != written
+        zoetrope(*command, code=2)
+        assert "another `zoetrope index` is writing there" in capsys.readouterr().err
+    assert gcs.names("locked-index/") == []
+    lost = Fault("lost", "POST", "/upload/")
+    with gcs.faults(lost):  # the lock was made, but nobody said so: it is ours all the same
+        zoetrope(*command)
+    assert lost.hits == 1
+    assert not [name for name in gcs.names("locked-index/") if name.endswith(".lock")]
+
+
+def test_an_index_on_gs_forgets_and_notices(gcs, source, tmp_path, capsys):
+    clips, index = "gs://corpus/some/clips", "gs://corpus/some/index"
+    both = [content(gcs, f"{source}/shards/0000{i}.tar").ljust(81920, b"\0") for i in (0, 1)]
+    for i in (0, 1):
+        write_bytes(f"{clips}/{i}.tar", both[i])
+    command = ["index", f"{source}/model", clips, "-o", index]
+    zoetrope(*command)
+    zoetrope(*command)
+    assert "0 shards indexed, 2 shards were there already" in capsys.readouterr().out
+    write_bytes(f"{clips}/0.tar", both[1])  # of the same size
+    remove_object(f"{clips}/1.tar")
+    zoetrope(*command)
+    out, error = capsys.readouterr()
+    assert "8 clips of 1 shards indexed, 0 shards were there already" in out
+    assert "1 indexed shards are no longer there, --prune forgets them: gs://corpus/some/clips/1.tar" in error
+    zoetrope(*command, "--prune")
+    assert "1 shards that are no longer there forgotten" in capsys.readouterr().out
+    assert len([name for name in gcs.names("some/index/parts/") if name.endswith("part.json")]) == 1
 
 
 def test_a_run_on_gs_is_the_run_on_a_disk(gcs, source, tmp_path):

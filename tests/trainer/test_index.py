@@ -173,14 +173,6 @@ def test_a_killed_run_leaves_whole_parts_and_the_next_goes_on(model: Path, tmp_p
     assert kept == bytes_of(whole)
 
 
-def test_two_writers_do_not_meet(model: Path, tmp_path: Path) -> None:
-    from trainer.index_store import writing
-
-    clips = shards_of.write_shards(tmp_path / "clips", 1, 4, "video")
-    with writing(str(tmp_path / "index")), pytest.raises(ConfigError, match="another `zoetrope index`"):
-        index(model, str(clips), tmp_path / "index", CPU)
-
-
 def test_arrays_that_need_unpickling_are_refused(model: Path, tmp_path: Path) -> None:
     clips = shards_of.write_shards(tmp_path / "clips", 1, 4, "video")
     index(model, str(clips), tmp_path / "index", CPU)
