@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -13,9 +15,11 @@ PEAK_BF16 = {
     "B200": 2250e12,
     "H200": 989e12,
     "H100 PCIe": 756e12,
+    "H100 NVL": 835e12,
     "H100": 989e12,
     "A100": 312e12,
     "L40S": 362e12,
+    "L40": 181e12,
     "L4": 121e12,
 }
 
@@ -44,9 +48,16 @@ def flops_per_sample(model: CLIP2Video) -> float:
     return float(counter.get_total_flops())
 
 
-def peak_flops(device: torch.device) -> float | None:
-    """Of this device in bfloat16, or None where it is not known."""
-    if device.type != "cuda":
+def peak_flops(device: torch.device, precision: str) -> float | None:
+    """Of this device in bfloat16, or None where it is not known, and for other precisions."""
+    if device.type != "cuda" or precision != "bf16":
         return None
-    name = torch.cuda.get_device_name(device)
-    return next((peak for known, peak in PEAK_BF16.items() if all(word in name for word in known.split())), None)
+    return peak_of(torch.cuda.get_device_name(device))
+
+
+def peak_of(name: str) -> float | None:
+    """By the driver's name of a GPU, such as "NVIDIA H100 80GB HBM3"; None for one that is not known and for a part of one."""
+    words = set(re.split(r"[\s-]+", name))
+    if "MIG" in words:
+        return None
+    return next((peak for known, peak in PEAK_BF16.items() if words.issuperset(known.split())), None)

@@ -74,7 +74,7 @@ class Loop:
         self._logs = logs
         self._forward = Step(model, config, ranks)
         self._size = (model.image_size, model.image_size)
-        self._flops, self._peak = flops_per_sample(model), peak_flops(ranks.device)
+        self._flops, self._peak = flops_per_sample(model), peak_flops(ranks.device, config.precision)
         self._dropped = 0
         self._owed = owed
         self._measured_at: int | None = None
