@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,13 +13,13 @@ from typing import Any
 from pipelines.fetch import FetchConfig, Fetcher
 from pipelines.files import read_picture
 from pipelines.filters import load_filters
+from pipelines.gpu import GPU_BATCH, GpuRenderer
 from pipelines.making import JobError, Made, StageTimes
 from pipelines.runner import available_cores
 from pipelines.sources.base import Source, read_task
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
 from transforms.clip import ClipSettings, Prepared, finish, prepare, render_clip, sample_row
 
-GPU_BATCH = 32  # clips rendered in one call
 HANDFUL = 4  # samples that a thread of the pool takes at a time
 Given = tuple[Reference, bytes | None] | Failure  # a reference and its picture (None: to be read from its path)
 
@@ -48,6 +48,7 @@ class Animator:
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="sample")
         self._filters = load_filters(self.filters)
         self._device = worker_device(self.device)
+        self._gpu = GpuRenderer(self.settings.clip.hw, self._device)
         self._fetcher: Fetcher | None = Fetcher(self.fetch) if self.source.is_remote else None
 
     def close(self) -> None:
@@ -62,7 +63,7 @@ class Animator:
         if self._device == "cpu" or self.settings.store == "still":
             yield from self._in_order(given, lambda item: self._one(item, times))
         else:
-            yield from self._on_gpu(given, times)
+            yield from self._on_gpu(given, task, times)
 
     def _filtered(self, items: Iterator[Reference | Failure]) -> Iterator[Reference | Failure]:
         for item in items:
@@ -140,42 +141,26 @@ class Animator:
         except Exception as error:
             return _failure(reference, error, Stage.ENCODE)
 
-    def _on_gpu(self, given: Iterator[Given], times: StageTimes) -> Iterator[Made | Failure]:
+    def _on_gpu(self, given: Iterator[Given], task: Task, times: StageTimes) -> Iterator[Made | Failure]:
         """Decoded in the pool, rendered in batches of GPU_BATCH here, encoded in the pool."""
         prepared = self._in_order(given, lambda item: self._prepare(item, times), ahead=2 * GPU_BATCH)
-        rendered = self._rendered(prepared, times)
+        rendered = self._rendered(prepared, task, times)
         return self._in_order(
             rendered,
             lambda item: item if isinstance(item, Failure) else self._encode(item[0], item[1], item[2], self._device, times),
         )
 
     def _rendered(
-        self, prepared: Iterator[tuple[Reference, Prepared] | Failure], times: StageTimes
+        self, prepared: Iterator[tuple[Reference, Prepared] | Failure], task: Task, times: StageTimes
     ) -> Iterator[tuple[Reference, Prepared, Any] | Failure]:
         while batch := list(islice(prepared, GPU_BATCH)):
-            frames = self._render_batch([item[1] for item in batch if not isinstance(item, Failure)], times)
+            results = iter(self._gpu.render([item[1] for item in batch if not isinstance(item, Failure)], task, times))
             for item in batch:
                 if isinstance(item, Failure):
                     yield item
                     continue
-                result = frames.popleft()
-                yield _failure(item[0], result, Stage.RENDER) if isinstance(result, Exception) else (*item, result)
-
-    def _render_batch(self, clips: Sequence[Prepared], times: StageTimes) -> deque[Any]:
-        """Frames of each clip. A batch that fails is rendered clip by clip, so that only the guilty one fails."""
-        from transforms.render import render_batch
-
-        if not clips:
-            return deque()
-        try:
-            with times.timed("render"):
-                images = [clip.image_HWC for clip in clips if clip.image_HWC is not None]
-                quads = [clip.quads_T42 for clip in clips]
-                return deque(render_batch(images, quads, size=self.settings.clip.hw, device=self._device))
-        except Exception as error:
-            if len(clips) == 1:
-                return deque([error])
-            return deque(result for clip in clips for result in self._render_batch([clip], times))
+                result = next(results)
+                yield _failure(item[0], result, Stage.RENDER) if isinstance(result, SampleError) else (*item, result)
 
     def _in_order(self, items: Iterator[Any], call: Callable[[Any], Any], ahead: int = 0) -> Iterator[Any]:
         """`call` on each item in the pool, results in the items' order, a bounded number under way.
