@@ -83,7 +83,8 @@ def make_job(config: AnimateConfig, source: Source, beam_args: Sequence[str] = (
     """The job of a config, before it runs. Raises ConfigError if a filter or the source cannot be found."""
     for path in config.filters:
         find_filter(path)
-    threads = choose_runner(beam_args, config.workers).threads
+    uses_gpus = config.device != "cpu" and config.store != "still"  # of stills nothing is rendered
+    threads = choose_runner(beam_args, config.workers, uses_gpus).threads
     maker = Animator(source, config.settings, config.fetch, config.filters, config.device, threads)
     return Job(
         KIND,
@@ -93,6 +94,7 @@ def make_job(config: AnimateConfig, source: Source, beam_args: Sequence[str] = (
         maker,
         config.shard,
         tasks_at_once=3 if source.is_remote else 2,
+        uses_gpus=uses_gpus,
     )
 
 
@@ -165,7 +167,7 @@ def plan_only(config: AnimateConfig, beam_args: Sequence[str] = ()) -> int:
         lambda task: _look_at(task, source, job),
         source=config.source.kind,
         store=f"{config.store}: {counted(config.clip.frames, 'frame')} of {width}x{height}",
-        runner=choose_runner(beam_args, config.workers).describe(),
+        runner=choose_runner(beam_args, config.workers, job.uses_gpus).describe(),
         overwrite=config.overwrite,
     )
 

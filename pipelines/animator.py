@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +12,7 @@ from typing import Any
 from pipelines.fetch import FetchConfig, Fetcher
 from pipelines.files import read_picture
 from pipelines.filters import load_filters
-from pipelines.gpu import GPU_BATCH, GpuRenderer
+from pipelines.gpu import GPU_BATCH, GpuRenderer, worker_device
 from pipelines.making import JobError, Made, StageTimes
 from pipelines.runner import available_cores
 from pipelines.sources.base import Source, read_task
@@ -183,18 +182,6 @@ class Animator:
 
 def _each(call: Callable[[Any], Any], items: list[Any]) -> list[Any]:
     return [call(item) for item in items]
-
-
-def worker_device(name: str) -> str:
-    """cpu or cuda on this machine. torch is not loaded where there is no sign of a GPU. Raises JobError."""
-    if name == "cpu" or (name == "auto" and not (os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/dxg"))):
-        return "cpu"
-    from transforms.render import choose_device
-
-    try:
-        return choose_device(name)
-    except ValueError as error:
-        raise JobError(str(error)) from error
 
 
 def read_reference(reference: Reference) -> bytes:

@@ -1,4 +1,4 @@
-"""Rendering on a GPU, many clips in a call, and what it means when a call fails.
+"""GPUs of a worker's machine; rendering on one, many clips in a call, and what it means when a call fails.
 
 Failures of pictures are data. A batch that the GPU has no room for is halved. Whatever else CUDA reports ends the job: after
 such a fault every later call of the process fails too, and good pictures would be recorded as broken ones.
@@ -6,6 +6,7 @@ such a fault every later call of the process fails too, and good pictures would 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,31 @@ from transforms.clip import Prepared
 GPU_BATCH = 32  # clips rendered in one call
 DETAIL = 300  # characters of what was said; CUDA goes on with advice for programmers
 FAULTS = ("cuda", "cudnn", "cublas")  # in the text of a RuntimeError: the device's, not the picture's
+
+
+def worker_device(name: str) -> str:
+    """cpu or cuda on this machine. torch is not loaded where there is no sign of a GPU. Raises JobError."""
+    if name == "cpu" or (name == "auto" and not _sign_of_one()):
+        return "cpu"
+    from transforms.render import choose_device
+
+    try:
+        return choose_device(name)
+    except ValueError as error:
+        raise JobError(str(error)) from error
+
+
+def count_gpus() -> int:
+    """GPUs that processes on this machine can use. torch is not loaded where there is no sign of one."""
+    if not _sign_of_one():
+        return 0
+    from transforms.render import count_devices
+
+    return count_devices()
+
+
+def _sign_of_one() -> bool:
+    return os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/dxg")
 
 
 @dataclass

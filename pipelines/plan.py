@@ -35,6 +35,7 @@ class Job:
     shard: ShardConfig
     tasks_at_once: int = 2  # per worker
     is_retry: bool = False
+    uses_gpus: bool = False  # where there are any
 
     @property
     def fingerprint(self) -> str:

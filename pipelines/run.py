@@ -80,7 +80,7 @@ def run_job(
     """
     start = time.monotonic()
     check_output(output, job, overwrite=overwrite)
-    choice = choose_runner(beam_args, workers)
+    choice = choose_runner(beam_args, workers, job.uses_gpus)
     existed = files.any_name(output.uri) is not None
     try:
         with OutputLock(output) as lock:

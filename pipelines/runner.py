@@ -2,7 +2,8 @@
 
 Without ``--runner`` it is Beam's direct runner on this machine, named explicitly as `FnApiRunner`: the name `DirectRunner`
 would first try to download Prism. Its workers are threads of one process up to `THREADS` cores (pictures are decoded,
-warped and encoded outside the GIL), and processes of a few threads each beyond.
+warped and encoded outside the GIL), and processes of a few threads each beyond. Where GPUs render it is a process a GPU:
+clips are batched per process.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from apache_beam.options.pipeline_options import DirectOptions, GoogleCloudOptio
 from apache_beam.runners.runner import PipelineRunner
 
 from pipelines import flink
+from pipelines.gpu import count_gpus
 from schemas.config import ConfigError
 from schemas.storage import open_uri
 
@@ -40,6 +42,7 @@ class RunnerChoice:
     is_local: bool
     threads: int | None  # per worker process; None: all cores of whatever machine the worker is on
     processes: int = 1
+    gpus: int = 0  # that the processes take in turn
 
     @property
     def commits_at_once(self) -> bool:
@@ -51,26 +54,30 @@ class RunnerChoice:
         if not self.is_local:
             return str(self.runner)
         each = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
-        return f"direct runner, {each}" if self.processes == 1 else f"direct runner, {self.processes} processes of {each}"
+        spread = each if self.processes == 1 else f"{self.processes} processes of {each}"
+        return f"direct runner, {spread}" + (f", {self.gpus} GPU{'s' if self.gpus != 1 else ''}" if self.gpus else "")
 
 
-def choose_runner(beam_args: Sequence[str], workers: int | None) -> RunnerChoice:
-    """`beam_args` is what stood after ``--``; it goes to Beam untouched, and is added to only where it is silent."""
+def choose_runner(beam_args: Sequence[str], workers: int | None, uses_gpus: bool = False) -> RunnerChoice:
+    """`beam_args` is what stood after ``--``; it goes to Beam untouched, and is added to only where it is silent.
+
+    `uses_gpus`: where this machine has any, each gets a process of its own.
+    """
     options = PipelineOptions(list(beam_args))
     name = options.view_as(StandardOptions).runner
     if name is not None and name.rpartition(".")[2] not in LOCAL:
         if name.endswith(flink.RUNNER) and options.view_as(GoogleCloudOptions).job_name is None:
             options.view_as(GoogleCloudOptions).job_name = f"zoetrope-{uuid.uuid4().hex[:12]}"  # to find it there again
         return RunnerChoice(options, name, is_local=False, threads=workers)
-    cores = workers or available_cores()
+    cores, gpus = workers or available_cores(), count_gpus() if uses_gpus else 0
     processes = options.view_as(DirectOptions).direct_num_workers or os.cpu_count() or 1
     if not any(arg.startswith(("--direct_running_mode", "--direct_num_workers")) for arg in beam_args):
-        processes = 1 if cores <= THREADS else math.ceil(cores / THREADS_EACH)
+        processes = min(gpus, cores) if gpus else 1 if cores <= THREADS else math.ceil(cores / THREADS_EACH)
         mode = "multi_processing" if processes > 1 else "in_memory"
         added = [f"--direct_running_mode={mode}", f"--direct_num_workers={processes}"]
         options = PipelineOptions([*beam_args, *added])
-    runner = _fn_api_runner(options) if name is None or name.endswith("FnApiRunner") else name
-    return RunnerChoice(options, runner, True, max(1, round(cores / processes)), processes)
+    runner = _fn_api_runner(options, gpus) if name is None or name.endswith("FnApiRunner") else name
+    return RunnerChoice(options, runner, True, max(1, round(cores / processes)), processes, min(gpus, processes))
 
 
 def read_runner_config(path: str) -> list[str]:
@@ -101,7 +108,7 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _fn_api_runner(options: PipelineOptions) -> PipelineRunner:
+def _fn_api_runner(options: PipelineOptions, gpus: int) -> PipelineRunner:
     """As Beam's own switching runner makes it: worker processes get the options through the provision info."""
     from apache_beam.portability.api import beam_provision_api_pb2
     from apache_beam.runners.portability.fn_api_runner import fn_runner
@@ -111,7 +118,7 @@ def _fn_api_runner(options: PipelineOptions) -> PipelineRunner:
     environment, direct = None, options.view_as(DirectOptions)
     if direct.direct_running_mode == "multi_processing":
         direct.direct_running_mode = "in_memory"  # for the mode's own name Beam would put its own command in place of ours
-        command = f"exec {shlex.quote(sys.executable)} -m pipelines.harness"
+        command = f"exec {shlex.quote(sys.executable)} -m pipelines.harness {gpus}"
         environment = SubprocessSDKEnvironment.from_command_string(command)
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
     info = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)

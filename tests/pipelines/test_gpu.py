@@ -1,4 +1,7 @@
-"""A GPU's failures. The device renderer is replaced by OpenCV with errors as torch raises them; all else is the real job."""
+"""GPUs shared out among processes, and their failures.
+
+The device renderer is replaced by OpenCV with errors as torch raises them; all else is the real job.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_job import leftovers, shards
+from test_job import leftovers, shards, workers_find_this_folder  # noqa: F401 (a fixture)
+from test_job import run as run_tiny
+from tiny_job import GpuSeen, tiny_job
 
 import transforms.render
-from pipelines import animator
-from pipelines.animate import AnimateConfig, animate
+from pipelines import animator, runner
+from pipelines.animate import AnimateConfig, animate, make_job
 from pipelines.gpu import GPU_BATCH
 from pipelines.making import JobError
+from pipelines.runner import choose_runner
 from pipelines.samples import write_coco
+from pipelines.sources.base import make_source
+from schemas.shards import iter_shard
 
 REAL = transforms.render.render_batch
 ILLEGAL = "CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be asynchronously reported"
@@ -55,6 +63,12 @@ def run(source, monkeypatch):
         return animate(AnimateConfig.make(values)), device
 
     return start
+
+
+@pytest.fixture
+def eight_gpus(monkeypatch):
+    monkeypatch.setattr(runner, "count_gpus", lambda: 8)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
 
 def no_room_above(most: int) -> Callable[[list, int], None]:
@@ -140,3 +154,36 @@ def test_a_picture_that_fails_is_a_failure_and_costs_few_calls(run, tmp_path):
     assert (result.written, result.failed, dict(result.totals.reasons)) == (79, 1, {"error": 1})
     assert len(device.calls) <= 3 + 2 * 5
     assert device.calls[-2:] == [GPU_BATCH, 80 - 2 * GPU_BATCH]  # the size is that of before
+
+
+@pytest.mark.parametrize(("visible", "seen"), [(None, {"0", "1"}), ("5, GPU-7a", {"5", "GPU-7a"}), ("3,2,-1,1", {"3", "2"})])
+def test_each_worker_process_sees_one_gpu(tmp_path, monkeypatch, workers_find_this_folder, visible, seen):  # noqa: F811
+    monkeypatch.setattr(runner, "count_gpus", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible) if visible else monkeypatch.delenv(
+        "CUDA_VISIBLE_DEVICES", raising=False
+    )
+    result = run_tiny(tmp_path, tiny_job(12, 1, maker=GpuSeen(), uses_gpus=True), workers=4)
+    assert result.runner == "direct runner, 2 processes of 2 threads, 2 GPUs"
+    samples = [sample for path in tmp_path.glob("*.tar") for sample in iter_shard(str(path))]
+    assert {sample.members["txt"].decode() for sample in samples} == seen
+
+
+def test_processes_follow_the_gpus(eight_gpus, source):
+    def spread(workers: int, *beam_args: str, **more: str) -> tuple[int, int, int]:
+        config = AnimateConfig.make({"source": source, "output": "clips", "workers": workers, **more})
+        job = make_job(config, make_source(config.source, shard_samples=40), beam_args)
+        choice = choose_runner(beam_args, workers, job.uses_gpus)
+        assert job.maker.threads == choice.threads
+        return choice.processes, choice.threads, choice.gpus
+
+    assert spread(128) == (8, 16, 8)
+    assert spread(8) == (8, 1, 8)
+    assert spread(2) == (2, 1, 2)
+    assert spread(128, "--direct_running_mode=multi_processing", "--direct_num_workers=16") == (16, 8, 8)
+    assert spread(32, device="cpu") == spread(32, store="still") == (8, 4, 0)
+    assert spread(4, device="cpu") == (1, 4, 0)
+
+
+def test_no_gpus_are_looked_for_where_another_machine_renders(monkeypatch):
+    monkeypatch.setattr(runner, "count_gpus", lambda: pytest.fail("loads torch on a submitter"))
+    assert choose_runner(["--runner=FlinkRunner", "--flink_master=host:8081"], None, uses_gpus=True).gpus == 0

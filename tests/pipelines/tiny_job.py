@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.making import Made, ShardConfig, StageTimes
@@ -43,11 +44,27 @@ class TinyMaker:
                 yield Made(key, {"jpg": key.encode() * 50, "txt": b"a dot", "json": b"{}"}, ROW)
 
 
+class GpuSeen(TinyMaker):
+    """Each sample says which GPUs its process sees."""
+
+    def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
+        for made in super().make(task, times):
+            yield replace(made, members={"txt": os.environ.get("CUDA_VISIBLE_DEVICES", "all").encode(), "json": b"{}"})
+
+
 def tiny_tasks(tasks: int, samples: int) -> list[Task]:
     return [Task(i, samples, {"start": i * samples, "count": samples}) for i in range(tasks)]
 
 
-def tiny_job(tasks: int = 4, samples: int = 5, *, maker: TinyMaker | None = None, reverse: bool = False, **identity) -> Job:
+def tiny_job(
+    tasks: int = 4,
+    samples: int = 5,
+    *,
+    maker: TinyMaker | None = None,
+    reverse: bool = False,
+    uses_gpus: bool = False,
+    **identity,
+) -> Job:
     planned = tiny_tasks(tasks, samples)
     return Job(
         kind="animate",
@@ -56,4 +73,5 @@ def tiny_job(tasks: int = 4, samples: int = 5, *, maker: TinyMaker | None = None
         tasks=lambda: iter(planned[::-1] if reverse else planned),
         maker=maker or TinyMaker(),
         shard=ShardConfig(),
+        uses_gpus=uses_gpus,
     )
