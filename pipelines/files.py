@@ -15,8 +15,8 @@ from typing import IO
 
 import braceexpand
 from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 
+from pipelines.beam_files import beam_files
 from schemas.config import ConfigError
 from schemas.records import Reason, SampleError, Stage
 from schemas.storage import check_access
@@ -47,7 +47,7 @@ def check_beam_address(uri: str) -> None:
     if not remote:
         return
     try:
-        FileSystems.get_filesystem(uri)
+        beam_files(uri).get_filesystem(uri)
     except ValueError:
         raise ConfigError(
             f"{uri}: no way to open {scheme}:// addresses; download it, or give a local path or gs://bucket/..."
@@ -67,9 +67,9 @@ def find(pattern: str) -> list[FileInfo]:
     pattern = absolute(pattern)
     check_beam_address(pattern)
     try:
-        if "[" in pattern and FileSystems.exists(pattern):  # a name that happens to hold a bracket
-            return [FileInfo(pattern, FileSystems.get_filesystem(pattern).metadata(pattern).size_in_bytes)]
-        found = FileSystems.match([pattern])[0].metadata_list
+        if "[" in pattern and beam_files(pattern).exists(pattern):  # a name that happens to hold a bracket
+            return [FileInfo(pattern, beam_files(pattern).get_filesystem(pattern).metadata(pattern).size_in_bytes)]
+        found = beam_files(pattern).match([pattern])[0].metadata_list
     except OSError as error:
         raise OSError(f"{pattern}: cannot be listed: {_one_line(error)}; check the path and your right to read it") from error
     return sorted((FileInfo(m.path, m.size_in_bytes) for m in found if not is_folder(m.path)), key=lambda f: f.path)
@@ -118,13 +118,13 @@ def folder_exists(path: str) -> bool:
     check_beam_address(path)
     if "://" not in path:
         return os.path.isdir(path)
-    return bool(FileSystems.match([path.rstrip("/") + "/**"], [1])[0].metadata_list)
+    return bool(beam_files(path).match([path.rstrip("/") + "/**"], [1])[0].metadata_list)
 
 
 def open_input(path: str) -> IO[bytes]:
     """Open one file for random-access reading, never decompressed. Raises OSError naming the path and the cause."""
     try:
-        stream: IO[bytes] = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+        stream: IO[bytes] = beam_files(path).open(path, compression_type=CompressionTypes.UNCOMPRESSED)
     except Exception as error:  # object stores raise exceptions of their own
         kind = FileNotFoundError if _is_missing(error) else OSError
         message = f"{path}: cannot be read: {_one_line(error)}"
@@ -152,7 +152,7 @@ def _open_picture(path: str) -> IO[bytes]:
     """Local files without Beam, whose open takes five times as long."""
     if "://" not in path:
         return open(path, "rb")
-    stream: IO[bytes] = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    stream: IO[bytes] = beam_files(path).open(path, compression_type=CompressionTypes.UNCOMPRESSED)
     return stream
 
 

@@ -16,7 +16,8 @@ from types import TracebackType
 from typing import IO, Any, Self, cast
 
 from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
+
+from pipelines.beam_files import beam_files
 
 
 def is_local(uri: str) -> bool:
@@ -38,7 +39,7 @@ class _Upload(io.BufferedIOBase):
     def __init__(self, path: str) -> None:
         self._path = path
         with _as_os_error(path):
-            self._stream = FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
+            self._stream = beam_files(path).create(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
     def writable(self) -> bool:
         return True
@@ -86,7 +87,7 @@ def open_file(path: str) -> IO[bytes]:
     if is_local(path):
         return open(path, "rb")
     with _as_os_error(path):
-        stream: IO[bytes] = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+        stream: IO[bytes] = beam_files(path).open(path, compression_type=CompressionTypes.UNCOMPRESSED)
     return stream
 
 
@@ -118,14 +119,14 @@ def exists(path: str) -> bool:
     if is_local(path):
         return os.path.exists(path)
     with _as_os_error(path):
-        return bool(FileSystems.exists(path))
+        return bool(beam_files(path).exists(path))
 
 
 def size(path: str) -> int | None:
     """Bytes of a file, None if it is not there."""
     if is_local(path):
         return os.path.getsize(path) if os.path.exists(path) else None
-    filesystem = FileSystems.get_filesystem(path)
+    filesystem = beam_files(path).get_filesystem(path)
     with _as_os_error(path):
         return int(filesystem.metadata(path).size_in_bytes) if filesystem.exists(path) else None
 
@@ -137,7 +138,7 @@ def move(source: str, target: str) -> None:
         os.replace(source, target)
     else:
         with _as_os_error(target):
-            FileSystems.rename([source], [target])
+            beam_files(target).rename([source], [target])
 
 
 def names(folder: str) -> Iterator[str]:
@@ -164,7 +165,7 @@ def sizes(folder: str, suffix: str) -> dict[str, int]:
         with os.scandir(folder) as entries:
             return {entry.name: entry.stat().st_size for entry in entries if entry.name.endswith(suffix)}
     with _as_os_error(folder):
-        found = FileSystems.match([f"{folder.rstrip('/')}/*{suffix}"])[0].metadata_list
+        found = beam_files(folder).match([f"{folder.rstrip('/')}/*{suffix}"])[0].metadata_list
     return {match.path.rpartition("/")[2]: int(match.size_in_bytes) for match in found}
 
 
@@ -184,7 +185,7 @@ def remove(path: str) -> None:
             os.remove(path)
     elif exists(path):
         with _as_os_error(path):
-            FileSystems.delete([path])
+            beam_files(path).delete([path])
 
 
 def remove_tree(folder: str) -> None:
@@ -196,12 +197,12 @@ def remove_tree(folder: str) -> None:
     found = _listed(folder.rstrip("/") + "/")
     if found:
         with _as_os_error(folder):
-            FileSystems.delete([match.path for match in found])
+            beam_files(folder).delete([match.path for match in found])
 
 
 def _listed(prefix: str, limit: int | None = None) -> list[Any]:
     with _as_os_error(prefix):
-        return list(FileSystems.match([prefix + "**"], [limit])[0].metadata_list)
+        return list(beam_files(prefix).match([prefix + "**"], [limit])[0].metadata_list)
 
 
 def remove_empty(folder: str) -> None:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import IO
 
 from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 
+from pipelines.beam_files import beam_files
 from pipelines.files import absolute, find, folder_exists, is_glob, join
 from schemas.config import ConfigError
 from schemas.records import Reason, SampleError, Stage
@@ -55,7 +55,7 @@ def open_video(path: str, max_bytes: int) -> Iterator[tuple[IO[bytes], str]]:
     Raises SampleError (stage read): missing_video, too_large, unreadable.
     """
     try:
-        source = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+        source = beam_files(path).open(path, compression_type=CompressionTypes.UNCOMPRESSED)
     except Exception as error:  # object stores raise exceptions of their own
         missing = isinstance(error, FileNotFoundError) or getattr(error, "code", None) == 404
         reason = Reason.MISSING_VIDEO if missing else Reason.UNREADABLE
