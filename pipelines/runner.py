@@ -15,6 +15,8 @@ import sys
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 import yaml
 from apache_beam.options.pipeline_options import DirectOptions, GoogleCloudOptions, PipelineOptions, StandardOptions
@@ -118,8 +120,25 @@ def _fn_api_runner(options: PipelineOptions, gpus: int) -> PipelineRunner:
     environment, direct = None, options.view_as(DirectOptions)
     if direct.direct_running_mode == "multi_processing":
         direct.direct_running_mode = "in_memory"  # for the mode's own name Beam would put its own command in place of ours
+        _listen_on_loopback()
         command = f"exec {shlex.quote(sys.executable)} -m pipelines.harness {gpus}"
         environment = SubprocessSDKEnvironment.from_command_string(command)
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
     info = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
     return fn_runner.FnApiRunner(environment, provision_info=fn_runner.ExtendedProvisionInfo(info))
+
+
+def _listen_on_loopback() -> None:
+    """Have Beam's servers for worker processes listen on loopback alone: it binds all addresses, and has no option for it."""
+    import grpc
+    from apache_beam.runners.portability import local_job_service
+    from apache_beam.runners.portability.fn_api_runner import worker_handlers
+
+    def server(*args: Any, **options: Any) -> grpc.Server:
+        made = grpc.server(*args, **options)
+        bind = made.add_insecure_port
+        made.add_insecure_port = lambda address: bind(address.replace("[::]", "127.0.0.1"))
+        return made
+
+    ours = SimpleNamespace(**{**vars(grpc), "server": server})
+    worker_handlers.grpc = local_job_service.grpc = ours  # the name in these two modules, and nobody else's

@@ -8,7 +8,7 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
-from tiny_job import TinyMaker, tiny_job, tiny_tasks
+from tiny_job import ListenersSeen, TinyMaker, tiny_job, tiny_tasks
 
 from pipelines.job import JobSpec, WriteShards
 from pipelines.making import JobError, ShardConfig
@@ -17,6 +17,7 @@ from pipelines.pipeline_run import job_error
 from pipelines.run import run_job
 from pipelines.runner import choose_runner
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, iter_rows, read_manifest
+from schemas.shards import iter_shard
 
 
 def run(output: Path, job=None, *, workers=1, beam_args=(), **settings):
@@ -107,6 +108,16 @@ def test_an_error_of_a_worker_process_is_the_same_line(tmp_path, workers_find_th
     processes = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
     with pytest.raises(JobError, match=r"^the source cannot be read on: .*source: no such file; put it back.*again$"):
         run(tmp_path / "out", job, workers=2, beam_args=processes)
+
+
+def test_ports_for_worker_processes_are_on_loopback_alone(tmp_path, workers_find_this_folder):
+    processes = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    run(tmp_path, tiny_job(4, 1, maker=ListenersSeen()), workers=2, beam_args=processes)
+    samples = [sample for path in tmp_path.glob("*.tar") for sample in iter_shard(str(path))]
+    found = {address for sample in samples for address in sample.members["txt"].decode().split()}
+    assert len(samples) == 4
+    assert found
+    assert found <= {"0100007F", "0000000000000000FFFF00000100007F"}  # 127.0.0.1, and the same in IPv6
 
 
 def test_it_stands_in_a_larger_pipeline(tmp_path):
