@@ -80,7 +80,8 @@ class TrainConfig(Config):
     )
     compile: bool = Field(False, description="torch.compile the encoders: slower to start, faster to run")
     deterministic: bool = Field(
-        True, description="the same bits again on the same hardware; a few GPU kernels are slower for it"
+        True,
+        description="the same bits again on the same hardware; attention and a few more GPU kernels are slower for it",
     )
     seed: int = Field(0, ge=0, lt=2**63, description="of the order, the captions, the camera paths and the new weights")
 

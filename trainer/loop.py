@@ -18,6 +18,7 @@ from trainer.data.batch import Batch
 from trainer.data.loader import TrainingLoader
 from trainer.data.shards import Dropped
 from trainer.distributed import Ranks, any_rank, barrier, gather_objects, mean
+from trainer.errors import RunError, first_line, no_memory
 from trainer.evaluation import evaluate_model
 from trainer.flops import flops_per_sample, peak_flops
 from trainer.logs import Console, LogFolder, Sink
@@ -29,10 +30,6 @@ from trainer.step import Step, StepLoss
 DEAD_WORKER = "DataLoader worker (pid"  # how torch begins when one was killed; errors inside one come as themselves
 NAMED = 20  # samples or drops that one message names
 Values = dict[str, float | None]
-
-
-class RunError(RuntimeError):
-    """A run that cannot go on. The message is one line that says what to do."""
 
 
 @dataclass
@@ -119,7 +116,9 @@ class Loop:
     def _train_step(self, batches: Sequence[Batch]) -> None:
         try:
             self.update(batches)
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not no_memory(error):
+                raise
             raise RunError(self._out_of_memory(error)) from None
         self.step += 1
         self._meters.steps += 1
@@ -127,7 +126,7 @@ class Loop:
             self._console.advance(self.values["loss"] or 0.0)
 
     def update(self, batches: Sequence[Batch]) -> None:
-        """One optimisation step on this rank's `accumulate` batches. Raises RunError, and torch.OutOfMemoryError."""
+        """One optimisation step on this rank's `accumulate` batches. Raises RunError, and what torch raises."""
         config = self._config
         rates = set_lr(self._optimizer, lr_share(self.step, config.total_steps, config.optim))
         self._model.train()
@@ -180,9 +179,11 @@ class Loop:
                 self._tell(found.dropped, "evaluation left out", "so its numbers are not of the whole set")
             except ValueError as error:
                 failed = str(error)
-            except torch.OutOfMemoryError as error:
+            except RuntimeError as error:
+                if not no_memory(error):
+                    raise
                 batch = self._config.data.eval_batch_size
-                failed = f"out of memory; lower data.eval_batch_size (now {batch}). torch says: {_first_line(error)}"
+                failed = f"out of memory; lower data.eval_batch_size (now {batch}). torch says: {first_line(error)}"
         failed, self.metrics = gather_objects((failed, self.metrics), self._ranks)[0]
         if failed:
             raise RunError(f"evaluation at step {self.step}: {failed}")
@@ -238,19 +239,15 @@ class Loop:
             f"{', '.join(named[:NAMED])}{more}; look at them, lower optim.lr_clip and optim.lr_new, or set precision=fp32"
         )
 
-    def _out_of_memory(self, error: torch.OutOfMemoryError) -> str:
+    def _out_of_memory(self, error: RuntimeError) -> str:
         config = self._config
         part = config.global_batch_size // self._ranks.world // config.accumulate
         checkpointing = "" if config.model.grad_checkpointing else "set model.grad_checkpointing=true, "
         return (
             f"out of memory at step {self.step + 1} with {part} clips of {config.model.max_frames} frames at a time on each "
             f"GPU: {checkpointing}raise accumulate (now {config.accumulate}; negatives stay), or lower global_batch_size "
-            f"(now {config.global_batch_size}). torch says: {_first_line(error)}"
+            f"(now {config.global_batch_size}). torch says: {first_line(error)}"
         )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200]
 
 
 def _memory_gb(device: torch.device) -> float:

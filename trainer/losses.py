@@ -15,6 +15,8 @@ from torch import Tensor
 if TYPE_CHECKING:
     from trainer.model.clip2video import CLIP2Video, TextFeatures, VideoFeatures
 
+SHARES = 2**40  # that a row's probability is dealt out in: far below float64's 2^53, so no draw falls behind the last
+
 
 class DualLoss(NamedTuple):
     """Contrastive losses, 0-d float32."""
@@ -94,8 +96,9 @@ def hard_negatives(
         return scores.argmax(-1), found
     generator = torch.Generator().manual_seed(seed)  # on the CPU: the same on every device
     draw_n = torch.rand(len(all_ids_N), generator=generator, dtype=torch.float64)[offset : offset + len(ids_n)]
-    below_nN = scores.masked_fill(~found[:, None], 0).double().softmax(-1).cumsum(-1)
-    point_n1 = draw_n.to(scores.device)[:, None] * below_nN[:, -1:]
+    share_nN = scores.masked_fill(~found[:, None], 0).double().softmax(-1)
+    below_nN = (share_nN * SHARES).long().cumsum(-1)  # whole numbers: any order of summing gives the same
+    point_n1 = (draw_n.to(scores.device)[:, None] * below_nN[:, -1:]).long()
     return (below_nN <= point_n1).sum(-1).clamp(max=len(all_ids_N) - 1), found
 
 

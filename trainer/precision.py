@@ -10,12 +10,7 @@ from typing import Any
 import torch
 
 from schemas.config import ConfigError
-
-NO_MEMORY = (
-    "out of memory",
-    "can't allocate memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-)  # of a full GPU's driver, of a CPU, of cuBLAS
+from trainer.errors import RunError, first_line, no_memory, not_repeatable
 
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:
@@ -44,15 +39,17 @@ def memory_advice(advice: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not isinstance(error, torch.OutOfMemoryError) and not any(words in str(error) for words in NO_MEMORY):
+        if not no_memory(error):
             raise
-        first = str(error).partition("\n")[0][:200]
-        raise MemoryError(f"out of memory: {advice}. torch says: {first}") from None
+        raise MemoryError(f"out of memory: {advice}. torch says: {first_line(error)}") from None
 
 
 @contextmanager
 def repeatable(enabled: bool) -> Iterator[None]:
-    """Ask torch for kernels that give the same bits every time; where it has none for an operation, it warns and goes on."""
+    """Have torch take kernels that give the same bits every time. Raises RunError naming an operation that has none.
+
+    Not with warn_only: attention's backward then takes the other kernel, and cuDNN's without a warning.
+    """
     if not enabled:
         yield
         return
@@ -60,10 +57,14 @@ def repeatable(enabled: bool) -> Iterator[None]:
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     memory: Any = torch.utils.deterministic
     fill = memory.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.use_deterministic_algorithms(True)
     memory.fill_uninitialized_memory = False  # costs time, and nothing here reads such memory
     try:
         yield
+    except RuntimeError as error:
+        if (advice := not_repeatable(error)) is None:
+            raise
+        raise RunError(advice) from None
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
         memory.fill_uninitialized_memory = fill

@@ -156,15 +156,22 @@ class _Groups:
 
     def __init__(self, owners: np.ndarray, device: torch.device) -> None:
         order = np.argsort(owners, kind="stable")
-        _, group_of, counts = np.unique(owners, return_inverse=True, return_counts=True)
-        self._group_of = torch.from_numpy(group_of).to(device)
+        counts = np.unique(owners, return_counts=True)[1]
+        starts = np.cumsum(counts) - counts
         self._order = torch.from_numpy(order)
-        self._starts, self._counts = torch.from_numpy(np.cumsum(counts) - counts), torch.from_numpy(counts)
+        self._starts, self._counts = torch.from_numpy(starts), torch.from_numpy(counts)
+        largest_first = np.argsort(-counts, kind="stable")
+        turns = [largest_first[counts[largest_first] > turn] for turn in range(counts.max())]
+        self._turns = [torch.from_numpy(order[starts[groups] + turn]).to(device) for turn, groups in enumerate(turns)]
+        self._places = torch.from_numpy(np.argsort(largest_first)).to(device)
 
     def best(self, scores_mN: Tensor) -> Tensor:
-        """Each group's best score [m,G]."""
-        start = scores_mN.new_full((len(scores_mN), len(self._counts)), -torch.inf)
-        return start.scatter_reduce_(1, self._group_of.expand(len(scores_mN), -1), scores_mN, "amax")
+        """Each group's best score [m,G]: in turns, as scatter_reduce has no deterministic form on CUDA."""
+        best_mG = scores_mN[:, self._turns[0]]
+        for captions in self._turns[1:]:  # of the groups that have so many, which come first
+            left_mg = best_mG[:, : len(captions)]
+            torch.maximum(left_mg, scores_mN[:, captions], out=left_mg)
+        return best_mG[:, self._places]
 
     def best_caption(self, scores_mN: Tensor, groups_mK: Tensor) -> Tensor:
         """The caption (row of N, the first if tied) that gave the best score of those groups, int64 [m,K] on the CPU."""

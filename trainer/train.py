@@ -20,18 +20,19 @@ from trainer.data.batch import Batch
 from trainer.data.loader import LoaderState, TrainingLoader, evaluation_loader
 from trainer.data.shards import ShardSet
 from trainer.distributed import Ranks, barrier, gather_objects, start_ranks
+from trainer.errors import RunError, first_line, no_memory
 from trainer.initialise import make_model
 from trainer.logs import METRICS_FILE, Console, JsonLines, LogFolder, Sink, TensorBoard, WandB
-from trainer.loop import Loop, RunError
+from trainer.loop import Loop
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.towers import tokenize
 from trainer.optim import freeze, make_optimizer
 from trainer.precision import repeatable
 from trainer.signals import stop_signals
 
-# A resumed run may differ in these: they move no weight.
+# A resumed run may differ in these: they move no weight (deterministic: none by more than rounding).
 FREE = (
-    *("resume", "init", "output", "log", "eval_every", "save_every", "keep", "device"),
+    *("resume", "init", "output", "log", "eval_every", "save_every", "keep", "device", "deterministic"),
     *(f"data.{name}" for name in ("shards", "eval_shards", "eval_batch_size", "batches_ahead", "read_ahead", "broken_shards")),
 )
 
@@ -229,9 +230,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(error, 2)
     except (RunError, ShardError, OSError) as error:
         return _fail(error, 1)
-    except torch.OutOfMemoryError as error:  # before the first step: the model itself
-        first = str(error).partition("\n")[0][:200]
-        return _fail(RunError(f"out of memory: the GPU has no room for the model; is it in use? torch says: {first}"), 1)
+    except RuntimeError as error:  # before the first step: the model itself
+        if not no_memory(error):
+            raise
+        says = f"torch says: {first_line(error)}"
+        return _fail(RunError(f"out of memory: the GPU has no room for the model; is it in use? {says}"), 1)
     if result.stopped_by is not None:
         name = signal.Signals(result.stopped_by).name
         print(f"zoetrope train: stopped by {name} after step {result.step}; resume=true goes on from there", file=sys.stderr)

@@ -126,3 +126,10 @@ def test_a_batch_of_one_picture_has_positives_only():
     given = batch(model)._replace(ids=torch.zeros(6, dtype=torch.long))
     logits = model.match(given.text.tokens, given.text.mask, given.video.tokens, given.video.mask)
     torch.testing.assert_close(match_loss(model, given), F.softplus(-logits).mean() / 2)
+
+
+def test_draws_never_fall_on_an_equal_id_however_unlikely_the_others_are():
+    logits = torch.tensor([[0.0, 90.0, 90.0, -60.0, 90.0]])
+    ids, mine = torch.tensor([0, 1, 1, 2, 1]), torch.tensor([1])
+    picks = {hard_negatives(logits, mine, ids, offset=4, seed=seed)[0].item() for seed in range(300)}
+    assert picks == {0}

@@ -1,0 +1,37 @@
+"""A run that cannot go on, and what torch's errors mean for it: one line that says what to do."""
+
+from __future__ import annotations
+
+import torch
+
+NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "STATUS_ALLOC_FAILED",
+)  # of a full GPU's driver, of a CPU, of cuBLAS and cuDNN
+NO_KERNEL = " does not have a deterministic implementation"
+CUBLAS_UNTOLD = "because it uses CuBLAS"  # CUBLAS_WORKSPACE_CONFIG was another, or set after cuBLAS had started
+
+
+class RunError(RuntimeError):
+    """A run that cannot go on. The message is one line that says what to do."""
+
+
+def first_line(error: BaseException) -> str:
+    """The line of torch's that is worth repeating."""
+    return str(error).partition("\n")[0][:200]
+
+
+def no_memory(error: BaseException) -> bool:
+    """Whether memory is what lacks: torch says so in more than one way."""
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in NO_MEMORY)
+
+
+def not_repeatable(error: BaseException) -> str | None:
+    """What to do about an operation that cannot give the same bits twice, or None if the error is another."""
+    kernel, found, _ = str(error).partition(NO_KERNEL)
+    if found:
+        return f"torch has no deterministic kernel here for {kernel.rpartition(' ')[2]}; set deterministic=false"
+    if CUBLAS_UNTOLD in str(error):
+        return "cuBLAS repeats itself only with CUBLAS_WORKSPACE_CONFIG=:4096:8; set that outside, or deterministic=false"
+    return None
