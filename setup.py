@@ -1,5 +1,6 @@
 """Packaging. Import name = folder name, so that Beam's ``--setup_file ./setup.py`` ships exactly what runs here."""
 
+import runpy
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -8,7 +9,7 @@ PACKAGES = ["zoetrope", "schemas", "transforms", "pipelines", "trainer", "previe
 
 setup(
     name="zoetrope",
-    version="0.1.0",
+    version=runpy.run_path(str(Path(__file__).parent / "schemas" / "version.py"))["VERSION"],
     description="Image-caption corpora in, video-text training data and a trained CLIP2Video out",
     long_description=(Path(__file__).parent / "README.md").read_text()
     if (Path(__file__).parent / "README.md").exists()

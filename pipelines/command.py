@@ -23,9 +23,10 @@ from pipelines.progress import counted, duration, human_bytes
 from pipelines.run import RunResult
 from pipelines.runner import read_runner_config
 from schemas.config import ConfigError
+from schemas.version import VERSION
 
 STOPPED = 130
-VERSIONS = ("zoetrope", "apache-beam", "numpy", "opencv-python-headless", "simplejpeg", "av", "kornia", "torch")
+VERSIONS = ("apache-beam", "numpy", "opencv-python-headless", "simplejpeg", "av", "kornia", "torch")
 
 
 class Parser(argparse.ArgumentParser):
@@ -146,7 +147,7 @@ def _report(result: RunResult, config: Mapping[str, Any], command: str, started:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    found = {"python": ".".join(map(str, sys.version_info[:3])), "zoetrope": VERSION}
     for name in VERSIONS:
         try:
             found[name] = metadata.version(name)

@@ -36,6 +36,7 @@ from schemas.storage import (
     write_bytes,
     written_folder,
 )
+from schemas.version import VERSION
 from trainer.config import TrainConfig
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE, follow, save_model
@@ -157,12 +158,15 @@ def set_random_state(state: Mapping[str, Tensor], device: torch.device) -> None:
 
 def versions() -> dict[str, str]:
     """Of everything that numbers could depend on."""
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    names = ("zoetrope", "torch", "open_clip_torch", "kornia", "numpy", "opencv-python-headless", "simplejpeg", "av")
-    found = {"python": platform.python_version(), "machine": platform.machine()}
+    names = ("torch", "open_clip_torch", "kornia", "numpy", "opencv-python-headless", "simplejpeg", "av")
+    found = {"python": platform.python_version(), "machine": platform.machine(), "zoetrope": VERSION}
     for name in names:
-        found[name] = version(name)
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # under another name, such as opencv-python
+            found[name] = "unknown"
     if torch.cuda.is_available():
         found["gpu"], found["cuda"] = torch.cuda.get_device_name(), str(torch.version.cuda)
     return found

@@ -7,10 +7,8 @@ batch of many samples on a GPU between the first and the last. What changes a by
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from math import ceil
 from typing import Any, Literal, Self
 
@@ -21,6 +19,7 @@ from schemas.clip import ClipMeta, quads_to_json
 from schemas.config import Config
 from schemas.keys import derive_seed
 from schemas.records import Reference
+from schemas.version import VERSION
 from transforms import jpeg
 from transforms.captions import CaptionConfig, append, choose, normalise_all
 from transforms.encode import EncodeConfig, encode_frames, encode_picture
@@ -129,7 +128,7 @@ def prepare(data: bytes, reference: Reference, settings: ClipSettings) -> Prepar
         motion_phrase=phrase,
         seed=settings.seed,
         quads=quads_to_json(trajectory.quads_T42),
-        version=_version(),
+        version=VERSION,
         meta=reference.meta,
     )
     return _pixels(data, header, meta, settings)
@@ -240,8 +239,3 @@ def _members(prepared: Prepared, frames_THWC: np.ndarray | None, settings: ClipS
         return {"mp4": encode_mp4(frames_THWC, prepared.meta.fps, crf=settings.video.crf, preset=settings.video.preset)}
     encoded = encode_frames(frames_THWC, settings.encode)
     return {f"{index:03d}.{settings.encode.format}": data for index, data in enumerate(encoded)}
-
-
-@cache
-def _version() -> str:
-    return importlib.metadata.version("zoetrope")

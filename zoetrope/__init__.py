@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__version__ = "0.1.0"
+from schemas.version import VERSION
+
+__version__ = VERSION
 
 _EXPORTS = {
     "sample_motion": "transforms.motions",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -10,7 +11,18 @@ import torch
 from tiny_run import tiny_config
 
 from schemas.config import ConfigError
-from trainer.checkpoint import Best, RankState, RunState, find_last, load_state, random_state, save_checkpoint, saved_config
+from schemas.version import VERSION
+from trainer.checkpoint import (
+    Best,
+    RankState,
+    RunState,
+    find_last,
+    load_state,
+    random_state,
+    save_checkpoint,
+    saved_config,
+    versions,
+)
 from trainer.config import TrainConfig
 from trainer.initialise import make_model
 from trainer.model.clip2video import CLIP2Video
@@ -184,3 +196,12 @@ def test_a_pickle_is_not_run(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         make_model(config.model, str(path))
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_bare_checkout_has_versions(monkeypatch) -> None:
+    def absent(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", absent)
+    found = versions()
+    assert (found["zoetrope"], found["torch"]) == (VERSION, "unknown")

@@ -15,6 +15,7 @@ from schemas.clip import ClipMeta
 from schemas.config import ConfigError
 from schemas.manifest import SAMPLES
 from schemas.records import Reason, Reference, SampleError
+from schemas.version import VERSION
 from transforms.clip import Clip, ClipSettings, draw_motion, finish, make_clip, prepare, render_clip, rerender, sample_row
 from transforms.encode import encode_picture
 from transforms.pictures import PictureLimits, decode
@@ -109,7 +110,7 @@ def test_text_and_json_say_what_the_sample_is(source: bytes) -> None:
     assert meta.sha256 == hashlib.sha256(source).hexdigest()
     assert (meta.motion, meta.motion_parameters["zoom"], meta.motion_phrase) == ("zoom_in", 1.5, None)
     assert meta.meta == {"split": "train"}
-    assert meta.version
+    assert meta.version == VERSION
     drawn = draw_motion(settings(seed=3), "k-0001", (300, 400))
     np.testing.assert_array_equal(meta.quads_T42(), drawn.quads_T42)
 
