@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -34,7 +35,10 @@ class Ranks:
 
 @contextmanager
 def start_ranks(device: str) -> Iterator[Ranks]:
-    """Join the group that torchrun describes in the environment (its contract), or be alone; leave it at the end."""
+    """Join the group that torchrun describes in the environment (its contract), or be alone; leave it at the end.
+
+    Not after an error: its orderly end waits for peers that wait for this rank in a collective. See `leave`.
+    """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1 or dist.is_initialized():
         mine = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
@@ -43,10 +47,19 @@ def start_ranks(device: str) -> Iterator[Ranks]:
     chosen = choose_device(device, int(os.environ["LOCAL_RANK"]))
     on_gpu = chosen.type == "cuda"
     dist.init_process_group("nccl" if on_gpu else "gloo", timeout=timedelta(hours=1), device_id=chosen if on_gpu else None)
-    try:
-        yield Ranks(dist.get_rank(), world, chosen)
-    finally:
-        dist.destroy_process_group()
+    yield Ranks(dist.get_rank(), world, chosen)
+    dist.destroy_process_group()
+
+
+def leave(code: int) -> NoReturn:
+    """End this process. After an error among ranks at once, without what an interpreter does at its end, where NCCL would
+    wait; torchrun sees the code and ends the peers.
+    """
+    if code and dist.is_initialized():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 class _Gather(torch.autograd.Function):

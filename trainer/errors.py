@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.distributed as dist
 
 NO_MEMORY = (
     "out of memory",
@@ -11,6 +12,7 @@ NO_MEMORY = (
 )  # of a full GPU's driver, of a CPU, of cuBLAS and cuDNN
 NO_KERNEL = " does not have a deterministic implementation"
 CUBLAS_UNTOLD = "because it uses CuBLAS"  # CUBLAS_WORKSPACE_CONFIG was another, or set after cuBLAS had started
+LOST_PEER = ("Connection closed by peer", "Connection reset by peer")  # gloo's RuntimeErrors have no class of their own
 
 
 class RunError(RuntimeError):
@@ -25,6 +27,11 @@ def first_line(error: BaseException) -> str:
 def no_memory(error: BaseException) -> bool:
     """Whether memory is what lacks: torch says so in more than one way."""
     return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in NO_MEMORY)
+
+
+def lost_peer(error: BaseException) -> bool:
+    """Whether a collective failed, as it does when another rank has ended."""
+    return isinstance(error, dist.DistError) or any(words in str(error) for words in LOST_PEER)
 
 
 def not_repeatable(error: BaseException) -> str | None:

@@ -19,8 +19,8 @@ from trainer.config import TrainConfig
 from trainer.data.batch import Batch
 from trainer.data.loader import LoaderState, TrainingLoader, evaluation_loader
 from trainer.data.shards import ShardSet
-from trainer.distributed import Ranks, barrier, gather_objects, start_ranks
-from trainer.errors import RunError, first_line, no_memory
+from trainer.distributed import Ranks, barrier, gather_objects, leave, start_ranks
+from trainer.errors import RunError, first_line, lost_peer, no_memory
 from trainer.initialise import make_model
 from trainer.logs import METRICS_FILE, Console, JsonLines, LogFolder, Sink, TensorBoard, WandB
 from trainer.loop import Loop
@@ -230,8 +230,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(error, 2)
     except (RunError, ShardError, OSError) as error:
         return _fail(error, 1)
-    except RuntimeError as error:  # before the first step: the model itself
-        if not no_memory(error):
+    except RuntimeError as error:
+        if lost_peer(error):
+            return _fail(RunError(f"another rank has ended, and its line says why; torch says: {first_line(error)}"), 1)
+        if not no_memory(error):  # before the first step: the model itself
             raise
         says = f"torch says: {first_line(error)}"
         return _fail(RunError(f"out of memory: the GPU has no room for the model; is it in use? {says}"), 1)
@@ -261,4 +263,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
