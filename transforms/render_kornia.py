@@ -112,11 +112,9 @@ def _render(clips: Sequence[_Clip], size: tuple[int, int]) -> list[Tensor]:
     for atlas_3HW, clip in zip(atlas_N3HW, clips, strict=True):
         _fill(atlas_3HW, clip)
     frames = max(len(clip.matrices_T33) for clip in clips)
-    maps = [_maps(clip, frames, size, device) for clip in clips]
     sampled_N3HW = remap(
         atlas_N3HW,
-        torch.stack([x for x, _ in maps]),
-        torch.stack([y for _, y in maps]),
+        *_maps(clips, frames, size, device),
         mode="bilinear",
         padding_mode="border",
         align_corners=True,
@@ -127,20 +125,24 @@ def _render(clips: Sequence[_Clip], size: tuple[int, int]) -> list[Tensor]:
     return [frames_THWC[: len(clip.matrices_T33)] for frames_THWC, clip in zip(clips_NTHWC, clips, strict=True)]
 
 
-def _maps(clip: _Clip, frames: int, size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
-    """x and y in the atlas for every output pixel of `frames` frames, the last repeated: [frames*h, w] float32 each."""
-    t = np.minimum(np.arange(frames), len(clip.matrices_T33) - 1)
-    matrices_T33 = torch.from_numpy(clip.matrices_T33[t]).to(device)[:, :, :, None, None]
-    bounds_T3 = torch.from_numpy(clip.bounds_T3[t]).to(device)[:, :, None, None]
+def _maps(clips: Sequence[_Clip], frames: int, size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
+    """x and y in the atlas for every output pixel of `frames` frames, a clip's last repeated: [N, frames*h, w] float32 each.
+
+    What the host has to tell is one small array for all the clips, copied without waiting.
+    """
+    told_NT43 = np.empty((len(clips), frames, 4, 3))
+    for told_T43, clip in zip(told_NT43, clips, strict=True):
+        t = np.minimum(np.arange(frames), len(clip.matrices_T33) - 1)
+        told_T43[:, :3], told_T43[:, 3] = clip.matrices_T33[t], clip.bounds_T3[t]
+    host = torch.from_numpy(told_NT43)
+    told = (host.pin_memory() if device.type == "cuda" else host).to(device, non_blocking=True)[..., None, None]
     y_H1 = torch.arange(size[0], dtype=torch.float64, device=device)[:, None]
     x_W = torch.arange(size[1], dtype=torch.float64, device=device)
-    across, down, depth = (
-        matrices_T33[:, row, 0] * x_W + matrices_T33[:, row, 1] * y_H1 + matrices_T33[:, row, 2] for row in range(3)
-    )
+    across, down, depth = (told[:, :, row, 0] * x_W + told[:, :, row, 1] * y_H1 + told[:, :, row, 2] for row in range(3))
     x, y = (((part / depth) * COORDINATE_STEPS).round_() / COORDINATE_STEPS for part in (across, down))
-    x = torch.minimum(x.clamp_(min=0), bounds_T3[:, 0])
-    y = torch.minimum(y.clamp_(min=0), bounds_T3[:, 1]) + bounds_T3[:, 2]
-    return x.float().flatten(0, 1), y.float().flatten(0, 1)
+    x = torch.minimum(x.clamp_(min=0), told[:, :, 3, 0])
+    y = torch.minimum(y.clamp_(min=0), told[:, :, 3, 1]) + told[:, :, 3, 2]
+    return x.float().flatten(1, 2), y.float().flatten(1, 2)
 
 
 def _fill(atlas_3HW: Tensor, clip: _Clip) -> None:

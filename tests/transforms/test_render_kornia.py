@@ -70,6 +70,21 @@ def test_one_call_of_kornia_for_a_batch(batch, monkeypatch):
     assert calls == [{"mode": "bilinear", "padding_mode": "border", "align_corners": True, "normalized_coordinates": False}]
 
 
+def test_the_host_tells_of_all_clips_at_once(batch, monkeypatch):
+    told = []
+
+    def counted(array, from_numpy=torch.from_numpy):
+        told.append(array.shape)
+        return from_numpy(array)
+
+    images, quads = batch
+    tensors = [torch.from_numpy(image) for image in images[:4]]
+    monkeypatch.setattr(torch, "from_numpy", counted)
+    render_tensor(tensors, quads[:4], (32, 32))
+    assert told.count((4, 6, 4, 3)) == 1  # 4 clips of up to 6 frames: a matrix and its bounds
+    assert [shape for shape in told if shape[-1] == 3] == [(4, 6, 4, 3)]
+
+
 def test_tensors_in_tensors_out(batch):
     images, _ = batch
     quads_NT42 = torch.from_numpy(np.stack([trajectory("zoom", 4)] * len(images)))
