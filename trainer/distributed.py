@@ -101,15 +101,6 @@ def gather_objects(value: T, ranks: Ranks) -> list[T]:
     return values
 
 
-def any_rank(flag: bool, ranks: Ranks) -> bool:
-    """Whether the flag is set on some rank: all ranks then act alike."""
-    if ranks.world == 1:
-        return flag
-    total = torch.tensor(int(flag), device=ranks.device)
-    dist.all_reduce(total)
-    return bool(total.item())
-
-
 def barrier(ranks: Ranks) -> None:
     """Wait for all ranks."""
     if ranks.world > 1:

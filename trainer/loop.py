@@ -17,7 +17,7 @@ from trainer.data.animate import Inputs, to_device
 from trainer.data.batch import Batch
 from trainer.data.loader import TrainingLoader
 from trainer.data.shards import Dropped
-from trainer.distributed import Ranks, any_rank, barrier, gather_objects, mean
+from trainer.distributed import Ranks, barrier, gather_objects, mean
 from trainer.errors import RunError, first_line, no_memory
 from trainer.evaluation import evaluate_model
 from trainer.flops import flops_per_sample, peak_flops
@@ -37,7 +37,8 @@ class Meters:
     """What was spent since the last record."""
 
     began: float = field(default_factory=time.perf_counter)
-    waited: float = 0.0
+    waited: float = 0.0  # seconds for batches
+    prepared: float = 0.0  # seconds of copying them to the device and planning their rendering there
     steps: int = 0
 
 
@@ -85,8 +86,7 @@ class Loop:
         if self._owed and self._evaluation is not None and self._evaluate():
             self._save()
         while self.step < total:
-            self._next_step(batches)
-            stopping = any_rank(stop.asked, self._ranks)
+            stopping = self._next_step(batches, stop)
             at_end = stopping or self.step == total
             if self.step % self._config.log.every == 0 or at_end:
                 self._record()
@@ -98,12 +98,12 @@ class Loop:
             if stopping:
                 return
 
-    def _next_step(self, batches: Iterator[Batch]) -> None:
+    def _next_step(self, batches: Iterator[Batch], stop: StopRequest) -> bool:
         try:
             began = time.perf_counter()
             taken = [next(batches) for _ in range(self._config.accumulate)]
             self._meters.waited += time.perf_counter() - began
-            self._train_step(taken)
+            return self._train_step(taken, stop)
         except RuntimeError as error:  # torch raises it wherever this process happens to be when a loader process dies
             if DEAD_WORKER not in str(error):
                 raise
@@ -113,9 +113,9 @@ class Loop:
                 f"torch says: {' '.join(str(error).split())[:200]}"
             ) from None
 
-    def _train_step(self, batches: Sequence[Batch]) -> None:
+    def _train_step(self, batches: Sequence[Batch], stop: StopRequest) -> bool:
         try:
-            self.update(batches)
+            stopping = self.update(batches, stop)
         except RuntimeError as error:
             if not no_memory(error):
                 raise
@@ -124,34 +124,43 @@ class Loop:
         self._meters.steps += 1
         if self._console is not None:
             self._console.advance(self.values["loss"] or 0.0)
+        return stopping
 
-    def update(self, batches: Sequence[Batch]) -> None:
-        """One optimisation step on this rank's `accumulate` batches. Raises RunError, and what torch raises."""
+    def update(self, batches: Sequence[Batch], stop: StopRequest | None = None) -> bool:
+        """One optimisation step on this rank's `accumulate` batches; whether `stop` asks on some rank (to all the same, and
+        reduced with the losses: no second wait for the GPU). Raises RunError, and what torch raises.
+        """
         config = self._config
         rates = set_lr(self._optimizer, lr_share(self.step, config.total_steps, config.optim))
         self._model.train()
         self._optimizer.zero_grad(set_to_none=True)
+        began = time.perf_counter()
         parts = [to_device(batch, self._ranks.device, self._size) for batch in batches]
+        self._meters.prepared += time.perf_counter() - began
         loss = self._forward.backward(parts, seed=derive_seed(config.seed, "negatives", self.step) >> 1)
         trained = [parameter for _, parameter in named_parameters(self._optimizer)]
         norm = torch.nn.utils.clip_grad_norm_(trained, config.optim.clip_norm)
-        names = ["loss", *loss.parts, "negatives"]
-        numbers = mean(torch.stack([loss.total.detach(), *loss.parts.values(), loss.negatives, norm]), self._ranks).tolist()
+        names = ["loss", *loss.parts, "negatives", "grad_norm"]
+        asked = torch.full_like(norm, stop is not None and stop.asked)
+        measured = [loss.total.detach(), *loss.parts.values(), loss.negatives, norm, asked]
+        *numbers, asking = mean(torch.stack(measured), self._ranks).tolist()
         if not all(map(math.isfinite, numbers)):
             raise RunError(self._not_finite(loss, parts, numbers))
         self._optimizer.step()
         clamp_logit_scale(self._model, config.optim.max_logit_scale)
-        self.values = dict(zip([*names, "grad_norm"], numbers, strict=True))
+        self.values = dict(zip(names, numbers, strict=True))
         self.values |= {f"lr.{group}": rate for group, rate in rates.items() if not group.endswith("no_decay")}
+        return bool(asking > 0)
 
     def _record(self) -> None:
         """Log the last step, with what was measured since the last record."""
         spent = max(time.perf_counter() - self._meters.began, 1e-9)
         rate = self._meters.steps * self._config.global_batch_size / spent
         peak = None if self._peak is None else self._peak * self._ranks.world
-        drops = [drop for drops in gather_objects(self._loader.take_dropped(), self._ranks) for drop in drops]
+        mine = (self._loader.take_dropped(), self._meters.waited, self._meters.prepared, _memory_gb(self._ranks.device))
+        dropped, waited, prepared, memory = zip(*gather_objects(mine, self._ranks), strict=True)
+        drops = [drop for of_rank in dropped for drop in of_rank]
         self._dropped += len(drops)
-        waited = gather_objects(self._meters.waited, self._ranks)
         samples = self.step * self._config.global_batch_size
         self.values |= {
             "logit_scale": self._model.clip.logit_scale.detach().exp().item(),
@@ -159,7 +168,8 @@ class Loop:
             "epoch": samples / self._epoch_samples if self._epoch_samples else None,
             "samples_per_s": rate,
             "data_wait": max(waited) / spent,
-            "memory_gb": max(gather_objects(_memory_gb(self._ranks.device), self._ranks)),
+            "prepare": max(prepared) / spent,
+            "memory_gb": max(memory),
             "mfu": rate * self._flops / peak if peak else None,
             "dropped": self._dropped,
         }

@@ -70,7 +70,9 @@ class Step:
         self._parallel: nn.Module = self._encoder
         if ranks.world > 1:
             device_ids = [ranks.device.index] if ranks.device.type == "cuda" else None
-            self._parallel = DistributedDataParallel(self._encoder, device_ids=device_ids, gradient_as_bucket_view=True)
+            self._parallel = DistributedDataParallel(
+                self._encoder, device_ids=device_ids, gradient_as_bucket_view=True, broadcast_buffers=False
+            )  # the buffers are constants
         self._matching = model.interaction is not None and config.loss.match_weight > 0
 
     def backward(self, parts: Sequence[Inputs], *, seed: int) -> StepLoss:

@@ -54,7 +54,17 @@ def test_the_loss_falls_and_everything_is_written(stills: Path, tmp_path: Path) 
     assert first["negatives"] == 7
     assert last["epoch"] == pytest.approx(240 / 32)
     assert last["mfu"] is None  # no GPU of a known peak
-    for name in ("samples_per_s", "data_wait", "memory_gb", "grad_norm", "lr.clip", "lr.new", "logit_scale", "dropped"):
+    for name in (
+        "samples_per_s",
+        "data_wait",
+        "prepare",
+        "memory_gb",
+        "grad_norm",
+        "lr.clip",
+        "lr.new",
+        "logit_scale",
+        "dropped",
+    ):
         assert math.isfinite(last[name]), name
     evaluated = [record for record in records(run) if "t2v.R1" in record]
     assert [record["step"] for record in evaluated] == [15, 30]
