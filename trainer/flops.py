@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainer.model.clip2video import CLIP2Video
 from trainer.step import Encoder, vectors
 
-# Peak dense operations a second in bfloat16 with float32 accumulation, from NVIDIA's data sheets (without sparsity).
+# Peak dense operations a second in bfloat16 with float32 accumulation, from NVIDIA's data sheets (without sparsity), by
+# words of the name: the first of which it has all is taken.
 PEAK_BF16 = {
     "B200": 2250e12,
     "H200": 989e12,
@@ -49,15 +48,15 @@ def flops_per_sample(model: CLIP2Video) -> float:
 
 
 def peak_flops(device: torch.device, precision: str) -> float | None:
-    """Of this device in bfloat16, or None where it is not known, and for other precisions."""
+    """Of this device in bfloat16; None where it is not known, and in fp32, whose peak depends on TF32."""
     if device.type != "cuda" or precision != "bf16":
         return None
     return peak_of(torch.cuda.get_device_name(device))
 
 
 def peak_of(name: str) -> float | None:
-    """By the driver's name of a GPU, such as "NVIDIA H100 80GB HBM3"; None for one that is not known and for a part of one."""
-    words = set(re.split(r"[\s-]+", name))
+    """Of a GPU by torch's name for it, or None. A MIG slice is a part of the card that nobody published a peak of."""
+    words = name.replace("-", " ").split()
     if "MIG" in words:
         return None
-    return next((peak for known, peak in PEAK_BF16.items() if words.issuperset(known.split())), None)
+    return next((peak for known, peak in PEAK_BF16.items() if all(word in words for word in known.split())), None)
