@@ -5,7 +5,10 @@ On a CPU OpenCV renders, on CUDA kornia, from the same layers and homographies; 
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -15,10 +18,11 @@ from transforms.homography import checked_quads
 from transforms.render_opencv import keep_freed_memory, prepare_worker, render_opencv, render_rgbx
 from transforms.shrink import reduce_for
 
-__all__ = ["choose_device", "count_devices", "keep_freed_memory", "prepare_worker", "reduce_for", "render", "render_batch"]
+__all__ = ["choose_device", "keep_freed_memory", "prepare_worker", "reduce_for", "render", "render_batch", "tell_of_unseen_gpu"]
 
 Renderer = Literal["auto", "opencv", "kornia"]
 MAX_SIDE = 8192  # of a frame
+DRIVER = "/dev/nvidiactl"  # is there where NVIDIA's driver runs
 
 
 def render(
@@ -74,19 +78,30 @@ def choose_device(name: str) -> str:
     kind, _, number = name.partition(":")
     if name != "auto" and (kind != "cuda" or not (number.isdecimal() or name == "cuda")):
         raise ValueError(f"device {name!r}: must be auto, cpu, cuda or cuda:N")
-    count = count_devices()
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
+        if not count:
+            tell_of_unseen_gpu()
         return "cuda" if count else "cpu"
     if int(number or 0) >= count:
         raise ValueError(f"device {name!r}: this machine has {count} CUDA devices; use cpu or auto")
     return name
 
 
-def count_devices() -> int:
-    """How many CUDA devices this process can use. Loads torch."""
+@cache
+def tell_of_unseen_gpu() -> None:
+    """One line on stderr, once a process, where a driver runs but torch can use no GPU: device=auto is then a silent CPU."""
     import torch
 
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not os.path.exists(DRIVER) or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):  # hidden on purpose
+        return
+    built = f"CUDA {torch.version.cuda}; the driver may be too old for it, see nvidia-smi" if torch.version.cuda else "no CUDA"
+    print(
+        f"zoetrope: {DRIVER} is here, but torch can use no GPU (it is built for {built}): device=auto is the CPU",
+        file=sys.stderr,
+    )
 
 
 def _check_size(size: tuple[int, int]) -> None:

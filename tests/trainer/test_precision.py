@@ -11,8 +11,9 @@ from tiny_run import tiny_config, tiny_values
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainer.errors import RunError, not_repeatable
-from trainer.precision import memory_advice, repeatable
+from trainer.precision import choose_device, memory_advice, repeatable
 from trainer.train import train
+from transforms import render
 
 # From torch's list of what raises on CUDA in strict mode, those that models and metrics are tempted to use; and cumsum of
 # floats, which raises there before torch 2.12.
@@ -96,3 +97,22 @@ def test_libraries_without_memory_count_as_out_of_memory(said: str, stills: Path
     monkeypatch.setattr("trainer.loop.to_device", full)
     with pytest.raises(RunError, match=r"out of memory at step 1.*raise accumulate"):
         train(tiny_config(stills, tmp_path / "run"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="for machines where torch sees no GPU")
+@pytest.mark.parametrize("choose", [choose_device, render.choose_device])
+def test_a_driver_whose_gpu_torch_cannot_use_is_told_once(choose, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(render, "DRIVER", str(tmp_path / "nvidiactl"))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    for driver, lines in ((False, 0), (True, 1)):
+        if driver:
+            (tmp_path / "nvidiactl").touch()
+        render.tell_of_unseen_gpu.cache_clear()
+        assert [str(choose("auto")) for _ in range(2)] == ["cpu", "cpu"]
+        said = capsys.readouterr().err.splitlines()
+        assert len(said) == lines
+    assert "nvidiactl is here, but torch can use no GPU" in said[0]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    render.tell_of_unseen_gpu.cache_clear()
+    assert str(choose("auto")) == "cpu"
+    assert capsys.readouterr().err == ""
