@@ -18,7 +18,16 @@ from transforms.homography import checked_quads
 from transforms.render_opencv import keep_freed_memory, prepare_worker, render_opencv, render_rgbx
 from transforms.shrink import reduce_for
 
-__all__ = ["choose_device", "keep_freed_memory", "prepare_worker", "reduce_for", "render", "render_batch", "tell_of_unseen_gpu"]
+__all__ = [
+    "choose_device",
+    "count_devices",
+    "keep_freed_memory",
+    "prepare_worker",
+    "reduce_for",
+    "render",
+    "render_batch",
+    "tell_of_unseen_gpu",
+]
 
 Renderer = Literal["auto", "opencv", "kornia"]
 MAX_SIDE = 8192  # of a frame
@@ -78,9 +87,7 @@ def choose_device(name: str) -> str:
     kind, _, number = name.partition(":")
     if name != "auto" and (kind != "cuda" or not (number.isdecimal() or name == "cuda")):
         raise ValueError(f"device {name!r}: must be auto, cpu, cuda or cuda:N")
-    import torch
-
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = count_devices()
     if name == "auto":
         if not count:
             tell_of_unseen_gpu()
@@ -88,6 +95,13 @@ def choose_device(name: str) -> str:
     if int(number or 0) >= count:
         raise ValueError(f"device {name!r}: this machine has {count} CUDA devices; use cpu or auto")
     return name
+
+
+def count_devices() -> int:
+    """How many CUDA devices this process can use. Loads torch."""
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 @cache
