@@ -9,7 +9,7 @@ Stills (512x384, default motions) are written by the code of `zoetrope animate`.
 records are read. Each loader process has one batch ahead and the first records do not count, so that a queue filled before
 the start hides no slow loader. Weights are random: they cost what any others cost. Models are written as they are measured,
 beside those of former runs. Without a GPU nothing is measured, and that is said.
-Target: waiting for the loader < 2 %. Result: benchmarks/results/training.json
+Target: waiting for the loader < 2 % (`prepare`, the host's own share, is beside it). Result: benchmarks/results/training.json
 """
 
 from __future__ import annotations
@@ -126,7 +126,9 @@ def train(fields: dict[str, Any], batch: int, output: Path, *, checkpointing: bo
     config.write_text(yaml.safe_dump(values))
     subprocess.run([sys.executable, "-m", "trainer.train", "--config", str(config)], check=True, cwd=ROOT)
     records = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()][WARM_UP:]
-    known = {name: [r[name] for r in records if r[name] is not None] for name in ("samples_per_s", "data_wait", "mfu")}
+    known = {
+        name: [r[name] for r in records if r[name] is not None] for name in ("samples_per_s", "data_wait", "prepare", "mfu")
+    }
     return {
         "batch": batch,
         "grad_checkpointing": checkpointing,
@@ -134,6 +136,7 @@ def train(fields: dict[str, Any], batch: int, output: Path, *, checkpointing: bo
         "samples_per_s": spread(known["samples_per_s"], 1),
         "mfu": spread(known["mfu"], 3) if known["mfu"] else None,
         "data_wait": {**spread(known["data_wait"], 4), "target": TARGET_WAIT},
+        "prepare": spread(known["prepare"], 4),
         "memory_gb": round(max(r["memory_gb"] for r in records), 1),
     }
 
