@@ -9,10 +9,11 @@ of one part, and changes neither the loss nor the gradient.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,9 @@ from trainer.model.clip2video import CLIP2Video, Features, TextFeatures, VideoFe
 from trainer.precision import autocast
 
 F = TypeVar("F", bound=Features)
+# Buffers are constants: not sent again at every step. The option has another name from torch 2.15 on.
+_OPTIONS = inspect.signature(DistributedDataParallel.__init__).parameters
+NO_BUFFER_SYNC = "forward_sync_buffers" if "forward_sync_buffers" in _OPTIONS else "broadcast_buffers"
 
 
 class Encoder(nn.Module):
@@ -70,9 +74,10 @@ class Step:
         self._parallel: nn.Module = self._encoder
         if ranks.world > 1:
             device_ids = [ranks.device.index] if ranks.device.type == "cuda" else None
+            constant: dict[str, Any] = {NO_BUFFER_SYNC: False}
             self._parallel = DistributedDataParallel(
-                self._encoder, device_ids=device_ids, gradient_as_bucket_view=True, broadcast_buffers=False
-            )  # the buffers are constants
+                self._encoder, device_ids=device_ids, gradient_as_bucket_view=True, **constant
+            )
         self._matching = model.interaction is not None and config.loss.match_weight > 0
 
     def backward(self, parts: Sequence[Inputs], *, seed: int) -> StepLoss:
