@@ -191,11 +191,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2
-    except (
-        ShardError,
-        ValueError,
-        MemoryError,
-    ) as error:  # a worker's error arrives with its traceback before the line that matters
+    except (ShardError, ValueError, MemoryError) as error:
+        # a worker's error arrives with its traceback before the line that matters
         line = str(error).strip().splitlines()[-1].removeprefix("schemas.shards.ShardError: ")
         print(f"{PROGRAM}: {line}", file=sys.stderr)
         return 1
