@@ -49,16 +49,13 @@ def _check_config(config: ModelConfig, init: str) -> list[str]:
     for name, value in there.items():
         if here[name] != value:
             raise ConfigError(
-                f"init={init}: its towers were trained with {name} {value}, model.clip={_short(config.clip)} has {here[name]}; "
-                f"set model.clip={_short(before.clip)} and model.pretrained={before.pretrained}"
+                f"init={init}: its towers were trained with {name} {value}, the config's have {here[name]}; take `model.clip` "
+                f"and `model.pretrained` from {join(init, CONFIG_FILE)}"
+                + (f": {before.clip}" if isinstance(before.clip, str) else "")
             )
     told = sorted(ModelConfig.model_fields.keys() - {"clip", "pretrained", "interaction", "grad_checkpointing"})
     pairs = [(name, getattr(before, name), getattr(config, name)) for name in told]
     return [f"model.{name} was {was!r} in {init} and is {now!r}" for name, was, now in pairs if was != now]
-
-
-def _short(clip: object) -> object:
-    return clip if isinstance(clip, str) else "{...}"
 
 
 def _check_keys(model: CLIP2Video, weights: dict[str, Tensor], init: str) -> list[str]:

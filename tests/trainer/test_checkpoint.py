@@ -149,7 +149,7 @@ def test_init_refuses_towers_that_would_be_misread_and_tells_of_what_else_is_dif
     with pytest.raises(ConfigError, match="trained with quick_gelu True"):
         make_model(tiny_config(tmp_path, tmp_path, model={"clip": {**clip, "quick_gelu": False}}).model, str(tmp_path / "c"))
     heads = {**clip, "text": {**clip["text"], "heads": 4}}
-    with pytest.raises(ConfigError, match=r"trained with heads \(2, 2\).* has \(2, 4\)"):
+    with pytest.raises(ConfigError, match=r"trained with heads \(2, 2\).* have \(2, 4\)"):
         make_model(tiny_config(tmp_path, tmp_path, model={"clip": heads}).model, str(tmp_path / "c"))
     _, notes = make_model(tiny_config(tmp_path, tmp_path, model={"center_weight": 0.9}).model, str(tmp_path / "c"))
     assert notes == [f"model.center_weight was 0.5 in {tmp_path / 'c'} and is 0.9"]
