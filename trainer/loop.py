@@ -101,7 +101,7 @@ class Loop:
     def _next_step(self, batches: Iterator[Batch], stop: StopRequest) -> bool:
         try:
             began = time.perf_counter()
-            taken = [next(batches) for _ in range(self._config.accumulate)]
+            taken = self._take(batches)
             self._meters.waited += time.perf_counter() - began
             return self._train_step(taken, stop)
         except RuntimeError as error:  # torch raises it wherever this process happens to be when a loader process dies
@@ -112,6 +112,15 @@ class Loop:
                 f"(now {self._config.data.workers}), data.shuffle_megabytes or data.batches_ahead, or give /dev/shm more room; "
                 f"torch says: {' '.join(str(error).split())[:200]}"
             ) from None
+
+    def _take(self, batches: Iterator[Batch]) -> list[Batch]:
+        try:
+            return [next(batches) for _ in range(self._config.accumulate)]
+        except (ConnectionError, EOFError) as error:
+            if not self._config.data.workers or "in DataLoader worker process" in str(error):
+                raise
+            time.sleep(1.0)  # its sender died in the midst of a batch: torch's own word of that interrupts this
+            raise RuntimeError(f"{DEAD_WORKER} unknown): {error}") from None
 
     def _train_step(self, batches: Sequence[Batch], stop: StopRequest) -> bool:
         try:
