@@ -5,7 +5,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-PACKAGES = ["zoetrope", "schemas", "transforms", "pipelines", "trainer", "preview"]
+PACKAGES = ["zoetrope", "schemas", "storage", "transforms", "pipelines", "trainer", "preview"]
 
 setup(
     name="zoetrope",

@@ -110,7 +110,7 @@ def _start(source: object, concurrency: int, output: str) -> None:
 def _make(task: object) -> tuple[int, float, float]:
     from pipelines.making import StageTimes
     from schemas.records import Failure
-    from schemas.shards import ShardWriter
+    from storage.shards import ShardWriter
 
     begin = time.time()
     with (OUTPUT / f"{task.index:05d}.tar").open("wb") as stream:

@@ -25,7 +25,7 @@ from pipelines.runner import available_cores, choose_runner
 from pipelines.samples import write_folder
 from pipelines.sources.base import Source, SourceConfig, make_source
 from schemas.records import Reference, Task
-from schemas.shards import ShardWriter
+from storage.shards import ShardWriter
 from transforms.clip import Clip, ClipSettings, make_clip
 
 PER_SHARD = 100

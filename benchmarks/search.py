@@ -29,7 +29,7 @@ import made_corpus as corpus  # noqa: E402 - the corpus is the tests'
 
 from benchmarks import harness  # noqa: E402
 from schemas.clip import ClipMeta  # noqa: E402
-from schemas.shards import ShardWriter  # noqa: E402
+from storage.shards import ShardWriter  # noqa: E402
 from trainer.config import TrainConfig  # noqa: E402
 from trainer.embed import Items  # noqa: E402
 from trainer.index import IndexSettings, index  # noqa: E402

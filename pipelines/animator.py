@@ -10,13 +10,13 @@ from itertools import islice
 from typing import Any
 
 from pipelines.fetch import FetchConfig, Fetcher
-from pipelines.files import read_picture
 from pipelines.filters import load_filters
 from pipelines.gpu import GPU_BATCH, GpuRenderer, worker_device
 from pipelines.making import JobError, Made, StageTimes
 from pipelines.runner import available_cores
 from pipelines.sources.base import Source, read_task
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
+from storage.inputs import read_picture
 from transforms.clip import ClipSettings, Prepared, finish, prepare, render_clip, sample_row
 
 HANDFUL = 4  # samples that a thread of the pool takes at a time

@@ -120,9 +120,9 @@ def summary(result: RunResult, report: str | None) -> str:
 
 def _report(result: RunResult, config: Mapping[str, Any], command: str, started: float) -> str | None:
     """report.html, if this run made anything or there is none yet."""
-    from pipelines import output_files as files
     from preview.report import HTML_FILE, RunStats, write_report
-    from schemas.storage import join
+    from storage import output_files as files
+    from storage.files import join
 
     page = join(result.output, HTML_FILE)
     if result.nothing_made and files.exists(page):

@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 import yaml
 
 from pipelines import card
-from pipelines import output_files as files
 from pipelines.output import Output
 from schemas.manifest import FAILURES, FAILURES_FILE, MANIFEST, MANIFEST_FILE, SAMPLES, SAMPLES_FILE, ShardRow
+from storage import output_files as files
 from zoetrope import __version__
 
 PIECES = 256  # tables that wait to be a row group; each takes kilobytes, however few rows it has

@@ -17,11 +17,11 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.utils.windowed_value import WindowedValue
 
-from pipelines import output_files as files
 from pipelines.making import Done, Maker, ShardConfig, make_task, output_error
 from pipelines.output import Attempt, Output
 from pipelines.signals import Signals
 from schemas.records import Task
+from storage import output_files as files
 
 NAMESPACE = "zoetrope"
 

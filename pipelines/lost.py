@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable
 from itertools import chain
 
-from pipelines import output_files as files
 from pipelines.output import Output
 from schemas.manifest import MANIFEST_FILE, ShardRow, read_manifest
+from storage import output_files as files
 
 
 def forget_lost(output: Output) -> list[int]:

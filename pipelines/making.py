@@ -14,13 +14,13 @@ from typing import IO, Any, Protocol
 import pyarrow as pa
 from pydantic import Field
 
-from pipelines import output_files as files
 from pipelines.output import RECORD, RECORD_FILE, Attempt, Output, Record, shard_name
 from schemas.config import Config
 from schemas.manifest import ShardRow
 from schemas.records import Failure, Task
-from schemas.shards import ShardWriter, sample_size
-from schemas.storage import join
+from storage import output_files as files
+from storage.files import join
+from storage.shards import ShardWriter, sample_size
 
 
 class JobError(Exception):

@@ -8,7 +8,7 @@ OUTPUT/
     records/00012.parquet          a row an input; its being there is what makes task 12 done
     retries/0000.jsonl             the tasks of a `zoetrope retry`
     tmp/ATTEMPT/...                files under temporary names, of one attempt at one task
-    lock                           see pipelines.lock
+    lock                           see storage.lock
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines import output_files as files
-from pipelines.files import absolute, check_beam_address
 from schemas.manifest import FAILURES, SAMPLES, ShardRow
-from schemas.storage import check_address, join
+from storage import output_files as files
+from storage.files import check_address, join
+from storage.inputs import absolute, check_beam_address
 
 STATE = "_zoetrope"
 RECORD = pa.schema(

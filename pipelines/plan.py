@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import IO, Any
 
-from pipelines import output_files as files
 from pipelines.lost import forget_lost
 from pipelines.making import Maker, ShardConfig
 from pipelines.output import STATE, Output, task_of
@@ -18,6 +17,7 @@ from pipelines.progress import counted
 from schemas.config import ConfigError
 from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
 from schemas.records import Task
+from storage import output_files as files
 
 TABLES = (MANIFEST_FILE, SAMPLES_FILE, FAILURES_FILE)
 PAGES = ("sizes.json", "wids.json", "config.yaml", "README.md", "croissant.json", "report.html", "report.json")

@@ -14,7 +14,6 @@ from itertools import islice
 from typing import Any
 
 from pipelines import animate, videos
-from pipelines import output_files as files
 from pipelines.command import Parser, run_command, split_beam_args
 from pipelines.output import Output
 from pipelines.plan import Job, task_from_json
@@ -22,6 +21,7 @@ from pipelines.run import RunResult, run_job
 from pipelines.sources.base import make_source
 from schemas.config import Config, ConfigError, load_config
 from schemas.records import Reason, Task
+from storage import output_files as files
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,8 @@ from dataclasses import asdict, dataclass, field
 
 import apache_beam as beam
 
-from pipelines import output_files as files
 from pipelines.finish import Totals, finish
 from pipelines.job import JobSpec, MakeShards
-from pipelines.lock import OutputLock
 from pipelines.making import JobError, inputs_of, output_error
 from pipelines.output import Output
 from pipelines.pipeline_run import PipelineRun, StopRequestedError, job_error
@@ -27,6 +25,8 @@ from pipelines.signals import Heart, read_counts
 from schemas.config import ConfigError
 from schemas.manifest import read_manifest
 from schemas.records import Task
+from storage import output_files as files
+from storage.lock import OutputLock
 
 LOOK_SECONDS = 0.2
 LISTED_SECONDS = 30.0  # for a store's listing to tell of every record

@@ -25,7 +25,7 @@ from apache_beam.runners.runner import PipelineRunner
 from pipelines import flink
 from pipelines.gpu import count_gpus
 from schemas.config import ConfigError
-from schemas.storage import open_uri
+from storage.files import open_uri
 
 THREADS = 8  # of one process; more wait for the GIL
 THREADS_EACH = 4  # of each process, where there are several

@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from schemas.clip import ClipMeta
 from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE, ShardRow, iter_rows, read_manifest
-from schemas.shards import RawSample, ShardError, iter_shard
-from schemas.storage import exists, join, list_uris, open_uri
+from storage.files import exists, join, list_uris, open_uri
+from storage.shards import RawSample, ShardError, iter_shard
 
 MOST_PROBLEMS_A_SHARD = 5  # further ones of the same shard are counted, not told
 

@@ -10,10 +10,10 @@ from typing import IO
 
 from apache_beam.io.filesystem import CompressionTypes
 
-from pipelines.beam_files import beam_files
-from pipelines.files import absolute, find, folder_exists, is_glob, join
 from schemas.config import ConfigError
 from schemas.records import Reason, SampleError, Stage
+from storage.beam_files import beam_files
+from storage.inputs import absolute, find, folder_exists, is_glob, join
 
 ENDINGS = ("mp4", "avi", "mkv", "webm", "mov", "m4v", "wmv", "flv", "mpg", "mpeg", "ts", "ogv", "3gp", "gif")
 CHUNK = 1 << 20

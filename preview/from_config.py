@@ -12,7 +12,7 @@ from preview.preview import Preview, PreviewClip
 from preview.still import decode_picture
 from schemas.config import ConfigError, load_config
 from schemas.records import Failure, Reference, SampleError, Task
-from schemas.shards import RawSample
+from storage.shards import RawSample
 from transforms.motions import Trajectory
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from preview.path_view import draw_path
 from preview.sheet import Cell, contact_sheet, moving_grid, strips
 from preview.still import find_pictures, read_picture
 from schemas.config import ConfigError
-from schemas.storage import write_bytes
+from storage.files import write_bytes
 from transforms.motions import Trajectory, built_in_motions, sample_trajectory
 
 MOST_PICTURES = 64

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 
 from preview.animation import encode_webp, shrink, thin
 from preview.clips import load_frames
-from preview.shard_access import ShardAccess
 from preview.summary import Summary, summarise
 from schemas.manifest import SAMPLES_FILE
-from schemas.shards import ShardError
-from schemas.storage import join, open_uri, write_bytes
+from storage.files import join, open_uri, write_bytes
+from storage.shard_index import ShardAccess
+from storage.shards import ShardError
 
 HTML_FILE, JSON_FILE = "report.html", "report.json"
 CLIP_SIDE = 176  # longest side of a clip on the contact sheet, pixels

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from schemas.config import ConfigError
 from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE
-from schemas.storage import exists, join
+from storage.files import exists, join
 
 if TYPE_CHECKING:
     from preview.studio_search import Searcher

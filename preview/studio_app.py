@@ -21,7 +21,7 @@ from preview.studio_pictures import MAX_UPLOAD, PictureBook, UnknownPictureError
 from preview.studio_search import Searcher
 from preview.studio_shards import OutputView, Query
 from schemas.config import ConfigError
-from schemas.shards import ShardError
+from storage.shards import ShardError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MAX_JSON = 64 * 1024

@@ -11,8 +11,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from preview.clips import load_frames, screen_webp
-from preview.shard_access import ShardAccess
 from schemas.config import ConfigError
+from storage.shard_index import ShardAccess
 
 if TYPE_CHECKING:
     from trainer.search_index import Hit, SearchIndex

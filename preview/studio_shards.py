@@ -20,12 +20,12 @@ import pyarrow.parquet as pq
 
 from preview.clips import load_frames, screen_webp
 from preview.page import TITLES, bars
-from preview.shard_access import ShardAccess
 from preview.summary import Summary, summarise
 from schemas.config import ConfigError
 from schemas.manifest import SAMPLES_FILE
-from schemas.shards import ShardError
-from schemas.storage import exists, join, open_uri
+from storage.files import exists, join, open_uri
+from storage.shard_index import ShardAccess
+from storage.shards import ShardError
 
 PAGE_MOST = 100  # rows
 PLACES_KEPT = 5000  # rows whose place is remembered

@@ -60,7 +60,7 @@ def load_config(cls: type[C], path: str | Path | None, overrides: Sequence[str] 
 
 
 def _read_yaml(path: str | Path) -> dict[str, Any]:
-    from schemas.storage import open_uri
+    from storage.files import open_uri
 
     try:
         with open_uri(str(path), "rb") as stream:

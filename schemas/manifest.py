@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.storage import exists, glob_uris, join, list_uris, open_uri
+from storage.files import exists, glob_uris, join, list_uris, open_uri
 
 MANIFEST = pa.schema(
     [

@@ -14,7 +14,7 @@ def loaded(module: str, *banned: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("module", ["zoetrope", "zoetrope.cli", "schemas.config", "schemas.shards", "schemas.clip", "trainer"])
+@pytest.mark.parametrize("module", ["zoetrope", "zoetrope.cli", "schemas.config", "storage.shards", "schemas.clip", "trainer"])
 def test_light_imports_load_no_engine(module):
     assert loaded(module, "torch", "apache_beam", "kornia", "gradio", "cv2", "av") == ""
 

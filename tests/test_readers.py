@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from schemas.manifest import SAMPLES_FILE, iter_rows, read_manifest
-from schemas.shards import iter_shard
+from storage.shards import iter_shard
 
 KINDS = ["coco", "cc3m", "tars", "parquet", "folder"]
 

@@ -25,7 +25,8 @@ import torch
 from torch import Tensor
 
 from schemas.config import ConfigError
-from schemas.storage import (
+from schemas.version import VERSION
+from storage.files import (
     exists,
     is_remote,
     join,
@@ -36,7 +37,6 @@ from schemas.storage import (
     write_bytes,
     written_folder,
 )
-from schemas.version import VERSION
 from trainer.config import TrainConfig
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE, follow, save_model

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from schemas.config import ConfigError
-from schemas.storage import exists, join
+from storage.files import exists, join
 
 if TYPE_CHECKING:
     from trainer.model.clip2video import CLIP2Video

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from schemas.config import Config, ConfigError, describe, load_config
-from schemas.shards import ShardError
-from schemas.storage import is_remote, write_bytes
+from storage.files import is_remote, write_bytes
+from storage.shards import ShardError
 
 if TYPE_CHECKING:
     from trainer.model.config import InteractionConfig
@@ -193,7 +193,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except (ShardError, ValueError, MemoryError) as error:
         # a worker's error arrives with its traceback before the line that matters
-        line = str(error).strip().splitlines()[-1].removeprefix("schemas.shards.ShardError: ")
+        line = str(error).strip().splitlines()[-1].removeprefix("storage.shards.ShardError: ")
         print(f"{PROGRAM}: {line}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

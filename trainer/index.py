@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from schemas.config import Config, ConfigError
-from schemas.shards import ShardError
-from schemas.storage import join, local_copy
+from storage.files import join, local_copy
+from storage.shards import ShardError
 
 if TYPE_CHECKING:
     from trainer.embed import Embedder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from schemas.config import ConfigError
 from schemas.manifest import read_manifest
-from schemas.storage import exists, file_info, is_remote, list_names
+from storage.files import exists, file_info, is_remote, list_names
 
 # What changes when a file is written anew: the first of these that its store tells. Locally that is the modification time.
 MARKS = ("md5Hash", "crc32c", "ETag", "etag", "LastModified", "mtime", "created")

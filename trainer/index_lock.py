@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from schemas.config import ConfigError
-from schemas.storage import create_object, is_remote, join, open_uri, remove_object, write_bytes
+from storage.files import create_object, is_remote, join, open_uri, remove_object, write_bytes
 
 LOCK_FILE = ".lock"
 BEAT_SECONDS = 20.0

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from schemas.shards import RawSample, ShardError, iter_shard
+from storage.shards import RawSample, ShardError, iter_shard
 from trainer.data.animate import to_device
 from trainer.data.batch import collate
 from trainer.data.config import DataConfig

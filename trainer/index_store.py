@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.config import ConfigError
-from schemas.storage import (
+from storage.files import (
     exists,
     glob_uris,
     is_remote,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from schemas.config import ConfigError
-from schemas.storage import join, kind
+from storage.files import join, kind
 from trainer.model.clip2video import CLIP2Video, build_model
 from trainer.model.config import ModelConfig
 from trainer.model.init import init_from_clip

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from schemas.config import ConfigError
-from schemas.storage import exists, is_remote, join, open_uri, upload
+from storage.files import exists, is_remote, join, open_uri, upload
 
 METRICS_FILE = "metrics.jsonl"
 

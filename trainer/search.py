@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from schemas.config import ConfigError
-from schemas.shards import ShardError
+from storage.shards import ShardError
 from trainer.search_index import Hit, open_index
 
 PROGRAM = "zoetrope search"
@@ -22,7 +22,7 @@ MAX_PICTURE_BYTES = 64 * 1024 * 1024
 def read_picture(path: str) -> np.ndarray:
     """A picture file as uint8 RGB [H,W,3]. Raises ConfigError if it cannot be read or is larger than is allowed."""
     from schemas.records import SampleError
-    from schemas.storage import open_uri
+    from storage.files import open_uri
     from transforms.pictures import PictureLimits, decode
 
     try:

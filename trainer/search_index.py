@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from schemas.config import ConfigError
-from schemas.storage import local_copy
+from storage.files import local_copy
 
 if TYPE_CHECKING:
     from trainer.embed import Embedder, Items

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from schemas.config import ConfigError
-from schemas.shards import RawSample, ShardError, iter_shard
-from schemas.storage import write_bytes
+from storage.files import write_bytes
+from storage.shards import RawSample, ShardError, iter_shard
 
 if TYPE_CHECKING:
     from trainer.data.decode import Decoder

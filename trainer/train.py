@@ -13,7 +13,7 @@ import torch
 import yaml
 
 from schemas.config import ConfigError, describe, flatten, load_config
-from schemas.shards import ShardError
+from storage.shards import ShardError
 from trainer.checkpoint import RunState, find_last, load_state, saved_config, set_random_state
 from trainer.config import TrainConfig
 from trainer.data.batch import Batch
@@ -246,7 +246,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _fail(error: Exception, code: int) -> int:
     """One line; a worker's error arrives with its traceback before the line that matters."""
-    print(f"zoetrope train: {str(error).strip().splitlines()[-1].removeprefix('schemas.shards.ShardError: ')}", file=sys.stderr)
+    print(f"zoetrope train: {str(error).strip().splitlines()[-1].removeprefix('storage.shards.ShardError: ')}", file=sys.stderr)
     return code
 
 

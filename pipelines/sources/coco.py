@@ -9,7 +9,11 @@ from typing import Any
 
 import ijson
 
-from pipelines.files import (
+from pipelines.sources.base import Source, SourceConfig, texts, valid_text
+from schemas.config import ConfigError
+from schemas.keys import slug
+from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
+from storage.inputs import (
     MAX_PICTURE_BYTES,
     FileInfo,
     absolute,
@@ -23,10 +27,6 @@ from pipelines.files import (
     open_input,
     safe_relative,
 )
-from pipelines.sources.base import Source, SourceConfig, texts, valid_text
-from schemas.config import ConfigError
-from schemas.keys import slug
-from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
 
 JSON_BUFFER = 1024 * 1024
 MAX_ID = 10**12  # beyond, an id does not fit the 12 digits of a key

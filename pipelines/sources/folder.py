@@ -12,7 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from pipelines.files import (
+from pipelines.sources.base import Source, texts
+from schemas.config import ConfigError
+from schemas.keys import slug
+from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
+from storage.inputs import (
     FileInfo,
     absolute,
     capped_lines,
@@ -25,10 +29,6 @@ from pipelines.files import (
     open_input,
     safe_relative,
 )
-from pipelines.sources.base import Source, texts
-from schemas.config import ConfigError
-from schemas.keys import slug
-from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 TABLES = ("captions.csv", "captions.jsonl", "metadata.csv", "metadata.jsonl")

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import IO, Any, Self, cast
 
-from pipelines.files import MAX_PICTURE_BYTES, FileInfo, find, find_some, identity, join, open_input
 from pipelines.sources.base import Source, texts, url_identity, valid_text
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
+from storage.inputs import MAX_PICTURE_BYTES, FileInfo, find, find_some, identity, join, open_input
 
 PICTURES = ("jpg", "jpeg", "png", "webp")
 MAX_TEXT_BYTES = 1024 * 1024  # of KEY.txt and KEY.json, and of a header that carries a long name

@@ -10,10 +10,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from pipelines.files import READ_CHUNK, FileInfo, capped_lines, find_some, identity, open_input
 from pipelines.sources.base import Source, url_identity
 from schemas.config import ConfigError
 from schemas.records import Failure, Reason, Reference, Stage, Task
+from storage.inputs import READ_CHUNK, FileInfo, capped_lines, find_some, identity, open_input
 
 MAX_ROW_BYTES = 64 * 1024  # the longest real row is under 4 kB
 PLAN_CHUNK = 4 * 1024 * 1024

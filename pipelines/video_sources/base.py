@@ -11,12 +11,12 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipelines.files import FileInfo, find_some, identity
 from pipelines.sources.base import valid_text
 from pipelines.video_files import VideoFiles
 from schemas.config import Config, ConfigError
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, Stage, Task
+from storage.inputs import FileInfo, find_some, identity
 
 KINDS = {
     "msrvtt": "pipelines.video_sources.msrvtt",

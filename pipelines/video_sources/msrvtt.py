@@ -7,10 +7,10 @@ from typing import Any
 
 import ijson
 
-from pipelines.files import FileInfo, open_input
 from pipelines.video_sources.base import Entry, VideoSourceConfig, annotation_files, unknown_split
 from pipelines.video_sources.splits import Split, select, split_files, split_of
 from schemas.config import ConfigError
+from storage.inputs import FileInfo, open_input
 
 LISTS = {"train.9k": "MSRVTT_train.9k.csv", "train.7k": "MSRVTT_train.7k.csv", "1k-A": "MSRVTT_JSFUSION_test.csv"}
 OWN = {"train": "train", "val": "validate", "test": "test"}  # our name -> the JSON's

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pipelines.files import FileInfo, open_input
 from pipelines.video_sources.base import Entry, VideoSourceConfig, annotation_files
 from pipelines.video_sources.splits import select, split_files, split_of
 from pipelines.word_lists import MAX_BYTES, read_word_lists
 from schemas.config import ConfigError
+from storage.inputs import FileInfo, open_input
 
 LISTS = {name: f"{name}_list.txt" for name in ("train", "val", "test")}  # 1200, 100 and 670 videos
 

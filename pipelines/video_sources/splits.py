@@ -6,9 +6,9 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pipelines.files import FileInfo, absolute, find_some, open_input
 from pipelines.video_sources.base import Entry, VideoSourceConfig, unknown_split
 from schemas.config import ConfigError
+from storage.inputs import FileInfo, absolute, find_some, open_input
 
 MAX_LIST_BYTES = 256 * 1024 * 1024
 ID_COLUMNS = ("video_id", "video", "vid", "id")

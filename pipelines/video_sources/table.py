@@ -6,10 +6,10 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 
-from pipelines.files import FileInfo
 from pipelines.video_sources.base import Entry, VideoSourceConfig, annotation_files
 from pipelines.video_sources.splits import select, split_files, split_of, text_of
 from schemas.config import ConfigError
+from storage.inputs import FileInfo
 
 VIDEO_COLUMNS = ("video", "video_id", "path", "file")
 CAPTION_COLUMNS = ("caption", "sentence", "text")

@@ -7,11 +7,11 @@ from typing import Any
 
 import ijson
 
-from pipelines.files import FileInfo, open_input
 from pipelines.sources.base import texts
 from pipelines.video_sources.base import Entry, VideoSourceConfig, annotation_files
 from pipelines.video_sources.splits import select, split_files, split_of
 from schemas.config import ConfigError
+from storage.inputs import FileInfo, open_input
 
 LISTS = {name: f"{name}_list.txt" for name in ("train", "val", "test", "test1k5_sec")}
 

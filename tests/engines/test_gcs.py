@@ -147,8 +147,8 @@ def test_kill_9_then_the_rest_and_only_the_rest(gcs, places, whole):
 
 
 def test_a_second_job_is_refused_while_the_first_holds_the_lease(gcs, places, capsys):
-    from pipelines.lock import OutputLock
     from pipelines.output import Output
+    from storage.lock import OutputLock
 
     with OutputLock(Output("gs://corpus/out/held")):
         assert animate("coco", places["coco"][1], "gs://corpus/out/held") == 2
@@ -196,7 +196,7 @@ def test_a_scheme_that_nobody_knows_is_one_line(places, output, capsys):
 
 
 def test_a_shard_is_read_in_few_requests(gcs):
-    from schemas.storage import open_uri
+    from storage.files import open_uri
 
     uri = gcs.put("large.bin", bytes(2_000_000))
     gcs.proxy.log.clear()

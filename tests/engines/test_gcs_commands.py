@@ -18,7 +18,7 @@ import pytest
 import yaml
 from gcs_server import SERVER, Fault, Gcs
 
-from schemas.storage import remove_object, write_bytes
+from storage.files import remove_object, write_bytes
 
 pytestmark = [
     pytest.mark.gcs,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clusters import ROOT, finish, harnesses, on_loopback_alone, start, wait_for, wait_for_the_middle, write_source
+from engine_runs import ROOT, finish, harnesses, on_loopback_alone, start, wait_for, wait_for_the_middle, write_source
 from test_prism import check_same
 
 from runners import supervisor

@@ -10,7 +10,7 @@ from pipelines.animate import AnimateConfig, animate, make_job
 from pipelines.samples import write_coco
 from pipelines.sources.base import make_source
 from schemas.manifest import SAMPLES_FILE, iter_rows
-from schemas.shards import iter_shard
+from storage.shards import iter_shard
 from transforms.clip import rerender
 from zoetrope import cli
 

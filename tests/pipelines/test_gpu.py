@@ -24,7 +24,7 @@ from pipelines.making import JobError
 from pipelines.runner import choose_runner
 from pipelines.samples import write_coco
 from pipelines.sources.base import make_source
-from schemas.shards import iter_shard
+from storage.shards import iter_shard
 
 REAL = transforms.render.render_batch
 ILLEGAL = "CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be asynchronously reported"

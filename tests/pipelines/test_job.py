@@ -17,7 +17,7 @@ from pipelines.pipeline_run import job_error
 from pipelines.run import run_job
 from pipelines.runner import choose_runner
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, iter_rows, read_manifest
-from schemas.shards import iter_shard
+from storage.shards import iter_shard
 
 
 def run(output: Path, job=None, *, workers=1, beam_args=(), **settings):

@@ -15,7 +15,7 @@ from pipelines.making import JobError, Made, ShardConfig, make_task
 from pipelines.output import Output, Record, shard_name, task_of
 from schemas.manifest import FAILURES, SAMPLES
 from schemas.records import Task
-from schemas.shards import iter_shard
+from storage.shards import iter_shard
 
 
 def made(output: Output, task: int = 3, *, samples: int = 6, shard: ShardConfig | None = None, fails: int = 3):
@@ -59,7 +59,7 @@ def test_a_commit_may_run_twice(tmp_path):
 
 @pytest.mark.parametrize("cut", [1, 2, 3])
 def test_a_commit_cut_off_anywhere_is_finished_by_the_next(tmp_path, monkeypatch, cut):
-    from pipelines import output_files
+    from storage import output_files
 
     output = Output(str(tmp_path))
     done = made(output, samples=6, fails=0, shard=ShardConfig(max_samples=3))

@@ -12,7 +12,7 @@ from pipelines.retry import retry
 from pipelines.samples import write_folder
 from schemas.config import ConfigError
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, iter_rows, read_manifest
-from schemas.shards import iter_shard
+from storage.shards import iter_shard
 from zoetrope import cli
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from pipelines.samples import pictures
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, iter_rows, read_manifest
-from schemas.shards import iter_shard
+from storage.shards import iter_shard
 from zoetrope import cli
 
 CONFIG = str(Path(__file__).parents[2] / "configs" / "animate" / "cc3m.yaml")

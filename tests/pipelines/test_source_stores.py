@@ -11,10 +11,10 @@ import pytest
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata, FileSystem
 from source_checks import read_all, source_of, told
 
-from pipelines.files import read_picture
 from pipelines.sources.base import read_task
 from schemas.config import ConfigError
 from schemas.records import Reason, Reference, SampleError
+from storage.inputs import read_picture
 
 
 class NotFoundError(Exception):

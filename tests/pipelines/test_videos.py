@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from made_videos import cut, make_sound, make_video
 
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, expand_shards, iter_rows, read_manifest
-from schemas.shards import iter_shard
+from storage.shards import iter_shard
 from zoetrope import cli
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "import"

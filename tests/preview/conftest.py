@@ -10,7 +10,7 @@ from PIL import Image
 
 from schemas.clip import ClipMeta, quads_to_json
 from schemas.manifest import FAILURES, MANIFEST, SAMPLES
-from schemas.shards import ShardWriter
+from storage.shards import ShardWriter
 
 TINY = {
     "clip": {

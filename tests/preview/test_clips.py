@@ -6,7 +6,7 @@ from PIL import Image
 
 from preview.clips import load_frames
 from schemas.records import Reference
-from schemas.shards import RawSample
+from storage.shards import RawSample
 from transforms.clip import ClipSettings, make_clip
 
 

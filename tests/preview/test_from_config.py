@@ -8,7 +8,7 @@ from PIL import Image
 from preview.animation import decode_webp
 from preview.preview import main
 from schemas.config import ConfigError
-from schemas.shards import iter_shard
+from storage.shards import iter_shard
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from schemas.shards import iter_shard
+from storage.shards import iter_shard
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]

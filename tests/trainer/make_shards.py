@@ -14,7 +14,7 @@ import simplejpeg
 
 from schemas.clip import ClipMeta, quads_to_json
 from schemas.manifest import MANIFEST, MANIFEST_FILE
-from schemas.shards import ShardWriter, iter_shard
+from storage.shards import ShardWriter, iter_shard
 
 COLOURS = {
     "red": (220, 30, 30),

@@ -14,7 +14,7 @@ import torch
 from tiny_index import checkpoint
 from tiny_run import MODEL, tiny_config
 
-from schemas.shards import iter_shard
+from storage.shards import iter_shard
 from trainer.errors import RunError
 from trainer.evaluate import EvaluateConfig, evaluate
 from trainer.index import IndexSettings, index

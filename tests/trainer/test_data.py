@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from schemas.config import ConfigError
-from schemas.shards import RawSample, ShardError
+from storage.shards import RawSample, ShardError
 from trainer.data.animate import normalise, to_device
 from trainer.data.batch import collate
 from trainer.data.config import DataConfig

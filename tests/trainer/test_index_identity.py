@@ -10,7 +10,7 @@ import make_shards as shards_of
 import pytest
 from tiny_index import checkpoint
 
-from schemas.storage import filesystem, write_bytes
+from storage.files import filesystem, write_bytes
 from trainer.index import IndexSettings, index, main
 from trainer.index_store import read_info, read_parts, relocate
 from trainer.search_index import open_index

@@ -16,7 +16,7 @@ import pytest
 from tiny_index import checkpoint
 
 from schemas.config import ConfigError
-from schemas.storage import exists, open_uri, write_bytes
+from storage.files import exists, open_uri, write_bytes
 from trainer.index import IndexSettings, index
 from trainer.index_lock import writing
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from schemas.keys import derive_seed
-from schemas.shards import RawSample, ShardError
+from storage.shards import RawSample, ShardError
 from trainer.data.batch import Batch
 from trainer.data.config import DataConfig
 from trainer.data.decode import Decoded, Decoder

@@ -17,7 +17,7 @@ import simplejpeg
 
 from schemas.clip import ClipMeta
 from schemas.keys import derive_seed
-from schemas.shards import RawSample
+from storage.shards import RawSample
 from trainer.data.config import DataConfig
 from trainer.data.pixels import Pixels
 from transforms.homography import checked_quads

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from schemas.config import ConfigError
 from schemas.keys import derive_seed
-from schemas.shards import RawSample
+from storage.shards import RawSample
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from schemas.config import ConfigError
 from schemas.manifest import expand_shards, read_manifest
-from schemas.shards import RawSample, ShardError, iter_shard
+from storage.shards import RawSample, ShardError, iter_shard
 
 Policy = Literal["skip", "error"]
 _END = object()

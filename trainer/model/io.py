@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.config import ConfigError
-from schemas.storage import is_remote, join, kind, local_copy, open_uri, written_folder
+from storage.files import is_remote, join, kind, local_copy, open_uri, written_folder
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
 

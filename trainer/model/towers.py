@@ -20,7 +20,7 @@ from open_clip.transformer import text_global_pool
 from torch import Tensor, nn
 
 from schemas.config import ConfigError
-from schemas.storage import is_remote
+from storage.files import is_remote
 from trainer.model.config import ModelConfig
 from trainer.model.weights import read_state_dict
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from schemas.config import ConfigError
-from schemas.storage import kind, local_copy
+from storage.files import kind, local_copy
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts put the weights
 

@@ -12,8 +12,8 @@ from apache_beam.io.aws.clients.s3 import boto3_client
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines import output_files
-from pipelines.beam_files import beam_files
+from storage import output_files
+from storage.beam_files import beam_files
 
 
 class RefusedError(Exception):

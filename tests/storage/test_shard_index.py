@@ -1,8 +1,8 @@
 import pytest
 
 from preview.clips import load_frames
-from preview.shard_access import ShardAccess
-from schemas.shards import ShardError, iter_shard
+from storage.shard_index import ShardAccess
+from storage.shards import ShardError, iter_shard
 
 
 def test_reads_what_the_stream_reader_reads(output):

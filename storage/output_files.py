@@ -17,7 +17,7 @@ from typing import IO, Any, Self, cast
 
 from apache_beam.io.filesystem import CompressionTypes
 
-from pipelines.beam_files import beam_files
+from storage.beam_files import beam_files
 
 
 def is_local(uri: str) -> bool:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.lock import OutputLock, _Lease
 from pipelines.output import Output
 from schemas.config import ConfigError
+from storage.lock import OutputLock, _Lease
 
 HOLD = """
 import sys, time
-from pipelines.lock import OutputLock
+from storage.lock import OutputLock
 from pipelines.output import Output
 with OutputLock(Output(sys.argv[1])):
     print("held", flush=True)

@@ -16,10 +16,10 @@ from typing import IO
 import braceexpand
 from apache_beam.io.filesystem import CompressionTypes
 
-from pipelines.beam_files import beam_files
 from schemas.config import ConfigError
 from schemas.records import Reason, SampleError, Stage
-from schemas.storage import check_access
+from storage.beam_files import beam_files
+from storage.files import check_access
 
 GLOB_CHARACTERS = "*?["
 READ_CHUNK = 256 * 1024

@@ -1,8 +1,8 @@
 import pytest
 
-from pipelines.files import FileInfo, capped_lines, find, find_some, identity, open_input, read_picture, safe_relative
 from schemas.config import ConfigError
 from schemas.records import Reason, SampleError
+from storage.inputs import FileInfo, capped_lines, find, find_some, identity, open_input, read_picture, safe_relative
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_reading_one_picture(tmp_path):
 
 
 def test_lines_are_capped_across_chunks(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipelines.files.READ_CHUNK", 7)
+    monkeypatch.setattr("storage.inputs.READ_CHUNK", 7)
     lines = [b"short", b"", b"x" * 100, b"after", b"last"]
     (tmp_path / "a").write_bytes(b"\n".join(lines))
     size = len(b"\n".join(lines))

@@ -11,10 +11,10 @@ import uuid
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from pipelines import output_files as files
 from pipelines.making import output_error
 from pipelines.output import Output
 from schemas.config import ConfigError
+from storage import output_files as files
 
 BEAT_SECONDS = 20.0
 STALE_SECONDS = 120.0  # six missed beats: its job is dead

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import IO
 
-from schemas.shards import MEMBER, RawSample, ShardError
-from schemas.storage import open_uri
+from storage.files import open_uri
+from storage.shards import MEMBER, RawSample, ShardError
 
 BLOCK = tarfile.BLOCKSIZE
 

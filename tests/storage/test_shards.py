@@ -5,7 +5,7 @@ import tarfile
 import pytest
 
 from schemas.clip import ClipMeta
-from schemas.shards import ShardError, ShardWriter, iter_shard, sample_size, tar_header
+from storage.shards import ShardError, ShardWriter, iter_shard, sample_size, tar_header
 
 
 def write(samples):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import IO, cast
 
 from schemas.clip import ClipMeta
-from schemas.storage import open_uri
+from storage.files import open_uri
 
 FRAME_EXTENSIONS = ("jpg", "png", "webp")
 MEMBER = re.compile(r"(?:(?P<frame>\d{3})\.)?(?P<ext>jpg|jpeg|png|webp|mp4|txt|json)")
