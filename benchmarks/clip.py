@@ -19,7 +19,7 @@ from benchmarks.harness import interleave, ratio, spread, write
 from benchmarks.pictures import FRAMES, SIZE, photograph, warp_matrices, zoom_in
 from schemas.records import Reference
 from transforms.clip import ClipSettings, make_clip
-from transforms.render import prepare_worker, render, render_batch
+from transforms.rendering.render import prepare_worker, render, render_batch
 
 HEIGHT, WIDTH, QUALITY = 384, 512, 90
 FLOOR = "decode + encode alone"

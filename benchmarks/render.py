@@ -21,7 +21,7 @@ from PIL import Image
 
 from benchmarks.harness import interleave, ratio, spread, write
 from benchmarks.pictures import FRAMES, SIZE, photograph, psnr, supersampled, warp_matrices, zoom_in
-from transforms.render import prepare_worker, render, render_batch
+from transforms.rendering.render import prepare_worker, render, render_batch
 
 PICTURES = [("astronaut", 384, 512), ("coffee", 384, 512), ("coffee", 800, 1067), ("coffee", 1600, 2133)]
 OURS, PLAIN = "zoetrope", "cv2.warpAffine loop"

@@ -19,9 +19,9 @@ import torch
 
 from benchmarks.harness import interleave, ratio, spread, write
 from benchmarks.pictures import FRAMES, SIZE, photograph
-from transforms.mix import MotionMix, draw
-from transforms.render import prepare_worker, render_batch
-from transforms.render_kornia import render_tensor
+from transforms.motions.mix import MotionMix, draw
+from transforms.rendering.kornia import render_tensor
+from transforms.rendering.render import prepare_worker, render_batch
 
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field", "retina")
 PICTURES = [(384, 512), (800, 1067), (1600, 2133)]

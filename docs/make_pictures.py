@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
 from transforms.motions import built_in_motions, sample_motion
-from transforms.render import render
+from transforms.rendering.render import render
 
 FOLDER = Path(__file__).parent / "pictures"
 COMPOSITIONS = ("rotate_cw+zoom_in", "pan_left+crop_jitter", "zoom_out+crop_jitter")

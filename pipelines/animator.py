@@ -40,7 +40,7 @@ class Animator:
 
     def setup(self) -> None:
         """Thread pool, device, filters. torch is loaded only where there is a GPU."""
-        from transforms.render import prepare_worker
+        from transforms.rendering.render import prepare_worker
 
         prepare_worker()  # samples are what runs in parallel
         self._threads = self.threads or available_cores()
@@ -128,7 +128,7 @@ class Animator:
 
     def _check_picture(self, reference: Reference, data: bytes) -> None:
         if self._filters.on_pictures:
-            from transforms.pictures import decode
+            from transforms.media.pictures import decode
 
             self._filters.check_picture(reference, decode(data, self.settings.pictures))
 

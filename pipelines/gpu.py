@@ -26,7 +26,7 @@ def worker_device(name: str) -> str:
     """cpu or cuda on this machine. torch is not loaded where there is no sign of a GPU. Raises JobError."""
     if name == "cpu" or (name == "auto" and not _sign_of_one()):
         return "cpu"
-    from transforms.render import choose_device
+    from transforms.rendering.render import choose_device
 
     try:
         return choose_device(name)
@@ -38,7 +38,7 @@ def count_gpus() -> int:
     """GPUs that processes on this machine can use. torch is not loaded where there is no sign of one."""
     if not _sign_of_one():
         return 0
-    from transforms.render import count_devices
+    from transforms.rendering.render import count_devices
 
     return count_devices()
 
@@ -82,7 +82,7 @@ class GpuRenderer:
         return results
 
     def _call(self, clips: Sequence[Prepared], times: StageTimes) -> list[NDArray[Any]] | _Failed:
-        from transforms.render import render_batch
+        from transforms.rendering.render import render_batch
 
         try:
             with times.timed("render"):

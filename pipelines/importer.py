@@ -19,9 +19,9 @@ from schemas.clip import ClipMeta
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
 from transforms.captions import normalise_all
 from transforms.clip import Clip, sample_row
-from transforms.encode import encode_picture
-from transforms.video_frames import VideoFrames, VideoLimits, read_frames
-from transforms.video_sampling import FrameSampling
+from transforms.media.encode import encode_picture
+from transforms.media.video_frames import VideoFrames, VideoLimits, read_frames
+from transforms.media.video_sampling import FrameSampling
 
 
 class FrameConfig(FrameSampling):

@@ -155,7 +155,7 @@ def _check_pixels(sample: RawSample, meta: ClipMeta) -> Iterator[str]:
     """Decode what is stored: frames of the right number and size, a whole clip, or a whole still."""
     try:
         if meta.store == "mp4":
-            from transforms.video import decode_mp4
+            from transforms.media.mp4 import decode_mp4
 
             shapes = [frame.shape[:2] for frame in decode_mp4(sample.members["mp4"])]
         elif meta.store == "frames":
@@ -173,7 +173,7 @@ def _check_pixels(sample: RawSample, meta: ClipMeta) -> Iterator[str]:
 
 
 def _decode(data: bytes) -> np.ndarray:
-    from transforms.pictures import PictureLimits, decode
+    from transforms.media.pictures import PictureLimits, decode
 
     return decode(data, PictureLimits(min_side=1, max_aspect=100.0)).image_HWC
 

@@ -23,7 +23,7 @@ from pipelines.sources.base import read_task
 from pipelines.video_sources.base import VideoSource, VideoSourceConfig
 from schemas.config import Config, describe, flatten, load_config
 from schemas.records import Reference, Task
-from transforms.video_frames import VideoLimits
+from transforms.media.video_frames import VideoLimits
 
 KIND = "import-videos"
 NO_BYTES = ("output", "workers", "overwrite", "max_failure_ratio", "limits.decode_seconds")  # fields that change no byte

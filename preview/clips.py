@@ -23,11 +23,11 @@ def load_frames(sample: RawSample) -> tuple[np.ndarray, float]:
         if meta.store == "frames":
             frames = [_decode(data) for data in sample.frames]
         elif meta.store == "mp4":
-            from transforms.video import decode_mp4
+            from transforms.media.mp4 import decode_mp4
 
             frames = list(decode_mp4(sample.members["mp4"]))
         else:
-            from transforms.render import render
+            from transforms.rendering.render import render
 
             picture = next(data for name, data in sample.members.items() if name in ("jpg", "jpeg", "png", "webp"))
             frames = list(render(_decode(picture), meta.quads_T42(), size=(meta.height, meta.width)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from transforms.trajectory import view_centres
+from transforms.motions.trajectory import view_centres
 
 LEGEND = 34  # height of the legend under the picture, pixels
 MOST_OUTLINES = 24  # more would hide the picture

@@ -141,7 +141,7 @@ def make_preview_clip(
     label: str, image_HWC: np.ndarray, drawn: Trajectory, *, size: tuple[int, int], path: bool = False
 ) -> PreviewClip:
     """Render a drawn trajectory. `size` is (H, W) of the frames, pixels."""
-    from transforms.render import render
+    from transforms.rendering.render import render
 
     frames_THWC = render(image_HWC, drawn.quads_T42, size=size)
     longest = max(480, *size)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from schemas.config import ConfigError
 from schemas.records import SampleError
 from storage.files import glob_uris, join, kind, list_names, open_uri
-from transforms.pictures import Picture, PictureLimits, decode, read_header
+from transforms.media.pictures import Picture, PictureLimits, decode, read_header
 
 PICTURE_ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
 MAX_FILE_BYTES = 64 * 1024 * 1024

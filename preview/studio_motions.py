@@ -17,7 +17,7 @@ from schemas.keys import slug
 from schemas.records import Reference, SampleError
 from transforms.clip import Clip, ClipConfig, ClipSettings, draw_motion, make_clip
 from transforms.motions import MotionMix, built_in_motions, curves, find_motion, sample_motion
-from transforms.render import render
+from transforms.rendering.render import render
 
 GALLERY_SIDE, GALLERY_FRAMES, GALLERY_FPS = 128, 16, 12.0
 MOST_PIXELS = 32_000_000  # of a clip: frames x width x height

@@ -15,7 +15,7 @@ import numpy as np
 from preview.animation import encode_webp, shrink
 from preview.still import check_header, decode_picture, find_pictures, read_bytes
 from schemas.config import ConfigError
-from transforms.pictures import PictureLimits, read_header
+from transforms.media.pictures import PictureLimits, read_header
 
 MOST_GIVEN = 500
 MOST_DROPPED = 200

@@ -36,6 +36,8 @@ def test_building_the_graph_needs_no_torch(module):
     assert loaded(module, "torch", "kornia") == ""
 
 
-@pytest.mark.parametrize("module", ["transforms.motions", "transforms.mix", "transforms.clip", "transforms.render"])
+@pytest.mark.parametrize(
+    "module", ["transforms.motions", "transforms.motions.mix", "transforms.clip", "transforms.rendering.render"]
+)
 def test_transforms_load_neither_beam_nor_torch_until_used(module):
     assert loaded(module, "apache_beam", "pipelines", "torch") == ""

@@ -11,7 +11,7 @@ import torch
 
 from schemas.config import ConfigError
 from trainer.errors import RunError, first_line, no_memory, not_repeatable
-from transforms.render import tell_of_unseen_gpu
+from transforms.rendering.render import tell_of_unseen_gpu
 
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:

@@ -23,7 +23,7 @@ def read_picture(path: str) -> np.ndarray:
     """A picture file as uint8 RGB [H,W,3]. Raises ConfigError if it cannot be read or is larger than is allowed."""
     from schemas.records import SampleError
     from storage.files import open_uri
-    from transforms.pictures import PictureLimits, decode
+    from transforms.media.pictures import PictureLimits, decode
 
     try:
         with open_uri(path) as stream:

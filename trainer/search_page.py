@@ -147,7 +147,7 @@ def _samples(shard: str, keys: set[str]) -> list[RawSample]:
 
 
 def _frames(sample: RawSample, decoder: Decoder, size: tuple[int, int]) -> np.ndarray:
-    from transforms.render import render
+    from transforms.rendering.render import render
 
     try:
         decoded = decoder(sample, 0)

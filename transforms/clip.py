@@ -20,17 +20,17 @@ from schemas.config import Config
 from schemas.keys import derive_seed
 from schemas.records import Reference
 from schemas.version import VERSION
-from transforms import jpeg
 from transforms.captions import CaptionConfig, append, choose, normalise_all
-from transforms.encode import EncodeConfig, encode_frames, encode_picture
-from transforms.homography import checked_quads
-from transforms.layers import footprints
-from transforms.mix import MotionMix, draw
-from transforms.phrases import motion_phrase
-from transforms.pictures import Header, PictureLimits, decode, read_header
-from transforms.render import reduce_for, render_batch
-from transforms.trajectory import Trajectory, zoom_of
-from transforms.video import VideoConfig, check_even, encode_mp4
+from transforms.media import jpeg
+from transforms.media.encode import EncodeConfig, encode_frames, encode_picture
+from transforms.media.mp4 import VideoConfig, check_even, encode_mp4
+from transforms.media.pictures import Header, PictureLimits, decode, read_header
+from transforms.motions.mix import MotionMix, draw
+from transforms.motions.phrases import motion_phrase
+from transforms.motions.trajectory import Trajectory, zoom_of
+from transforms.rendering.homography import checked_quads
+from transforms.rendering.layers import footprints
+from transforms.rendering.render import reduce_for, render_batch
 
 _SPARE = 1.5  # picture pixels that a reduced decode leaves to an output pixel of the tightest view
 MIN_SIDE, MAX_SIDE = 16, 4096  # of a frame

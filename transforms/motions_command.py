@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from transforms.motion import TIMING, Motion, Parameter
-from transforms.plan import built_in_motions, find_motion, make_plan
+from transforms.motions.composition import built_in_motions, find_motion, make_plan
+from transforms.motions.motion import TIMING, Motion, Parameter
 
 EPILOG = """Motions compose with '+', each inside the view of those before it: rotate_cw+zoom_in, pan_left+crop_jitter.
 In a composition a parameter that several have is named with its motion: zoom_in.zoom.

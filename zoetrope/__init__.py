@@ -11,7 +11,7 @@ __version__ = VERSION
 
 _EXPORTS = {
     "sample_motion": "transforms.motions",
-    "render": "transforms.render",
+    "render": "transforms.rendering.render",
     "animate": "pipelines.animate",
     "retry": "pipelines.retry",
     "validate": "pipelines.validate",

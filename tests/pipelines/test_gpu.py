@@ -16,7 +16,7 @@ from test_job import leftovers, shards, workers_find_this_folder  # noqa: F401 (
 from test_job import run as run_tiny
 from tiny_job import GpuSeen, tiny_job
 
-import transforms.render
+import transforms.rendering.render
 from pipelines import animator, runner
 from pipelines.animate import AnimateConfig, animate, make_job
 from pipelines.gpu import GPU_BATCH
@@ -26,7 +26,7 @@ from pipelines.samples import write_coco
 from pipelines.sources.base import make_source
 from storage.shards import iter_shard
 
-REAL = transforms.render.render_batch
+REAL = transforms.rendering.render.render_batch
 ILLEGAL = "CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be asynchronously reported"
 
 
@@ -57,7 +57,7 @@ def run(source, monkeypatch):
 
     def start(output: Path, fail: Callable[[list, int], None] = lambda images, calls: None, **more):
         device = Device(fail)
-        monkeypatch.setattr(transforms.render, "render_batch", device)
+        monkeypatch.setattr(transforms.rendering.render, "render_batch", device)
         clip = {"size": 32, "frames": 2}
         values = {"source": source, "output": str(output), "workers": 1, "clip": clip, "shard": {"max_samples": 40}, **more}
         return animate(AnimateConfig.make(values)), device

@@ -11,7 +11,7 @@ from preview.preview import main, parse_size, preview
 from preview.sheet import GAP
 from schemas.config import ConfigError
 from transforms.motions import built_in_motions, sample_motion
-from transforms.render import render
+from transforms.rendering.render import render
 
 H, W = 150, 200
 

@@ -21,7 +21,7 @@ from trainer.index import IndexSettings, index
 from trainer.index_store import read_info, read_parts
 from trainer.search_index import open_index
 from trainer.train import train
-from transforms.pictures import PictureLimits, decode
+from transforms.media.pictures import PictureLimits, decode
 from zoetrope import cli
 
 DEVICE = "cuda"

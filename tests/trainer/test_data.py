@@ -19,7 +19,7 @@ from trainer.data.order import check_slots, share, shuffled
 from trainer.data.pixels import Pixels
 from trainer.data.shards import Dropped, ShardSet, read_ahead, read_shards
 from trainer.model.towers import tokenize
-from transforms.render import render
+from transforms.rendering.render import render
 
 SIZE = (32, 32)
 
@@ -135,7 +135,7 @@ def test_the_renderer_of_gpus_gives_the_same_frames() -> None:
     decode = decoder()
     batch = collate([decode(raw(i), 0) for i in range(3)], tokenize=tokenize, frames=4, size=SIZE)
     inputs = to_device(batch, torch.device("cpu"), SIZE)
-    from transforms.render_kornia import render_tensor
+    from transforms.rendering.kornia import render_tensor
 
     frames = torch.stack(render_tensor(batch.pictures(), batch.quads, SIZE))
     assert (frames.int() - inputs.frames_BTHWC.int()).abs().max() <= 1

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from trainer.errors import RunError, not_repeatable
 from trainer.precision import choose_device, memory_advice, repeatable
 from trainer.train import train
-from transforms import render
+from transforms.rendering import render
 
 # From torch's list of what raises on CUDA in strict mode, those that models and metrics are tempted to use; and cumsum of
 # floats, which raises there before torch 2.12.

@@ -17,10 +17,10 @@ from schemas.manifest import SAMPLES
 from schemas.records import Reason, Reference, SampleError
 from schemas.version import VERSION
 from transforms.clip import Clip, ClipSettings, draw_motion, finish, make_clip, prepare, render_clip, rerender, sample_row
-from transforms.encode import encode_picture
-from transforms.pictures import PictureLimits, decode
-from transforms.render import render, render_batch
-from transforms.video import decode_mp4
+from transforms.media.encode import encode_picture
+from transforms.media.mp4 import decode_mp4
+from transforms.media.pictures import PictureLimits, decode
+from transforms.rendering.render import render, render_batch
 
 LIMITS = PictureLimits()
 REFERENCE = Reference(

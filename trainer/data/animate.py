@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trainer.data.batch import Batch
-from transforms.render import render_batch
+from transforms.rendering.render import render_batch
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def _render(pictures: list[Tensor], quads_ST42: Tensor, size: tuple[int, int]) -
     if pictures[0].device.type == "cpu":
         clips = render_batch([p.numpy() for p in pictures], list(quads_ST42.numpy()), size=size, device="cpu")
         return torch.stack([torch.from_numpy(clip) for clip in clips])
-    from transforms.render_kornia import render_tensor
+    from transforms.rendering.kornia import render_tensor
 
     return torch.stack(render_tensor(pictures, quads_ST42, size))
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.config import Config
-from transforms.mix import MotionMix
+from transforms.motions.mix import MotionMix
 
 
 class DataConfig(Config):

@@ -20,8 +20,8 @@ from schemas.keys import derive_seed
 from storage.shards import RawSample
 from trainer.data.config import DataConfig
 from trainer.data.pixels import Pixels
-from transforms.homography import checked_quads
-from transforms.mix import draw
+from transforms.motions.mix import draw
+from transforms.rendering.homography import checked_quads
 
 In = TypeVar("In")
 Out = TypeVar("Out")

@@ -22,7 +22,7 @@ from trainer.data.dataset import EvaluationStream, TrainingStream
 from trainer.data.decode import Decoder
 from trainer.data.order import Cursor, check_slots
 from trainer.data.shards import Dropped, ShardSet
-from transforms.render import keep_freed_memory
+from transforms.rendering.render import keep_freed_memory
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,45 @@
+import pytest
+
+from schemas.records import Reason, SampleError
+from transforms.media.sniff import sniff
+
+HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"\xff\xd8\xff\xe0....", "jpeg"),
+        (b"\x89PNG\r\n\x1a\n....", "png"),
+        (b"RIFF\x10\x00\x00\x00WEBPVP8 ", "webp"),
+        (b"GIF87a..", "gif"),
+        (b"BM......", "bmp"),
+        (b"MM\x00*....", "tiff"),
+    ],
+)
+def test_supported_formats(data: bytes, kind: str) -> None:
+    assert sniff(data) == kind
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "detail"),
+    [
+        (b"", Reason.EMPTY_BODY, "no bytes"),
+        (b"<!DOCTYPE html><html>404</html>", Reason.NOT_AN_IMAGE, "DOCTYPE"),
+        (b"<html><svg></svg></html>", Reason.NOT_AN_IMAGE, "<html>"),
+        (b"%PDF-1.7", Reason.NOT_AN_IMAGE, "PDF"),
+        (b"RIFF\x10\x00\x00\x00WAVE", Reason.NOT_AN_IMAGE, "RIFF"),
+        (b"\x00\x00\x00\x18ftypisom", Reason.NOT_AN_IMAGE, "ftyp"),
+        (b'<?xml version="1.0"?>\n<!-- drawn -->\n<svg xmlns="x">', Reason.UNSUPPORTED_FORMAT, "SVG"),
+        (b"\xef\xbb\xbf<svg>", Reason.UNSUPPORTED_FORMAT, "SVG"),
+        (HEIC, Reason.UNSUPPORTED_FORMAT, "HEIC"),
+        (HEIC.replace(b"heic", b"avif"), Reason.UNSUPPORTED_FORMAT, "AVIF"),
+        (b"8BPS\x00\x01", Reason.UNSUPPORTED_FORMAT, "Photoshop"),
+        (b"P6\n64 64\n255\n", Reason.UNSUPPORTED_FORMAT, "pixmap"),
+    ],
+)
+def test_everything_else_has_its_reason(data: bytes, reason: Reason, detail: str) -> None:
+    with pytest.raises(SampleError) as caught:
+        sniff(data)
+    assert caught.value.reason == reason
+    assert detail in caught.value.detail

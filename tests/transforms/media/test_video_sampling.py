@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from schemas.config import ConfigError
+from transforms.media.video_sampling import FrameSampling, choose_frames, pick, resample, uniform
+
+REFERENCE = json.loads((Path(__file__).parents[2] / "data/clip2video/sampling_and_tokens.json").read_text())["sampling"]
+
+
+@pytest.mark.parametrize("case", REFERENCE, ids=lambda c: f"{c['frames_on_disk']}-{c['feature_framerate']}")
+def test_pick_takes_the_frames_that_clip2video_takes(case):
+    picked = pick(case["frames_on_disk"], case["feature_framerate"], case["max_frames"])
+    assert picked == (case["indices"] or [])
+
+
+# the first frames that `ffmpeg -r 5` (5.1) put out, found by comparing pixels
+FFMPEG = [
+    (25, 26, [0, 1, 4, 9, 14, 19]),
+    (7, 8, [0, 1, 2, 3, 4, 5]),
+    (2, 4, [0, 0, 1, 1, 1, 2]),
+    (5, 4, [0, 1, 2, 3]),
+]
+
+
+@pytest.mark.parametrize(("fps", "count", "starts"), FFMPEG)
+def test_resample_begins_as_ffmpeg_does(fps, count, starts):
+    found = resample([i / fps for i in range(count)], fps)
+    assert found[: len(starts)] == starts
+
+
+def test_resample_holds_a_frame_through_a_gap_and_before_a_late_start():
+    assert resample([0.0, 0.2, 1.0, 1.2], 5)[:6] == [0, 1, 1, 1, 2, 2]
+    assert resample([0.8, 1.0], 5) == [0, 0, 0, 0, 0, 1]
+
+
+def test_a_video_too_short_for_its_feature_framerate_gives_its_one_frame():
+    assert pick(1, 2, 12) == []
+    assert choose_frames([0.0], 25, FrameSampling(feature_framerate=2)) == [0]
+    assert choose_frames([], 25, FrameSampling()) == []
+
+
+def test_uniform_takes_the_middles():
+    assert uniform(5, 12) == [0, 1, 2, 3, 4]
+    assert uniform(24, 4) == [3, 9, 15, 21]
+    assert choose_frames([i / 25 for i in range(24)], 25, FrameSampling(policy="uniform", max_frames=4)) == [3, 9, 15, 21]
+
+
+def test_unusable_settings_are_refused():
+    with pytest.raises(ConfigError, match="rate"):
+        FrameSampling.make({"rate": 0})
+    with pytest.raises(ConfigError, match="feature_framerate"):
+        FrameSampling.make({"feature_framerate": 0})

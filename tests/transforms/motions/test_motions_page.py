@@ -1,0 +1,48 @@
+"""docs/motions.md beside the code: every motion with its picture, and every default and range as they are."""
+
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from transforms.motions import built_in_motions
+from transforms.motions.motion import MAX_HOLD, TIMING
+
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "motions.md").read_text()
+
+
+def row(name):
+    (line,) = re.findall(rf"^\| .*\| `{re.escape(name)}` \|.*$", PAGE, flags=re.M)
+    return line
+
+
+@pytest.mark.parametrize("name", [*built_in_motions(), "rotate_cw+zoom_in", "pan_left+crop_jitter", "zoom_out+crop_jitter"])
+def test_every_motion_has_its_moving_picture(name):
+    (picture,) = re.findall(r"!\[\]\((.*?)\)", row(name))
+    assert picture == f"pictures/{name}.gif"
+    with Image.open(DOCS / picture) as image:
+        assert (getattr(image, "n_frames", 1) > 1) == (name != "static")
+    assert (DOCS / picture).stat().st_size < 300_000
+
+
+@pytest.mark.parametrize("name", [n for n in built_in_motions() if "likewise" not in row(n) and not n.startswith("pan_")])
+def test_the_page_says_the_defaults_and_ranges_of_the_code(name):
+    for parameter in built_in_motions()[name].own:
+        assert f"`{parameter.name}`" in row(name)
+        low, high = parameter.default
+        if parameter.name != "direction":
+            assert f"{low:g} to {high:g}" in row(name)
+        if parameter.high not in (1.0, 360.0) and not name.startswith("tilt_"):
+            assert f"{parameter.low:g} to {parameter.high:g}" in row(name)
+
+
+def test_the_page_says_the_timing_of_the_code():
+    for parameter in TIMING:
+        assert f"| `{parameter.name}` |" in PAGE
+    assert f"together at most {MAX_HOLD:g}" in PAGE
+
+
+def test_the_pictures_together_stay_small():
+    assert sum(path.stat().st_size for path in (DOCS / "pictures").iterdir() if path.stem in PAGE) < 4_000_000

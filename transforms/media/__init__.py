@@ -1,0 +1,1 @@
+"""Encoded bytes to pixels and back: pictures, JPEG structure, MP4, video frames."""

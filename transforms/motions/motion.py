@@ -1,0 +1,145 @@
+"""What a motion is: a function from progress to camera, with named parameters.
+
+    @motion("dolly", Parameter("distance", default=(0.1, 0.3), low=0.0, high=1.0, unit="view widths", help="how far it goes"))
+    def dolly(t_T, distance):
+        "The camera glides to the right while it comes closer."
+        return Camera(x=distance * t_T, scale=1.0 - 0.3 * t_T)
+
+There is no registry to keep in step between processes: a motion is found by name in `transforms.motions.builtin`, or by
+import path (``mypackage.mymotions:dolly``) anywhere.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+from schemas.config import ConfigError
+from transforms.motions.camera import Camera
+from transforms.motions.easing import EASINGS
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+RESERVED = frozenset({"name", "weight", "seed", "image_size", "frames", "size", "fps", "parameters", "rng", "seconds"})
+
+Spec = tuple[float, float] | tuple[str, ...]  # what a parameter is drawn from: low and high, or names
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A named number of a motion (or, with `choices`, a name), drawn anew for each clip."""
+
+    name: str
+    default: float | str | Sequence[float] | Sequence[str]  # a value, or [low, high] (choices: several names) to draw from
+    low: float = 0.0  # smallest allowed
+    high: float = 1.0  # largest allowed
+    unit: str = ""
+    help: str = ""
+    log: bool = False  # draw evenly in the logarithm: for ratios such as a zoom
+    choices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name) or "__" in self.name or self.name in RESERVED:
+            raise ValueError(
+                f"parameter name {self.name!r}: use a-z, 0-9 and single '_', and none of {', '.join(sorted(RESERVED))}"
+            )
+        if self.log and self.low <= 0.0:
+            raise ValueError(f"parameter {self.name}: log=True needs low > 0, got {self.low:g}")
+        self.spec(self.default, self.name)
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values in words, with the unit."""
+        if self.choices:
+            return ", ".join(self.choices)
+        return f"{self.low:g} to {self.high:g} {self.unit}".rstrip()
+
+    def spec(self, value: Any, where: str) -> Spec:
+        """What a user's value (one, or a list to draw from) means. Raises ConfigError: `where`, the value, what is allowed."""
+        items = list(value) if isinstance(value, list | tuple) else [value]
+        if self.choices:
+            if not items or any(item not in self.choices for item in items):
+                raise ConfigError(f"{where} = {value!r}: it must be one of {self.allowed}, or a list of these to draw from")
+            return tuple(items)
+        numbers = [float(item) for item in items if isinstance(item, Real) and not isinstance(item, bool)]
+        if len(numbers) != len(items) or len(items) not in (1, 2) or not all(map(math.isfinite, numbers)):
+            raise ConfigError(f"{where} = {value!r}: give one number or [low, high], each {self.allowed}")
+        low, high = numbers[0], numbers[-1]
+        if low < self.low or high > self.high or low > self.high or high < self.low:
+            raise ConfigError(f"{where} = {value!r} is out of range: it must be {self.allowed}")
+        if low > high:
+            raise ConfigError(f"{where} = {value!r}: the first number of a range must not exceed the second")
+        return low, high
+
+    def value(self, spec: Spec, uniform: float) -> float | str:
+        """The value that a uniform number in [0, 1) stands for; numbers to six digits, so that KEY.json stays short."""
+        if self.choices:
+            return spec[int(uniform * len(spec))]
+        low, high = float(spec[0]), float(spec[1])
+        if low == high:
+            return low
+        drawn = low * (high / low) ** uniform if self.log else low + (high - low) * uniform
+        return min(max(float(f"{drawn:.6g}"), low), high)
+
+
+TIMING = (
+    Parameter("easing", "linear", choices=tuple(EASINGS), help="how the pace runs from start to end"),
+    Parameter("speed", 1.0, low=0.1, high=10.0, unit="x", help="2 = complete half-way, then rest; 0.5 = half of it", log=True),
+    Parameter("hold_start", 0.0, low=0.0, high=0.9, unit="of the clip", help="rest before it moves"),
+    Parameter("hold_end", 0.0, low=0.0, high=0.9, unit="of the clip", help="rest after it moved"),
+)
+MAX_HOLD = 0.9  # of the clip, hold_start and hold_end together: something must be left to move in
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A motion as `motion` makes it. `parameters` holds its own, then (unless it is still) those of TIMING."""
+
+    name: str
+    help: str  # one line: what the camera does
+    parameters: tuple[Parameter, ...]
+    function: Callable[..., Camera]  # (t_T, **own parameters, and `rng` or `seconds` if it takes them)
+    extras: frozenset[str] = frozenset()  # which of rng, seconds the function takes
+    endless: bool = False  # goes on for ever, like a shake: `speed` makes it faster instead of complete sooner
+    still: bool = False  # does not move: has no timing
+
+    @property
+    def own(self) -> tuple[Parameter, ...]:
+        """The parameters that its function takes."""
+        return self.parameters if self.still else self.parameters[: -len(TIMING)]
+
+
+def motion(
+    name: str, *parameters: Parameter, endless: bool = False, still: bool = False
+) -> Callable[[Callable[..., Camera]], Motion]:
+    """Decorator: a function ``(t_T, **parameters) -> Camera`` becomes a `Motion`.
+
+    `t_T` is float64 [T], how far the motion has come at each frame (0 to 1, easing, speed and holds already in it; see
+    `transforms.motions.easing.progress`). The function may also take `rng` (a numpy Generator of this clip, its only source of
+    chance) and `seconds` (from first to last frame). The first line of its docstring is its help. Raises ValueError if
+    names do not match.
+    """
+
+    def decorate(function: Callable[..., Camera]) -> Motion:
+        if not NAME.fullmatch(name) or "__" in name:
+            raise ValueError(f"motion name {name!r}: use a-z, 0-9 and single '_', starting with a letter")
+        taken = list(inspect.signature(function).parameters)
+        if not taken:
+            raise ValueError(f"motion {name}: its function must take t_T, the progress at each frame, first")
+        wanted = taken[1:]
+        own = [parameter.name for parameter in parameters]
+        extras = frozenset(wanted) & {"rng", "seconds"}
+        if sorted(set(wanted) - extras) != sorted(own) or set(own) & {p.name for p in TIMING}:
+            raise ValueError(
+                f"motion {name}: the function takes {wanted} after t_T, but its parameters are {own}; they must agree"
+            )
+        lines = (inspect.getdoc(function) or "").splitlines()
+        if not lines:
+            raise ValueError(f"motion {name}: give its function a docstring that says what the camera does")
+        return Motion(name, lines[0], (*parameters, *(() if still else TIMING)), function, extras, endless, still)
+
+    return decorate

@@ -1,0 +1,1 @@
+"""A picture and a trajectory become frames."""
