@@ -23,7 +23,7 @@ $(STAMP): requirements.lock
 	@touch $@
 
 demo: setup      ## from nothing: sample pictures -> shards -> where to look
-	$(BIN)/python -m pipelines.demo
+	$(BIN)/python -m zoetrope.demo
 
 test: setup      ## every test that needs nothing but this machine; a GPU is left alone, see test-gpu
 	CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto

@@ -59,7 +59,7 @@ class Server(asyncio.Protocol):
 
 
 def serve(port: multiprocessing.Queue) -> None:
-    from pipelines.samples import pictures
+    from zoetrope.samples import pictures
 
     Server.pictures = tuple(picture.jpeg for picture in pictures(64, long_side=512))
 
@@ -98,8 +98,8 @@ def run_ours(table: Path, output: Path, processes: int, concurrency: int) -> flo
 
 def _start(source: object, concurrency: int, output: str) -> None:
     global ANIMATOR, OUTPUT
-    from pipelines.animator import Animator
-    from pipelines.fetch import FetchConfig
+    from pipelines.fetching.fetcher import FetchConfig
+    from pipelines.making.clips import Animator
     from transforms.clip import ClipSettings
 
     fetch = FetchConfig(allow_private=True, concurrency=concurrency, per_host=0)
@@ -108,7 +108,7 @@ def _start(source: object, concurrency: int, output: str) -> None:
 
 
 def _make(task: object) -> tuple[int, float, float]:
-    from pipelines.making import StageTimes
+    from pipelines.making.task import StageTimes
     from schemas.records import Failure
     from storage.shards import ShardWriter
 

@@ -18,15 +18,15 @@ from pathlib import Path
 import apache_beam as beam
 
 from benchmarks import harness
-from pipelines.animator import Animator, read_reference
-from pipelines.job import JobSpec, MakeShards
-from pipelines.making import ShardConfig
-from pipelines.runner import available_cores, choose_runner
-from pipelines.samples import write_folder
+from pipelines.making.clips import Animator, read_reference
+from pipelines.making.task import ShardConfig
+from pipelines.running.engine import available_cores, choose_runner
+from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.sources.base import Source, SourceConfig, make_source
 from schemas.records import Reference, Task
 from storage.shards import ShardWriter
 from transforms.clip import Clip, ClipSettings, make_clip
+from zoetrope.samples import write_folder
 
 PER_SHARD = 100
 SETTINGS = ClipSettings()

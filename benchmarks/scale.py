@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks import harness
-from pipelines.samples import write_folder
+from zoetrope.samples import write_folder
 
 PICTURES = 200
 

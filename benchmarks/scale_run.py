@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks import harness
-from pipelines.making import Made, ShardConfig, StageTimes
-from pipelines.output import Output
-from pipelines.plan import Job
-from pipelines.run import run_job
-from pipelines.validate import validate
+from pipelines.making.task import Made, ShardConfig, StageTimes
+from pipelines.output.folder import Output
+from pipelines.output.prepare import Job
+from pipelines.output.validate import validate
+from pipelines.running.submit import run_job
 from schemas.records import Failure, Task
 
 SAMPLES = 1000  # in a task

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipelines.samples import write_folder
+from zoetrope.samples import write_folder
 
 PICTURE = Path(__file__).parent / "pictures" / "studio.png"
 WIDTH, HEIGHT = 1280, 1020  # pixels

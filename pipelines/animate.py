@@ -9,21 +9,21 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from pipelines.animator import Animator, read_reference
-from pipelines.command import Parser, guarded, run_command, split_beam_args
-from pipelines.dry_run import LOOKED_AT, Glimpse, dry_run
-from pipelines.fetch import FetchConfig
-from pipelines.filters import find_filter
-from pipelines.making import ShardConfig
-from pipelines.output import Output
-from pipelines.plan import Job
-from pipelines.progress import counted
-from pipelines.run import RunResult, run_job
-from pipelines.runner import choose_runner
+from pipelines.fetching.fetcher import FetchConfig
+from pipelines.making.clips import Animator, read_reference
+from pipelines.making.filters import find_filter
+from pipelines.making.task import ShardConfig
+from pipelines.output.folder import Output
+from pipelines.output.prepare import Job
+from pipelines.running.dry_run import LOOKED_AT, Glimpse, dry_run
+from pipelines.running.engine import choose_runner
+from pipelines.running.progress import counted
+from pipelines.running.submit import RunResult, run_job
 from pipelines.sources.base import Source, SourceConfig, make_source, read_task
 from schemas.config import describe, flatten, load_config
 from schemas.records import Reference, SampleError, Task
 from transforms.clip import ClipSettings, make_clip
+from zoetrope.commands.jobs import Parser, guarded, run_command, split_beam_args
 
 KIND = "animate"
 NO_BYTES = ("output", "workers", "overwrite", "max_failure_ratio", "fetch")  # fields that change no byte of a shard

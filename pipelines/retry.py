@@ -14,14 +14,14 @@ from itertools import islice
 from typing import Any
 
 from pipelines import animate, videos
-from pipelines.command import Parser, run_command, split_beam_args
-from pipelines.output import Output
-from pipelines.plan import Job, task_from_json
-from pipelines.run import RunResult, run_job
+from pipelines.output.folder import Output
+from pipelines.output.prepare import Job, task_from_json
+from pipelines.running.submit import RunResult, run_job
 from pipelines.sources.base import make_source
 from schemas.config import Config, ConfigError, load_config
 from schemas.records import Reason, Task
 from storage import output_files as files
+from zoetrope.commands.jobs import Parser, run_command, split_beam_args
 
 
 @dataclass(frozen=True)

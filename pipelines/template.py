@@ -16,10 +16,10 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.animate import AnimateConfig, make_job
-from pipelines.finish import finish
-from pipelines.job import JobSpec, MakeShards
-from pipelines.output import Output
-from pipelines.plan import Job, check_output, prepare_output
+from pipelines.output.finish import finish
+from pipelines.output.folder import Output
+from pipelines.output.prepare import Job, check_output, prepare_output
+from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.sources.base import make_source
 from schemas.config import ConfigError, load_config
 from schemas.records import Task

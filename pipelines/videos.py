@@ -10,20 +10,20 @@ from typing import Any
 
 from pydantic import Field
 
-from pipelines.command import Parser, guarded, run_command, split_beam_args
-from pipelines.dry_run import LOOKED_AT, Glimpse, dry_run
-from pipelines.importer import FrameConfig, VideoImporter
-from pipelines.making import Made, ShardConfig, StageTimes
-from pipelines.output import Output
-from pipelines.plan import Job
-from pipelines.progress import counted
-from pipelines.run import RunResult, run_job
-from pipelines.runner import choose_runner
+from pipelines.making.task import Made, ShardConfig, StageTimes
+from pipelines.making.videos import FrameConfig, VideoImporter
+from pipelines.output.folder import Output
+from pipelines.output.prepare import Job
+from pipelines.running.dry_run import LOOKED_AT, Glimpse, dry_run
+from pipelines.running.engine import choose_runner
+from pipelines.running.progress import counted
+from pipelines.running.submit import RunResult, run_job
 from pipelines.sources.base import read_task
-from pipelines.video_sources.base import VideoSource, VideoSourceConfig
+from pipelines.sources.videos.base import VideoSource, VideoSourceConfig
 from schemas.config import Config, describe, flatten, load_config
 from schemas.records import Reference, Task
 from transforms.media.video_frames import VideoLimits
+from zoetrope.commands.jobs import Parser, guarded, run_command, split_beam_args
 
 KIND = "import-videos"
 NO_BYTES = ("output", "workers", "overwrite", "max_failure_ratio", "limits.decode_seconds")  # fields that change no byte

@@ -62,8 +62,8 @@ def _find(source: Source, key: str) -> tuple[Task, Reference]:
 
 def _make(source: Source, settings: AnimateConfig, task: Task, key: str) -> Any:
     """The members of the sample, by the job's own maker."""
-    from pipelines.animator import Animator
-    from pipelines.making import JobError, StageTimes
+    from pipelines.making.clips import Animator
+    from pipelines.making.task import JobError, StageTimes
 
     maker = Animator(source, settings.settings, settings.fetch, settings.filters, settings.device, threads=1)
     try:
@@ -81,8 +81,8 @@ def _make(source: Source, settings: AnimateConfig, task: Task, key: str) -> Any:
 
 def _picture(source: Source, settings: AnimateConfig, reference: Reference) -> bytes:
     """The encoded picture of a reference, fetched if it must be."""
-    from pipelines.animator import read_reference
-    from pipelines.fetch import Fetcher
+    from pipelines.fetching.fetcher import Fetcher
+    from pipelines.making.clips import read_reference
 
     if not source.is_remote:
         try:

@@ -42,8 +42,8 @@ def check_graph(scratch: Path) -> Iterator[str]:
     from apache_beam.options.pipeline_options import PipelineOptions
     from apache_beam.transforms.resources import AcceleratorHint
 
-    from pipelines.samples import write_folder
     from pipelines.template import build, parse
+    from zoetrope.samples import write_folder
 
     corpus = write_folder(scratch / "corpus", 4, long_side=64)
     parameters = [f"--output={scratch}/clips", "--source_kind=folder", f"--source_uri={corpus}", f"--accelerator={HINT}"]

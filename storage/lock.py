@@ -11,8 +11,8 @@ import uuid
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from pipelines.making import output_error
-from pipelines.output import Output
+from pipelines.making.task import output_error
+from pipelines.output.folder import Output
 from schemas.config import ConfigError
 from storage import output_files as files
 

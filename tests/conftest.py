@@ -41,7 +41,7 @@ def serve() -> Iterator:
 @pytest.fixture(scope="session")
 def corpora(tmp_path_factory, serve) -> dict[str, list[str]]:
     """The five kinds of source, ten pictures each, as the overrides that `zoetrope animate` takes."""
-    from pipelines.samples import write_coco, write_folder, write_parquet, write_tars, write_tsv
+    from zoetrope.samples import write_coco, write_folder, write_parquet, write_tars, write_tsv
 
     base = tmp_path_factory.mktemp("corpora")
     (base / "cc3m" / "www").mkdir(parents=True)

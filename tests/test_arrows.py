@@ -30,7 +30,8 @@ def test_the_preview_loads_neither_beam_nor_torch(module):
 
 
 @pytest.mark.parametrize(
-    "module", ["pipelines.job", "pipelines.animate", "pipelines.retry", "pipelines.validate", "pipelines.videos"]
+    "module",
+    ["pipelines.running.graph", "pipelines.animate", "pipelines.retry", "pipelines.output.validate", "pipelines.videos"],
 )
 def test_building_the_graph_needs_no_torch(module):
     assert loaded(module, "torch", "kornia") == ""

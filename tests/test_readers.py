@@ -99,7 +99,7 @@ def test_croissant_validates_and_gives_the_rows(animated, monkeypatch):
 def test_damage_is_named_by_validate(animated, tmp_path, capsys):
     import shutil
 
-    from pipelines.validate import validate
+    from pipelines.output.validate import validate
     from zoetrope import cli
 
     output = tmp_path / "damaged"

@@ -12,8 +12,8 @@ from zoetrope import __version__
 COMMANDS = {
     "animate": ("pipelines.animate", "image-caption pairs in, WebDataset clips out"),
     "retry": ("pipelines.retry", "make the failed samples of an output, and only those"),
-    "validate": ("pipelines.validate", "check every shard against the manifest"),
-    "motions": ("transforms.motions_command", "list the camera motions, their parameters and ranges"),
+    "validate": ("pipelines.output.validate", "check every shard against the manifest"),
+    "motions": ("zoetrope.commands.motions", "list the camera motions, their parameters and ranges"),
     "preview": ("preview.preview", "see a motion on a picture, as GIF, MP4, WebP or contact sheet"),
     "studio": ("preview.studio", "look at motions and shards in a local web page"),
     "import-videos": ("pipelines.videos", "real videos (MSR-VTT, MSVD, VATEX, CSV) in, the same shards out"),

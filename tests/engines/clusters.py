@@ -19,7 +19,7 @@ LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "0000000000000000000
 
 def write_source(folder: Path) -> Path:
     """Pictures with their captions, and one that is none."""
-    from pipelines.samples import write_folder
+    from zoetrope.samples import write_folder
 
     write_folder(folder, PICTURES, long_side=480)
     (folder / "broken.jpg").write_bytes(b"no picture")

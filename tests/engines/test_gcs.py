@@ -26,7 +26,7 @@ TABLES = ("manifest.parquet", SAMPLES_FILE, FAILURES_FILE)
 @pytest.fixture(scope="module")
 def places(gcs, tmp_path_factory, serve) -> dict[str, tuple[list[str], list[str]]]:
     """kind -> (overrides of a local source, overrides of the same source on gs://)."""
-    from pipelines.samples import write_coco, write_folder, write_parquet, write_tars, write_tsv
+    from zoetrope.samples import write_coco, write_folder, write_parquet, write_tars, write_tsv
 
     base = tmp_path_factory.mktemp("corpora")
     (base / "cc3m" / "www").mkdir(parents=True)
@@ -83,7 +83,7 @@ def whole(places, tmp_path_factory) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("kind", ["coco", "cc3m", "tars", "parquet", "folder"])
 def test_every_source_on_gs_gives_the_bytes_of_the_local_one(gcs, places, tmp_path, kind):
-    from pipelines.validate import validate
+    from pipelines.output.validate import validate
 
     local, remote = places[kind]
     assert animate(kind, local, tmp_path / "clips") == 0
@@ -147,7 +147,7 @@ def test_kill_9_then_the_rest_and_only_the_rest(gcs, places, whole):
 
 
 def test_a_second_job_is_refused_while_the_first_holds_the_lease(gcs, places, capsys):
-    from pipelines.output import Output
+    from pipelines.output.folder import Output
     from storage.lock import OutputLock
 
     with OutputLock(Output("gs://corpus/out/held")):

@@ -41,8 +41,8 @@ def source(gcs: Gcs, tmp_path_factory: pytest.TempPathFactory) -> str:
         from tiny_index import checkpoint
         from tiny_run import tiny_values
 
-    from pipelines.samples import write_coco, write_folder
     from trainer.model.io import load_model
+    from zoetrope.samples import write_coco, write_folder
 
     base, uri = tmp_path_factory.mktemp("src"), "gs://corpus/src"
     write_folder(base / "photos", 4, long_side=200)

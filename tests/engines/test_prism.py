@@ -26,7 +26,7 @@ def animate(source: Path, output: Path, *beam: str) -> subprocess.CompletedProce
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:
-    from pipelines.samples import write_folder
+    from zoetrope.samples import write_folder
 
     folder = write_folder(tmp_path_factory.mktemp("corpus") / "photos", 24, long_side=240)
     (folder / "broken.jpg").write_bytes(b"no picture")

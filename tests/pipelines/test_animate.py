@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from pipelines.animate import AnimateConfig, animate, make_job
-from pipelines.samples import write_coco
 from pipelines.sources.base import make_source
 from schemas.manifest import SAMPLES_FILE, iter_rows
 from storage.shards import iter_shard
 from transforms.clip import rerender
 from zoetrope import cli
+from zoetrope.samples import write_coco
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "animate"
 

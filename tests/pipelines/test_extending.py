@@ -9,9 +9,9 @@ import pytest
 from extensions import EXAMPLES
 from PIL import Image
 
-from pipelines.samples import write_folder
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, iter_rows
 from zoetrope import cli
+from zoetrope.samples import write_folder
 
 SMALL = ["clip.size=32", "clip.frames=3", "workers=1", "max_failure_ratio=1"]
 

@@ -9,11 +9,11 @@ from test_job import leftovers, shards
 
 from pipelines.animate import AnimateConfig, animate
 from pipelines.retry import retry
-from pipelines.samples import write_folder
 from schemas.config import ConfigError
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, iter_rows, read_manifest
 from storage.shards import iter_shard
 from zoetrope import cli
+from zoetrope.samples import write_folder
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_only_the_failed_are_made_and_added(begun):
 
 
 def test_a_retry_that_was_cut_off_goes_on(begun, monkeypatch):
-    from pipelines.animator import Animator
+    from pipelines.making.clips import Animator
 
     output, _, good = begun
     for path, data in good.items():

@@ -10,8 +10,8 @@ import pytest
 from apache_beam.transforms.resources import AcceleratorHint
 from test_job import leftovers, shards
 
-from pipelines.output import Output
-from pipelines.runner import choose_runner
+from pipelines.output.folder import Output
+from pipelines.running.engine import choose_runner
 from pipelines.template import FIELDS, build, main, parse
 from schemas.manifest import SAMPLES_FILE, iter_rows
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.output import Output
+from pipelines.output.folder import Output
 from schemas.config import ConfigError
 from storage.lock import OutputLock, _Lease
 
 HOLD = """
 import sys, time
 from storage.lock import OutputLock
-from pipelines.output import Output
+from pipelines.output.folder import Output
 with OutputLock(Output(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -1,0 +1,1 @@
+"""Pictures over HTTP: addresses that may be asked, one download, many in order."""

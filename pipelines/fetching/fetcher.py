@@ -1,0 +1,197 @@
+"""Many pictures at once, results in input order, memory bounded. The event loop has a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from pipelines.fetching.download import Downloader, FetchConfig, Lookup, system_lookup
+from schemas.records import Failure, Reason, Reference, SampleError, Stage
+
+__all__ = ["FetchConfig", "Fetcher"]
+
+
+@dataclass(slots=True)
+class _Item:
+    number: int  # position in its batch
+    reference: Reference
+    host: str
+    result: Future[bytes | Failure] = field(default_factory=Future)
+
+
+@dataclass(eq=False, slots=True)
+class _Batch:
+    """One call of `fetch_all`, as the event loop sees it."""
+
+    pending: deque[_Item] = field(default_factory=deque)
+    running: set[asyncio.Task[None]] = field(default_factory=set)
+    head: int = 0  # the item that the caller takes next
+    held: int = 0  # bytes fetched and not yet taken
+
+
+class Fetcher:
+    """Fetches pictures concurrently for any thread of a worker. Make one in ``DoFn.setup``, close it in ``teardown``.
+
+    In flight are at most `concurrency` pictures, whoever asked. Each call of `fetch_all` holds at most about
+    ``ahead_bytes + concurrency * max_bytes`` (the second part only if every server sends as much as it may).
+    """
+
+    def __init__(self, config: FetchConfig, *, lookup: Lookup = system_lookup) -> None:
+        self._config = config
+        self._in_flight = 0
+        self._hosts: Counter[str] = Counter()
+        self._batches: list[_Batch] = []
+        self._lock = threading.Lock()
+        self._closed = False
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="fetch", daemon=True)
+        self._thread.start()
+        self._downloader = asyncio.run_coroutine_threadsafe(self._open(lookup), self._loop).result()
+
+    def fetch_all(self, references: Iterable[Reference]) -> Iterator[tuple[Reference, bytes | Failure]]:
+        """Each reference with its picture or its failure, in the order given; `references` is read ahead lazily.
+
+        A reference that already has its picture gives that back. Closing the iterator cancels what is in flight.
+        """
+        batch = _Batch()
+        window: deque[_Item] = deque()
+        source = enumerate(references)
+        self._tell(self._batches.append, batch)
+        try:
+            while True:
+                while len(window) < self._config.ahead and (entry := next(source, None)) is not None:
+                    window.append(self._submit(batch, *entry))
+                if not window:
+                    return
+                item = window.popleft()
+                result = item.result.result()
+                size = len(result) if isinstance(result, bytes) and item.reference.image is None else 0
+                self._tell(self._taken, batch, item.number, size)
+                yield item.reference, result
+        finally:
+            self._tell(self._end, batch)
+
+    def close(self) -> None:
+        """Cancel what is in flight and end the thread. May be called twice."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        asyncio.run_coroutine_threadsafe(self._shutdown(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _submit(self, batch: _Batch, number: int, reference: Reference) -> _Item:
+        item = _Item(number, reference, _host(reference.url or ""))
+        if reference.image is not None:
+            item.result.set_result(reference.image)
+        elif not reference.url:
+            item.result.set_result(Failure(reference.key, Stage.FETCH, Reason.BAD_URL, "no url"))
+        else:
+            if not self._tell(self._add, batch, item):
+                item.result.set_result(_stopped(reference))
+        return item
+
+    def _tell(self, callback: Callable[..., object], *arguments: object) -> bool:
+        """Call in the event loop's thread, before anything told later; False if `close` was called."""
+        with self._lock:
+            if not self._closed:
+                self._loop.call_soon_threadsafe(callback, *arguments)
+            return not self._closed
+
+    # Everything below runs in the event loop's thread.
+
+    async def _open(self, lookup: Lookup) -> Downloader:
+        return Downloader(self._config, lookup)
+
+    def _add(self, batch: _Batch, item: _Item) -> None:
+        batch.pending.append(item)
+        self._start_what_may()
+
+    def _taken(self, batch: _Batch, number: int, size: int) -> None:
+        batch.head, batch.held = number + 1, batch.held - size
+        self._start_what_may()
+
+    def _start_what_may(self) -> None:
+        for batch in self._batches:
+            while self._in_flight < self._config.concurrency and (item := self._next(batch)) is not None:
+                self._in_flight += 1
+                self._hosts[item.host] += 1
+                task = self._loop.create_task(self._run(batch, item))
+                batch.running.add(task)
+                task.add_done_callback(partial(self._done, batch, item))
+
+    def _next(self, batch: _Batch) -> _Item | None:
+        """The first item that may start: its host has room, and so has memory, which the head never waits for."""
+        full = batch.held >= self._config.ahead_bytes
+        for place, item in enumerate(batch.pending):
+            if full and item.number != batch.head:
+                return None
+            if not self._config.per_host or self._hosts[item.host] < self._config.per_host:
+                del batch.pending[place]
+                return item
+        return None
+
+    async def _run(self, batch: _Batch, item: _Item) -> None:
+        reference = item.reference
+        result: bytes | Failure
+        try:
+            result = await self._downloader.get(reference.url or "")
+            batch.held += len(result)
+        except SampleError as error:
+            result = error.failure(reference.key, reference.url)
+        except Exception as error:  # unforeseen, and still one sample's matter
+            result = Failure(reference.key, Stage.FETCH, Reason.ERROR, f"{type(error).__name__}: {error}", reference.url)
+        item.result.set_result(result)
+
+    def _done(self, batch: _Batch, item: _Item, task: asyncio.Task[None]) -> None:
+        batch.running.discard(task)
+        self._in_flight -= 1
+        self._hosts[item.host] -= 1
+        if not self._hosts[item.host]:
+            del self._hosts[item.host]
+        if task.cancelled():
+            item.result.set_result(_stopped(item.reference))
+        self._start_what_may()
+
+    def _end(self, batch: _Batch) -> None:
+        batch.pending.clear()
+        for task in batch.running:
+            task.cancel()
+        if batch in self._batches:
+            self._batches.remove(batch)
+
+    async def _shutdown(self) -> None:
+        for batch in list(self._batches):
+            tasks = list(batch.running)
+            for item in batch.pending:
+                item.result.set_result(_stopped(item.reference))
+            self._end(batch)
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._downloader.close()
+
+
+def _stopped(reference: Reference) -> Failure:
+    return Failure(reference.key, Stage.FETCH, Reason.ERROR, "the job was stopped", reference.url)
+
+
+def _host(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""

@@ -1,0 +1,1 @@
+"""A task's samples are made here: clips, imported videos, filters, GPUs."""

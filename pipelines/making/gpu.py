@@ -1,0 +1,128 @@
+"""GPUs of a worker's machine; rendering on one, many clips in a call, and what it means when a call fails.
+
+Failures of pictures are data. A batch that the GPU has no room for is halved. Whatever else CUDA reports ends the job: after
+such a fault every later call of the process fails too, and good pictures would be recorded as broken ones.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from pipelines.making.task import JobError, StageTimes
+from schemas.records import Reason, SampleError, Stage, Task
+from transforms.clip import Prepared
+
+GPU_BATCH = 32  # clips rendered in one call
+DETAIL = 300  # characters of what was said; CUDA goes on with advice for programmers
+FAULTS = ("cuda", "cudnn", "cublas")  # in the text of a RuntimeError: the device's, not the picture's
+
+
+def worker_device(name: str) -> str:
+    """cpu or cuda on this machine. torch is not loaded where there is no sign of a GPU. Raises JobError."""
+    if name == "cpu" or (name == "auto" and not _sign_of_one()):
+        return "cpu"
+    from transforms.rendering.render import choose_device
+
+    try:
+        return choose_device(name)
+    except ValueError as error:
+        raise JobError(str(error)) from error
+
+
+def count_gpus() -> int:
+    """GPUs that processes on this machine can use. torch is not loaded where there is no sign of one."""
+    if not _sign_of_one():
+        return 0
+    from transforms.rendering.render import count_devices
+
+    return count_devices()
+
+
+def _sign_of_one() -> bool:
+    return os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/dxg")
+
+
+@dataclass
+class GpuRenderer:
+    """Thread-safe: the tasks of a worker process share it, and what it learned of the GPU's room."""
+
+    size: tuple[int, int]  # (height, width) of a frame
+    device: str
+    batch: int = GPU_BATCH  # clips in a call; halved where there is no room for so many, and left so
+
+    def render(self, clips: Sequence[Prepared], task: Task, times: StageTimes) -> list[NDArray[Any] | SampleError]:
+        """frames_THWC of each clip, or why it has none. Raises JobError if the GPU fails, or has no room for one clip."""
+        results: list[NDArray[Any] | SampleError] = []
+        step = self.batch
+        while len(results) < len(clips):
+            step = min(step, self.batch)
+            part = clips[len(results) : len(results) + step]
+            rendered = self._call(part, times)
+            if isinstance(rendered, list):
+                results.extend(rendered)
+                continue
+            # Here and not where it was caught: there its traceback still held the tensors of the batch.
+            if rendered.is_fault:
+                raise JobError(
+                    f"task {task.index}: the GPU failed while rendering ({rendered.text}); run the same command again to go "
+                    "on, with another GPU (CUDA_VISIBLE_DEVICES=N) or into another output with device=cpu if it fails again"
+                )
+            if rendered.no_room:
+                self._make_room(len(part), task, rendered.text)
+            elif len(part) == 1:
+                results.append(SampleError(Stage.RENDER, Reason.ERROR, rendered.text))
+                step = self.batch
+                continue
+            step = max(len(part) // 2, 1)
+        return results
+
+    def _call(self, clips: Sequence[Prepared], times: StageTimes) -> list[NDArray[Any]] | _Failed:
+        from transforms.rendering.render import render_batch
+
+        try:
+            with times.timed("render"):
+                images = [clip.image_HWC for clip in clips if clip.image_HWC is not None]
+                return list(render_batch(images, [clip.quads_T42 for clip in clips], size=self.size, device=self.device))
+        except Exception as error:
+            return _Failed.of(error)
+
+    def _make_room(self, clips: int, task: Task, text: str) -> None:
+        import torch
+
+        if clips == 1:
+            raise JobError(
+                f"task {task.index}: the GPU has no room to render a single clip ({text}); end what else runs on it and run "
+                "the same command again, or render into another output with device=cpu"
+            )
+        torch.cuda.empty_cache()
+        self.batch = min(self.batch, clips // 2)
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """What is kept of an exception: no traceback."""
+
+    text: str
+    no_room: bool
+    is_fault: bool
+
+    @classmethod
+    def of(cls, error: Exception) -> _Failed:
+        import torch
+
+        first = f"{type(error).__name__}: {error}".partition("\n")[0]
+        no_room = isinstance(error, torch.OutOfMemoryError) or "CUDA error: out of memory" in str(error)
+        device = isinstance(error, RuntimeError) and any(word in str(error).lower() for word in FAULTS)
+        return cls(first[:DETAIL], no_room, not no_room and (device or isinstance(error, _accelerator_errors())))
+
+
+def _accelerator_errors() -> tuple[type[Exception], ...]:
+    """torch's own class for what a device reports, from 2.8 on."""
+    import torch
+
+    return (torch.AcceleratorError,) if hasattr(torch, "AcceleratorError") else ()

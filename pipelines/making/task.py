@@ -1,0 +1,268 @@
+"""One task made: what a maker gives goes into tars and a record, all under temporary names of this attempt."""
+
+from __future__ import annotations
+
+import tarfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO, Any, Protocol
+
+import pyarrow as pa
+from pydantic import Field
+
+from pipelines.output.folder import RECORD, RECORD_FILE, Attempt, Output, Record, shard_name
+from schemas.config import Config
+from schemas.manifest import ShardRow
+from schemas.records import Failure, Task
+from storage import output_files as files
+from storage.files import join
+from storage.shards import ShardWriter, sample_size
+
+
+class JobError(Exception):
+    """What ends a job: one line that names the path or cause and what to do. Nothing half-made is under a final name."""
+
+
+class StoppedError(JobError):
+    """The job was asked to stop (Ctrl-C)."""
+
+
+class ShardConfig(Config):
+    """How large shards get. A task that would outgrow either cap is written as several shards."""
+
+    max_samples: int = Field(1000, ge=1, le=1_000_000, description="samples in a shard, and inputs in a task")
+    max_bytes: int = Field(512_000_000, ge=10_240, description="bytes in a shard; a larger sample gets one of its own")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A sample, ready to be written."""
+
+    key: str
+    members: Mapping[str, bytes]  # extension after the key -> bytes, in the order they are to stand in
+    row: Mapping[str, Any]  # columns of SAMPLES, less key, shard and bytes
+
+
+class Maker(Protocol):
+    """Turns a task into samples. Picklable: it is sent to the workers, and opens what it needs there in `setup`."""
+
+    def setup(self) -> None:
+        """Called once per worker, before the first task. Heavy imports, thread pools, models."""
+
+    def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
+        """One item an input, in input order. May run for several tasks at a time, in threads of one process.
+
+        Raises OSError only if the source itself has gone: that ends the job. What goes wrong with one input is a Failure.
+        """
+
+    def close(self) -> None:
+        """Called once per worker, at its end."""
+
+
+class StageTimes:
+    """Seconds that each sample took in each stage; any thread may add."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, list[float]] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Time a block as one sample's stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(stage, time.perf_counter() - start)
+
+    def add(self, stage: str, seconds: float) -> None:
+        """One sample's time in one stage."""
+        with self._lock:
+            self._seconds.setdefault(stage, []).append(seconds)
+
+    def seconds(self) -> dict[str, list[float]]:
+        """Everything added so far, a list a stage."""
+        with self._lock:
+            return {stage: list(values) for stage, values in self._seconds.items()}
+
+
+@dataclass(frozen=True)
+class Done:
+    """One task, made under temporary names: the attempt to commit, and what to count."""
+
+    attempt: Attempt
+    written: int
+    bytes: int
+    seconds: float
+    reasons: Mapping[str, int]  # reason -> failures
+    stages: Mapping[str, list[float]]  # stage -> seconds, one a sample
+
+
+def make_task(
+    task: Task,
+    maker: Maker,
+    output: Output,
+    shard: ShardConfig,
+    fingerprint: str,
+    *,
+    watch: Callable[[int, int], bool] = lambda written, failed: False,
+) -> Done:
+    """Make one task under temporary names. `watch(written, failed)` hears of every input and returns whether to stop.
+
+    Raises JobError (output cannot be written, source gone), StoppedError. Whatever it raises, its temporary files are gone.
+    """
+    start, times = time.monotonic(), StageTimes()
+    folder = output.tmp(uuid.uuid4().hex)
+    shards = _Shards(folder, task.index, shard)
+    rows: list[dict[str, Any]] = []
+    reasons: dict[str, int] = {}
+    try:
+        for item in _from_source(maker.make(task, times)):
+            if isinstance(item, Failure):
+                reasons[item.reason] = reasons.get(item.reason, 0) + 1
+                rows.append(_failed(item))
+            else:
+                with times.timed("write"):
+                    rows.append({**item.row, "status": "written", "key": item.key, **_writing(output, shards.write, item)})
+            if watch(int(not isinstance(item, Failure)), int(isinstance(item, Failure))):
+                raise StoppedError("stopped")
+        made = _writing(output, shards.close)
+        names = [name for name, _ in made]
+        for row in rows:
+            row["task"] = task.index
+            if row["status"] == "written":
+                row["shard"] = names[row.pop("part")]
+        record = Record(
+            task.index,
+            fingerprint,
+            inputs_of(task) if task.exact else len(rows),
+            pa.Table.from_pylist(rows, schema=RECORD),
+            tuple(_shard_row(name, writer, fingerprint, task.index) for name, writer in made),
+            _counters(times, time.monotonic() - start),
+        )
+        _writing(output, files.write_bytes, join(folder, RECORD_FILE), record.to_bytes())
+    except BaseException:
+        shards.abandon()
+        files.remove_tree(folder)
+        raise
+    parts = tuple((name, writer.bytes) for name, writer in made)
+    written = sum(writer.samples for _, writer in made)
+    return Done(
+        Attempt(task.index, folder, parts),
+        written,
+        sum(size for _, size in parts),
+        time.monotonic() - start,
+        reasons,
+        times.seconds(),
+    )
+
+
+def inputs_of(task: Task) -> int:
+    """How many inputs a task has: of a retry only the keys that it makes again."""
+    return task.samples if task.keys is None else len(task.keys)
+
+
+@dataclass
+class _Shards:
+    """The tars of one task: a new one where the next sample would outgrow the caps."""
+
+    folder: str
+    task: int
+    caps: ShardConfig
+    writers: list[ShardWriter] = field(default_factory=list)
+    stream: IO[bytes] | None = None
+
+    def write(self, made: Made) -> dict[str, Any]:
+        size = sample_size(made.members)
+        if self.stream is None or self._full(size):
+            self._next()
+        self.writers[-1].write(made.key, made.members)
+        return {"part": len(self.writers) - 1, "bytes": sum(len(data) for data in made.members.values())}
+
+    def close(self) -> list[tuple[str, ShardWriter]]:
+        """End the last tar; the final names, known only now."""
+        self._end()
+        if len(self.writers) == 1:
+            return [(shard_name(self.task), self.writers[0])]
+        return [(shard_name(self.task, part), writer) for part, writer in enumerate(self.writers)]
+
+    def abandon(self) -> None:
+        """Let go of the open file, whatever state it is in."""
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            try:
+                stream.close()
+            except OSError:
+                return  # the disk is full, or the store unreachable; the file is removed next
+
+    def _full(self, size: int) -> bool:
+        writer = self.writers[-1]
+        ended = writer.bytes + size + 1024
+        ended += -ended % tarfile.RECORDSIZE
+        return writer.samples >= self.caps.max_samples or (writer.samples > 0 and ended > self.caps.max_bytes)
+
+    def _next(self) -> None:
+        self._end()
+        self.stream = files.create(join(self.folder, f"{len(self.writers):03d}.tar"))
+        self.writers.append(ShardWriter(self.stream))
+
+    def _end(self) -> None:
+        if self.stream is not None:
+            self.writers[-1].close()
+            stream, self.stream = self.stream, None
+            stream.close()
+
+
+def _from_source(items: Iterator[Made | Failure]) -> Iterator[Made | Failure]:
+    """The same items; a source that has gone ends the job with its own line."""
+    try:
+        yield from items
+    except OSError as error:
+        raise JobError(
+            f"the source cannot be read on: {one_line(error)}; put it back and run the same command again"
+        ) from error
+
+
+def _writing(output: Output, call: Callable[..., Any], *args: Any) -> Any:
+    try:
+        return call(*args)
+    except OSError as error:
+        raise output_error(error, output.uri) from error
+
+
+def output_error(error: OSError, path: str) -> JobError:
+    """A failure to write, as one line that says what to do."""
+    text = one_line(error)
+    where = f"{path}: " if path not in text else ""
+    return JobError(
+        f"the output cannot be written: {where}{text}; make room or fix the permission, then run the same command again"
+    )
+
+
+def one_line(error: BaseException) -> str:
+    """An exception's message without line breaks, its type where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _failed(item: Failure) -> dict[str, Any]:
+    return {
+        "status": "failed",
+        "key": item.key,
+        "stage": item.stage.value,
+        "reason": item.reason.value,
+        "detail": item.detail,
+        "url": item.url,
+    }
+
+
+def _shard_row(name: str, writer: ShardWriter, fingerprint: str, task: int) -> ShardRow:
+    return ShardRow(name, writer.samples, writer.bytes, writer.sha256, writer.first_key, writer.last_key, fingerprint, task)
+
+
+def _counters(times: StageTimes, seconds: float) -> dict[str, float]:
+    spent = {f"{stage}_ms": round(1000 * sum(values), 3) for stage, values in sorted(times.seconds().items())}
+    return {**spent, "seconds": round(seconds, 3)}

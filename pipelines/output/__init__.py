@@ -1,0 +1,1 @@
+"""The output folder: names, records, what is missing, the tables at the end, validation."""

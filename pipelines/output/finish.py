@@ -1,0 +1,145 @@
+"""The end of a job: from the records, in task order, to the tables and pages beside the shards.
+
+Streams one record at a time, so that memory stays flat however many samples there are. Every file is written under a
+temporary name and moved, so that a kill leaves the old ones or the new ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from pipelines.output import card
+from pipelines.output.folder import Output
+from schemas.manifest import FAILURES, FAILURES_FILE, MANIFEST, MANIFEST_FILE, SAMPLES, SAMPLES_FILE, ShardRow
+from storage import output_files as files
+from zoetrope import __version__
+
+PIECES = 256  # tables that wait to be a row group; each takes kilobytes, however few rows it has
+ROW_GROUP = 16_384  # rows; small enough that a reader of one page of samples reads little
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What the whole output holds, over every run that went into it."""
+
+    tasks: int
+    inputs: int
+    written: int
+    failed: int
+    bytes: int  # of all shards
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    shards: tuple[ShardRow, ...] = ()
+
+    @property
+    def off_by(self) -> int:
+        """Inputs that are neither written nor failed: 0, or something was lost."""
+        return self.inputs - self.written - self.failed
+
+
+class _Table:
+    """A parquet file written record by record, in row groups of a fixed size whatever the records' sizes."""
+
+    def __init__(self, stream: IO[bytes], schema: pa.Schema) -> None:
+        self._writer = pq.ParquetWriter(stream, schema, compression="zstd")
+        self._schema = schema
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+
+    def append(self, table: pa.Table) -> None:
+        """Add rows."""
+        if not table.num_rows:
+            return
+        self._waiting.append(table)
+        self._rows += table.num_rows
+        if len(self._waiting) >= PIECES:
+            self._waiting = [pa.concat_tables(self._waiting).combine_chunks()]
+        while self._rows >= ROW_GROUP:
+            whole = pa.concat_tables(self._waiting)
+            self._writer.write_table(whole.slice(0, ROW_GROUP))
+            self._waiting = [whole.slice(ROW_GROUP)]
+            self._rows -= ROW_GROUP
+
+    def close(self) -> None:
+        """Write what waits, and the footer."""
+        if self._rows:
+            self._writer.write_table(pa.concat_tables(self._waiting))
+        self._writer.close()
+
+
+def finish(output: Output, config: Mapping[str, Any], *, published: str) -> Totals:
+    """Write every table and page but the report (which also needs what the run measured).
+
+    `config` is the resolved config as plain values, `published` an ISO date for croissant.json. Raises OSError (disk full,
+    not writable) with the path; nothing half-written then stands under a final name.
+    """
+    names = (MANIFEST_FILE, SAMPLES_FILE, FAILURES_FILE)
+    schemas = (MANIFEST, SAMPLES, FAILURES)
+    folder = output.tmp(f"finish-{uuid.uuid4().hex[:8]}")
+    streams = [files.create(f"{folder}/{name}") for name in names]
+    tables = [_Table(stream, schema) for stream, schema in zip(streams, schemas, strict=True)]
+    try:
+        totals = _stream_records(output, *tables)
+        for table in tables:
+            table.close()
+    finally:
+        for stream in streams:
+            stream.close()
+    facts = card.Facts(
+        name=output.uri.rstrip("/").rsplit("/", 1)[-1],
+        config=config,
+        shards=totals.shards,
+        samples=totals.written,
+        failed=totals.failed,
+        reasons=totals.reasons,
+        version=__version__,
+        samples_sha256=_sha256(f"{folder}/{SAMPLES_FILE}"),
+    )
+    pages = {
+        "sizes.json": card.sizes_json(totals.shards),
+        "wids.json": card.wids_json(facts.name, totals.shards),
+        "config.yaml": yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True).encode(),
+        "README.md": card.readme_md(facts),
+        "croissant.json": card.croissant_json(facts, published=published),
+    }
+    for name, data in pages.items():
+        files.write_bytes(output.path(name), data)
+    for name in names:
+        files.move(f"{folder}/{name}", output.path(name))
+    files.remove_tree(folder)
+    return totals
+
+
+def _stream_records(output: Output, manifest: _Table, samples: _Table, failures: _Table) -> Totals:
+    """Append every record's rows to the three tables, and count."""
+    tasks = inputs = written = failed = size = 0
+    reasons: Counter[str] = Counter()
+    shards: list[ShardRow] = []
+    for record in output.iter_records():
+        tasks += 1
+        inputs += record.inputs
+        written += record.written
+        failed += record.failed
+        size += sum(row.bytes for row in record.shards)
+        shards += record.shards
+        reasons.update(record.failures["reason"].to_pylist())
+        manifest.append(pa.Table.from_pylist([asdict(row) for row in record.shards], MANIFEST))
+        samples.append(record.samples)
+        failures.append(record.failures)
+    return Totals(tasks, inputs, written, failed, size, dict(reasons.most_common()), tuple(shards))
+
+
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    with files.open_file(path) as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,55 @@
+"""Shards that were deleted or cut off after their task was done: their records are taken back, so that they are made anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from itertools import chain
+
+from pipelines.output.folder import Output
+from schemas.manifest import MANIFEST_FILE, ShardRow, read_manifest
+from storage import output_files as files
+
+
+def forget_lost(output: Output) -> list[int]:
+    """Take back the records of tasks whose shards are not all there with their sizes. Returns those tasks, in order.
+
+    A task of the plan takes its retries with it: remade, it answers for their inputs again. One listing of the output, and
+    the manifest if the output is finished, else each record's header; no shard is read (`zoetrope validate` does that).
+    """
+    there = files.sizes(output.uri, ".tar")
+    lost = {row.task for row in _shards(output) if there.get(row.shard) != row.bytes} & output.done()
+    retries = list(output.iter_retry_tasks()) if lost else []
+    undone = lost | {row["index"] for row in retries if row["origin"] in lost}
+    for task in sorted(undone, reverse=True):  # retries first: cut off in between, the task is still found to be lost
+        if task not in lost:
+            _forget(output, task)
+    if any(row["origin"] in lost for row in retries):
+        _drop_retries(output, lost)
+    for task in sorted(lost):
+        _forget(output, task)
+    return sorted(undone)
+
+
+def _shards(output: Output) -> Iterable[ShardRow]:
+    if output.read_state("finished.json") is not None and files.exists(output.path(MANIFEST_FILE)):
+        return read_manifest(output.uri)
+    return chain.from_iterable(output.read_shards(task) for task in output.done())
+
+
+def _forget(output: Output, task: int) -> None:
+    files.remove(output.state("finished.json"))
+    files.remove(output.record_path(task))
+
+
+def _drop_retries(output: Output, origins: set[int]) -> None:
+    """Rewrite the retry plans without the tasks of these origins."""
+    for name in sorted(files.names(output.state("retries"))):
+        if name.endswith(".jsonl"):
+            path = output.state("retries", name)
+            lines = files.read_bytes(path).splitlines(keepends=True)
+            kept = [line for line in lines if json.loads(line)["origin"] not in origins]
+            if not kept:
+                files.remove(path)
+            elif len(kept) < len(lines):
+                files.write_bytes(path, b"".join(kept))

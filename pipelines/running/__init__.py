@@ -1,0 +1,1 @@
+"""The Beam part: graph, submission, engines, workers, signals, progress."""

@@ -1,0 +1,193 @@
+"""The Beam part of every job that writes shards: make behind no shuffle, commit behind a checkpoint.
+
+`WriteShards` stands in a larger pipeline as well as alone. The elements that move are tasks (references) and attempts
+(names); image bytes never leave the worker that made them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.utils.windowed_value import WindowedValue
+
+from pipelines.making.task import Done, Maker, ShardConfig, make_task, output_error
+from pipelines.output.folder import Attempt, Output
+from pipelines.running.signals import Signals
+from schemas.records import Task
+from storage import output_files as files
+
+NAMESPACE = "zoetrope"
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """What the stages of a job need to know. Small and picklable."""
+
+    output: str  # folder or URI
+    fingerprint: str  # of the config that makes the bytes
+    shard: ShardConfig
+    signals: str | None = None  # local folder of progress and stop files, None where workers share no disk with us
+    tasks_at_once: int = 2  # per worker: while one task ends, the next already keeps the cores busy
+    accelerator: str | None = None  # Beam's resource hint of the make stage, e.g. type:nvidia-l4;count:1;install-nvidia-driver
+    commit_at_once: bool = False  # in the make stage: only for runners that never run two attempts at a time
+
+
+class MakeShards(beam.PTransform):
+    """Tasks -> the indexes of tasks that are done: shards and record under their final names."""
+
+    def __init__(self, maker: Maker, spec: JobSpec) -> None:
+        super().__init__()
+        self._maker, self._spec = maker, spec
+
+    def expand(self, tasks: beam.PCollection[Task]) -> beam.PCollection[int]:
+        """Make, checkpoint, commit."""
+        make = beam.ParDo(_Make(self._maker, self._spec)).with_output_types(Attempt)
+        if self._spec.accelerator is not None:
+            make = make.with_resource_hints(accelerator=self._spec.accelerator)
+        return (
+            tasks
+            | "Spread" >> beam.Reshuffle()
+            | "Make" >> make
+            | "Checkpoint" >> beam.Reshuffle()
+            | "Commit" >> beam.ParDo(_Commit(self._spec)).with_output_types(int)
+        )
+
+
+class WriteShards(beam.PTransform):
+    """Tasks -> ``{"manifest", "samples", "failures"}``: what was written and what failed, as dicts.
+
+    The rows have the columns of `schemas.manifest`. `maker` says how a task becomes samples.
+    """
+
+    def __init__(self, maker: Maker, spec: JobSpec) -> None:
+        super().__init__()
+        self._maker, self._spec = maker, spec
+
+    def expand(self, tasks: beam.PCollection[Task]) -> dict[str, beam.PCollection[dict[str, Any]]]:
+        """`MakeShards`, then the rows of each record."""
+        done = tasks | "Shards" >> MakeShards(self._maker, self._spec)
+        rows = done | "Rows" >> beam.ParDo(_Rows(self._spec.output)).with_outputs("manifest", "samples", "failures")
+        return {"manifest": rows.manifest, "samples": rows.samples, "failures": rows.failures}
+
+
+class _Make(beam.DoFn):
+    """Makes several tasks at a time in threads, so that the end of one does not leave cores idle."""
+
+    def __init__(self, maker: Maker, spec: JobSpec) -> None:
+        self._maker, self._spec = maker, spec
+
+    def setup(self) -> None:
+        self._maker.setup()
+        self._output = Output(self._spec.output)
+        self._signals = Signals(self._spec.signals)
+        self._pool = ThreadPoolExecutor(self._spec.tasks_at_once, thread_name_prefix="task")
+        self._running: deque[tuple[Future[Done], Any, Any]] = deque()
+        self._abort = threading.Event()
+
+    def start_bundle(self) -> None:
+        self._running.clear()
+        self._abort.clear()
+
+    def process(
+        self, task: Task, window: Any = beam.DoFn.WindowParam, timestamp: Any = beam.DoFn.TimestampParam
+    ) -> Iterator[Attempt]:
+        if files.exists(self._output.record_path(task.index)):  # a runner that begins anew after a loss
+            yield Attempt(task.index, self._output.tmp(f"done-{task.index}"), ())
+            return
+        self._running.append((self._pool.submit(self._make, task), window, timestamp))
+        if len(self._running) >= self._spec.tasks_at_once:
+            yield self._next()[0]
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        while self._running:
+            attempt, window, timestamp = self._next()
+            yield WindowedValue(attempt, timestamp, (window,))
+        self._signals.flush()
+
+    def teardown(self) -> None:
+        self._abort.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._signals.close()
+        self._maker.close()
+
+    def _next(self) -> tuple[Attempt, Any, Any]:
+        future, window, timestamp = self._running.popleft()
+        try:
+            done = future.result()
+        except BaseException:
+            self._abort.set()
+            for other, _, _ in self._running:
+                other.cancel()
+            for other, _, _ in self._running:
+                other.exception() if not other.cancelled() else None
+            self._running.clear()
+            raise
+        _count(done)
+        return done.attempt, window, timestamp
+
+    def _make(self, task: Task) -> Done:
+        done = make_task(task, self._maker, self._output, self._spec.shard, self._spec.fingerprint, watch=self._watch)
+        if self._spec.commit_at_once:
+            _commit(self._output, done.attempt)
+        return done
+
+    def _watch(self, written: int, failed: int) -> bool:
+        self._signals.count(written, failed)
+        return self._abort.is_set() or self._signals.stop_requested()
+
+
+class _Commit(beam.DoFn):
+    def __init__(self, spec: JobSpec) -> None:
+        self._spec = spec
+
+    def process(self, attempt: Attempt) -> Iterator[int]:
+        if _commit(Output(self._spec.output), attempt):
+            Metrics.counter(NAMESPACE, "committed_at_checkpoint").inc()
+        yield attempt.task
+
+
+class _Rows(beam.DoFn):
+    """The rows of a record, by table."""
+
+    def __init__(self, output: str) -> None:
+        self._output = output
+
+    def process(self, task: int) -> Iterator[beam.pvalue.TaggedOutput]:
+        record = Output(self._output).read_record(task)
+        tables = {
+            "manifest": [asdict(row) for row in record.shards],
+            "samples": record.samples.to_pylist(),
+            "failures": record.failures.to_pylist(),
+        }
+        for tag, rows in tables.items():
+            for row in rows:
+                yield beam.pvalue.TaggedOutput(tag, row)
+
+
+def _commit(output: Output, attempt: Attempt) -> bool:
+    try:
+        return output.commit(attempt)
+    except OSError as error:
+        raise output_error(error, output.uri) from error
+
+
+def _count(done: Done) -> None:
+    """Beam counters and distributions. Called from the bundle's own thread: Beam counts nowhere else."""
+    Metrics.counter(NAMESPACE, "shards").inc(len(done.attempt.parts))
+    Metrics.counter(NAMESPACE, "written").inc(done.written)
+    Metrics.counter(NAMESPACE, "failed").inc(sum(done.reasons.values()))
+    Metrics.counter(NAMESPACE, "bytes").inc(done.bytes)
+    for reason, count in done.reasons.items():
+        Metrics.counter(NAMESPACE, f"failed_{reason}").inc(count)
+    Metrics.distribution(NAMESPACE, "task_ms").update(int(1000 * done.seconds))
+    for stage, values in done.stages.items():
+        spread = Metrics.distribution(NAMESPACE, f"{stage}_us")
+        for seconds in values:
+            spread.update(int(1e6 * seconds))

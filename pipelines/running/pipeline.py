@@ -1,0 +1,122 @@
+"""One Beam pipeline under way: in a thread, so that Ctrl-C is heard; stopped on every runner; its errors in one line."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import threading
+from typing import Any
+
+import apache_beam as beam
+
+from pipelines.making.task import JobError
+from pipelines.running import flink
+from pipelines.running.engine import RunnerChoice
+from pipelines.running.graph import NAMESPACE
+from pipelines.running.signals import request_stop
+
+STOP_SECONDS = 5.0  # for workers to let go after Ctrl-C
+ERROR_MARK = re.compile(r"(?:JobError|StoppedError): (.+?)(?: \[while running|\n|\\n|$)")
+JAVA_FRAME = re.compile(r"\((\w+\.(java|scala)(:\d+)?|Native Method|Unknown Source)\)|^\.\.\. \d+ more$|^Driver stacktrace:$")
+
+
+class StopRequestedError(KeyboardInterrupt):
+    """Ctrl-C. `clean` says whether every worker of this process has let go."""
+
+    def __init__(self, clean: bool) -> None:
+        super().__init__("stopped")
+        self.clean = clean
+
+
+class PipelineRun(threading.Thread):
+    """The pipeline in a thread of its own, so that the main thread hears Ctrl-C."""
+
+    def __init__(self, pipeline: beam.Pipeline, choice: RunnerChoice) -> None:
+        super().__init__(name="pipeline", daemon=True)
+        self._pipeline, self._choice = pipeline, choice
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.ended = threading.Event()  # to be waited for: a `join` that Ctrl-C breaks takes the thread for ended (bpo-45274)
+
+    def submit(self) -> None:
+        """Hand the pipeline to a remote runner, from the main thread: job servers want to take Ctrl-C, which stays ours."""
+        on_main = threading.current_thread() is threading.main_thread()
+        before = signal.getsignal(signal.SIGINT) if on_main else None
+        try:
+            self.result = self._pipeline.run()
+        except Exception as error:
+            self.error = error
+        finally:
+            if before is not None:
+                signal.signal(signal.SIGINT, before)
+
+    def run(self) -> None:
+        """The body of the thread; what it raises is kept in `error`."""
+        try:
+            if self.error is None:
+                self._wait()
+        except BaseException as error:
+            self.error = error
+        finally:
+            self.ended.set()
+
+    def stop(self, signals: str | None) -> bool:
+        """Ask the workers to stop (through the folder of `signals` where they share a disk with us) and wait a little.
+
+        A second Ctrl-C ends the waiting. Whether they have let go.
+        """
+        _say("stopping ... (Ctrl-C again to stop at once)")
+        try:
+            if signals:
+                request_stop(signals)
+            else:
+                self._cancel()
+            return self.ended.wait(STOP_SECONDS)
+        except KeyboardInterrupt:
+            return False
+
+    def counters(self) -> dict[str, int | float]:
+        """Beam's counters and distribution sums of this run."""
+        found: dict[str, int | float] = {}
+        metrics = self.result.metrics().query()
+        for row in metrics["counters"]:
+            if row.key.metric.namespace == NAMESPACE:
+                found[row.key.metric.name] = found.get(row.key.metric.name, 0) + (row.committed or row.attempted or 0)
+        for row in metrics["distributions"]:
+            spread = row.committed or row.attempted
+            if row.key.metric.namespace == NAMESPACE and spread is not None:
+                name = row.key.metric.name
+                found[f"{name}_mean"], found[f"{name}_max"] = round(spread.mean or 0, 1), spread.max or 0
+        return dict(sorted(found.items()))
+
+    def _wait(self) -> None:
+        if self.result is None:
+            self.result = self._pipeline.run()
+        state = self.result.wait_until_finish()
+        if state not in (None, beam.runners.runner.PipelineState.DONE):
+            raise RuntimeError(f"the pipeline ended in state {state}")
+
+    def _cancel(self) -> None:
+        """Ask a remote runner to cancel; local ones heed the stop file."""
+        if self.result is not None:
+            try:
+                self.result.cancel()
+                if str(self._choice.runner).endswith(flink.RUNNER):
+                    flink.cancel(self._choice.options, STOP_SECONDS)
+            except Exception as error:  # runners raise what they like; the stop goes on without it
+                _say(f"the runner could not cancel: {error}")
+
+
+def job_error(error: BaseException) -> JobError:
+    """The one line that a worker gave, wherever a runner hid it; else the runner's own words."""
+    text = str(error)
+    marked = ERROR_MARK.search(f"{type(error).__name__}: {text}")
+    if marked:
+        return JobError(marked.group(1).strip())
+    lines = [line for line in map(str.strip, text.splitlines()) if line and not JAVA_FRAME.search(line)]
+    return JobError(f"the pipeline failed: {(lines[-1] if lines else type(error).__name__)[:500]}; run the same command again")
+
+
+def _say(text: str) -> None:
+    print(f"zoetrope: {text}", file=sys.stderr, flush=True)

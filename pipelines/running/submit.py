@@ -1,0 +1,271 @@
+"""Runs a job from its plan to its tables: lock, resume, graph, progress, stop, end check. Shared by every command."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+
+import apache_beam as beam
+
+from pipelines.making.task import JobError, inputs_of, output_error
+from pipelines.output.finish import Totals, finish
+from pipelines.output.folder import Output
+from pipelines.output.prepare import TABLES, Job, TaskAt, check_output, prepare_output, remove_ours, spool
+from pipelines.running.engine import RunnerChoice, choose_runner
+from pipelines.running.graph import JobSpec, MakeShards
+from pipelines.running.pipeline import PipelineRun, StopRequestedError, job_error
+from pipelines.running.progress import Progress, counted
+from pipelines.running.signals import Heart, read_counts
+from schemas.config import ConfigError
+from schemas.manifest import read_manifest
+from schemas.records import Task
+from storage import output_files as files
+from storage.lock import OutputLock
+
+LOOK_SECONDS = 0.2
+LISTED_SECONDS = 30.0  # for a store's listing to tell of every record
+RECORDS_SECONDS = 10.0  # between looks at the records of workers that share no disk with us
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run did, and what the output holds now."""
+
+    output: str
+    totals: Totals
+    written: int  # samples of this run
+    failed: int
+    resumed: int  # samples that stood there already
+    seconds: float
+    max_failure_ratio: float
+    runner: str
+    throughput: tuple[float, tuple[int, ...]] = (0.0, ())  # bucket width in seconds, inputs in each
+    counters: Mapping[str, int | float] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 1 if inputs are unaccounted for or more failed than allowed."""
+        return int(self.totals.off_by != 0 or self.failure_ratio > self.max_failure_ratio)
+
+    @property
+    def nothing_made(self) -> bool:
+        """Whether the output was complete before."""
+        return not self.throughput[1]
+
+    @property
+    def failure_ratio(self) -> float:
+        """Failed over all inputs of the output."""
+        return self.totals.failed / self.totals.inputs if self.totals.inputs else 0.0
+
+
+def run_job(
+    job: Job,
+    output: Output,
+    *,
+    workers: int | None,
+    overwrite: bool,
+    max_failure_ratio: float,
+    beam_args: Sequence[str] = (),
+) -> RunResult:
+    """Make what is missing in the output and bring its tables up to date.
+
+    Raises ConfigError (another job or config there), JobError (cannot go on; the output stays as far as it came),
+    KeyboardInterrupt (stopped; likewise).
+    """
+    start = time.monotonic()
+    check_output(output, job, overwrite=overwrite)
+    choice = choose_runner(beam_args, workers, job.uses_gpus)
+    existed = files.any_name(output.uri) is not None
+    try:
+        with OutputLock(output) as lock:
+            check_output(output, job, overwrite=overwrite)  # it may have changed while we waited for nothing
+            published = prepare_output(output, job, overwrite=overwrite)
+            try:
+                made = _make_missing(job, output, choice)
+                if lock.lost:
+                    raise JobError(f"{output.uri}: another job took the output over while this one was silent; its run goes on")
+                totals = _finished(output) or _finish(output, job, published)
+            finally:
+                if not lock.lost:
+                    output.clean()
+                if not lock.lost and not files.exists(output.state("plan.json")):  # not even planned: leave nothing
+                    remove_ours(output)
+    except OSError as error:
+        raise output_error(error, output.uri) from error
+    finally:
+        if not existed and not output.is_ours():
+            _tidy(output)
+    written, failed = made.counts(totals)
+    return RunResult(
+        output.uri,
+        totals,
+        written,
+        failed,
+        totals.written - written,
+        time.monotonic() - start,
+        max_failure_ratio,
+        choice.describe(),
+        made.throughput,
+        made.counters,
+    )
+
+
+@dataclass(frozen=True)
+class _MadeNow:
+    """What the graph did in this run."""
+
+    before: tuple[int, int]  # (written, failed) in the records, before
+    throughput: tuple[float, tuple[int, ...]] = (0.0, ())
+    counters: Mapping[str, int | float] = field(default_factory=dict)
+
+    def counts(self, totals: Totals) -> tuple[int, int]:
+        return totals.written - self.before[0], totals.failed - self.before[1]
+
+
+def _make_missing(job: Job, output: Output, choice: RunnerChoice) -> _MadeNow:
+    done, last = output.done(), -1
+    plan = output.tmp(f"plan-{uuid.uuid4().hex}.jsonl")
+    inputs, exact, places = 0, True, list[TaskAt]()
+    expected = set(done)
+    with files.create(plan) as stream:
+        for task, place in spool(job.tasks(), stream, plan):
+            last = task.index
+            if task.index not in done:
+                inputs, exact = inputs + inputs_of(task), exact and task.exact
+                places.append(place)
+                expected.add(task.index)
+    if last < 0 and not job.is_retry:
+        raise ConfigError("source: it holds no inputs; check its path and source.limit")
+    if not job.is_retry:
+        output.write_state("plan.json", {"tasks": last + 1})
+    if not places:
+        _say("nothing to retry" if job.is_retry else f"nothing is missing: {counted(len(done), 'task')} done")
+        return _MadeNow(_counts_before(output, done))
+    files.remove(output.state("finished.json"))
+    before = _counts_before(output, done)
+    already = f", {counted(len(done), 'task')} done before" if done else ""
+    about = "" if exact else "about "
+    _say(f"{counted(len(places), 'task')}, {about}{counted(inputs, 'input')}{already}; {choice.describe()}")
+    with _signals_folder(choice.is_local) as folder:
+        spec = JobSpec(output.uri, job.fingerprint, job.shard, folder, job.tasks_at_once, commit_at_once=choice.commits_at_once)
+        progress = Progress(inputs, exact=exact)
+        try:
+            counters = _run_graph(places, job, spec, choice, progress, output)
+        finally:
+            progress.close()
+    _await_records(output, expected)
+    return _MadeNow(before, (progress.throughput.bucket_seconds, tuple(progress.throughput.counts)), counters)
+
+
+def _run_graph(
+    places: Sequence[TaskAt], job: Job, spec: JobSpec, choice: RunnerChoice, progress: Progress, output: Output
+) -> Mapping[str, int | float]:
+    pipeline = beam.Pipeline(runner=choice.runner, options=choice.options)
+    _ = pipeline | beam.Create(list(places)) | "Load" >> beam.ParDo(_Load()) | MakeShards(job.maker, spec)
+    run = PipelineRun(pipeline, choice)
+    if not choice.is_local:
+        run.submit()
+    run.start()
+    records = _RecordsSeen(output)
+    try:
+        while not run.ended.wait(LOOK_SECONDS):
+            progress.update(*(read_counts(spec.signals) if spec.signals else records.counts()))
+    except KeyboardInterrupt:
+        raise StopRequestedError(run.stop(spec.signals)) from None
+    progress.update(*(read_counts(spec.signals) if spec.signals else records.counts()))
+    if run.error is not None:
+        raise job_error(run.error) from run.error
+    return run.counters()
+
+
+def _await_records(output: Output, expected: set[int]) -> None:
+    """Until every record is listed: the tables are made from a listing, and a store may give one of a moment ago."""
+    end = time.monotonic() + LISTED_SECONDS
+    while missing := expected - output.done():
+        if time.monotonic() > end:
+            raise JobError(
+                f"output {output.uri}: the pipeline has ended, but {len(missing)} of its {len(expected)} tasks have no record "
+                f"(the first is {min(missing)}); run the same command again"
+            )
+        time.sleep(LOOK_SECONDS)
+
+
+class _Load(beam.DoFn):
+    def process(self, place: TaskAt) -> Iterator[Task]:
+        yield place.load()
+
+
+class _RecordsSeen:
+    """Progress where workers share no disk with us: new records since the start, looked at now and then."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._seen = output.done()
+        self._written = self._failed = 0
+        self._next = 0.0
+
+    def counts(self) -> tuple[int, int]:
+        """(written, failed) in records that came since."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + RECORDS_SECONDS
+            for task in self._output.done() - self._seen:
+                record = self._output.read_record(task)
+                self._written, self._failed = self._written + record.written, self._failed + record.failed
+                self._seen.add(task)
+        return self._written, self._failed
+
+
+def _finish(output: Output, job: Job, published: str) -> Totals:
+    totals = finish(output, job.config, published=published)
+    values = {name: value for name, value in asdict(totals).items() if name != "shards"}
+    output.write_state("finished.json", values)
+    return totals
+
+
+def _finished(output: Output) -> Totals | None:
+    """The totals of an output whose tables are all there and up to date."""
+    values = output.read_state("finished.json")
+    if values is None or not all(files.exists(output.path(name)) for name in TABLES):
+        return None
+    return Totals(**values, shards=tuple(read_manifest(output.uri)))
+
+
+def _counts_before(output: Output, done: set[int]) -> tuple[int, int]:
+    """(written, failed) of the records that are there: from the last totals if those still hold."""
+    last = output.read_state("finished.json") if done else None
+    if last is not None:
+        return last["written"], last["failed"]
+    written = failed = 0
+    for record in output.iter_records():
+        written, failed = written + record.written, failed + record.failed
+    return written, failed
+
+
+@contextmanager
+def _signals_folder(is_local: bool) -> Iterator[str | None]:
+    if not is_local:
+        yield None
+        return
+    folder = tempfile.mkdtemp(prefix="zoetrope-")
+    try:
+        with Heart(folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tidy(output: Output) -> None:
+    """After a start that came to nothing: leave no empty folders."""
+    for folder in (output.state("tmp"), output.state(), output.uri):
+        files.remove_empty(folder)
+
+
+def _say(text: str) -> None:
+    print(f"zoetrope: {text}", file=sys.stderr, flush=True)

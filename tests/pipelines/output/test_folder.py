@@ -1,0 +1,185 @@
+"""Records and the commit: what makes a task done, whatever cuts it off."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+from tiny_job import TinyMaker, tiny_tasks
+
+from pipelines.making.task import JobError, Made, ShardConfig, make_task
+from pipelines.output.folder import Output, Record, shard_name, task_of
+from schemas.manifest import FAILURES, SAMPLES
+from schemas.records import Task
+from storage.shards import iter_shard
+
+
+def made(output: Output, task: int = 3, *, samples: int = 6, shard: ShardConfig | None = None, fails: int = 3):
+    todo = tiny_tasks(task + 1, samples)[task]
+    return make_task(todo, TinyMaker(fails=fails), output, shard or ShardConfig(), "f" * 16)
+
+
+def files_of(output: Output) -> set[str]:
+    root = Path(output.uri)
+    return {str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()}
+
+
+def test_a_task_becomes_its_shard_and_record(tmp_path):
+    output = Output(str(tmp_path))
+    done = made(output)
+    assert not {name for name in files_of(output) if "tmp" not in name}, "nothing under a final name before the commit"
+    assert output.commit(done.attempt)
+    assert files_of(output) == {"00003.tar", "_zoetrope/records/00003.parquet"}
+    record = output.read_record(3)
+    assert (record.inputs, record.written, record.failed) == (6, 4, 2)
+    assert record.samples.schema == SAMPLES
+    assert record.failures.schema == FAILURES
+    keys = [sample.key for sample in iter_shard(str(tmp_path / "00003.tar"))]
+    assert keys == record.samples["key"].to_pylist() == ["tiny-000019", "tiny-000020", "tiny-000022", "tiny-000023"]
+    assert record.samples["shard"].to_pylist() == ["00003.tar"] * 4
+    assert record.failures["reason"].to_pylist() == ["timeout"] * 2
+    (row,) = record.shards
+    assert (row.samples, row.bytes, row.first_key, row.last_key, row.task) == (
+        4, (tmp_path / "00003.tar").stat().st_size, "tiny-000019", "tiny-000023", 3,
+    )  # fmt: skip
+
+
+def test_a_commit_may_run_twice(tmp_path):
+    output = Output(str(tmp_path))
+    done = made(output)
+    assert output.commit(done.attempt)
+    before = (tmp_path / "00003.tar").read_bytes()
+    assert not output.commit(done.attempt)
+    assert (tmp_path / "00003.tar").read_bytes() == before
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_a_commit_cut_off_anywhere_is_finished_by_the_next(tmp_path, monkeypatch, cut):
+    from storage import output_files
+
+    output = Output(str(tmp_path))
+    done = made(output, samples=6, fails=0, shard=ShardConfig(max_samples=3))
+    real, calls = output_files.move, []
+
+    def dying(source, target):
+        calls.append(target)
+        if len(calls) == cut:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    monkeypatch.setattr(output_files, "move", dying)
+    with pytest.raises(KeyboardInterrupt):
+        output.commit(done.attempt)
+    assert output.done() == set()
+    monkeypatch.setattr(output_files, "move", real)
+    assert output.commit(done.attempt)
+    assert files_of(output) == {"00003-000.tar", "00003-001.tar", "_zoetrope/records/00003.parquet"}
+
+
+def test_a_second_attempt_does_not_touch_what_the_first_committed(tmp_path):
+    output = Output(str(tmp_path))
+    first, second = made(output), made(output, fails=2)  # a URL died in between
+    output.commit(first.attempt)
+    assert not output.commit(second.attempt)
+    assert output.read_record(3).failed == 2
+    assert files_of(output) == {"00003.tar", "_zoetrope/records/00003.parquet"}
+
+
+def test_a_commit_without_its_files_says_so(tmp_path):
+    output = Output(str(tmp_path))
+    done = made(output)
+    output.clean()
+    with pytest.raises(OSError, match=r"00003\.tar"):
+        output.commit(done.attempt)
+
+
+@pytest.mark.parametrize(
+    ("caps", "names", "samples"),
+    [
+        (ShardConfig(max_samples=4), ["00000-000.tar", "00000-001.tar", "00000-002.tar"], [4, 4, 2]),
+        (ShardConfig(max_bytes=20_480), ["00000-000.tar", "00000-001.tar"], [5, 5]),
+        (ShardConfig(max_samples=10), ["00000.tar"], [10]),
+    ],
+)
+def test_a_task_that_outgrows_a_shard_gets_several(tmp_path, caps, names, samples):
+    output = Output(str(tmp_path))
+    output.commit(made(output, 0, samples=10, shard=caps, fails=0).attempt)
+    record = output.read_record(0)
+    assert [row.shard for row in record.shards] == names
+    assert [row.samples for row in record.shards] == samples
+    assert all((tmp_path / row.shard).stat().st_size == row.bytes <= caps.max_bytes for row in record.shards)
+    written = [(sample.key, row.shard) for row in record.shards for sample in iter_shard(str(tmp_path / row.shard))]
+    assert written == list(zip(record.samples["key"].to_pylist(), record.samples["shard"].to_pylist(), strict=True))
+
+
+def test_a_task_whose_inputs_all_failed_has_a_record_and_no_tar(tmp_path):
+    output = Output(str(tmp_path))
+    output.commit(made(output, 0, fails=1).attempt)
+    assert files_of(output) == {"_zoetrope/records/00000.parquet"}
+    assert output.read_record(0).failed == 6
+
+
+def test_records_come_in_order_and_later_ones_answer_for_failures(tmp_path):
+    output = Output(str(tmp_path))
+    for task in (2, 0, 1):
+        output.commit(made(output, task).attempt)
+    retried = Record.from_bytes(Path(output.record_path(1)).read_bytes())
+    key = retried.failures["key"].to_pylist()[0]
+    row = {"index": 3, "origin": 1, "samples": 1, "payload": {"start": 6, "count": 6}, "keys": [key]}
+    Path(output.state("retries")).mkdir()
+    Path(output.state("retries", "00003.jsonl")).write_text(json.dumps(row) + "\n")
+    assert [r.failed for r in output.iter_records()] == [2, 2, 2], "a retry that is not done changes nothing"
+    (task,) = output.iter_retry_tasks()
+    done = make_task(Task(3, 1, task["payload"], keys=tuple(task["keys"])), TinyMaker(), output, ShardConfig(), "f" * 16)
+    output.commit(done.attempt)
+    records = list(output.iter_records())
+    assert [r.task for r in records] == [0, 1, 2, 3]
+    assert [r.failed for r in records] == [2, 1, 2, 0]
+    assert sum(r.inputs for r in records) == 18 == sum(r.written + r.failed for r in records)
+
+
+def test_a_broken_record_is_named(tmp_path):
+    output = Output(str(tmp_path))
+    output.commit(made(output).attempt)
+    Path(output.record_path(3)).write_bytes(b"PAR1 but not really")
+    with pytest.raises(ValueError, match=r"records/00003\.parquet: not a record"):
+        output.read_record(3)
+
+
+def test_strays_of_a_cut_off_commit_are_removed_and_foreign_files_are_not(tmp_path):
+    output = Output(str(tmp_path))
+    output.commit(made(output, 0).attempt)
+    for name in ("00001.tar", "00002-000.tar", "mine.tar", "notes.txt", "7.tar"):
+        (tmp_path / name).write_bytes(b"x")
+    output.remove_strays(output.done())
+    assert sorted(os.listdir(tmp_path)) == ["00000.tar", "7.tar", "_zoetrope", "mine.tar", "notes.txt"]
+
+
+def test_shard_names_and_tasks():
+    assert [shard_name(12), shard_name(12, 3), shard_name(123_456)] == ["00012.tar", "00012-003.tar", "123456.tar"]
+    assert [task_of(n) for n in ("00012.tar", "00012-003.tar", "123456.tar")] == [12, 12, 123_456]
+    assert {task_of(n) for n in ("12.tar", "00012.txt", "00012-x.tar", "a0012.tar", "00012", "00012-01.tar")} == {None}
+
+
+class FullDisk(TinyMaker):
+    def make(self, task, times):
+        for item in super().make(task, times):
+            yield Made(item.key, {"jpg": bytes(100_000)}, item.row)
+
+
+def test_what_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path):
+    output = Output(str(tmp_path))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (250_000, hard))
+    try:
+        with pytest.raises(JobError, match=r"the output cannot be written: .*test_what_cannot.*File too large.*again$"):
+            make_task(tiny_tasks(1, 10)[0], FullDisk(), output, ShardConfig(), "f" * 16)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert files_of(output) == set()

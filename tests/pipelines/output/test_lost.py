@@ -1,0 +1,68 @@
+"""A shard that was deleted or cut off after its task was done is made again, and nothing stands twice."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from test_job import leftovers, run, shards
+from test_retry import begun, rows  # noqa: F401 (a fixture)
+from tiny_job import tiny_job
+
+from pipelines.animate import AnimateConfig, animate
+from pipelines.output.folder import Output
+from pipelines.retry import retry
+from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_lost_shard_is_made_again(tmp_path, capsys, finished, cut):
+    run(tmp_path)
+    whole = shards(tmp_path)
+    if not finished:
+        os.remove(tmp_path / "_zoetrope" / "finished.json")
+    if cut:
+        os.truncate(tmp_path / "00002.tar", 1000)
+    else:
+        os.remove(tmp_path / "00002.tar")
+    result = run(tmp_path)
+    assert "shards of 1 task are gone or cut off (task 2)" in capsys.readouterr().err
+    assert (result.written, result.resumed, result.totals.off_by) == (5, 15, 0)
+    assert shards(tmp_path) == whole
+    assert not leftovers(tmp_path)
+    assert run(tmp_path).nothing_made
+
+
+def test_a_task_that_made_no_shard_is_not_lost(tmp_path):
+    from tiny_job import TinyMaker
+
+    run(tmp_path, tiny_job(3, 5, maker=TinyMaker(fails=1)))
+    assert run(tmp_path, tiny_job(3, 5, maker=TinyMaker(fails=1))).nothing_made
+
+
+def test_remade_after_a_retry_every_input_still_stands_once(begun):  # noqa: F811
+    output, _, good = begun
+    for path, data in good.items():
+        path.write_bytes(data)
+    assert retry(str(output)).totals.written == 6
+    os.remove(output / "00000.tar")
+    config = AnimateConfig.make(Output(str(output)).read_job()["config"])
+    result = animate(config)
+    assert (result.totals.written, result.totals.failed, result.totals.off_by) == (6, 0, 0)
+    keys = rows(output, SAMPLES_FILE)
+    assert len(set(keys)) == len(keys) == 6
+    assert sorted(shards(output)) == ["00000.tar", "00001.tar", "00003.tar"]
+    assert retry(str(output)).nothing_made
+
+
+def test_a_lost_shard_of_a_retry_counts_as_failed_until_it_is_retried(begun):  # noqa: F811
+    output, _, good = begun
+    for path, data in good.items():
+        path.write_bytes(data)
+    retry(str(output))
+    os.remove(output / "00003.tar")
+    result = animate(AnimateConfig.make(Output(str(output)).read_job()["config"]))
+    assert (result.totals.written, result.totals.failed, result.totals.off_by) == (5, 1, 0)
+    assert len(rows(output, FAILURES_FILE)) == 1
+    assert retry(str(output)).totals.written == 6

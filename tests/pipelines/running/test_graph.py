@@ -1,0 +1,161 @@
+"""The machinery of every job on Beam: one worker, threads, processes, any order; counters; a larger pipeline."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.util import assert_that, equal_to
+from tiny_job import ListenersSeen, TinyMaker, tiny_job, tiny_tasks
+
+from pipelines.making.task import JobError, ShardConfig
+from pipelines.output.folder import Output
+from pipelines.running.engine import choose_runner
+from pipelines.running.graph import JobSpec, WriteShards
+from pipelines.running.pipeline import job_error
+from pipelines.running.submit import run_job
+from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, iter_rows, read_manifest
+from storage.shards import iter_shard
+
+
+def run(output: Path, job=None, *, workers=1, beam_args=(), **settings):
+    return run_job(
+        job or tiny_job(), Output(str(output)), workers=workers, overwrite=settings.get("overwrite", False),
+        max_failure_ratio=settings.get("max_failure_ratio", 1.0), beam_args=beam_args,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def workers_find_this_folder(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+
+
+def shards(output: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in output.glob("*.tar")}
+
+
+def leftovers(output: Path) -> list[str]:
+    return [
+        str(p) for p in output.rglob("*") if "tmp" in p.relative_to(output).parts or p.name in ("lock",) or ".part" in p.name
+    ]
+
+
+def test_one_source_three_ways_gives_the_same_bytes(tmp_path, workers_find_this_folder):
+    maker = TinyMaker(fails=4)
+    run(tmp_path / "one", tiny_job(6, 5, maker=maker))
+    run(tmp_path / "threads", tiny_job(6, 5, maker=maker), workers=4)
+    processes = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    result = run(tmp_path / "processes", tiny_job(6, 5, maker=maker, reverse=True), workers=2, beam_args=processes)
+    assert result.runner == "direct runner, 2 processes of 1 thread"
+    assert shards(tmp_path / "one") == shards(tmp_path / "threads") == shards(tmp_path / "processes")
+    assert len(shards(tmp_path / "one")) == 6
+    tables = [[*iter_rows(str(tmp_path / name), SAMPLES_FILE)] for name in ("one", "threads", "processes")]
+    assert tables[0] == tables[1] == tables[2]
+    assert [row["key"] for row in tables[0]] == [f"tiny-{n:06d}" for n in range(30) if n % 4]
+
+
+def test_the_result_counts_and_beam_counts_the_same(tmp_path):
+    result = run(tmp_path, tiny_job(4, 5, maker=TinyMaker(fails=5)))
+    assert (result.written, result.failed, result.totals.inputs, result.exit_code) == (16, 4, 20, 0)
+    assert result.totals.reasons == {"timeout": 4}
+    counters = result.counters
+    assert (counters["written"], counters["failed"], counters["failed_timeout"], counters["shards"]) == (16, 4, 4, 4)
+    assert counters["bytes"] == sum(row.bytes for row in read_manifest(str(tmp_path)))
+    assert counters["task_ms_max"] >= 0
+    assert counters["write_us_mean"] > 0
+    assert [row["key"] for row in iter_rows(str(tmp_path), FAILURES_FILE)] == [f"tiny-{n:06d}" for n in (0, 5, 10, 15)]
+    assert not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize(("allowed", "code"), [(0.2, 0), (0.19, 1)])
+def test_too_many_failures_are_exit_code_1(tmp_path, allowed, code):
+    assert run(tmp_path, tiny_job(4, 5, maker=TinyMaker(fails=5)), max_failure_ratio=allowed).exit_code == code
+
+
+class Forgetful(TinyMaker):
+    """Loses an input."""
+
+    def make(self, task, times):
+        for number, item in enumerate(super().make(task, times)):
+            if number != 2:
+                yield item
+
+
+def test_lost_inputs_are_noticed(tmp_path):
+    from zoetrope.commands.jobs import summary
+
+    result = run(tmp_path, tiny_job(3, 5, maker=Forgetful()))
+    assert (result.totals.off_by, result.exit_code) == (3, 1)
+    assert "off by 3: 15 inputs, but 12 written + 0 failed" in summary(result, None)
+
+
+def test_a_source_that_vanishes_is_one_line_and_a_later_run_goes_on(tmp_path):
+    source, output = tmp_path / "source", tmp_path / "out"
+    job = tiny_job(4, 5, maker=TinyMaker(gone=str(source)))
+    with pytest.raises(JobError, match=r"the source cannot be read on: .*source: no such file; put it back") as error:
+        run(output, job)
+    assert "\n" not in str(error.value)
+    assert not shards(output)
+    assert not leftovers(output)
+    source.touch()
+    assert run(output, job).written == 20
+
+
+def test_an_error_of_a_worker_process_is_the_same_line(tmp_path, workers_find_this_folder):
+    job = tiny_job(4, 5, maker=TinyMaker(gone=str(tmp_path / "source")))
+    processes = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    with pytest.raises(JobError, match=r"^the source cannot be read on: .*source: no such file; put it back.*again$"):
+        run(tmp_path / "out", job, workers=2, beam_args=processes)
+
+
+def test_ports_for_worker_processes_are_on_loopback_alone(tmp_path, workers_find_this_folder):
+    processes = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    run(tmp_path, tiny_job(4, 1, maker=ListenersSeen()), workers=2, beam_args=processes)
+    samples = [sample for path in tmp_path.glob("*.tar") for sample in iter_shard(str(path))]
+    found = {address for sample in samples for address in sample.members["txt"].decode().split()}
+    assert len(samples) == 4
+    assert found
+    assert found <= {"0100007F", "0000000000000000FFFF00000100007F"}  # 127.0.0.1, and the same in IPv6
+
+
+def test_it_stands_in_a_larger_pipeline(tmp_path):
+    """Tasks from anywhere in; manifest, samples and failures out, as PCollections."""
+    spec = JobSpec(str(tmp_path), "f" * 16, ShardConfig())
+    runner = choose_runner((), 1)
+    with beam.Pipeline(runner=runner.runner, options=runner.options) as pipeline:
+        tasks = pipeline | beam.Create(tiny_tasks(3, 5))
+        written = tasks | WriteShards(TinyMaker(fails=5), spec)
+        shard_names = written["manifest"] | "Names" >> beam.Map(lambda row: row["shard"])
+        failed = written["failures"] | "Failed" >> beam.Map(lambda row: (row["key"], row["reason"]))
+        count = written["samples"] | beam.combiners.Count.Globally()
+        assert_that(shard_names, equal_to(["00000.tar", "00001.tar", "00002.tar"]), "manifest")
+        assert_that(failed, equal_to([(f"tiny-{n:06d}", "timeout") for n in (0, 5, 10)]), "failures")
+        assert_that(count, equal_to([12]), "samples")
+    assert len(shards(tmp_path)) == 3
+    assert sorted(Output(str(tmp_path)).done()) == [0, 1, 2]
+
+
+def test_the_default_runner_is_named_and_downloads_nothing():
+    from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
+
+    small, large = choose_runner((), 4), choose_runner((), 32)
+    assert isinstance(small.runner, FnApiRunner)
+    assert (small.processes, small.threads) == (1, 4)
+    assert (large.processes, large.threads) == (8, 4)
+    other = choose_runner(["--runner=FlinkRunner", "--flink_master=host:8081"], None)
+    assert (other.runner, other.is_local, other.threads) == ("FlinkRunner", False, None)
+    assert other.options.get_all_options()["flink_master"] == "host:8081"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "JobError: no room; do it again [while running 'Make']",
+        "Traceback ...\npipelines.making.JobError: no room; do it again\n\n",
+        "RuntimeError: bundle failed: 'pipelines.making.task.JobError: no room; do it again [while running x]\\n'",
+    ],
+)
+def test_the_one_line_is_found_wherever_a_runner_hides_it(text):
+    assert str(job_error(RuntimeError(text))) == "no room; do it again"

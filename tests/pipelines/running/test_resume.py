@@ -1,0 +1,145 @@
+"""Run again: what is missing is made, what is there stays, another config is refused."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from test_job import leftovers, run, shards
+from tiny_job import TinyMaker, tiny_job
+
+from pipelines.making.task import JobError
+from pipelines.output.folder import Output
+from pipelines.running.pipeline import StopRequestedError
+from pipelines.running.submit import run_job
+from schemas.config import ConfigError
+
+
+def stamps(output: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}
+
+
+def test_a_finished_output_is_left_alone(tmp_path, capsys):
+    run(tmp_path)
+    before = stamps(tmp_path)
+    result = run(tmp_path)
+    assert "nothing is missing: 4 tasks done" in capsys.readouterr().err
+    assert (result.written, result.resumed, result.exit_code, result.nothing_made) == (0, 20, 0, True)
+    after = stamps(tmp_path)
+    assert {name for name in after if after[name] != before.get(name)} <= {"config.json", "plan.json"}
+
+
+def test_only_what_is_missing_is_made(tmp_path):
+    run(tmp_path)
+    whole, before = shards(tmp_path), stamps(tmp_path)
+    os.remove(Output(str(tmp_path)).record_path(2))  # its shard now belongs to no task that is done
+    result = run(tmp_path)
+    assert (result.written, result.resumed) == (5, 15)
+    assert shards(tmp_path) == whole
+    after = stamps(tmp_path)
+    assert all(after[name] == before[name] for name in ("00000.tar", "00001.tar", "00003.tar", "00001.parquet"))
+
+
+def test_another_config_is_refused_with_the_field_and_both_values(tmp_path):
+    run(tmp_path, tiny_job(seed=0))
+    before = stamps(tmp_path)
+    with pytest.raises(ConfigError, match=r"begun with another config: seed was 0 and is 3; .*overwrite=true"):
+        run(tmp_path, tiny_job(seed=3))
+    assert stamps(tmp_path) == before
+
+
+def test_overwrite_removes_our_files_and_no_other(tmp_path):
+    run(tmp_path, tiny_job(6, 5, seed=0))
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "mine.tar").write_text("mine")
+    assert run(tmp_path, tiny_job(2, 5, seed=3), overwrite=True).written == 10
+    assert sorted(shards(tmp_path)) == ["00000.tar", "00001.tar", "mine.tar"]
+    assert (tmp_path / "notes.txt").exists()
+
+
+def test_a_folder_with_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.doc").write_text("")
+    with pytest.raises(ConfigError, match=r"holds files that are not this job's \(thesis\.doc, \.\.\.\)"):
+        run(tmp_path, overwrite=True)
+    assert os.listdir(tmp_path) == ["thesis.doc"]
+
+
+def test_an_unknown_kind_of_address_is_one_line():
+    with pytest.raises(ConfigError, match="no way to open nowhere:// addresses"):
+        run_job(tiny_job(), Output("nowhere://bucket/x"), workers=1, overwrite=False, max_failure_ratio=1.0)
+
+
+def test_an_empty_source_is_one_line(tmp_path):
+    with pytest.raises(ConfigError, match="source: it holds no inputs"):
+        run(tmp_path / "out", tiny_job(0))
+
+
+def test_ctrl_c_in_a_thread_pool_stops_and_the_next_run_finishes(tmp_path, monkeypatch):
+    from pipelines.running.progress import Progress
+
+    run(tmp_path / "whole", tiny_job(6, 20))
+    real = Progress.update
+
+    def interrupted(self, written, failed):
+        real(self, written, failed)
+        if written + failed > 30:
+            monkeypatch.setattr(Progress, "update", real)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Progress, "update", interrupted)
+    start = time.monotonic()
+    with pytest.raises(StopRequestedError) as stopped:
+        run(tmp_path / "out", tiny_job(6, 20, maker=TinyMaker(seconds=0.03)))
+    assert stopped.value.clean
+    assert time.monotonic() - start < 30
+    assert not leftovers(tmp_path / "out")
+    some = shards(tmp_path / "out")
+    assert 0 < len(some) < 6
+    result = run(tmp_path / "out", tiny_job(6, 20, maker=TinyMaker(seconds=0.0)))
+    assert shards(tmp_path / "out") == shards(tmp_path / "whole")
+    assert result.resumed == 20 * len(some)
+
+
+def test_a_full_disk_is_one_line_and_a_later_run_goes_on(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], capture_output=True, check=False)
+    if mount.returncode:
+        pytest.skip("needs the right to mount a small tmpfs")
+    try:
+        with pytest.raises(JobError, match=r"the output cannot be written: .*No space left on device.*run the same command"):
+            run(disk / "out", tiny_job(8, 40))
+        assert not leftovers(disk / "out")
+        for name in shards(disk / "out"):
+            assert Path(Output(str(disk / "out")).record_path(int(name[:5]))).exists(), "no shard without its record"
+        subprocess.run(["mount", "-o", "remount,size=10m", str(disk)], check=True)
+        run(disk / "out", tiny_job(8, 40))
+        run(tmp_path / "whole", tiny_job(8, 40))
+        assert shards(disk / "out") == shards(tmp_path / "whole")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_output_that_is_not_writable_is_one_line(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(JobError, match="Permission denied"):
+            run(tmp_path / "out")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_remains_of_a_dead_job_are_gone_after_the_next(tmp_path):
+    run(tmp_path / "out")
+    attempt = tmp_path / "out" / "_zoetrope" / "tmp" / "dead"
+    attempt.mkdir(parents=True)
+    (attempt / "000.tar").write_bytes(b"half")
+    (tmp_path / "out" / "00009.tar").write_bytes(b"half")
+    (tmp_path / "out" / "_zoetrope" / "lock").write_text("{}")  # nobody holds it
+    run(tmp_path / "out")
+    assert not leftovers(tmp_path / "out")
+    assert len(shards(tmp_path / "out")) == 4

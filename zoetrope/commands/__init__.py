@@ -1,0 +1,1 @@
+"""One thin file per command: arguments in, a use case called, lines out."""
