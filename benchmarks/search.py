@@ -30,12 +30,12 @@ import made_corpus as corpus  # noqa: E402 - the corpus is the tests'
 from benchmarks import harness  # noqa: E402
 from schemas.clip import ClipMeta  # noqa: E402
 from storage.shards import ShardWriter  # noqa: E402
-from trainer.config import TrainConfig  # noqa: E402
-from trainer.embed import Items  # noqa: E402
-from trainer.index import IndexSettings, index  # noqa: E402
-from trainer.ranking import match_scores  # noqa: E402
-from trainer.search_index import SearchIndex, open_index  # noqa: E402
-from trainer.train import train  # noqa: E402
+from trainer.fit.config import TrainConfig  # noqa: E402
+from trainer.fit.train import train  # noqa: E402
+from trainer.index.build import IndexSettings, index  # noqa: E402
+from trainer.index.search import SearchIndex, open_index  # noqa: E402
+from trainer.retrieval.embed import Items  # noqa: E402
+from trainer.retrieval.ranking import match_scores  # noqa: E402
 
 PER_SHARD, TOP_K, SIZE, FRAMES = 500, 50, 32, 4
 

@@ -31,15 +31,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.harness import ROOT, spread, write
 from benchmarks.loader import write_samples
-from trainer.config import TrainConfig
 from trainer.data.loader import TrainingLoader
 from trainer.data.shards import ShardSet
-from trainer.distributed import Ranks
-from trainer.initialise import make_model
-from trainer.loop import Loop
+from trainer.device.precision import choose_device
+from trainer.device.ranks import Ranks
+from trainer.fit.config import TrainConfig
+from trainer.fit.initialise import make_model
+from trainer.fit.loop import Loop
+from trainer.fit.optim import make_optimizer
 from trainer.model.towers import tokenize
-from trainer.optim import make_optimizer
-from trainer.precision import choose_device
 
 MODELS = ("ViT-B-32-quickgelu", "ViT-B-16-quickgelu")
 RECIPE_BATCH = 128
@@ -124,7 +124,7 @@ def train(fields: dict[str, Any], batch: int, output: Path, *, checkpointing: bo
     values["model"] = {**fields["model"], "grad_checkpointing": checkpointing}
     config = output.with_suffix(".yaml")
     config.write_text(yaml.safe_dump(values))
-    subprocess.run([sys.executable, "-m", "trainer.train", "--config", str(config)], check=True, cwd=ROOT)
+    subprocess.run([sys.executable, "-m", "trainer.fit.train", "--config", str(config)], check=True, cwd=ROOT)
     records = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()][WARM_UP:]
     known = {
         name: [r[name] for r in records if r[name] is not None] for name in ("samples_per_s", "data_wait", "prepare", "mfu")

@@ -15,7 +15,7 @@ from schemas.config import ConfigError
 from storage.shard_index import ShardAccess
 
 if TYPE_CHECKING:
-    from trainer.search_index import Hit, SearchIndex
+    from trainer.index.search import Hit, SearchIndex
 
 MOST_FOUND = 10_000  # clips that the page may still ask for; the oldest are forgotten first
 CAPTIONS_MOST, TEXT_MOST = 20, 2000  # captions of a clip, characters of each, that the page gets
@@ -66,7 +66,7 @@ class IndexSearcher:
 
     def __init__(self, folder: str) -> None:
         """Begin to open the index. Raises ConfigError at once if the folder is none."""
-        from trainer.index_store import read_info
+        from trainer.index.store import read_info
 
         if read_info(folder) is None:
             raise ConfigError(f"--index {folder}: no index there; make one with `zoetrope index CHECKPOINT SHARDS -o {folder}`")
@@ -107,7 +107,7 @@ class IndexSearcher:
 
 
 def _open(folder: str) -> SearchIndex:
-    from trainer.search_index import open_index
+    from trainer.index.search import open_index
 
     return open_index(folder)
 

@@ -19,7 +19,16 @@ def test_light_imports_load_no_engine(module):
     assert loaded(module, "torch", "apache_beam", "kornia", "gradio", "cv2", "av") == ""
 
 
-@pytest.mark.parametrize("module", ["trainer.train", "trainer.evaluate", "trainer.index", "trainer.search", "trainer.convert"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "trainer.fit.train",
+        "trainer.retrieval.evaluate",
+        "trainer.index.build",
+        "zoetrope.commands.search",
+        "trainer.model.convert",
+    ],
+)
 def test_the_trainer_never_loads_beam_or_pipelines(module):
     assert loaded(module, "apache_beam", "pipelines") == ""
 

@@ -13,8 +13,8 @@ import yaml
 from pipelines.animate import AnimateConfig
 from pipelines.videos import ImportConfig
 from schemas.config import Config, ConfigError, describe, load_config
-from trainer.config import TrainConfig
-from trainer.evaluate import EvaluateConfig, EvaluationData
+from trainer.fit.config import TrainConfig
+from trainer.retrieval.evaluate import EvaluateConfig, EvaluationData
 from zoetrope.cli import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -202,7 +202,9 @@ def test_the_check_itself_sees_what_is_wrong() -> None:
     said = mentioned("--nproc_per_node=2 a.yaml model.centreK=7 (set rerank=no, `model.center_type=''`) -- --runner=x")
     assert said == {"model.centreK", "rerank", "model.center_type"}
     assert said - fields(TrainConfig) == {"model.centreK", "rerank"}
-    assert commands("torchrun --nproc_per_node=2 -m trainer.train --config a.yaml") == [("train", ["--config", "a.yaml"], 2)]
+    assert commands("torchrun --nproc_per_node=2 -m trainer.fit.train --config a.yaml") == [
+        ("train", ["--config", "a.yaml"], 2)
+    ]
     assert written_to("(configs/import/msvd.yaml, with source.split=val output=msvd/val/)") == {"msvd/val/": {("msvd", "val")}}
 
 

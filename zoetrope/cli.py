@@ -17,11 +17,11 @@ COMMANDS = {
     "preview": ("preview.preview", "see a motion on a picture, as GIF, MP4, WebP or contact sheet"),
     "studio": ("preview.studio", "look at motions and shards in a local web page"),
     "import-videos": ("pipelines.videos", "real videos (MSR-VTT, MSVD, VATEX, CSV) in, the same shards out"),
-    "train": ("trainer.train", "pretrain or fine-tune CLIP2Video from shards"),
-    "evaluate": ("trainer.evaluate", "text-video retrieval metrics of a checkpoint"),
-    "convert": ("trainer.convert", "official CLIP2Video or CLIP weights to a checkpoint of ours"),
-    "index": ("trainer.index", "embed shards for search"),
-    "search": ("trainer.search", "search an index by text or picture, coarse to fine"),
+    "train": ("trainer.fit.train", "pretrain or fine-tune CLIP2Video from shards"),
+    "evaluate": ("trainer.retrieval.evaluate", "text-video retrieval metrics of a checkpoint"),
+    "convert": ("trainer.model.convert", "official CLIP2Video or CLIP weights to a checkpoint of ours"),
+    "index": ("trainer.index.build", "embed shards for search"),
+    "search": ("zoetrope.commands.search", "search an index by text or picture, coarse to fine"),
 }
 
 STOPPED_BY_PIPE = 141  # 128 + SIGPIPE, as other commands exit

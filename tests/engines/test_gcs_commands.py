@@ -152,7 +152,7 @@ def test_one_index_command_at_a_time_on_gs(gcs, source, capsys):
     import threading
 
     from schemas.config import ConfigError
-    from trainer.index_lock import writing
+    from trainer.index.lock import writing
 
     index = "gs://corpus/locked-index"
     command = ["index", f"{source}/model", f"{source}/shards", "-o", index]

@@ -1,4 +1,4 @@
-"""The studio's search over a real index: what it finds is what `trainer.search` finds, and no request names a file."""
+"""The studio's search over a real index: what it finds is what `zoetrope.commands.search` finds, and no request names a file."""
 
 import asyncio
 import io
@@ -40,7 +40,7 @@ def ask(searcher, *paths):
 
 
 def test_coarse_and_reranked_are_what_the_index_says(searched):
-    from trainer.search_index import open_index
+    from trainer.index.search import open_index
 
     ((status, body),) = ask(IndexSearcher(str(searched)), "/api/search?text=number+three&count=4")
     values = json.loads(body)

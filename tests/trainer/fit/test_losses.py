@@ -1,0 +1,135 @@
+"""Losses against plain loops, masked ids, hard negatives, and sharded batches that add up to the whole."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from tiny_models import tiny_inputs, tiny_model
+
+from trainer.fit.losses import Batch, contrastive_loss, dual_loss, hard_negatives, match_loss
+
+SCALE = torch.tensor(10.0)
+
+
+def unit(n, width=8, seed=0):
+    return F.normalize(torch.randn(n, width, generator=torch.Generator().manual_seed(seed)), dim=-1)
+
+
+def loop(text, video, ids):
+    """Both directions, one row at a time, equal ids left out of the denominators."""
+    total = 0.0
+    for a, b in ((text, video), (video, text)):
+        for i in range(len(a)):
+            terms = [float(SCALE * a[i] @ b[j]) for j in range(len(b)) if j == i or ids[j] != ids[i]]
+            total += math.log(sum(math.exp(t) for t in terms)) - float(SCALE * a[i] @ b[i])
+    return total / len(text) / 2
+
+
+@pytest.mark.parametrize("ids", [[0, 1, 2, 3, 4], [7, 1, 7, 7, 1]])
+def test_symmetric_cross_entropy_leaves_equal_ids_out(ids):
+    text, video, ids = unit(5), unit(5, seed=1), torch.tensor(ids)
+    got = contrastive_loss(text, video, text, video, scale=SCALE, ids_n=ids, all_ids_N=ids)
+    assert got.item() == pytest.approx(loop(text, video, ids), abs=1e-5)
+
+
+def test_all_ids_equal_leaves_nothing_to_learn_and_stays_finite():
+    text, video, ids = unit(3).requires_grad_(), unit(3, seed=1), torch.zeros(3, dtype=torch.long)
+    loss = contrastive_loss(text, video, text, video, scale=SCALE, ids_n=ids, all_ids_N=ids)
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.equal(text.grad, torch.zeros(3, 8))
+
+
+def batch(model, n=6, seed=1):
+    ids, mask, frames, frame_mask = tiny_inputs(texts=n, videos=n, seed=seed)
+    return Batch(model.encode_text(ids, mask), model.encode_video(frames, frame_mask), torch.tensor([0, 1, 2, 2, 4, 5][:n]))
+
+
+@pytest.mark.parametrize("with_match", [False, True])
+def test_parts_of_a_batch_give_the_whole_batchs_loss_and_gradient(with_match):
+    model = tiny_model(interaction={"enabled": True, "depth": 1}).train()
+    scale = model.clip.logit_scale.exp()
+
+    def loss(local, everyone, offset):
+        total = dual_loss(local, everyone, scale=scale, center_weight=0.5, offset=offset).total
+        return total + (match_loss(model, local, everyone, offset=offset, seed=11) if with_match else 0)
+
+    whole = batch(model)
+    wanted = loss(whole, None, 0)
+    gradient = torch.autograd.grad(wanted, list(model.parameters()), allow_unused=True, retain_graph=True)
+    parts = [
+        Batch(whole.text[start : start + 2], whole.video[start : start + 2], whole.ids[start : start + 2])
+        for start in (0, 2, 4)
+    ]
+    got = sum(loss(part, whole, 2 * i) for i, part in enumerate(parts)) / 3
+    torch.testing.assert_close(got, wanted, atol=1e-5, rtol=0)
+    for one, other in zip(torch.autograd.grad(got, list(model.parameters()), allow_unused=True), gradient, strict=True):
+        if other is not None:
+            torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
+def test_the_mix_is_center_weights_and_tab_may_be_missing():
+    model = tiny_model()
+    given = batch(model)
+    loss = dual_loss(given, scale=SCALE, center_weight=0.3)
+    torch.testing.assert_close(loss.total, 0.3 * loss.global_ + 0.7 * loss.tab)
+    plain = dual_loss(batch(tiny_model(center_type="")), scale=SCALE, center_weight=0.3)
+    assert plain.tab is None
+    assert plain.total is plain.global_
+
+
+def test_the_hardest_wrong_column_is_picked_never_an_equal_id():
+    logits = torch.tensor([[9.0, 5, 1, 0], [8, 9, 7, 0], [0, 9, 1, 2], [9, 0, 0, 1]])
+    ids = torch.tensor([0, 1, 1, 0])
+    index, found = hard_negatives(logits, ids, ids)
+    assert index.tolist() == [1, 0, 3, 1]
+    assert found.all()
+    index, found = hard_negatives(logits[2:], ids[2:], ids, offset=2)
+    assert index.tolist() == [3, 1]
+    assert not hard_negatives(logits, torch.zeros(4), torch.zeros(4))[1].any()
+
+
+def test_draws_follow_the_softmax_and_do_not_depend_on_the_split():
+    logits = torch.tensor([[0.0, 0.0, math.log(3)]]).repeat(3, 1)
+    ids = torch.arange(3)
+    picks = [hard_negatives(logits, ids, ids, seed=seed)[0][0].item() for seed in range(2000)]
+    assert 0 not in picks
+    assert picks.count(2) / len(picks) == pytest.approx(0.75, abs=0.04)
+    whole = hard_negatives(logits, ids, ids, seed=5)[0]
+    assert hard_negatives(logits[1:2], ids[1:2], ids, offset=1, seed=5)[0].item() == whole[1]
+
+
+def test_matching_can_be_learned_on_a_frozen_dual_encoder():
+    model = tiny_model(interaction={"enabled": True, "depth": 1, "width": 32})
+    with torch.no_grad():
+        given = batch(model)
+    rng = torch.Generator().manual_seed(3)  # untrained towers tell noise apart badly: give each pair tokens of its own
+    given = given._replace(
+        text=replace(given.text, tokens=torch.randn(6, 8, 32, generator=rng)),
+        video=replace(given.video, tokens=torch.randn(6, 6, 32, generator=rng)),
+    )
+    assert match_loss(model, given, seed=0).item() == pytest.approx(math.log(2), abs=0.6)
+    optimizer = torch.optim.Adam(model.interaction.parameters(), lr=3e-3)
+    for step in range(100):
+        loss = match_loss(model, given, seed=step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert match_loss(model, given, seed=0).item() < 0.05
+    assert model.clip.visual.conv1.weight.grad is None
+
+
+def test_a_batch_of_one_picture_has_positives_only():
+    model = tiny_model(interaction={"enabled": True, "depth": 1})
+    given = batch(model)._replace(ids=torch.zeros(6, dtype=torch.long))
+    logits = model.match(given.text.tokens, given.text.mask, given.video.tokens, given.video.mask)
+    torch.testing.assert_close(match_loss(model, given), F.softplus(-logits).mean() / 2)
+
+
+def test_draws_never_fall_on_an_equal_id_however_unlikely_the_others_are():
+    logits = torch.tensor([[0.0, 90.0, 90.0, -60.0, 90.0]])
+    ids, mine = torch.tensor([0, 1, 1, 2, 1]), torch.tensor([1])
+    picks = {hard_negatives(logits, mine, ids, offset=4, seed=seed)[0].item() for seed in range(300)}
+    assert picks == {0}

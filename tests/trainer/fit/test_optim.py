@@ -1,0 +1,115 @@
+"""Parameter groups, schedule, freezing, the clamp."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_run import tiny_config, tiny_values
+
+from schemas.config import ConfigError
+from trainer.fit.config import OptimConfig, TrainConfig
+from trainer.fit.optim import clamp_logit_scale, freeze, lr_share, make_optimizer, named_parameters, parameter_groups, set_lr
+from trainer.model.clip2video import CLIP2Video
+
+
+@pytest.fixture
+def model() -> CLIP2Video:
+    settings = tiny_values(Path("x"), Path("y"))["model"] | {"interaction": {"enabled": True, "depth": 1}}
+    return CLIP2Video(TrainConfig.make(tiny_values(Path("x"), Path("y"), model=settings)).model)
+
+
+def test_every_parameter_is_in_one_group(model: CLIP2Video) -> None:
+    groups = parameter_groups(model)
+    names = [name for members in groups.values() for name, _ in members]
+    assert sorted(names) == sorted(name for name, _ in model.named_parameters())
+
+
+def test_norms_biases_embeddings_and_scalars_are_not_decayed(model: CLIP2Video) -> None:
+    groups = {name: {member for member, _ in members} for name, members in parameter_groups(model).items()}
+    assert {
+        "clip.logit_scale",
+        "clip.token_embedding.weight",
+        "clip.positional_embedding",
+        "clip.visual.class_embedding",
+        "clip.visual.positional_embedding",
+        "clip.ln_final.weight",
+        "clip.transformer.resblocks.0.mlp.c_fc.bias",
+    } <= groups["clip_no_decay"]
+    assert {"clip.visual.conv1.weight", "clip.text_projection", "clip.visual.proj"} <= groups["clip"]
+    assert {"frame_positions.weight", "tdb.types.weight", "interaction.cls", "interaction.norm.weight"} <= groups[
+        "new_no_decay"
+    ]
+    assert {"tab.weight_center", "interaction.head.weight"} <= groups["new"]
+    assert all(p.ndim >= 2 for name in ("clip", "new") for _, p in parameter_groups(model)[name])
+
+
+def test_learning_rates_by_group(model: CLIP2Video) -> None:
+    config = OptimConfig(lr_clip=1e-7, lr_new=1e-4, weight_decay=0.2)
+    optimizer = make_optimizer(model, config)
+    assert set_lr(optimizer, 0.5) == {"clip": 5e-8, "clip_no_decay": 5e-8, "new": 5e-5, "new_no_decay": 5e-5}
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.2, 0.0, 0.2, 0.0]
+
+
+def test_schedule_rises_linearly_and_falls_by_a_cosine() -> None:
+    config = OptimConfig(warmup=0.1, end_lr=0.1)
+    shares = [lr_share(step, 100, config) for step in range(100)]
+    assert shares[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
+    assert shares[10] == 1.0
+    assert shares[55] == pytest.approx(0.1 + 0.9 * 0.5)
+    assert shares[99] == pytest.approx(0.1, abs=1e-3)
+    assert all(a >= b for a, b in pairwise(shares[10:]))
+    assert lr_share(0, 1, OptimConfig()) == 1.0
+
+
+def test_freezing(model: CLIP2Video) -> None:
+    def trained() -> set[str]:
+        return {name for name, p in model.named_parameters() if p.requires_grad}
+
+    freeze(model, "clip")
+    assert {name for name in trained() if name.startswith("clip.")} == {"clip.logit_scale"}
+    assert "tab.weight_center" in trained()
+    freeze(model, "dual")
+    assert {name.split(".")[0] for name in trained()} == {"interaction"}
+    assert {name for name, _ in named_parameters(make_optimizer(model, OptimConfig()))} == trained()
+    freeze(model, "none")
+    assert len(trained()) == len(list(model.parameters()))
+
+
+def test_logit_scale_is_clamped(model: CLIP2Video) -> None:
+    for value, wanted in ((9.0, math.log(100)), (-1.0, 0.0), (3.0, 3.0)):
+        with torch.no_grad():
+            model.clip.logit_scale.fill_(value)
+        clamp_logit_scale(model, 100.0)
+        assert model.clip.logit_scale.item() == pytest.approx(wanted)
+
+
+def test_configs_that_cannot_be(tmp_path: Path) -> None:
+    for changes, message in (
+        ({"max_samples": 10}, "exactly one of max_steps and max_samples"),
+        ({"max_steps": None}, "exactly one of max_steps and max_samples"),
+        ({"freeze": "dual"}, "model.interaction.enabled=true"),
+        ({"best_metric": "R1"}, "best_metric = 'R1' must be one of t2v.R1"),
+        ({"best_metric": "rerank.t2v.R1"}, "best_metric = 'rerank.t2v.R1' must be one of t2v.R1"),
+        ({"loss": {"match_weight": 7.0}}, "match_weight = 7.0 has no effect without model.interaction.enabled"),
+        (
+            {"loss": {"match_weight": 0.0}, "model": {"interaction": {"enabled": True}}},
+            "match_weight = 0.0 is not allowed: it must be > 0",
+        ),
+        (
+            {"freeze": "dual", "best_metric": "t2v.R1", "model": {"interaction": {"enabled": True}}},
+            "best_metric = 't2v.R1' does not change with freeze=dual",
+        ),
+        ({"global_batch_size": 1}, "global_batch_size = 1 is not allowed: it must be >= 2"),
+        ({"batch_size": 8}, "unknown field batch_size; the nearest known field is global_batch_size"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            tiny_config(tmp_path, tmp_path, **changes)
+
+
+def test_length_in_samples_is_rounded_up_to_steps(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, tmp_path, max_steps=None, max_samples=50, global_batch_size=8)
+    assert config.total_steps == 7

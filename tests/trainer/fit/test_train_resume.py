@@ -1,0 +1,132 @@
+"""Killed and resumed, a run goes on as if nothing had been."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import make_shards as shards_of
+import pytest
+import torch
+import yaml
+from tiny_run import tiny_config, tiny_values
+
+from schemas.config import ConfigError
+from trainer.fit.checkpoint import find_last
+from trainer.fit.config import TrainConfig
+from trainer.fit.train import train
+
+ROOT = Path(__file__).parents[3]
+STEPS = 24
+
+
+@pytest.fixture(scope="module")
+def stills(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shards_of.write_shards(tmp_path_factory.mktemp("stills"), 3, 7, captions=("one", "two", "three"))
+
+
+def settings(stills: Path, run: Path, **changes) -> dict:
+    interaction = {"interaction": {"enabled": True, "depth": 1}}
+    fixed = {"max_steps": STEPS, "save_every": 5, "data": {"workers": 2}, "model": interaction}
+    return tiny_values(stills, run, **{**fixed, **changes})
+
+
+def start(folder: Path, values: dict) -> subprocess.Popen:
+    """The command in a process of its own, with this process's number of threads: that much is the same hardware."""
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(values))
+    env = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "trainer.fit.train", "--config", str(path)]
+    return subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def losses(run: Path) -> dict[int, float]:
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    return {record["step"]: record["loss"] for record in map(json.loads, lines)}
+
+
+def wait_for_step(run: Path, step: int, process: subprocess.Popen) -> None:
+    end = time.monotonic() + 120
+    while time.monotonic() < end and process.poll() is None:
+        log = run / "metrics.jsonl"
+        if log.exists() and len(log.read_text().splitlines()) >= step:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"step {step} was not reached; the run said: {process.communicate()[1]}")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(stills: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, float]:
+    run = tmp_path_factory.mktemp("undisturbed") / "run"
+    train(TrainConfig.make(settings(stills, run)))
+    return losses(run)
+
+
+def test_killed_and_resumed_the_losses_are_those_of_an_undisturbed_run(
+    stills: Path, tmp_path: Path, undisturbed: dict[int, float]
+) -> None:
+    run = tmp_path / "run"
+    process = start(tmp_path, settings(stills, run))
+    wait_for_step(run, 7, process)
+    process.kill()
+    process.communicate()
+    stopped_at = find_last(str(run))
+    assert stopped_at is not None
+    assert not stopped_at.endswith(f"step_{STEPS:08d}")
+    train(TrainConfig.make(settings(stills, run, resume=True)))
+    after = losses(run)
+    assert sorted(after) == list(range(1, STEPS + 1))  # each step once, though some were logged before the kill
+    assert after == undisturbed  # every one, and so at least the next eight
+
+
+def test_a_polite_end_saves_what_was_done(stills: Path, tmp_path: Path, undisturbed: dict[int, float]) -> None:
+    run = tmp_path / "run"
+    process = start(tmp_path, settings(stills, run, save_every=1000))
+    wait_for_step(run, 3, process)
+    os.killpg(process.pid, signal.SIGTERM)  # as schedulers do: to the loader's workers too
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + signal.SIGTERM
+    done = max(losses(run))
+    assert f"stopped by SIGTERM after step {done}; resume=true goes on from there" in said
+    assert find_last(str(run)) == str(run / f"step_{done:08d}")
+    train(TrainConfig.make(settings(stills, run, save_every=1000, resume=True)))
+    assert losses(run) == undisturbed
+
+
+def test_who_asks_to_stop_does_not_wait_for_an_evaluation_and_the_resumed_run_makes_it(stills: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    changes = {"save_every": 1000, "eval_every": 1, "data": {"workers": 2, "eval_shards": str(stills)}}
+    process = start(tmp_path, settings(stills, run, **changes))
+    wait_for_step(run, 4, process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    stopped_at = Path(str(find_last(str(run))))
+    assert json.loads((stopped_at / "state" / "run.json").read_text())["owed"]
+    assert not any("t2v" in name for name in json.loads((stopped_at / "metrics.json").read_text()))
+    train(TrainConfig.make(settings(stills, run, resume=True, **changes)))
+    records = list(map(json.loads, (run / "metrics.jsonl").read_text().splitlines()))
+    assert [r["step"] for r in records if "rerank.t2v.R1" in r] == list(range(1, STEPS + 1))
+    assert {r["eval.videos"] for r in records if "t2v.R1" in r} == {21}
+
+
+def test_resume_refuses_another_run(stills: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train(tiny_config(stills, run, max_steps=2))
+    with pytest.raises(ConfigError, match=r"resume: global_batch_size was 8 in step_00000002 and is 4"):
+        train(tiny_config(stills, run, max_steps=2, global_batch_size=4, resume=True))
+    with pytest.raises(ConfigError, match="resume: max_steps was 2"):
+        train(tiny_config(stills, run, max_steps=3, resume=True))
+
+
+def test_resuming_what_is_done_does_nothing_and_without_a_checkpoint_it_starts(stills: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    first = train(tiny_config(stills, run, max_steps=2, resume=True))
+    before = (run / "metrics.jsonl").read_bytes()
+    again = train(tiny_config(stills, run, max_steps=2, resume=True, keep=5, log={"every": 3}))
+    assert (first.step, again.step, again.loss) == (2, 2, None)
+    assert (run / "metrics.jsonl").read_bytes() == before

@@ -1,0 +1,108 @@
+"""Two writers of an index: on a disk, and in an object store."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import make_shards as shards_of
+import pytest
+from tiny_index import checkpoint
+
+from schemas.config import ConfigError
+from storage.files import exists, open_uri, write_bytes
+from trainer.index.build import IndexSettings, index
+from trainer.index.lock import writing
+
+
+def held_by(uri: str, **changes) -> None:
+    holder = {"host": "elsewhere", "pid": 7, "token": "theirs", "time": time.time()}
+    write_bytes(f"{uri}/.lock", json.dumps({**holder, **changes}).encode())
+
+
+@pytest.fixture(params=["disk", "memory"])
+def place(request, tmp_path: Path) -> str:
+    return str(tmp_path / "index") if request.param == "disk" else f"memory://{tmp_path.name}/index"
+
+
+def test_two_writers_do_not_meet(tmp_path: Path, place: str) -> None:
+    model = checkpoint(tmp_path / "model")
+    clips = shards_of.write_shards(tmp_path / "clips", 1, 4, "video")
+    with writing(place), pytest.raises(ConfigError, match="another `zoetrope index` is writing there"):
+        index(model, str(clips), place, IndexSettings(device="cpu"))
+    assert index(model, str(clips), place, IndexSettings(device="cpu")).shards == 1
+    with writing(place):
+        pass  # free again
+
+
+def test_one_of_many_that_begin_at_once_has_it(place: str) -> None:
+    begin, end = threading.Barrier(8), threading.Barrier(8)
+    told: list[str] = []
+
+    def run() -> None:
+        begin.wait()
+        try:
+            with writing(place):
+                told.append("held")
+                end.wait(30)
+        except ConfigError:
+            told.append("refused")
+            end.wait(30)
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(told) == ["held"] + 7 * ["refused"]
+
+
+def test_the_refusal_says_who_and_when_it_is_free(tmp_path: Path) -> None:
+    place = f"memory://{tmp_path.name}/index"
+    held_by(place)
+    with pytest.raises(ConfigError, match=r"process 7 on elsewhere.*index/\.lock is free 120 s after"), writing(place):
+        pass
+
+
+@pytest.mark.parametrize("silence", [{"time": 0}, {"host": socket.gethostname(), "pid": "gone"}, {"token": None, "time": 0}])
+def test_what_a_dead_process_held_is_taken(tmp_path: Path, silence: dict) -> None:
+    place = f"memory://{tmp_path.name}/index"
+    if silence.get("pid") == "gone":
+        ended = subprocess.Popen([sys.executable, "-c", ""])
+        ended.wait()
+        silence = {**silence, "pid": ended.pid}
+    held_by(place, **silence)
+    with writing(place, settle=0), open_uri(f"{place}/.lock") as stream:
+        assert json.load(stream)["pid"] == os.getpid()
+    assert not exists(f"{place}/.lock")
+
+
+def test_the_last_of_two_that_find_a_stale_lock_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = f"memory://{tmp_path.name}/index"
+    held_by(place, time=0)
+    monkeypatch.setattr("trainer.index.lock.time.sleep", lambda _: held_by(place))  # another took it after us
+    with pytest.raises(ConfigError, match="process 7 on elsewhere"), writing(place):
+        pass
+    assert exists(f"{place}/.lock")
+
+
+def test_the_lock_is_kept_alive_and_a_lost_one_is_noticed(tmp_path: Path) -> None:
+    place = f"memory://{tmp_path.name}/index"
+    with writing(place, beat=0.02) as lock:
+        with open_uri(f"{place}/.lock") as stream:
+            began = json.load(stream)["time"]
+        time.sleep(0.3)
+        with open_uri(f"{place}/.lock") as stream:
+            assert json.load(stream)["time"] > began
+        lock.check()
+        held_by(place)
+        time.sleep(0.3)
+        with pytest.raises(ConfigError, match="has taken over"):
+            lock.check()
+    assert exists(f"{place}/.lock")  # theirs

@@ -1,0 +1,1 @@
+"""Devices and processes: ranks, precision, stop requests, errors of torch."""

@@ -1,0 +1,116 @@
+"""Ranks: one process, or those that torchrun started (gloo on CPUs, NCCL on GPUs)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NoReturn, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from trainer.device.precision import choose_device
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among its peers."""
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this rank writes files and speaks to the user."""
+        return self.rank == 0
+
+
+@contextmanager
+def start_ranks(device: str) -> Iterator[Ranks]:
+    """Join the group that torchrun describes in the environment (its contract), or be alone; leave it at the end.
+
+    Not after an error: its orderly end waits for peers that wait for this rank in a collective. See `leave`.
+    """
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1 or dist.is_initialized():
+        mine = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        yield Ranks(*mine, choose_device(device, int(os.environ.get("LOCAL_RANK", "0"))))
+        return
+    chosen = choose_device(device, int(os.environ["LOCAL_RANK"]))
+    on_gpu = chosen.type == "cuda"
+    dist.init_process_group("nccl" if on_gpu else "gloo", timeout=timedelta(hours=1), device_id=chosen if on_gpu else None)
+    yield Ranks(dist.get_rank(), world, chosen)
+    dist.destroy_process_group()
+
+
+def leave(code: int) -> NoReturn:
+    """End this process. After an error among ranks at once, without what an interpreter does at its end, where NCCL would
+    wait; torchrun sees the code and ends the peers.
+    """
+    if code and dist.is_initialized():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+class _Gather(torch.autograd.Function):
+    """Concatenate a tensor over ranks. Backward sums what every rank's loss asks of the part that came from here."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        parts = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, tensor.contiguous())
+        ctx.rows = tensor.shape[0]
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        grad = grads[0].contiguous()
+        dist.all_reduce(grad)
+        start = dist.get_rank() * ctx.rows
+        return grad[start : start + ctx.rows]
+
+
+def gather(tensor: Tensor, ranks: Ranks) -> Tensor:
+    """[n,...] on every rank -> [world x n,...] in rank order, with a gradient.
+
+    If each rank computes the mean loss over all rows from what it gathered, and gradients are then averaged over ranks (as
+    DDP does), the result is the gradient of that loss in one process.
+    """
+    if ranks.world == 1:
+        return tensor
+    gathered: Tensor = _Gather.apply(tensor)
+    return gathered
+
+
+def gather_objects(value: T, ranks: Ranks) -> list[T]:
+    """Small Python values from every rank, in rank order, on every rank."""
+    if ranks.world == 1:
+        return [value]
+    values: list[Any] = [None] * ranks.world
+    dist.all_gather_object(values, value)
+    return values
+
+
+def barrier(ranks: Ranks) -> None:
+    """Wait for all ranks."""
+    if ranks.world > 1:
+        dist.barrier()
+
+
+@torch.no_grad()
+def mean(tensor: Tensor, ranks: Ranks) -> Tensor:
+    """The mean over ranks of a tensor without gradient."""
+    if ranks.world > 1:
+        dist.all_reduce(tensor)
+        tensor = tensor / ranks.world
+    return tensor

@@ -1,0 +1,237 @@
+"""Checkpoints: a folder a step, written whole or not at all; nothing in them is code, and none is run by loading.
+
+OUTPUT/step_00001000/
+  model.safetensors config.json     the model (see trainer.model.io); config.json also holds the run's config under "train"
+  metrics.json versions.json        what was measured last, and what it ran on
+  state/run.json                    step, loader state of every rank, best so far: to go on from
+  state/tensors.safetensors         optimizer moments by parameter name, random state of every rank
+OUTPUT/last, OUTPUT/best            links to the newest and the best of them; in an object store, objects with their names
+
+In an object store config.json is uploaded last, and removed first: a folder without it does not count.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from schemas.config import ConfigError
+from schemas.version import VERSION
+from storage.files import (
+    exists,
+    is_remote,
+    join,
+    list_names,
+    local_copy,
+    open_uri,
+    remove_folder,
+    write_bytes,
+    written_folder,
+)
+from trainer.fit.config import TrainConfig
+from trainer.fit.optim import named_parameters
+from trainer.model.clip2video import CLIP2Video
+from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE, follow, save_model
+
+STEP = re.compile(r"step_(\d{8})")
+LAST, BEST = "last", "best"
+TENSORS_FILE, RUN_FILE = "state/tensors.safetensors", "state/run.json"
+MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best evaluation so far."""
+
+    step: int
+    value: float
+
+
+@dataclass(frozen=True)
+class RankState:
+    """What one rank needs to go on: its loader's state (JSON values) and torch's random state."""
+
+    loader: dict[str, Any]
+    random: dict[str, Tensor]  # device type -> uint8
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Where a run stands after `step` steps."""
+
+    step: int
+    ranks: Sequence[RankState]
+    best: Best | None
+    owed: bool = False  # whether the evaluation that was due at this step is still to be made
+
+
+def save_checkpoint(
+    config: TrainConfig,
+    model: CLIP2Video,
+    optimizer: torch.optim.Optimizer,
+    state: RunState,
+    metrics: Mapping[str, float | None],
+) -> str:
+    """Write one checkpoint, make it `last` (and `best`, if it is), and delete those that need not be kept.
+
+    Returns its folder. Raises OSError naming what cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    output, name = config.output, f"step_{state.step:08d}"
+    with written_folder(join(output, name), last=CONFIG_FILE) as folder:
+        (folder / "state").mkdir()
+        save_model(model, folder, extra={"train": config.to_dict(), "step": state.step})
+        _write_json(folder / "metrics.json", {"step": state.step, **metrics})
+        _write_json(folder / "versions.json", versions())
+        save_file({**_optimizer_tensors(optimizer), **_random_tensors(state.ranks)}, folder / TENSORS_FILE)
+        best = asdict(state.best) if state.best else None
+        _write_json(
+            folder / RUN_FILE,
+            {"step": state.step, "best": best, "owed": state.owed, "loaders": [rank.loader for rank in state.ranks]},
+        )
+    _point(join(output, LAST), name)
+    if state.best is not None and state.best.step == state.step:
+        _point(join(output, BEST), name)
+    _prune(output, config.keep)
+    return join(output, name)
+
+
+def find_last(output: str) -> str | None:
+    """The folder of the newest checkpoint of a run, or None. Raises OSError if the store cannot be asked."""
+    return next((folder for name in reversed(_steps(output)) if exists(join(folder := join(output, name), CONFIG_FILE))), None)
+
+
+def load_state(checkpoint: str, model: CLIP2Video, optimizer: torch.optim.Optimizer) -> RunState:
+    """Put weights and optimizer back and return the rest. Raises ConfigError naming what does not fit."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        with local_copy(checkpoint, (WEIGHTS_FILE, TENSORS_FILE, RUN_FILE)) as folder:
+            weights, tensors = load_file(folder / WEIGHTS_FILE), load_file(folder / TENSORS_FILE)
+            run = json.loads((folder / RUN_FILE).read_text())
+        model.load_state_dict(weights)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ConfigError(f"resume: {checkpoint} cannot be used: {' '.join(str(error).split())[:400]}") from None
+    _restore_optimizer(optimizer, tensors, checkpoint)
+    ranks = [
+        RankState(loader, {name: tensors[f"random.{rank}.{name}"] for name in _random_names(tensors, rank)})
+        for rank, loader in enumerate(run["loaders"])
+    ]
+    return RunState(run["step"], ranks, Best(**run["best"]) if run["best"] else None, bool(run.get("owed")))
+
+
+def saved_config(checkpoint: str) -> dict[str, Any]:
+    """The TrainConfig values that a checkpoint was made with."""
+    try:
+        with open_uri(join(checkpoint, CONFIG_FILE)) as stream:
+            values: dict[str, Any] = json.load(stream)["train"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"resume: {checkpoint}/config.json cannot be read: {error}") from None
+    return values
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """torch's random state of this process, to be put back by `set_random_state`."""
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def set_random_state(state: Mapping[str, Tensor], device: torch.device) -> None:
+    """See `random_state`."""
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def versions() -> dict[str, str]:
+    """Of everything that numbers could depend on."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    names = ("torch", "open_clip_torch", "kornia", "numpy", "opencv-python-headless", "simplejpeg", "av")
+    found = {"python": platform.python_version(), "machine": platform.machine(), "zoetrope": VERSION}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # under another name, such as opencv-python
+            found[name] = "unknown"
+    if torch.cuda.is_available():
+        found["gpu"], found["cuda"] = torch.cuda.get_device_name(), str(torch.version.cuda)
+    return found
+
+
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Moments and step counts by parameter name; parameters that never had a gradient have none."""
+    tensors: dict[str, Tensor] = {}
+    for name, parameter in named_parameters(optimizer):
+        state = optimizer.state.get(parameter, {})
+        for key in (*MOMENTS, "step"):
+            if key in state:
+                tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(state[key]).detach().cpu().contiguous()
+    return tensors
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], checkpoint: str) -> None:
+    for name, parameter in named_parameters(optimizer):
+        found = {key: tensors.get(f"optimizer.{key}.{name}") for key in (*MOMENTS, "step")}
+        if all(value is None for value in found.values()):
+            continue
+        if any(value is None for value in found.values()) or any(
+            found[key].shape != parameter.shape  # type: ignore[union-attr]
+            for key in MOMENTS
+        ):
+            raise ConfigError(f"resume: {checkpoint}: the optimizer state of {name} is missing or of another shape")
+        optimizer.state[parameter] = {
+            key: value.clone() if key == "step" else value.to(parameter.device, copy=True)
+            for key, value in found.items()
+            if value is not None
+        }
+
+
+def _random_tensors(ranks: Sequence[RankState]) -> dict[str, Tensor]:
+    return {f"random.{rank}.{name}": t for rank, state in enumerate(ranks) for name, t in state.random.items()}
+
+
+def _random_names(tensors: Mapping[str, Tensor], rank: int) -> list[str]:
+    prefix = f"random.{rank}."
+    return [name.removeprefix(prefix) for name in tensors if name.startswith(prefix)]
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def _point(link: str, target: str) -> None:
+    if is_remote(link):
+        write_bytes(link, f"{target}\n".encode())
+        return
+    place = Path(link)
+    partial = place.with_name(f".{place.name}.partial")
+    partial.unlink(missing_ok=True)
+    partial.symlink_to(target)
+    os.replace(partial, place)
+
+
+def _steps(output: str) -> list[str]:
+    """Names of the checkpoints, oldest first, and of what a cut-off upload left of one."""
+    return [name for name in list_names(output) if STEP.fullmatch(name)]
+
+
+def _prune(output: str, keep: int) -> None:
+    link = join(output, BEST)
+    best = (follow(link) if is_remote(link) else str(Path(link).resolve())).rpartition("/")[2]
+    for name in _steps(output)[:-keep]:
+        if name != best:
+            remove_folder(join(output, name), first=CONFIG_FILE)

@@ -1,0 +1,62 @@
+"""What a sample costs in floating point operations, and what a GPU could do: the two sides of MFU."""
+
+from __future__ import annotations
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from trainer.fit.step import Encoder, vectors
+from trainer.model.clip2video import CLIP2Video
+
+# Peak dense operations a second in bfloat16 with float32 accumulation, from NVIDIA's data sheets (without sparsity), by
+# words of the name: the first of which it has all is taken.
+PEAK_BF16 = {
+    "B200": 2250e12,
+    "H200": 989e12,
+    "H100 PCIe": 756e12,
+    "H100 NVL": 835e12,
+    "H100": 989e12,
+    "A100": 312e12,
+    "L40S": 362e12,
+    "L40": 181e12,
+    "L4": 121e12,
+}
+
+
+def flops_per_sample(model: CLIP2Video) -> float:
+    """Forward and backward of one clip and one caption through the encoders, counted operator by operator on the model's
+    device. What checkpointing or accumulation compute twice counts once, and frozen towers have no backward: it is what the
+    model needs (MFU), not what the hardware does. Leaves no gradient behind.
+    """
+    device = model.clip.logit_scale.device
+    encoder = Encoder(model).to(device)
+    config, side = model.config, model.image_size
+    frames = torch.zeros(1, config.max_frames, side, side, 3, dtype=torch.uint8, device=device)
+    mask = torch.ones(1, config.max_frames, dtype=torch.int64, device=device)
+    tokens = torch.ones(1, config.max_words, dtype=torch.int64, device=device)
+    model.clip.set_grad_checkpointing(False)
+    try:
+        with FlopCounterMode(display=False) as counter, torch.enable_grad():
+            parts = [part for features in encoder(frames, mask, tokens, tokens) for part in vectors(features)]
+            total = torch.stack([part.sum() for part in parts]).sum()
+            if total.requires_grad:
+                total.backward()
+    finally:
+        model.clip.set_grad_checkpointing(config.grad_checkpointing)
+        model.zero_grad(set_to_none=True)
+    return float(counter.get_total_flops())
+
+
+def peak_flops(device: torch.device, precision: str) -> float | None:
+    """Of this device in bfloat16; None where it is not known, and in fp32, whose peak depends on TF32."""
+    if device.type != "cuda" or precision != "bf16":
+        return None
+    return peak_of(torch.cuda.get_device_name(device))
+
+
+def peak_of(name: str) -> float | None:
+    """Of a GPU by torch's name for it, or None. A MIG slice is a part of the card that nobody published a peak of."""
+    words = name.replace("-", " ").split()
+    if "MIG" in words:
+        return None
+    return next((peak for known, peak in PEAK_BF16.items() if all(word in words for word in known.split())), None)

@@ -1,0 +1,266 @@
+"""`zoetrope train`: pretrain or fine-tune from shards, in one process or under torchrun."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+import yaml
+
+from schemas.config import ConfigError, describe, flatten, load_config
+from storage.shards import ShardError
+from trainer.data.batch import Batch
+from trainer.data.loader import LoaderState, TrainingLoader, evaluation_loader
+from trainer.data.shards import ShardSet
+from trainer.device.errors import RunError, first_line, lost_peer, no_memory
+from trainer.device.precision import repeatable
+from trainer.device.ranks import Ranks, barrier, gather_objects, leave, start_ranks
+from trainer.device.stop import stop_signals
+from trainer.fit.checkpoint import RunState, find_last, load_state, saved_config, set_random_state
+from trainer.fit.config import TrainConfig
+from trainer.fit.initialise import make_model
+from trainer.fit.logs import METRICS_FILE, Console, JsonLines, LogFolder, Sink, TensorBoard, WandB
+from trainer.fit.loop import Loop
+from trainer.fit.optim import freeze, make_optimizer
+from trainer.model.clip2video import CLIP2Video
+from trainer.model.towers import tokenize
+
+# A resumed run may differ in these: they move no weight (deterministic: none by more than rounding).
+FREE = (
+    *("resume", "init", "output", "log", "eval_every", "save_every", "keep", "device", "deterministic"),
+    *(f"data.{name}" for name in ("shards", "eval_shards", "eval_batch_size", "batches_ahead", "read_ahead", "broken_shards")),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended."""
+
+    output: str
+    step: int
+    samples: int
+    loss: float | None  # of the last step; None if there was nothing left to do
+    metrics: dict[str, float]  # of the last evaluation, such as "t2v.R1"; empty without one
+    stopped_by: int | None  # the signal that ended it early
+
+
+def train(config: TrainConfig) -> Result:
+    """Run the whole of `config` on this process's share of the ranks.
+
+    Raises ConfigError for what cannot be started, RunError (a loss that is not finite, memory that runs out), ShardError
+    (data that cannot be read) and OSError (an output that cannot be written) for what cannot go on.
+    """
+    with start_ranks(config.device) as ranks, repeatable(config.deterministic):
+        return _train(config, ranks)
+
+
+def _train(config: TrainConfig, ranks: Ranks) -> Result:
+    last = _check_output(config)
+    check_ranks(ranks, last)
+    part = _part_size(config, ranks)
+    shards = ShardSet.find(config.data.shards)
+    torch.manual_seed(config.seed)
+    model, notes = make_model(config.model, config.init) if last is None else (CLIP2Video(config.model), [])
+    model.to(ranks.device)
+    freeze(model, config.freeze)
+    optimizer = make_optimizer(model, config.optim)
+    state = load_state(last, model, optimizer) if last is not None else None
+    start, best = (state.step, state.best) if state else (0, None)
+    loader = _loader(config, ranks, model, shards, part, state)
+    evaluation = _evaluation(config, ranks, model)
+    if state is not None:
+        set_random_state(state.ranks[ranks.rank].random, ranks.device)
+    barrier(ranks)
+    sinks, console, logs = _sinks(config, start) if ranks.first else ([], None, None)
+    if console is not None:
+        for line in _summary(config, ranks, model, shards, part, start, notes):
+            console.say(line)
+    loop = Loop(config, ranks, model, optimizer, loader, epoch_samples=shards.samples, start=start, best=best,
+                owed=state is not None and state.owed,
+                sinks=sinks, console=console, logs=logs, evaluation=evaluation)  # fmt: skip
+    try:
+        with stop_signals() as stop:
+            loop.run(stop)
+    finally:
+        for sink in sinks:
+            sink.close()
+    if logs is not None:
+        logs.publish()
+    samples = loop.step * config.global_batch_size
+    return Result(config.output, loop.step, samples, loop.values.get("loss"), loop.metrics, stop.signal)
+
+
+def _loader(
+    config: TrainConfig, ranks: Ranks, model: CLIP2Video, shards: ShardSet, part: int, state: RunState | None
+) -> TrainingLoader:
+    return TrainingLoader(
+        shards,
+        config.data,
+        partial(tokenize, max_words=config.model.max_words),
+        frames=config.model.max_frames,
+        size=(model.image_size, model.image_size),
+        batch_size=part,
+        seed=config.seed,
+        rank=ranks.rank,
+        world=ranks.world,
+        state=_loader_state(state, ranks),
+        pin_memory=ranks.device.type == "cuda",
+    )
+
+
+def _evaluation(config: TrainConfig, ranks: Ranks, model: CLIP2Video) -> Callable[[], Iterable[Batch]] | None:
+    """What makes a loader of all there is to evaluate on. Raises ValueError at the start if there is nothing."""
+    if not config.data.eval_shards:
+        return None
+    return partial(
+        evaluation_loader,
+        ShardSet.find(config.data.eval_shards),
+        config.data,
+        partial(tokenize, max_words=config.model.max_words),
+        frames=config.model.max_frames,
+        size=(model.image_size, model.image_size),
+        pin_memory=ranks.device.type == "cuda",
+    )
+
+
+def _check_output(config: TrainConfig) -> str | None:
+    """The checkpoint to resume from, or None. Raises ConfigError if the output holds another run."""
+    try:
+        last = find_last(config.output)
+    except OSError as error:
+        raise ConfigError(f"output={config.output} cannot be read: {' '.join(str(error).split())}") from None
+    if last is None:
+        return None
+    name = last.rpartition("/")[2]
+    if not config.resume:
+        raise ConfigError(f"output={config.output} holds a run up to {name}: set resume=true to go on, or another output")
+    before, now = flatten(saved_config(last)), flatten(config.to_dict())
+    for field in sorted(before.keys() | now.keys()):
+        if before.get(field) != now.get(field) and not any(field == free or field.startswith(f"{free}.") for free in FREE):
+            raise ConfigError(
+                f"resume: {field} was {before.get(field)!r} in {name} and is {now.get(field)!r}; set it back, or start a new "
+                f"run with init={config.output}/last"
+            )
+    return last
+
+
+def check_ranks(ranks: Ranks, last: str | None) -> None:
+    """Raise ConfigError unless every rank would go on from the same step: they need an output that all of them see."""
+    seen = gather_objects(last and last.rpartition("/")[2], ranks)
+    if len(set(seen)) > 1:
+        other = next(rank for rank, name in enumerate(seen) if name != seen[0])
+        raise ConfigError(
+            f"resume: rank 0 sees {seen[0] or 'no checkpoint'} and rank {other} sees {seen[other] or 'none'}; `output` must be "
+            "on storage that every machine of the run shares: give an absolute path, or gs://"
+        )
+
+
+def _part_size(config: TrainConfig, ranks: Ranks) -> int:
+    """Samples that a rank encodes at a time."""
+    parts = ranks.world * config.accumulate
+    if config.global_batch_size % parts:
+        near = max(1, round(config.global_batch_size / parts)) * parts
+        raise ConfigError(
+            f"global_batch_size = {config.global_batch_size} is not a multiple of {ranks.world} ranks x accumulate = "
+            f"{config.accumulate}; the nearest that is: {near}"
+        )
+    return config.global_batch_size // parts
+
+
+def _loader_state(state: RunState | None, ranks: Ranks) -> LoaderState | None:
+    if state is None:
+        return None
+    if len(state.ranks) != ranks.world:
+        raise ConfigError(
+            f"resume: the run had {len(state.ranks)} ranks and now has {ranks.world}; start as many, or a new run with init="
+        )
+    return LoaderState.from_dict(state.ranks[ranks.rank].loader)
+
+
+def _sinks(config: TrainConfig, start: int) -> tuple[list[Sink], Console, LogFolder]:
+    try:
+        logs = LogFolder(config.output)
+        (logs.path / "config.yaml").write_text(yaml.safe_dump(config.to_dict(), sort_keys=False))
+        logs.publish()
+    except OSError as error:
+        raise ConfigError(f"output={config.output} cannot be written: {' '.join(str(error).split())}") from None
+    name = config.output.rstrip("/").rpartition("/")[2]
+    console = Console(name, config.total_steps, start)
+    sinks: list[Sink] = [console, JsonLines(logs.path / METRICS_FILE, start)]
+    if config.log.tensorboard:
+        sinks.append(TensorBoard(logs.path / "tensorboard", start))
+    if config.log.wandb:
+        sinks.append(WandB(config.log.wandb, name, config.to_dict(), logs.path))
+    return sinks, console, logs
+
+
+def _summary(
+    config: TrainConfig, ranks: Ranks, model: CLIP2Video, shards: ShardSet, part: int, start: int, notes: list[str]
+) -> list[str]:
+    """What is about to happen, in numbers: so that nobody has to guess steps, batch or negatives."""
+    size = sum(p.numel() for p in model.parameters()) / 1e6
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad) / 1e6
+    count = "an unknown number of samples (no manifest)" if shards.samples is None else f"{shards.samples} samples"
+    total = config.total_steps * config.global_batch_size
+    epochs = f" = {total / shards.samples:.2f} epochs" if shards.samples else ""
+    many = f"ranks {ranks.world}"
+    lines = [
+        f"{config.output}: {size:.1f} M parameters, {trained:.1f} M trained; {ranks.device}, {config.precision}",
+        f"data: {len(shards.uris)} shards, {count}; {many} x readers {max(config.data.workers, 1)}",
+        f"batch: {config.global_batch_size} = {many} x parts {config.accumulate} x samples {part}; "
+        f"each text has up to {config.global_batch_size - 1} negatives",
+        f"length: {config.total_steps} steps = {total} samples{epochs}",
+    ]
+    if start:
+        lines.append(f"resuming after step {start}")
+    return [*lines, *notes]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command. Exit codes: 0 done, 1 the run could not go on, 2 bad usage or config, 130 or 143 stopped by a signal."""
+    args = _parser().parse_args(argv)
+    try:
+        result = train(load_config(TrainConfig, args.config, args.overrides))
+    except ConfigError as error:
+        return _fail(error, 2)
+    except (RunError, ShardError, OSError) as error:
+        return _fail(error, 1)
+    except RuntimeError as error:
+        if lost_peer(error):
+            return _fail(RunError(f"another rank has ended, and its line says why; torch says: {first_line(error)}"), 1)
+        if not no_memory(error):  # before the first step: the model itself
+            raise
+        says = f"torch says: {first_line(error)}"
+        return _fail(RunError(f"out of memory: the GPU has no room for the model; is it in use? {says}"), 1)
+    if result.stopped_by is not None:
+        name = signal.Signals(result.stopped_by).name
+        print(f"zoetrope train: stopped by {name} after step {result.step}; resume=true goes on from there", file=sys.stderr)
+        return 128 + result.stopped_by
+    return 0
+
+
+def _fail(error: Exception, code: int) -> int:
+    """One line; a worker's error arrives with its traceback before the line that matters."""
+    print(f"zoetrope train: {str(error).strip().splitlines()[-1].removeprefix('storage.shards.ShardError: ')}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="zoetrope train",
+        description="Pretrain or fine-tune CLIP2Video. On 8 GPUs: torchrun --nproc_per_node=8 -m trainer.fit.train --config ...",
+        epilog="fields:\n" + "\n".join(describe(TrainConfig)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", help="YAML file with any of the fields below (configs/train/*.yaml)")
+    parser.add_argument("overrides", nargs="*", metavar="field=value", help="set a field, e.g. data.shards='clips/*.tar'")
+    return parser
+
+
+if __name__ == "__main__":
+    leave(main())

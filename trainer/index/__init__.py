@@ -1,0 +1,1 @@
+"""A search index on disk: build it, open it, search it."""

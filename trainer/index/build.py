@@ -1,0 +1,259 @@
+"""`zoetrope index`: embed every clip of some shards, once, so that they can be searched."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Container, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from schemas.config import Config, ConfigError
+from storage.files import join, local_copy
+from storage.shards import ShardError
+
+if TYPE_CHECKING:
+    from trainer.index.store import IndexInfo, Part
+    from trainer.model.config import InteractionConfig
+    from trainer.retrieval.embed import Embedder
+
+PROGRAM = "zoetrope index"
+NAMED = 5  # what was left out, named on the console
+
+
+class IndexSettings(Config):
+    """How to embed."""
+
+    workers: int = Field(4, ge=1, le=256, description="decoding threads")
+    batch_size: int = Field(64, ge=1, description="clips embedded at a time; lower it if memory runs out")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
+    precision: Literal["bf16", "fp32"] = Field("fp32", description="of the forward pass")
+    tokens: bool | None = Field(
+        None,
+        description="keep frame tokens for re-ranking, T x D x 2 bytes a clip; null: where the model has an interaction module",
+    )
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """What a run of `index` did."""
+
+    shards: int  # embedded now
+    skipped: int  # in the index already, or of the same bytes as another
+    clips: int  # embedded now
+    dropped: tuple[str, ...]  # samples that could not be used, each with its reason
+    broken: tuple[str, ...]  # shards that could not be read to their end; they are not in the index
+    missing: tuple[str, ...] = ()  # indexed shards that are no longer there; their clips are in the index still
+    pruned: int = 0  # indexed shards that were no longer there, and are forgotten
+
+
+def index(
+    checkpoint: str | Path,
+    shards: str | Sequence[str],
+    output: str | Path,
+    settings: IndexSettings | None = None,
+    *,
+    prune: bool = False,
+) -> Indexed:
+    """Embed the shards that the index in `output` does not have yet, each whole or not at all; an empty folder begins one.
+
+    A shard is known by its content, see `trainer.index.identity`. One that was made anew replaces its former self; one that is
+    no longer there stays until `prune` forgets it. Raises ConfigError (another model's index, another process writing),
+    ValueError if the model's features are not finite, MemoryError with what to lower, OSError.
+    """
+    from trainer.data.shards import ShardSet
+    from trainer.device.precision import memory_advice
+    from trainer.index.identity import identify
+    from trainer.index.lock import writing
+    from trainer.index.shard import embed_shard
+    from trainer.index.store import PartInfo, read_parts, relocate, write_part
+
+    settings = settings or IndexSettings()
+    found = ShardSet.find(shards)
+    folder = str(output)
+    with writing(folder) as lock:
+        embedder, info = _open(checkpoint, folder, settings)
+        known = {part.info.content: part for part in read_parts(folder, info)}
+        here = identify(found.uris)
+        made: dict[str, PartInfo] = {}
+        dropped: list[str] = []
+        broken: dict[str, str] = {}
+        for uri, content in _progress(here):
+            part = known.get(content)
+            if part is not None and here.get(part.info.shard) != content:
+                relocate(part, uri)
+            if part is not None or content in made:
+                continue
+            try:
+                with memory_advice(f"lower --batch-size (now {settings.batch_size}); the same command goes on from here"):
+                    arrays, left_out = embed_shard(embedder, uri, workers=settings.workers, batch_size=settings.batch_size)
+            except (ShardError, OSError) as error:
+                broken[uri] = " ".join(str(error).split())
+                continue
+            made[content] = PartInfo(uri, content, len(arrays.keys), len(left_out))
+            lock.check()
+            write_part(folder, made[content], arrays)
+            dropped += left_out
+        lock.check()
+        gone = _tidy(known, here, broken, prune)
+    return Indexed(
+        shards=len(made),
+        skipped=len(here) - len(made) - len(broken),
+        clips=sum(part.clips for part in made.values()),
+        dropped=tuple(dropped),
+        broken=tuple(broken.values()),
+        missing=() if prune else tuple(part.info.shard for part in gone),
+        pruned=len(gone) if prune else 0,
+    )
+
+
+def _tidy(known: Mapping[str, Part], here: Mapping[str, str], broken: Container[str], prune: bool) -> list[Part]:
+    """Remove the former selves of shards made anew, with `prune` also the parts of shards no longer there: those."""
+    from trainer.index.identity import vanished
+    from trainer.index.store import remove_part
+
+    contents = set(here.values())
+    others = [part for content, part in known.items() if content not in contents]
+    for part in others:  # now, for until all were looked at its bytes might have turned up at another place
+        if part.info.shard in here and part.info.shard not in broken:
+            remove_part(part.path)
+    elsewhere = [part for part in others if part.info.shard not in here]
+    try:
+        shards = vanished([part.info.shard for part in elsewhere])
+    except (OSError, ConfigError):  # a store that cannot be asked
+        if prune:
+            raise
+        return []
+    gone = [part for part in elsewhere if part.info.shard in shards]
+    for part in gone if prune else ():
+        remove_part(part.path)
+    return gone
+
+
+def model_fingerprint(checkpoint: Path, mixing: InteractionConfig | None = None) -> str:
+    """Sixteen hex digits over a local checkpoint's weights and model config. Raises ConfigError.
+
+    How candidates are re-ranked changes no vector: `interaction.weight` and `top_k` count as their defaults, or as those of
+    `mixing`.
+    """
+    from trainer.model.config import InteractionConfig
+    from trainer.model.io import WEIGHTS_FILE, read_config
+
+    config, mixing = read_config(checkpoint).to_dict(), mixing or InteractionConfig()
+    config["interaction"] |= {"weight": mixing.weight, "top_k": mixing.top_k}
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    try:
+        with (checkpoint / WEIGHTS_FILE).open("rb") as stream:
+            while block := stream.read(1 << 22):
+                digest.update(block)
+    except OSError as error:
+        raise ConfigError(f"checkpoint {checkpoint}: {WEIGHTS_FILE} cannot be read: {error}") from None
+    return digest.hexdigest()[:16]
+
+
+def _open(checkpoint: str | Path, folder: str, settings: IndexSettings) -> tuple[Embedder, IndexInfo]:
+    """The model, and the index begun or checked to be of this model."""
+    from trainer.device.precision import choose_device, memory_advice
+    from trainer.index.store import MODEL_FOLDER, IndexInfo, create, read_info
+    from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE, follow, load_model, read_config
+    from trainer.retrieval.embed import Embedder
+
+    before = read_info(folder)
+    with ExitStack() as copy:
+        try:
+            local = copy.enter_context(local_copy(follow(checkpoint), (WEIGHTS_FILE, CONFIG_FILE)))
+        except OSError as error:
+            raise ConfigError(f"checkpoint {checkpoint} cannot be read: {error}") from None
+        fingerprint = model_fingerprint(local)
+        if before is not None and before.model != fingerprint:
+            mixing = read_config(join(folder, MODEL_FOLDER)).interaction  # older indexes counted theirs
+            if before.model != model_fingerprint(local, mixing):
+                raise ConfigError(
+                    f"output={folder} was indexed by model {before.model}, {checkpoint} is {fingerprint}: their vectors cannot "
+                    "be compared; index into another folder"
+                )
+            fingerprint = before.model
+        model = load_model(local)
+        tokens = before.tokens is not None if before and settings.tokens is None else settings.tokens
+        tokens = model.config.interaction.enabled if tokens is None else tokens
+        width = model.width * (1 if model.tab is None else 2)
+        info = IndexInfo(fingerprint, width, (model.config.max_frames, model.width) if tokens else None)
+        if before is not None and before != info:
+            raise ConfigError(f"output={folder} was begun {'with' if before.tokens else 'without'} tokens; go on so, or anew")
+        if before is None:
+            create(folder, local, info)
+    with memory_advice("the GPU has no room for the model; is it in use? Free it, or give --device cpu"):
+        return Embedder(model, choose_device(settings.device), settings.precision, tokens=tokens), info
+
+
+def _progress(shards: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    from tqdm import tqdm
+
+    return tqdm(shards.items(), unit="shard", desc="index", disable=not sys.stderr.isatty(), leave=False)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command. 0 done, 2 bad usage or config, 130 Ctrl-C.
+
+    1: some shards could not be read (the others are indexed), features are not finite, or there is too little memory.
+    """
+    args = _parser().parse_args(argv)
+    names = ("workers", "batch_size", "device", "precision", "tokens")
+    values = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    try:
+        done = index(args.checkpoint, args.shards, args.output, IndexSettings.make(values), prune=args.prune)
+    except ConfigError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 2
+    except (ValueError, OSError, MemoryError) as error:
+        print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: stopped; the same command goes on with the shards that are missing", file=sys.stderr)
+        return 130
+    print(f"{args.output}: {done.clips} clips of {done.shards} shards indexed, {done.skipped} shards were there already")
+    if args.prune:
+        print(f"{args.output}: {done.pruned} shards that are no longer there forgotten")
+    for what, names_of in (
+        ("samples left out", done.dropped),
+        ("shards not indexed", done.broken),
+        ("indexed shards are no longer there, --prune forgets them", done.missing),
+    ):
+        if names_of:
+            more = f"; and {len(names_of) - NAMED} more" if len(names_of) > NAMED else ""
+            print(f"{PROGRAM}: {len(names_of)} {what}: {'; '.join(names_of[:NAMED])}{more}", file=sys.stderr)
+    return 1 if done.broken else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Embed shards for search. The same command again embeds only shards that are new or changed.",
+    )
+    fields = IndexSettings.model_fields
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a checkpoint folder, such as runs/finetune/best")
+    parser.add_argument("shards", metavar="SHARDS", nargs="+", help="folders, globs or brace ranges of shards, local or gs://")
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", required=True, help="the index: a new or empty folder, or one to add to"
+    )
+    parser.add_argument(
+        "--prune",
+        action="store_true",
+        help="forget indexed shards that are no longer there; of what is there nothing is forgotten",
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help=f"{fields['workers'].description} (default 4)")
+    parser.add_argument("--batch-size", type=int, metavar="N", help=f"{fields['batch_size'].description} (default 64)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help=fields["device"].description)
+    parser.add_argument("--precision", choices=("bf16", "fp32"), help=f"{fields['precision'].description} (default fp32)")
+    parser.add_argument("--tokens", action=argparse.BooleanOptionalAction, help=fields["tokens"].description)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

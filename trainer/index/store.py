@@ -1,0 +1,212 @@
+"""What an index is on disk: the model that made it, and a folder a shard with plain arrays. Nothing in it is code.
+
+INDEX/
+  index.json              format, fingerprint of the model, sizes of the arrays
+  model/                  the model (see trainer.model.io), so that an index can be searched wherever it is copied
+  parts/NAME-HASH/        one shard, there whole or not at all
+    part.json             which shard, and which bytes of it
+    clips.parquet         a row a clip: key, captions
+    vectors.npy           float32 [n,E], inner products are cosines
+    tokens.npy mask.npy   float16 [n,T,D], uint8 [n,T]: for re-ranking, where they were asked for
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.config import ConfigError
+from storage.files import (
+    exists,
+    glob_uris,
+    is_remote,
+    join,
+    list_names,
+    open_uri,
+    remove_folder,
+    write_bytes,
+    written_folder,
+)
+from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE
+
+FORMAT = 1
+INDEX_FILE, MODEL_FOLDER, PARTS_FOLDER = "index.json", "model", "parts"
+PART_FILE, CLIPS_FILE, VECTORS_FILE, TOKENS_FILE, MASK_FILE = (
+    "part.json",
+    "clips.parquet",
+    "vectors.npy",
+    "tokens.npy",
+    "mask.npy",
+)
+CLIPS = pa.schema([("key", pa.string()), ("captions", pa.list_(pa.string()))])
+
+
+@dataclass(frozen=True)
+class IndexInfo:
+    """index.json."""
+
+    model: str  # fingerprint of weights and config
+    width: int  # E of the vectors
+    tokens: tuple[int, int] | None  # (T, D) of the frame tokens, None without
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class PartInfo:
+    """part.json."""
+
+    shard: str  # where it lies: an absolute path or a URI
+    content: str  # what tells these bytes from others, see `trainer.index.identity`
+    clips: int
+    dropped: int  # samples of the shard that could not be used
+
+
+@dataclass(frozen=True, eq=False)
+class PartArrays:
+    """A part's arrays and rows, to be written."""
+
+    keys: Sequence[str]
+    captions: Sequence[Sequence[str]]
+    vectors_NE: np.ndarray
+    tokens_NTD: np.ndarray | None
+    mask_NT: np.ndarray | None
+
+
+class Part:
+    """A part. Arrays are mapped, not read, and so need a disk; captions are read when first asked for."""
+
+    def __init__(self, path: str, index: IndexInfo) -> None:
+        """Raises ConfigError naming the folder if it does not fit the index."""
+        self.path, self._index = path, index
+        try:
+            with open_uri(join(path, PART_FILE)) as stream:
+                self.info = PartInfo(**json.load(stream))
+        except (OSError, ValueError, TypeError) as error:
+            raise ConfigError(
+                f"index: {join(path, PART_FILE)} cannot be read: {error}; remove the folder and index again"
+            ) from None
+
+    @cached_property
+    def vectors_NE(self) -> np.ndarray:
+        """float32 [n,E]."""
+        return self._array(VECTORS_FILE, (self.info.clips, self._index.width), np.float32)
+
+    @cached_property
+    def tokens_NTD(self) -> np.ndarray:
+        """float16 [n,T,D]. Raises ConfigError if the index was made without."""
+        return self._array(TOKENS_FILE, (self.info.clips, *(self._index.tokens or ())), np.float16)
+
+    @cached_property
+    def mask_NT(self) -> np.ndarray:
+        """uint8 [n,T], 1 = a frame."""
+        return self._array(MASK_FILE, (self.info.clips, *(self._index.tokens or ())[:1]), np.uint8)
+
+    @cached_property
+    def clips(self) -> pa.Table:
+        """Key and captions, a row a clip."""
+        try:
+            table = pq.read_table(join(self.path, CLIPS_FILE), schema=CLIPS)
+        except (OSError, pa.ArrowException) as error:
+            raise ConfigError(f"index: {join(self.path, CLIPS_FILE)} cannot be read: {' '.join(str(error).split())}") from None
+        if len(table) != self.info.clips:
+            raise ConfigError(f"index: {join(self.path, CLIPS_FILE)} has {len(table)} rows instead of {self.info.clips}")
+        return table
+
+    def _array(self, name: str, shape: tuple[int, ...], kind: type[np.generic]) -> np.ndarray:
+        if not self.info.clips:
+            return np.empty(shape, kind)
+        file = join(self.path, name)
+        try:
+            array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"index: {file} cannot be read: {error}; remove the folder and index again") from None
+        if array.shape != shape or array.dtype != kind:
+            raise ConfigError(f"index: {file} holds {array.dtype} {list(array.shape)} instead of {kind.__name__} {list(shape)}")
+        return array
+
+
+def read_info(index: str | Path) -> IndexInfo | None:
+    """index.json, None if there is none. Raises ConfigError if it cannot be read or is of another format."""
+    file = join(str(index), INDEX_FILE)
+    try:
+        if not exists(file):
+            return None
+        with open_uri(file) as stream:
+            values = json.load(stream)
+        if values.get("format") != FORMAT:
+            raise ValueError(f"format {values.get('format')} instead of {FORMAT}")
+        tokens = values["tokens"]
+        return IndexInfo(
+            str(values["model"]), int(values["width"]), None if tokens is None else (int(tokens[0]), int(tokens[1]))
+        )
+    except ConfigError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"index: {file} cannot be read: {error}; make the index anew in an empty folder") from None
+
+
+def create(index: str, checkpoint: Path, info: IndexInfo) -> None:
+    """Begin an index: the model first, index.json last, so that an index that has one is whole. Raises ConfigError."""
+    foreign = [name for name in list_names(index) if name not in (MODEL_FOLDER, PARTS_FOLDER) and name[0] != "."]
+    if foreign:
+        raise ConfigError(f"output={index} holds {foreign[0]} and no {INDEX_FILE}; give an empty folder or an index")
+    with written_folder(join(index, MODEL_FOLDER), last=CONFIG_FILE) as folder:
+        for name in (WEIGHTS_FILE, CONFIG_FILE):
+            shutil.copyfile(checkpoint / name, folder / name)
+    _write_json(join(index, INDEX_FILE), asdict(info))
+
+
+def read_parts(index: str | Path, info: IndexInfo) -> list[Part]:
+    """All parts, in name order."""
+    parts = join(str(index), PARTS_FOLDER)
+    folders = [join(parts, name) for name in list_names(parts) if name[0] != "."]
+    if is_remote(parts):  # one that was cut off has no part.json, see `written_folder`
+        whole = glob_uris(join(parts, "*", PART_FILE))
+        folders = [file.rpartition("/")[0] for file in whole]
+    return [Part(folder, info) for folder in folders]
+
+
+def part_folder(index: str, part: PartInfo) -> str:
+    """Where a part lies: named after its shard and its content."""
+    stem = part.shard.rpartition("/")[2].removesuffix(".tar")[:80]
+    return join(index, PARTS_FOLDER, f"{stem}-{hashlib.sha256(part.content.encode()).hexdigest()[:16]}")
+
+
+def write_part(index: str, part: PartInfo, arrays: PartArrays) -> None:
+    """Write a part, whole or not at all."""
+    with written_folder(part_folder(index, part), last=PART_FILE) as folder:
+        np.save(folder / VECTORS_FILE, arrays.vectors_NE, allow_pickle=False)
+        if arrays.tokens_NTD is not None and arrays.mask_NT is not None:
+            np.save(folder / TOKENS_FILE, arrays.tokens_NTD, allow_pickle=False)
+            np.save(folder / MASK_FILE, arrays.mask_NT, allow_pickle=False)
+        table = pa.table({"key": list(arrays.keys), "captions": [list(c) for c in arrays.captions]}, schema=CLIPS)
+        pq.write_table(table, folder / CLIPS_FILE)
+        (folder / PART_FILE).write_text(_json(asdict(part)))
+
+
+def relocate(part: Part, shard: str) -> None:
+    """Note that the same bytes lie elsewhere now."""
+    _write_json(join(part.path, PART_FILE), {**asdict(part.info), "shard": shard})
+
+
+def remove_part(path: str) -> None:
+    """Delete a part, if it is there; never half of it under its name."""
+    if exists(path):
+        remove_folder(path, first=PART_FILE)
+
+
+def _json(values: dict[str, object]) -> str:
+    return json.dumps(values, indent=2) + "\n"
+
+
+def _write_json(file: str, values: dict[str, object]) -> None:
+    write_bytes(file, _json(values).encode())

@@ -1,0 +1,218 @@
+"""`zoetrope evaluate`: text-video retrieval metrics of a checkpoint, with and without re-ranking."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from schemas.config import Config, ConfigError, describe, load_config
+from storage.files import is_remote, write_bytes
+from storage.shards import ShardError
+
+if TYPE_CHECKING:
+    from trainer.model.config import InteractionConfig
+
+PROGRAM = "zoetrope evaluate"
+NAMED = 5  # samples left out that are named on the console; the result file names all
+
+
+class EvaluationData(Config):
+    """What to evaluate on."""
+
+    shards: str | list[str] = Field(description="shards: a folder, a glob or a brace range, local or gs://; or a list")
+    workers: int = Field(4, ge=0, le=256, description="decoding processes; 0: in this process")
+    batch_size: int = Field(64, ge=1, description="videos embedded at a time; lower it if memory runs out")
+    broken_shards: Literal["skip", "error"] = Field(
+        "error", description="a truncated or unreadable shard: stop, or measure on what can be read and say so"
+    )
+
+
+class EvaluateConfig(Config):
+    """An evaluation."""
+
+    checkpoint: str = Field(description="a checkpoint folder, such as runs/finetune/best")
+    data: EvaluationData
+    captions: Literal["all", "first"] = Field(
+        "all", description="queries: every caption of a video (MSVD, VATEX, MSR-VTT full), or its first alone"
+    )
+    rerank: bool | None = Field(
+        None, description="measure with re-ranking too; null: where the checkpoint has an interaction module"
+    )
+    top_k: int | None = Field(None, ge=1, description="candidates that are re-ranked, a query; null: as the checkpoint says")
+    weight: float | None = Field(
+        None, ge=0, le=1, description="share of the match score when re-ranking; null: as the checkpoint says"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
+    precision: Literal["bf16", "fp32"] = Field("fp32", description="of the forward pass")
+    output: str | None = Field(None, description="JSON file for the result; null: printed only")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured. Written as JSON, with the config and the versions beside it."""
+
+    videos: int
+    captions: int
+    repeated: int  # samples that show a video that came before
+    dropped: tuple[str, ...]  # samples left out, each with its reason
+    top_k: int | None  # candidates re-ranked, None without
+    weight: float | None  # share of the match score, None without re-ranking
+    coarse: dict[str, dict[str, float]]  # "t2v" and "v2t": R1, R5, R10 in percent, MdR, MnR from 1
+    reranked: dict[str, dict[str, float]] | None
+    seconds: dict[str, float]  # encode, similarity, rerank
+
+
+def evaluate(config: EvaluateConfig) -> Evaluation:
+    """Embed every video and caption once, rank both ways. Writes `config.output` if it is set.
+
+    Raises ConfigError for what cannot be started, ShardError for unreadable data, ValueError for features that are not finite,
+    MemoryError with what to lower.
+    """
+    from trainer.data.loader import noting_drops
+    from trainer.data.shards import Dropped, ShardSet
+    from trainer.device.precision import choose_device, memory_advice
+    from trainer.model.io import load_model
+    from trainer.retrieval.embed import Embedder, embed_loader
+    from trainer.retrieval.ranking import rank
+
+    model = load_model(config.checkpoint)
+    top_k, weight = _reranking(config, model.config.interaction)
+    shards = ShardSet.find(config.data.shards)
+    with memory_advice("the GPU has no room for the model; is it in use? Free it, or set device=cpu"):
+        embedder = Embedder(model, choose_device(config.device), config.precision, tokens=top_k is not None)
+    dropped: list[Dropped] = []
+    start = time.perf_counter()
+    loader = noting_drops(_loader(config, embedder, shards), dropped)
+    with memory_advice(f"lower data.batch_size (now {config.data.batch_size})"):
+        data = embed_loader(embedder, loader, captions=config.captions)
+    encode = time.perf_counter() - start
+    candidates = None if top_k is None else min(top_k, len(data.videos))
+    with memory_advice("ranking has no room left; free the GPU, or set precision=bf16 or device=cpu"):
+        ranking = rank(embedder, data, top_k=candidates, weight=weight)
+    seconds = {"encode": encode, "similarity": ranking.similarity_seconds}
+    if ranking.rerank_seconds is not None:
+        seconds["rerank"] = ranking.rerank_seconds
+    names = tuple(map(str, dropped))
+    counts = (len(data.videos), len(data.texts), data.repeated)
+    result = Evaluation(*counts, names, top_k, weight, ranking.coarse, ranking.fine, seconds)
+    if config.output:
+        write_result(config, result)
+    return result
+
+
+def write_result(config: EvaluateConfig, result: Evaluation) -> None:
+    """The result as JSON in `config.output`, whole or not at all."""
+    from trainer.fit.checkpoint import versions
+    from trainer.model.io import follow
+
+    checkpoint = follow(config.checkpoint) if is_remote(config.checkpoint) else str(Path(config.checkpoint).resolve())
+    about = {"checkpoint": checkpoint, "config": config.to_dict(), "versions": versions()}
+    try:
+        write_bytes(str(config.output), (json.dumps({**asdict(result), **about}, indent=2) + "\n").encode())
+    except OSError as error:
+        raise ConfigError(f"output={config.output} cannot be written: {error}") from None
+
+
+def _reranking(config: EvaluateConfig, module: InteractionConfig) -> tuple[int | None, float | None]:
+    """Candidates to re-rank and the match score's share, None for no re-ranking."""
+    wanted = module.enabled if config.rerank is None else config.rerank
+    if wanted and not module.enabled:
+        raise ConfigError(f"rerank=true, but {config.checkpoint} has no interaction module; train one, or set rerank=false")
+    for name, value in (("top_k", config.top_k), ("weight", config.weight)):
+        if not wanted and value is not None:
+            raise ConfigError(f"{name} = {value} has no effect without re-ranking; leave it out")
+    if not wanted:
+        return None, None
+    return config.top_k or module.top_k, module.weight if config.weight is None else config.weight
+
+
+def _loader(config: EvaluateConfig, embedder: Any, shards: Any) -> Iterable[Any]:
+    from trainer.data.config import DataConfig
+    from trainer.data.loader import evaluation_loader
+    from trainer.model.towers import tokenize
+
+    data = config.data
+    settings = DataConfig(
+        shards=data.shards, workers=data.workers, eval_batch_size=data.batch_size, broken_shards=data.broken_shards
+    )
+    model = embedder.model.config
+    words = partial(tokenize, max_words=model.max_words)
+    pin = embedder.device.type == "cuda"
+    return evaluation_loader(shards, settings, words, frames=model.max_frames, size=embedder.size, pin_memory=pin)
+
+
+COLUMNS = {"R1": "R@1", "R5": "R@5", "R10": "R@10", "MdR": "MdR", "MnR": "MnR"}
+
+
+def table(result: Evaluation) -> str:
+    """The metrics as papers print them."""
+    lines = [f"{'':24}" + "".join(f"{title:>8}" for title in COLUMNS.values())]
+    for way, title in (("t2v", "text to video"), ("v2t", "video to text")):
+        rows = [(title, result.coarse[way])]
+        if result.reranked is not None:
+            rows.append((f"  best {result.top_k} re-ranked", result.reranked[way]))
+        lines += [f"{label:24}" + "".join(f"{values[name]:8.1f}" for name in COLUMNS) for label, values in rows]
+    return "\n".join(lines)
+
+
+def _say(config: EvaluateConfig, result: Evaluation) -> None:
+    print(f"{config.checkpoint}: {result.videos} videos, {result.captions} captions")
+    print(table(result))
+    times = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in result.seconds.items())
+    print(f"{times} ({result.videos / max(result.seconds['encode'], 1e-9):.0f} videos/s)")
+    if result.repeated:
+        print(f"{result.repeated} samples show a video that came before; their new captions count as that video's")
+    if result.dropped:
+        more = f"; and {len(result.dropped) - NAMED} more" if len(result.dropped) > NAMED else ""
+        print(
+            f"{PROGRAM}: left out {len(result.dropped)}, so these numbers are not of the whole set: "
+            f"{'; '.join(result.dropped[:NAMED])}{more}",
+            file=sys.stderr,
+        )
+    if config.output:
+        print(f"wrote {config.output}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command. 0 done, 1 unusable data or features or too little memory, 2 bad usage or config, 130 stopped by Ctrl-C."""
+    args = _parser().parse_args(argv)
+    try:
+        config = load_config(EvaluateConfig, args.config, args.overrides)
+        _say(config, evaluate(config))
+    except ConfigError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 2
+    except (ShardError, ValueError, MemoryError) as error:
+        # a worker's error arrives with its traceback before the line that matters
+        line = str(error).strip().splitlines()[-1].removeprefix("storage.shards.ShardError: ")
+        print(f"{PROGRAM}: {line}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Text-video retrieval metrics of a checkpoint on shards of videos with captions.",
+        epilog="fields:\n" + "\n".join(describe(EvaluateConfig)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", help="YAML file with any of the fields below (configs/eval/*.yaml)")
+    parser.add_argument("overrides", nargs="*", metavar="field=value", help="set a field, e.g. checkpoint=runs/x/best")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

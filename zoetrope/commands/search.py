@@ -1,0 +1,123 @@
+"""`zoetrope search`: the clips of an index that fit a text or a picture, coarse by the dual encoder, fine by interaction."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from schemas.config import ConfigError
+from storage.shards import ShardError
+from trainer.index.search import Hit, open_index
+
+PROGRAM = "zoetrope search"
+MAX_PICTURE_BYTES = 64 * 1024 * 1024
+
+
+def read_picture(path: str) -> np.ndarray:
+    """A picture file as uint8 RGB [H,W,3]. Raises ConfigError if it cannot be read or is larger than is allowed."""
+    from schemas.records import SampleError
+    from storage.files import open_uri
+    from transforms.media.pictures import PictureLimits, decode
+
+    try:
+        with open_uri(path) as stream:
+            data = bytes(stream.read(MAX_PICTURE_BYTES + 1))
+        if len(data) > MAX_PICTURE_BYTES:
+            raise ConfigError(f"{path}: larger than {MAX_PICTURE_BYTES >> 20} MiB")
+        return decode(data, PictureLimits(min_side=8)).image_HWC
+    except SampleError as error:
+        raise ConfigError(f"{path}: {error.detail}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def search(
+    index: str | Path,
+    text: str | None = None,
+    *,
+    image: str | None = None,
+    top: int = 10,
+    rerank: bool = True,
+    top_k: int | None = None,
+    weight: float | None = None,
+) -> list[Hit]:
+    """`SearchIndex.search` for one query; `image` is a file. Open the index once (`open_index`) to ask it more often."""
+    picture = None if image is None else read_picture(image)
+    return open_index(index).search(text, image=picture, top=top, rerank=rerank, top_k=top_k, weight=weight)
+
+
+def as_table(hits: Sequence[Hit]) -> str:
+    """A line a hit."""
+    fine = any(hit.match is not None for hit in hits)
+    lines = [f"{'rank':>4}  {'cosine':>7}  " + (f"{'match':>7}  {'was':>4}  " if fine else "") + "key  caption"]
+    for hit in hits:
+        middle = f"{hit.match:7.2f}  {hit.coarse_rank:4}  " if hit.match is not None else ""
+        lines.append(f"{hit.rank:4}  {hit.coarse:7.4f}  {middle}{hit.key}  {hit.caption}")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command. 0 done, 1 a shard or the model's numbers are no good, or too little memory, 2 bad usage, 130 Ctrl-C."""
+    args = _parser().parse_args(argv)
+    try:
+        _run(args)
+    except ConfigError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 2
+    except (ShardError, ValueError, MemoryError) as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _run(args: argparse.Namespace) -> None:
+    from preview.report.search_page import write_page
+
+    found = open_index(args.index, device=args.device)
+    image = None if args.image is None else read_picture(args.image)
+    fine = {"rerank": not args.no_rerank, "top_k": args.top_k, "weight": args.weight}
+    hits = found.search(args.text, image=image, top=args.top, **fine)
+    if args.json:
+        about = {"query": args.text, "image": args.image, "clips": found.clips, "hits": [asdict(hit) for hit in hits]}
+        print(json.dumps(about, indent=2, ensure_ascii=False))
+    else:
+        print(as_table(hits))
+    if args.html:
+        write_page(args.html, found, hits, text=args.text, image_HWC=image)
+        print(f"wrote {args.html}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM, description="The clips of an index that fit a text or a picture, best first."
+    )
+    parser.add_argument("index", metavar="INDEX", help="a folder made by `zoetrope index`")
+    parser.add_argument("text", metavar="TEXT", nargs="?", help="what to look for, in words")
+    parser.add_argument("--image", metavar="FILE", help="look for clips like this picture instead")
+    parser.add_argument("--top", type=int, default=10, metavar="N", help="how many clips to show (default 10)")
+    parser.add_argument(
+        "--top-k", type=int, metavar="K", help="candidates that are re-ranked, at least N (default: as the model says)"
+    )
+    parser.add_argument(
+        "--weight",
+        type=float,
+        metavar="W",
+        help="share of the match score when re-ranking, 0 to 1 (default: as the model says)",
+    )
+    parser.add_argument("--no-rerank", action="store_true", help="leave the order to the dual encoder")
+    parser.add_argument("--html", metavar="FILE", help="write a page with the clips' frames; it needs no other file")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where there is one")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
