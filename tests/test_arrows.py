@@ -33,7 +33,7 @@ def test_the_trainer_never_loads_beam_or_pipelines(module):
     assert loaded(module, "apache_beam", "pipelines") == ""
 
 
-@pytest.mark.parametrize("module", ["preview.preview", "preview.report", "preview.studio"])
+@pytest.mark.parametrize("module", ["preview.show.preview", "preview.report.report", "preview.studio.studio"])
 def test_the_preview_loads_neither_beam_nor_torch(module):
     assert loaded(module, "apache_beam", "pipelines", "torch") == ""
 

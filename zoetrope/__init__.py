@@ -22,8 +22,8 @@ _EXPORTS = {
     "convert": "trainer.model.convert",
     "index": "trainer.index.build",
     "search": "zoetrope.commands.search",
-    "preview": "preview.preview",
-    "studio": "preview.studio",
+    "preview": "preview.show.preview",
+    "studio": "preview.studio.studio",
 }
 
 __all__ = ["__version__", *_EXPORTS]

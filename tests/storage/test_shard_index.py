@@ -1,6 +1,6 @@
 import pytest
 
-from preview.clips import load_frames
+from preview.show.clips import load_frames
 from storage.shard_index import ShardAccess
 from storage.shards import ShardError, iter_shard
 

@@ -120,7 +120,7 @@ def summary(result: RunResult, report: str | None) -> str:
 
 def _report(result: RunResult, config: Mapping[str, Any], command: str, started: float) -> str | None:
     """report.html, if this run made anything or there is none yet."""
-    from preview.report import HTML_FILE, RunStats, write_report
+    from preview.report.report import HTML_FILE, RunStats, write_report
     from storage import output_files as files
     from storage.files import join
 

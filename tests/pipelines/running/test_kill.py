@@ -31,7 +31,7 @@ def arguments(tmp_path_factory) -> list[str]:
 def fork():
     """fork(arguments, output, log) -> the command in a process of its own, forked from one that has its imports behind it."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pipelines.animate", "pipelines.sources.coco", "preview.report", "test_kill"])
+    context.set_forkserver_preload(["pipelines.animate", "pipelines.sources.coco", "preview.report.report", "test_kill"])
 
     def start(arguments: list[str], output: Path, log: Path) -> BaseProcess:
         job = context.Process(target=the_command, args=([*arguments, f"output={output}"], str(log)))

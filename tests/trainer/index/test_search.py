@@ -157,7 +157,8 @@ def test_the_page_needs_nothing_else_and_escapes_captions(folder: Path, tmp_path
 def test_a_page_without_the_shards_says_so(folder: Path, found: SearchIndex, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from preview.report.search_page import write_page
+    from preview.report.report.search_page import write_page
+
     from storage.shards import ShardError
 
     (hit,) = found.search(TEXT, top=1)

@@ -10,8 +10,8 @@ import numpy as np
 import yaml
 from pydantic import Field
 
-from preview.animation import encode_webp, thin
-from preview.studio_pictures import PictureBook, StudioPicture
+from preview.show.animation import encode_webp, thin
+from preview.studio.pictures import PictureBook, StudioPicture
 from schemas.config import Config, ConfigError
 from schemas.keys import slug
 from schemas.records import Reference, SampleError

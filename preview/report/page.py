@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from preview.summary import Histogram
+from preview.report.summary import Histogram
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -16,10 +16,10 @@ from typing import Any, NoReturn
 import numpy as np
 import yaml
 
-from preview.animation import ENDINGS, check_ending, encode_animation, encode_png, encode_webp
-from preview.path_view import draw_path
-from preview.sheet import Cell, contact_sheet, moving_grid, strips
-from preview.still import find_pictures, read_picture
+from preview.show.animation import ENDINGS, check_ending, encode_animation, encode_png, encode_webp
+from preview.show.path import draw_path
+from preview.show.sheets import Cell, contact_sheet, moving_grid, strips
+from preview.show.stills import find_pictures, read_picture
 from schemas.config import ConfigError
 from storage.files import write_bytes
 from transforms.motions import Trajectory, built_in_motions, sample_trajectory
@@ -264,7 +264,7 @@ def _from_config(args: argparse.Namespace, pictures: list[str], parameters: dict
     for name, given in (("--motion", args.motion), ("--all", args.all), ("a picture", pictures)):
         if given:
             raise ConfigError(f"{name} has no effect with --config: the config says which picture and motion")
-    from preview.from_config import clip_of_key  # loads the pipelines: for this alone
+    from preview.show.from_config import clip_of_key  # loads the pipelines: for this alone
 
     overrides = [f"{name}={yaml.safe_dump(v, default_flow_style=True).splitlines()[0]}" for name, v in parameters.items()]
     return clip_of_key(args.config, args.key, overrides, path=args.path)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from preview.clips import load_frames
+from preview.show.clips import load_frames
 from schemas.records import Reference
 from storage.shards import RawSample
 from transforms.clip import ClipSettings, make_clip

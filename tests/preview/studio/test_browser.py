@@ -222,7 +222,7 @@ def test_a_bad_picture_is_told_on_the_page(serve, page, tmp_path):
 
 
 def test_the_report_opens_without_a_server(browser, output):
-    from preview.report import RunStats, write_report
+    from preview.report.report import RunStats, write_report
 
     report = write_report(output, RunStats("zoetrope animate", 0.0, 1.0, bucket_seconds=1.0, throughput=(3, 9)))
     page = browser.new_page(viewport={"width": 400, "height": 800})

@@ -38,7 +38,7 @@ def encode_animation(frames_THWC: np.ndarray, *, fps: float, ending: str) -> byt
 
         return encode_mp4(_even(frames_THWC), fps=fps)
     if ending == ".png":
-        from preview.sheet import contact_sheet
+        from preview.show.sheets import contact_sheet
 
         return encode_png(contact_sheet(frames_THWC))
     raise ConfigError(f"ending {ending!r}: it must be one of {', '.join(ENDINGS)}")

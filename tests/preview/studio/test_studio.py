@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 from PIL import Image
 
-from preview.studio import main
+from preview.studio.studio import main
 from schemas.config import ConfigError
 
 

@@ -13,10 +13,10 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
-from preview.studio import main
-from preview.studio_app import Studio, make_app
-from preview.studio_pictures import PictureBook
-from preview.studio_search import IndexSearcher
+from preview.studio.pictures import PictureBook
+from preview.studio.search import IndexSearcher
+from preview.studio.server import Studio, make_app
+from preview.studio.studio import main
 from schemas.config import ConfigError
 
 
@@ -133,6 +133,6 @@ def test_a_part_that_is_broken_is_told_when_it_is_searched(tmp_path, searched):
 
 
 def test_the_trainer_is_loaded_for_an_index_alone():
-    code = "import sys, preview.studio_app, preview.studio_search; print(*(m in sys.modules for m in ('trainer', 'torch')))"
+    code = "import sys, preview.studio.server, preview.studio.search; print(*(m in sys.modules for m in ('trainer', 'torch')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

@@ -15,7 +15,7 @@ from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE
 from storage.files import exists, join
 
 if TYPE_CHECKING:
-    from preview.studio_search import Searcher
+    from preview.studio.search import Searcher
 
 DEFAULT_PORT = 7865
 
@@ -50,9 +50,9 @@ def studio(paths: Sequence[str] = (), *, port: int = DEFAULT_PORT, host: str = "
     """
     listener = _listen(host, port)
     with contextlib.closing(listener):
-        from preview.studio_app import Studio, make_app
-        from preview.studio_pictures import PictureBook
-        from preview.studio_shards import OutputView
+        from preview.studio.pictures import PictureBook
+        from preview.studio.server import Studio, make_app
+        from preview.studio.shards import OutputView
 
         outputs = [path for path in paths if _is_output(path)]
         pictures = [path for path in paths if path not in outputs]
@@ -65,7 +65,7 @@ def studio(paths: Sequence[str] = (), *, port: int = DEFAULT_PORT, host: str = "
 def _searcher(index: str | None) -> Searcher | None:
     if index is None:
         return None
-    from preview.studio_search import IndexSearcher  # loads the trainer: for this alone
+    from preview.studio.search import IndexSearcher  # loads the trainer: for this alone
 
     return IndexSearcher(index)
 

@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from preview.animation import encode_webp, shrink, thin
+from preview.show.animation import encode_webp, shrink, thin
 from storage.shards import RawSample, ShardError
 
 SCREEN_SIDE, SCREEN_FRAMES = 320, 48  # of a clip as pages show it, at most

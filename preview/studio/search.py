@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
-from preview.clips import load_frames, screen_webp
+from preview.show.clips import load_frames, screen_webp
 from schemas.config import ConfigError
 from storage.shard_index import ShardAccess
 

@@ -1,7 +1,7 @@
 import numpy as np
 
-from preview.path_view import LEGEND, draw_path, time_colour
-from preview.sheet import GAP, LABEL, Cell, contact_sheet, moving_grid, strips
+from preview.show.path import LEGEND, draw_path, time_colour
+from preview.show.sheets import GAP, LABEL, Cell, contact_sheet, moving_grid, strips
 from transforms.motions import sample_motion
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from preview.animation import encode_webp, shrink, thin
-from preview.clips import load_frames
-from preview.summary import Summary, summarise
+from preview.report.summary import Summary, summarise
+from preview.show.animation import encode_webp, shrink, thin
+from preview.show.clips import load_frames
 from schemas.manifest import SAMPLES_FILE
 from storage.files import join, open_uri, write_bytes
 from storage.shard_index import ShardAccess
@@ -194,7 +194,7 @@ def render_page(
     values: Mapping[str, Any], summary: Summary, stats: RunStats, sheet: list[SheetClip], unreadable: list[str]
 ) -> str:
     """The HTML page; every value is escaped by the template engine."""
-    from preview.page import bars, columns_of_time, make_environment
+    from preview.report.page import bars, columns_of_time, make_environment
 
     config = _yaml(stats.config)
     return (

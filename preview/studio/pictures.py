@@ -12,8 +12,8 @@ from threading import Lock
 
 import numpy as np
 
-from preview.animation import encode_webp, shrink
-from preview.still import check_header, decode_picture, find_pictures, read_bytes
+from preview.show.animation import encode_webp, shrink
+from preview.show.stills import check_header, decode_picture, find_pictures, read_bytes
 from schemas.config import ConfigError
 from transforms.media.pictures import PictureLimits, read_header
 

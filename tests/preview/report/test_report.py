@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from preview.report import CLIP_BYTES, RunStats, motion_rows, write_report
+from preview.report.report import CLIP_BYTES, RunStats, motion_rows, write_report
 
 MIX = ["zoom_in", {"name": "pan_left", "weight": 2}, {"name": "tilt", "weight": 1}]
 STATS = RunStats(

@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from preview.clips import load_frames, screen_webp
-from preview.page import TITLES, bars
-from preview.summary import Summary, summarise
+from preview.report.page import TITLES, bars
+from preview.report.summary import Summary, summarise
+from preview.show.clips import load_frames, screen_webp
 from schemas.config import ConfigError
 from schemas.manifest import SAMPLES_FILE
 from storage.files import exists, join, open_uri

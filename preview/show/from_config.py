@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from preview.clips import load_frames
-from preview.path_view import draw_path
-from preview.preview import Preview, PreviewClip
-from preview.still import decode_picture
+from preview.show.clips import load_frames
+from preview.show.path import draw_path
+from preview.show.preview import Preview, PreviewClip
+from preview.show.stills import decode_picture
 from schemas.config import ConfigError, load_config
 from schemas.records import Failure, Reference, SampleError, Task
 from storage.shards import RawSample

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from preview.animation import decode_webp
-from preview.preview import main, parse_size, preview
-from preview.sheet import GAP
+from preview.show.animation import decode_webp
+from preview.show.preview import main, parse_size, preview
+from preview.show.sheets import GAP
 from schemas.config import ConfigError
 from transforms.motions import built_in_motions, sample_motion
 from transforms.rendering.render import render

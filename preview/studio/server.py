@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from aiohttp import web
 
-from preview import studio_motions as motions
-from preview.studio_pictures import MAX_UPLOAD, PictureBook, UnknownPictureError
-from preview.studio_search import Searcher
-from preview.studio_shards import OutputView, Query
+from preview.studio import motions
+from preview.studio.pictures import MAX_UPLOAD, PictureBook, UnknownPictureError
+from preview.studio.search import Searcher
+from preview.studio.shards import OutputView, Query
 from schemas.config import ConfigError
 from storage.shards import ShardError
 

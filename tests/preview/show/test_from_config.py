@@ -5,8 +5,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from preview.animation import decode_webp
-from preview.preview import main
+from preview.show.animation import decode_webp
+from preview.show.preview import main
 from schemas.config import ConfigError
 from storage.shards import iter_shard
 

@@ -9,10 +9,10 @@ import yaml
 from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
-from preview.studio_app import Studio, make_app
-from preview.studio_motions import only
-from preview.studio_pictures import MAX_UPLOAD, PictureBook
-from preview.studio_shards import OutputView
+from preview.studio.motions import only
+from preview.studio.pictures import MAX_UPLOAD, PictureBook
+from preview.studio.server import Studio, make_app
+from preview.studio.shards import OutputView
 from schemas.config import ConfigError
 from transforms.motions import built_in_motions
 
