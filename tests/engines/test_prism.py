@@ -62,7 +62,7 @@ def test_shards_are_those_of_the_direct_runner(source, direct, tmp_path):
 
 def test_a_worker_pool_of_processes(source, direct, tmp_path):
     """Workers that the runner starts elsewhere, as on a cluster: nothing of the submitter is at hand to them."""
-    from runners.pools import WorkerPool
+    from clusters.pools import WorkerPool
 
     with WorkerPool(tmp_path / "pool.log") as pool:
         done = animate(

@@ -1,6 +1,6 @@
 """What can be said of the Dataflow job without an account: its graph, its hints, its wheel, its image's recipe.
 
-python -m runners.dataflow_dry_run        (make dataflow-dry-run)
+python -m clusters.dataflow        (make dataflow-dry-run)
 """
 
 from __future__ import annotations

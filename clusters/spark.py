@@ -1,6 +1,6 @@
 """A Spark standalone cluster on this machine: one master, two workers, a Beam worker pool and job server. No docker.
 
-    python -m runners.spark up | down
+    python -m clusters.spark up | down
 
 Spark comes from PyPI (`pyspark` holds its jars), Beam's runner from Maven; both are kept under ``.cache/engines``.
 Everything listens on loopback. A supervisor starts again what is lost.
@@ -17,12 +17,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runners import supervisor
-from runners.jars import ENGINES, EngineError, fetch, fetch_from_pypi, java_command, java_options
-from runners.pools import is_listening
+from clusters import supervisor
+from clusters.jars import ENGINES, EngineError, fetch, fetch_from_pypi, java_command, java_options
+from clusters.pools import is_listening
 
 SPARK = "3.5.7"
-BEAM_RUNNER = "org.apache.beam:beam-runners-spark-3:2.62.0"  # as old as Flink's, for the same reason: see runners.flink
+BEAM_RUNNER = "org.apache.beam:beam-runners-spark-3:2.62.0"  # as old as Flink's, for the same reason: see clusters.flink
 STATE = ENGINES / "spark-cluster"
 START_SECONDS = 90.0
 MASTER = "org.apache.spark.deploy.master.Master"
@@ -112,7 +112,7 @@ def _programs(config: ClusterConfig) -> dict[str, list[str]]:
     serve += [*jars, JOB_SERVER, f"--spark-master-url={master}", "--job-host=127.0.0.1", f"--job-port={config.job_port}"]
     serve += ["--artifact-port=0", "--expansion-port=-1", f"--artifacts-dir={config.state / 'artifacts'}"]
     programs["job-server"] = [*_java(config, "job-server"), *serve]
-    programs["pool"] = [sys.executable, "-m", "runners.pool_main", str(config.pool_port)]
+    programs["pool"] = [sys.executable, "-m", "clusters.pool_main", str(config.pool_port)]
     return programs
 
 
@@ -132,7 +132,7 @@ def _wait_until_up(config: ClusterConfig) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """The command. 0 done, 1 with one line that says why not."""
-    parser = argparse.ArgumentParser(prog="python -m runners.spark", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m clusters.spark", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("do", choices=["up", "down"])
     try:
         if parser.parse_args(argv).do == "down":

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from runners.pools import START_SECONDS, stop_group
+from clusters.pools import START_SECONDS, stop_group
 
 LOOK_SECONDS = 0.2
 AGAIN_SECONDS = 1.0  # before a program that ended is started again
@@ -30,7 +30,7 @@ def start(folder: Path, programs: Mapping[str, Sequence[str]]) -> None:
         log.unlink()
     (folder / "programs.json").write_text(json.dumps({name: list(command) for name, command in programs.items()}, indent=1))
     log = folder / "logs" / f"{SUPERVISOR}.log"
-    command = [sys.executable, "-m", "runners.supervisor", str(folder)]
+    command = [sys.executable, "-m", "clusters.supervisor", str(folder)]
     with log.open("wb") as stream:
         process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)  # noqa: S603 - our own
     end = time.monotonic() + START_SECONDS

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from runners import supervisor
+from clusters import supervisor
 
 ROOT = Path(__file__).parents[2]
 PICTURES, TASKS = 400, 81  # and one more that is broken

@@ -1,6 +1,6 @@
 """A Flink session cluster on this machine: one JobManager, two TaskManagers, a Beam worker pool and job server. No docker.
 
-    python -m runners.flink up | down | status
+    python -m clusters.flink up | down | status
 
 Flink comes from PyPI (`apache-flink-libraries` holds its jars), Beam's runner from Maven; both are kept under
 ``.cache/engines``. Everything listens on loopback. A supervisor starts again what is lost.
@@ -19,9 +19,9 @@ from pathlib import Path
 
 import yaml
 
-from runners import supervisor
-from runners.jars import ENGINES, EngineError, fetch, fetch_from_pypi, java_command, job_server
-from runners.pools import is_listening
+from clusters import supervisor
+from clusters.jars import ENGINES, EngineError, fetch, fetch_from_pypi, java_command, job_server
+from clusters.pools import is_listening
 
 FLINK = "1.20.3"
 # Not of the Python SDK's version, nor of the cluster's: this is the newest runner that the repositories at hand serve whole.
@@ -111,7 +111,7 @@ def _programs(config: ClusterConfig) -> dict[str, list[str]]:
     serve = [f"--flink-master=127.0.0.1:{config.ui_port}", "--job-host=127.0.0.1", f"--job-port={config.job_port}"]
     serve += ["--artifact-port=0", "--expansion-port=-1", f"--artifacts-dir={config.state / 'artifacts'}"]
     programs["job-server"] = [*_java(config, "job-server", 256, {}), *jars, JOB_SERVER, *serve]
-    programs["pool"] = [sys.executable, "-m", "runners.pool_main", str(config.pool_port)]
+    programs["pool"] = [sys.executable, "-m", "clusters.pool_main", str(config.pool_port)]
     return programs
 
 
@@ -176,7 +176,7 @@ def _wait_until_up(config: ClusterConfig) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """The command. 0 done, 1 with one line that says why not."""
-    parser = argparse.ArgumentParser(prog="python -m runners.flink", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m clusters.flink", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("do", choices=["up", "down", "status"])
     wanted = parser.parse_args(argv)
     try:

@@ -25,7 +25,7 @@ class WorkerPool:
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start it and wait until it listens. Raises RuntimeError with the log's place if it does not."""
-        command = [sys.executable, "-m", "runners.pool_main", str(self.port)]
+        command = [sys.executable, "-m", "clusters.pool_main", str(self.port)]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)  # noqa: S603 - our own
         wait_for_port(self.port, self.process, self._log)
