@@ -32,7 +32,7 @@ RUNNERS = sorted((ROOT / "configs/runners").glob("*.yaml"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *RECIPES, *RUNNERS]
 FLAGS = {"--config": True, "--runner-config": True, "--dry-run": False}  # whether a value follows
 COMMAND = re.compile(
-    r"(?:(?:--nproc_per_node=(\d+) +)?-m trainer\.(train)|zoetrope ([a-z-]+))((?: +(?:'[^']*'|\"[^\"]*\"|[^\s'\"`|&#()])+)*)"
+    r"(?:(?:--nproc_per_node=(\d+) +)?-m zoetrope (train)|zoetrope ([a-z-]+))((?: +(?:'[^']*'|\"[^\"]*\"|[^\s'\"`|&#()])+)*)"
 )
 WRITES = re.compile(
     r"configs/(?:import|animate)/(\w+)\.yaml"
@@ -202,9 +202,7 @@ def test_the_check_itself_sees_what_is_wrong() -> None:
     said = mentioned("--nproc_per_node=2 a.yaml model.centreK=7 (set rerank=no, `model.center_type=''`) -- --runner=x")
     assert said == {"model.centreK", "rerank", "model.center_type"}
     assert said - fields(TrainConfig) == {"model.centreK", "rerank"}
-    assert commands("torchrun --nproc_per_node=2 -m trainer.fit.train --config a.yaml") == [
-        ("train", ["--config", "a.yaml"], 2)
-    ]
+    assert commands("torchrun --nproc_per_node=2 -m zoetrope train --config a.yaml") == [("train", ["--config", "a.yaml"], 2)]
     assert written_to("(configs/import/msvd.yaml, with source.split=val output=msvd/val/)") == {"msvd/val/": {("msvd", "val")}}
 
 

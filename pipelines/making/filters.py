@@ -4,7 +4,8 @@ A filter is a function, or a class that is made once per worker (to load a model
 a sample, or a few words why it is dropped; the words stand in `failures.parquet` under the reason ``filtered``.
 
 - One argument, the `schemas.records.Reference`: called before anything is fetched, to drop by caption, URL or metadata.
-- Two, the reference and the decoded `transforms.media.pictures.Picture`: called before rendering, to drop by size, content or score.
+- Two, the reference and the decoded `transforms.media.pictures.Picture`: called before rendering, to drop by size,
+  content or score.
 
 Filters may be called from several threads at once.
 """

@@ -1,8 +1,9 @@
 """A worker process of the direct runner: Beam's harness, which leaves signals and the last word to the submitter.
 
 Ctrl-C, and the SIGTERM of a scheduler, reach every process of a job. The submitter stops its workers itself; one whose
-submitter has gone has nobody to tell of it, and ends (`pipelines.running.signals`). What goes wrong in a pipeline is told by the
-submitter in one line, so Beam's traceback of it in each worker is left out. The processes of a machine take its GPUs in turn.
+submitter has gone has nobody to tell of it, and ends (`pipelines.running.signals`). What goes wrong in a pipeline is told by
+the submitter in one line, so Beam's traceback of it in each worker is left out. The processes of a machine take
+its GPUs in turn.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,12 +23,12 @@ from engine_runs import (
     wait_for_the_middle,
     write_source,
 )
-from test_prism import check_same
 
 from clusters import supervisor
 from clusters.flink import ClusterConfig, down, find_flink, find_job_server, main, status, up
 from clusters.jars import EngineError, java_options
 from clusters.pools import free_port, group_alive, is_listening
+from tests.engines.test_prism import check_same
 
 pytestmark = [pytest.mark.flink, pytest.mark.skipif(shutil.which("java") is None, reason="no java on the PATH")]
 
@@ -148,7 +147,6 @@ def test_what_a_worker_cannot_write_is_one_line(beam, cluster, source, direct, t
 
 
 def test_videos_are_imported(beam, tmp_path):
-    sys.path.insert(0, str(Path(__file__).parents[1]))
     from made_videos import make_video
 
     for i, colour in enumerate(["red", "green", "blue"] * 2):

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from engine_runs import ROOT, finish, harnesses, on_loopback_alone, start, wait_for, wait_for_the_middle, write_source
-from test_prism import check_same
 
 from clusters import supervisor
 from clusters.jars import EngineError, java_options
 from clusters.pools import free_port, group_alive, is_listening
 from clusters.spark import ClusterConfig, down, find_runner, find_spark, status, up
+from tests.engines.test_prism import check_same
 
 pytestmark = [pytest.mark.spark, pytest.mark.skipif(shutil.which("java") is None, reason="no java on the PATH")]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_job import leftovers, shards
 
 from pipelines.animate import AnimateConfig, animate
 from pipelines.retry import retry
 from schemas.config import ConfigError
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, iter_rows, read_manifest
 from storage.shards import iter_shard
+from tests.pipelines.running.test_graph import leftovers, shards
 from zoetrope import cli
 from zoetrope.samples import write_folder
 

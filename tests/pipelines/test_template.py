@@ -8,12 +8,12 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 from apache_beam.transforms.resources import AcceleratorHint
-from test_job import leftovers, shards
 
 from pipelines.output.folder import Output
 from pipelines.running.engine import choose_runner
 from pipelines.template import FIELDS, build, main, parse
 from schemas.manifest import SAMPLES_FILE, iter_rows
+from tests.pipelines.running.test_graph import leftovers, shards
 
 ROOT = Path(__file__).parents[2]
 L4 = "type:nvidia-l4;count:1;install-nvidia-driver"

@@ -4,13 +4,10 @@ import json
 import os
 import pickle
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from made_videos import cut, make_sound, make_video
 
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, expand_shards, iter_rows, read_manifest

@@ -253,7 +253,7 @@ def _fail(error: Exception, code: int) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="zoetrope train",
-        description="Pretrain or fine-tune CLIP2Video. On 8 GPUs: torchrun --nproc_per_node=8 -m trainer.fit.train --config ...",
+        description="Pretrain or fine-tune CLIP2Video. On 8 GPUs: torchrun --nproc_per_node=8 -m zoetrope train --config ...",
         epilog="fields:\n" + "\n".join(describe(TrainConfig)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

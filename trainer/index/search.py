@@ -141,7 +141,7 @@ class SearchIndex:
 
     def frames(self, hit: Hit) -> np.ndarray:
         """The frames of a hit as the model sees them, uint8 RGB [T,h,w,3]. Raises ShardError or OSError if they are gone."""
-        from preview.report.report.search_page import read_frames
+        from preview.report.search_page import read_frames
 
         return read_frames([hit], self.embedder)[0]
 

@@ -2,7 +2,8 @@
 
 Both work on blocks, so 100,000 videos and captions never make a matrix. Fine: a caption's K best videos are put in order by
 `CLIP2Video.rerank_score`; a video's K best groups of captions likewise, each group standing as its coarsely best caption.
-What is not among the K keeps its coarse rank, behind them. Ties take the mean of the tied ranks, as in `trainer.retrieval.metrics`.
+What is not among the K keeps its coarse rank, behind them. Ties take the mean of the tied ranks, as in
+`trainer.retrieval.metrics`.
 """
 
 from __future__ import annotations

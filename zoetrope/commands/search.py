@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
-    from preview.report.report.search_page import write_page
+    from preview.report.search_page import write_page
 
     found = open_index(args.index, device=args.device)
     image = None if args.image is None else read_picture(args.image)

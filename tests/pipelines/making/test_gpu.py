@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_job import leftovers, shards, workers_find_this_folder  # noqa: F401 (a fixture)
-from test_job import run as run_tiny
 from tiny_job import GpuSeen, tiny_job
 
 import transforms.rendering.render
@@ -25,6 +23,8 @@ from pipelines.running import engine as runner
 from pipelines.running.engine import choose_runner
 from pipelines.sources.base import make_source
 from storage.shards import iter_shard
+from tests.pipelines.running.test_graph import leftovers, shards, workers_find_this_folder  # noqa: F401 (a fixture)
+from tests.pipelines.running.test_graph import run as run_tiny
 from zoetrope.samples import write_coco
 
 REAL = transforms.rendering.render.render_batch

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 
 import pytest
-from test_job import leftovers, run, shards
-from test_retry import begun, rows  # noqa: F401 (a fixture)
 from tiny_job import tiny_job
 
 from pipelines.animate import AnimateConfig, animate
 from pipelines.output.folder import Output
 from pipelines.retry import retry
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
+from tests.pipelines.running.test_graph import leftovers, run, shards
+from tests.pipelines.test_retry import begun, rows  # noqa: F401 (a fixture)
 
 
 @pytest.mark.parametrize("finished", [True, False])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import apache_beam as beam
@@ -27,9 +28,12 @@ def run(output: Path, job=None, *, workers=1, beam_args=(), **settings):
     )  # fmt: skip
 
 
+ROOT = Path(__file__).parents[3]
+
+
 @pytest.fixture
 def workers_find_this_folder(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "support"))))
 
 
 def shards(output: Path) -> dict[str, str]:

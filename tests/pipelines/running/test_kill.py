@@ -13,7 +13,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
-from test_job import leftovers, shards
+
+from tests.pipelines.running.test_graph import leftovers, shards
 
 CONFIG = Path(__file__).parents[3] / "configs" / "animate" / "coco.yaml"
 SLOW = ["encode.format=png", "shard.max_samples=4", "workers=1"]  # some seconds of work, so that a kill hits the middle
@@ -31,7 +32,9 @@ def arguments(tmp_path_factory) -> list[str]:
 def fork():
     """fork(arguments, output, log) -> the command in a process of its own, forked from one that has its imports behind it."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pipelines.animate", "pipelines.sources.coco", "preview.report.report", "test_kill"])
+    context.set_forkserver_preload(
+        ["pipelines.animate", "pipelines.sources.coco", "preview.report.report", "tests.pipelines.running.test_kill"]
+    )
 
     def start(arguments: list[str], output: Path, log: Path) -> BaseProcess:
         job = context.Process(target=the_command, args=([*arguments, f"output={output}"], str(log)))

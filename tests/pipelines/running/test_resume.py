@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-from test_job import leftovers, run, shards
 from tiny_job import TinyMaker, tiny_job
 
 from pipelines.making.task import JobError
@@ -16,6 +15,7 @@ from pipelines.output.folder import Output
 from pipelines.running.pipeline import StopRequestedError
 from pipelines.running.submit import run_job
 from schemas.config import ConfigError
+from tests.pipelines.running.test_graph import leftovers, run, shards
 
 
 def stamps(output: Path) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The studio's search over a real index: what it finds is what `zoetrope.commands.search` finds, and no request names a file."""
+"""The studio's search over a real index: it finds what `zoetrope.commands.search` finds; no request names a file."""
 
 import asyncio
 import io

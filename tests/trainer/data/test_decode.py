@@ -5,8 +5,8 @@ from __future__ import annotations
 import make_shards as shards_of
 import numpy as np
 import pytest
-from test_data import decoder, raw
 
+from tests.trainer.data.test_dataset import decoder, raw
 from trainer.data import decode
 from trainer.data.decode import sample_indices
 

@@ -25,6 +25,8 @@ from trainer.model.towers import tokenize
 WORDS = partial(tokenize, max_words=8)
 SHAPE = {"frames": 4, "size": (32, 32)}
 
+ROOT = Path(__file__).parents[3]
+
 
 def loader(folder: Path, workers: int = 0, batch_size: int = 4, state=None, rank: int = 0, world: int = 1, **fields):
     config = DataConfig(shards=str(folder), workers=workers, **{"shuffle_samples": 10, **fields})
@@ -176,8 +178,8 @@ def test_a_script_that_ends_in_the_middle_of_its_batches_ends(tmp_path) -> None:
     shards_of.write_shards(tmp_path, 2, 6)
     script = f"""
 import os, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-import test_loader
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests" / "support")!r}]
+from tests.trainer.data import test_loader
 made = test_loader.loader({str(tmp_path)!r}, 2)
 batches = iter(made)
 next(batches)

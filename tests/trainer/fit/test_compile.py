@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from test_ddp import agree, loss_and_gradients
 from tiny_run import tiny_values
 
+from tests.trainer.device.test_ranks import agree, loss_and_gradients
 from trainer.device.ranks import Ranks
 from trainer.fit.config import TrainConfig
 

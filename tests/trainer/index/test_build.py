@@ -140,7 +140,7 @@ def test_broken_samples_and_shards_are_named(model: Path, tmp_path: Path, capsys
     ("where", "says"),
     [
         ("model.clip2video.CLIP2Video.to", "no room for the model; is it in use? Free it, or give --device cpu"),
-        ("embed.Embedder.videos", "lower --batch-size (now 8); the same command goes on from here"),
+        ("retrieval.embed.Embedder.videos", "lower --batch-size (now 8); the same command goes on from here"),
     ],
 )
 def test_out_of_memory_is_one_line_with_what_to_do(model, tmp_path: Path, monkeypatch, capsys, where: str, says: str) -> None:

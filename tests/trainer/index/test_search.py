@@ -157,8 +157,7 @@ def test_the_page_needs_nothing_else_and_escapes_captions(folder: Path, tmp_path
 def test_a_page_without_the_shards_says_so(folder: Path, found: SearchIndex, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from preview.report.report.search_page import write_page
-
+    from preview.report.search_page import write_page
     from storage.shards import ShardError
 
     (hit,) = found.search(TEXT, top=1)
@@ -229,8 +228,8 @@ def test_a_diverged_interaction_module_is_an_error_that_names_a_clip(tmp_path: P
     ("where", "says"),
     [
         ("model.clip2video.CLIP2Video.to", "no room for the model; is it in use? Free it, or give --device cpu"),
-        ("ranking.match_scores", "Free it, lower --top-k (now 10), or give --device cpu"),
-        ("embed.Embedder.still", "is the GPU in use? Free it, or give --device cpu"),
+        ("retrieval.ranking.match_scores", "Free it, lower --top-k (now 10), or give --device cpu"),
+        ("retrieval.embed.Embedder.still", "is the GPU in use? Free it, or give --device cpu"),
     ],
 )
 def test_out_of_memory_is_one_line_with_what_to_do(folder, tmp_path, monkeypatch, capsys, where: str, says: str) -> None:

@@ -187,8 +187,8 @@ def test_a_diverged_interaction_module_is_an_error_that_names_a_pair(model, clip
     ("where", "says"),
     [
         ("model.clip2video.CLIP2Video.to", "no room for the model; is it in use? Free it, or set device=cpu"),
-        ("embed.Embedder.videos", "lower data.batch_size (now 4)"),
-        ("ranking.match_scores", "set precision=bf16 or device=cpu"),
+        ("retrieval.embed.Embedder.videos", "lower data.batch_size (now 4)"),
+        ("retrieval.ranking.match_scores", "set precision=bf16 or device=cpu"),
     ],
 )
 def test_out_of_memory_is_one_line_with_what_to_do(model, clips: Path, monkeypatch, capsys, where: str, says: str) -> None:

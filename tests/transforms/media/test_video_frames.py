@@ -3,15 +3,12 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 from made_videos import cut, make_sound, make_video
 
 from schemas.records import Reason, SampleError
