@@ -40,7 +40,12 @@ def cases(data: bytes) -> dict[str, Callable[[], list[bytes]]]:
 
     def plain() -> list[bytes]:
         image, flags = decode(data), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return encode([cv2.warpAffine(image, m, SIZE[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE) for m in matrices])
+        return encode(
+            [
+                cv2.warpAffine(image, m, SIZE[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+                for m in matrices
+            ]
+        )
 
     return {
         FLOOR: alone,
@@ -68,7 +73,9 @@ def encode(frames_THWC: np.ndarray | list[np.ndarray]) -> list[bytes]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=40)
     rounds = parser.parse_args().rounds
     prepare_worker()
@@ -78,8 +85,13 @@ def main() -> int:
     print(f"a JPEG of {len(data)} bytes, {WIDTH}x{HEIGHT}: clips/s, share of {FLOOR}")
     rows = {}
     for name in ways:
-        rows[name] = {"clips_per_second": spread([1 / s for s in seconds[name]], 1), "share": ratio(seconds, name, FLOOR)}
-        print(f"  {name:40s} {rows[name]['clips_per_second']['median']:6.1f}  {rows[name]['share']['median']:.3f}")
+        rows[name] = {
+            "clips_per_second": spread([1 / s for s in seconds[name]], 1),
+            "share": ratio(seconds, name, FLOOR),
+        }
+        print(
+            f"  {name:40s} {rows[name]['clips_per_second']['median']:6.1f}  {rows[name]['share']['median']:.3f}"
+        )
     print(write("clip", {"rounds": rounds, "threads": 1, "jpeg_bytes": len(data), "results": rows}))
     return 0
 

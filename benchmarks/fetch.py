@@ -103,7 +103,10 @@ def _start(source: object, concurrency: int, output: str) -> None:
     from transforms.clip import ClipSettings
 
     fetch = FetchConfig(allow_private=True, concurrency=concurrency, per_host=0)
-    ANIMATOR, OUTPUT = Animator(source, ClipSettings(store="still"), fetch, device="cpu", threads=1), Path(output)
+    ANIMATOR, OUTPUT = (
+        Animator(source, ClipSettings(store="still"), fetch, device="cpu", threads=1),
+        Path(output),
+    )
     ANIMATOR.setup()
 
 
@@ -139,7 +142,9 @@ def peer_version(python: str) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--peer", help="python of an environment that has img2dataset")
     parser.add_argument("--pictures", type=int, default=4000)
     parser.add_argument("--processes", type=int, default=2)
@@ -153,13 +158,24 @@ def main(argv: list[str] | None = None) -> int:
         ours.write_text("".join(f"{caption}\t{url}\n" for caption, url in rows))
         theirs.write_text("caption\turl\n" + ours.read_text())
         for run in range(options.runs):
-            rates["ours"].append(run_ours(ours, Path(folder) / f"ours-{run}", options.processes, options.concurrency))
+            rates["ours"].append(
+                run_ours(ours, Path(folder) / f"ours-{run}", options.processes, options.concurrency)
+            )
             if options.peer:
                 output = Path(folder) / f"theirs-{run}"
-                rates["img2dataset"].append(run_peer(options.peer, theirs, output, options.processes, options.concurrency))
-            print(f"run {run}: " + ", ".join(f"{name} {values[-1]:.0f}/s" for name, values in rates.items() if values))
+                rates["img2dataset"].append(
+                    run_peer(options.peer, theirs, output, options.processes, options.concurrency)
+                )
+            print(
+                f"run {run}: "
+                + ", ".join(f"{name} {values[-1]:.0f}/s" for name, values in rates.items() if values)
+            )
     rates = {name: values for name, values in rates.items() if values}
-    setting = {"processes": options.processes, "in_flight_each": options.concurrency, "pictures": options.pictures}
+    setting = {
+        "processes": options.processes,
+        "in_flight_each": options.concurrency,
+        "pictures": options.pictures,
+    }
     results: dict[str, object] = setting | {"picture_bytes": round(size), "pictures_per_second": rates}
     if options.peer:
         ratios = [a / b for a, b in zip(rates["ours"], rates["img2dataset"], strict=True)]

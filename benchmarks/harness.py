@@ -21,7 +21,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("numpy", "opencv-python-headless", "torch", "kornia", "pillow", "simplejpeg", "av", "apache-beam")
 
 
-def interleave(cases: Mapping[str, Callable[[], object]], *, rounds: int, warm_up: int = 2) -> dict[str, list[float]]:
+def interleave(
+    cases: Mapping[str, Callable[[], object]], *, rounds: int, warm_up: int = 2
+) -> dict[str, list[float]]:
     """Seconds of each case in each round."""
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     for turn in range(-warm_up, rounds):
@@ -74,7 +76,11 @@ def _git(*arguments: str) -> str:
 def _cpu() -> str:
     info = Path("/proc/cpuinfo")
     models = (
-        [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        [
+            line.partition(":")[2].strip()
+            for line in info.read_text().splitlines()
+            if line.startswith("model name")
+        ]
         if info.exists()
         else []
     )

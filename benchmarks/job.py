@@ -56,7 +56,9 @@ def loop(source: Source, folder: Path) -> None:
 def pool(source: Source, folder: Path, cores: int) -> None:
     with ThreadPoolExecutor(cores) as workers:
         for task in source.plan():
-            write_shard(folder / f"{task.index:05d}.tar", list(workers.map(clip_of, references(source, task))))
+            write_shard(
+                folder / f"{task.index:05d}.tar", list(workers.map(clip_of, references(source, task)))
+            )
 
 
 def job(source: Source, folder: Path, cores: int) -> None:
@@ -79,7 +81,9 @@ def naive(source: Source, folder: Path) -> None:
         | beam.Reshuffle()
         | beam.MapTuple(lambda index, reference: (index, clip_of(reference)))
         | beam.GroupByKey()
-        | beam.MapTuple(lambda index, clips: write_shard(folder / f"{index:05d}.tar", sorted(clips, key=lambda c: c[0])))
+        | beam.MapTuple(
+            lambda index, clips: write_shard(folder / f"{index:05d}.tar", sorted(clips, key=lambda c: c[0]))
+        )
     )
     pipeline.run().wait_until_finish()
 
@@ -105,7 +109,9 @@ def main(clips: int = 2000, rounds: int = 5) -> None:
         )
     results = {
         "clips": clips,
-        "clips_per_second": {name: harness.spread([clips / s for s in values], 1) for name, values in seconds.items()},
+        "clips_per_second": {
+            name: harness.spread([clips / s for s in values], 1) for name, values in seconds.items()
+        },
         "job over loop, one worker": harness.ratio(seconds, "job, one worker", "loop"),
         "job over pool, all cores": harness.ratio(seconds, "job, all cores", "pool"),
         "wanted": 0.95,

@@ -57,9 +57,13 @@ def write_samples(path: Path, store: str, indices: range) -> None:
         writer = ShardWriter(stream)
         for index in indices:
             image = photograph(PHOTOGRAPHS[index % len(PHOTOGRAPHS)], 384, 512)
-            data = simplejpeg.encode_jpeg(np.ascontiguousarray(image), 90, "RGB", "420")  # as photographs on the web are
+            data = simplejpeg.encode_jpeg(
+                np.ascontiguousarray(image), 90, "RGB", "420"
+            )  # as photographs on the web are
             clip = make_clip(
-                data, Reference(f"s{index:06d}", ("a photograph of something",), "benchmark", image=data), settings
+                data,
+                Reference(f"s{index:06d}", ("a photograph of something",), "benchmark", image=data),
+                settings,
             )
             writer.write(f"s{index:06d}", clip.members)
         writer.close()
@@ -90,7 +94,9 @@ def case(folder: Path, store: str, samples: int) -> Callable[[], None]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--samples", type=int, default=192, help="clips a store and round; a multiple of 64")
     parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args(argv)
@@ -102,9 +108,13 @@ def main(argv: list[str] | None = None) -> int:
         seconds = interleave(cases, rounds=arguments.rounds, warm_up=1)
     results = {
         "threads": 1,
-        "clips_per_s_per_worker": {s: spread([arguments.samples / t for t in times], 1) for s, times in seconds.items()},
+        "clips_per_s_per_worker": {
+            s: spread([arguments.samples / t for t in times], 1) for s, times in seconds.items()
+        },
         "kb_per_clip": {store: round(size / arguments.samples / 1000, 1) for store, size in sizes.items()},
-        "still_over": {other: {**ratio(seconds, "still", other), "target": target} for other, target in TARGETS.items()},
+        "still_over": {
+            other: {**ratio(seconds, "still", other), "target": target} for other, target in TARGETS.items()
+        },
     }
     path = write("loader", results)
     print(path.read_text())

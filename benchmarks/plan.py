@@ -26,7 +26,10 @@ BLOCK_ROWS = 10_000
 def write_table(path: Path, rows: int) -> None:
     """`rows` rows of about 210 bytes. Only the numbers differ from block to block, which is all that planning could notice."""
     words = "a photograph of a harbour at dusk with boats and the hills behind it as seen from the old lighthouse "
-    block = [f"https://images.example.org/{i:08d}/picture.jpg\t{words}{i}".ljust(ROW_BYTES - 2, ".") for i in range(BLOCK_ROWS)]
+    block = [
+        f"https://images.example.org/{i:08d}/picture.jpg\t{words}{i}".ljust(ROW_BYTES - 2, ".")
+        for i in range(BLOCK_ROWS)
+    ]
     block[BLOCK_ROWS // 2] = "no tab in this row"
     data = ("\n".join(block) + "\n").encode()
     with path.open("wb") as stream:
@@ -47,11 +50,19 @@ def plan(path: str) -> dict[str, float]:
         tasks, samples = tasks + 1, samples + task.samples
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"tasks": tasks, "samples": samples, "seconds": seconds, "peak_mb": peak / 1024, "before_mb": before / 1024}
+    return {
+        "tasks": tasks,
+        "samples": samples,
+        "seconds": seconds,
+        "peak_mb": peak / 1024,
+        "before_mb": before / 1024,
+    }
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--plan-only", help=argparse.SUPPRESS)

@@ -48,16 +48,23 @@ def kornia_remap(image: np.ndarray, matrices_T23: np.ndarray) -> np.ndarray:
     """One call for all the frames of a picture."""
     matrices = torch.from_numpy(matrices_T23).float()[:, :, :, None, None]
     y, x = torch.arange(SIZE[0])[:, None], torch.arange(SIZE[1])
-    map_x, map_y = ((matrices[:, i, 0] * x + matrices[:, i, 1] * y + matrices[:, i, 2]).flatten(0, 1)[None] for i in range(2))
+    map_x, map_y = (
+        (matrices[:, i, 0] * x + matrices[:, i, 1] * y + matrices[:, i, 2]).flatten(0, 1)[None]
+        for i in range(2)
+    )
     picture = torch.from_numpy(image).permute(2, 0, 1)[None].float()
     frames = remap(picture, map_x, map_y, mode="bilinear", padding_mode="border", align_corners=True)
-    return frames[0].round().to(torch.uint8).unflatten(1, (-1, SIZE[0])).permute(1, 2, 3, 0).contiguous().numpy()
+    return (
+        frames[0].round().to(torch.uint8).unflatten(1, (-1, SIZE[0])).permute(1, 2, 3, 0).contiguous().numpy()
+    )
 
 
 def pil_resize(image: np.ndarray, windows_T4: np.ndarray) -> np.ndarray:
     picture = Image.fromarray(image)
     boxes = [tuple(float(v) for v in window) for window in windows_T4]
-    return np.stack([np.asarray(picture.resize(SIZE[::-1], Image.Resampling.BILINEAR, box=box)) for box in boxes])
+    return np.stack(
+        [np.asarray(picture.resize(SIZE[::-1], Image.Resampling.BILINEAR, box=box)) for box in boxes]
+    )
 
 
 def zoompan(image: np.ndarray, windows_T4: np.ndarray) -> np.ndarray:
@@ -68,19 +75,28 @@ def zoompan(image: np.ndarray, windows_T4: np.ndarray) -> np.ndarray:
     source = graph.add_buffer(width=side, height=side, format="rgb24", time_base=Fraction(1, 25))
     zoom = f"1/(1-0.4*on/{last})"
     options = f"z='{zoom}':x='iw/2-iw/zoom/2':y='ih/2-ih/zoom/2':d={FRAMES}:s={SIZE[1]}x{SIZE[0]}"
-    nodes = [source, graph.add("zoompan", options), graph.add("format", "pix_fmts=rgb24"), graph.add("buffersink")]
+    nodes = [
+        source,
+        graph.add("zoompan", options),
+        graph.add("format", "pix_fmts=rgb24"),
+        graph.add("buffersink"),
+    ]
     for before, after in pairwise(nodes):
         before.link_to(after)
     graph.configure()
     top, left = (h - side) // 2, (w - side) // 2
-    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[top : top + side, left : left + side]), format="rgb24")
+    picture = av.VideoFrame.from_ndarray(
+        np.ascontiguousarray(image[top : top + side, left : left + side]), format="rgb24"
+    )
     picture.pts, picture.time_base = 0, Fraction(1, 25)
     graph.push(picture)
     return np.stack([graph.pull().to_ndarray(format="rgb24") for _ in range(FRAMES)])
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
     prepare_worker()
@@ -100,10 +116,17 @@ def main() -> int:
                 "times_as_fast_as_plain_loop": ratio(seconds, case, PLAIN),
                 "psnr_db": quality[case],
             }
-            speed, times = rows[case]["frames_per_second"]["median"], rows[case]["times_as_fast_as_plain_loop"]["median"]
-            print(f"  {case:24s} {speed:7.0f}  {times:5.2f}x  {quality[case]['mean']:.1f} ({quality[case]['worst']:.1f}) dB")
+            speed, times = (
+                rows[case]["frames_per_second"]["median"],
+                rows[case]["times_as_fast_as_plain_loop"]["median"],
+            )
+            print(
+                f"  {case:24s} {speed:7.0f}  {times:5.2f}x  {quality[case]['mean']:.1f} ({quality[case]['worst']:.1f}) dB"
+            )
         results.append({"picture": name, "height": height, "width": width, "cases": rows})
-    print(write("render", {"rounds": rounds, "threads": 1, "frames": FRAMES, "size": SIZE, "results": results}))
+    print(
+        write("render", {"rounds": rounds, "threads": 1, "frames": FRAMES, "size": SIZE, "results": results})
+    )
     return 0
 
 

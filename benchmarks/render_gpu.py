@@ -57,7 +57,10 @@ def measure(height: int, width: int, device: str, rounds: int) -> dict[str, Any]
     photographs = [np.ascontiguousarray(photograph(name, height, width)) for name in PHOTOGRAPHS]
     mix = MotionMix.default()
     images = [photographs[i % len(photographs)] for i in range(TRAINING)]
-    paths = [draw(mix, seed=i, image_size=(height, width), frames=FRAMES, size=SIZE).quads_T42 for i in range(TRAINING)]
+    paths = [
+        draw(mix, seed=i, image_size=(height, width), frames=FRAMES, size=SIZE).quads_T42
+        for i in range(TRAINING)
+    ]
     seconds = interleave(cases(images, paths, device), rounds=rounds)
     clips = {"cpu": JOB, "job": JOB, "training": TRAINING}
     a_clip = {name: [s / clips[name] for s in times] for name, times in seconds.items()}
@@ -70,7 +73,9 @@ def measure(height: int, width: int, device: str, rounds: int) -> dict[str, Any]
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     arguments = parser.parse_args(argv)
@@ -85,7 +90,10 @@ def main(argv: list[str] | None = None) -> int:
         print(results[-1], flush=True)
     if arguments.device == "cuda":
         gpu = torch.cuda.get_device_name()
-        write("render_gpu", {"gpu": gpu, "rounds": arguments.rounds, "batch": [JOB, TRAINING], "results": results})
+        write(
+            "render_gpu",
+            {"gpu": gpu, "rounds": arguments.rounds, "batch": [JOB, TRAINING], "results": results},
+        )
     return 0
 
 

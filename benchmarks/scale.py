@@ -37,7 +37,14 @@ def corpus(folder: Path, count: int) -> Path:
 def measure(folder: Path, count: int) -> dict[str, float]:
     pictures, output = corpus(folder, count), folder / f"clips-{count}"
     start = time.perf_counter()
-    command = [sys.executable, "-m", "zoetrope.cli", "animate", "source.kind=folder", f"source.uri={pictures}"]
+    command = [
+        sys.executable,
+        "-m",
+        "zoetrope.cli",
+        "animate",
+        "source.kind=folder",
+        f"source.uri={pictures}",
+    ]
     process = subprocess.Popen([*command, f"output={output}", "store=still"], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -108,7 +108,9 @@ def simulate(
     """
     rng = random.Random(seed)
     durations = [
-        seconds * rng.lognormvariate(-spread * spread / 2, spread) * (slow if rng.random() < stragglers else 1.0)
+        seconds
+        * rng.lognormvariate(-spread * spread / 2, spread)
+        * (slow if rng.random() < stragglers else 1.0)
         for _ in range(shards)
     ]
     queue = list(range(shards))[::-1]
@@ -166,9 +168,15 @@ def schedules() -> list[tuple[str, Schedule]]:
         ("2 % of shards five times slower", {"stragglers": 0.02}),
         ("spot machines, each lost every 2 h", {"preempted_an_hour": 0.5}),
         ("both", {"stragglers": 0.02, "preempted_an_hour": 0.5}),
-        ("both, shards ten times larger", {"stragglers": 0.02, "preempted_an_hour": 0.5, "shards": 1_200, "seconds": 400.0}),
+        (
+            "both, shards ten times larger",
+            {"stragglers": 0.02, "preempted_an_hour": 0.5, "shards": 1_200, "seconds": 400.0},
+        ),
     )
-    return [(name, _mean([simulate(**{**base, **change, "seed": seed}) for seed in range(5)])) for name, change in cases]  # type: ignore[arg-type]
+    return [
+        (name, _mean([simulate(**{**base, **change, "seed": seed}) for seed in range(5)]))
+        for name, change in cases
+    ]  # type: ignore[arg-type]
 
 
 def _mean(runs: Sequence[Schedule]) -> Schedule:
@@ -186,8 +194,12 @@ def main() -> int:
     )
     told = schedules()
     for name, s in told:
-        print(f"| {name} | {s.hours:.2f} | {s.ideal_hours:.2f} | {100 * s.remade:.1f} % | {60 * s.tail_hours:.0f} |")
-    RESULTS.write_text(json.dumps({"assumptions": asdict(a), "schedules": {n: asdict(s) for n, s in told}}, indent=1) + "\n")
+        print(
+            f"| {name} | {s.hours:.2f} | {s.ideal_hours:.2f} | {100 * s.remade:.1f} % | {60 * s.tail_hours:.0f} |"
+        )
+    RESULTS.write_text(
+        json.dumps({"assumptions": asdict(a), "schedules": {n: asdict(s) for n, s in told}}, indent=1) + "\n"
+    )
     return 0
 
 

@@ -80,7 +80,9 @@ def main(argv: list[str]) -> int:
         return 0
     rows = []
     for tasks in argv or ["50", "100", "200"]:
-        done = subprocess.run([sys.executable, "-m", "benchmarks.scale_run", "--one", tasks], capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.scale_run", "--one", tasks], capture_output=True, text=True
+        )
         if done.returncode:
             print(done.stderr[-2000:], file=sys.stderr)
             return 1

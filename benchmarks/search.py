@@ -56,7 +56,8 @@ def write_videos(folder: Path, videos: int) -> Path:
                                 image_id=scene.caption)  # fmt: skip
                 frames = corpus.moving(scene, number, frames=FRAMES, size=SIZE)
                 members = {
-                    f"{t:03d}.jpg": simplejpeg.encode_jpeg(f, quality=92, colorspace="RGB") for t, f in enumerate(frames)
+                    f"{t:03d}.jpg": simplejpeg.encode_jpeg(f, quality=92, colorspace="RGB")
+                    for t, f in enumerate(frames)
                 }
                 writer.write(key, {**members, "txt": scene.caption.encode(), "json": meta.to_json()})
             writer.close()
@@ -95,7 +96,9 @@ class Everything:
         parts = found._parts
         tokens = torch.from_numpy(np.concatenate([part.tokens_NTD for part in parts]))
         self.vectors = np.concatenate([part.vectors_NE for part in parts])
-        self.clips = Items(torch.empty(len(tokens), 0), tokens, torch.from_numpy(np.concatenate([p.mask_NT for p in parts])))
+        self.clips = Items(
+            torch.empty(len(tokens), 0), tokens, torch.from_numpy(np.concatenate([p.mask_NT for p in parts]))
+        )
         self.captions = [row["captions"][0] for part in parts for row in part.clips.to_pylist()]
 
     def search(self, text: str) -> str:
@@ -103,7 +106,9 @@ class Everything:
         query = self.found.embed_text(text)
         count = len(self.captions)
         text = torch.zeros(count, dtype=torch.int64)
-        match = match_scores(self.found.embedder, query, text, self.clips, torch.arange(count), lambda pair: f"clip {pair}")
+        match = match_scores(
+            self.found.embedder, query, text, self.clips, torch.arange(count), lambda pair: f"clip {pair}"
+        )
         cosines = (self.vectors @ query.vectors_NE.numpy()[0]).astype(np.float32)
         return self.captions[int(self.found._fine_scores(cosines, match.numpy()).argmax())]
 
@@ -134,7 +139,9 @@ def measure(found: SearchIndex, queries: list[str]) -> dict[str, object]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--videos", type=int, default=10_000)
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--steps", type=int, default=350, help="training steps of the model")
@@ -154,7 +161,9 @@ def main(argv: list[str] | None = None) -> int:
     result["training_steps"] = arguments.steps
     path = harness.write("search", result)
     faster, right = result["times_faster_than_everything"], result["R1"]
-    print(f"{arguments.videos} videos: coarse + {TOP_K} is {faster['median']:.0f} times faster; R@1 {right}; {path}")
+    print(
+        f"{arguments.videos} videos: coarse + {TOP_K} is {faster['median']:.0f} times faster; R@1 {right}; {path}"
+    )
     return 0
 
 

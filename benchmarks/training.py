@@ -53,7 +53,9 @@ MARGIN = 0.95  # of the largest batch: other processes and fragments of memory d
 
 def fields_of(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """The pretraining recipe for one GPU; with `tiny` the towers of the debug recipe."""
-    recipe = yaml.safe_load((ROOT / f"configs/train/{'debug' if model == 'tiny' else 'pretrain'}.yaml").read_text())
+    recipe = yaml.safe_load(
+        (ROOT / f"configs/train/{'debug' if model == 'tiny' else 'pretrain'}.yaml").read_text()
+    )
     if model != "tiny":
         recipe["model"] |= {"clip": model, "pretrained": None, "max_frames": 12}
     return {
@@ -74,7 +76,9 @@ def fields_of(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
 def fits(fields: dict[str, Any], batch: int, *, checkpointing: bool) -> bool:
     """Whether two whole steps of `batch` stills, rendering included, find the memory; the second has the optimizer's state."""
     model_fields = {**fields["model"], "grad_checkpointing": checkpointing}
-    config = TrainConfig.make({**fields, "model": model_fields, "output": "unused", "global_batch_size": batch})
+    config = TrainConfig.make(
+        {**fields, "model": model_fields, "output": "unused", "global_batch_size": batch}
+    )
     device = choose_device(config.device)
     try:
         model, _ = make_model(config.model, None)
@@ -89,7 +93,14 @@ def fits(fields: dict[str, Any], batch: int, *, checkpointing: bool) -> bool:
             batch_size=batch,
             seed=0,
         )
-        loop = Loop(config, Ranks(0, 1, device), model, make_optimizer(model, config.optim), loader, epoch_samples=None)
+        loop = Loop(
+            config,
+            Ranks(0, 1, device),
+            model,
+            make_optimizer(model, config.optim),
+            loader,
+            epoch_samples=None,
+        )
         stills = next(iter(loader))
         for _ in range(2):
             loop.update([stills])
@@ -127,7 +138,8 @@ def train(fields: dict[str, Any], batch: int, output: Path, *, checkpointing: bo
     subprocess.run([sys.executable, "-m", "trainer.fit.train", "--config", str(config)], check=True, cwd=ROOT)
     records = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()][WARM_UP:]
     known = {
-        name: [r[name] for r in records if r[name] is not None] for name in ("samples_per_s", "data_wait", "prepare", "mfu")
+        name: [r[name] for r in records if r[name] is not None]
+        for name in ("samples_per_s", "data_wait", "prepare", "mfu")
     }
     return {
         "batch": batch,
@@ -167,7 +179,10 @@ def measure(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
     fields, runs = fields_of(model, arguments), Path(arguments.folder)
     largest = {}
     for checkpointing in (False, True):
-        print(f"== {model}: the largest batch {'with' if checkpointing else 'without'} gradient checkpointing", flush=True)
+        print(
+            f"== {model}: the largest batch {'with' if checkpointing else 'without'} gradient checkpointing",
+            flush=True,
+        )
         largest[checkpointing] = probe(model, arguments, checkpointing=checkpointing)
     most = {checkpointing: int(batch * MARGIN) // GRAIN * GRAIN for checkpointing, batch in largest.items()}
     batches = [(b, False) for b in sorted({min(RECIPE_BATCH, most[False]), most[False]}) if b]
@@ -175,21 +190,35 @@ def measure(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
     for batch, checkpointing in [*batches, *([(most[True], True)] if most[True] else [])]:
         print(f"== {model}: {arguments.steps} steps of {batch}", flush=True)
         try:
-            steps.append(train(fields, batch, runs / f"{model}-{batch}-{checkpointing}", checkpointing=checkpointing))
+            steps.append(
+                train(fields, batch, runs / f"{model}-{batch}-{checkpointing}", checkpointing=checkpointing)
+            )
         except subprocess.CalledProcessError as error:  # the others are worth having all the same
-            steps.append({"batch": batch, "grad_checkpointing": checkpointing, "failed": f"exit {error.returncode}"})
+            steps.append(
+                {"batch": batch, "grad_checkpointing": checkpointing, "failed": f"exit {error.returncode}"}
+            )
     return {
         **{"compile": arguments.compile, "workers": arguments.workers},
-        **{"largest_batch": largest[False], "largest_batch_with_checkpointing": largest[True], "training": steps},
+        **{
+            "largest_batch": largest[False],
+            "largest_batch_with_checkpointing": largest[True],
+            "training": steps,
+        },
     }
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--models", nargs="+", default=MODELS, help="names of open_clip, or tiny")
-    parser.add_argument("--steps", type=int, default=60, help=f"steps of a run; {EVERY} make a record, {WARM_UP} are left out")
+    parser.add_argument(
+        "--steps", type=int, default=60, help=f"steps of a run; {EVERY} make a record, {WARM_UP} are left out"
+    )
     parser.add_argument("--workers", type=int, default=8, help="data.workers; at most 16")
-    parser.add_argument("--most", type=int, default=MOST, help="batches above this are not tried; a multiple of 8")
+    parser.add_argument(
+        "--most", type=int, default=MOST, help="batches above this are not tried; a multiple of 8"
+    )
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--compile", action="store_true", help="with torch.compile")
     parser.add_argument("--probe", action="store_true", help=argparse.SUPPRESS)
@@ -197,7 +226,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.device == "cuda" and not torch.cuda.is_available():
-        print("no GPU that torch can use: nothing measured (--device cpu --models tiny --most 16 shows that it runs)")
+        print(
+            "no GPU that torch can use: nothing measured (--device cpu --models tiny --most 16 shows that it runs)"
+        )
         return 0
     if arguments.probe:
         fields = fields_of(arguments.models[0], arguments)
@@ -219,7 +250,11 @@ def main(argv: list[str] | None = None) -> int:
 def keep(name: str, result: dict[str, Any]) -> None:
     """Into benchmarks/results/training.json, with what is there of other models on the same GPU."""
     properties = torch.cuda.get_device_properties(0)
-    gpu = {"gpu": properties.name, "gpu_gb": round(properties.total_memory / 1e9, 1), "cuda": torch.version.cuda}
+    gpu = {
+        "gpu": properties.name,
+        "gpu_gb": round(properties.total_memory / 1e9, 1),
+        "cuda": torch.version.cuda,
+    }
     path = ROOT / "benchmarks" / "results" / "training.json"
     before = json.loads(path.read_text()) if path.exists() else {}
     others = before["models"] if before.get("gpu") == gpu["gpu"] else {}

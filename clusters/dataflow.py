@@ -46,7 +46,12 @@ def check_graph(scratch: Path) -> Iterator[str]:
     from zoetrope.samples import write_folder
 
     corpus = write_folder(scratch / "corpus", 4, long_side=64)
-    parameters = [f"--output={scratch}/clips", "--source_kind=folder", f"--source_uri={corpus}", f"--accelerator={HINT}"]
+    parameters = [
+        f"--output={scratch}/clips",
+        "--source_kind=folder",
+        f"--source_uri={corpus}",
+        f"--accelerator={HINT}",
+    ]
     config, accelerator, beam_args = parse([*parameters, *OPTIONS])
     pipeline = beam.Pipeline(options=PipelineOptions(beam_args))
     build(pipeline, config, published="2026-01-01", accelerator=accelerator)
@@ -68,9 +73,17 @@ class _Shuffled(PipelineVisitor):
         self.types: dict[str, str] = {}
 
     def enter_composite_transform(self, transform_node: AppliedPTransform) -> None:
-        if isinstance(transform_node.transform, beam.Reshuffle) and transform_node.full_label.startswith("Shards"):
-            kind = transform_node.main_inputs["None"] if "None" in transform_node.main_inputs else transform_node.inputs[0]
-            self.types[transform_node.full_label] = getattr(kind.element_type, "__name__", str(kind.element_type))
+        if isinstance(transform_node.transform, beam.Reshuffle) and transform_node.full_label.startswith(
+            "Shards"
+        ):
+            kind = (
+                transform_node.main_inputs["None"]
+                if "None" in transform_node.main_inputs
+                else transform_node.inputs[0]
+            )
+            self.types[transform_node.full_label] = getattr(
+                kind.element_type, "__name__", str(kind.element_type)
+            )
 
 
 def _leaves(components: Any) -> list[Any]:
@@ -78,7 +91,11 @@ def _leaves(components: Any) -> list[Any]:
 
 
 def _hint(components: Any, step: Any, urn: str) -> bool:
-    return bool(components.environments[step.environment_id].resource_hints.get(urn)) if step.environment_id else False
+    return (
+        bool(components.environments[step.environment_id].resource_hints.get(urn))
+        if step.environment_id
+        else False
+    )
 
 
 def check_wheel(scratch: Path) -> Iterator[str]:
@@ -109,10 +126,14 @@ def check_wheel(scratch: Path) -> Iterator[str]:
 def check_dockerfile(scratch: Path) -> Iterator[str]:
     """hadolint, where it could be had, and what it cannot know: no root, files that are there, the SDK as in the lock."""
     if HADOLINT.exists():
-        done = subprocess.run([str(HADOLINT), str(ROOT / "docker" / "Dockerfile")], capture_output=True, text=True)  # noqa: S603
+        done = subprocess.run(
+            [str(HADOLINT), str(ROOT / "docker" / "Dockerfile")], capture_output=True, text=True
+        )  # noqa: S603
         yield from done.stdout.splitlines()
     text = (ROOT / "docker" / "Dockerfile").read_text()
-    lines = [line for line in text.replace("\\\n", " ").splitlines() if line.strip() and not line.startswith("#")]
+    lines = [
+        line for line in text.replace("\\\n", " ").splitlines() if line.strip() and not line.startswith("#")
+    ]
     known = {"FROM", "SHELL", "ENV", "RUN", "COPY", "USER", "ENTRYPOINT"}
     for line in lines:
         word = line.split()[0]
@@ -120,13 +141,19 @@ def check_dockerfile(scratch: Path) -> Iterator[str]:
             yield f"{word}: not an instruction that is used here"
         if word == "FROM" and ":" not in line.split()[1]:
             yield f"{line}: no tag"
-        if word == "RUN" and "apt-get install" in line and ("--no-install-recommends" not in line or "rm -rf" not in line):
+        if (
+            word == "RUN"
+            and "apt-get install" in line
+            and ("--no-install-recommends" not in line or "rm -rf" not in line)
+        ):
             yield "apt-get install without --no-install-recommends, or its lists left behind"
         if word == "COPY" and "--from" not in line and not (ROOT / line.split()[1]).exists():
             yield f"{line}: no such file"
     if [line for line in lines if line.startswith("USER")][-1:] in ([], ["USER root"]):
         yield "the image runs as root"
-    locked = re.search(r"^apache-beam(?:\[\w+\])?==([\d.]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    locked = re.search(
+        r"^apache-beam(?:\[\w+\])?==([\d.]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE
+    )
     if locked and f"sdk:{locked[1]} " not in text:
         yield f"the harness is not of Beam {locked[1]}, as in requirements.lock"
 

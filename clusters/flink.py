@@ -28,7 +28,13 @@ FLINK = "1.20.3"
 # The portability protocol between it and the SDK is stable, and Flink 1.20 has all that a runner for 1.19 calls: it runs with
 # the cluster's own jars. `make test-flink` holds both.
 BEAM_RUNNER = "org.apache.beam:beam-runners-flink-1.19:2.62.0"
-FLINKS_OWN = ("org.apache.flink", "com.esotericsoftware.kryo", "com.esotericsoftware.minlog", "org.objenesis", "com.twitter")
+FLINKS_OWN = (
+    "org.apache.flink",
+    "com.esotericsoftware.kryo",
+    "com.esotericsoftware.minlog",
+    "org.objenesis",
+    "com.twitter",
+)
 STATE = ENGINES / "flink-cluster"
 START_SECONDS = 90.0
 MASTER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
@@ -108,7 +114,11 @@ def _programs(config: ClusterConfig) -> dict[str, list[str]]:
         programs[name] = [*_java(config, name, config.heap_mb + 128, _worker_settings(config)), *jars, WORKER]
     for name in list(programs):
         programs[name] += ["--configDir", str(config.state / name)]
-    serve = [f"--flink-master=127.0.0.1:{config.ui_port}", "--job-host=127.0.0.1", f"--job-port={config.job_port}"]
+    serve = [
+        f"--flink-master=127.0.0.1:{config.ui_port}",
+        "--job-host=127.0.0.1",
+        f"--job-port={config.job_port}",
+    ]
     serve += ["--artifact-port=0", "--expansion-port=-1", f"--artifacts-dir={config.state / 'artifacts'}"]
     programs["job-server"] = [*_java(config, "job-server", 256, {}), *jars, JOB_SERVER, *serve]
     programs["pool"] = [sys.executable, "-m", "clusters.pool_main", str(config.pool_port)]
@@ -168,7 +178,10 @@ def _worker_settings(config: ClusterConfig) -> dict[str, object]:
 
 def _wait_until_up(config: ClusterConfig) -> None:
     end = time.monotonic() + START_SECONDS
-    while not (all(is_listening(port) for port in config.ports) and status(config)["taskmanagers"] == config.task_managers):
+    while not (
+        all(is_listening(port) for port in config.ports)
+        and status(config)["taskmanagers"] == config.task_managers
+    ):
         if time.monotonic() > end:
             raise EngineError(f"the cluster does not come up: see {config.state / 'logs'}")
         time.sleep(0.5)
@@ -176,7 +189,9 @@ def _wait_until_up(config: ClusterConfig) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """The command. 0 done, 1 with one line that says why not."""
-    parser = argparse.ArgumentParser(prog="python -m clusters.flink", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m clusters.flink", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("do", choices=["up", "down", "status"])
     wanted = parser.parse_args(argv)
     try:

@@ -65,7 +65,9 @@ def fetch(artifact: str, *, without: Sequence[str] = ()) -> Path:
         done = subprocess.run(command, cwd=scratch, capture_output=True, text=True)  # noqa: S603 - our own arguments
         if done.returncode:
             errors = [line for line in done.stdout.splitlines() if "[ERROR]" in line]
-            raise EngineError(f"Maven does not give {artifact}: {errors[0] if errors else done.stderr.strip()}")
+            raise EngineError(
+                f"Maven does not give {artifact}: {errors[0] if errors else done.stderr.strip()}"
+            )
         (Path(scratch) / "jars").rename(folder)
     return folder
 
@@ -81,7 +83,9 @@ def fetch_from_pypi(requirement: str, inside: str, folder: Path) -> Path:
         found = list(Path(scratch).glob("*.tar.gz"))
         if not found:
             errors = [line for line in done.stderr.splitlines() if line.strip()]
-            raise EngineError(f"{requirement} cannot be had from PyPI: {errors[-1] if errors else 'no reason was given'}")
+            raise EngineError(
+                f"{requirement} cannot be had from PyPI: {errors[-1] if errors else 'no reason was given'}"
+            )
         _unpack(found[0], inside, folder)
     return folder
 
@@ -101,7 +105,11 @@ def _unpack(archive: Path, inside: str, folder: Path) -> None:
 def job_server(folder: Path, main: str, beside: Path) -> Path:
     """A jar that starts `main` with `java -jar`: nothing but a manifest that names the jars of both folders."""
     jar = folder.with_name(f"{folder.name}-job-server.jar")
-    names = [os.path.relpath(path, jar.parent) for place in (folder, beside) for path in sorted(place.glob("*.jar"))]
+    names = [
+        os.path.relpath(path, jar.parent)
+        for place in (folder, beside)
+        for path in sorted(place.glob("*.jar"))
+    ]
     lines = ["Manifest-Version: 1.0", f"Main-Class: {main}", f"Class-Path: {' '.join(names)}"]
     lines += [f"Add-Opens: {' '.join(f'java.base/{package}' for package in OPENED)}"]
     with zipfile.ZipFile(jar, "w") as archive:
@@ -115,7 +123,12 @@ def java_command(heap_mb: int, log_config: Path) -> list[str]:
         "rootLogger.level = INFO\nrootLogger.appenderRef.out.ref = Out\nappender.out.name = Out\nappender.out.type = CONSOLE\n"
         "appender.out.layout.type = PatternLayout\nappender.out.layout.pattern = %d %-5p %c{1} - %m%n\n"
     )
-    settings = [f"-Xmx{heap_mb}m", "-XX:MaxMetaspaceSize=256m", "-XX:+UseSerialGC", f"-Dlog4j.configurationFile={log_config}"]
+    settings = [
+        f"-Xmx{heap_mb}m",
+        "-XX:MaxMetaspaceSize=256m",
+        "-XX:+UseSerialGC",
+        f"-Dlog4j.configurationFile={log_config}",
+    ]
     return [find_java(), *settings, *java_options()]
 
 

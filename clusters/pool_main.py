@@ -11,7 +11,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-FLUSH_MS = 1000  # what is made goes on to the next stage while its bundle, which may take hours, is still open
+FLUSH_MS = (
+    1000  # what is made goes on to the next stage while its bundle, which may take hours, is still open
+)
 
 
 def main(argv: list[str]) -> int:

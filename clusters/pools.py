@@ -40,7 +40,9 @@ class WorkerPool:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
 
@@ -83,7 +85,9 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes] | None, log: Path, seconds: float = START_SECONDS) -> None:
+def wait_for_port(
+    port: int, process: subprocess.Popen[bytes] | None, log: Path, seconds: float = START_SECONDS
+) -> None:
     """Return once somebody listens. Raises RuntimeError naming the log if the process ends or time runs out first."""
     end = time.monotonic() + seconds
     while not is_listening(port):

@@ -97,19 +97,34 @@ def _programs(config: ClusterConfig) -> dict[str, list[str]]:
     programs["master"] += ["--port", str(config.master_port), "--webui-port", str(config.ui_port)]
     for number in range(config.workers):
         name = f"worker-{number}"
-        programs[name] = [*_java(config, name), *jars, WORKER, "--host", "127.0.0.1", "--cores", str(config.cores)]
+        programs[name] = [
+            *_java(config, name),
+            *jars,
+            WORKER,
+            "--host",
+            "127.0.0.1",
+            "--cores",
+            str(config.cores),
+        ]
         programs[name] += ["--memory", f"{config.executor_mb}m", "--webui-port", "0"]
         programs[name] += ["--work-dir", str(config.state.resolve() / name), master]
     settings = {
         "driver.host": "127.0.0.1",
         "ui.enabled": "false",
-        "default.parallelism": config.workers * config.cores,  # else 2, as many as there are before the executors come
+        "default.parallelism": config.workers
+        * config.cores,  # else 2, as many as there are before the executors come
         "executor.memory": f"{config.executor_mb}m",
         "executor.extraClassPath": beam,
         "executor.extraJavaOptions": " ".join(java_options()),
     }
     serve = [f"-Dspark.{name}={value}" for name, value in settings.items()]
-    serve += [*jars, JOB_SERVER, f"--spark-master-url={master}", "--job-host=127.0.0.1", f"--job-port={config.job_port}"]
+    serve += [
+        *jars,
+        JOB_SERVER,
+        f"--spark-master-url={master}",
+        "--job-host=127.0.0.1",
+        f"--job-port={config.job_port}",
+    ]
     serve += ["--artifact-port=0", "--expansion-port=-1", f"--artifacts-dir={config.state / 'artifacts'}"]
     programs["job-server"] = [*_java(config, "job-server"), *serve]
     programs["pool"] = [sys.executable, "-m", "clusters.pool_main", str(config.pool_port)]
@@ -118,13 +133,20 @@ def _programs(config: ClusterConfig) -> dict[str, list[str]]:
 
 def _java(config: ClusterConfig, name: str) -> list[str]:
     (config.state / name).mkdir(parents=True, exist_ok=True)
-    places = ["env", "SPARK_LOCAL_IP=127.0.0.1", f"SPARK_HOME={find_spark().resolve().parent}", "SPARK_SCALA_VERSION=2.12"]
+    places = [
+        "env",
+        "SPARK_LOCAL_IP=127.0.0.1",
+        f"SPARK_HOME={find_spark().resolve().parent}",
+        "SPARK_SCALA_VERSION=2.12",
+    ]
     return [*places, *java_command(512, config.state / name / "log4j.properties")]
 
 
 def _wait_until_up(config: ClusterConfig) -> None:
     end = time.monotonic() + START_SECONDS
-    while not (all(is_listening(port) for port in config.ports) and status(config)["aliveworkers"] == config.workers):
+    while not (
+        all(is_listening(port) for port in config.ports) and status(config)["aliveworkers"] == config.workers
+    ):
         if time.monotonic() > end:
             raise EngineError(f"the cluster does not come up: see {config.state / 'logs'}")
         time.sleep(0.5)
@@ -132,7 +154,9 @@ def _wait_until_up(config: ClusterConfig) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """The command. 0 done, 1 with one line that says why not."""
-    parser = argparse.ArgumentParser(prog="python -m clusters.spark", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m clusters.spark", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("do", choices=["up", "down"])
     try:
         if parser.parse_args(argv).do == "down":

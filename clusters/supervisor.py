@@ -28,7 +28,9 @@ def start(folder: Path, programs: Mapping[str, Sequence[str]]) -> None:
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     for log in (folder / "logs").iterdir():  # of the last time
         log.unlink()
-    (folder / "programs.json").write_text(json.dumps({name: list(command) for name, command in programs.items()}, indent=1))
+    (folder / "programs.json").write_text(
+        json.dumps({name: list(command) for name, command in programs.items()}, indent=1)
+    )
     log = folder / "logs" / f"{SUPERVISOR}.log"
     command = [sys.executable, "-m", "clusters.supervisor", str(folder)]
     with log.open("wb") as stream:

@@ -18,7 +18,9 @@ from transforms.rendering.render import render
 
 FOLDER = Path(__file__).parent / "pictures"
 COMPOSITIONS = ("rotate_cw+zoom_in", "pan_left+crop_jitter", "zoom_out+crop_jitter")
-SHOWN: dict[str, dict[str, float]] = {  # drawn a little stronger than by default, so that a small picture shows them
+SHOWN: dict[
+    str, dict[str, float]
+] = {  # drawn a little stronger than by default, so that a small picture shows them
     "zoom_in": {"zoom": 1.8},
     "zoom_out": {"zoom": 1.8},
     "rotate_cw": {"degrees": 20.0},
@@ -57,7 +59,13 @@ def main() -> int:
 def _quads(name: str, image_HWC: np.ndarray, seed: int) -> np.ndarray:
     parameters = SHOWN.get(name, {})
     return sample_motion(
-        name, seed=seed, image_size=image_HWC.shape[:2], frames=FRAMES, fps=FPS, size=(HEIGHT, HEIGHT), parameters=parameters
+        name,
+        seed=seed,
+        image_size=image_HWC.shape[:2],
+        frames=FRAMES,
+        fps=FPS,
+        size=(HEIGHT, HEIGHT),
+        parameters=parameters,
     )
 
 
@@ -84,7 +92,11 @@ def _save_gif(path: Path, image_HWC: np.ndarray, quads_T42: np.ndarray, frames_T
     strip = Image.fromarray(np.concatenate([np.asarray(page) for page in pages[::3]]))
     palette = strip.quantize(64, method=Image.Quantize.MEDIANCUT)
     pages = [page.quantize(palette=palette, dither=Image.Dither.NONE) for page in pages]
-    times = [400, *[round(1000 / FPS)] * (FRAMES - 2), 700]  # a rest at either end, so that the loop can be read
+    times = [
+        400,
+        *[round(1000 / FPS)] * (FRAMES - 2),
+        700,
+    ]  # a rest at either end, so that the loop can be read
     pages[0].save(path, save_all=True, append_images=pages[1:], duration=times, loop=0, optimize=True)
 
 

@@ -19,13 +19,23 @@ from zoetrope.samples import write_folder
 PICTURE = Path(__file__).parent / "pictures" / "studio.png"
 WIDTH, HEIGHT = 1280, 1020  # pixels
 COLOURS = 256
-ARGUMENTS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
+ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+)
 QUIET = ("--disable-background-networking", "--disable-component-update")
 
 
 def main() -> int:
     """Write the picture; returns 0, also where there is no browser to make it with."""
-    browser = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+    browser = next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))),
+        None,
+    )
     if browser is None:
         print(f"no Chromium here: {PICTURE.name} stays as it is")
         return 0
@@ -40,7 +50,9 @@ def main() -> int:
                 studio.terminate()
     picture = Image.open(io.BytesIO(shot)).convert("RGB")
     palette = picture.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=1)
-    picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(PICTURE, optimize=True)  # a third of true colour
+    picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(
+        PICTURE, optimize=True
+    )  # a third of true colour
     print(f"{PICTURE}: {PICTURE.stat().st_size / 1e3:.0f} kB")
     return 0
 

@@ -26,8 +26,18 @@ from transforms.clip import ClipSettings, make_clip
 from zoetrope.commands.jobs import Parser, guarded, run_command, split_beam_args
 
 KIND = "animate"
-NO_BYTES = ("output", "workers", "overwrite", "max_failure_ratio", "fetch")  # fields that change no byte of a shard
-PLACES = ("source.uri", "source.annotations", "source.images")  # where the source lies; Source.fingerprint says what it is
+NO_BYTES = (
+    "output",
+    "workers",
+    "overwrite",
+    "max_failure_ratio",
+    "fetch",
+)  # fields that change no byte of a shard
+PLACES = (
+    "source.uri",
+    "source.annotations",
+    "source.images",
+)  # where the source lies; Source.fingerprint says what it is
 
 
 class AnimateConfig(ClipSettings):
@@ -35,21 +45,32 @@ class AnimateConfig(ClipSettings):
 
     source: SourceConfig = Field(description="where pictures and captions come from")
     output: str = Field(
-        min_length=1, description="folder of the shards: a local path or gs://; new, empty, or begun by this job"
+        min_length=1,
+        description="folder of the shards: a local path or gs://; new, empty, or begun by this job",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="what renders; auto: CUDA where a worker has it, else its CPU"
     )
     workers: int | None = Field(
-        None, ge=1, le=4096, description="cores to use on this machine; with --runner, threads per worker; null: all"
+        None,
+        ge=1,
+        le=4096,
+        description="cores to use on this machine; with --runner, threads per worker; null: all",
     )
     shard: ShardConfig = ShardConfig()
     fetch: FetchConfig = FetchConfig()
-    filters: tuple[str, ...] = Field((), description="module:function that drop samples, see docs/extending.md")
-    max_failure_ratio: float | None = Field(
-        None, ge=0.0, le=1.0, description="exit 1 if more inputs failed; null: 1.0 where pictures are fetched, else 0.05"
+    filters: tuple[str, ...] = Field(
+        (), description="module:function that drop samples, see docs/extending.md"
     )
-    overwrite: bool = Field(False, description="remove what an earlier job with another config left in the output")
+    max_failure_ratio: float | None = Field(
+        None,
+        ge=0.0,
+        le=1.0,
+        description="exit 1 if more inputs failed; null: 1.0 where pictures are fetched, else 0.05",
+    )
+    overwrite: bool = Field(
+        False, description="remove what an earlier job with another config left in the output"
+    )
 
     @field_validator("filters", mode="before")
     @classmethod
@@ -108,7 +129,11 @@ def identity(config: AnimateConfig, source: Source) -> dict[str, Any]:
         for name, value in fields.items()
         if name not in PLACES and not any(name == n or name.startswith(n + ".") for n in NO_BYTES)
     }
-    return {**kept, **{f"source.{name}": value for name, value in source.fingerprint().items()}, "version": __version__}
+    return {
+        **kept,
+        **{f"source.{name}": value for name, value in source.fingerprint().items()},
+        "version": __version__,
+    }
 
 
 def allowed_failures(config: AnimateConfig, source: Source) -> float:

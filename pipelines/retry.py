@@ -31,7 +31,9 @@ class Kind:
     config: type[Config]
     changeable: tuple[str, ...]  # fields that change no byte of a sample
     places: tuple[str, ...]  # fields that say where the source lies
-    job: Callable[[Any, Sequence[str]], tuple[Job, float]]  # (config, Beam's arguments) -> job, allowed failures
+    job: Callable[
+        [Any, Sequence[str]], tuple[Job, float]
+    ]  # (config, Beam's arguments) -> job, allowed failures
 
 
 HELP = """usage: zoetrope retry OUTPUT [--reason A,B] [FIELD=VALUE ...] [--runner-config FILE.yaml] [-- BEAM OPTIONS]
@@ -47,7 +49,9 @@ changes. A retry that was stopped goes on when the same command is run again.
   --              what follows goes to Beam untouched"""
 
 
-def retry(output: str, reasons: Sequence[str] = (), overrides: Sequence[str] = (), beam_args: Sequence[str] = ()) -> RunResult:
+def retry(
+    output: str, reasons: Sequence[str] = (), overrides: Sequence[str] = (), beam_args: Sequence[str] = ()
+) -> RunResult:
     """Retry the failures of an output, or go on with a retry that was stopped.
 
     Raises ConfigError (no output of `animate`, not finished, another source, a field that changes bytes), JobError.
@@ -143,7 +147,9 @@ def _kinds() -> dict[str, Kind]:
 def _config_of(output: Output, overrides: Sequence[str]) -> tuple[Kind, Config]:
     kinds = _kinds()
     if not output.is_ours():
-        raise ConfigError(f"output {output.uri}: no job has begun there; give the folder that `zoetrope animate` wrote")
+        raise ConfigError(
+            f"output {output.uri}: no job has begun there; give the folder that `zoetrope animate` wrote"
+        )
     job = output.read_job()
     kind = kinds.get(str(job.get("kind")))
     if kind is None:
@@ -154,7 +160,9 @@ def _config_of(output: Output, overrides: Sequence[str]) -> tuple[Kind, Config]:
     for text in overrides:
         field = text.partition("=")[0]
         if not {field, field.split(".")[0]} & {*kind.changeable, *kind.places}:
-            raise ConfigError(f"{field}: a retry takes only {', '.join(kind.changeable)} and {', '.join(kind.places)}")
+            raise ConfigError(
+                f"{field}: a retry takes only {', '.join(kind.changeable)} and {', '.join(kind.places)}"
+            )
     values: dict[str, Any] = dict(job["config"])
     stored = kind.config.make({**values, "output": output.uri, "overwrite": False})
     return kind, load_config(kind.config, None, [*_as_overrides(stored), *overrides])
@@ -179,4 +187,6 @@ def _check_reasons(reasons: Sequence[str]) -> None:
     for reason in reasons:
         if reason not in known:
             near = difflib.get_close_matches(reason, known, n=1)
-            raise ConfigError(f"--reason {reason}: no such reason{f'; the nearest is {near[0]}' if near else ''}")
+            raise ConfigError(
+                f"--reason {reason}: no such reason{f'; the nearest is {near[0]}' if near else ''}"
+            )

@@ -34,13 +34,17 @@ FIELDS = {  # a template's parameter -> the config field it sets; parameters of 
 }
 
 
-def build(pipeline: beam.Pipeline, config: AnimateConfig, *, published: str, accelerator: str | None = None) -> Job:
+def build(
+    pipeline: beam.Pipeline, config: AnimateConfig, *, published: str, accelerator: str | None = None
+) -> Job:
     """Put the whole job into a pipeline. `published` is the ISO date on which the output was begun.
 
     `accelerator` is the resource hint of the stage that renders; every other stage runs on workers without.
     """
     job = job_of(config.to_dict())
-    spec = JobSpec(Output(config.output).uri, job.fingerprint, job.shard, None, job.tasks_at_once, accelerator)
+    spec = JobSpec(
+        Output(config.output).uri, job.fingerprint, job.shard, None, job.tasks_at_once, accelerator
+    )
     done = (
         pipeline
         | "Config" >> beam.Create([config.to_dict()])
@@ -55,7 +59,9 @@ def build(pipeline: beam.Pipeline, config: AnimateConfig, *, published: str, acc
 def job_of(values: Mapping[str, Any]) -> Job:
     """The job of a resolved config's plain values. Raises ConfigError."""
     config = AnimateConfig.make(values)
-    return make_job(config, make_source(config.source, shard_samples=config.shard.max_samples), ("--runner=remote",))
+    return make_job(
+        config, make_source(config.source, shard_samples=config.shard.max_samples), ("--runner=remote",)
+    )
 
 
 class _Plan(beam.DoFn):

@@ -26,26 +26,48 @@ from transforms.media.video_frames import VideoLimits
 from zoetrope.commands.jobs import Parser, guarded, run_command, split_beam_args
 
 KIND = "import-videos"
-NO_BYTES = ("output", "workers", "overwrite", "max_failure_ratio", "limits.decode_seconds")  # fields that change no byte
-PLACES = ("source.videos", "source.annotations", "source.split_file")  # VideoSource.fingerprint says what they hold
+NO_BYTES = (
+    "output",
+    "workers",
+    "overwrite",
+    "max_failure_ratio",
+    "limits.decode_seconds",
+)  # fields that change no byte
+PLACES = (
+    "source.videos",
+    "source.annotations",
+    "source.split_file",
+)  # VideoSource.fingerprint says what they hold
 
 
 class ImportConfig(Config):
     """The job that imports videos."""
 
     source: VideoSourceConfig = Field(description="where videos and captions come from")
-    output: str = Field(description="folder of the shards: a local path or gs://; new, empty, or begun by this job")
+    output: str = Field(
+        description="folder of the shards: a local path or gs://; new, empty, or begun by this job"
+    )
     frames: FrameConfig = FrameConfig()
     limits: VideoLimits = VideoLimits()
-    max_caption: int = Field(1000, ge=1, le=100_000, description="longest caption, characters; cut between words")
+    max_caption: int = Field(
+        1000, ge=1, le=100_000, description="longest caption, characters; cut between words"
+    )
     workers: int | None = Field(
-        None, ge=1, le=4096, description="cores to use on this machine; with --runner, threads per worker; null: all"
+        None,
+        ge=1,
+        le=4096,
+        description="cores to use on this machine; with --runner, threads per worker; null: all",
     )
     shard: ShardConfig = ShardConfig()
     max_failure_ratio: float = Field(
-        1.0, ge=0.0, le=1.0, description="exit 1 if more inputs failed; 1.0: never, for published videos go missing"
+        1.0,
+        ge=0.0,
+        le=1.0,
+        description="exit 1 if more inputs failed; 1.0: never, for published videos go missing",
     )
-    overwrite: bool = Field(False, description="remove what an earlier job with another config left in the output")
+    overwrite: bool = Field(
+        False, description="remove what an earlier job with another config left in the output"
+    )
 
 
 def import_videos(config: ImportConfig, beam_args: Sequence[str] = ()) -> RunResult:
@@ -80,7 +102,11 @@ def identity(config: ImportConfig, source: VideoSource) -> dict[str, Any]:
         for name, value in flatten(config.to_dict()).items()
         if name not in (*NO_BYTES, *PLACES) and not name.startswith("source.")
     }
-    return {**kept, **{f"source.{name}": value for name, value in source.fingerprint().items()}, "version": __version__}
+    return {
+        **kept,
+        **{f"source.{name}": value for name, value in source.fingerprint().items()},
+        "version": __version__,
+    }
 
 
 def main(argv: list[str]) -> int:

@@ -70,7 +70,9 @@ def _read_yaml(path: str | Path) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise ConfigError(f"config {path}: the file must hold a mapping of fields, not {type(values).__name__}")
+        raise ConfigError(
+            f"config {path}: the file must hold a mapping of fields, not {type(values).__name__}"
+        )
     return values
 
 
@@ -122,14 +124,26 @@ def describe(cls: type[Config], prefix: str = "") -> list[str]:
         if inner is not None:
             rows.extend(describe(inner, f"{prefix}{name}."))
             continue
-        default = "required" if field.is_required() else f"default {_plain(field.get_default(call_default_factory=True))}"
+        default = (
+            "required"
+            if field.is_required()
+            else f"default {_plain(field.get_default(call_default_factory=True))}"
+        )
         allowed = _allowed(field)
-        kind = _type_name(field.annotation) + (f", {allowed}" if allowed and not allowed.startswith("one of") else "")
+        kind = _type_name(field.annotation) + (
+            f", {allowed}" if allowed and not allowed.startswith("one of") else ""
+        )
         rows.append(f"  {prefix}{name}  ({kind}; {default})\n      {field.description or ''}")
     return rows
 
 
-_WORDS: dict[Any, str] = {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "null"}
+_WORDS: dict[Any, str] = {
+    int: "integer",
+    float: "number",
+    str: "text",
+    bool: "true or false",
+    type(None): "null",
+}
 
 
 def _config_class(annotation: Any) -> type[Config] | None:
@@ -169,7 +183,9 @@ def _plain(value: Any) -> str:
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
     text = json.dumps(value, default=str)
-    return text if len(text) <= 160 else f"a {'list' if isinstance(value, list) else 'mapping'} of {len(value)}"
+    return (
+        text if len(text) <= 160 else f"a {'list' if isinstance(value, list) else 'mapping'} of {len(value)}"
+    )
 
 
 def _allowed(field: FieldInfo) -> str:
@@ -204,15 +220,26 @@ def _first_error(cls: type[Config], error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         known = list(flatten_names(cls))
         near = difflib.get_close_matches(where, known, n=1, cutoff=0.5) or difflib.get_close_matches(
-            loc[-1], [k for k in known if k.rsplit(".", 1)[-1] == loc[-1]] or list(owner.model_fields), n=1, cutoff=0.5
+            loc[-1],
+            [k for k in known if k.rsplit(".", 1)[-1] == loc[-1]] or list(owner.model_fields),
+            n=1,
+            cutoff=0.5,
         )
-        hint = f"; the nearest known field is {near[0]}" if near else f"; known fields: {', '.join(owner.model_fields)}"
+        hint = (
+            f"; the nearest known field is {near[0]}"
+            if near
+            else f"; known fields: {', '.join(owner.model_fields)}"
+        )
         return f"unknown field {where}{hint}"
     if first["type"] == "missing":
         return f"{where} is required: give it in the config file or as {where}=..."
     value = first.get("input")
     if first["type"] == "value_error":
-        return f"{where}: {first['msg'].removeprefix('Value error, ')}" if loc else first["msg"].removeprefix("Value error, ")
+        return (
+            f"{where}: {first['msg'].removeprefix('Value error, ')}"
+            if loc
+            else first["msg"].removeprefix("Value error, ")
+        )
     allowed = _allowed(field) if field is not None else ""
     wanted = _type_name(field.annotation) if field is not None else first["msg"]
     out_of_range = allowed.startswith("one of") or first["type"].startswith(("greater_than", "less_than"))

@@ -44,7 +44,10 @@ SAMPLES = pa.schema(
         ("height", pa.int32()),
         ("original_width", pa.int32()),
         ("original_height", pa.int32()),
-        ("zoom", pa.float32()),  # picture area over the tightest view's area, square-rooted; 1 = the whole picture
+        (
+            "zoom",
+            pa.float32(),
+        ),  # picture area over the tightest view's area, square-rooted; 1 = the whole picture
         ("bytes", pa.int64()),  # all members of the sample, without tar headers
         ("source", pa.string()),
         ("url", pa.string()),
@@ -107,7 +110,11 @@ def expand_shards(pattern: str) -> list[str]:
     elif "{" in pattern:
         import braceexpand
 
-        uris = [uri for part in braceexpand.braceexpand(pattern) for uri in (glob_uris(part) if "*" in part else [part])]
+        uris = [
+            uri
+            for part in braceexpand.braceexpand(pattern)
+            for uri in (glob_uris(part) if "*" in part else [part])
+        ]
     elif pattern.endswith(".tar") and not any(c in pattern for c in "*?["):
         uris = [pattern]
     elif any(c in pattern for c in "*?["):
@@ -115,5 +122,7 @@ def expand_shards(pattern: str) -> list[str]:
     else:
         uris = list_uris(pattern, ".tar")
     if not uris:
-        raise ValueError(f"shards {pattern!r}: nothing matches; give a folder, a glob such as clips/*.tar, or a brace range")
+        raise ValueError(
+            f"shards {pattern!r}: nothing matches; give a folder, a glob such as clips/*.tar, or a brace range"
+        )
     return uris

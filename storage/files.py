@@ -47,7 +47,9 @@ def check_address(uri: str) -> None:
     except ImportError as error:
         raise ConfigError(f"{uri}: {scheme}:// needs a package that is not installed: {error}") from None
     except ValueError:
-        raise ConfigError(f"{uri}: no way to open {scheme}:// addresses; give a local path or gs://bucket/...") from None
+        raise ConfigError(
+            f"{uri}: no way to open {scheme}:// addresses; give a local path or gs://bucket/..."
+        ) from None
 
 
 def check_access(uri: str) -> None:
@@ -92,7 +94,9 @@ def filesystem(uri: str) -> tuple[AbstractFileSystem, str]:
     check_address(uri)
     if not is_remote(uri):
         return fsspec.core.url_to_fs(uri)
-    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it logs a traceback for what becomes one line here
+    logging.getLogger("gcsfs").setLevel(
+        logging.CRITICAL
+    )  # it logs a traceback for what becomes one line here
     google = uri.startswith(("gs://", "gcs://"))
     login = {"token": "anon"} if google and _google_login(uri.split("/")[2]) == "anon" else {}
     return fsspec.core.url_to_fs(uri, use_listings_cache=False, **login)
@@ -213,7 +217,9 @@ def glob_uris(pattern: str) -> list[str]:
     """Sorted URIs that match a glob (``*``, ``?``, ``[...]``, ``**``), each with its scheme kept."""
     files, path = filesystem(pattern)
     with _as_os_error(pattern):
-        found = [name for name, about in files.glob(path, detail=True).items() if about["type"] != "directory"]
+        found = [
+            name for name, about in files.glob(path, detail=True).items() if about["type"] != "directory"
+        ]
     return sorted(str(files.unstrip_protocol(name)) if is_remote(pattern) else str(name) for name in found)
 
 
@@ -223,7 +229,10 @@ def list_names(folder: str) -> list[str]:
     try:
         with _as_os_error(folder):
             entries = files.ls(path, detail=False)
-    except (FileNotFoundError, NotADirectoryError):  # isdir would say no to a store that cannot be reached, too
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+    ):  # isdir would say no to a store that cannot be reached, too
         return []
     return sorted({entry.rstrip("/").rpartition("/")[2] for entry in entries} - {""})
 
@@ -249,7 +258,11 @@ def local_copy(uri: str, names: Sequence[str] | None = None) -> Iterator[Path]:
             if names is None and files.isfile(path):
                 files.get_file(path, str(target))
             else:
-                wanted = [name[len(path.rstrip("/")) + 1 :] for name in files.find(path)] if names is None else names
+                wanted = (
+                    [name[len(path.rstrip("/")) + 1 :] for name in files.find(path)]
+                    if names is None
+                    else names
+                )
                 target.mkdir()
                 for name in wanted:
                     (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -280,7 +293,9 @@ def written_folder(uri: str, last: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="zoetrope-") as temporary:
         yield Path(temporary)
         remove_object(join(uri, last))
-        names = [str(file.relative_to(temporary)) for file in sorted(Path(temporary).rglob("*")) if file.is_file()]
+        names = [
+            str(file.relative_to(temporary)) for file in sorted(Path(temporary).rglob("*")) if file.is_file()
+        ]
         for name in sorted(names, key=lambda name: name == last):
             upload(Path(temporary) / name, join(uri, name))
 

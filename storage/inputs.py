@@ -59,7 +59,9 @@ def check_beam_address(uri: str) -> None:
 
 def is_glob(pattern: str) -> bool:
     """Whether a path has glob characters (``*``, ``**``, ``?``, ``[...]``) and is not the name of something local."""
-    return any(character in pattern for character in GLOB_CHARACTERS) and not os.path.lexists(absolute(pattern))
+    return any(character in pattern for character in GLOB_CHARACTERS) and not os.path.lexists(
+        absolute(pattern)
+    )
 
 
 def find(pattern: str) -> list[FileInfo]:
@@ -68,11 +70,17 @@ def find(pattern: str) -> list[FileInfo]:
     check_beam_address(pattern)
     try:
         if "[" in pattern and beam_files(pattern).exists(pattern):  # a name that happens to hold a bracket
-            return [FileInfo(pattern, beam_files(pattern).get_filesystem(pattern).metadata(pattern).size_in_bytes)]
+            return [
+                FileInfo(pattern, beam_files(pattern).get_filesystem(pattern).metadata(pattern).size_in_bytes)
+            ]
         found = beam_files(pattern).match([pattern])[0].metadata_list
     except OSError as error:
-        raise OSError(f"{pattern}: cannot be listed: {_one_line(error)}; check the path and your right to read it") from error
-    return sorted((FileInfo(m.path, m.size_in_bytes) for m in found if not is_folder(m.path)), key=lambda f: f.path)
+        raise OSError(
+            f"{pattern}: cannot be listed: {_one_line(error)}; check the path and your right to read it"
+        ) from error
+    return sorted(
+        (FileInfo(m.path, m.size_in_bytes) for m in found if not is_folder(m.path)), key=lambda f: f.path
+    )
 
 
 def find_under(folder: str) -> list[FileInfo]:
@@ -84,7 +92,10 @@ def find_under(folder: str) -> list[FileInfo]:
     if "://" in folder:
         return find(join(folder, "**"))
     paths = [os.path.join(inner, name) for inner, _, names in os.walk(folder) for name in names]
-    return sorted((FileInfo(path, os.path.getsize(path)) for path in paths if os.path.isfile(path)), key=lambda f: f.path)
+    return sorted(
+        (FileInfo(path, os.path.getsize(path)) for path in paths if os.path.isfile(path)),
+        key=lambda f: f.path,
+    )
 
 
 def find_some(pattern: str, field: str) -> list[FileInfo]:
@@ -92,7 +103,9 @@ def find_some(pattern: str, field: str) -> list[FileInfo]:
     files = find(pattern) or (_find_braces(pattern, field) if "{" in pattern else [])
     if not files:
         if is_folder(absolute(pattern)):
-            raise ConfigError(f"{field}: {pattern} is a folder: give the files in it, such as '{join(pattern, '*')}'")
+            raise ConfigError(
+                f"{field}: {pattern} is a folder: give the files in it, such as '{join(pattern, '*')}'"
+            )
         raise ConfigError(f"{field}: {pattern}: no such file, or nothing matches; check the path")
     return files
 

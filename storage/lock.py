@@ -25,7 +25,9 @@ class OutputLock:
 
     def __init__(self, output: Output, *, beat: float = BEAT_SECONDS, stale: float = STALE_SECONDS) -> None:
         self._lock: _Kernel | _Lease = (
-            _Kernel(output.state("lock")) if files.is_local(output.uri) else _Lease(output.state("lock"), beat, stale)
+            _Kernel(output.state("lock"))
+            if files.is_local(output.uri)
+            else _Lease(output.state("lock"), beat, stale)
         )
         self._output = output
 
@@ -41,7 +43,9 @@ class OutputLock:
             )
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._lock.release()
 
     @property

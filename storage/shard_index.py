@@ -31,13 +31,17 @@ def scan_members(stream: IO[bytes], uri: str) -> dict[str, list[MemberAt]]:
         stream.seek(offset)
         header = stream.read(BLOCK)
         if len(header) < BLOCK:
-            raise ShardError(f"{uri}: truncated: no end-of-archive mark; run `zoetrope validate` and make the shard again")
+            raise ShardError(
+                f"{uri}: truncated: no end-of-archive mark; run `zoetrope validate` and make the shard again"
+            )
         if header == bytes(BLOCK):
             return found
         try:
             info = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
         except tarfile.TarError as error:
-            raise ShardError(f"{uri}: no tar header at byte {offset}: {error}; run `zoetrope validate`") from None
+            raise ShardError(
+                f"{uri}: no tar header at byte {offset}: {error}; run `zoetrope validate`"
+            ) from None
         key, _, extension = info.name.removeprefix("./").partition(".")
         if info.isreg() and MEMBER.fullmatch(extension):
             found.setdefault(key, []).append(MemberAt(extension, offset + BLOCK, info.size))

@@ -31,7 +31,9 @@ class RawSample:
 
     shard: str
     key: str
-    members: dict[str, bytes]  # extension after the key ("000.jpg", "mp4", "txt", "json") -> bytes, in tar order
+    members: dict[
+        str, bytes
+    ]  # extension after the key ("000.jpg", "mp4", "txt", "json") -> bytes, in tar order
 
     def meta(self) -> ClipMeta:
         """KEY.json, parsed. Raises ShardError."""
@@ -73,7 +75,9 @@ def iter_shard(uri: str, *, stream: IO[bytes] | None = None) -> Iterator[RawSamp
         if members:
             yield RawSample(uri, key, members)
         if not source.ended():  # tarfile takes a cut between members, or inside a header, for the end
-            raise ShardError(f"{uri}: truncated after key {key}: no end-of-archive mark; make the shard again")
+            raise ShardError(
+                f"{uri}: truncated after key {key}: no end-of-archive mark; make the shard again"
+            )
     except (tarfile.TarError, EOFError, OSError) as error:
         after = f" after key {key}" if key else ""
         raise ShardError(
@@ -148,7 +152,9 @@ def _plain_header(header: bytes) -> tuple[str, int] | None:
 def _checked(uri: str, name: str, size: int) -> tuple[str, int]:
     short = name.removeprefix("./")
     if "/" in short or not MEMBER.fullmatch(short.partition(".")[2]):
-        raise ShardError(f"{uri}: member {name!r} is not one of KEY.txt, .json, .mp4, .NNN.jpg|png|webp; not a shard of ours")
+        raise ShardError(
+            f"{uri}: member {name!r} is not one of KEY.txt, .json, .mp4, .NNN.jpg|png|webp; not a shard of ours"
+        )
     if size > MAX_MEMBER_BYTES:
         raise ShardError(f"{uri}: member {short} says {size} bytes, over the limit of {MAX_MEMBER_BYTES}")
     return short, size
@@ -156,7 +162,9 @@ def _checked(uri: str, name: str, size: int) -> tuple[str, int]:
 
 def _whole(uri: str, name: str, data: bytes, size: int) -> bytes:
     if len(data) != size:
-        raise ShardError(f"{uri}: truncated in member {name} ({len(data)} of {size} bytes); make the shard again")
+        raise ShardError(
+            f"{uri}: truncated in member {name} ({len(data)} of {size} bytes); make the shard again"
+        )
     return data
 
 
@@ -187,7 +195,9 @@ class ShardWriter:
 
     def write(self, key: str, members: Mapping[str, bytes]) -> None:
         """Append one sample: extension -> bytes, in the mapping's order."""
-        blocks = [block for extension, data in members.items() for block in _tar_member(f"{key}.{extension}", data)]
+        blocks = [
+            block for extension, data in members.items() for block in _tar_member(f"{key}.{extension}", data)
+        ]
         self._put(b"".join(blocks))
         self.samples += 1
         self.first_key = self.first_key or key
@@ -224,7 +234,9 @@ def tar_header(name: str, size: int) -> bytes:
     """
     encoded = name.encode()
     if len(encoded) > tarfile.LENGTH_NAME or not 0 <= size < 8**11:
-        raise ValueError(f"tar member {name!r} of {size} bytes: a name has at most 100 bytes, a member less than 8 GiB")
+        raise ValueError(
+            f"tar member {name!r} of {size} bytes: a name has at most 100 bytes, a member less than 8 GiB"
+        )
     head = encoded.ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + b"%011o\0" % size + b"00000000000\0"
     tail = b"0" + bytes(100) + b"ustar\x0000" + bytes(247)
     checksum = sum(head) + 8 * ord(" ") + sum(tail)

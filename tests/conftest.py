@@ -13,7 +13,9 @@ import pytest
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # what a shell starts with "&"; the commands tested here are to hear it
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # what a shell starts with "&"; the commands tested here are to hear it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -28,7 +30,9 @@ def serve() -> Iterator:
     servers = []
 
     def start(folder: Path) -> str:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder)))
+        server = http.server.ThreadingHTTPServer(
+            ("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder))
+        )
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_address[1]}"
@@ -49,7 +53,10 @@ def corpora(tmp_path_factory, serve) -> dict[str, list[str]]:
     annotations, images = write_coco(base / "coco", 10, long_side=320)
     return {
         "coco": [f"source.annotations={annotations}", f"source.images={images}"],
-        "cc3m": [f"source.uri={write_tsv(base / 'cc3m', 10, url, long_side=320)}", "fetch.allow_private=true"],
+        "cc3m": [
+            f"source.uri={write_tsv(base / 'cc3m', 10, url, long_side=320)}",
+            "fetch.allow_private=true",
+        ],
         "tars": [f"source.uri={write_tars(base / 'tars', 10, per_tar=5, long_side=320)}/*.tar"],
         "parquet": [f"source.uri={write_parquet(base / 'parquet', 10, per_file=5, long_side=320)}/*.parquet"],
         "folder": [f"source.uri={write_folder(base / 'folder', 10, long_side=320)}"],
@@ -67,7 +74,9 @@ def animated(tmp_path_factory, corpora):
         if (kind, store) not in made:
             output = tmp_path_factory.mktemp("animated") / f"{kind}-{store}"
             arguments = ["animate", "--config", str(CONFIGS / "animate" / f"{kind}.yaml"), *corpora[kind]]
-            code = cli.main([*arguments, f"output={output}", f"store={store}", "shard.max_samples=5", "workers=1"])
+            code = cli.main(
+                [*arguments, f"output={output}", f"store={store}", "shard.max_samples=5", "workers=1"]
+            )
             assert code == 0
             made[kind, store] = output
         return made[kind, store]

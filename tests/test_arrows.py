@@ -14,7 +14,9 @@ def loaded(module: str, *banned: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("module", ["zoetrope", "zoetrope.cli", "schemas.config", "storage.shards", "schemas.clip", "trainer"])
+@pytest.mark.parametrize(
+    "module", ["zoetrope", "zoetrope.cli", "schemas.config", "storage.shards", "schemas.clip", "trainer"]
+)
 def test_light_imports_load_no_engine(module):
     assert loaded(module, "torch", "apache_beam", "kornia", "gradio", "cv2", "av") == ""
 
@@ -40,14 +42,21 @@ def test_the_preview_loads_neither_beam_nor_torch(module):
 
 @pytest.mark.parametrize(
     "module",
-    ["pipelines.running.graph", "pipelines.animate", "pipelines.retry", "pipelines.output.validate", "pipelines.videos"],
+    [
+        "pipelines.running.graph",
+        "pipelines.animate",
+        "pipelines.retry",
+        "pipelines.output.validate",
+        "pipelines.videos",
+    ],
 )
 def test_building_the_graph_needs_no_torch(module):
     assert loaded(module, "torch", "kornia") == ""
 
 
 @pytest.mark.parametrize(
-    "module", ["transforms.motions", "transforms.motions.mix", "transforms.clip", "transforms.rendering.render"]
+    "module",
+    ["transforms.motions", "transforms.motions.mix", "transforms.clip", "transforms.rendering.render"],
 )
 def test_transforms_load_neither_beam_nor_torch_until_used(module):
     assert loaded(module, "apache_beam", "pipelines", "torch") == ""

@@ -19,7 +19,12 @@ from zoetrope.cli import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = {"animate": AnimateConfig, "import": ImportConfig, "train": TrainConfig, "eval": EvaluateConfig}
-BY_COMMAND = {"animate": AnimateConfig, "import-videos": ImportConfig, "train": TrainConfig, "evaluate": EvaluateConfig}
+BY_COMMAND = {
+    "animate": AnimateConfig,
+    "import-videos": ImportConfig,
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+}
 REQUIRED = {
     "animate": ["source.uri=x", "output=y"],
     "import": ["source.videos=x", "source.annotations=a", "output=y"],
@@ -39,10 +44,19 @@ WRITES = re.compile(
     r"|(?:source\.split=([\w.-]+) (?:(?!output)[\w.]+=\S+ )*)?\boutput=((?!runs/)\w+/[\w/]*)"
 )
 INPUTS = {  # of the published lists and tables
-    **{("msrvtt", split): count for split, count in {"train.9k": 9000, "train.7k": 7010, "1k-A": 1000}.items()},
-    **{("msrvtt", f"{split}.full"): count for split, count in {"train": 6513, "val": 497, "test": 2990}.items()},
+    **{
+        ("msrvtt", split): count
+        for split, count in {"train.9k": 9000, "train.7k": 7010, "1k-A": 1000}.items()
+    },
+    **{
+        ("msrvtt", f"{split}.full"): count
+        for split, count in {"train": 6513, "val": 497, "test": 2990}.items()
+    },
     **{("msvd", split): count for split, count in {"train": 1200, "val": 100, "test": 670}.items()},
-    **{("vatex", split): count for split, count in {"train": 25_991, "val": 1500, "test": 1500, "test1k5_sec": 1500}.items()},
+    **{
+        ("vatex", split): count
+        for split, count in {"train": 25_991, "val": 1500, "test": 1500, "test1k5_sec": 1500}.items()
+    },
     **{("coco", None): 118_287, ("cc3m", None): 3_318_333, ("cc12m", None): 12_423_374},
 }
 
@@ -142,14 +156,18 @@ def written_to(*texts: str) -> dict[str, set[tuple[str, str | None]]]:
 def shards_of(recipe: str, split: str | None) -> int:
     """Shards of a published set, made by its recipe."""
     kind = "import" if split else "animate"
-    config = load_config(CONFIGS[kind], ROOT / f"configs/{kind}/{recipe}.yaml", REQUIRED_OF.get(recipe, REQUIRED[kind]))
+    config = load_config(
+        CONFIGS[kind], ROOT / f"configs/{kind}/{recipe}.yaml", REQUIRED_OF.get(recipe, REQUIRED[kind])
+    )
     return -(-INPUTS[recipe, split] // config.shard.max_samples)
 
 
 def all_shown(name: str) -> list[tuple[int, Config]]:
     """(ranks, config) of each command of this name that the pages show with a recipe."""
     found = [command for path in PAGES for command in commands(shown(path)) if command.name == name]
-    found = [command for command in found if "--config" in command.arguments and "..." not in command.arguments]
+    found = [
+        command for command in found if "--config" in command.arguments and "..." not in command.arguments
+    ]
     return [(command.processes, loads(BY_COMMAND[name], command.arguments)) for command in found]
 
 
@@ -162,7 +180,9 @@ def test_every_reader_that_a_training_command_starts_finds_a_shard() -> None:
             most[recipe] = max(ranks * config.data.workers, most.get(recipe, 0))
     assert most.keys() == {"msrvtt", "msvd", "vatex", "coco", "cc3m", "cc12m"}
     for recipe, split in INPUTS:
-        wanted = most[recipe] if split is None or split.startswith("train") else EvaluationData(shards="x").workers
+        wanted = (
+            most[recipe] if split is None or split.startswith("train") else EvaluationData(shards="x").workers
+        )
         assert shards_of(recipe, split) >= wanted, (recipe, split)
 
 
@@ -190,7 +210,9 @@ def test_a_model_is_measured_by_the_protocol_that_it_was_trained_for() -> None:
 
 
 def test_the_check_itself_sees_what_is_wrong() -> None:
-    text = "zoetrope train --config configs/train/debug.yaml \\\n#   data.shards='a b/*.tar' model.centreK=7\n"
+    text = (
+        "zoetrope train --config configs/train/debug.yaml \\\n#   data.shards='a b/*.tar' model.centreK=7\n"
+    )
     arguments = ["--config", "configs/train/debug.yaml", "data.shards=a b/*.tar", "model.centreK=7"]
     assert commands(text) == [("train", arguments, 1)]
     with pytest.raises(ConfigError, match=r"model\.centerK"):
@@ -199,11 +221,17 @@ def test_the_check_itself_sees_what_is_wrong() -> None:
         loads(TrainConfig, ["--config", "configs/train/debug.yaml"])
     with pytest.raises(ConfigError, match="--dryrun"):
         loads(TrainConfig, ["--config", "configs/train/debug.yaml", "data.shards=a", "--dryrun"])
-    said = mentioned("--nproc_per_node=2 a.yaml model.centreK=7 (set rerank=no, `model.center_type=''`) -- --runner=x")
+    said = mentioned(
+        "--nproc_per_node=2 a.yaml model.centreK=7 (set rerank=no, `model.center_type=''`) -- --runner=x"
+    )
     assert said == {"model.centreK", "rerank", "model.center_type"}
     assert said - fields(TrainConfig) == {"model.centreK", "rerank"}
-    assert commands("torchrun --nproc_per_node=2 -m zoetrope train --config a.yaml") == [("train", ["--config", "a.yaml"], 2)]
-    assert written_to("(configs/import/msvd.yaml, with source.split=val output=msvd/val/)") == {"msvd/val/": {("msvd", "val")}}
+    assert commands("torchrun --nproc_per_node=2 -m zoetrope train --config a.yaml") == [
+        ("train", ["--config", "a.yaml"], 2)
+    ]
+    assert written_to("(configs/import/msvd.yaml, with source.split=val output=msvd/val/)") == {
+        "msvd/val/": {("msvd", "val")}
+    }
 
 
 @pytest.mark.parametrize(
@@ -216,10 +244,18 @@ def test_fine_tuning_has_the_published_settings(name: str, centres: int, samples
     optim, model = config.optim, config.model
     assert (config.global_batch_size, config.max_samples) == (128, samples)
     assert (optim.lr_new, optim.lr_clip, optim.warmup, optim.end_lr) == (1e-4, 1e-7, 0.1, 0.0)
-    assert (optim.beta1, optim.beta2, optim.weight_decay, optim.clip_norm, optim.max_logit_scale) == (0.9, 0.98, 0.2, 1.0, 100)
+    assert (optim.beta1, optim.beta2, optim.weight_decay, optim.clip_norm, optim.max_logit_scale) == (
+        0.9,
+        0.98,
+        0.2,
+        1.0,
+        100,
+    )
     assert (model.max_frames, model.max_words, model.temporal_layers, model.center_weight) == (12, 32, 4, 0.5)
     assert (model.sim_type, model.temporal_type, model.temporal_proj) == ("seqTransf", "TDB", "sigmoid_selfA")
     assert (model.center_type, model.center_proj, model.centerK) == ("TAB", "TAB_TDB", centres)
     assert (model.clip, model.pretrained) == ("ViT-B-32-quickgelu", "openai")
-    rate = yaml.safe_load((ROOT / f"configs/import/{name.partition('_')[0]}.yaml").read_text())["frames"]["feature_framerate"]
+    rate = yaml.safe_load((ROOT / f"configs/import/{name.partition('_')[0]}.yaml").read_text())["frames"][
+        "feature_framerate"
+    ]
     assert rate == (2 if name.startswith("msrvtt") else 1)

@@ -36,20 +36,46 @@ def run(*arguments: object) -> None:
 
 
 def animate(pictures: Path, output: Path) -> Path:
-    settings = ["store=still", "clip.frames=4", "clip.size=32", "pictures.min_side=32", "shard.max_samples=64", "workers=1"]
-    run("animate", "--config", ROOT / "configs/animate/folder.yaml", f"source.uri={pictures}", f"output={output}", *settings)
+    settings = [
+        "store=still",
+        "clip.frames=4",
+        "clip.size=32",
+        "pictures.min_side=32",
+        "shard.max_samples=64",
+        "workers=1",
+    ]
+    run(
+        "animate",
+        "--config",
+        ROOT / "configs/animate/folder.yaml",
+        f"source.uri={pictures}",
+        f"output={output}",
+        *settings,
+    )
     return output
 
 
 def import_videos(table: Path, output: Path) -> Path:
     source = [f"source.videos={table.parent}", f"source.annotations={table}"]
-    settings = ["frames.size=32", "frames.max_frames=4", "frames.policy=uniform", "shard.max_samples=64", "workers=1"]
+    settings = [
+        "frames.size=32",
+        "frames.max_frames=4",
+        "frames.policy=uniform",
+        "shard.max_samples=64",
+        "workers=1",
+    ]
     run("import-videos", "--config", ROOT / "configs/import/csv.yaml", *source, f"output={output}", *settings)
     return output
 
 
 def train(output: Path, shards: Path, steps: int, *settings: str) -> Path:
-    config = ["--config", ROOT / "configs/train/debug.yaml", f"output={output}", f"data.shards={shards}", f"max_steps={steps}"]
+    config = [
+        "--config",
+        ROOT / "configs/train/debug.yaml",
+        f"output={output}",
+        f"data.shards={shards}",
+        f"max_steps={steps}",
+    ]
     run("train", *config, *TRAIN, TOWERS, *settings)
     return output / "last"
 
@@ -91,7 +117,9 @@ def test_from_pictures_to_search(tmp_path: Path, capsys: pytest.CaptureFixture) 
 def test_re_ranking_helps_where_the_dual_encoder_is_weak(tmp_path: Path) -> None:
     """ "red then blue" and "blue then red": mean pooling cannot tell a video from its reverse, the interaction module can."""
     pairs = corpus.changes()
-    videos = import_videos(corpus.write_changes(tmp_path / "films", pairs, each=4, seed=0), tmp_path / "videos")
+    videos = import_videos(
+        corpus.write_changes(tmp_path / "films", pairs, each=4, seed=0), tmp_path / "videos"
+    )
     test = import_videos(corpus.write_changes(tmp_path / "unseen", pairs, each=1, seed=1), tmp_path / "test")
     mean_pooling = ["model.sim_type=meanP", "model.center_type=''", "global_batch_size=32"]
     model = train(tmp_path / "run", videos, 300, INTERACTION, *mean_pooling)

@@ -22,7 +22,9 @@ def test_every_source_validates_and_reads_in_our_reader(animated, kind, capsys):
     assert cli.main(["validate", str(output)]) == 0
     assert "10 samples" in capsys.readouterr().out
     rows = list(iter_rows(str(output), SAMPLES_FILE))
-    keys = [sample.key for row in read_manifest(str(output)) for sample in iter_shard(str(output / row.shard))]
+    keys = [
+        sample.key for row in read_manifest(str(output)) for sample in iter_shard(str(output / row.shard))
+    ]
     assert keys == [row["key"] for row in rows] == sorted(keys)
     assert len(set(keys)) == 10
 
@@ -62,7 +64,9 @@ def test_wids_reads_it_at_random(animated):
         "print(json.dumps([len(d), d[7]['.json']['key'], d[7]['.txt']]))"
     )
     output = animated("coco")
-    done = subprocess.run([sys.executable, "-c", code, str(output / "wids.json")], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(output / "wids.json")], capture_output=True, text=True, check=True
+    )
     length, key, text = json.loads(done.stdout.splitlines()[-1])
     row = list(iter_rows(str(output), SAMPLES_FILE))[7]
     assert (length, key, text) == (10, row["key"], row["caption"])

@@ -20,10 +20,17 @@ _JOINERS = "\u200c\u200d"
 class CaptionConfig(Config):
     """How KEY.txt comes from a sample's captions."""
 
-    pick: Literal["first", "random"] = Field("first", description="which of several captions stands in KEY.txt")
-    max_length: int = Field(1000, ge=1, le=100_000, description="longest caption, characters; cut between words")
+    pick: Literal["first", "random"] = Field(
+        "first", description="which of several captions stands in KEY.txt"
+    )
+    max_length: int = Field(
+        1000, ge=1, le=100_000, description="longest caption, characters; cut between words"
+    )
     motion_phrases: float = Field(
-        0.0, ge=0.0, le=1.0, description="probability that a phrase is appended that says what the camera does"
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="probability that a phrase is appended that says what the camera does",
     )
 
 
@@ -34,7 +41,9 @@ def normalise(text: str, max_length: int = 1000) -> str:
     only if the first is too long). '' if nothing is left.
     """
     text = html.unescape(html.unescape(text))
-    text = unicodedata.normalize("NFC", "".join(_visible(c) for c in text) if not text.isprintable() else text)
+    text = unicodedata.normalize(
+        "NFC", "".join(_visible(c) for c in text) if not text.isprintable() else text
+    )
     text = " ".join(text.split())
     if len(text) <= max_length:
         return text
@@ -46,7 +55,9 @@ def normalise_all(captions: Sequence[str], max_length: int) -> tuple[str, ...]:
     """Every caption that is not empty, normalised, in order. Raises SampleError (caption, empty_caption) if none is left."""
     kept = tuple(clean for text in captions if (clean := normalise(text, max_length)))
     if not kept:
-        raise SampleError(Stage.CAPTION, Reason.EMPTY_CAPTION, f"{len(captions)} captions, none with a visible character")
+        raise SampleError(
+            Stage.CAPTION, Reason.EMPTY_CAPTION, f"{len(captions)} captions, none with a visible character"
+        )
     return kept
 
 

@@ -41,14 +41,18 @@ class ClipConfig(Config):
 
     frames: int = Field(12, ge=1, le=999, description="frames in a clip")
     fps: float = Field(8.0, gt=0, le=240, allow_inf_nan=False, description="frames a second")
-    size: int | tuple[int, int] = Field(224, description="frame size, pixels: one number, or [height, width]; each 16 to 4096")
+    size: int | tuple[int, int] = Field(
+        224, description="frame size, pixels: one number, or [height, width]; each 16 to 4096"
+    )
 
     @field_validator("size")
     @classmethod
     def _check_size(cls, size: int | tuple[int, int]) -> int | tuple[int, int]:
         for side in size if isinstance(size, tuple) else (size,):
             if not MIN_SIDE <= side <= MAX_SIDE:
-                raise ValueError(f"{size} is not allowed: height and width must be {MIN_SIDE} to {MAX_SIDE} pixels")
+                raise ValueError(
+                    f"{size} is not allowed: height and width must be {MIN_SIDE} to {MAX_SIDE} pixels"
+                )
         return size
 
     @property
@@ -62,10 +66,13 @@ class ClipSettings(Config):
 
     seed: int = Field(0, ge=0, description="of all randomness, together with the sample's key")
     store: Literal["frames", "mp4", "still"] = Field(
-        "frames", description="frames: a picture a frame; mp4: one video; still: one picture, to be animated when read"
+        "frames",
+        description="frames: a picture a frame; mp4: one video; still: one picture, to be animated when read",
     )
     clip: ClipConfig = ClipConfig()
-    motions: MotionMix = Field(default_factory=MotionMix.default, description="camera motions, see `zoetrope motions`")
+    motions: MotionMix = Field(
+        default_factory=MotionMix.default, description="camera motions, see `zoetrope motions`"
+    )
     captions: CaptionConfig = CaptionConfig()
     pictures: PictureLimits = PictureLimits()
     encode: EncodeConfig = EncodeConfig()
@@ -83,7 +90,9 @@ class Prepared:
     """A sample between decoding and rendering."""
 
     meta: ClipMeta  # complete but for the device
-    quads_T42: np.ndarray  # float32, fractions of image_HWC (which may be larger than the picture by part of a pixel)
+    quads_T42: (
+        np.ndarray
+    )  # float32, fractions of image_HWC (which may be larger than the picture by part of a pixel)
     image_HWC: np.ndarray | None  # uint8 RGB; None for store=still
     still: bytes = b""  # the encoded picture of store=still
 
@@ -154,7 +163,9 @@ def render_clip(prepared: Prepared, *, device: str = "cpu") -> np.ndarray | None
     return render_batch([prepared.image_HWC], [prepared.quads_T42], size=size, device=device, rgbx=rgbx)[0]
 
 
-def finish(prepared: Prepared, frames_THWC: np.ndarray | None, settings: ClipSettings, *, device: str = "cpu") -> Clip:
+def finish(
+    prepared: Prepared, frames_THWC: np.ndarray | None, settings: ClipSettings, *, device: str = "cpu"
+) -> Clip:
     """Encode what was rendered (None for store=still) and add KEY.txt and KEY.json. `device` is where it was rendered."""
     meta = replace(prepared.meta, device="cpu" if frames_THWC is None else device.partition(":")[0])
     members = _members(prepared, frames_THWC, settings)
@@ -163,7 +174,9 @@ def finish(prepared: Prepared, frames_THWC: np.ndarray | None, settings: ClipSet
     return Clip(members, meta)
 
 
-def rerender(meta: ClipMeta, data: bytes, settings: ClipSettings | None = None, *, device: str | None = None) -> Clip:
+def rerender(
+    meta: ClipMeta, data: bytes, settings: ClipSettings | None = None, *, device: str | None = None
+) -> Clip:
     """A sample again from its KEY.json and the source picture: on the same kind of device, the bytes that are stored.
 
     Of `settings` only `encode`, `video` and `pictures` count, which KEY.json does not hold; the default is the defaults'.
@@ -202,11 +215,15 @@ def sample_row(clip: Clip, shard: str) -> dict[str, Any]:
     }
 
 
-def _caption(captions: Sequence[str], trajectory: Trajectory, settings: ClipSettings, key: str) -> tuple[str, str | None]:
+def _caption(
+    captions: Sequence[str], trajectory: Trajectory, settings: ClipSettings, key: str
+) -> tuple[str, str | None]:
     caption = choose(captions, settings.captions.pick, seed=settings.seed, key=key)
     if derive_seed(settings.seed, key, "phrase") >= settings.captions.motion_phrases * 2.0**64:
         return caption, None
-    phrase = motion_phrase(trajectory.motion, trajectory.parameters, derive_seed(settings.seed, key, "wording"))
+    phrase = motion_phrase(
+        trajectory.motion, trajectory.parameters, derive_seed(settings.seed, key, "wording")
+    )
     return (append(caption, phrase), phrase) if phrase else (caption, None)
 
 
@@ -217,12 +234,19 @@ def _pixels(data: bytes, header: Header, meta: ClipMeta, settings: ClipSettings)
     need = (ceil(header.size[0] * _SPARE / finest), ceil(header.size[1] * _SPARE / finest))
     picture = decode(data, settings.pictures, need=need, exact=still, header=header)
     if still:
-        return Prepared(meta, quads_T42, None, _still(data, header, picture.image_HWC, quads_T42, size, settings))
+        return Prepared(
+            meta, quads_T42, None, _still(data, header, picture.image_HWC, quads_T42, size, settings)
+        )
     return Prepared(meta, quads_T42 * np.asarray(picture.extent[::-1], np.float32), picture.image_HWC)
 
 
 def _still(
-    data: bytes, header: Header, image_HWC: np.ndarray, quads_T42: np.ndarray, size: tuple[int, int], settings: ClipSettings
+    data: bytes,
+    header: Header,
+    image_HWC: np.ndarray,
+    quads_T42: np.ndarray,
+    size: tuple[int, int],
+    settings: ClipSettings,
 ) -> bytes:
     """The picture as a JPEG: the source's own pixels where nothing needs to change, so that nothing is lost."""
     reduced_HWC = reduce_for(image_HWC, quads_T42, size=size)
@@ -236,6 +260,10 @@ def _members(prepared: Prepared, frames_THWC: np.ndarray | None, settings: ClipS
     if frames_THWC is None:
         return {"jpg": prepared.still}
     if prepared.meta.store == "mp4":
-        return {"mp4": encode_mp4(frames_THWC, prepared.meta.fps, crf=settings.video.crf, preset=settings.video.preset)}
+        return {
+            "mp4": encode_mp4(
+                frames_THWC, prepared.meta.fps, crf=settings.video.crf, preset=settings.video.preset
+            )
+        }
     encoded = encode_frames(frames_THWC, settings.encode)
     return {f"{index:03d}.{settings.encode.format}": data for index, data in enumerate(encoded)}

@@ -22,14 +22,38 @@ from PIL import Image
 
 PHOTOGRAPHS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     # name: (package folder, file, captions)
-    "astronaut": ("skimage.data", "astronaut.png", ("an astronaut smiles in an orange suit", "a woman in front of a flag")),
+    "astronaut": (
+        "skimage.data",
+        "astronaut.png",
+        ("an astronaut smiles in an orange suit", "a woman in front of a flag"),
+    ),
     "chelsea": ("skimage.data", "chelsea.png", ("a tabby cat looks to the side", "close-up of a cat's face")),
-    "coffee": ("skimage.data", "coffee.png", ("a cup of coffee on a saucer", "espresso with a spoon on a wooden table")),
+    "coffee": (
+        "skimage.data",
+        "coffee.png",
+        ("a cup of coffee on a saucer", "espresso with a spoon on a wooden table"),
+    ),
     "rocket": ("skimage.data", "rocket.jpg", ("a rocket lifts off at dusk", "a launch seen from afar")),
-    "motorcycle": ("skimage.data", "motorcycle_left.png", ("a motorcycle parked in a garage", "a motorbike among tools")),
-    "flower": ("sklearn.datasets.images", "flower.jpg", ("a dahlia in bloom", "a red and yellow flower in a garden")),
-    "china": ("sklearn.datasets.images", "china.jpg", ("a temple roof in Beijing", "a Chinese palace under a grey sky")),
-    "hubble": ("skimage.data", "hubble_deep_field.jpg", ("thousands of far galaxies", "the Hubble deep field")),
+    "motorcycle": (
+        "skimage.data",
+        "motorcycle_left.png",
+        ("a motorcycle parked in a garage", "a motorbike among tools"),
+    ),
+    "flower": (
+        "sklearn.datasets.images",
+        "flower.jpg",
+        ("a dahlia in bloom", "a red and yellow flower in a garden"),
+    ),
+    "china": (
+        "sklearn.datasets.images",
+        "china.jpg",
+        ("a temple roof in Beijing", "a Chinese palace under a grey sky"),
+    ),
+    "hubble": (
+        "skimage.data",
+        "hubble_deep_field.jpg",
+        ("thousands of far galaxies", "the Hubble deep field"),
+    ),
 }
 
 
@@ -59,7 +83,9 @@ def pictures(count: int, *, long_side: int = 640) -> Iterator[SamplePicture]:
         window.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
         out = io.BytesIO()
         window.save(out, "JPEG", quality=90)
-        yield SamplePicture(f"{name}_{turn:03d}" if turn else name, out.getvalue(), *window.size, PHOTOGRAPHS[name][2])
+        yield SamplePicture(
+            f"{name}_{turn:03d}" if turn else name, out.getvalue(), *window.size, PHOTOGRAPHS[name][2]
+        )
 
 
 def _window(picture: Image.Image, turn: int) -> Image.Image:
@@ -93,7 +119,14 @@ def write_coco(folder: Path, count: int, *, zipped: bool = False, **options: int
         (target / name).write_bytes(picture.jpeg)
         url = f"http://images.cocodataset.org/train2017/{name}"
         images.append(
-            {"id": image_id, "file_name": name, "width": picture.width, "height": picture.height, "license": 4, "coco_url": url}
+            {
+                "id": image_id,
+                "file_name": name,
+                "width": picture.width,
+                "height": picture.height,
+                "license": 4,
+                "coco_url": url,
+            }
         )
         for j, caption in enumerate(picture.captions):
             annotations.append({"id": 10 * i + j, "image_id": image_id, "caption": caption})
@@ -146,7 +179,11 @@ def write_tars(folder: Path, count: int, *, per_tar: int = 10, **options: int) -
             "exif": "{}",
             "sha256": hashlib.sha256(picture.jpeg).hexdigest(),
         }
-        members = {"jpg": picture.jpeg, "txt": picture.captions[0].encode(), "json": json.dumps(about).encode()}
+        members = {
+            "jpg": picture.jpeg,
+            "txt": picture.captions[0].encode(),
+            "json": json.dumps(about).encode(),
+        }
         for extension, data in members.items():
             info = tarfile.TarInfo(f"{key}.{extension}")
             info.size = len(data)
@@ -157,7 +194,9 @@ def write_tars(folder: Path, count: int, *, per_tar: int = 10, **options: int) -
     return folder
 
 
-def write_parquet(folder: Path, count: int, *, per_file: int = 10, struct: bool = True, **options: int) -> Path:
+def write_parquet(
+    folder: Path, count: int, *, per_file: int = 10, struct: bool = True, **options: int
+) -> Path:
     """Hugging Face style parquet: ``image`` as {bytes, path} (or plain bytes) and ``caption``. Returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [

@@ -74,7 +74,10 @@ def _kind(address: IPv4Address | IPv6Address) -> str | None:
         ("private", address.is_private),
         ("site-local", isinstance(address, IPv6Address) and address.is_site_local),
         ("reserved", address.is_reserved),
-        ("not public", not address.is_global),  # carrier-grade NAT 100.64.0.0/10, benchmarks, documentation, ...
+        (
+            "not public",
+            not address.is_global,
+        ),  # carrier-grade NAT 100.64.0.0/10, benchmarks, documentation, ...
     ):
         if holds:
             return word

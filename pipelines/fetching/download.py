@@ -28,8 +28,12 @@ from schemas.records import Reason, SampleError, Stage
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 OPT_OUT = frozenset(("noai", "noimageai", "noindex", "noimageindex"))
-VALUED_RULES = frozenset(("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"))  # "rule: value"
-URL_CHARACTERS = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")  # RFC 3986: such a URL is sent as it stands
+VALUED_RULES = frozenset(
+    ("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview")
+)  # "rule: value"
+URL_CHARACTERS = re.compile(
+    r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+"
+)  # RFC 3986: such a URL is sent as it stands
 HOST = re.compile(r"[A-Za-z0-9_:](?:[A-Za-z0-9._:%-]*)")  # names and addresses, after IDNA
 MAX_URL = 8000  # characters; servers refuse longer request lines
 DNS_TTL, DNS_FAILURE_TTL, DNS_CACHE = 300, 30, 10_000  # seconds, seconds, names
@@ -44,23 +48,41 @@ class FetchConfig(Config):
     concurrency: int = Field(128, ge=1, le=4096, description="pictures in flight at once in a worker")
     per_host: int = Field(32, ge=0, le=4096, description="of those, from one host; 0: no limit")
     deadline: float = Field(
-        20.0, gt=0, le=3600, description="seconds for one picture in all: DNS, connect, redirects, retries, the whole body"
+        20.0,
+        gt=0,
+        le=3600,
+        description="seconds for one picture in all: DNS, connect, redirects, retries, the whole body",
     )
     connect_timeout: float = Field(5.0, gt=0, le=600, description="seconds for one attempt to connect")
     max_bytes: int = Field(20_000_000, ge=1, le=2_000_000_000, description="bytes of one picture")
     max_redirects: int = Field(5, ge=0, le=20, description="redirects followed for one picture")
-    retries: int = Field(2, ge=0, le=10, description="further attempts after what can pass: timeouts, resets, 429, 5xx")
-    backoff: float = Field(0.5, ge=0, le=60, description="seconds before the first further attempt; doubles each time")
+    retries: int = Field(
+        2, ge=0, le=10, description="further attempts after what can pass: timeouts, resets, 429, 5xx"
+    )
+    backoff: float = Field(
+        0.5, ge=0, le=60, description="seconds before the first further attempt; doubles each time"
+    )
     user_agent: str = Field(
-        "Mozilla/5.0 (compatible; zoetrope/0.1)", min_length=1, description="the User-Agent header: say who you are"
+        "Mozilla/5.0 (compatible; zoetrope/0.1)",
+        min_length=1,
+        description="the User-Agent header: say who you are",
     )
-    respect_opt_out: bool = Field(True, description="honour X-Robots-Tag noai, noimageai, noindex, noimageindex")
-    allow_private: bool = Field(False, description="also fetch from loopback, private, link-local and metadata addresses")
+    respect_opt_out: bool = Field(
+        True, description="honour X-Robots-Tag noai, noimageai, noindex, noimageindex"
+    )
+    allow_private: bool = Field(
+        False, description="also fetch from loopback, private, link-local and metadata addresses"
+    )
     allowed_networks: tuple[str, ...] = Field(
-        (), description="networks fetched from although not public, such as [10.1.0.0/16] for a mirror in the house"
+        (),
+        description="networks fetched from although not public, such as [10.1.0.0/16] for a mirror in the house",
     )
-    ahead: int = Field(1000, ge=1, le=100_000, description="pictures fetched ahead of the one that is being rendered")
-    ahead_bytes: int = Field(256_000_000, ge=1, description="bytes held of those; beyond it no further fetch starts")
+    ahead: int = Field(
+        1000, ge=1, le=100_000, description="pictures fetched ahead of the one that is being rendered"
+    )
+    ahead_bytes: int = Field(
+        256_000_000, ge=1, description="bytes held of those; beyond it no further fetch starts"
+    )
 
     @field_validator("allowed_networks")
     @classmethod
@@ -99,7 +121,9 @@ class CheckedResolver(AbstractResolver):
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="dns")  # system lookups block
         self._failed: dict[str, tuple[float, OSError]] = {}
 
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
         """aiohttp's interface. Raises OSError: RefusedAddressError, or the resolver's socket.gaierror."""
         until, error = self._failed.get(host, (0.0, OSError()))
         if time.monotonic() < until:
@@ -137,7 +161,11 @@ class Downloader:
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": config.user_agent, "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"},
+            headers={
+                "User-Agent": config.user_agent,
+                "Accept": "image/*,*/*;q=0.5",
+                "Accept-Encoding": "identity",
+            },
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=config.connect_timeout),
             auto_decompress=False,  # a small body may unpack to gigabytes: see _unpack
             trust_env=False,
@@ -181,9 +209,15 @@ class Downloader:
                     if response.status not in REDIRECTS or not target:
                         return await self._body(response)
                     url = parse_url(target, base=url)
-            except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError and SSLError are OSErrors
+            except (
+                aiohttp.ClientError,
+                OSError,
+                ValueError,
+            ) as error:  # TimeoutError and SSLError are OSErrors
                 raise _translated(error) from error
-        raise _failure(Reason.TOO_MANY_REDIRECTS, f"more than {self._config.max_redirects}; the last to {url}")
+        raise _failure(
+            Reason.TOO_MANY_REDIRECTS, f"more than {self._config.max_redirects}; the last to {url}"
+        )
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         _check_status(response)

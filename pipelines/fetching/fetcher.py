@@ -93,7 +93,9 @@ class Fetcher:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _submit(self, batch: _Batch, number: int, reference: Reference) -> _Item:
@@ -156,7 +158,9 @@ class Fetcher:
         except SampleError as error:
             result = error.failure(reference.key, reference.url)
         except Exception as error:  # unforeseen, and still one sample's matter
-            result = Failure(reference.key, Stage.FETCH, Reason.ERROR, f"{type(error).__name__}: {error}", reference.url)
+            result = Failure(
+                reference.key, Stage.FETCH, Reason.ERROR, f"{type(error).__name__}: {error}", reference.url
+            )
         item.result.set_result(result)
 
     def _done(self, batch: _Batch, item: _Item, task: asyncio.Task[None]) -> None:

@@ -20,7 +20,9 @@ from storage.inputs import read_picture
 from transforms.clip import ClipSettings, Prepared, finish, prepare, render_clip, sample_row
 
 HANDFUL = 4  # samples that a thread of the pool takes at a time
-Given = tuple[Reference, bytes | None] | Failure  # a reference and its picture (None: to be read from its path)
+Given = (
+    tuple[Reference, bytes | None] | Failure
+)  # a reference and its picture (None: to be read from its path)
 
 
 @dataclass
@@ -132,7 +134,9 @@ class Animator:
 
             self._filters.check_picture(reference, decode(data, self.settings.pictures))
 
-    def _encode(self, reference: Reference, clip: Prepared, frames_THWC: Any, device: str, times: StageTimes) -> Made | Failure:
+    def _encode(
+        self, reference: Reference, clip: Prepared, frames_THWC: Any, device: str, times: StageTimes
+    ) -> Made | Failure:
         try:
             with times.timed("encode"):
                 done = finish(clip, frames_THWC, self.settings, device=device)
@@ -146,20 +150,30 @@ class Animator:
         rendered = self._rendered(prepared, task, times)
         return self._in_order(
             rendered,
-            lambda item: item if isinstance(item, Failure) else self._encode(item[0], item[1], item[2], self._device, times),
+            lambda item: (
+                item
+                if isinstance(item, Failure)
+                else self._encode(item[0], item[1], item[2], self._device, times)
+            ),
         )
 
     def _rendered(
         self, prepared: Iterator[tuple[Reference, Prepared] | Failure], task: Task, times: StageTimes
     ) -> Iterator[tuple[Reference, Prepared, Any] | Failure]:
         while batch := list(islice(prepared, GPU_BATCH)):
-            results = iter(self._gpu.render([item[1] for item in batch if not isinstance(item, Failure)], task, times))
+            results = iter(
+                self._gpu.render([item[1] for item in batch if not isinstance(item, Failure)], task, times)
+            )
             for item in batch:
                 if isinstance(item, Failure):
                     yield item
                     continue
                 result = next(results)
-                yield _failure(item[0], result, Stage.RENDER) if isinstance(result, SampleError) else (*item, result)
+                yield (
+                    _failure(item[0], result, Stage.RENDER)
+                    if isinstance(result, SampleError)
+                    else (*item, result)
+                )
 
     def _in_order(self, items: Iterator[Any], call: Callable[[Any], Any], ahead: int = 0) -> Iterator[Any]:
         """`call` on each item in the pool, results in the items' order, a bounded number under way.
@@ -189,7 +203,9 @@ def read_reference(reference: Reference) -> bytes:
     if reference.image is not None:
         return reference.image
     if reference.path is None:
-        raise SampleError(Stage.READ, Reason.MISSING_IMAGE, "the source gave neither a picture, a path nor a url to fetch")
+        raise SampleError(
+            Stage.READ, Reason.MISSING_IMAGE, "the source gave neither a picture, a path nor a url to fetch"
+        )
     return read_picture(reference.path)
 
 

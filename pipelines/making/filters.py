@@ -60,7 +60,9 @@ def find_filter(path: str) -> Callable[..., Any]:
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise ConfigError(f"filters: {path} cannot be imported: {error}; install it, or set PYTHONPATH") from None
+        raise ConfigError(
+            f"filters: {path} cannot be imported: {error}; install it, or set PYTHONPATH"
+        ) from None
     if not callable(found):
         raise ConfigError(f"filters: {path} is not a function or class")
     call: Callable[..., Any] = found
@@ -71,9 +73,15 @@ def find_filter(path: str) -> Callable[..., Any]:
 
 def _arity(path: str, call: Callable[..., Any]) -> int:
     parameters = inspect.signature(call).parameters.values()
-    needed = [p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [
+        p
+        for p in parameters
+        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
     if len(needed) not in (1, 2):
-        raise ConfigError(f"filters: {path} takes {len(needed)} arguments: it must take (reference) or (reference, picture)")
+        raise ConfigError(
+            f"filters: {path} takes {len(needed)} arguments: it must take (reference) or (reference, picture)"
+        )
     return len(needed)
 
 
@@ -81,5 +89,7 @@ def _heed(path: str, verdict: Any) -> None:
     if verdict is None:
         return
     if not isinstance(verdict, str):
-        raise JobError(f"filters: {path} returned {verdict!r}: return None to keep a sample, or a text that says why not")
+        raise JobError(
+            f"filters: {path} returned {verdict!r}: return None to keep a sample, or a text that says why not"
+        )
     raise SampleError(Stage.FILTER, Reason.FILTERED, f"{path}: {verdict}")

@@ -55,7 +55,9 @@ class GpuRenderer:
     device: str
     batch: int = GPU_BATCH  # clips in a call; halved where there is no room for so many, and left so
 
-    def render(self, clips: Sequence[Prepared], task: Task, times: StageTimes) -> list[NDArray[Any] | SampleError]:
+    def render(
+        self, clips: Sequence[Prepared], task: Task, times: StageTimes
+    ) -> list[NDArray[Any] | SampleError]:
         """frames_THWC of each clip, or why it has none. Raises JobError if the GPU fails, or has no room for one clip."""
         results: list[NDArray[Any] | SampleError] = []
         step = self.batch
@@ -87,7 +89,11 @@ class GpuRenderer:
         try:
             with times.timed("render"):
                 images = [clip.image_HWC for clip in clips if clip.image_HWC is not None]
-                return list(render_batch(images, [clip.quads_T42 for clip in clips], size=self.size, device=self.device))
+                return list(
+                    render_batch(
+                        images, [clip.quads_T42 for clip in clips], size=self.size, device=self.device
+                    )
+                )
         except Exception as error:
             return _Failed.of(error)
 
@@ -118,7 +124,9 @@ class _Failed:
         first = f"{type(error).__name__}: {error}".partition("\n")[0]
         no_room = isinstance(error, torch.OutOfMemoryError) or "CUDA error: out of memory" in str(error)
         device = isinstance(error, RuntimeError) and any(word in str(error).lower() for word in FAULTS)
-        return cls(first[:DETAIL], no_room, not no_room and (device or isinstance(error, _accelerator_errors())))
+        return cls(
+            first[:DETAIL], no_room, not no_room and (device or isinstance(error, _accelerator_errors()))
+        )
 
 
 def _accelerator_errors() -> tuple[type[Exception], ...]:

@@ -35,7 +35,9 @@ class ShardConfig(Config):
     """How large shards get. A task that would outgrow either cap is written as several shards."""
 
     max_samples: int = Field(1000, ge=1, le=1_000_000, description="samples in a shard, and inputs in a task")
-    max_bytes: int = Field(512_000_000, ge=10_240, description="bytes in a shard; a larger sample gets one of its own")
+    max_bytes: int = Field(
+        512_000_000, ge=10_240, description="bytes in a shard; a larger sample gets one of its own"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,14 @@ def make_task(
                 rows.append(_failed(item))
             else:
                 with times.timed("write"):
-                    rows.append({**item.row, "status": "written", "key": item.key, **_writing(output, shards.write, item)})
+                    rows.append(
+                        {
+                            **item.row,
+                            "status": "written",
+                            "key": item.key,
+                            **_writing(output, shards.write, item),
+                        }
+                    )
             if watch(int(not isinstance(item, Failure)), int(isinstance(item, Failure))):
                 raise StoppedError("stopped")
         made = _writing(output, shards.close)
@@ -260,7 +269,16 @@ def _failed(item: Failure) -> dict[str, Any]:
 
 
 def _shard_row(name: str, writer: ShardWriter, fingerprint: str, task: int) -> ShardRow:
-    return ShardRow(name, writer.samples, writer.bytes, writer.sha256, writer.first_key, writer.last_key, fingerprint, task)
+    return ShardRow(
+        name,
+        writer.samples,
+        writer.bytes,
+        writer.sha256,
+        writer.first_key,
+        writer.last_key,
+        fingerprint,
+        task,
+    )
 
 
 def _counters(times: StageTimes, seconds: float) -> dict[str, float]:

@@ -27,7 +27,12 @@ from transforms.media.video_sampling import FrameSampling
 class FrameConfig(FrameSampling):
     """Which frames are taken, and how they are stored."""
 
-    size: int = Field(224, ge=16, le=4096, description="side of the square frames, pixels: shorter side to it, then the middle")
+    size: int = Field(
+        224,
+        ge=16,
+        le=4096,
+        description="side of the square frames, pixels: shorter side to it, then the middle",
+    )
     format: Literal["jpg", "png", "webp"] = Field("jpg", description="of the stored frames; png is lossless")
     quality: int = Field(90, ge=1, le=100, description="of jpg and webp frames")
 
@@ -73,18 +78,25 @@ class VideoImporter:
             return item
         try:
             captions = normalise_all(item.captions, self.max_caption)
-            with times.timed("decode"), open_video(item.path or "", self.limits.max_bytes) as (stream, sha256):
+            with (
+                times.timed("decode"),
+                open_video(item.path or "", self.limits.max_bytes) as (stream, sha256),
+            ):
                 video = read_frames(stream, self.frames, self.limits, size=self.frames.size)
             with times.timed("encode"):
                 clip = _sample(item, captions, video, sha256, self.frames)
             return Made(item.key, clip.members, sample_row(clip, ""))
         except SampleError as error:
             return error.failure(item.key, item.url)
-        except Exception as error:  # a decoder may raise anything on hostile bytes; one video must not end the job
+        except (
+            Exception
+        ) as error:  # a decoder may raise anything on hostile bytes; one video must not end the job
             return Failure(item.key, Stage.DECODE, Reason.ERROR, f"{type(error).__name__}: {error}", item.url)
 
 
-def _sample(reference: Reference, captions: tuple[str, ...], video: VideoFrames, sha256: str, frames: FrameConfig) -> Clip:
+def _sample(
+    reference: Reference, captions: tuple[str, ...], video: VideoFrames, sha256: str, frames: FrameConfig
+) -> Clip:
     from zoetrope import __version__
 
     count, height, width = video.frames_THWC.shape[:3]
@@ -96,7 +108,9 @@ def _sample(reference: Reference, captions: tuple[str, ...], video: VideoFrames,
         source=reference.source,
         store="frames",
         frames=count,
-        fps=round((count - 1) / span, 6) if span > 0 else frames.rate,  # of the frames that are kept, on average
+        fps=round((count - 1) / span, 6)
+        if span > 0
+        else frames.rate,  # of the frames that are kept, on average
         width=width,
         height=height,
         kind="video",

@@ -55,7 +55,8 @@ def readme_md(facts: Facts) -> bytes:
     pattern = brace_pattern(facts.shards)
     total = sum(row.bytes for row in facts.shards)
     reasons = "".join(
-        f"| `{reason}` | {count} |\n" for reason, count in sorted(facts.reasons.items(), key=lambda r: (-r[1], r[0]))
+        f"| `{reason}` | {count} |\n"
+        for reason, count in sorted(facts.reasons.items(), key=lambda r: (-r[1], r[0]))
     )
     failures = f"\n| why not | inputs |\n|---|---|\n{reasons}" if reasons else ""
     reading = pattern or "*.tar"

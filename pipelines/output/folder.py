@@ -30,7 +30,12 @@ from storage.inputs import absolute, check_beam_address
 
 STATE = "_zoetrope"
 RECORD = pa.schema(
-    [("status", pa.string()), *SAMPLES, *(f for f in FAILURES if f.name in ("stage", "reason", "detail")), ("task", pa.int64())]
+    [
+        ("status", pa.string()),
+        *SAMPLES,
+        *(f for f in FAILURES if f.name in ("stage", "reason", "detail")),
+        ("task", pa.int64()),
+    ]
 )
 META = b"zoetrope"
 RECORD_FILE = "record.parquet"  # in an attempt's folder; written last
@@ -90,14 +95,18 @@ class Record:
             "counters": dict(self.counters),
         }
         out = io.BytesIO()
-        pq.write_table(self.rows.replace_schema_metadata({META: json.dumps(meta).encode()}), out, compression="zstd")
+        pq.write_table(
+            self.rows.replace_schema_metadata({META: json.dumps(meta).encode()}), out, compression="zstd"
+        )
         return out.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Record:
         """Read one back. Raises ValueError if it is none."""
         try:
-            rows = pq.read_table(io.BytesIO(data), use_threads=False)  # small, and each thread would keep memory
+            rows = pq.read_table(
+                io.BytesIO(data), use_threads=False
+            )  # small, and each thread would keep memory
             meta = json.loads((rows.schema.metadata or {})[META])
         except (pa.ArrowException, KeyError, ValueError, OSError) as error:
             raise ValueError(str(error)) from None
@@ -141,7 +150,11 @@ class Output:
 
     def done(self) -> set[int]:
         """The tasks that have a record."""
-        found = (name.removesuffix(".parquet") for name in files.names(self.state("records")) if name.endswith(".parquet"))
+        found = (
+            name.removesuffix(".parquet")
+            for name in files.names(self.state("records"))
+            if name.endswith(".parquet")
+        )
         return {int(name) for name in found if name.isdigit()}
 
     def read_record(self, task: int) -> Record:
@@ -199,7 +212,9 @@ class Output:
             if files.exists(temporary):
                 files.move(temporary, target)
             elif files.size(target) != size:
-                raise OSError(f"{target}: neither it nor {temporary} is there with {size} bytes; run the job again")
+                raise OSError(
+                    f"{target}: neither it nor {temporary} is there with {size} bytes; run the job again"
+                )
         files.move(join(attempt.folder, RECORD_FILE), final)
         files.remove_tree(attempt.folder)
         return True

@@ -21,7 +21,9 @@ def forget_lost(output: Output) -> list[int]:
     lost = {row.task for row in _shards(output) if there.get(row.shard) != row.bytes} & output.done()
     retries = list(output.iter_retry_tasks()) if lost else []
     undone = lost | {row["index"] for row in retries if row["origin"] in lost}
-    for task in sorted(undone, reverse=True):  # retries first: cut off in between, the task is still found to be lost
+    for task in sorted(
+        undone, reverse=True
+    ):  # retries first: cut off in between, the task is still found to be lost
         if task not in lost:
             _forget(output, task)
     if any(row["origin"] in lost for row in retries):

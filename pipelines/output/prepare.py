@@ -20,7 +20,15 @@ from schemas.records import Task
 from storage import output_files as files
 
 TABLES = (MANIFEST_FILE, SAMPLES_FILE, FAILURES_FILE)
-PAGES = ("sizes.json", "wids.json", "config.yaml", "README.md", "croissant.json", "report.html", "report.json")
+PAGES = (
+    "sizes.json",
+    "wids.json",
+    "config.yaml",
+    "README.md",
+    "croissant.json",
+    "report.html",
+    "report.json",
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,9 @@ class Job:
 
     kind: str  # animate | import-videos
     config: Mapping[str, Any]  # resolved, plain values; kept in the output
-    identity: Mapping[str, Any]  # dotted field -> value: all that can change a byte of a shard, and the source's own
+    identity: Mapping[
+        str, Any
+    ]  # dotted field -> value: all that can change a byte of a shard, and the source's own
     tasks: Callable[[], Iterator[Task]]  # streams the plan
     maker: Maker
     shard: ShardConfig
@@ -89,12 +99,19 @@ def prepare_output(output: Output, job: Job, *, overwrite: bool) -> str:
     if lost:
         named = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
         print(
-            f"zoetrope: shards of {counted(len(lost), 'task')} are gone or cut off (task {named})", file=sys.stderr, flush=True
+            f"zoetrope: shards of {counted(len(lost), 'task')} are gone or cut off (task {named})",
+            file=sys.stderr,
+            flush=True,
         )
     output.remove_strays(output.done())
     before = output.read_job() if output.is_ours() else {}
     published = str(before.get("published") or date.today().isoformat())
-    job_file = {"kind": job.kind, "config": job.config, "identity": job.identity, "fingerprint": job.fingerprint}
+    job_file = {
+        "kind": job.kind,
+        "config": job.config,
+        "identity": job.identity,
+        "fingerprint": job.fingerprint,
+    }
     output.write_job({**job_file, "published": published})
     return published
 

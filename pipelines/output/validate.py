@@ -63,7 +63,9 @@ class _HashingReader:
         """Left to `finish`: what follows a broken member still counts for the checksum."""
 
 
-def validate(output: str, *, decode: bool = True, workers: int | None = None, progress: bool = False) -> Validation:
+def validate(
+    output: str, *, decode: bool = True, workers: int | None = None, progress: bool = False
+) -> Validation:
     """Check an output folder (local or URI).
 
     `decode` also decodes every frame, clip and still; without it members are only counted and hashed. `workers` is the
@@ -74,13 +76,17 @@ def validate(output: str, *, decode: bool = True, workers: int | None = None, pr
     indexed = _indexed_keys(output)
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         checks = pool.map(lambda row: _check_shard(output, row, indexed.get(row.shard), decode), rows)
-        for row, problems in zip(rows, tqdm(checks, total=len(rows), unit="shard", disable=not progress), strict=True):
+        for row, problems in zip(
+            rows, tqdm(checks, total=len(rows), unit="shard", disable=not progress), strict=True
+        ):
             result.shards += 1
             result.samples += row.samples
             result.bytes += row.bytes
             result.problems += problems[:MOST_PROBLEMS_A_SHARD]
             if len(problems) > MOST_PROBLEMS_A_SHARD:
-                result.problems.append(f"{row.shard}: and {len(problems) - MOST_PROBLEMS_A_SHARD} more problems")
+                result.problems.append(
+                    f"{row.shard}: and {len(problems) - MOST_PROBLEMS_A_SHARD} more problems"
+                )
     result.problems += _check_folder(output, rows, indexed)
     return result
 
@@ -111,7 +117,9 @@ def _check_shard(output: str, row: ShardRow, indexed: tuple[int, str] | None, de
     try:
         reader = _HashingReader(uri)
     except OSError as error:
-        return [f"{row.shard}: cannot be opened: {error}; remove its record and run animate again, or restore the file"]
+        return [
+            f"{row.shard}: cannot be opened: {error}; remove its record and run animate again, or restore the file"
+        ]
     try:
         for sample in iter_shard(row.shard, stream=reader):  # type: ignore[arg-type]
             keys.append(sample.key)
@@ -128,7 +136,9 @@ def _check_shard(output: str, row: ShardRow, indexed: tuple[int, str] | None, de
     if keys != sorted(keys):
         problems.append(f"{row.shard}: keys are not in order")
     if indexed is not None and indexed != (len(keys), hashlib.sha256(_lines(keys)).hexdigest()):
-        problems.append(f"{row.shard}: {SAMPLES_FILE} lists {indexed[0]} samples with other keys than the shard's {len(keys)}")
+        problems.append(
+            f"{row.shard}: {SAMPLES_FILE} lists {indexed[0]} samples with other keys than the shard's {len(keys)}"
+        )
     return problems
 
 
@@ -162,8 +172,14 @@ def _check_pixels(sample: RawSample, meta: ClipMeta) -> Iterator[str]:
             shapes = [_decode(data).shape[:2] for data in sample.frames]
         else:
             still = [data for name, data in sample.members.items() if name in ("jpg", "png", "webp")]
-            shapes = [(meta.height, meta.width)] * meta.frames if len(still) == 1 and _decode(still[0]).size else []
-    except Exception as error:  # a decoder may raise anything on hostile bytes; every kind means the same here
+            shapes = (
+                [(meta.height, meta.width)] * meta.frames
+                if len(still) == 1 and _decode(still[0]).size
+                else []
+            )
+    except (
+        Exception
+    ) as error:  # a decoder may raise anything on hostile bytes; every kind means the same here
         yield f"does not decode: {' '.join(str(error).split())[:200]}"
         return
     if len(shapes) != meta.frames:
@@ -187,12 +203,16 @@ def _check_folder(output: str, rows: list[ShardRow], indexed: dict[str, tuple[in
     for uri in list_uris(output, ".tar"):
         name = uri.rsplit("/", 1)[-1]
         if name not in named:
-            problems.append(f"{name}: not in {MANIFEST_FILE}; run the job again to finish it, or remove the file")
+            problems.append(
+                f"{name}: not in {MANIFEST_FILE}; run the job again to finish it, or remove the file"
+            )
     for shard in sorted(set(indexed) - named):
         problems.append(f"{SAMPLES_FILE}: names {shard}, which {MANIFEST_FILE} does not")
     missing = [row.shard for row in rows if row.shard not in indexed]
     if missing:
-        problems.append(f"{SAMPLES_FILE}: has no rows for {', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}")
+        problems.append(
+            f"{SAMPLES_FILE}: has no rows for {', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}"
+        )
     sizes = join(output, "sizes.json")
     if exists(sizes):
         with open_uri(sizes) as stream:
@@ -205,11 +225,17 @@ def main(argv: list[str]) -> int:
     """The command: 0 all well, 1 something is wrong (each named), 2 not an output."""
     parser = argparse.ArgumentParser(prog="zoetrope validate", description=__doc__)
     parser.add_argument("output", help="the folder or URI that `zoetrope animate` wrote")
-    parser.add_argument("--no-decode", action="store_true", help="check counts and checksums, but decode no pictures")
-    parser.add_argument("--workers", type=int, default=None, help="shards looked at together (default: all cores)")
+    parser.add_argument(
+        "--no-decode", action="store_true", help="check counts and checksums, but decode no pictures"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=None, help="shards looked at together (default: all cores)"
+    )
     args = parser.parse_args(argv)
     try:
-        result = validate(args.output, decode=not args.no_decode, workers=args.workers, progress=sys.stderr.isatty())
+        result = validate(
+            args.output, decode=not args.no_decode, workers=args.workers, progress=sys.stderr.isatty()
+        )
     except (OSError, ValueError) as error:
         print(f"zoetrope validate: {error}", file=sys.stderr)
         return 2

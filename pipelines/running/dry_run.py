@@ -50,7 +50,11 @@ def dry_run(
         raise ConfigError("source: it holds no inputs; check its path and source.limit")
     glimpse = look(first)
     size = glimpse.sample_bytes
-    total = f"about {human_bytes(size * (samples - failing))} ({human_bytes(size)} a sample)" if size else "size unknown"
+    total = (
+        f"about {human_bytes(size * (samples - failing))} ({human_bytes(size)} a sample)"
+        if size
+        else "size unknown"
+    )
     will_fail = f", {failing} of them without a file or captions" if failing else ""
     print(f"source   {source}: {'' if exact else 'about '}{counted(samples, 'input')}{will_fail}")
     print(f"output   {output.uri}: {counted(tasks, 'task')} (a shard each), {left} to be made")

@@ -19,7 +19,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import yaml
-from apache_beam.options.pipeline_options import DirectOptions, GoogleCloudOptions, PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    StandardOptions,
+)
 from apache_beam.runners.runner import PipelineRunner
 
 from pipelines.making.gpu import count_gpus
@@ -57,7 +62,9 @@ class RunnerChoice:
             return str(self.runner)
         each = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
         spread = each if self.processes == 1 else f"{self.processes} processes of {each}"
-        return f"direct runner, {spread}" + (f", {self.gpus} GPU{'s' if self.gpus != 1 else ''}" if self.gpus else "")
+        return f"direct runner, {spread}" + (
+            f", {self.gpus} GPU{'s' if self.gpus != 1 else ''}" if self.gpus else ""
+        )
 
 
 def choose_runner(beam_args: Sequence[str], workers: int | None, uses_gpus: bool = False) -> RunnerChoice:
@@ -69,7 +76,9 @@ def choose_runner(beam_args: Sequence[str], workers: int | None, uses_gpus: bool
     name = options.view_as(StandardOptions).runner
     if name is not None and name.rpartition(".")[2] not in LOCAL:
         if name.endswith(flink.RUNNER) and options.view_as(GoogleCloudOptions).job_name is None:
-            options.view_as(GoogleCloudOptions).job_name = f"zoetrope-{uuid.uuid4().hex[:12]}"  # to find it there again
+            options.view_as(
+                GoogleCloudOptions
+            ).job_name = f"zoetrope-{uuid.uuid4().hex[:12]}"  # to find it there again
         return RunnerChoice(options, name, is_local=False, threads=workers)
     cores, gpus = workers or available_cores(), count_gpus() if uses_gpus else 0
     processes = options.view_as(DirectOptions).direct_num_workers or os.cpu_count() or 1
@@ -79,7 +88,9 @@ def choose_runner(beam_args: Sequence[str], workers: int | None, uses_gpus: bool
         added = [f"--direct_running_mode={mode}", f"--direct_num_workers={processes}"]
         options = PipelineOptions([*beam_args, *added])
     runner = _fn_api_runner(options, gpus) if name is None or name.endswith("FnApiRunner") else name
-    return RunnerChoice(options, runner, True, max(1, round(cores / processes)), processes, min(gpus, processes))
+    return RunnerChoice(
+        options, runner, True, max(1, round(cores / processes)), processes, min(gpus, processes)
+    )
 
 
 def read_runner_config(path: str) -> list[str]:
@@ -94,12 +105,16 @@ def read_runner_config(path: str) -> list[str]:
     except (OSError, ValueError, ImportError, yaml.YAMLError) as error:
         raise ConfigError(f"--runner-config {path}: cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
-        raise ConfigError(f"--runner-config {path}: must be a mapping of Beam options, e.g. 'runner: FlinkRunner'")
+        raise ConfigError(
+            f"--runner-config {path}: must be a mapping of Beam options, e.g. 'runner: FlinkRunner'"
+        )
     found: list[str] = []
     for name, value in values.items():
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, dict) or item is None:
-                raise ConfigError(f"--runner-config {path}: {name} must be a text, a number, true, false, or a list of them")
+                raise ConfigError(
+                    f"--runner-config {path}: {name} must be a text, a number, true, false, or a list of them"
+                )
             if item is not False:
                 found.append(f"--{name}" if item is True else f"--{name}={item}")
     return found
@@ -119,7 +134,9 @@ def _fn_api_runner(options: PipelineOptions, gpus: int) -> PipelineRunner:
 
     environment, direct = None, options.view_as(DirectOptions)
     if direct.direct_running_mode == "multi_processing":
-        direct.direct_running_mode = "in_memory"  # for the mode's own name Beam would put its own command in place of ours
+        direct.direct_running_mode = (
+            "in_memory"  # for the mode's own name Beam would put its own command in place of ours
+        )
         _listen_on_loopback()
         command = f"exec {shlex.quote(sys.executable)} -m pipelines.running.worker {gpus}"
         environment = SubprocessSDKEnvironment.from_command_string(command)

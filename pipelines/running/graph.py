@@ -33,9 +33,13 @@ class JobSpec:
     output: str  # folder or URI
     fingerprint: str  # of the config that makes the bytes
     shard: ShardConfig
-    signals: str | None = None  # local folder of progress and stop files, None where workers share no disk with us
+    signals: str | None = (
+        None  # local folder of progress and stop files, None where workers share no disk with us
+    )
     tasks_at_once: int = 2  # per worker: while one task ends, the next already keeps the cores busy
-    accelerator: str | None = None  # Beam's resource hint of the make stage, e.g. type:nvidia-l4;count:1;install-nvidia-driver
+    accelerator: str | None = (
+        None  # Beam's resource hint of the make stage, e.g. type:nvidia-l4;count:1;install-nvidia-driver
+    )
     commit_at_once: bool = False  # in the make stage: only for runners that never run two attempts at a time
 
 
@@ -73,7 +77,9 @@ class WriteShards(beam.PTransform):
     def expand(self, tasks: beam.PCollection[Task]) -> dict[str, beam.PCollection[dict[str, Any]]]:
         """`MakeShards`, then the rows of each record."""
         done = tasks | "Shards" >> MakeShards(self._maker, self._spec)
-        rows = done | "Rows" >> beam.ParDo(_Rows(self._spec.output)).with_outputs("manifest", "samples", "failures")
+        rows = done | "Rows" >> beam.ParDo(_Rows(self._spec.output)).with_outputs(
+            "manifest", "samples", "failures"
+        )
         return {"manifest": rows.manifest, "samples": rows.samples, "failures": rows.failures}
 
 
@@ -133,7 +139,9 @@ class _Make(beam.DoFn):
         return done.attempt, window, timestamp
 
     def _make(self, task: Task) -> Done:
-        done = make_task(task, self._maker, self._output, self._spec.shard, self._spec.fingerprint, watch=self._watch)
+        done = make_task(
+            task, self._maker, self._output, self._spec.shard, self._spec.fingerprint, watch=self._watch
+        )
         if self._spec.commit_at_once:
             _commit(self._output, done.attempt)
         return done

@@ -18,7 +18,9 @@ from pipelines.running.signals import request_stop
 
 STOP_SECONDS = 5.0  # for workers to let go after Ctrl-C
 ERROR_MARK = re.compile(r"(?:JobError|StoppedError): (.+?)(?: \[while running|\n|\\n|$)")
-JAVA_FRAME = re.compile(r"\((\w+\.(java|scala)(:\d+)?|Native Method|Unknown Source)\)|^\.\.\. \d+ more$|^Driver stacktrace:$")
+JAVA_FRAME = re.compile(
+    r"\((\w+\.(java|scala)(:\d+)?|Native Method|Unknown Source)\)|^\.\.\. \d+ more$|^Driver stacktrace:$"
+)
 
 
 class StopRequestedError(KeyboardInterrupt):
@@ -37,7 +39,9 @@ class PipelineRun(threading.Thread):
         self._pipeline, self._choice = pipeline, choice
         self.result: Any = None
         self.error: BaseException | None = None
-        self.ended = threading.Event()  # to be waited for: a `join` that Ctrl-C breaks takes the thread for ended (bpo-45274)
+        self.ended = (
+            threading.Event()
+        )  # to be waited for: a `join` that Ctrl-C breaks takes the thread for ended (bpo-45274)
 
     def submit(self) -> None:
         """Hand the pipeline to a remote runner, from the main thread: job servers want to take Ctrl-C, which stays ours."""
@@ -82,7 +86,9 @@ class PipelineRun(threading.Thread):
         metrics = self.result.metrics().query()
         for row in metrics["counters"]:
             if row.key.metric.namespace == NAMESPACE:
-                found[row.key.metric.name] = found.get(row.key.metric.name, 0) + (row.committed or row.attempted or 0)
+                found[row.key.metric.name] = found.get(row.key.metric.name, 0) + (
+                    row.committed or row.attempted or 0
+                )
         for row in metrics["distributions"]:
             spread = row.committed or row.attempted
             if row.key.metric.namespace == NAMESPACE and spread is not None:
@@ -115,7 +121,9 @@ def job_error(error: BaseException) -> JobError:
     if marked:
         return JobError(marked.group(1).strip())
     lines = [line for line in map(str.strip, text.splitlines()) if line and not JAVA_FRAME.search(line)]
-    return JobError(f"the pipeline failed: {(lines[-1] if lines else type(error).__name__)[:500]}; run the same command again")
+    return JobError(
+        f"the pipeline failed: {(lines[-1] if lines else type(error).__name__)[:500]}; run the same command again"
+    )
 
 
 def _say(text: str) -> None:

@@ -19,14 +19,23 @@ class Progress:
     `total` is the number of inputs this run has to make, an estimate if `exact` is False.
     """
 
-    def __init__(self, total: int, *, exact: bool = True, stream: TextIO | None = None, line_every: float = LINE_EVERY) -> None:
+    def __init__(
+        self, total: int, *, exact: bool = True, stream: TextIO | None = None, line_every: float = LINE_EVERY
+    ) -> None:
         self._stream = stream or sys.stderr
         self._total, self._exact = total, exact
         self._start = time.monotonic()
         self._line_every, self._next_line = line_every, line_every
         self.throughput = _Throughput()
         self._bar = (
-            tqdm(total=total, unit="clip", file=self._stream, dynamic_ncols=True, smoothing=0.05, mininterval=0.2)
+            tqdm(
+                total=total,
+                unit="clip",
+                file=self._stream,
+                dynamic_ncols=True,
+                smoothing=0.05,
+                mininterval=0.2,
+            )
             if self._stream.isatty()
             else None
         )

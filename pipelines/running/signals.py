@@ -31,7 +31,9 @@ class Heart:
         fcntl.flock(self._file, fcntl.LOCK_EX)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._file.close()
 
 
@@ -50,7 +52,9 @@ class Signals:
         self._stop = False
         self._closed = threading.Event()
         if self._folder is not None and _submitter(self._folder) != os.getpid():
-            threading.Thread(target=self._die_with_submitter, args=(self._folder,), name="heart", daemon=True).start()
+            threading.Thread(
+                target=self._die_with_submitter, args=(self._folder,), name="heart", daemon=True
+            ).start()
 
     def count(self, written: int, failed: int) -> None:
         """Add to this worker's totals, and let the submitter see them now and then."""

@@ -89,12 +89,16 @@ def run_job(
             try:
                 made = _make_missing(job, output, choice)
                 if lock.lost:
-                    raise JobError(f"{output.uri}: another job took the output over while this one was silent; its run goes on")
+                    raise JobError(
+                        f"{output.uri}: another job took the output over while this one was silent; its run goes on"
+                    )
                 totals = _finished(output) or _finish(output, job, published)
             finally:
                 if not lock.lost:
                     output.clean()
-                if not lock.lost and not files.exists(output.state("plan.json")):  # not even planned: leave nothing
+                if not lock.lost and not files.exists(
+                    output.state("plan.json")
+                ):  # not even planned: leave nothing
                     remove_ours(output)
     except OSError as error:
         raise output_error(error, output.uri) from error
@@ -153,7 +157,14 @@ def _make_missing(job: Job, output: Output, choice: RunnerChoice) -> _MadeNow:
     about = "" if exact else "about "
     _say(f"{counted(len(places), 'task')}, {about}{counted(inputs, 'input')}{already}; {choice.describe()}")
     with _signals_folder(choice.is_local) as folder:
-        spec = JobSpec(output.uri, job.fingerprint, job.shard, folder, job.tasks_at_once, commit_at_once=choice.commits_at_once)
+        spec = JobSpec(
+            output.uri,
+            job.fingerprint,
+            job.shard,
+            folder,
+            job.tasks_at_once,
+            commit_at_once=choice.commits_at_once,
+        )
         progress = Progress(inputs, exact=exact)
         try:
             counters = _run_graph(places, job, spec, choice, progress, output)
@@ -164,7 +175,12 @@ def _make_missing(job: Job, output: Output, choice: RunnerChoice) -> _MadeNow:
 
 
 def _run_graph(
-    places: Sequence[TaskAt], job: Job, spec: JobSpec, choice: RunnerChoice, progress: Progress, output: Output
+    places: Sequence[TaskAt],
+    job: Job,
+    spec: JobSpec,
+    choice: RunnerChoice,
+    progress: Progress,
+    output: Output,
 ) -> Mapping[str, int | float]:
     pipeline = beam.Pipeline(runner=choice.runner, options=choice.options)
     _ = pipeline | beam.Create(list(places)) | "Load" >> beam.ParDo(_Load()) | MakeShards(job.maker, spec)

@@ -19,7 +19,9 @@ import grpc
 def main(argv: list[str]) -> NoReturn:
     """``python -m pipelines.running.worker GPUS``, with Beam's environment variables."""
     if gpus := int(argv[1]):  # before anything loads CUDA
-        os.environ["CUDA_VISIBLE_DEVICES"] = own_gpu(os.environ["WORKER_ID"], gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
+        os.environ["CUDA_VISIBLE_DEVICES"] = own_gpu(
+            os.environ["WORKER_ID"], gpus, os.environ.get("CUDA_VISIBLE_DEVICES")
+        )
     from apache_beam.runners.worker import sdk_worker_main
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -32,7 +32,9 @@ EVERYWHERE = ("kind", "limit")
 class SourceConfig(Config):
     """Where the pictures and captions are. A field that means nothing for the kind is an error, not ignored."""
 
-    kind: str = Field(description="coco, cc3m, cc12m, tars, parquet, folder, or module:Class for a source of your own")
+    kind: str = Field(
+        description="coco, cc3m, cc12m, tars, parquet, folder, or module:Class for a source of your own"
+    )
     uri: str | None = Field(
         None,
         description="tables, tars or folder: a local path or gs://, a glob, or a brace range (all kinds but coco)",
@@ -40,16 +42,22 @@ class SourceConfig(Config):
     annotations: str | None = Field(None, description="coco: the captions JSON, or a glob of several")
     images: str | None = Field(None, description="coco: the folder of pictures, a zip of it, or a glob")
     image_column: str | None = Field(
-        None, description="parquet: column of encoded pictures, bytes or {bytes, path}; null: 'image' if there is one"
+        None,
+        description="parquet: column of encoded pictures, bytes or {bytes, path}; null: 'image' if there is one",
     )
     url_column: str | None = Field(
         None, description="parquet: column of URLs to fetch; null: 'url' if there is no image column"
     )
     caption_column: str | None = Field(
-        None, description="parquet, folder: column of captions, text or a list; null: the first of caption, captions, text"
+        None,
+        description="parquet, folder: column of captions, text or a list; null: the first of caption, captions, text",
     )
-    limit: int | None = Field(None, ge=1, description="only the first so many inputs, to try things out; null: all")
-    options: dict[str, Any] = Field(default_factory=dict, description="module:Class: whatever that class reads from it")
+    limit: int | None = Field(
+        None, ge=1, description="only the first so many inputs, to try things out; null: all"
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="module:Class: whatever that class reads from it"
+    )
 
     @model_validator(mode="after")
     def _fields_fit_kind(self) -> Self:
@@ -124,7 +132,9 @@ def make_source(config: SourceConfig, *, shard_samples: int) -> Source:
     try:
         cls = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"source.kind: {path} cannot be imported: {error}; install it, or set PYTHONPATH") from None
+        raise ConfigError(
+            f"source.kind: {path} cannot be imported: {error}; install it, or set PYTHONPATH"
+        ) from None
     if not (isinstance(cls, type) and issubclass(cls, Source)):
         raise ConfigError(f"source.kind: {path} is not a subclass of pipelines.sources.base.Source")
     return cls(config, shard_samples=shard_samples)
@@ -141,7 +151,9 @@ def read_task(source: Reader, task: Task) -> Iterator[Reference | Failure]:
         check_key(item.key)
         times = seen[item.key] = seen.get(item.key, 0) + 1
         if times > 1:
-            item = Failure(f"{item.key[:78]}-again{times}", Stage.READ, Reason.DUPLICATE_KEY, f"key {item.key}", item.url)
+            item = Failure(
+                f"{item.key[:78]}-again{times}", Stage.READ, Reason.DUPLICATE_KEY, f"key {item.key}", item.url
+            )
         if wanted is None:
             yield item
         elif item.key in wanted:

@@ -46,7 +46,9 @@ class CocoSource(Source):
         """Kind, names and sizes of the annotations and of zips, and the limit; a folder of pictures is not listed for it."""
         images = self.config.images or ""
         zips = (
-            [file for file in find(images) if file.path.endswith(".zip")] if is_glob(images) or images.endswith(".zip") else []
+            [file for file in find(images) if file.path.endswith(".zip")]
+            if is_glob(images) or images.endswith(".zip")
+            else []
         )
         about = {"kind": "coco", "limit": self.config.limit, **identity(self._annotations())}
         return about | {f"images_{name}": value for name, value in identity(zips).items()} if zips else about
@@ -77,13 +79,17 @@ class CocoSource(Source):
                 yield error.failure(row["key"], row["url"])
                 continue
             captions = tuple(row["captions"])
-            yield Reference(row["key"], captions, "coco", image=image, path=path, url=row["url"], image_id=row["id"])
+            yield Reference(
+                row["key"], captions, "coco", image=image, path=path, url=row["url"], image_id=row["id"]
+            )
 
     def _annotations(self) -> list[FileInfo]:
         files = find_some(self.config.annotations or "", "source.annotations")
         for file in files:
             if file.path.endswith((".zip", ".gz")):
-                raise ConfigError(f"source.annotations: {file.path}: unpack it, and give the captions_*.json inside")
+                raise ConfigError(
+                    f"source.annotations: {file.path}: unpack it, and give the captions_*.json inside"
+                )
         return files
 
     def _rows(self) -> Iterator[dict[str, Any]]:
@@ -94,7 +100,9 @@ class CocoSource(Source):
                 captions.setdefault(item["image_id"], []).extend(texts(item.get("caption")))
         images = list(self._images(files))
         if not images:
-            raise ConfigError(f"source.annotations: {files[0].path}: no 'images' in it; give a captions_*.json of COCO's form")
+            raise ConfigError(
+                f"source.annotations: {files[0].path}: no 'images' in it; give a captions_*.json of COCO's form"
+            )
         known = {identifier for identifier, _, _ in images}
         images += [(identifier, None, None) for identifier in captions if identifier not in known]
         images.sort(key=lambda image: _order(image[0]))
@@ -104,7 +112,9 @@ class CocoSource(Source):
             if identifier is None:
                 yield _failed(key, Reason.MALFORMED_ROW, "an entry of 'images' without an id", url)
             elif identifier == previous:
-                yield _failed(f"{key}-again{position}", Reason.DUPLICATE_KEY, f"image id {identifier} came before", url)
+                yield _failed(
+                    f"{key}-again{position}", Reason.DUPLICATE_KEY, f"image id {identifier} came before", url
+                )
             else:
                 yield _row(key, identifier, file, url, captions.get(identifier))
             previous = identifier
@@ -116,7 +126,9 @@ class CocoSource(Source):
             identifier = about.get("id")
             url = about.get("coco_url") or about.get("flickr_url")
             yield (
-                identifier if isinstance(identifier, int | str) and not isinstance(identifier, bool) else None,
+                identifier
+                if isinstance(identifier, int | str) and not isinstance(identifier, bool)
+                else None,
                 about["file_name"] if isinstance(about.get("file_name"), str) else "",
                 valid_text(url) if isinstance(url, str) else None,
             )
@@ -158,7 +170,9 @@ class Pictures:
         relative = safe_relative(name)
         if relative is None:
             raise SampleError(
-                Stage.PLAN, Reason.MALFORMED_ROW, f"file name {name[:200]!r} is empty, or leads out of the folder"
+                Stage.PLAN,
+                Reason.MALFORMED_ROW,
+                f"file name {name[:200]!r} is empty, or leads out of the folder",
             )
         if self._folder is not None:
             return join(self._folder, relative), None
@@ -194,7 +208,9 @@ def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         with archive.open(info) as member:
             data = member.read(MAX_PICTURE_BYTES + 1)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise SampleError(Stage.READ, Reason.UNREADABLE, f"{archive.filename}: {info.filename}: {error}") from None
+        raise SampleError(
+            Stage.READ, Reason.UNREADABLE, f"{archive.filename}: {info.filename}: {error}"
+        ) from None
     if not data:
         raise SampleError(Stage.READ, Reason.EMPTY_BODY, f"{info.filename}: an empty file")
     return data
@@ -207,7 +223,9 @@ def _items(files: list[FileInfo], prefix: str) -> Iterator[Any]:
                 yield from ijson.items(stream, prefix, use_float=True, buf_size=JSON_BUFFER)
             except (ijson.JSONError, UnicodeDecodeError) as error:
                 cause = " ".join(str(error).split())[:120]
-                raise ConfigError(f"source.annotations: {file.path}: not a readable JSON: {cause}; fetch it again") from None
+                raise ConfigError(
+                    f"source.annotations: {file.path}: not a readable JSON: {cause}; fetch it again"
+                ) from None
 
 
 def _order(identifier: int | str | None) -> tuple[int, int, str]:
@@ -229,14 +247,24 @@ def _is_number(identifier: int | str | None) -> bool:
     return isinstance(identifier, int) and 0 <= identifier < MAX_ID
 
 
-def _row(key: str, identifier: int | str, file: str | None, url: str | None, captions: list[str] | None) -> dict[str, Any]:
+def _row(
+    key: str, identifier: int | str, file: str | None, url: str | None, captions: list[str] | None
+) -> dict[str, Any]:
     if file is None:
-        return _failed(key, Reason.MISSING_IMAGE, f"captions of image id {identifier}, which is not in 'images'", url)
+        return _failed(
+            key, Reason.MISSING_IMAGE, f"captions of image id {identifier}, which is not in 'images'", url
+        )
     kept = [caption for caption in captions or () if caption.strip()]
     if not kept:
         reason = Reason.EMPTY_CAPTION if captions else Reason.MISSING_CAPTION
         return _failed(key, reason, f"image id {identifier} ({file})", url)
-    return {"key": key, "file": valid_text(file), "id": valid_text(str(identifier)), "captions": kept, "url": url}
+    return {
+        "key": key,
+        "file": valid_text(file),
+        "id": valid_text(str(identifier)),
+        "captions": kept,
+        "url": url,
+    }
 
 
 def _failed(key: str, reason: Reason, detail: str, url: str | None) -> dict[str, Any]:

@@ -92,12 +92,16 @@ class FolderSource(Source):
             if not is_glob(uri) and not folder_exists(uri):
                 raise ConfigError(f"source.uri: {uri}: no such folder; check the path")
             what = ", ".join(extension[1:] for extension in PICTURES)
-            raise ConfigError(f"source.uri: {uri}: no pictures ({what}) in it; give the folder that holds them, or a glob")
+            raise ConfigError(
+                f"source.uri: {uri}: no pictures ({what}) in it; give the folder that holds them, or a glob"
+            )
         return kept
 
     def _counts(self, path: str) -> bool:
         hidden = any(part.startswith((".", "__MACOSX")) for part in path.removeprefix(self._root).split("/"))
-        return not hidden and (path.lower().endswith((*PICTURES, ".txt")) or path.rpartition("/")[2] in TABLES)
+        return not hidden and (
+            path.lower().endswith((*PICTURES, ".txt")) or path.rpartition("/")[2] in TABLES
+        )
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         files = self._files()
@@ -114,7 +118,11 @@ class FolderSource(Source):
             elif path in pictures:
                 yield {"key": key, "path": path, "captions": table.captions.get(path)}
             else:
-                yield {"key": key, "reason": str(Reason.MISSING_IMAGE), "detail": f"{path}: named in a table, but not there"}
+                yield {
+                    "key": key,
+                    "reason": str(Reason.MISSING_IMAGE),
+                    "detail": f"{path}: named in a table, but not there",
+                }
         for position, (reason, detail) in enumerate(table.bad):
             yield {"key": f"folder-x{position:08d}", "reason": str(reason), "detail": detail}
 
@@ -154,7 +162,11 @@ def _read_table(file: FileInfo, caption_column: str | None, table: Table) -> Non
     folder = file.path.rpartition("/")[0]
     with open_input(file.path) as stream:
         lines = _lines(stream, file, table)
-        rows = _csv_rows(lines, file.path, table) if file.path.endswith(".csv") else _json_rows(lines, file.path, table)
+        rows = (
+            _csv_rows(lines, file.path, table)
+            if file.path.endswith(".csv")
+            else _json_rows(lines, file.path, table)
+        )
         names: tuple[str, str] | None = None
         for row in rows:
             names = names or _columns(row, caption_column, file.path)
@@ -169,7 +181,9 @@ def _read_table(file: FileInfo, caption_column: str | None, table: Table) -> Non
 
 def _lines(stream: IO[bytes], file: FileInfo, table: Table) -> Iterator[str]:
     """Text lines with their newline; one that is too long or not UTF-8 becomes a bad row."""
-    for number, (line, length) in enumerate(capped_lines(stream, file.size, file.path, cap=MAX_ROW_BYTES), start=1):
+    for number, (line, length) in enumerate(
+        capped_lines(stream, file.size, file.path, cap=MAX_ROW_BYTES), start=1
+    ):
         if length > MAX_ROW_BYTES:
             table.bad.append((Reason.ROW_TOO_LONG, f"{file.path}: line {number}: {length} bytes"))
             continue
@@ -213,5 +227,7 @@ def _columns(row: dict[str, Any], caption_column: str | None, path: str) -> tupl
     if file is None or caption is None:
         lacking = "file_name" if file is None else " or ".join(wanted)
         has = ", ".join(str(name) for name in row)
-        raise ConfigError(f"source.uri: {path}: no column {lacking}; it has {has} (source.caption_column names another)")
+        raise ConfigError(
+            f"source.uri: {path}: no column {lacking}; it has {has} (source.caption_column names another)"
+        )
     return file, caption

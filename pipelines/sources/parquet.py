@@ -73,7 +73,9 @@ class ParquetSource(Source):
                     done += 1
                 problem = f"{uri}: has fewer rows than when planned"
             except (pa.ArrowException, OSError) as error:
-                if isinstance(error, OSError) and (error.errno is not None or isinstance(error, FileNotFoundError)):
+                if isinstance(error, OSError) and (
+                    error.errno is not None or isinstance(error, FileNotFoundError)
+                ):
                     raise  # the source is gone; what Arrow itself cannot decode has no errno
                 problem = f"{uri}: {error}"
             for missing in range(done, rows):
@@ -91,7 +93,9 @@ class ParquetSource(Source):
             footer = _footer(file.path)
             missing = [name for name in columns.names if name not in footer.schema.to_arrow_schema().names]
             if missing:
-                raise ConfigError(f"source.uri: {file.path}: no column {missing[0]!r}, which the first file has")
+                raise ConfigError(
+                    f"source.uri: {file.path}: no column {missing[0]!r}, which the first file has"
+                )
             yield file.path, footer.num_rows
 
 
@@ -100,7 +104,9 @@ def choose_columns(schema: pa.Schema, config: SourceConfig, uri: str) -> Columns
 
     def named(name: str | None, field: str) -> str | None:
         if name is not None and name not in schema.names:
-            raise ConfigError(f"source.{field}: {uri} has no column {name!r}; it has {', '.join(schema.names)}")
+            raise ConfigError(
+                f"source.{field}: {uri} has no column {name!r}; it has {', '.join(schema.names)}"
+            )
         return name
 
     def usual(*names: str) -> str | None:
@@ -111,10 +117,14 @@ def choose_columns(schema: pa.Schema, config: SourceConfig, uri: str) -> Columns
         image, url = usual("image"), usual("url")
     caption = named(config.caption_column, "caption_column") or usual(*CAPTION_COLUMNS)
     if image is None and url is None:
-        raise ConfigError(f"source.image_column: {uri} has no column 'image' or 'url'; it has {', '.join(schema.names)}")
+        raise ConfigError(
+            f"source.image_column: {uri} has no column 'image' or 'url'; it has {', '.join(schema.names)}"
+        )
     if caption is None:
         wanted = ", ".join(CAPTION_COLUMNS)
-        raise ConfigError(f"source.caption_column: {uri} has none of {wanted}; it has {', '.join(schema.names)}")
+        raise ConfigError(
+            f"source.caption_column: {uri} has none of {wanted}; it has {', '.join(schema.names)}"
+        )
     _check_types(schema, Columns(image, url, caption), uri)
     return Columns(image, url, caption)
 
@@ -126,7 +136,9 @@ def _check_types(schema: pa.Schema, columns: Columns, uri: str) -> None:
         ("caption_column", columns.caption, _is_texts, "text or a list of texts"),
     ):
         if name and not fits(schema.field(name).type):
-            raise ConfigError(f"source.{field}: {uri}: column {name!r} is {schema.field(name).type}; it must be {wanted}")
+            raise ConfigError(
+                f"source.{field}: {uri}: column {name!r} is {schema.field(name).type}; it must be {wanted}"
+            )
 
 
 def _is_binary(kind: pa.DataType) -> bool:
@@ -145,7 +157,11 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _is_texts(kind: pa.DataType) -> bool:
-    return _is_text(kind.value_type) if pa.types.is_list(kind) or pa.types.is_large_list(kind) else _is_text(kind)
+    return (
+        _is_text(kind.value_type)
+        if pa.types.is_list(kind) or pa.types.is_large_list(kind)
+        else _is_text(kind)
+    )
 
 
 def _footer(uri: str) -> pq.FileMetaData:
@@ -153,7 +169,9 @@ def _footer(uri: str) -> pq.FileMetaData:
         try:
             return pq.ParquetFile(stream).metadata
         except pa.ArrowInvalid as error:
-            raise ConfigError(f"source.uri: {uri}: not a readable parquet file: {error}; fetch or write it again") from None
+            raise ConfigError(
+                f"source.uri: {uri}: not a readable parquet file: {error}; fetch or write it again"
+            ) from None
 
 
 def _packed(files: Iterator[tuple[str, int]], size: int, limit: int | None) -> Iterator[list[list[Any]]]:
@@ -197,7 +215,9 @@ def _rows(uri: str, first: int, rows: int, columns: list[str]) -> Iterator[dict[
             skip = max(0, skip - batch.num_rows)
 
 
-def _reference(key: str, cells: dict[str, pa.Scalar], columns: Columns, uri: str, row: int) -> Reference | Failure:
+def _reference(
+    key: str, cells: dict[str, pa.Scalar], columns: Columns, uri: str, row: int
+) -> Reference | Failure:
     meta: dict[str, Any] = {"file": uri.rpartition("/")[2], "row": row}
     url: str | None = None
     try:
@@ -208,7 +228,9 @@ def _reference(key: str, cells: dict[str, pa.Scalar], columns: Columns, uri: str
             raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"column {columns.url} is empty")
     except SampleError as error:
         return error.failure(key, url)
-    return Reference(key, captions, "parquet", image=image, url=url, image_id=url_identity(url) if url else None, meta=meta)
+    return Reference(
+        key, captions, "parquet", image=image, url=url, image_id=url_identity(url) if url else None, meta=meta
+    )
 
 
 def _text(cell: pa.Scalar, name: str) -> str | None:
@@ -236,7 +258,9 @@ def _image(cell: pa.Scalar, name: str) -> bytes:
     value = cell.as_py()
     data = value.get("bytes") if isinstance(value, dict) else value
     if data is None:
-        where = f"; it names the file {value['path']}" if isinstance(value, dict) and value.get("path") else ""
+        where = (
+            f"; it names the file {value['path']}" if isinstance(value, dict) and value.get("path") else ""
+        )
         raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"column {name} holds no bytes{where}")
     if not data:
         raise SampleError(Stage.READ, Reason.EMPTY_BODY, f"column {name}: no bytes")

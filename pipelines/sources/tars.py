@@ -71,7 +71,9 @@ class TarsSource(Source):
                     detail = f"{uri}: cannot be read on, at {group.key or 'its beginning'}: {group.broken}"
                     yield Failure(key, Stage.READ, Reason.UNREADABLE, detail)
                 elif group.key in seen:
-                    detail = f"{uri}: key {group.key!r} came before: its members are not contiguous, or it repeats"
+                    detail = (
+                        f"{uri}: key {group.key!r} came before: its members are not contiguous, or it repeats"
+                    )
                     yield Failure(key, Stage.READ, Reason.DUPLICATE_KEY, detail)
                 else:
                     seen.add(group.key)
@@ -107,7 +109,13 @@ class _StrictTarInfo(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         info = super().frombuf(buf, encoding, errors)
-        named = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+        named = (
+            tarfile.XHDTYPE,
+            tarfile.XGLTYPE,
+            tarfile.SOLARIS_XHDTYPE,
+            tarfile.GNUTYPE_LONGNAME,
+            tarfile.GNUTYPE_LONGLINK,
+        )
         if info.type in named and info.size > MAX_TEXT_BYTES:  # tarfile would read it whole
             raise tarfile.ReadError(f"a header of {info.size} bytes")
         return info
@@ -168,7 +176,9 @@ def _sample(key: str, uri: str, group: _Group) -> Reference | Failure:
         return error.failure(key, url)
     meta = {name: about[name] for name in KEPT if isinstance(about.get(name), int | str)}
     meta |= {"tar": uri.rpartition("/")[2], "key": valid_text(group.key)}
-    return Reference(key, captions, "tars", image=image, url=url, image_id=url_identity(url) if url else None, meta=meta)
+    return Reference(
+        key, captions, "tars", image=image, url=url, image_id=url_identity(url) if url else None, meta=meta
+    )
 
 
 def _json(data: bytes) -> dict[str, Any]:
@@ -199,7 +209,9 @@ def _captions(group: _Group, about: dict[str, Any]) -> list[str]:
         raise SampleError(Stage.CAPTION, Reason.NOT_UTF8, f"{group.key}.txt: byte {error.start}") from None
     captions += texts(about.get("caption"))
     if not captions:
-        raise SampleError(Stage.CAPTION, Reason.MISSING_CAPTION, f"{group.key} has neither txt nor a caption in json")
+        raise SampleError(
+            Stage.CAPTION, Reason.MISSING_CAPTION, f"{group.key} has neither txt nor a caption in json"
+        )
     for caption in captions:
         if caption.strip():
             return [caption]

@@ -56,7 +56,9 @@ class TsvSource(Source):
         seen: dict[tuple[str, str], str] = {}
         with open_input(uri) as stream:
             stream.seek(start)
-            for number, (line, length) in enumerate(capped_lines(stream, end - start, uri, cap=MAX_ROW_BYTES)):
+            for number, (line, length) in enumerate(
+                capped_lines(stream, end - start, uri, cap=MAX_ROW_BYTES)
+            ):
                 if number == task.samples:  # the limit fell inside this range
                     return
                 key = f"{self.kind}-{row + number:09d}"
@@ -64,7 +66,13 @@ class TsvSource(Source):
                 if isinstance(item, Reference):
                     first = seen.setdefault((item.url or "", item.captions[0]), key)
                     if first != key:
-                        item = Failure(key, Stage.PLAN, Reason.DUPLICATE_KEY, f"the same url and caption as {first}", item.url)
+                        item = Failure(
+                            key,
+                            Stage.PLAN,
+                            Reason.DUPLICATE_KEY,
+                            f"the same url and caption as {first}",
+                            item.url,
+                        )
                 yield item
 
     def split(self, text: str) -> tuple[str, str]:
@@ -73,11 +81,18 @@ class TsvSource(Source):
 
     def _parse(self, key: str, line: bytes, length: int) -> Reference | Failure:
         if length > MAX_ROW_BYTES:
-            return Failure(key, Stage.PLAN, Reason.ROW_TOO_LONG, f"{length} bytes; rows may have {MAX_ROW_BYTES}")
+            return Failure(
+                key, Stage.PLAN, Reason.ROW_TOO_LONG, f"{length} bytes; rows may have {MAX_ROW_BYTES}"
+            )
         try:
             text = line.removesuffix(b"\r").decode()
         except UnicodeDecodeError as error:
-            return Failure(key, Stage.PLAN, Reason.NOT_UTF8, f"byte {error.start}: {line[error.start : error.start + 8]!r}")
+            return Failure(
+                key,
+                Stage.PLAN,
+                Reason.NOT_UTF8,
+                f"byte {error.start}: {line[error.start : error.start + 8]!r}",
+            )
         if "\t" not in text:
             return Failure(key, Stage.PLAN, Reason.MALFORMED_ROW, f"no tab: {text[:100]!r}")
         caption, url = (part.strip() for part in self.split(text))
@@ -91,7 +106,9 @@ class TsvSource(Source):
         files = find_some(self.config.uri or "", "source.uri")
         for file in files:
             if file.path.endswith((".gz", ".bz2", ".zip", ".zst", ".xz")):
-                raise ConfigError(f"source.uri: {file.path}: compressed tables cannot be read by range; decompress it first")
+                raise ConfigError(
+                    f"source.uri: {file.path}: compressed tables cannot be read by range; decompress it first"
+                )
         return files
 
     def _check_order(self, uri: str, stream: IO[bytes]) -> None:

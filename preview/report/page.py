@@ -68,7 +68,10 @@ def columns_of_time(buckets: Sequence[int], bucket_seconds: float, most: int) ->
         return []
     merged = -(-len(buckets) // most)
     parts = [buckets[i : i + merged] for i in range(0, len(buckets), merged)]
-    return [(i * merged * bucket_seconds, sum(part) / (len(part) * bucket_seconds)) for i, part in enumerate(parts)]
+    return [
+        (i * merged * bucket_seconds, sum(part) / (len(part) * bucket_seconds))
+        for i, part in enumerate(parts)
+    ]
 
 
 def thousands(value: float) -> str:
@@ -80,7 +83,11 @@ def human_bytes(value: float) -> str:
     """1536 -> '1.5 KiB'."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 or float(value).is_integer() else f"{value:.1f} {unit}"
+            return (
+                f"{value:.0f} {unit}"
+                if unit == "B" or value >= 100 or float(value).is_integer()
+                else f"{value:.1f} {unit}"
+            )
         value /= 1024
     return f"{value:.1f} TiB"
 

@@ -41,8 +41,12 @@ class RunStats:
     failed: int = 0  # inputs that this run found to fail
     resumed: int = 0  # samples that stood there already
     bucket_seconds: float = 0.0  # width of a bucket of `throughput`; 0 = not measured
-    throughput: tuple[int, ...] = ()  # samples (written and failed) that finished in each bucket, from the start on
-    config: Mapping[str, Any] = field(default_factory=dict)  # resolved, plain values; `motions` is the mix asked for
+    throughput: tuple[
+        int, ...
+    ] = ()  # samples (written and failed) that finished in each bucket, from the start on
+    config: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # resolved, plain values; `motions` is the mix asked for
     versions: Mapping[str, str] = field(default_factory=dict)  # package -> version
     counters: Mapping[str, int | float] = field(default_factory=dict)  # whatever the job counted or timed
 
@@ -83,7 +87,10 @@ def write_report(output: str, stats: RunStats, *, clips: int = 12) -> Report:
     values["unreadable_clips"] = unreadable
     page = render_page(values, summary, stats, sheet, unreadable)
     html, plain = join(output, HTML_FILE), join(output, JSON_FILE)
-    for uri, text in ((html, page), (plain, json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n")):
+    for uri, text in (
+        (html, page),
+        (plain, json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n"),
+    ):
         write_bytes(uri, text.encode("utf-8", "replace"))
     return Report(html, plain, values)
 
@@ -91,18 +98,29 @@ def write_report(output: str, stats: RunStats, *, clips: int = 12) -> Report:
 def report_values(summary: Summary, stats: RunStats) -> dict[str, Any]:
     """The content of `report.json`: plain values, format 1."""
     run = {
-        k: v for k, v in asdict(stats).items() if k not in ("config", "versions", "counters", "throughput", "bucket_seconds")
+        k: v
+        for k, v in asdict(stats).items()
+        if k not in ("config", "versions", "counters", "throughput", "bucket_seconds")
     }
     run["started"] = datetime.fromtimestamp(stats.started, UTC).isoformat(timespec="seconds")
-    run["samples_a_second"] = round((stats.written + stats.failed) / stats.seconds, 2) if stats.seconds > 0 else None
+    run["samples_a_second"] = (
+        round((stats.written + stats.failed) / stats.seconds, 2) if stats.seconds > 0 else None
+    )
     return {
         "format": 1,
         "run": run,
-        "output": {"shards": summary.shards, "samples": summary.samples, "bytes": summary.bytes, "failed": summary.failed},
+        "output": {
+            "shards": summary.shards,
+            "samples": summary.samples,
+            "bytes": summary.bytes,
+            "failed": summary.failed,
+        },
         "motions": motion_rows(stats.config.get("motions"), summary.motions),
         "sources": summary.sources,
         "clip_sizes": summary.clip_sizes,
-        "histograms": {h.name: {"edges": list(h.edges), "counts": list(h.counts)} for h in summary.histograms},
+        "histograms": {
+            h.name: {"edges": list(h.edges), "counts": list(h.counts)} for h in summary.histograms
+        },
         "failures": [asdict(f) for f in summary.failures],
         "throughput": _merged(stats, most=1000),
         "config": dict(stats.config),
@@ -122,7 +140,9 @@ def motion_rows(asked: Any, drawn: Mapping[str, int]) -> list[dict[str, Any]]:
     """One row a motion: share asked for in `motions` of a config (None where it was not), number drawn, share drawn."""
     weights: dict[str, float] = {}
     for entry in asked or ():
-        name, weight = (entry.get("name"), entry.get("weight", 1.0)) if isinstance(entry, Mapping) else (entry, 1.0)
+        name, weight = (
+            (entry.get("name"), entry.get("weight", 1.0)) if isinstance(entry, Mapping) else (entry, 1.0)
+        )
         weights[str(name)] = weights.get(str(name), 0.0) + float(weight)
     whole, total = sum(weights.values()), sum(drawn.values())
     names = [*weights, *(n for n in drawn if n not in weights)]
@@ -191,7 +211,11 @@ def _base64(data: bytes) -> str:
 
 
 def render_page(
-    values: Mapping[str, Any], summary: Summary, stats: RunStats, sheet: list[SheetClip], unreadable: list[str]
+    values: Mapping[str, Any],
+    summary: Summary,
+    stats: RunStats,
+    sheet: list[SheetClip],
+    unreadable: list[str],
 ) -> str:
     """The HTML page; every value is escaped by the template engine."""
     from preview.report.page import bars, columns_of_time, make_environment

@@ -82,7 +82,12 @@ dd { margin: 0; font-variant-numeric: tabular-nums; }
 
 
 def write_page(
-    path: str | Path, index: SearchIndex, hits: Sequence[Hit], *, text: str | None = None, image_HWC: np.ndarray | None = None
+    path: str | Path,
+    index: SearchIndex,
+    hits: Sequence[Hit],
+    *,
+    text: str | None = None,
+    image_HWC: np.ndarray | None = None,
 ) -> None:
     """Write the page, whole or not at all. A clip whose shard has gone is shown without frames. Raises ConfigError."""
     from jinja2 import Environment, StrictUndefined
@@ -92,7 +97,9 @@ def write_page(
     for hit, frames in zip(hits, clips, strict=True):
         moving, first = ("", "") if frames is None else (_data_uri(frames), _data_uri(frames[:1]))
         shown.append((hit, moving, first))
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     page = environment.from_string(TEMPLATE).render(
         title=text or "Clips like this picture",
         clips=f"{index.clips:,}",
@@ -121,7 +128,11 @@ def read_frames_or_none(hits: Sequence[Hit], embedder: Embedder) -> list[np.ndar
     from trainer.data.decode import Decoder
 
     decoder = Decoder(
-        DataConfig(shards=""), frames=embedder.model.config.max_frames, size=embedder.size, seed=0, training=False
+        DataConfig(shards=""),
+        frames=embedder.model.config.max_frames,
+        size=embedder.size,
+        seed=0,
+        training=False,
     )
     wanted: dict[str, set[str]] = {}
     for hit in hits:
@@ -165,7 +176,16 @@ def _data_uri(frames_THWC: np.ndarray) -> str:
 
     first, *rest = (Image.fromarray(frame) for frame in frames_THWC)
     out = io.BytesIO()
-    first.save(out, "WEBP", save_all=bool(rest), append_images=rest, duration=MILLISECONDS, loop=0, quality=75, method=2)
+    first.save(
+        out,
+        "WEBP",
+        save_all=bool(rest),
+        append_images=rest,
+        duration=MILLISECONDS,
+        loop=0,
+        quality=75,
+        method=2,
+    )
     return f"data:image/webp;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 

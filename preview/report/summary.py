@@ -72,7 +72,18 @@ def summarise(output: str) -> Summary:
     motions, sources, sizes = Counter[str](), Counter[str](), Counter[str]()
     counts = {name: np.zeros(len(edges), np.int64) for name, edges in EDGES.items()}
     samples = 0
-    columns = ["motion", "source", "caption", "zoom", "bytes", "frames", "width", "height", "original_width", "original_height"]
+    columns = [
+        "motion",
+        "source",
+        "caption",
+        "zoom",
+        "bytes",
+        "frames",
+        "width",
+        "height",
+        "original_width",
+        "original_height",
+    ]
     for batch in _batches(output, SAMPLES_FILE, columns):
         samples += batch.num_rows
         _count(motions, batch["motion"])
@@ -144,7 +155,11 @@ def _failures(output: str) -> tuple[Reasoned, ...]:
     for batch in _batches(output, FAILURES_FILE, ["key", "stage", "reason", "detail", "url"]):
         _count(counts, batch["reason"])
         for reason in pc.unique(batch["reason"]).to_pylist():
-            kept = examples.setdefault(str(reason), []) if len(examples) < MOST_NAMES or str(reason) in examples else None
+            kept = (
+                examples.setdefault(str(reason), [])
+                if len(examples) < MOST_NAMES or str(reason) in examples
+                else None
+            )
             if kept is not None and len(kept) < EXAMPLES_A_REASON:
                 rows = batch.filter(pc.equal(batch["reason"], reason)).slice(0, EXAMPLES_A_REASON - len(kept))
                 kept.extend({k: v for k, v in row.items() if k != "reason"} for row in rows.to_pylist())

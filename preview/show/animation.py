@@ -51,7 +51,9 @@ def encode_png(image_HWC: np.ndarray) -> bytes:
     return out.getvalue()
 
 
-def encode_webp(frames_THWC: np.ndarray, *, fps: float, lossless: bool = False, quality: int = 75, method: int = 2) -> bytes:
+def encode_webp(
+    frames_THWC: np.ndarray, *, fps: float, lossless: bool = False, quality: int = 75, method: int = 2
+) -> bytes:
     """uint8 RGB [T,H,W,3] as a looping WebP; `quality` 0 to 100, `method` 0 (fast) to 6 (small). One frame gives a still.
 
     Each frame is encoded whole and put into the container here (WebP Container Specification, "Animation"), because
@@ -65,9 +67,14 @@ def encode_webp(frames_THWC: np.ndarray, *, fps: float, lossless: bool = False, 
     if len(stills) == 1:
         return stills[0]
     size = (frames_THWC.shape[2] - 1).to_bytes(3, "little") + (frames_THWC.shape[1] - 1).to_bytes(3, "little")
-    chunks = [_chunk(b"VP8X", b"\x02\0\0\0" + size), _chunk(b"ANIM", bytes(6))]  # animated; no background; loops for ever
+    chunks = [
+        _chunk(b"VP8X", b"\x02\0\0\0" + size),
+        _chunk(b"ANIM", bytes(6)),
+    ]  # animated; no background; loops for ever
     for still, duration in zip(stills, frame_durations(len(stills), fps=fps, unit=1), strict=True):
-        place = bytes(6) + size + duration.to_bytes(3, "little") + b"\x02"  # at 0, 0; does not blend with the one before
+        place = (
+            bytes(6) + size + duration.to_bytes(3, "little") + b"\x02"
+        )  # at 0, 0; does not blend with the one before
         chunks.append(_chunk(b"ANMF", place + _bitstream(still)))
     body = b"WEBP" + b"".join(chunks)
     return b"RIFF" + len(body).to_bytes(4, "little") + body
@@ -93,12 +100,18 @@ def encode_gif(frames_THWC: np.ndarray, *, fps: float) -> bytes:
     A palette a clip, not a frame: colours that jump from frame to frame would look like motion.
     """
     if fps > GIF_FASTEST_FPS:
-        raise ConfigError(f"fps = {fps:g}: a GIF plays at most {GIF_FASTEST_FPS:g}; write .webp or .mp4, or lower fps")
+        raise ConfigError(
+            f"fps = {fps:g}: a GIF plays at most {GIF_FASTEST_FPS:g}; write .webp or .mp4, or lower fps"
+        )
     palette = _clip_palette(frames_THWC)
-    first, *rest = (Image.fromarray(f).quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for f in frames_THWC)
+    first, *rest = (
+        Image.fromarray(f).quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for f in frames_THWC
+    )
     out = io.BytesIO()
     durations = frame_durations(len(frames_THWC), fps=fps, unit=10)
-    first.save(out, "GIF", save_all=True, append_images=rest, duration=durations, loop=0, optimize=False, disposal=1)
+    first.save(
+        out, "GIF", save_all=True, append_images=rest, duration=durations, loop=0, optimize=False, disposal=1
+    )
     return out.getvalue()
 
 
@@ -125,8 +138,15 @@ def _even(frames_THWC: np.ndarray) -> np.ndarray:
 
 
 def _check_frames(frames_THWC: np.ndarray) -> None:
-    if frames_THWC.ndim != 4 or frames_THWC.shape[-1] != 3 or frames_THWC.dtype != np.uint8 or not len(frames_THWC):
-        raise ValueError(f"frames must be uint8 [T,H,W,3] with T >= 1, got {frames_THWC.dtype} {frames_THWC.shape}")
+    if (
+        frames_THWC.ndim != 4
+        or frames_THWC.shape[-1] != 3
+        or frames_THWC.dtype != np.uint8
+        or not len(frames_THWC)
+    ):
+        raise ValueError(
+            f"frames must be uint8 [T,H,W,3] with T >= 1, got {frames_THWC.dtype} {frames_THWC.shape}"
+        )
 
 
 def thin(frames_THWC: np.ndarray, fps: float, *, most: int) -> tuple[np.ndarray, float]:

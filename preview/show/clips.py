@@ -29,7 +29,9 @@ def load_frames(sample: RawSample) -> tuple[np.ndarray, float]:
         else:
             from transforms.rendering.render import render
 
-            picture = next(data for name, data in sample.members.items() if name in ("jpg", "jpeg", "png", "webp"))
+            picture = next(
+                data for name, data in sample.members.items() if name in ("jpg", "jpeg", "png", "webp")
+            )
             frames = list(render(_decode(picture), meta.quads_T42(), size=(meta.height, meta.width)))
         return np.stack(frames), meta.fps
     except (KeyError, StopIteration, OSError, ValueError) as error:

@@ -28,14 +28,18 @@ def clip_of_key(config: str, key: str, overrides: Sequence[str] = (), *, path: b
     from pipelines.animate import AnimateConfig
     from pipelines.sources.base import make_source
 
-    settings = load_config(AnimateConfig, config, ["output=unused", *overrides])  # required of a job, of no use here
+    settings = load_config(
+        AnimateConfig, config, ["output=unused", *overrides]
+    )  # required of a job, of no use here
     source = make_source(settings.source, shard_samples=settings.shard.max_samples)
     try:
         task, reference = _find(source, key)
         sample = RawSample(config, key, dict(_make(source, settings, task, key)))
         picture = _picture(source, settings, reference) if path else None
     except OSError as error:
-        raise ConfigError(f"config {config}: the source cannot be read: {' '.join(str(error).split())}") from None
+        raise ConfigError(
+            f"config {config}: the source cannot be read: {' '.join(str(error).split())}"
+        ) from None
     meta = sample.meta()
     frames_THWC, fps = load_frames(sample)
     drawn = Trajectory(meta.motion, meta.motion_parameters, meta.quads_T42())
@@ -54,7 +58,9 @@ def _find(source: Source, key: str) -> tuple[Task, Reference]:
             if item.key != key:
                 continue
             if isinstance(item, Failure):
-                raise ConfigError(f"--key {key}: fails in the job: {item.stage}: {item.reason}: {item.detail}")
+                raise ConfigError(
+                    f"--key {key}: fails in the job: {item.stage}: {item.reason}: {item.detail}"
+                )
             return replace(task, keys=(key,)), item
     like = f"; keys look like {first}" if first else ", and no inputs at all"
     raise ConfigError(f"--key {key}: the source has no such key{like}")

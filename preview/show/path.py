@@ -24,7 +24,12 @@ def time_colour(progress: float) -> tuple[int, int, int]:
 
 
 def draw_path(
-    image_HWC: np.ndarray, quads_T42: np.ndarray, *, longest: int = 720, now: int | None = None, legend: bool = True
+    image_HWC: np.ndarray,
+    quads_T42: np.ndarray,
+    *,
+    longest: int = 720,
+    now: int | None = None,
+    legend: bool = True,
 ) -> np.ndarray:
     """The picture, dimmed and shrunk to `longest` pixels, with the outlines of the views: uint8 RGB [H',W',3].
 
@@ -46,13 +51,20 @@ def draw_path(
     return np.asarray(paper)
 
 
-def _draw_views(draw: ImageDraw.ImageDraw, quads_T42: np.ndarray, size: tuple[int, int], now: int | None) -> None:
+def _draw_views(
+    draw: ImageDraw.ImageDraw, quads_T42: np.ndarray, size: tuple[int, int], now: int | None
+) -> None:
     frames = len(quads_T42)
     span = np.asarray(size, float) - 1
     shown = np.unique(np.linspace(0, frames - 1, min(frames, MOST_OUTLINES)).round().astype(int))
     thin, thick = SMOOTH * 2, SMOOTH * 4
     for t in shown:
-        _outline(draw, quads_T42[t] * span, time_colour(t / max(frames - 1, 1)), thick if t in (0, frames - 1) else thin)
+        _outline(
+            draw,
+            quads_T42[t] * span,
+            time_colour(t / max(frames - 1, 1)),
+            thick if t in (0, frames - 1) else thin,
+        )
     for t, (x, y) in enumerate(view_centres(quads_T42) * span):
         radius = SMOOTH * (5 if t in (0, frames - 1) else 3)
         box = (x - radius, y - radius, x + radius, y + radius)
@@ -61,7 +73,9 @@ def _draw_views(draw: ImageDraw.ImageDraw, quads_T42: np.ndarray, size: tuple[in
         _outline(draw, quads_T42[now] * span, (255, 255, 255), thick)
 
 
-def _outline(draw: ImageDraw.ImageDraw, corners_42: np.ndarray, colour: tuple[int, int, int], width: int) -> None:
+def _outline(
+    draw: ImageDraw.ImageDraw, corners_42: np.ndarray, colour: tuple[int, int, int], width: int
+) -> None:
     points = [(float(x), float(y)) for x, y in corners_42]
     draw.line([*points, points[0], points[1]], fill=colour, width=width, joint="curve")
 

@@ -37,7 +37,9 @@ class PreviewClip:
     label: str
     frames_THWC: np.ndarray = field(repr=False)  # uint8 RGB
     trajectory: Trajectory | None = None  # None for a real video
-    path_HWC: np.ndarray | None = field(default=None, repr=False)  # the camera's path over the still, if asked for
+    path_HWC: np.ndarray | None = field(
+        default=None, repr=False
+    )  # the camera's path over the still, if asked for
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ class Preview:
         try:
             write_bytes(path, data)
         except (OSError, ValueError) as error:
-            raise ConfigError(f"output {path}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
+            raise ConfigError(
+                f"output {path}: cannot be written: {getattr(error, 'strerror', None) or error}"
+            ) from None
         return path
 
     def _moving(self) -> np.ndarray:
@@ -119,9 +123,13 @@ def preview(
     named = _named_pictures(pictures)
     names = list(built_in_motions()) if every_motion else [motion]
     if every_motion and parameters:
-        raise ConfigError(f"{min(parameters)}: parameters go with one motion; leave them out to see every motion")
+        raise ConfigError(
+            f"{min(parameters)}: parameters go with one motion; leave them out to see every motion"
+        )
     for name in names:  # told before any picture is opened
-        sample_trajectory(name, seed=seed, image_size=(480, 640), frames=frames, size=size, fps=fps, parameters=parameters)
+        sample_trajectory(
+            name, seed=seed, image_size=(480, 640), frames=frames, size=size, fps=fps, parameters=parameters
+        )
     _check_memory(len(named) * len(names), frames, size)
     clips = []
     with _progress(len(named) * len(names), shown=progress) as bar:
@@ -129,9 +137,21 @@ def preview(
             image_HWC = source if isinstance(source, np.ndarray) else read_picture(source).image_HWC
             for name in names:
                 drawn = sample_trajectory(
-                    name, seed=seed, image_size=image_HWC.shape[:2], frames=frames, size=size, fps=fps, parameters=parameters
+                    name,
+                    seed=seed,
+                    image_size=image_HWC.shape[:2],
+                    frames=frames,
+                    size=size,
+                    fps=fps,
+                    parameters=parameters,
                 )
-                cell = name if every_motion and len(named) == 1 else label if len(names) == 1 else f"{name}, {label}"
+                cell = (
+                    name
+                    if every_motion and len(named) == 1
+                    else label
+                    if len(names) == 1
+                    else f"{name}, {label}"
+                )
                 clips.append(make_preview_clip(cell, image_HWC, drawn, size=size, path=path))
                 bar.update()
     return Preview(tuple(clips), fps)
@@ -145,13 +165,17 @@ def make_preview_clip(
 
     frames_THWC = render(image_HWC, drawn.quads_T42, size=size)
     longest = max(480, *size)
-    return PreviewClip(label, frames_THWC, drawn, draw_path(image_HWC, drawn.quads_T42, longest=longest) if path else None)
+    return PreviewClip(
+        label, frames_THWC, drawn, draw_path(image_HWC, drawn.quads_T42, longest=longest) if path else None
+    )
 
 
 def _named_pictures(pictures: str | Sequence[str] | np.ndarray) -> list[tuple[str, str | np.ndarray]]:
     if isinstance(pictures, np.ndarray):
         if pictures.ndim != 3 or pictures.shape[2] != 3 or pictures.dtype != np.uint8:
-            raise ConfigError(f"picture: an array must be uint8 [H,W,3], got {pictures.dtype} {pictures.shape}")
+            raise ConfigError(
+                f"picture: an array must be uint8 [H,W,3], got {pictures.dtype} {pictures.shape}"
+            )
         return [("picture", pictures)]
     names = [pictures] if isinstance(pictures, str) else [str(p) for p in pictures]
     if not names:
@@ -171,7 +195,9 @@ def _check_memory(clips: int, frames: int, size: tuple[int, int]) -> None:
 def _progress(total: int, *, shown: bool) -> Any:
     from tqdm import tqdm
 
-    return tqdm(total=total, unit="clip", leave=False, disable=None if shown else True)  # None: shown on a terminal only
+    return tqdm(
+        total=total, unit="clip", leave=False, disable=None if shown else True
+    )  # None: shown on a terminal only
 
 
 class _Parser(argparse.ArgumentParser):
@@ -208,7 +234,9 @@ def main(argv: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="zoetrope preview",
-        description="See a camera motion on pictures. The ending of -o chooses the kind: " + ", ".join(ENDINGS) + ".",
+        description="See a camera motion on pictures. The ending of -o chooses the kind: "
+        + ", ".join(ENDINGS)
+        + ".",
         epilog="examples: zoetrope preview cat.jpg --motion zoom_in zoom=1.5 easing=ease_out -o cat.gif; "
         "zoetrope preview cat.jpg --all -o all.webp; zoetrope preview --config coco.yaml --key coco-000000391895 -o clip.mp4",
     )
@@ -219,14 +247,18 @@ def _parser() -> argparse.ArgumentParser:
         help="files, folders, globs, URIs; and parameters of the motion, e.g. zoom=1.5 or zoom=[1.2,1.8] to draw from",
     )
     parser.add_argument("-o", "--output", default="preview.gif", help="what to write (default preview.gif)")
-    parser.add_argument("--motion", help="a motion, or several joined by '+' (default zoom_in); `zoetrope motions` lists them")
+    parser.add_argument(
+        "--motion", help="a motion, or several joined by '+' (default zoom_in); `zoetrope motions` lists them"
+    )
     parser.add_argument("--all", action="store_true", help="every motion on one sheet")
     parser.add_argument("--path", action="store_true", help="draw the camera's path over the picture")
     parser.add_argument("--seed", type=int, default=0, help="what the draw starts from (default 0)")
     parser.add_argument("--size", default="224", help="of a frame, pixels: 224 or WIDTHxHEIGHT (default 224)")
     parser.add_argument("--frames", type=int, default=12, help="in the clip (default 12)")
     parser.add_argument("--fps", type=float, default=8.0, help="frames a second (default 8)")
-    parser.add_argument("--config", metavar="FILE", help="an animate config; with --key: the clip that the job makes")
+    parser.add_argument(
+        "--config", metavar="FILE", help="an animate config; with --key: the clip that the job makes"
+    )
     parser.add_argument("--key", help="the key of the sample, as in KEY.json and samples.parquet")
     return parser
 
@@ -245,7 +277,9 @@ def _split(inputs: Iterable[str]) -> tuple[list[str], dict[str, Any]]:
         try:
             parameters[name] = yaml.safe_load(raw)
         except yaml.YAMLError:
-            raise ConfigError(f"parameter {text!r}: write it as name=value, e.g. zoom=1.5 or zoom=[1.2,1.8]") from None
+            raise ConfigError(
+                f"parameter {text!r}: write it as name=value, e.g. zoom=1.5 or zoom=[1.2,1.8]"
+            ) from None
     return pictures, parameters
 
 
@@ -266,7 +300,10 @@ def _from_config(args: argparse.Namespace, pictures: list[str], parameters: dict
             raise ConfigError(f"{name} has no effect with --config: the config says which picture and motion")
     from preview.show.from_config import clip_of_key  # loads the pipelines: for this alone
 
-    overrides = [f"{name}={yaml.safe_dump(v, default_flow_style=True).splitlines()[0]}" for name, v in parameters.items()]
+    overrides = [
+        f"{name}={yaml.safe_dump(v, default_flow_style=True).splitlines()[0]}"
+        for name, v in parameters.items()
+    ]
     return clip_of_key(args.config, args.key, overrides, path=args.path)
 
 

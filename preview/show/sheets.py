@@ -70,7 +70,9 @@ def _tile(tiles: Sequence[np.ndarray], columns: int) -> np.ndarray:
     """Tiles in reading order; each column as wide, each row as high, as its largest tile."""
     widths = [max(tile.shape[1] for tile in tiles[c::columns]) for c in range(columns)]
     heights = [max(tile.shape[0] for tile in tiles[r : r + columns]) for r in range(0, len(tiles), columns)]
-    sheet = np.empty((sum(heights) + GAP * (len(heights) - 1), sum(widths) + GAP * (columns - 1), 3), np.uint8)
+    sheet = np.empty(
+        (sum(heights) + GAP * (len(heights) - 1), sum(widths) + GAP * (columns - 1), 3), np.uint8
+    )
     sheet[:] = PAPER
     for index, tile in enumerate(tiles):
         row, column = divmod(index, columns)

@@ -39,7 +39,11 @@ def _pictures_at(name: str) -> list[str]:
     what = kind(name)
     if what is None:
         raise ConfigError(f"{name}: no such file or folder")
-    return [join(name, inner) for inner in list_names(name) if _is_picture(inner)] if what == "folder" else [name]
+    return (
+        [join(name, inner) for inner in list_names(name) if _is_picture(inner)]
+        if what == "folder"
+        else [name]
+    )
 
 
 def _is_picture(uri: str) -> bool:

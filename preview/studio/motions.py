@@ -118,7 +118,9 @@ def draws(book: PictureBook, request: ClipRequest, count: int) -> list[dict[str,
     for seed in range(request.seed, request.seed + count):
         drawn = draw_motion(settings.model_copy(update={"seed": seed}), key, image_size)
         frames, fps = thin(drawn.quads_T42, request.fps, most=GALLERY_FRAMES)
-        made.append({"seed": seed, "motion": drawn.motion, "clip": _base64(_tile(image_HWC, frames, size, fps))})
+        made.append(
+            {"seed": seed, "motion": drawn.motion, "clip": _base64(_tile(image_HWC, frames, size, fps))}
+        )
     return made
 
 
@@ -129,7 +131,9 @@ def gallery_tile(book: PictureBook, picture: str, motion: str, *, still: bool) -
     find_motion(motion)
     image_HWC = book.small(picture)
     size = (GALLERY_SIDE, GALLERY_SIDE)
-    quads_T42 = sample_motion(motion, seed=1, image_size=image_HWC.shape[:2], frames=GALLERY_FRAMES, size=size, fps=GALLERY_FPS)
+    quads_T42 = sample_motion(
+        motion, seed=1, image_size=image_HWC.shape[:2], frames=GALLERY_FRAMES, size=size, fps=GALLERY_FPS
+    )
     return _tile(image_HWC, quads_T42[:1] if still else quads_T42, size, GALLERY_FPS)
 
 
@@ -141,7 +145,9 @@ def _checked_mix(motions: list[Any]) -> MotionMix:
     for entry in motions:
         name = entry.get("name") if isinstance(entry, dict) else entry
         if ":" in str(name):  # an import path runs code: that is for the command line, not for a page
-            raise ConfigError(f"motion {name!r}: the page shows built-in motions; use `zoetrope preview` for your own")
+            raise ConfigError(
+                f"motion {name!r}: the page shows built-in motions; use `zoetrope preview` for your own"
+            )
     return MotionMix.make(motions)
 
 
@@ -166,7 +172,9 @@ def config_yaml(picture: StudioPicture, request: ClipRequest) -> str:
     where = "" if picture.uri is not None else " (run it in the folder that holds the picture)"
     note = f"# zoetrope animate --config THIS_FILE{where}; the caption stands in {ascii(caption)[1:-1]}, beside the picture\n"
     # lists of numbers on one line, everything else on its own
-    return note + str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None))
+    return note + str(
+        yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
+    )
 
 
 def only(path: str) -> str:

@@ -42,10 +42,16 @@ class PictureBook:
     """Pictures by id, for several threads. No id leads to a file that was not found at the start."""
 
     def __init__(self, given: Sequence[str] = ()) -> None:
-        uris = [uri for uri in find_pictures(given, most=MOST_GIVEN) if _stays_inside(uri, given)] if given else []
+        uris = (
+            [uri for uri in find_pictures(given, most=MOST_GIVEN) if _stays_inside(uri, given)]
+            if given
+            else []
+        )
         for uri in set(given).intersection(uris):  # named one by one: told now, not when it is clicked
             check_header(read_bytes(uri), uri)
-        self._given = {f"p{i}": StudioPicture(f"p{i}", uri.rsplit("/", 1)[-1], uri) for i, uri in enumerate(uris)}
+        self._given = {
+            f"p{i}": StudioPicture(f"p{i}", uri.rsplit("/", 1)[-1], uri) for i, uri in enumerate(uris)
+        }
         self._dropped: OrderedDict[str, StudioPicture] = OrderedDict()
         self._lock = Lock()
         self.image = lru_cache(maxsize=4)(self._image)
@@ -107,7 +113,9 @@ def _stays_inside(uri: str, given: Sequence[str]) -> bool:
         return True
     real = os.path.realpath(uri)
     for name in given:
-        folder = name if os.path.isdir(name) else os.path.dirname(name) if any(c in name for c in "*?[") else None
+        folder = (
+            name if os.path.isdir(name) else os.path.dirname(name) if any(c in name for c in "*?[") else None
+        )
         if folder is None and os.path.realpath(name) == real:
             return True
         if folder is not None and real.startswith(os.path.join(os.path.realpath(folder), "")):

@@ -69,7 +69,9 @@ class IndexSearcher:
         from trainer.index.store import read_info
 
         if read_info(folder) is None:
-            raise ConfigError(f"--index {folder}: no index there; make one with `zoetrope index CHECKPOINT SHARDS -o {folder}`")
+            raise ConfigError(
+                f"--index {folder}: no index there; make one with `zoetrope index CHECKPOINT SHARDS -o {folder}`"
+            )
         self._access = ShardAccess()
         self._found: OrderedDict[str, tuple[str, str]] = OrderedDict()  # id -> shard, key
         self._lock = Lock()
@@ -113,6 +115,8 @@ def _open(folder: str) -> SearchIndex:
 
 
 def _found(hit: Hit) -> Found:
-    id = hashlib.blake2b(f"{hit.shard}\0{hit.key}".encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+    id = hashlib.blake2b(
+        f"{hit.shard}\0{hit.key}".encode("utf-8", "surrogateescape"), digest_size=16
+    ).hexdigest()
     captions = tuple(caption[:TEXT_MOST] for caption in hit.captions[:CAPTIONS_MOST])
     return Found(id, hit.key, hit.shard.rpartition("/")[2], captions, hit.coarse, hit.coarse_rank, hit.match)

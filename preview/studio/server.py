@@ -54,7 +54,9 @@ class Studio:
     outputs: Sequence[OutputView] = ()
     searcher: Searcher | None = None
     host: str = "127.0.0.1"
-    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="studio"))
+    pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="studio")
+    )
 
     async def work(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run on a thread, so that one visitor's clip does not hold up another's page."""
@@ -91,7 +93,9 @@ def _asset(name: str, kind: str) -> Handler:
     data = (files("preview") / "assets" / name).read_bytes()
 
     async def handle(request: web.Request) -> web.Response:
-        return web.Response(body=data, content_type=kind, charset="utf-8", headers={"Cache-Control": "no-cache"})
+        return web.Response(
+            body=data, content_type=kind, charset="utf-8", headers={"Cache-Control": "no-cache"}
+        )
 
     return handle
 
@@ -100,7 +104,11 @@ def _state(studio: Studio) -> Handler:
     async def handle(request: web.Request) -> web.Response:
         pictures = [{"id": p.id, "name": p.name} for p in studio.book.given]
         outputs = [output.uri for output in studio.outputs]
-        state = {"motions": motions.registry(), "default_mix": motions.MotionMix.default().to_dict(), "pictures": pictures}
+        state = {
+            "motions": motions.registry(),
+            "default_mix": motions.MotionMix.default().to_dict(),
+            "pictures": pictures,
+        }
         return _json({**state, "outputs": outputs, "search": studio.searcher is not None})
 
     return handle
@@ -121,7 +129,9 @@ def _motion_routes(studio: Studio) -> list[tuple[str, str, Handler]]:
     async def tile(request: web.Request) -> web.Response:
         def make() -> bytes:
             still = request.query.get("still") == "1"
-            return motions.gallery_tile(book, request.match_info["id"], request.match_info["motion"], still=still)
+            return motions.gallery_tile(
+                book, request.match_info["id"], request.match_info["motion"], still=still
+            )
 
         return _webp(await studio.work(make))
 
@@ -149,16 +159,23 @@ def _shard_routes(studio: Studio) -> list[tuple[str, str, Handler]]:
 
     async def page(request: web.Request) -> web.Response:
         query = Query(*(request.query.get(name, "")[:500] for name in ("caption", "motion", "source")))
-        start, count = _number(request, "start", 0, 2**53, default=0), _number(request, "count", 1, 100, default=24)
+        start, count = (
+            _number(request, "start", 0, 2**53, default=0),
+            _number(request, "count", 1, 100, default=24),
+        )
         return _json(await studio.work(studio.output(request).page, query, start, count))
 
     async def clip(request: web.Request) -> web.Response:
         output = studio.output(request)
-        make = partial(output.clip, _number(request, "position", 0, 2**53), still=request.query.get("still") == "1")
+        make = partial(
+            output.clip, _number(request, "position", 0, 2**53), still=request.query.get("still") == "1"
+        )
         return _webp(await studio.work(make))
 
     async def details(request: web.Request) -> web.Response:
-        return _json(await studio.work(studio.output(request).details, _number(request, "position", 0, 2**53)))
+        return _json(
+            await studio.work(studio.output(request).details, _number(request, "position", 0, 2**53))
+        )
 
     base = "/api/outputs/{output}"
     return [
@@ -244,7 +261,9 @@ def _json(values: Mapping[str, Any]) -> web.Response:
 
 
 def _webp(data: bytes) -> web.Response:
-    return web.Response(body=data, content_type="image/webp", headers={"Cache-Control": "private, max-age=600"})
+    return web.Response(
+        body=data, content_type="image/webp", headers={"Cache-Control": "private, max-age=600"}
+    )
 
 
 async def _posted(request: web.Request) -> dict[str, Any]:

@@ -48,13 +48,17 @@ class OutputView:
 
     uri: str
     access: ShardAccess = field(default_factory=ShardAccess)
-    _places: OrderedDict[int, tuple[str, str]] = field(default_factory=OrderedDict)  # position -> shard, key of rows shown
+    _places: OrderedDict[int, tuple[str, str]] = field(
+        default_factory=OrderedDict
+    )  # position -> shard, key of rows shown
     _matches: OrderedDict[Query, np.ndarray] = field(default_factory=OrderedDict)
     _lock: Any = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         if not exists(join(self.uri, SAMPLES_FILE)):
-            raise ConfigError(f"{self.uri}: no {SAMPLES_FILE} there; give the output folder of a finished `zoetrope animate`")
+            raise ConfigError(
+                f"{self.uri}: no {SAMPLES_FILE} there; give the output folder of a finished `zoetrope animate`"
+            )
 
     @cached_property
     def rows(self) -> int:
@@ -78,7 +82,9 @@ class OutputView:
             "motions": summary.motions,
             "sources": summary.sources,
             "clip_sizes": summary.clip_sizes,
-            "histograms": [{"title": TITLES[h.name], "bars": [asdict(b) for b in bars(h)]} for h in summary.histograms],
+            "histograms": [
+                {"title": TITLES[h.name], "bars": [asdict(b) for b in bars(h)]} for h in summary.histograms
+            ],
             "failures": [asdict(f) for f in summary.failures],
         }
 
@@ -117,7 +123,11 @@ class OutputView:
     def details(self, position: int) -> dict[str, Any]:
         """KEY.json of the row at a position, with its quads and captions."""
         shard, key = self._place(position)
-        return {**asdict(self.access.read(self._shard(shard), key).meta()), "shard": shard, "position": position}
+        return {
+            **asdict(self.access.read(self._shard(shard), key).meta()),
+            "shard": shard,
+            "position": position,
+        }
 
     def _place(self, position: int) -> tuple[str, str]:
         """Shard and key of the row at a position."""
@@ -133,7 +143,9 @@ class OutputView:
     def _shard(self, name: str) -> str:
         """Where a shard lies. Table and folder may come from anyone, so neither names nor links may lead out of it."""
         if not SHARD_NAME.fullmatch(name or ""):
-            raise ShardError(f"{self.uri}: {SAMPLES_FILE} names the shard {name!r}, which is no file name of a shard")
+            raise ShardError(
+                f"{self.uri}: {SAMPLES_FILE} names the shard {name!r}, which is no file name of a shard"
+            )
         uri = join(self.uri, name)
         if "://" not in uri and os.path.dirname(os.path.realpath(uri)) != os.path.realpath(self.uri):
             raise ShardError(f"{uri}: leads out of the folder")

@@ -33,15 +33,27 @@ def main(argv: list[str]) -> int:
         epilog="examples: zoetrope studio photos/; zoetrope studio clips/; zoetrope studio photos/ gs://bucket/clips; "
         "zoetrope studio clips/ --index index/",
     )
-    parser.add_argument("paths", nargs="*", metavar="PICTURES | OUTPUT", help="pictures, folders of them, and output folders")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"default {DEFAULT_PORT}; 0 = any that is free")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine alone)")
-    parser.add_argument("--index", metavar="DIR", help="an index made by `zoetrope index`: adds a tab that searches it by text")
+    parser.add_argument(
+        "paths", nargs="*", metavar="PICTURES | OUTPUT", help="pictures, folders of them, and output folders"
+    )
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help=f"default {DEFAULT_PORT}; 0 = any that is free"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine alone)"
+    )
+    parser.add_argument(
+        "--index",
+        metavar="DIR",
+        help="an index made by `zoetrope index`: adds a tab that searches it by text",
+    )
     args = parser.parse_args(argv)
     return studio(args.paths, port=args.port, host=args.host, index=args.index)
 
 
-def studio(paths: Sequence[str] = (), *, port: int = DEFAULT_PORT, host: str = "127.0.0.1", index: str | None = None) -> int:
+def studio(
+    paths: Sequence[str] = (), *, port: int = DEFAULT_PORT, host: str = "127.0.0.1", index: str | None = None
+) -> int:
     """Serve the page until interrupted (returns 130). `paths` are pictures, folders of pictures, and outputs, local or URIs.
 
     `index` is a folder made by `zoetrope index`: what the Search tab searches, which is hidden without one.
@@ -56,7 +68,9 @@ def studio(paths: Sequence[str] = (), *, port: int = DEFAULT_PORT, host: str = "
 
         outputs = [path for path in paths if _is_output(path)]
         pictures = [path for path in paths if path not in outputs]
-        app = make_app(Studio(PictureBook(pictures), [OutputView(uri) for uri in outputs], _searcher(index), host))
+        app = make_app(
+            Studio(PictureBook(pictures), [OutputView(uri) for uri in outputs], _searcher(index), host)
+        )
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_serve(app, listener))
     return 130
@@ -75,7 +89,9 @@ def _listen(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise ConfigError(f"port = {port}: it must be 0 to 65535")
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
@@ -93,7 +109,9 @@ def _is_output(path: str) -> bool:
         if exists(join(path, SAMPLES_FILE)):
             return True
         if exists(join(path, MANIFEST_FILE)):
-            raise ConfigError(f"{path}: has no {SAMPLES_FILE}; run `zoetrope animate` again to finish the job")
+            raise ConfigError(
+                f"{path}: has no {SAMPLES_FILE}; run `zoetrope animate` again to finish the job"
+            )
     except (OSError, ValueError, ImportError) as error:
         if isinstance(error, ConfigError):
             raise
@@ -109,7 +127,10 @@ async def _serve(app: object, listener: socket.socket) -> None:
     try:
         await web.SockSite(runner, listener).start()
         host, port = listener.getsockname()[:2]
-        print(f"Zoetrope studio: http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C ends it)", flush=True)
+        print(
+            f"Zoetrope studio: http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C ends it)",
+            flush=True,
+        )
         if not _is_loopback(host):
             print("Anyone who can reach this address can see what it shows.", file=sys.stderr, flush=True)
         await asyncio.Event().wait()

@@ -30,7 +30,10 @@ from clusters.jars import EngineError, java_options
 from clusters.pools import free_port, group_alive, is_listening
 from tests.engines.test_prism import check_same
 
-pytestmark = [pytest.mark.flink, pytest.mark.skipif(shutil.which("java") is None, reason="no java on the PATH")]
+pytestmark = [
+    pytest.mark.flink,
+    pytest.mark.skipif(shutil.which("java") is None, reason="no java on the PATH"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,12 @@ def config(tmp_path_factory) -> ClusterConfig:
         java_options()
     except EngineError as error:
         pytest.skip(str(error))
-    ports = {"ui_port": free_port(), "rpc_port": free_port(), "pool_port": free_port(), "job_port": free_port()}
+    ports = {
+        "ui_port": free_port(),
+        "rpc_port": free_port(),
+        "pool_port": free_port(),
+        "job_port": free_port(),
+    }
     return ClusterConfig(state=tmp_path_factory.mktemp("flink"), **ports)
 
 
@@ -168,7 +176,11 @@ def test_the_runner_starts_a_job_server_of_its_own(cluster, source, direct, tmp_
         f"--flink_master=127.0.0.1:{cluster.ui_port}",
         f"--flink_job_server_jar={find_job_server()}",
     ]
-    options += ["--parallelism=4", "--environment_type=EXTERNAL", f"--environment_config=127.0.0.1:{cluster.pool_port}"]
+    options += [
+        "--parallelism=4",
+        "--environment_type=EXTERNAL",
+        f"--environment_config=127.0.0.1:{cluster.pool_port}",
+    ]
     finish(start(source, tmp_path / "clips", "--", *options))
     check_same(direct, tmp_path / "clips")
 

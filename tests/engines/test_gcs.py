@@ -16,7 +16,9 @@ from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, iter_rows, read_manife
 
 pytestmark = [
     pytest.mark.gcs,
-    pytest.mark.skipif(not SERVER.exists(), reason=f"no {SERVER.name}: `make test-gcs` builds it where Go is at hand"),
+    pytest.mark.skipif(
+        not SERVER.exists(), reason=f"no {SERVER.name}: `make test-gcs` builds it where Go is at hand"
+    ),
 ]
 CONFIGS = Path(__file__).parents[2] / "configs" / "animate"
 SMALL = ["clip.size=64", "clip.frames=4", "shard.max_samples=4", "workers=2"]
@@ -53,7 +55,9 @@ def places(gcs, tmp_path_factory, serve) -> dict[str, tuple[list[str], list[str]
 def animate(kind: str, source: list[str], output: object, *more: str) -> int:
     from zoetrope import cli
 
-    return cli.main(["animate", "--config", str(CONFIGS / f"{kind}.yaml"), *source, f"output={output}", *SMALL, *more])
+    return cli.main(
+        ["animate", "--config", str(CONFIGS / f"{kind}.yaml"), *source, f"output={output}", *SMALL, *more]
+    )
 
 
 def local_shards(folder: Path) -> dict[str, bytes]:
@@ -70,7 +74,9 @@ def leftovers(gcs: Gcs, prefix: str) -> list[str]:
 
 
 def rows(gcs: Gcs, prefix: str, name: str) -> list[dict]:
-    return pq.read_table(io.BytesIO(gcs.objects(f"{prefix}/{name}")[f"gs://corpus/{prefix}/{name}"])).to_pylist()
+    return pq.read_table(
+        io.BytesIO(gcs.objects(f"{prefix}/{name}")[f"gs://corpus/{prefix}/{name}"])
+    ).to_pylist()
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +102,10 @@ def test_every_source_on_gs_gives_the_bytes_of_the_local_one(gcs, places, tmp_pa
 
 
 FAULTS = {
-    "503 on everything now and then": [Fault("503", skip=3, times=2), Fault("503", "POST|PUT", "/upload/", skip=2, times=2)],
+    "503 on everything now and then": [
+        Fault("503", skip=3, times=2),
+        Fault("503", "POST|PUT", "/upload/", skip=2, times=2),
+    ],
     "uploads reset in the middle": [Fault("reset", "PUT|POST", "/upload/", skip=1, times=3)],
     "uploads done, but the answer is lost": [Fault("lost", "PUT|POST", "/upload/", times=2, skip=3)],
     "reads that break off": [Fault("cut", "GET", "alt=media", times=3)],
@@ -132,15 +141,27 @@ def test_a_store_that_refuses_is_one_line_and_the_next_run_goes_on(gcs, places, 
 
 def test_kill_9_then_the_rest_and_only_the_rest(gcs, places, whole):
     prefix = "out/killed"
-    command = [sys.executable, "-m", "zoetrope.cli", "animate", "--config", str(CONFIGS / "coco.yaml"), *places["coco"][1]]
-    job = subprocess.Popen([*command, f"output=gs://corpus/{prefix}", *SMALL], stderr=subprocess.PIPE, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "zoetrope.cli",
+        "animate",
+        "--config",
+        str(CONFIGS / "coco.yaml"),
+        *places["coco"][1],
+    ]
+    job = subprocess.Popen(
+        [*command, f"output=gs://corpus/{prefix}", *SMALL], stderr=subprocess.PIPE, text=True
+    )
     assert job.stderr is not None
     assert "3 tasks" in job.stderr.readline()
     while not remote_shards(gcs, prefix):
         assert job.poll() is None
     job.kill()
     job.communicate()
-    assert all(whole[name] == data for name, data in remote_shards(gcs, prefix).items()), "whole, or not there"
+    assert all(whole[name] == data for name, data in remote_shards(gcs, prefix).items()), (
+        "whole, or not there"
+    )
     assert animate("coco", places["coco"][1], f"gs://corpus/{prefix}") == 0
     assert remote_shards(gcs, prefix) == whole
     assert not leftovers(gcs, prefix)
@@ -162,7 +183,10 @@ def test_retry_adds_what_failed(gcs, places, capsys):
     good = gcs.objects("sources/folder/")
     names = sorted(name for name in good if name.endswith(".jpg"))
     for uri, data in good.items():
-        gcs.put(uri.removeprefix("gs://corpus/").replace("sources", "mended"), data if uri != names[3] else b"no picture")
+        gcs.put(
+            uri.removeprefix("gs://corpus/").replace("sources", "mended"),
+            data if uri != names[3] else b"no picture",
+        )
     output = "gs://corpus/out/mended"
     assert animate("folder", ["source.uri=gs://corpus/mended/folder", "max_failure_ratio=1"], output) == 0
     before = remote_shards(gcs, "out/mended")
@@ -184,7 +208,9 @@ def test_training_streams_shards_from_gs(gcs, places, tmp_path):
     with gcs.faults(Fault("slow", "GET", "alt=media", times=2), Fault("503", "GET", "tar", times=1)):
         samples = list(read_ahead(read_shards(shards.uris, policy="error", on_broken=print), 8))
     assert [s.key for s in samples] == [row["key"] for row in iter_rows("gs://corpus/out/coco", SAMPLES_FILE)]
-    assert [row.shard for row in read_manifest("gs://corpus/out/coco")] == [uri.rpartition("/")[2] for uri in shards.uris]
+    assert [row.shard for row in read_manifest("gs://corpus/out/coco")] == [
+        uri.rpartition("/")[2] for uri in shards.uris
+    ]
 
 
 @pytest.mark.parametrize("output", ["nowhere://bucket/clips", "s3://bucket/clips"])

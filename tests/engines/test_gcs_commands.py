@@ -22,7 +22,9 @@ from storage.files import remove_object, write_bytes
 
 pytestmark = [
     pytest.mark.gcs,
-    pytest.mark.skipif(not SERVER.exists(), reason=f"no {SERVER.name}: `make test-gcs` builds it where Go is at hand"),
+    pytest.mark.skipif(
+        not SERVER.exists(), reason=f"no {SERVER.name}: `make test-gcs` builds it where Go is at hand"
+    ),
 ]
 TESTS = Path(__file__).parents[1]
 STEPS = 6
@@ -55,9 +57,15 @@ def source(gcs: Gcs, tmp_path_factory: pytest.TempPathFactory) -> str:
     (base / "videos.csv").write_text("video_id,sentence\nred,a red square\ngreen,a green one\n")
     shards = {"shards": f"{uri}/shards", "workers": 0}
     clip = {"clip": {"size": 64, "frames": 4}, "shard": {"max_samples": 2}, "workers": 1}
-    coco = {"kind": "coco", "annotations": f"{uri}/coco/captions_train2017.json", "images": f"{uri}/coco/train2017"}
+    coco = {
+        "kind": "coco",
+        "annotations": f"{uri}/coco/captions_train2017.json",
+        "images": f"{uri}/coco/train2017",
+    }
     table = {"kind": "csv", "videos": f"{uri}/videos", "annotations": f"{uri}/videos.csv"}
-    run = tiny_values(Path("-"), Path("-"), max_steps=STEPS, save_every=2, eval_every=2, log={"tensorboard": True})
+    run = tiny_values(
+        Path("-"), Path("-"), max_steps=STEPS, save_every=2, eval_every=2, log={"tensorboard": True}
+    )
     configs = {
         "animate": {"source": coco, **clip, "output": "gs://corpus/out/coco"},
         "import": {"source": table, "workers": 1, "output": "gs://corpus/out/videos"},
@@ -103,7 +111,14 @@ def checkpoints(gcs: Gcs, run: str) -> dict[str, set[str]]:
     return {step: names for step, names in found.items() if "config.json" in names}
 
 
-WHOLE = {"config.json", "metrics.json", "versions.json", "model.safetensors", "state/run.json", "state/tensors.safetensors"}
+WHOLE = {
+    "config.json",
+    "metrics.json",
+    "versions.json",
+    "model.safetensors",
+    "state/run.json",
+    "state/tensors.safetensors",
+}
 
 
 def test_jobs_with_configs_on_gs(gcs, source):
@@ -125,8 +140,25 @@ def test_previews_from_and_to_gs(gcs, source):
 
 def test_weights_converted_indexed_searched_and_measured(gcs, source, capsys):
     converted, index = "gs://corpus/converted", "gs://corpus/index"
-    zoetrope("convert", "clip", f"{source}/clip.pt", "-o", converted, "--max_frames", "4", "--max_words", "16", "--exact-gelu")
-    zoetrope("evaluate", "--config", f"{source}/evaluate.yaml", f"checkpoint={converted}", "output=gs://corpus/out/result.json")
+    zoetrope(
+        "convert",
+        "clip",
+        f"{source}/clip.pt",
+        "-o",
+        converted,
+        "--max_frames",
+        "4",
+        "--max_words",
+        "16",
+        "--exact-gelu",
+    )
+    zoetrope(
+        "evaluate",
+        "--config",
+        f"{source}/evaluate.yaml",
+        f"checkpoint={converted}",
+        "output=gs://corpus/out/result.json",
+    )
     assert json.loads(content(gcs, "gs://corpus/out/result.json"))["videos"] == 16
     zoetrope("index", f"{source}/model", f"{source}/shards/*.tar", "-o", index)
     assert "16 clips of 2 shards indexed" in capsys.readouterr().out
@@ -213,7 +245,9 @@ def test_a_run_on_gs_is_the_run_on_a_disk(gcs, source, tmp_path):
     zoetrope("train", "--config", f"{source}/train.yaml", f"output={run}")
     zoetrope("train", "--config", f"{source}/train.yaml", f"output={tmp_path}/run")
     local = tmp_path / "run"
-    assert content(gcs, f"{run}/last").decode().strip() == (local / "last").resolve().name == f"step_{STEPS:08d}"
+    assert (
+        content(gcs, f"{run}/last").decode().strip() == (local / "last").resolve().name == f"step_{STEPS:08d}"
+    )
     assert content(gcs, f"{run}/best").decode().strip() == (local / "best").resolve().name
     steps = {path.name.removeprefix("step_") for path in local.glob("step_*")}
     assert checkpoints(gcs, run) == dict.fromkeys(steps, WHOLE)
@@ -247,15 +281,32 @@ FAULTS = {
 def test_checkpoints_ride_faults_out(gcs, source, name):
     run = f"gs://corpus/runs/fault-{name}"
     with gcs.faults(*FAULTS[name]):
-        zoetrope("train", "--config", f"{source}/train.yaml", f"output={run}", "keep=1", "data.eval_shards=null")
-        zoetrope("train", "--config", f"{source}/train.yaml", f"output={run}", "keep=1", "data.eval_shards=null", "resume=true")
+        zoetrope(
+            "train", "--config", f"{source}/train.yaml", f"output={run}", "keep=1", "data.eval_shards=null"
+        )
+        zoetrope(
+            "train",
+            "--config",
+            f"{source}/train.yaml",
+            f"output={run}",
+            "keep=1",
+            "data.eval_shards=null",
+            "resume=true",
+        )
     assert checkpoints(gcs, run) == {f"{STEPS:08d}": WHOLE}
     assert set(losses(gcs, run)) == set(range(1, STEPS + 1))
 
 
 def test_a_store_that_refuses_a_checkpoint_is_one_line(gcs, source, capsys):
     run = "gs://corpus/runs/full"
-    command = ["train", "--config", f"{source}/train.yaml", f"output={run}", "data.eval_shards=null", "resume=true"]
+    command = [
+        "train",
+        "--config",
+        f"{source}/train.yaml",
+        f"output={run}",
+        "data.eval_shards=null",
+        "resume=true",
+    ]
     with gcs.faults(Fault("403", "PUT|POST", "/upload/", skip=12, times=1000)):
         zoetrope(*command, code=1)
     told = [line for line in capsys.readouterr().err.splitlines() if "no checkpoint could be written" in line]
@@ -266,14 +317,24 @@ def test_a_store_that_refuses_a_checkpoint_is_one_line(gcs, source, capsys):
 
 
 def test_a_killed_trainer_leaves_whole_checkpoints_and_goes_on_with_the_same_losses(gcs, source):
-    command = [sys.executable, "-m", "zoetrope.cli", "train", "--config", f"{source}/train.yaml", "data.eval_shards=null"]
+    command = [
+        sys.executable,
+        "-m",
+        "zoetrope.cli",
+        "train",
+        "--config",
+        f"{source}/train.yaml",
+        "data.eval_shards=null",
+    ]
     command += ["save_every=1", "max_steps=20", "keep=3"]
     whole, cut = "gs://corpus/runs/undisturbed", "gs://corpus/runs/killed"
     subprocess.run([*command, f"output={whole}"], check=True, capture_output=True)
     seen: set[str] = set()
     for _ in range(2):  # twice, wherever it happens to be
         begun = len(seen)
-        job = subprocess.Popen([*command, f"output={cut}", "resume=true"], stderr=subprocess.DEVNULL, env=dict(os.environ))
+        job = subprocess.Popen(
+            [*command, f"output={cut}", "resume=true"], stderr=subprocess.DEVNULL, env=dict(os.environ)
+        )
         while len(seen) < begun + 3 and job.poll() is None:
             seen |= set(checkpoints(gcs, cut))
         job.kill()
@@ -287,8 +348,18 @@ def test_a_killed_trainer_leaves_whole_checkpoints_and_goes_on_with_the_same_los
 def test_the_studio_shows_what_lies_on_gs(gcs, source):
     zoetrope("animate", "--config", f"{source}/animate.yaml", "output=gs://corpus/out/shown", "store=still")
     zoetrope("index", f"{source}/model", f"{source}/shards", "-o", "gs://corpus/shown-index")
-    command = ["studio", f"{source}/photos", "gs://corpus/out/shown", "--index", "gs://corpus/shown-index", "--port", "0"]
-    studio = subprocess.Popen([sys.executable, "-m", "zoetrope.cli", *command], stdout=subprocess.PIPE, text=True)
+    command = [
+        "studio",
+        f"{source}/photos",
+        "gs://corpus/out/shown",
+        "--index",
+        "gs://corpus/shown-index",
+        "--port",
+        "0",
+    ]
+    studio = subprocess.Popen(
+        [sys.executable, "-m", "zoetrope.cli", *command], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert studio.stdout is not None
         address = re.search(r"http://[\d.:]+", studio.stdout.readline())

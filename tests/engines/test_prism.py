@@ -13,15 +13,32 @@ ROOT = Path(__file__).parents[2]
 PRISM = ROOT / ".cache" / "engines" / "prism"
 pytestmark = [
     pytest.mark.prism,
-    pytest.mark.skipif(not PRISM.exists(), reason="no prism: `make test-prism` builds it where Go is at hand"),
+    pytest.mark.skipif(
+        not PRISM.exists(), reason="no prism: `make test-prism` builds it where Go is at hand"
+    ),
 ]
 
 
 def animate(source: Path, output: Path, *beam: str) -> subprocess.CompletedProcess[str]:
     """The command as a user types it."""
-    command = [sys.executable, "-m", "zoetrope.cli", "animate", "--config", str(ROOT / "configs" / "animate" / "folder.yaml")]
-    command += [f"source.uri={source}", f"output={output}", "clip.size=64", "clip.frames=4", "shard.max_samples=5"]
-    return subprocess.run([*command, *(["--", *beam] if beam else [])], capture_output=True, text=True, timeout=300, cwd=ROOT)
+    command = [
+        sys.executable,
+        "-m",
+        "zoetrope.cli",
+        "animate",
+        "--config",
+        str(ROOT / "configs" / "animate" / "folder.yaml"),
+    ]
+    command += [
+        f"source.uri={source}",
+        f"output={output}",
+        "clip.size=64",
+        "clip.frames=4",
+        "shard.max_samples=5",
+    ]
+    return subprocess.run(
+        [*command, *(["--", *beam] if beam else [])], capture_output=True, text=True, timeout=300, cwd=ROOT
+    )
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +66,9 @@ def check_same(direct: Path, other: Path) -> None:
     assert shards == {path.name: path.read_bytes() for path in other.glob("*.tar")}
     for name in ("manifest.parquet", "samples.parquet", "failures.parquet"):
         assert pq.read_table(direct / name).equals(pq.read_table(other / name)), name
-    left = [path for path in other.rglob("*") if "tmp" in path.relative_to(other).parts or path.name == "lock"]
+    left = [
+        path for path in other.rglob("*") if "tmp" in path.relative_to(other).parts or path.name == "lock"
+    ]
     assert not left
 
 

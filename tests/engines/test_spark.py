@@ -9,7 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engine_runs import ROOT, finish, harnesses, on_loopback_alone, start, wait_for, wait_for_the_middle, write_source
+from engine_runs import (
+    ROOT,
+    finish,
+    harnesses,
+    on_loopback_alone,
+    start,
+    wait_for,
+    wait_for_the_middle,
+    write_source,
+)
 
 from clusters import supervisor
 from clusters.jars import EngineError, java_options
@@ -17,7 +26,10 @@ from clusters.pools import free_port, group_alive, is_listening
 from clusters.spark import ClusterConfig, down, find_runner, find_spark, status, up
 from tests.engines.test_prism import check_same
 
-pytestmark = [pytest.mark.spark, pytest.mark.skipif(shutil.which("java") is None, reason="no java on the PATH")]
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.skipif(shutil.which("java") is None, reason="no java on the PATH"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +40,12 @@ def cluster(tmp_path_factory) -> Iterator[ClusterConfig]:
         java_options()
     except EngineError as error:
         pytest.skip(str(error))
-    ports = {"master_port": free_port(), "ui_port": free_port(), "pool_port": free_port(), "job_port": free_port()}
+    ports = {
+        "master_port": free_port(),
+        "ui_port": free_port(),
+        "pool_port": free_port(),
+        "job_port": free_port(),
+    }
     config = ClusterConfig(state=tmp_path_factory.mktemp("spark"), **ports)
     up(config)
     groups = supervisor.processes(config.state)
@@ -42,7 +59,10 @@ def cluster(tmp_path_factory) -> Iterator[ClusterConfig]:
 @pytest.fixture(scope="module")
 def beam(cluster) -> list[str]:
     """The file that users take, with this cluster's ports."""
-    places = [f"--job_endpoint=127.0.0.1:{cluster.job_port}", f"--environment_config=127.0.0.1:{cluster.pool_port}"]
+    places = [
+        f"--job_endpoint=127.0.0.1:{cluster.job_port}",
+        f"--environment_config=127.0.0.1:{cluster.pool_port}",
+    ]
     return ["--runner-config", str(ROOT / "configs" / "runners" / "spark.yaml"), "--", *places]
 
 

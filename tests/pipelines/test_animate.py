@@ -24,13 +24,19 @@ def coco(tmp_path_factory) -> list[str]:
 
 
 def command(coco: list[str], output: Path, *more: str) -> int:
-    return cli.main(["animate", "--config", str(CONFIGS / "coco.yaml"), *coco, f"output={output}", "clip.size=48", *more])
+    return cli.main(
+        ["animate", "--config", str(CONFIGS / "coco.yaml"), *coco, f"output={output}", "clip.size=48", *more]
+    )
 
 
 def test_every_clip_can_be_rendered_again_from_its_json_and_its_picture(coco, tmp_path):
     assert command(coco, tmp_path / "clips", "shard.max_samples=5") == 0
-    samples = [sample for path in sorted((tmp_path / "clips").glob("*.tar")) for sample in iter_shard(str(path))]
-    assert [sample.key for sample in samples] == [row["key"] for row in iter_rows(str(tmp_path / "clips"), SAMPLES_FILE)]
+    samples = [
+        sample for path in sorted((tmp_path / "clips").glob("*.tar")) for sample in iter_shard(str(path))
+    ]
+    assert [sample.key for sample in samples] == [
+        row["key"] for row in iter_rows(str(tmp_path / "clips"), SAMPLES_FILE)
+    ]
     assert len(samples) == 12
     images = Path(coco[1].partition("=")[2])
     for sample in samples:

@@ -63,7 +63,11 @@ def three(a, b, c):
 
 
 def test_a_filter_that_breaks_is_that_samples_failure(tmp_path, pictures):
-    settings = ["source.kind=folder", f"source.uri={pictures[0].parent}", "filters=[tests.pipelines.test_extending:breaks]"]
+    settings = [
+        "source.kind=folder",
+        f"source.uri={pictures[0].parent}",
+        "filters=[tests.pipelines.test_extending:breaks]",
+    ]
     assert run(tmp_path / "clips", *settings) == 0
     rows = list(iter_rows(str(tmp_path / "clips"), FAILURES_FILE))
     assert {(row["reason"], row["detail"]) for row in rows} == {("error", "RuntimeError: my model broke")}
@@ -72,11 +76,23 @@ def test_a_filter_that_breaks_is_that_samples_failure(tmp_path, pictures):
 @pytest.mark.parametrize(
     ("filters", "code", "message"),
     [
-        ("tests.pipelines.test_extending:always_true", 1, "always_true returned True: return None to keep a sample"),
-        ("tests.pipelines.test_extending:nothing", 2, "tests.pipelines.test_extending:nothing cannot be imported"),
+        (
+            "tests.pipelines.test_extending:always_true",
+            1,
+            "always_true returned True: return None to keep a sample",
+        ),
+        (
+            "tests.pipelines.test_extending:nothing",
+            2,
+            "tests.pipelines.test_extending:nothing cannot be imported",
+        ),
         ("nothing", 2, "write it as module:function"),
         ("tests.pipelines.test_extending:SMALL", 2, "is not a function or class"),
-        ("tests.pipelines.test_extending:three", 2, "takes 3 arguments: it must take (reference) or (reference, picture)"),
+        (
+            "tests.pipelines.test_extending:three",
+            2,
+            "takes 3 arguments: it must take (reference) or (reference, picture)",
+        ),
     ],
 )
 def test_a_filter_that_cannot_be_used_is_one_line(tmp_path, pictures, capsys, filters, code, message):

@@ -60,7 +60,9 @@ def test_only_the_failed_are_made_and_added(begun):
         path.write_bytes(data)
     again = retry(str(output))
     assert (again.totals.written, again.totals.failed, again.exit_code) == (6, 0, 0)
-    assert [row.task for row in read_manifest(str(output))] == [0, 1, 2, 4], "task 3 failed again, and made no shard"
+    assert [row.task for row in read_manifest(str(output))] == [0, 1, 2, 4], (
+        "task 3 failed again, and made no shard"
+    )
     assert retry(str(output)).nothing_made
     assert cli.main(["validate", str(output)]) == 0
 

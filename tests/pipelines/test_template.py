@@ -60,14 +60,19 @@ def test_the_graph(parameters):
         step.unique_name
         for step in components.transforms.values()
         if not step.subtransforms
-        and components.environments[step.environment_id].resource_hints.get(AcceleratorHint.urn) == L4.encode()
+        and components.environments[step.environment_id].resource_hints.get(AcceleratorHint.urn)
+        == L4.encode()
     }
     assert hinted == {"Shards/Make"}
     shuffles = [s for s in components.transforms.values() if s.spec.urn == "beam:transform:group_by_key:v1"]
     names = {step.unique_name.rpartition("/GroupByKey")[0] for step in shuffles}
     assert any("Spread" in name for name in names)
     assert any("Checkpoint" in name for name in names)
-    before_make = {n for n in names if "Spread" not in n and "Checkpoint" not in n and "Count" not in n and "Config" not in n}
+    before_make = {
+        n
+        for n in names
+        if "Spread" not in n and "Checkpoint" not in n and "Count" not in n and "Config" not in n
+    }
     assert not before_make, "no other shuffle"
 
 

@@ -15,14 +15,21 @@ from storage.shards import iter_shard
 from zoetrope import cli
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "import"
-COLOURS = {"video0": ("red", "mp4"), "video1": ("green", "avi"), "video2": ("blue", "webm"), "video3": ("red", "mkv")}
+COLOURS = {
+    "video0": ("red", "mp4"),
+    "video1": ("green", "avi"),
+    "video2": ("blue", "webm"),
+    "video3": ("red", "mkv"),
+}
 
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("videos")
     for name, (colour, ending) in COLOURS.items():
-        make_video(folder / ("sub" if name == "video1" else "") / f"{name}.{ending}", colour=colour, frames=50)
+        make_video(
+            folder / ("sub" if name == "video1" else "") / f"{name}.{ending}", colour=colour, frames=50
+        )
     return folder
 
 
@@ -52,7 +59,9 @@ def msrvtt(folder: Path, count: int = 4) -> Path:
     path = folder / "MSRVTT_data.json"
     path.write_text(json.dumps({"info": {}, "videos": rows, "sentences": sentences}))
     (folder / "MSRVTT_train.9k.csv").write_text("video_id\nvideo2\nvideo0\n")
-    (folder / "MSRVTT_JSFUSION_test.csv").write_text("key,vid_key,video_id,sentence\nret0,msr3,video3,the one sentence\n")
+    (folder / "MSRVTT_JSFUSION_test.csv").write_text(
+        "key,vid_key,video_id,sentence\nret0,msr3,video3,the one sentence\n"
+    )
     return path
 
 
@@ -66,7 +75,11 @@ def test_msrvtt_with_each_kind_of_split(tmp_path, videos):
     assert [row.samples for row in read_manifest(str(tmp_path / "all"))] == [3, 1]
     assert {row["motion"] for row in iter_rows(str(tmp_path / "all"), SAMPLES_FILE)} == {""}
     assert cli.main(["validate", str(tmp_path / "all")]) == 0
-    for split, wanted in {"train": ["video0", "video1"], "val": ["video2"], "train.9k": ["video2", "video0"]}.items():
+    for split, wanted in {
+        "train": ["video0", "video1"],
+        "val": ["video2"],
+        "train.9k": ["video2", "video0"],
+    }.items():
         assert run("msrvtt", tmp_path / split, *places, f"source.split={split}") == 0
         assert list(samples_of(tmp_path / split)) == wanted
     assert run("msrvtt", tmp_path / "1k", *places, "source.split=1k-A") == 0
@@ -83,7 +96,9 @@ def test_the_full_split_of_msrvtt_needs_no_list_and_no_videos_in_the_json(tmp_pa
     for name in names:
         make_video(folder / f"{name}.mp4", frames=10)
     path = tmp_path / "MSRVTT_data.json"
-    sentences = [{"video_id": video, "caption": f"a {video} {which}"} for video in reversed(names) for which in "ab"]
+    sentences = [
+        {"video_id": video, "caption": f"a {video} {which}"} for video in reversed(names) for which in "ab"
+    ]
     path.write_text(json.dumps({"sentences": sentences}))
     places = [f"source.videos={folder}", f"source.annotations={path}"]
     wanted = {"train.full": (6513, names[:1]), "val.full": (497, names[1:3]), "test.full": (2990, names[3:])}
@@ -107,7 +122,9 @@ def test_the_full_split_of_msrvtt_needs_no_list_and_no_videos_in_the_json(tmp_pa
 
 def test_msvd_and_its_pickle(tmp_path, videos, capsys):
     annotations = tmp_path / "raw-captions.pkl"
-    annotations.write_bytes(pickle.dumps({f"video{i}": [["a", "square"], ["it", "moves", str(i)]] for i in range(4)}, 2))
+    annotations.write_bytes(
+        pickle.dumps({f"video{i}": [["a", "square"], ["it", "moves", str(i)]] for i in range(4)}, 2)
+    )
     (tmp_path / "test_list.txt").write_text("video3\nvideo1\n")
     places = [f"source.videos={videos}", f"source.annotations={annotations}"]
     assert run("msvd", tmp_path / "out", *places, "source.split=test") == 0
@@ -158,7 +175,9 @@ def test_broken_videos_are_failures_and_retry_makes_them(tmp_path, capsys):
     make_video(folder / "good2.avi", frames=3)
     table = tmp_path / "captions.csv"
     table.write_text(
-        "video,caption\n" + "".join(f"{n},{'' if n == 'blank' else f'a {n} one'}\n" for n in names) + 'good,"two,\nlines"\n'
+        "video,caption\n"
+        + "".join(f"{n},{'' if n == 'blank' else f'a {n} one'}\n" for n in names)
+        + 'good,"two,\nlines"\n'
     )
     places = [f"source.videos={folder}", f"source.annotations={table}"]
     output = tmp_path / "out"
@@ -212,7 +231,9 @@ def test_the_trainer_reads_what_is_imported(tmp_path, videos):
     for batch in batches:
         assert len(set(batch.video_ids.tolist())) == len(set(batch.keys)) == 5
         assert batch.frames.shape == (5, 12, 64, 64, 3)
-        counts = {key.partition("-")[2]: int(n) for key, n in zip(batch.keys, batch.frame_mask.sum(1), strict=True)}
+        counts = {
+            key.partition("-")[2]: int(n) for key, n in zip(batch.keys, batch.frame_mask.sum(1), strict=True)
+        }
         assert counts == {"video0": 6, "video1": 6, "video2": 6, "video3": 6, "video4": 2}
         assert not batch.dropped
     assert len({tuple(batch.keys) for batch in batches}) > 1
@@ -229,7 +250,11 @@ def test_the_trainer_reads_what_is_imported(tmp_path, videos):
 def test_of_an_import_of_all_frames_the_trainer_takes_those_that_a_short_one_keeps(tmp_path, videos):
     from trainer.data.decode import sample_indices
 
-    places = [f"source.videos={videos}", f"source.annotations={msrvtt(tmp_path)}", "frames.feature_framerate=1"]
+    places = [
+        f"source.videos={videos}",
+        f"source.annotations={msrvtt(tmp_path)}",
+        "frames.feature_framerate=1",
+    ]
     for most in (4, 999):
         assert run("msrvtt", tmp_path / f"{most}", *places, f"frames.max_frames={most}") == 0
     few, many = samples_of(tmp_path / "4"), samples_of(tmp_path / "999")
@@ -253,7 +278,9 @@ def test_the_dry_run_tells_what_there_is_and_what_is_missing(tmp_path, videos, c
     capsys.readouterr()
     assert run("msrvtt", tmp_path / "out", *places, "--dry-run") == 0
     assert "2 tasks (a shard each), 0 to be made" in capsys.readouterr().out
-    assert run("msrvtt", tmp_path / "out", *places, "frames.size=64", "--dry-run") == 2  # as the run itself would
+    assert (
+        run("msrvtt", tmp_path / "out", *places, "frames.size=64", "--dry-run") == 2
+    )  # as the run itself would
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,9 @@ class Job(Config):
 def test_yaml_and_overrides_in_order(tmp_path):
     path = tmp_path / "job.yaml"
     path.write_text("output: a\nfetch: {deadline: 5}\n")
-    job = load_config(Job, path, ["fetch.retries=7", "output=b", "names=[x,y]", "size=[112, 224]", "output=c=d"])
+    job = load_config(
+        Job, path, ["fetch.retries=7", "output=b", "names=[x,y]", "size=[112, 224]", "output=c=d"]
+    )
     assert job == Job(output="c=d", fetch=Fetch(deadline=5, retries=7), names=("x", "y"), size=(112, 224))
     assert load_config(Job, None, ["output=clips/*.tar"]).output == "clips/*.tar"
 
@@ -31,7 +33,10 @@ def test_yaml_and_overrides_in_order(tmp_path):
     ("overrides", "message"),
     [
         (["output=a", "store=webm"], "store = 'webm' is not allowed: it must be one of frames, mp4"),
-        (["output=a", "fetch.deadlin=3"], "unknown field fetch.deadlin; the nearest known field is fetch.deadline"),
+        (
+            ["output=a", "fetch.deadlin=3"],
+            "unknown field fetch.deadlin; the nearest known field is fetch.deadline",
+        ),
         (["output=a", "deadline=3"], "unknown field deadline; the nearest known field is fetch.deadline"),
         (["output=a", "fetch.deadline=0"], "fetch.deadline = 0 is not allowed: it must be > 0 and <= 600"),
         (["output=a", "fetch.retries=x"], "fetch.retries = 'x' is not allowed: it must be integer, >= 0"),
@@ -78,4 +83,11 @@ def test_help_lists_every_field_with_type_range_default_and_meaning():
     assert "fetch.deadline  (number, > 0 and <= 600; default 20.0)\n      seconds an image may take" in text
     assert "output  (text; required)" in text
     assert "store  (frames|mp4;" in text
-    assert set(flatten(Job(output="a").to_dict())) == {"output", "store", "fetch.deadline", "fetch.retries", "size", "names"}
+    assert set(flatten(Job(output="a").to_dict())) == {
+        "output",
+        "store",
+        "fetch.deadline",
+        "fetch.retries",
+        "size",
+        "names",
+    }

@@ -7,8 +7,13 @@ from schemas.keys import check_key, derive_seed, slug
 
 def test_seeds_depend_on_seed_key_and_purpose_alone():
     assert derive_seed(0, "a") == derive_seed(0, "a")
-    assert derive_seed(1, "abc", "epoch", 3) == 12166477027178542578  # fixed for ever: other values would change every clip
-    assert len({derive_seed(s, k, *p) for s in range(3) for k in "abc" for p in [(), (1,), ("1", "2"), (12,)]}) == 36
+    assert (
+        derive_seed(1, "abc", "epoch", 3) == 12166477027178542578
+    )  # fixed for ever: other values would change every clip
+    assert (
+        len({derive_seed(s, k, *p) for s in range(3) for k in "abc" for p in [(), (1,), ("1", "2"), (12,)]})
+        == 36
+    )
     assert 0 <= derive_seed(7, "x") < 2**64
 
 

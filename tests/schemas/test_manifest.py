@@ -2,7 +2,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.manifest import MANIFEST, MANIFEST_FILE, SAMPLES, SAMPLES_FILE, ShardRow, expand_shards, iter_rows, read_manifest
+from schemas.manifest import (
+    MANIFEST,
+    MANIFEST_FILE,
+    SAMPLES,
+    SAMPLES_FILE,
+    ShardRow,
+    expand_shards,
+    iter_rows,
+    read_manifest,
+)
 
 
 def test_the_manifest_reads_back_locally_and_by_uri(tmp_path):
@@ -17,7 +26,9 @@ def test_the_manifest_reads_back_locally_and_by_uri(tmp_path):
 def test_rows_are_streamed(tmp_path):
     rows = [{"key": f"k{i:04d}", "shard": "00000.tar"} for i in range(1000)]
     pq.write_table(pa.Table.from_pylist(rows, SAMPLES), tmp_path / SAMPLES_FILE)
-    assert [r["key"] for r in iter_rows(str(tmp_path), SAMPLES_FILE, batch_rows=7)] == [r["key"] for r in rows]
+    assert [r["key"] for r in iter_rows(str(tmp_path), SAMPLES_FILE, batch_rows=7)] == [
+        r["key"] for r in rows
+    ]
 
 
 def test_shards_by_folder_glob_brace_and_name(tmp_path):

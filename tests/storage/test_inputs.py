@@ -2,7 +2,16 @@ import pytest
 
 from schemas.config import ConfigError
 from schemas.records import Reason, SampleError
-from storage.inputs import FileInfo, capped_lines, find, find_some, identity, open_input, read_picture, safe_relative
+from storage.inputs import (
+    FileInfo,
+    capped_lines,
+    find,
+    find_some,
+    identity,
+    open_input,
+    read_picture,
+    safe_relative,
+)
 
 
 @pytest.fixture
@@ -94,7 +103,9 @@ def test_lines_are_capped_across_chunks(tmp_path, monkeypatch):
         list(capped_lines(stream, size + 5, "a", cap=10))
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../a", "a/../../b", "/etc/passwd", "a\\b", "http://x/a", "a\x00b", "x/.."])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../a", "a/../../b", "/etc/passwd", "a\\b", "http://x/a", "a\x00b", "x/.."]
+)
 def test_names_that_could_leave_the_folder(name):
     assert safe_relative(name) is None
 

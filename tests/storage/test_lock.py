@@ -30,7 +30,9 @@ with OutputLock(Output(sys.argv[1])):
 def test_the_second_is_refused_in_one_line_and_may_come_after(tmp_path):
     output = Output(str(tmp_path))
     with OutputLock(output):
-        with pytest.raises(ConfigError, match=rf"another job is writing there \(process {os.getpid()} on ") as refused:
+        with pytest.raises(
+            ConfigError, match=rf"another job is writing there \(process {os.getpid()} on "
+        ) as refused:
             OutputLock(output).__enter__()
         assert "\n" not in str(refused.value)
     with OutputLock(output):

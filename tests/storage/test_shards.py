@@ -17,7 +17,17 @@ def write(samples):
     return out.getvalue(), writer
 
 
-META = ClipMeta(key="a", caption="c", captions=("c",), source="folder", store="still", frames=1, fps=8.0, width=2, height=2)
+META = ClipMeta(
+    key="a",
+    caption="c",
+    captions=("c",),
+    source="folder",
+    store="still",
+    frames=1,
+    fps=8.0,
+    width=2,
+    height=2,
+)
 
 
 def test_round_trip_is_a_plain_tar_with_fixed_headers():
@@ -57,7 +67,9 @@ def test_hostile_and_mixed_up_members_are_refused():
             list(iter_shard("mem.tar", stream=io.BytesIO(data)))
 
 
-@pytest.mark.parametrize(("name", "size"), [("a.txt", 0), ("k" * 90 + ".000.webp", 7), ("a_b-0.mp4", 8**11 - 1)])
+@pytest.mark.parametrize(
+    ("name", "size"), [("a.txt", 0), ("k" * 90 + ".000.webp", 7), ("a_b-0.mp4", 8**11 - 1)]
+)
 def test_headers_are_those_of_tarfile(name, size):
     info = tarfile.TarInfo(name)
     info.size, info.mode, info.mtime = size, 0o644, 0
@@ -72,7 +84,13 @@ def test_what_a_header_cannot_hold_is_an_error(name, size):
 
 @pytest.mark.parametrize("kind", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_tars_of_other_writers_are_read(kind):
-    members = {"a.jpg": b"x" * 700, "b.jpg": b"y", "b.txt": b"", "k" * 120 + ".txt": b"long", "z.txt": b"after"}
+    members = {
+        "a.jpg": b"x" * 700,
+        "b.jpg": b"y",
+        "b.txt": b"",
+        "k" * 120 + ".txt": b"long",
+        "z.txt": b"after",
+    }
     if kind == tarfile.USTAR_FORMAT:
         members = {name: data for name, data in members.items() if len(name) < 100}
     out = io.BytesIO()

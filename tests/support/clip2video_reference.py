@@ -107,7 +107,13 @@ VARIANTS = {  # changes to the paper's model, upstream's option names
     "subtract_noTAB": {"temporal_proj": "", "center_type": "", "center_proj": ""},
     "seqTransf_noTDB_noTAB": {"temporal_type": "", "temporal_proj": "", "center_type": "", "center_proj": ""},
     "seqTransf_noTDB_TAB": {"temporal_type": "", "temporal_proj": "", "center_proj": "TAB"},
-    "meanP_noTAB": {"sim_type": "meanP", "temporal_type": "", "temporal_proj": "", "center_type": "", "center_proj": ""},
+    "meanP_noTAB": {
+        "sim_type": "meanP",
+        "temporal_type": "",
+        "temporal_proj": "",
+        "center_type": "",
+        "center_proj": "",
+    },
     "meanP_TABplain12": {"sim_type": "meanP", "temporal_type": "", "temporal_proj": "", "center_proj": ""},
 }
 

@@ -14,7 +14,11 @@ from clusters import supervisor
 
 ROOT = Path(__file__).parents[2]
 PICTURES, TASKS = 400, 81  # and one more that is broken
-LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}  # as the kernel writes it
+LOOPBACK = {
+    "0100007F",
+    "0000000000000000FFFF00000100007F",
+    "00000000000000000000000001000000",
+}  # as the kernel writes it
 
 
 def write_source(folder: Path) -> Path:
@@ -29,13 +33,29 @@ def write_source(folder: Path) -> Path:
 
 def start(source: Path, output: Path, *rest: str) -> subprocess.Popen[str]:
     """The command as a user types it; large enough to be caught in the middle."""
-    fields = [f"source.uri={source}", f"output={output}", "clip.size=256", "clip.frames=16", "shard.max_samples=5"]
+    fields = [
+        f"source.uri={source}",
+        f"output={output}",
+        "clip.size=256",
+        "clip.frames=16",
+        "shard.max_samples=5",
+    ]
     return run("animate", "animate/folder", *fields, *rest)
 
 
 def run(command: str, config: str, *rest: str) -> subprocess.Popen[str]:
-    whole = [sys.executable, "-m", "zoetrope.cli", command, "--config", str(ROOT / "configs" / f"{config}.yaml"), *rest]
-    return subprocess.Popen(whole, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_ctrl_c)
+    whole = [
+        sys.executable,
+        "-m",
+        "zoetrope.cli",
+        command,
+        "--config",
+        str(ROOT / "configs" / f"{config}.yaml"),
+        *rest,
+    ]
+    return subprocess.Popen(
+        whole, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_ctrl_c
+    )
 
 
 def _hear_ctrl_c() -> None:

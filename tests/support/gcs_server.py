@@ -31,7 +31,12 @@ ACCOUNT = {  # logged in for good, so that nobody is asked
     "token": "none",
     "expiry": "2999-01-01T00:00:00Z",
 }
-HOP = {"connection", "transfer-encoding", "content-length", "keep-alive"}  # headers of one connection, not of the message
+HOP = {
+    "connection",
+    "transfer-encoding",
+    "content-length",
+    "keep-alive",
+}  # headers of one connection, not of the message
 
 
 @dataclass
@@ -126,7 +131,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _batch(self, body: bytes) -> None:
         """Each part by itself, as GCS does; the server behind knows only batches whose parts bear a Content-ID."""
-        message = email.message_from_bytes(b"Content-Type: " + self.headers["content-type"].encode() + b"\r\n\r\n" + body)
+        message = email.message_from_bytes(
+            b"Content-Type: " + self.headers["content-type"].encode() + b"\r\n\r\n" + body
+        )
         parts = []
         for part in message.get_payload():
             head, _, content = part.get_payload().replace("\r\n", "\n").partition("\n\n")
@@ -139,14 +146,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 status, _, data = self._forward(method, path, content.encode())
             lines = f"Content-Type: application/http\r\n\r\nHTTP/1.1 {status} Told\r\nContent-Type: application/json\r\n\r\n"
             parts.append(b"--part\r\n" + lines.encode() + data + b"\r\n")
-        self._reply(200, [("content-type", "multipart/mixed; boundary=part")], b"".join(parts) + b"--part--\r\n")
+        self._reply(
+            200, [("content-type", "multipart/mixed; boundary=part")], b"".join(parts) + b"--part--\r\n"
+        )
 
     def _forward(self, method: str, path: str, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.server.backend, timeout=60)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
         connection.request(method, path, body, headers)
         response = connection.getresponse()
-        answer = response.status, [h for h in response.getheaders() if h[0].lower() not in HOP], response.read()
+        answer = (
+            response.status,
+            [h for h in response.getheaders() if h[0].lower() not in HOP],
+            response.read(),
+        )
         connection.close()
         return answer
 
@@ -221,7 +234,9 @@ class Gcs:
 
     def _get(self, path: str, method: str = "GET", body: bytes | None = None) -> bytes:
         connection = http.client.HTTPConnection("127.0.0.1", self.proxy.backend, timeout=60)
-        connection.request(method, path, body, {"content-type": "application/json"} if path.endswith("/b") else {})
+        connection.request(
+            method, path, body, {"content-type": "application/json"} if path.endswith("/b") else {}
+        )
         response = connection.getresponse()
         data = response.read()
         connection.close()
@@ -235,7 +250,18 @@ def run_gcs(folder: Path) -> Iterator[Gcs]:
     port = _free_port()
     proxy = Proxy(port)
     address = f"127.0.0.1:{proxy.server_address[1]}"
-    command = [str(SERVER), "-backend", "memory", "-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-log-level"]
+    command = [
+        str(SERVER),
+        "-backend",
+        "memory",
+        "-scheme",
+        "http",
+        "-host",
+        "127.0.0.1",
+        "-port",
+        str(port),
+        "-log-level",
+    ]
     command += ["error", "-public-host", address, "-external-url", f"http://{address}"]
     with (folder / "gcs.log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log)

@@ -54,7 +54,14 @@ def draw(scene: Scene, seed: int, *, size: int = 64, shift: tuple[float, float] 
     image[:] = COLOURS[scene.ground]
     x, y = ((rng.uniform(0.44, 0.56) + s) * size for s in shift)
     if scene.shape == "disc":
-        cv2.circle(image, (round(x), round(y)), round(rng.uniform(0.26, 0.32) * size), COLOURS[scene.colour], -1, cv2.LINE_AA)
+        cv2.circle(
+            image,
+            (round(x), round(y)),
+            round(rng.uniform(0.26, 0.32) * size),
+            COLOURS[scene.colour],
+            -1,
+            cv2.LINE_AA,
+        )
         return image
     thick, apart = round(rng.uniform(0.07, 0.09) * size), 0.25 * size
     for line in range(-3, 4):
@@ -69,7 +76,9 @@ def write_pictures(folder: Path, scenes: Sequence[Scene], *, each: int = 1, size
 
     folder.mkdir(parents=True)
     for number, (scene, turn) in enumerate((s, t) for s in scenes for t in range(each)):
-        cv2.imwrite(str(folder / f"p{number:05d}.png"), draw(scene, 1000 * turn + number, size=size)[..., ::-1])
+        cv2.imwrite(
+            str(folder / f"p{number:05d}.png"), draw(scene, 1000 * turn + number, size=size)[..., ::-1]
+        )
         (folder / f"p{number:05d}.txt").write_text(scene.caption + "\n")
     return folder
 
@@ -78,7 +87,9 @@ def moving(scene: Scene, seed: int, *, frames: int = 12, size: int = 64) -> np.n
     """uint8 RGB [T,size,size,3] in which the shapes drift."""
     angle = random.Random(seed).uniform(0, 2 * np.pi)
     steps = np.linspace(-0.05, 0.05, frames)
-    return np.stack([draw(scene, seed, size=size, shift=(s * np.cos(angle), s * np.sin(angle))) for s in steps])
+    return np.stack(
+        [draw(scene, seed, size=size, shift=(s * np.cos(angle), s * np.sin(angle))) for s in steps]
+    )
 
 
 def mp4(frames_THWC: np.ndarray, fps: int = 8) -> bytes:
@@ -87,7 +98,9 @@ def mp4(frames_THWC: np.ndarray, fps: int = 8) -> bytes:
 
     out = io.BytesIO()
     with av.open(out, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps), options={"crf": "16", "preset": "ultrafast"})
+        stream = container.add_stream(
+            "libx264", rate=Fraction(fps), options={"crf": "16", "preset": "ultrafast"}
+        )
         stream.height, stream.width, stream.pix_fmt = frames_THWC.shape[1], frames_THWC.shape[2], "yuv420p"
         for frame in frames_THWC:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
@@ -110,7 +123,9 @@ def changes() -> list[tuple[str, str]]:
     return list(itertools.permutations(COLOURS, 2))
 
 
-def write_changes(folder: Path, pairs: Sequence[tuple[str, str]], *, each: int, seed: int, size: int = 64) -> Path:
+def write_changes(
+    folder: Path, pairs: Sequence[tuple[str, str]], *, each: int, seed: int, size: int = 64
+) -> Path:
     """Videos that are of one colour and then of another, ``red then blue``; shades vary. Returns the table."""
     folder.mkdir(parents=True)
     rows = [("video", "caption")]

@@ -54,7 +54,9 @@ def mp4(frames_THWC: np.ndarray, fps: int = 8) -> bytes:
 
     out = io.BytesIO()
     with av.open(out, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps), options={"crf": "12", "preset": "ultrafast"})
+        stream = container.add_stream(
+            "libx264", rate=Fraction(fps), options={"crf": "12", "preset": "ultrafast"}
+        )
         stream.height, stream.width, stream.pix_fmt = frames_THWC.shape[1], frames_THWC.shape[2], "yuv420p"
         for frame in frames_THWC:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
@@ -118,10 +120,14 @@ def write_shard(path: Path, samples: list[tuple[str, dict[str, bytes]]]) -> Path
     return path
 
 
-def write_shards(folder: Path, shards: int, each: int, store: str = "still", *, manifest: bool = True, **options) -> Path:
+def write_shards(
+    folder: Path, shards: int, each: int, store: str = "still", *, manifest: bool = True, **options
+) -> Path:
     """`shards` shards of `each` samples with keys s000000, s000001, ..., and the manifest beside them."""
     for number in range(shards):
-        write_shard(folder / f"{number:05d}.tar", [sample(number * each + i, store, **options) for i in range(each)])
+        write_shard(
+            folder / f"{number:05d}.tar", [sample(number * each + i, store, **options) for i in range(each)]
+        )
     if manifest:
         write_manifest(folder)
     return folder
@@ -133,6 +139,19 @@ def write_manifest(folder: Path) -> None:
     for number, path in enumerate(sorted(folder.glob("*.tar"))):
         keys = [found.key for found in iter_shard(str(path))]
         data = path.read_bytes()
-        rows.append((path.name, len(keys), len(data), hashlib.sha256(data).hexdigest(), keys[0], keys[-1], "f" * 16, number))
-    table = pa.Table.from_pylist([dict(zip(MANIFEST.names, row, strict=True)) for row in rows], schema=MANIFEST)
+        rows.append(
+            (
+                path.name,
+                len(keys),
+                len(data),
+                hashlib.sha256(data).hexdigest(),
+                keys[0],
+                keys[-1],
+                "f" * 16,
+                number,
+            )
+        )
+    table = pa.Table.from_pylist(
+        [dict(zip(MANIFEST.names, row, strict=True)) for row in rows], schema=MANIFEST
+    )
     pq.write_table(table, folder / MANIFEST_FILE)

@@ -49,7 +49,9 @@ class GpuSeen(TinyMaker):
 
     def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
         for made in super().make(task, times):
-            yield replace(made, members={"txt": os.environ.get("CUDA_VISIBLE_DEVICES", "all").encode(), "json": b"{}"})
+            yield replace(
+                made, members={"txt": os.environ.get("CUDA_VISIBLE_DEVICES", "all").encode(), "json": b"{}"}
+            )
 
 
 class ListenersSeen(TinyMaker):
@@ -57,14 +59,24 @@ class ListenersSeen(TinyMaker):
 
     def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
         for made in super().make(task, times):
-            yield replace(made, members={"txt": " ".join(sorted(listening(os.getppid()))).encode(), "json": b"{}"})
+            yield replace(
+                made, members={"txt": " ".join(sorted(listening(os.getppid()))).encode(), "json": b"{}"}
+            )
 
 
 def listening(process: int) -> set[str]:
     """Local addresses that a process listens on, as the kernel's tables write them."""
     links = [os.readlink(link) for link in Path(f"/proc/{process}/fd").iterdir() if link.is_symlink()]
-    lines = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
-    return {fields[1].partition(":")[0] for fields in lines if fields[3] == "0A" and f"socket:[{fields[9]}]" in links}
+    lines = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    return {
+        fields[1].partition(":")[0]
+        for fields in lines
+        if fields[3] == "0A" and f"socket:[{fields[9]}]" in links
+    }
 
 
 def tiny_tasks(tasks: int, samples: int) -> list[Task]:

@@ -11,7 +11,9 @@ TINY_CLIP = {
 
 
 def tiny_config(**changes) -> ModelConfig:
-    return ModelConfig.make({"clip": TINY_CLIP, "temporal_layers": 2, "centerK": 3, "max_frames": 6, "max_words": 8, **changes})
+    return ModelConfig.make(
+        {"clip": TINY_CLIP, "temporal_layers": 2, "centerK": 3, "max_frames": 6, "max_words": 8, **changes}
+    )
 
 
 def tiny_model(seed: int = 0, **changes) -> CLIP2Video:

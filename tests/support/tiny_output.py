@@ -31,7 +31,14 @@ def encoded(image, kind="JPEG", **options):
 
 def members_of(key, caption, store, motion, seed, frames=4, size=(48, 64)):
     h, w = size
-    meta = {"key": key, "caption": caption, "captions": (caption,), "source": "folder", "frames": frames, "fps": 8.0}
+    meta = {
+        "key": key,
+        "caption": caption,
+        "captions": (caption,),
+        "source": "folder",
+        "frames": frames,
+        "fps": 8.0,
+    }
     quads = np.stack([(WHOLE - 0.5) * (1 - 0.1 * t) + 0.5 for t in range(frames)])
     meta |= {"width": w, "height": h, "motion": motion, "quads": quads_to_json(quads), "store": store}
     if store == "still":
@@ -54,30 +61,56 @@ def build_output(folder, captions=None, *, shards=3, each=4, store="frames", fai
             caption = captions[number] if captions else f"a picture, number {number}"
             members = members_of(key, caption, store, motion, number)
             writer.write(key, members)
-            row = {"key": key, "shard": name, "caption": caption, "motion": motion, "frames": 4, "width": 64, "height": 48}
-            row |= {"original_width": 640, "original_height": 480, "zoom": 1.0 + number % 5 / 10, "source": "folder"}
+            row = {
+                "key": key,
+                "shard": name,
+                "caption": caption,
+                "motion": motion,
+                "frames": 4,
+                "width": 64,
+                "height": 48,
+            }
+            row |= {
+                "original_width": 640,
+                "original_height": 480,
+                "zoom": 1.0 + number % 5 / 10,
+                "source": "folder",
+            }
             samples.append(row | {"bytes": sum(map(len, members.values())), "url": None, "image_id": key})
             number += 1
         writer.close()
         (folder / name).write_bytes(out.getvalue())
         row = {"shard": name, "samples": each, "bytes": writer.bytes, "sha256": writer.sha256, "task": s}
-        manifest.append(row | {"first_key": writer.first_key, "last_key": writer.last_key, "fingerprint": "f"})
+        manifest.append(
+            row | {"first_key": writer.first_key, "last_key": writer.last_key, "fingerprint": "f"}
+        )
     for file, rows, schema in (
         ("manifest", manifest, MANIFEST),
         ("samples", samples, SAMPLES),
         ("failures", list(failures), FAILURES),
     ):
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / f"{file}.parquet", row_group_size=5)
+        pq.write_table(
+            pa.Table.from_pylist(rows, schema=schema), folder / f"{file}.parquet", row_group_size=5
+        )
     return str(folder)
 
 
 @pytest.fixture
 def output(tmp_path):
     failures = [
-        {"key": f"f{i}", "stage": "fetch", "reason": "http_404", "detail": "not there", "url": f"http://x/{i}", "task": 0}
+        {
+            "key": f"f{i}",
+            "stage": "fetch",
+            "reason": "http_404",
+            "detail": "not there",
+            "url": f"http://x/{i}",
+            "task": 0,
+        }
         for i in range(5)
     ]
-    failures.append({"key": "g", "stage": "decode", "reason": "corrupt", "detail": "<b>bad</b>", "url": None, "task": 1})
+    failures.append(
+        {"key": "g", "stage": "decode", "reason": "corrupt", "detail": "<b>bad</b>", "url": None, "task": 1}
+    )
     return build_output(tmp_path / "clips", failures=failures)
 
 

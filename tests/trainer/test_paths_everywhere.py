@@ -85,7 +85,12 @@ def here(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("place", PLACES)
 def test_an_unknown_scheme_is_one_line_and_exit_2(place, here, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert cli.main([part.replace("{here}", str(here)).replace("{}", "nowhere://bucket/x") for part in PLACES[place]]) == 2
+    assert (
+        cli.main(
+            [part.replace("{here}", str(here)).replace("{}", "nowhere://bucket/x") for part in PLACES[place]]
+        )
+        == 2
+    )
     err = capsys.readouterr().err
     assert err.count("\n") == 1, err
     assert "no way to open nowhere:// addresses" in err
@@ -97,7 +102,10 @@ def test_an_unknown_scheme_is_one_line_and_exit_2(place, here, tmp_path, monkeyp
 @pytest.mark.parametrize("place", ["animate output", "train data.shards", "preview", "validate"])
 def test_a_scheme_whose_package_is_missing_names_it(place, here, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert cli.main([part.replace("{here}", str(here)).replace("{}", "s3://bucket/x") for part in PLACES[place]]) == 2
+    assert (
+        cli.main([part.replace("{here}", str(here)).replace("{}", "s3://bucket/x") for part in PLACES[place]])
+        == 2
+    )
     err = capsys.readouterr().err
     assert err.count("\n") == 1, err
     assert "pip install 'zoetrope[s3]'" in err
@@ -105,14 +113,24 @@ def test_a_scheme_whose_package_is_missing_names_it(place, here, tmp_path, monke
 
 def test_gs_without_a_login_is_one_line_at_once(tmp_path):
     """Nothing leaves this machine: the proxy is a port that nobody listens on."""
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "NO_GCE_CHECK": "true", "https_proxy": "http://127.0.0.1:9"}
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "NO_GCE_CHECK": "true",
+        "https_proxy": "http://127.0.0.1:9",
+    }
     for command in (
         ["validate", "gs://bucket/clips"],
         ["animate", "source.kind=tars", "source.uri=gs://bucket/*.tar", "output=o"],
     ):
         begun = time.monotonic()
         done = subprocess.run(
-            [sys.executable, "-m", "zoetrope.cli", *command], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60
+            [sys.executable, "-m", "zoetrope.cli", *command],
+            env=env,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1, done.stderr

@@ -14,7 +14,10 @@ from transforms.captions import CaptionConfig, append, choose, normalise, normal
     [
         ("  a  dog\t on\r\n the\u00a0beach ", "a dog on the beach"),
         ("salt &amp; pepper", "salt & pepper"),
-        ("salt &amp;amp; pepper &quot;grinder&quot; &#39;set&#39; &eacute;", "salt & pepper \"grinder\" 'set' é"),
+        (
+            "salt &amp;amp; pepper &quot;grinder&quot; &#39;set&#39; &eacute;",
+            "salt & pepper \"grinder\" 'set' é",
+        ),
         ("bell\x07 and\x00nul and del\x7f", "bell and nul and del"),
         ("zero\u200bwidth \ufeffmark \u202eturned", "zerowidth mark turned"),
         ("cafe\u0301", "café"),
@@ -30,7 +33,14 @@ def test_normalise(raw: str, clean: str) -> None:
 
 @pytest.mark.parametrize(
     ("limit", "cut"),
-    [(100, "one three five"), (14, "one three five"), (13, "one three"), (9, "one three"), (8, "one"), (2, "on")],
+    [
+        (100, "one three five"),
+        (14, "one three five"),
+        (13, "one three"),
+        (9, "one three"),
+        (8, "one"),
+        (2, "on"),
+    ],
 )
 def test_length_is_capped_between_words(limit: int, cut: str) -> None:
     assert normalise("one three five", limit) == cut

@@ -16,7 +16,17 @@ from schemas.config import ConfigError
 from schemas.manifest import SAMPLES
 from schemas.records import Reason, Reference, SampleError
 from schemas.version import VERSION
-from transforms.clip import Clip, ClipSettings, draw_motion, finish, make_clip, prepare, render_clip, rerender, sample_row
+from transforms.clip import (
+    Clip,
+    ClipSettings,
+    draw_motion,
+    finish,
+    make_clip,
+    prepare,
+    render_clip,
+    rerender,
+    sample_row,
+)
 from transforms.media.encode import encode_picture
 from transforms.media.mp4 import decode_mp4
 from transforms.media.pictures import PictureLimits, decode
@@ -24,7 +34,12 @@ from transforms.rendering.render import render, render_batch
 
 LIMITS = PictureLimits()
 REFERENCE = Reference(
-    "k-0001", (" A  cat.", "", "A &amp; B"), "folder", url="http://x.test/a.jpg", image_id="77", meta={"split": "train"}
+    "k-0001",
+    (" A  cat.", "", "A &amp; B"),
+    "folder",
+    url="http://x.test/a.jpg",
+    image_id="77",
+    meta={"split": "train"},
 )
 MOTION = [{"name": "zoom_in", "zoom": 1.5}]
 
@@ -72,7 +87,9 @@ def test_still_keeps_the_pixels_where_nothing_is_to_be_reduced(source: bytes) ->
     whole = settings(store="still", clip={"size": 400, "frames": 5})
     clip = make_clip(source, REFERENCE, whole)
     assert list(clip.members) == ["jpg", "txt", "json"]
-    np.testing.assert_array_equal(decode(clip.members["jpg"], LIMITS).image_HWC, decode(source, LIMITS).image_HWC)
+    np.testing.assert_array_equal(
+        decode(clip.members["jpg"], LIMITS).image_HWC, decode(source, LIMITS).image_HWC
+    )
     assert clip.meta.quads_T42().shape == (5, 4, 2)
 
 
@@ -104,7 +121,12 @@ def test_text_and_json_say_what_the_sample_is(source: bytes) -> None:
     assert meta == clip.meta
     assert clip.members["txt"] == b"A cat."
     assert meta.captions == ("A cat.", "A & B")
-    assert (meta.key, meta.source, meta.url, meta.image_id) == ("k-0001", "folder", "http://x.test/a.jpg", "77")
+    assert (meta.key, meta.source, meta.url, meta.image_id) == (
+        "k-0001",
+        "folder",
+        "http://x.test/a.jpg",
+        "77",
+    )
     assert (meta.original_height, meta.original_width, meta.height, meta.width) == (300, 400, 64, 96)
     assert (meta.frames, meta.fps, meta.store, meta.seed, meta.device) == (5, 8.0, "frames", 3, "cpu")
     assert meta.sha256 == hashlib.sha256(source).hexdigest()
@@ -119,7 +141,9 @@ def test_text_and_json_say_what_the_sample_is(source: bytes) -> None:
 @pytest.mark.parametrize("size", [(300, 400), (901, 1203)])
 def test_a_clip_is_made_again_byte_for_byte(store: str, size: tuple[int, int]) -> None:
     picture = encode_picture(photo(*size), "jpg", 92)
-    chosen = ClipSettings.make({"store": store, "seed": 5, "captions": {"pick": "random", "motion_phrases": 0.5}})
+    chosen = ClipSettings.make(
+        {"store": store, "seed": 5, "captions": {"pick": "random", "motion_phrases": 0.5}}
+    )
     clip = make_clip(picture, REFERENCE, chosen)
     assert make_clip(picture, REFERENCE, chosen) == clip, "from key and config"
     assert rerender(ClipMeta.from_json(clip.members["json"]), picture) == clip, "from KEY.json"
@@ -136,8 +160,14 @@ def test_rerender_wants_the_same_picture(source: bytes) -> None:
 def test_the_three_steps_with_a_batch_between_are_the_whole(source: bytes) -> None:
     chosen = settings()
     references = [replace(REFERENCE, key=f"k-{i}") for i in range(3)]
-    pictures = [source, encode_picture(photo(500, 310), "jpg", 90), encode_picture(photo(1203, 901), "png", 90)]
-    prepared = [prepare(data, reference, chosen) for data, reference in zip(pictures, references, strict=True)]
+    pictures = [
+        source,
+        encode_picture(photo(500, 310), "jpg", 90),
+        encode_picture(photo(1203, 901), "png", 90),
+    ]
+    prepared = [
+        prepare(data, reference, chosen) for data, reference in zip(pictures, references, strict=True)
+    ]
     images = [sample.image_HWC for sample in prepared if sample.image_HWC is not None]
     batch = render_batch(images, [sample.quads_T42 for sample in prepared], size=(64, 96), device="cpu")
     for sample, frames_THWC, data_, reference in zip(prepared, batch, pictures, references, strict=True):
@@ -177,7 +207,9 @@ def test_phrases_come_with_their_probability_and_are_flagged(source: bytes) -> N
     assert 15 < sum(said is not None for _, said in half) < 45
     for caption, said in half:
         assert caption == (f"A cat, {said}." if said else "A cat.")
-    assert all(said is not None and "zoom" in said + "zoom" for _, said in (phrase(f"k-{i}", 1.0) for i in range(10)))
+    assert all(
+        said is not None and "zoom" in said + "zoom" for _, said in (phrase(f"k-{i}", 1.0) for i in range(10))
+    )
     assert all(said is None for _, said in (phrase(f"k-{i}", 0.0) for i in range(10)))
 
 
@@ -208,12 +240,18 @@ def test_sample_row_fits_the_table(source: bytes) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"store": "mp4", "clip": {"size": [225, 224]}}, r"clip.size = \[225, 224\]: .* even for mp4; use \[226, 224\]"),
+        (
+            {"store": "mp4", "clip": {"size": [225, 224]}},
+            r"clip.size = \[225, 224\]: .* even for mp4; use \[226, 224\]",
+        ),
         ({"clip": {"size": 4}}, "clip.size: 4 is not allowed: height and width must be 16 to 4096"),
         ({"clip": {"frames": 1000}}, "clip.frames = 1000 .* >= 1 and <= 999"),
         ({"clip": {"fps": 0}}, "clip.fps = 0 .* > 0 and <= 240"),
         ({"store": "gif"}, "store = 'gif' .* one of frames, mp4, still"),
-        ({"captions": {"pik": "first"}}, "unknown field captions.pik; the nearest known field is captions.pick"),
+        (
+            {"captions": {"pik": "first"}},
+            "unknown field captions.pik; the nearest known field is captions.pick",
+        ),
     ],
 )
 def test_config_errors_are_one_line(values: dict[str, Any], message: str) -> None:

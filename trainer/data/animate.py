@@ -36,7 +36,15 @@ def to_device(batch: Batch, device: torch.device, size: tuple[int, int]) -> Inpu
             frames = rendered.new_empty(len(batch), *rendered.shape[1:])
             frames[moved.still_rows] = rendered
             frames[moved.frame_rows] = moved.frames
-    return Inputs(batch.keys, frames, moved.frame_mask, moved.token_ids, moved.token_mask, moved.video_ids, moved.caption_video)
+    return Inputs(
+        batch.keys,
+        frames,
+        moved.frame_mask,
+        moved.token_ids,
+        moved.token_mask,
+        moved.video_ids,
+        moved.caption_video,
+    )
 
 
 def _render(pictures: list[Tensor], quads_ST42: Tensor, size: tuple[int, int]) -> Tensor:

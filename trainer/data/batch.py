@@ -14,7 +14,9 @@ from trainer.data.decode import Decoded
 from trainer.data.order import Cursor
 from trainer.data.shards import Dropped
 
-Tokenize = Callable[[Sequence[str]], tuple[Tensor, Tensor]]  # captions -> ids [C,L], mask [C,L] (1 = a token), both int64
+Tokenize = Callable[
+    [Sequence[str]], tuple[Tensor, Tensor]
+]  # captions -> ids [C,L], mask [C,L] (1 = a token), both int64
 
 
 @dataclass
@@ -76,7 +78,12 @@ class Batch:
 
 
 def collate(
-    samples: Sequence[Decoded], pixels: Tensor | None = None, *, tokenize: Tokenize, frames: int, size: tuple[int, int]
+    samples: Sequence[Decoded],
+    pixels: Tensor | None = None,
+    *,
+    tokenize: Tokenize,
+    frames: int,
+    size: tuple[int, int],
 ) -> Batch:
     """Put decoded samples together; clips are padded to `frames` = T.
 
@@ -93,7 +100,9 @@ def collate(
         frame_mask[i, : len(clip)] = 1
     pictures = [p for i in stills if (p := samples[i].picture_HWC) is not None]
     if pixels is None:
-        pixels = torch.from_numpy(np.concatenate([p.reshape(-1) for p in pictures]) if pictures else np.empty(0, np.uint8))
+        pixels = torch.from_numpy(
+            np.concatenate([p.reshape(-1) for p in pictures]) if pictures else np.empty(0, np.uint8)
+        )
     paths = [q for i in stills if (q := samples[i].quads_T42) is not None]
     for i, path in zip(stills, paths, strict=True):
         frame_mask[i, : len(path)] = 1
@@ -105,7 +114,9 @@ def collate(
         video_ids=torch.tensor([sample.video_id for sample in samples], dtype=torch.int64),
         token_ids=token_ids,
         token_mask=token_mask,
-        caption_video=torch.tensor([i for i, sample in enumerate(samples) for _ in sample.captions], dtype=torch.int64),
+        caption_video=torch.tensor(
+            [i for i, sample in enumerate(samples) for _ in sample.captions], dtype=torch.int64
+        ),
         frame_mask=frame_mask,
         frames=moving_frames,
         frame_rows=torch.tensor(moving, dtype=torch.int64),

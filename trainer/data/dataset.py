@@ -65,7 +65,9 @@ class TrainingStream(IterableDataset[Batch]):
 
         raw = self._raw(local, drop)
         while True:
-            missing = list(islice(raw, self._batch_size - len(samples)))  # again only if some of them turn out broken
+            missing = list(
+                islice(raw, self._batch_size - len(samples))
+            )  # again only if some of them turn out broken
             cursor = missing[-1][0]
             decoded = self._decode.all([(sample, cursor.epoch) for cursor, sample in missing], pixels)
             for (_, sample), made in zip(missing, decoded, strict=True):

@@ -55,9 +55,17 @@ class _Opened:
 class Decoder:
     """Decodes samples for training (one caption, the camera drawn anew each epoch) or evaluation (all captions, as stored)."""
 
-    def __init__(self, config: DataConfig, *, frames: int, size: tuple[int, int], seed: int, training: bool) -> None:
+    def __init__(
+        self, config: DataConfig, *, frames: int, size: tuple[int, int], seed: int, training: bool
+    ) -> None:
         """`frames`: at most so many in a clip; `size`: height and width that the model takes, in pixels."""
-        self._config, self._frames, self._size, self._seed, self._training = config, frames, size, seed, training
+        self._config, self._frames, self._size, self._seed, self._training = (
+            config,
+            frames,
+            size,
+            seed,
+            training,
+        )
         self._fresh = training and config.camera == "fresh"
         self._jitter = training and config.frame_jitter == "clip2video"
 
@@ -68,7 +76,9 @@ class Decoder:
             raise decoded
         return decoded
 
-    def all(self, samples: Sequence[tuple[RawSample, int]], pixels: Pixels | None = None) -> list[Decoded | Exception]:
+    def all(
+        self, samples: Sequence[tuple[RawSample, int]], pixels: Pixels | None = None
+    ) -> list[Decoded | Exception]:
         """Decode samples, each with its epoch, stills' pictures into `pixels`; a sample that cannot be decoded is its error.
 
         All are brought through one step before the next step begins: the code and tables of a step stay in the processor's
@@ -98,12 +108,18 @@ class Decoder:
         if opened.picture is not None:
             picture_HWC = decode_picture(opened.picture, pixels)
         else:
-            rng = np.random.default_rng(derive_seed(self._seed, sample.key, "frames", opened.epoch)) if self._jitter else None
+            rng = (
+                np.random.default_rng(derive_seed(self._seed, sample.key, "frames", opened.epoch))
+                if self._jitter
+                else None
+            )
             if opened.meta.store == "mp4":
                 frames_THWC = decode_mp4(_member(sample, ("mp4",)), self._frames, self._size, rng)
             else:
                 frames_THWC = decode_frames(sample.frames, self._frames, self._size, rng)
-        return Decoded(sample.key, video_id(opened.meta), opened.captions, frames_THWC, picture_HWC, quads_T42)
+        return Decoded(
+            sample.key, video_id(opened.meta), opened.captions, frames_THWC, picture_HWC, quads_T42
+        )
 
     def _draw(self, opened: _Opened, picture: bytes) -> np.ndarray:
         trajectory = draw(
@@ -207,7 +223,9 @@ def _decode(data: bytes, room: np.ndarray) -> np.ndarray:
         return decoded
     import cv2
 
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    picture = cv2.imdecode(
+        np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    )
     if picture is None or picture.shape != room.shape:
         raise ValueError("a broken PNG or WebP picture")
     room[:] = picture
@@ -223,7 +241,9 @@ def decode_frames(
     return np.stack([fit(decode_picture(members[i]), size) for i in sample_indices(len(members), limit, rng)])
 
 
-def decode_mp4(data: bytes, limit: int, size: tuple[int, int], rng: np.random.Generator | None = None) -> np.ndarray:
+def decode_mp4(
+    data: bytes, limit: int, size: tuple[int, int], rng: np.random.Generator | None = None
+) -> np.ndarray:
     """A video's frames as uint8 [T,h,w,3], at most `limit` of them, as `sample_indices` picks them of what could be decoded."""
     import av
 

@@ -40,7 +40,9 @@ class LoaderState:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> LoaderState:
         """The state back from JSON values."""
-        return cls(int(values["batches"]), tuple(Cursor(**c) for c in values["cursors"]), dict(values["made_for"]))
+        return cls(
+            int(values["batches"]), tuple(Cursor(**c) for c in values["cursors"]), dict(values["made_for"])
+        )
 
 
 class TrainingLoader:
@@ -118,7 +120,11 @@ class TrainingLoader:
     def _check(self, state: LoaderState) -> None:
         for name, value in self._made_for.items():
             if state.made_for.get(name) != value:
-                was, now = (f" was {state.made_for.get(name)!r}, is {value!r}", "") if name != "shards" else (" differ", "")
+                was, now = (
+                    (f" was {state.made_for.get(name)!r}, is {value!r}", "")
+                    if name != "shards"
+                    else (" differ", "")
+                )
                 raise ConfigError(
                     f"resume: {name}{was}{now}; the order of samples depends on it: set it back, or start a new run with init="
                 )

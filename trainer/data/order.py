@@ -47,7 +47,9 @@ def share(shards: Sequence[str], *, seed: int, epoch: int, slot: int, slots: int
     return order[(slot + epoch * (len(order) % slots)) % slots :: slots]
 
 
-def shuffled(samples: Iterable[RawSample], rng: random.Random, *, max_samples: int, max_bytes: int) -> Iterator[RawSample]:
+def shuffled(
+    samples: Iterable[RawSample], rng: random.Random, *, max_samples: int, max_bytes: int
+) -> Iterator[RawSample]:
     """Samples in random order out of a buffer that is filled before the first one leaves, and emptied at the end.
 
     The buffer holds `max_samples` samples, or fewer if they come to more than `max_bytes`; with 0 samples the order stays.

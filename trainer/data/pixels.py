@@ -37,7 +37,9 @@ class Pixels:
 
     def _new(self, size: int) -> Tensor:
         tensor = torch.empty(0 if self._shared else size, dtype=torch.uint8)
-        if self._shared:  # as torch's own default_collate makes it; `share_memory_` would copy what is not there yet
+        if (
+            self._shared
+        ):  # as torch's own default_collate makes it; `share_memory_` would copy what is not there yet
             tensor.set_(torch.UntypedStorage._new_shared(size))
         self._array: np.ndarray = tensor.numpy()  # the same memory: slices of it cost a tenth of a tensor's
         return tensor

@@ -29,9 +29,15 @@ class ShardSet:
         """Expand folders, globs and brace ranges. Raises ConfigError if a pattern matches nothing or a shard comes twice."""
         try:
             uris = [
-                uri for pattern in ([patterns] if isinstance(patterns, str) else patterns) for uri in expand_shards(pattern)
+                uri
+                for pattern in ([patterns] if isinstance(patterns, str) else patterns)
+                for uri in expand_shards(pattern)
             ]
-        except (ValueError, OSError, ImportError) as error:  # the last: a scheme whose package is not installed
+        except (
+            ValueError,
+            OSError,
+            ImportError,
+        ) as error:  # the last: a scheme whose package is not installed
             raise ConfigError(" ".join(str(error).split())) from None
         twice = [uri for uri, count in Counter(uris).items() if count > 1]
         if twice:
@@ -68,7 +74,9 @@ class Dropped:
         return f"{self.shard}: {self.key + ': ' if self.key else ''}{self.reason}"
 
 
-def read_shards(uris: Iterable[str], *, policy: Policy, on_broken: Callable[[Dropped], None]) -> Iterator[RawSample]:
+def read_shards(
+    uris: Iterable[str], *, policy: Policy, on_broken: Callable[[Dropped], None]
+) -> Iterator[RawSample]:
     """The samples of shards one after another.
 
     A shard that is truncated, corrupt, missing or empty is an error under policy ``error``; under ``skip`` what could be
@@ -85,7 +93,9 @@ def read_shards(uris: Iterable[str], *, policy: Policy, on_broken: Callable[[Dro
         except (ShardError, OSError) as error:
             reason = " ".join(str(error).split()).removeprefix(f"{uri}: ")
             if policy == "error":
-                raise ShardError(f"{uri}: {reason} (data.broken_shards=skip goes on without the rest of it)") from error
+                raise ShardError(
+                    f"{uri}: {reason} (data.broken_shards=skip goes on without the rest of it)"
+                ) from error
             on_broken(Dropped(uri, "", reason))
 
 

@@ -11,8 +11,13 @@ NO_MEMORY = (
     "STATUS_ALLOC_FAILED",
 )  # of a full GPU's driver, of a CPU, of cuBLAS and cuDNN
 NO_KERNEL = " does not have a deterministic implementation"
-CUBLAS_UNTOLD = "because it uses CuBLAS"  # CUBLAS_WORKSPACE_CONFIG was another, or set after cuBLAS had started
-LOST_PEER = ("Connection closed by peer", "Connection reset by peer")  # gloo's RuntimeErrors have no class of their own
+CUBLAS_UNTOLD = (
+    "because it uses CuBLAS"  # CUBLAS_WORKSPACE_CONFIG was another, or set after cuBLAS had started
+)
+LOST_PEER = (
+    "Connection closed by peer",
+    "Connection reset by peer",
+)  # gloo's RuntimeErrors have no class of their own
 
 
 class RunError(RuntimeError):
@@ -38,7 +43,9 @@ def not_repeatable(error: BaseException) -> str | None:
     """What to do about an operation that cannot give the same bits twice, or None if the error is another."""
     kernel, found, _ = str(error).partition(NO_KERNEL)
     if found:
-        return f"torch has no deterministic kernel here for {kernel.rpartition(' ')[2]}; set deterministic=false"
+        return (
+            f"torch has no deterministic kernel here for {kernel.rpartition(' ')[2]}; set deterministic=false"
+        )
     if CUBLAS_UNTOLD in str(error):
         return "cuBLAS repeats itself only with CUBLAS_WORKSPACE_CONFIG=:4096:8; set that outside, or deterministic=false"
     return None

@@ -21,7 +21,9 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise ConfigError("device=cuda, but this machine has no CUDA device that torch can use; set device=cpu or auto")
+        raise ConfigError(
+            "device=cuda, but this machine has no CUDA device that torch can use; set device=cpu or auto"
+        )
     if local_rank >= torch.cuda.device_count():
         raise ConfigError(
             f"rank {local_rank} of this machine has no GPU: there are {torch.cuda.device_count()}; set --nproc_per_node to that"
@@ -56,8 +58,13 @@ def repeatable(enabled: bool) -> Iterator[None]:
     if not enabled:
         yield
         return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs to be told, before it starts
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    os.environ.setdefault(
+        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+    )  # what cuBLAS needs to be told, before it starts
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
     memory: Any = torch.utils.deterministic
     fill = memory.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True)

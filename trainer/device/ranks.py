@@ -46,7 +46,9 @@ def start_ranks(device: str) -> Iterator[Ranks]:
         return
     chosen = choose_device(device, int(os.environ["LOCAL_RANK"]))
     on_gpu = chosen.type == "cuda"
-    dist.init_process_group("nccl" if on_gpu else "gloo", timeout=timedelta(hours=1), device_id=chosen if on_gpu else None)
+    dist.init_process_group(
+        "nccl" if on_gpu else "gloo", timeout=timedelta(hours=1), device_id=chosen if on_gpu else None
+    )
     yield Ranks(dist.get_rank(), world, chosen)
     dist.destroy_process_group()
 

@@ -97,7 +97,12 @@ def save_checkpoint(
         best = asdict(state.best) if state.best else None
         _write_json(
             folder / RUN_FILE,
-            {"step": state.step, "best": best, "owed": state.owed, "loaders": [rank.loader for rank in state.ranks]},
+            {
+                "step": state.step,
+                "best": best,
+                "owed": state.owed,
+                "loaders": [rank.loader for rank in state.ranks],
+            },
         )
     _point(join(output, LAST), name)
     if state.best is not None and state.best.step == state.step:
@@ -108,7 +113,14 @@ def save_checkpoint(
 
 def find_last(output: str) -> str | None:
     """The folder of the newest checkpoint of a run, or None. Raises OSError if the store cannot be asked."""
-    return next((folder for name in reversed(_steps(output)) if exists(join(folder := join(output, name), CONFIG_FILE))), None)
+    return next(
+        (
+            folder
+            for name in reversed(_steps(output))
+            if exists(join(folder := join(output, name), CONFIG_FILE))
+        ),
+        None,
+    )
 
 
 def load_state(checkpoint: str, model: CLIP2Video, optimizer: torch.optim.Optimizer) -> RunState:
@@ -122,7 +134,9 @@ def load_state(checkpoint: str, model: CLIP2Video, optimizer: torch.optim.Optimi
             run = json.loads((folder / RUN_FILE).read_text())
         model.load_state_dict(weights)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ConfigError(f"resume: {checkpoint} cannot be used: {' '.join(str(error).split())[:400]}") from None
+        raise ConfigError(
+            f"resume: {checkpoint} cannot be used: {' '.join(str(error).split())[:400]}"
+        ) from None
     _restore_optimizer(optimizer, tensors, checkpoint)
     ranks = [
         RankState(loader, {name: tensors[f"random.{rank}.{name}"] for name in _random_names(tensors, rank)})
@@ -183,7 +197,9 @@ def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     return tensors
 
 
-def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], checkpoint: str) -> None:
+def _restore_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], checkpoint: str
+) -> None:
     for name, parameter in named_parameters(optimizer):
         found = {key: tensors.get(f"optimizer.{key}.{name}") for key in (*MOMENTS, "step")}
         if all(value is None for value in found.values()):
@@ -192,7 +208,9 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, T
             found[key].shape != parameter.shape  # type: ignore[union-attr]
             for key in MOMENTS
         ):
-            raise ConfigError(f"resume: {checkpoint}: the optimizer state of {name} is missing or of another shape")
+            raise ConfigError(
+                f"resume: {checkpoint}: the optimizer state of {name} is missing or of another shape"
+            )
         optimizer.state[parameter] = {
             key: value.clone() if key == "step" else value.to(parameter.device, copy=True)
             for key, value in found.items()
@@ -201,7 +219,9 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, T
 
 
 def _random_tensors(ranks: Sequence[RankState]) -> dict[str, Tensor]:
-    return {f"random.{rank}.{name}": t for rank, state in enumerate(ranks) for name, t in state.random.items()}
+    return {
+        f"random.{rank}.{name}": t for rank, state in enumerate(ranks) for name, t in state.random.items()
+    }
 
 
 def _random_names(tensors: Mapping[str, Tensor], rank: int) -> list[str]:

@@ -15,13 +15,21 @@ class OptimConfig(Config):
     """AdamW in four groups (CLIP or new, decayed or not), linear warm-up, cosine."""
 
     lr_clip: float = Field(1e-7, ge=0, le=1, description="peak learning rate of the CLIP towers")
-    lr_new: float = Field(1e-4, ge=0, le=1, description="peak learning rate of the temporal modules and the interaction module")
+    lr_new: float = Field(
+        1e-4, ge=0, le=1, description="peak learning rate of the temporal modules and the interaction module"
+    )
     beta1: float = Field(0.9, ge=0, lt=1, description="AdamW's decay of the mean gradient")
     beta2: float = Field(0.98, ge=0, lt=1, description="AdamW's decay of the mean squared gradient")
     eps: float = Field(1e-6, gt=0, le=1e-3, description="AdamW's epsilon")
-    weight_decay: float = Field(0.2, ge=0, le=1, description="on weight matrices; never on norms, biases and embeddings")
-    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps over which the learning rate rises from 0")
-    end_lr: float = Field(0.0, ge=0, le=1, description="share of the peak learning rate that is left at the last step")
+    weight_decay: float = Field(
+        0.2, ge=0, le=1, description="on weight matrices; never on norms, biases and embeddings"
+    )
+    warmup: float = Field(
+        0.1, ge=0, lt=1, description="share of the steps over which the learning rate rises from 0"
+    )
+    end_lr: float = Field(
+        0.0, ge=0, le=1, description="share of the peak learning rate that is left at the last step"
+    )
     clip_norm: float = Field(1.0, gt=0, description="the gradient's norm over all parameters is cut to this")
     max_logit_scale: float = Field(100.0, gt=1, description="exp(logit_scale) stays at or below this")
 
@@ -29,7 +37,9 @@ class OptimConfig(Config):
 class LossConfig(Config):
     """How the losses are put together."""
 
-    match_weight: float = Field(1.0, gt=0, description="weight of the matching loss, where there is an interaction module")
+    match_weight: float = Field(
+        1.0, gt=0, description="weight of the matching loss, where there is an interaction module"
+    )
 
 
 class LogConfig(Config):
@@ -37,7 +47,9 @@ class LogConfig(Config):
 
     every: int = Field(10, ge=1, description="steps between two records")
     tensorboard: bool = Field(True, description="write TensorBoard events to OUTPUT/tensorboard")
-    wandb: str | None = Field(None, description="Weights & Biases project; none: not used. Needs `pip install wandb`")
+    wandb: str | None = Field(
+        None, description="Weights & Biases project; none: not used. Needs `pip install wandb`"
+    )
 
 
 class TrainConfig(Config):
@@ -53,23 +65,35 @@ class TrainConfig(Config):
         128, ge=2, description="samples of a step over all ranks: each text has this many less 1 negatives"
     )
     accumulate: int = Field(
-        1, ge=1, description="parts that a rank's share of a step is encoded in; saves memory, keeps every negative"
+        1,
+        ge=1,
+        description="parts that a rank's share of a step is encoded in; saves memory, keeps every negative",
     )
-    max_steps: int | None = Field(None, ge=1, description="length of the run in steps; give this or max_samples")
-    max_samples: int | None = Field(None, ge=1, description="length of the run in samples; give this or max_steps")
-    eval_every: int = Field(1000, ge=1, description="steps between evaluations on data.eval_shards, if there are any")
+    max_steps: int | None = Field(
+        None, ge=1, description="length of the run in steps; give this or max_samples"
+    )
+    max_samples: int | None = Field(
+        None, ge=1, description="length of the run in samples; give this or max_steps"
+    )
+    eval_every: int = Field(
+        1000, ge=1, description="steps between evaluations on data.eval_shards, if there are any"
+    )
     best_metric: str | None = Field(
         None,
         description="what `best` is chosen by: t2v or v2t, then R1, R5, R10 (higher), MdR or MnR (lower); after re-ranking "
         "with rerank. before it; none: rerank.t2v.R1 with an interaction module, else t2v.R1",
     )
-    save_every: int = Field(1000, ge=1, description="steps between checkpoints; one is written at the end as well")
+    save_every: int = Field(
+        1000, ge=1, description="steps between checkpoints; one is written at the end as well"
+    )
     keep: int = Field(2, ge=1, description="the newest checkpoints that are kept, beside the best")
     init: str | None = Field(
-        None, description="checkpoint folder that a new run takes its weights from, such as runs/pretrain/last"
+        None,
+        description="checkpoint folder that a new run takes its weights from, such as runs/pretrain/last",
     )
     resume: bool = Field(
-        False, description="go on exactly where the run in `output` stopped; from the start if it has no checkpoint"
+        False,
+        description="go on exactly where the run in `output` stopped; from the start if it has no checkpoint",
     )
     freeze: Literal["none", "clip", "dual"] = Field(
         "none", description="what is not trained: nothing, the CLIP towers, or all but the interaction module"
@@ -83,7 +107,9 @@ class TrainConfig(Config):
         True,
         description="the same bits again on the same hardware; attention and a few more GPU kernels are slower for it",
     )
-    seed: int = Field(0, ge=0, lt=2**63, description="of the order, the captions, the camera paths and the new weights")
+    seed: int = Field(
+        0, ge=0, lt=2**63, description="of the order, the captions, the camera paths and the new weights"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -113,7 +139,11 @@ class TrainConfig(Config):
     @property
     def total_steps(self) -> int:
         """Steps of the whole run; the last one may go over max_samples by less than a batch."""
-        return self.max_steps if self.max_steps is not None else -(-(self.max_samples or 0) // self.global_batch_size)
+        return (
+            self.max_steps
+            if self.max_steps is not None
+            else -(-(self.max_samples or 0) // self.global_batch_size)
+        )
 
 
 METRICS = tuple(f"{way}.{name}" for way in ("t2v", "v2t") for name in ("R1", "R5", "R10", "MdR", "MnR"))

@@ -19,12 +19,16 @@ from trainer.retrieval.ranking import rank
 class Measured:
     """What one evaluation found."""
 
-    metrics: dict[str, float]  # "t2v.R1": percent, ..., "v2t.MnR": rank; "rerank.t2v.R1", ... with an interaction module
+    metrics: dict[
+        str, float
+    ]  # "t2v.R1": percent, ..., "v2t.MnR": rank; "rerank.t2v.R1", ... with an interaction module
     counts: dict[str, float]  # of what it was measured on: "eval.videos", "eval.captions", "eval.dropped"
     dropped: list[Dropped]
 
 
-def evaluate_model(model: CLIP2Video, loader: Iterable[Batch], device: torch.device, precision: str = "fp32") -> Measured:
+def evaluate_model(
+    model: CLIP2Video, loader: Iterable[Batch], device: torch.device, precision: str = "fp32"
+) -> Measured:
     """Rank every clip and every caption of the loader, by the dual encoder and, if the model has an interaction module, with
     its `interaction.top_k` best candidates re-ranked.
 
@@ -36,7 +40,9 @@ def evaluate_model(model: CLIP2Video, loader: Iterable[Batch], device: torch.dev
     dropped: list[Dropped] = []
     data = embed_loader(embedder, noting_drops(loader, dropped))
     ranking = rank(embedder, data, top_k=min(fine.top_k, len(data.videos)) if fine.enabled else None)
-    metrics = {f"{way}.{name}": value for way, values in ranking.coarse.items() for name, value in values.items()}
+    metrics = {
+        f"{way}.{name}": value for way, values in ranking.coarse.items() for name, value in values.items()
+    }
     for way, values in (ranking.fine or {}).items():
         metrics |= {f"rerank.{way}.{name}": value for name, value in values.items()}
     counts = {"eval.videos": len(data.videos), "eval.captions": len(data.texts), "eval.dropped": len(dropped)}

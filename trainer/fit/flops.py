@@ -59,4 +59,6 @@ def peak_of(name: str) -> float | None:
     words = name.replace("-", " ").split()
     if "MIG" in words:
         return None
-    return next((peak for known, peak in PEAK_BF16.items() if all(word in words for word in known.split())), None)
+    return next(
+        (peak for known, peak in PEAK_BF16.items() if all(word in words for word in known.split())), None
+    )

@@ -27,7 +27,9 @@ def make_model(config: ModelConfig, init: str | None) -> tuple[CLIP2Video, list[
         return build_model(config), []
     path = join(follow(init), WEIGHTS_FILE)
     if kind(path) != "file":
-        raise ConfigError(f"init={init}: there is no {WEIGHTS_FILE}; give a checkpoint folder such as runs/pretrain/last")
+        raise ConfigError(
+            f"init={init}: there is no {WEIGHTS_FILE}; give a checkpoint folder such as runs/pretrain/last"
+        )
     notes = _check_config(config, init)
     model = CLIP2Video(config)
     weights = read_state_dict(path)
@@ -53,7 +55,9 @@ def _check_config(config: ModelConfig, init: str) -> list[str]:
                 f"and `model.pretrained` from {join(init, CONFIG_FILE)}"
                 + (f": {before.clip}" if isinstance(before.clip, str) else "")
             )
-    told = sorted(ModelConfig.model_fields.keys() - {"clip", "pretrained", "interaction", "grad_checkpointing"})
+    told = sorted(
+        ModelConfig.model_fields.keys() - {"clip", "pretrained", "interaction", "grad_checkpointing"}
+    )
     pairs = [(name, getattr(before, name), getattr(config, name)) for name in told]
     return [f"model.{name} was {was!r} in {init} and is {now!r}" for name, was, now in pairs if was != now]
 
@@ -61,7 +65,9 @@ def _check_config(config: ModelConfig, init: str) -> list[str]:
 def _check_keys(model: CLIP2Video, weights: dict[str, Tensor], init: str) -> list[str]:
     own = model.state_dict()
     absent = [
-        name for name in NEW_MODULES if any(k.startswith(name) for k in own) and not any(k.startswith(name) for k in weights)
+        name
+        for name in NEW_MODULES
+        if any(k.startswith(name) for k in own) and not any(k.startswith(name) for k in weights)
     ]
     missing = [key for key in own if key not in weights and not key.startswith(tuple(absent))]
     unknown = [key for key in weights if key not in own]
@@ -70,7 +76,11 @@ def _check_keys(model: CLIP2Video, weights: dict[str, Tensor], init: str) -> lis
         for key in own
         if key in weights and weights[key].shape != own[key].shape
     ]
-    for what, keys in (("lacks", missing), ("has, and the model has not,", unknown), ("has another shape for", shapes)):
+    for what, keys in (
+        ("lacks", missing),
+        ("has, and the model has not,", unknown),
+        ("has another shape for", shapes),
+    ):
         if keys:
             more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
             raise ConfigError(

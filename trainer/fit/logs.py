@@ -80,7 +80,9 @@ class Console:
 
         self._terminal = sys.stderr.isatty()
         self._total = total
-        self._bar = tqdm(total=total, initial=start, desc=name, unit="step", disable=not self._terminal, dynamic_ncols=True)
+        self._bar = tqdm(
+            total=total, initial=start, desc=name, unit="step", disable=not self._terminal, dynamic_ncols=True
+        )
 
     def advance(self, loss: float) -> None:
         """One step further."""
@@ -161,7 +163,9 @@ class WandB:
             raise ConfigError(
                 f"log.wandb={project}, but wandb is not installed: pip install wandb, or log.wandb=null"
             ) from None
-        self._run = wandb.init(project=project, name=name, config=dict(config), dir=str(folder), resume="allow", id=name)
+        self._run = wandb.init(
+            project=project, name=name, config=dict(config), dir=str(folder), resume="allow", id=name
+        )
 
     def write(self, step: int, values: Mapping[str, float | None]) -> None:
         """The known numbers of a step."""

@@ -27,7 +27,9 @@ from trainer.fit.optim import clamp_logit_scale, lr_share, named_parameters, set
 from trainer.fit.step import Step, StepLoss
 from trainer.model.clip2video import CLIP2Video
 
-DEAD_WORKER = "DataLoader worker (pid"  # how torch begins when one was killed; errors inside one come as themselves
+DEAD_WORKER = (
+    "DataLoader worker (pid"  # how torch begins when one was killed; errors inside one come as themselves
+)
 NAMED = 20  # samples or drops that one message names
 Values = dict[str, float | None]
 
@@ -67,8 +69,19 @@ class Loop:
         """
         self.step, self.best, self.metrics = start, best, dict[str, float]()
         self.values: Values = {}
-        self._config, self._ranks, self._model, self._optimizer, self._loader = config, ranks, model, optimizer, loader
-        self._epoch_samples, self._sinks, self._console, self._evaluation = epoch_samples, sinks, console, evaluation
+        self._config, self._ranks, self._model, self._optimizer, self._loader = (
+            config,
+            ranks,
+            model,
+            optimizer,
+            loader,
+        )
+        self._epoch_samples, self._sinks, self._console, self._evaluation = (
+            epoch_samples,
+            sinks,
+            console,
+            evaluation,
+        )
         self._logs = logs
         self._forward = Step(model, config, ranks)
         self._size = (model.image_size, model.image_size)
@@ -90,8 +103,12 @@ class Loop:
             at_end = stopping or self.step == total
             if self.step % self._config.log.every == 0 or at_end:
                 self._record()
-            due = self._evaluation is not None and (self.step % self._config.eval_every == 0 or self.step == total)
-            self._owed = due and stopping  # who asked to stop may not wait for it: the resumed run begins with it
+            due = self._evaluation is not None and (
+                self.step % self._config.eval_every == 0 or self.step == total
+            )
+            self._owed = (
+                due and stopping
+            )  # who asked to stop may not wait for it: the resumed run begins with it
             better = due and not stopping and self._evaluate()
             if self.step % self._config.save_every == 0 or better or at_end:
                 self._save()
@@ -104,7 +121,9 @@ class Loop:
             taken = self._take(batches)
             self._meters.waited += time.perf_counter() - began
             return self._train_step(taken, stop)
-        except RuntimeError as error:  # torch raises it wherever this process happens to be when a loader process dies
+        except (
+            RuntimeError
+        ) as error:  # torch raises it wherever this process happens to be when a loader process dies
             if DEAD_WORKER not in str(error):
                 raise
             raise RunError(
@@ -119,7 +138,9 @@ class Loop:
         except (ConnectionError, EOFError) as error:
             if not self._config.data.workers or "in DataLoader worker process" in str(error):
                 raise
-            time.sleep(1.0)  # its sender died in the midst of a batch: torch's own word of that interrupts this
+            time.sleep(
+                1.0
+            )  # its sender died in the midst of a batch: torch's own word of that interrupts this
             raise RuntimeError(f"{DEAD_WORKER} unknown): {error}") from None
 
     def _train_step(self, batches: Sequence[Batch], stop: StopRequest) -> bool:
@@ -158,7 +179,9 @@ class Loop:
         self._optimizer.step()
         clamp_logit_scale(self._model, config.optim.max_logit_scale)
         self.values = dict(zip(names, numbers, strict=True))
-        self.values |= {f"lr.{group}": rate for group, rate in rates.items() if not group.endswith("no_decay")}
+        self.values |= {
+            f"lr.{group}": rate for group, rate in rates.items() if not group.endswith("no_decay")
+        }
         return bool(asking > 0)
 
     def _record(self) -> None:
@@ -166,7 +189,12 @@ class Loop:
         spent = max(time.perf_counter() - self._meters.began, 1e-9)
         rate = self._meters.steps * self._config.global_batch_size / spent
         peak = None if self._peak is None else self._peak * self._ranks.world
-        mine = (self._loader.take_dropped(), self._meters.waited, self._meters.prepared, _memory_gb(self._ranks.device))
+        mine = (
+            self._loader.take_dropped(),
+            self._meters.waited,
+            self._meters.prepared,
+            _memory_gb(self._ranks.device),
+        )
         dropped, waited, prepared, memory = zip(*gather_objects(mine, self._ranks), strict=True)
         drops = [drop for of_rank in dropped for drop in of_rank]
         self._dropped += len(drops)
@@ -193,7 +221,9 @@ class Loop:
         if self._ranks.first and self._evaluation is not None:
             self._model.eval()
             try:
-                found = evaluate_model(self._model, self._evaluation(), self._ranks.device, self._config.precision)
+                found = evaluate_model(
+                    self._model, self._evaluation(), self._ranks.device, self._config.precision
+                )
                 self.metrics = {**found.metrics, **found.counts}
                 self._tell(found.dropped, "evaluation left out", "so its numbers are not of the whole set")
             except ValueError as error:
@@ -224,9 +254,13 @@ class Loop:
             state = RunState(self.step, states, self.best, self._owed)
             measured = self.metrics if self._measured_at == self.step else {}
             try:
-                if self._logs is not None:  # first: a run that goes on from this checkpoint has the records up to it
+                if (
+                    self._logs is not None
+                ):  # first: a run that goes on from this checkpoint has the records up to it
                     self._logs.publish()
-                path = save_checkpoint(self._config, self._model, self._optimizer, state, {**self.values, **measured})
+                path = save_checkpoint(
+                    self._config, self._model, self._optimizer, state, {**self.values, **measured}
+                )
             except OSError as error:
                 told = " ".join(str(error).split())
                 raise RunError(

@@ -15,7 +15,9 @@ from torch import Tensor
 if TYPE_CHECKING:
     from trainer.model.clip2video import CLIP2Video, TextFeatures, VideoFeatures
 
-SHARES = 2**40  # that a row's probability is dealt out in: far below float64's 2^53, so no draw falls behind the last
+SHARES = (
+    2**40
+)  # that a row's probability is dealt out in: far below float64's 2^53, so no draw falls behind the last
 
 
 class DualLoss(NamedTuple):
@@ -61,7 +63,9 @@ def contrastive_loss(
     return (F.cross_entropy(t2v, target) + F.cross_entropy(v2t, target)) / 2
 
 
-def dual_loss(local: Batch, everyone: Batch | None = None, *, scale: Tensor, center_weight: float, offset: int = 0) -> DualLoss:
+def dual_loss(
+    local: Batch, everyone: Batch | None = None, *, scale: Tensor, center_weight: float, offset: int = 0
+) -> DualLoss:
     """`contrastive_loss` of the global and of the TAB vectors, mixed. `everyone` is the gathered batch (with gradient);
     None for one process.
     """
@@ -95,7 +99,9 @@ def hard_negatives(
     if seed is None:
         return scores.argmax(-1), found
     generator = torch.Generator().manual_seed(seed)  # on the CPU: the same on every device
-    draw_n = torch.rand(len(all_ids_N), generator=generator, dtype=torch.float64)[offset : offset + len(ids_n)]
+    draw_n = torch.rand(len(all_ids_N), generator=generator, dtype=torch.float64)[
+        offset : offset + len(ids_n)
+    ]
     share_nN = scores.masked_fill(~found[:, None], 0).double().softmax(-1)
     below_nN = (share_nN * SHARES).long().cumsum(-1)  # whole numbers: any order of summing gives the same
     point_n1 = (draw_n.to(scores.device)[:, None] * below_nN[:, -1:]).long()
@@ -103,7 +109,12 @@ def hard_negatives(
 
 
 def match_loss(
-    model: CLIP2Video, local: Batch, everyone: Batch | None = None, *, offset: int = 0, seed: int | None = None
+    model: CLIP2Video,
+    local: Batch,
+    everyone: Batch | None = None,
+    *,
+    offset: int = 0,
+    seed: int | None = None,
 ) -> Tensor:
     """Binary cross-entropy of the interaction module -> 0-d float32: every local pair as a match; its text with a hard wrong
     video, and its video with a hard wrong text, as none. Positives and negatives weigh the same.

@@ -50,7 +50,9 @@ class Encoder(nn.Module):
     ) -> tuple[TextFeatures, VideoFeatures]:
         """uint8 frames [B,T,h,w,3] and captions -> features of the texts and of the videos."""
         text = self.model.encode_text(token_ids_CL, token_mask_CL)
-        return text, self.model.encode_video(normalise(frames_BTHWC, frame_mask_BT, self.mean, self.std), frame_mask_BT)
+        return text, self.model.encode_video(
+            normalise(frames_BTHWC, frame_mask_BT, self.mean, self.std), frame_mask_BT
+        )
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,9 @@ class Step:
         self._backward_parts(parts, loss.total, text, video)
         return loss
 
-    def _backward_parts(self, parts: Sequence[Inputs], total: Tensor, text: TextFeatures, video: VideoFeatures) -> None:
+    def _backward_parts(
+        self, parts: Sequence[Inputs], total: Tensor, text: TextFeatures, video: VideoFeatures
+    ) -> None:
         """Feed the loss's gradient by feature into each part's graph; parameters that the loss uses itself get theirs last."""
         leaves = [*vectors(text), *vectors(video)]
         trained = [p for p in self._model.parameters() if p.requires_grad]
@@ -109,9 +113,15 @@ class Step:
             with self._parallel.no_sync() if alone else nullcontext():  # type: ignore[operator]
                 outputs = [t for features in self._encode(self._parallel, part) for t in vectors(features)]
                 rows = slice(start, start + len(part.keys))
-                pairs = [(out, grad[rows]) for out, grad in zip(outputs, of_leaves, strict=True) if grad is not None]
+                pairs = [
+                    (out, grad[rows])
+                    for out, grad in zip(outputs, of_leaves, strict=True)
+                    if grad is not None
+                ]
                 if last:
-                    pairs += [(p, grad) for p, grad in zip(trained, of_parameters, strict=True) if grad is not None]
+                    pairs += [
+                        (p, grad) for p, grad in zip(trained, of_parameters, strict=True) if grad is not None
+                    ]
                 fed = [(out * grad).sum() for out, grad in pairs if out.requires_grad]
                 if fed:
                     torch.stack(fed).sum().backward()
@@ -133,7 +143,9 @@ class Step:
         frozen = self._config.freeze == "dual"
         with torch.no_grad() if frozen else nullcontext():
             scale = self._model.clip.logit_scale.float().exp()
-            dual = dual_loss(local, everyone, scale=scale, center_weight=self._model.config.center_weight, offset=offset)
+            dual = dual_loss(
+                local, everyone, scale=scale, center_weight=self._model.config.center_weight, offset=offset
+            )
         parts = {"contrastive": dual.total, "global": dual.global_}
         if dual.tab is not None:
             parts["tab"] = dual.tab
@@ -145,7 +157,9 @@ class Step:
             total = weighted if frozen else total + weighted
         all_ids = ids if everyone is None else everyone.ids
         negatives = (ids[:, None] != all_ids[None, :]).float().sum(1).mean()
-        return StepLoss(total, {k: v.detach() for k, v in parts.items()}, _broken(text) | _broken(video), negatives)
+        return StepLoss(
+            total, {k: v.detach() for k, v in parts.items()}, _broken(text) | _broken(video), negatives
+        )
 
     def _gathered(self, features: F) -> F:
         tokens, mask = features.tokens, features.mask
@@ -163,7 +177,11 @@ def vectors(features: Features) -> list[Tensor]:
 def _leaves(kind: type[F], parts: Sequence[F]) -> F:
     """Features of all parts as leaves of a new graph."""
     tabs = [part.tab for part in parts if part.tab is not None]
-    joined = (torch.cat([p.global_ for p in parts]), torch.cat(tabs) if tabs else None, torch.cat([p.tokens for p in parts]))
+    joined = (
+        torch.cat([p.global_ for p in parts]),
+        torch.cat(tabs) if tabs else None,
+        torch.cat([p.tokens for p in parts]),
+    )
     global_, tab, tokens = (None if t is None else t.detach().requires_grad_() for t in joined)
     assert global_ is not None and tokens is not None  # noqa: S101, PT018 - narrows the types
     return kind(global_, tab, tokens, torch.cat([p.mask for p in parts]))

@@ -33,7 +33,17 @@ from trainer.model.towers import tokenize
 # A resumed run may differ in these: they move no weight (deterministic: none by more than rounding).
 FREE = (
     *("resume", "init", "output", "log", "eval_every", "save_every", "keep", "device", "deterministic"),
-    *(f"data.{name}" for name in ("shards", "eval_shards", "eval_batch_size", "batches_ahead", "read_ahead", "broken_shards")),
+    *(
+        f"data.{name}"
+        for name in (
+            "shards",
+            "eval_shards",
+            "eval_batch_size",
+            "batches_ahead",
+            "read_ahead",
+            "broken_shards",
+        )
+    ),
 )
 
 
@@ -138,10 +148,14 @@ def _check_output(config: TrainConfig) -> str | None:
         return None
     name = last.rpartition("/")[2]
     if not config.resume:
-        raise ConfigError(f"output={config.output} holds a run up to {name}: set resume=true to go on, or another output")
+        raise ConfigError(
+            f"output={config.output} holds a run up to {name}: set resume=true to go on, or another output"
+        )
     before, now = flatten(saved_config(last)), flatten(config.to_dict())
     for field in sorted(before.keys() | now.keys()):
-        if before.get(field) != now.get(field) and not any(field == free or field.startswith(f"{free}.") for free in FREE):
+        if before.get(field) != now.get(field) and not any(
+            field == free or field.startswith(f"{free}.") for free in FREE
+        ):
             raise ConfigError(
                 f"resume: {field} was {before.get(field)!r} in {name} and is {now.get(field)!r}; set it back, or start a new "
                 f"run with init={config.output}/last"
@@ -188,7 +202,9 @@ def _sinks(config: TrainConfig, start: int) -> tuple[list[Sink], Console, LogFol
         (logs.path / "config.yaml").write_text(yaml.safe_dump(config.to_dict(), sort_keys=False))
         logs.publish()
     except OSError as error:
-        raise ConfigError(f"output={config.output} cannot be written: {' '.join(str(error).split())}") from None
+        raise ConfigError(
+            f"output={config.output} cannot be written: {' '.join(str(error).split())}"
+        ) from None
     name = config.output.rstrip("/").rpartition("/")[2]
     console = Console(name, config.total_steps, start)
     sinks: list[Sink] = [console, JsonLines(logs.path / METRICS_FILE, start)]
@@ -200,12 +216,22 @@ def _sinks(config: TrainConfig, start: int) -> tuple[list[Sink], Console, LogFol
 
 
 def _summary(
-    config: TrainConfig, ranks: Ranks, model: CLIP2Video, shards: ShardSet, part: int, start: int, notes: list[str]
+    config: TrainConfig,
+    ranks: Ranks,
+    model: CLIP2Video,
+    shards: ShardSet,
+    part: int,
+    start: int,
+    notes: list[str],
 ) -> list[str]:
     """What is about to happen, in numbers: so that nobody has to guess steps, batch or negatives."""
     size = sum(p.numel() for p in model.parameters()) / 1e6
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad) / 1e6
-    count = "an unknown number of samples (no manifest)" if shards.samples is None else f"{shards.samples} samples"
+    count = (
+        "an unknown number of samples (no manifest)"
+        if shards.samples is None
+        else f"{shards.samples} samples"
+    )
     total = config.total_steps * config.global_batch_size
     epochs = f" = {total / shards.samples:.2f} epochs" if shards.samples else ""
     many = f"ranks {ranks.world}"
@@ -232,21 +258,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(error, 1)
     except RuntimeError as error:
         if lost_peer(error):
-            return _fail(RunError(f"another rank has ended, and its line says why; torch says: {first_line(error)}"), 1)
+            return _fail(
+                RunError(f"another rank has ended, and its line says why; torch says: {first_line(error)}"), 1
+            )
         if not no_memory(error):  # before the first step: the model itself
             raise
         says = f"torch says: {first_line(error)}"
         return _fail(RunError(f"out of memory: the GPU has no room for the model; is it in use? {says}"), 1)
     if result.stopped_by is not None:
         name = signal.Signals(result.stopped_by).name
-        print(f"zoetrope train: stopped by {name} after step {result.step}; resume=true goes on from there", file=sys.stderr)
+        print(
+            f"zoetrope train: stopped by {name} after step {result.step}; resume=true goes on from there",
+            file=sys.stderr,
+        )
         return 128 + result.stopped_by
     return 0
 
 
 def _fail(error: Exception, code: int) -> int:
     """One line; a worker's error arrives with its traceback before the line that matters."""
-    print(f"zoetrope train: {str(error).strip().splitlines()[-1].removeprefix('storage.shards.ShardError: ')}", file=sys.stderr)
+    print(
+        f"zoetrope train: {str(error).strip().splitlines()[-1].removeprefix('storage.shards.ShardError: ')}",
+        file=sys.stderr,
+    )
     return code
 
 
@@ -258,7 +292,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", help="YAML file with any of the fields below (configs/train/*.yaml)")
-    parser.add_argument("overrides", nargs="*", metavar="field=value", help="set a field, e.g. data.shards='clips/*.tar'")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="field=value", help="set a field, e.g. data.shards='clips/*.tar'"
+    )
     return parser
 
 

@@ -49,7 +49,9 @@ class Indexed:
     clips: int  # embedded now
     dropped: tuple[str, ...]  # samples that could not be used, each with its reason
     broken: tuple[str, ...]  # shards that could not be read to their end; they are not in the index
-    missing: tuple[str, ...] = ()  # indexed shards that are no longer there; their clips are in the index still
+    missing: tuple[
+        str, ...
+    ] = ()  # indexed shards that are no longer there; their clips are in the index still
     pruned: int = 0  # indexed shards that were no longer there, and are forgotten
 
 
@@ -91,8 +93,12 @@ def index(
             if part is not None or content in made:
                 continue
             try:
-                with memory_advice(f"lower --batch-size (now {settings.batch_size}); the same command goes on from here"):
-                    arrays, left_out = embed_shard(embedder, uri, workers=settings.workers, batch_size=settings.batch_size)
+                with memory_advice(
+                    f"lower --batch-size (now {settings.batch_size}); the same command goes on from here"
+                ):
+                    arrays, left_out = embed_shard(
+                        embedder, uri, workers=settings.workers, batch_size=settings.batch_size
+                    )
             except (ShardError, OSError) as error:
                 broken[uri] = " ".join(str(error).split())
                 continue
@@ -113,7 +119,9 @@ def index(
     )
 
 
-def _tidy(known: Mapping[str, Part], here: Mapping[str, str], broken: Container[str], prune: bool) -> list[Part]:
+def _tidy(
+    known: Mapping[str, Part], here: Mapping[str, str], broken: Container[str], prune: bool
+) -> list[Part]:
     """Remove the former selves of shards made anew, with `prune` also the parts of shards no longer there: those."""
     from trainer.index.identity import vanished
     from trainer.index.store import remove_part
@@ -185,7 +193,9 @@ def _open(checkpoint: str | Path, folder: str, settings: IndexSettings) -> tuple
         width = model.width * (1 if model.tab is None else 2)
         info = IndexInfo(fingerprint, width, (model.config.max_frames, model.width) if tokens else None)
         if before is not None and before != info:
-            raise ConfigError(f"output={folder} was begun {'with' if before.tokens else 'without'} tokens; go on so, or anew")
+            raise ConfigError(
+                f"output={folder} was begun {'with' if before.tokens else 'without'} tokens; go on so, or anew"
+            )
         if before is None:
             create(folder, local, info)
     with memory_advice("the GPU has no room for the model; is it in use? Free it, or give --device cpu"):
@@ -215,9 +225,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"{PROGRAM}: stopped; the same command goes on with the shards that are missing", file=sys.stderr)
+        print(
+            f"{PROGRAM}: stopped; the same command goes on with the shards that are missing", file=sys.stderr
+        )
         return 130
-    print(f"{args.output}: {done.clips} clips of {done.shards} shards indexed, {done.skipped} shards were there already")
+    print(
+        f"{args.output}: {done.clips} clips of {done.shards} shards indexed, {done.skipped} shards were there already"
+    )
     if args.prune:
         print(f"{args.output}: {done.pruned} shards that are no longer there forgotten")
     for what, names_of in (
@@ -237,20 +251,34 @@ def _parser() -> argparse.ArgumentParser:
         description="Embed shards for search. The same command again embeds only shards that are new or changed.",
     )
     fields = IndexSettings.model_fields
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a checkpoint folder, such as runs/finetune/best")
-    parser.add_argument("shards", metavar="SHARDS", nargs="+", help="folders, globs or brace ranges of shards, local or gs://")
     parser.add_argument(
-        "-o", "--output", metavar="DIR", required=True, help="the index: a new or empty folder, or one to add to"
+        "checkpoint", metavar="CHECKPOINT", help="a checkpoint folder, such as runs/finetune/best"
+    )
+    parser.add_argument(
+        "shards", metavar="SHARDS", nargs="+", help="folders, globs or brace ranges of shards, local or gs://"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR",
+        required=True,
+        help="the index: a new or empty folder, or one to add to",
     )
     parser.add_argument(
         "--prune",
         action="store_true",
         help="forget indexed shards that are no longer there; of what is there nothing is forgotten",
     )
-    parser.add_argument("--workers", type=int, metavar="N", help=f"{fields['workers'].description} (default 4)")
-    parser.add_argument("--batch-size", type=int, metavar="N", help=f"{fields['batch_size'].description} (default 64)")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help=f"{fields['workers'].description} (default 4)"
+    )
+    parser.add_argument(
+        "--batch-size", type=int, metavar="N", help=f"{fields['batch_size'].description} (default 64)"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help=fields["device"].description)
-    parser.add_argument("--precision", choices=("bf16", "fp32"), help=f"{fields['precision'].description} (default fp32)")
+    parser.add_argument(
+        "--precision", choices=("bf16", "fp32"), help=f"{fields['precision'].description} (default fp32)"
+    )
     parser.add_argument("--tokens", action=argparse.BooleanOptionalAction, help=fields["tokens"].description)
     return parser
 

@@ -52,7 +52,9 @@ def writing(
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise ConfigError(f"output={index}: another `zoetrope index` is writing there; wait for it to end") from None
+            raise ConfigError(
+                f"output={index}: another `zoetrope index` is writing there; wait for it to end"
+            ) from None
         yield _Kernel()
 
 

@@ -145,7 +145,9 @@ class SearchIndex:
 
         return read_frames([hit], self.embedder)[0]
 
-    def _check(self, text: str | None, rerank: bool, top: int, top_k: int | None, weight: float | None) -> None:
+    def _check(
+        self, text: str | None, rerank: bool, top: int, top_k: int | None, weight: float | None
+    ) -> None:
         why = "" if rerank else "re-ranking is off"
         why = why if text is not None else "a picture is not re-ranked"
         why = why if self.can_rerank else "the index has no frame tokens or its model no interaction module"
@@ -171,7 +173,9 @@ class SearchIndex:
         rows, cosines = self.coarse(vector_1E, top)
         return rows[0], cosines[0]
 
-    def _fine_scores(self, cosines_K: np.ndarray, match_K: np.ndarray, weight: float | None = None) -> np.ndarray:
+    def _fine_scores(
+        self, cosines_K: np.ndarray, match_K: np.ndarray, weight: float | None = None
+    ) -> np.ndarray:
         import torch
 
         model = self.embedder.model
@@ -180,7 +184,11 @@ class SearchIndex:
         return scores
 
     def _hits(
-        self, rows_K: np.ndarray, cosines_K: np.ndarray, match_K: np.ndarray | None = None, order: np.ndarray | None = None
+        self,
+        rows_K: np.ndarray,
+        cosines_K: np.ndarray,
+        match_K: np.ndarray | None = None,
+        order: np.ndarray | None = None,
     ) -> list[Hit]:
         hits = []
         for rank, place in enumerate(range(len(rows_K)) if order is None else order.tolist(), start=1):
@@ -188,7 +196,9 @@ class SearchIndex:
             clip = part.clips.slice(row, 1).to_pylist()[0]
             match = None if match_K is None else float(match_K[place])
             captions = tuple(clip["captions"])
-            hits.append(Hit(rank, clip["key"], part.info.shard, captions, float(cosines_K[place]), place + 1, match))
+            hits.append(
+                Hit(rank, clip["key"], part.info.shard, captions, float(cosines_K[place]), place + 1, match)
+            )
         return hits
 
     def _at(self, row: int) -> tuple[Part, int]:

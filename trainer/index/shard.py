@@ -20,7 +20,9 @@ from trainer.index.store import PartArrays
 from trainer.retrieval.embed import Embedder, Items, join
 
 
-def embed_shard(embedder: Embedder, uri: str, *, workers: int, batch_size: int) -> tuple[PartArrays, list[str]]:
+def embed_shard(
+    embedder: Embedder, uri: str, *, workers: int, batch_size: int
+) -> tuple[PartArrays, list[str]]:
     """A shard's keys, captions and arrays, in its order, and the samples that could not be used, each with its reason.
 
     Raises ShardError or OSError if the shard cannot be read to its end, ValueError if features are not finite.
@@ -56,7 +58,9 @@ def decode_ahead(
                 done, future = waiting.popleft()
                 try:
                     yield future.result()
-                except Exception as error:  # any decoder may raise anything on hostile bytes; counted and named
+                except (
+                    Exception
+                ) as error:  # any decoder may raise anything on hostile bytes; counted and named
                     on_broken(f"{done.shard}: {done.key}: {' '.join(str(error).split())}")
 
 
@@ -66,12 +70,18 @@ def _no_tokens(captions: Sequence[str]) -> tuple[Tensor, Tensor]:
     return nothing, nothing
 
 
-def _arrays(keys: list[str], captions: list[tuple[str, ...]], items: list[Items], embedder: Embedder) -> PartArrays:
+def _arrays(
+    keys: list[str], captions: list[tuple[str, ...]], items: list[Items], embedder: Embedder
+) -> PartArrays:
     if not items:
         return PartArrays(keys, captions, np.empty((0, 0), np.float32), None, None)
     all_items = join(items)
     tokens, mask = all_items.tokens_NLD, all_items.mask_NL
     vectors_NE = all_items.vectors_NE.numpy()
     return PartArrays(
-        keys, captions, vectors_NE, None if tokens is None else tokens.numpy(), None if mask is None else mask.numpy()
+        keys,
+        captions,
+        vectors_NE,
+        None if tokens is None else tokens.numpy(),
+        None if mask is None else mask.numpy(),
     )

@@ -116,9 +116,13 @@ class Part:
         try:
             table = pq.read_table(join(self.path, CLIPS_FILE), schema=CLIPS)
         except (OSError, pa.ArrowException) as error:
-            raise ConfigError(f"index: {join(self.path, CLIPS_FILE)} cannot be read: {' '.join(str(error).split())}") from None
+            raise ConfigError(
+                f"index: {join(self.path, CLIPS_FILE)} cannot be read: {' '.join(str(error).split())}"
+            ) from None
         if len(table) != self.info.clips:
-            raise ConfigError(f"index: {join(self.path, CLIPS_FILE)} has {len(table)} rows instead of {self.info.clips}")
+            raise ConfigError(
+                f"index: {join(self.path, CLIPS_FILE)} has {len(table)} rows instead of {self.info.clips}"
+            )
         return table
 
     def _array(self, name: str, shape: tuple[int, ...], kind: type[np.generic]) -> np.ndarray:
@@ -128,9 +132,13 @@ class Part:
         try:
             array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
-            raise ConfigError(f"index: {file} cannot be read: {error}; remove the folder and index again") from None
+            raise ConfigError(
+                f"index: {file} cannot be read: {error}; remove the folder and index again"
+            ) from None
         if array.shape != shape or array.dtype != kind:
-            raise ConfigError(f"index: {file} holds {array.dtype} {list(array.shape)} instead of {kind.__name__} {list(shape)}")
+            raise ConfigError(
+                f"index: {file} holds {array.dtype} {list(array.shape)} instead of {kind.__name__} {list(shape)}"
+            )
         return array
 
 
@@ -146,19 +154,27 @@ def read_info(index: str | Path) -> IndexInfo | None:
             raise ValueError(f"format {values.get('format')} instead of {FORMAT}")
         tokens = values["tokens"]
         return IndexInfo(
-            str(values["model"]), int(values["width"]), None if tokens is None else (int(tokens[0]), int(tokens[1]))
+            str(values["model"]),
+            int(values["width"]),
+            None if tokens is None else (int(tokens[0]), int(tokens[1])),
         )
     except ConfigError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"index: {file} cannot be read: {error}; make the index anew in an empty folder") from None
+        raise ConfigError(
+            f"index: {file} cannot be read: {error}; make the index anew in an empty folder"
+        ) from None
 
 
 def create(index: str, checkpoint: Path, info: IndexInfo) -> None:
     """Begin an index: the model first, index.json last, so that an index that has one is whole. Raises ConfigError."""
-    foreign = [name for name in list_names(index) if name not in (MODEL_FOLDER, PARTS_FOLDER) and name[0] != "."]
+    foreign = [
+        name for name in list_names(index) if name not in (MODEL_FOLDER, PARTS_FOLDER) and name[0] != "."
+    ]
     if foreign:
-        raise ConfigError(f"output={index} holds {foreign[0]} and no {INDEX_FILE}; give an empty folder or an index")
+        raise ConfigError(
+            f"output={index} holds {foreign[0]} and no {INDEX_FILE}; give an empty folder or an index"
+        )
     with written_folder(join(index, MODEL_FOLDER), last=CONFIG_FILE) as folder:
         for name in (WEIGHTS_FILE, CONFIG_FILE):
             shutil.copyfile(checkpoint / name, folder / name)
@@ -188,7 +204,9 @@ def write_part(index: str, part: PartInfo, arrays: PartArrays) -> None:
         if arrays.tokens_NTD is not None and arrays.mask_NT is not None:
             np.save(folder / TOKENS_FILE, arrays.tokens_NTD, allow_pickle=False)
             np.save(folder / MASK_FILE, arrays.mask_NT, allow_pickle=False)
-        table = pa.table({"key": list(arrays.keys), "captions": [list(c) for c in arrays.captions]}, schema=CLIPS)
+        table = pa.table(
+            {"key": list(arrays.keys), "captions": [list(c) for c in arrays.captions]}, schema=CLIPS
+        )
         pq.write_table(table, folder / CLIPS_FILE)
         (folder / PART_FILE).write_text(_json(asdict(part)))
 

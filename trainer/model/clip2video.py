@@ -78,12 +78,16 @@ class CLIP2Video(nn.Module):
             placed["max_frames"] = config.max_frames
         for name, length in placed.items():
             if length > positions:
-                raise ConfigError(f"{name} = {length} must be at most {positions}, the text tower's positions")
+                raise ConfigError(
+                    f"{name} = {length} must be at most {positions}, the text tower's positions"
+                )
         self.frame_positions = nn.Embedding(positions, width) if sequence else None
         if self.frame_positions is not None:
             nn.init.normal_(self.frame_positions.weight, std=0.01)
         self.sequence = Transformer(width, config.temporal_layers, heads) if sequence else None
-        self.tdb = TemporalDifference(width, heads, config.temporal_proj) if config.temporal_type == "TDB" else None
+        self.tdb = (
+            TemporalDifference(width, heads, config.temporal_proj) if config.temporal_type == "TDB" else None
+        )
         self.tab = (
             TokenAlignment(width, heads, config.centerK, half_rate=bool(config.center_proj))
             if config.center_type == "TAB"
@@ -132,7 +136,11 @@ class CLIP2Video(nn.Module):
         """`encode_video` from frame embeddings [M,T,D] on."""
         _expect("frames_MTD", frames_MTD, 3)
         mask = frame_mask.float()
-        context = frames_MTD if self.sequence is None else self._contextual(frames_MTD, mask, self.sequence, self.tdb)
+        context = (
+            frames_MTD
+            if self.sequence is None
+            else self._contextual(frames_MTD, mask, self.sequence, self.tdb)
+        )
         pooled = (F.normalize(context.float(), dim=-1) * mask[..., None]).sum(1)
         pooled = pooled / mask.sum(1, keepdim=True).clamp(min=1)
         tab = None if self.tab is None else self.tab(*self.tab_tokens(frames_MTD, mask))
@@ -145,9 +153,13 @@ class CLIP2Video(nn.Module):
         half, half_mask = frames_MTD[:, ::2], mask_MT[:, ::2]
         tdb = self.tdb if self.config.center_proj == "TAB_TDB" else None
         extra = self._contextual(half, half_mask, self.tab.actions, tdb)
-        return torch.cat((frames_MTD, extra.to(frames_MTD.dtype)), dim=1), torch.cat((mask_MT, half_mask), dim=1)
+        return torch.cat((frames_MTD, extra.to(frames_MTD.dtype)), dim=1), torch.cat(
+            (mask_MT, half_mask), dim=1
+        )
 
-    def _contextual(self, frames: Tensor, mask: Tensor, transformer: Transformer, tdb: TemporalDifference | None) -> Tensor:
+    def _contextual(
+        self, frames: Tensor, mask: Tensor, transformer: Transformer, tdb: TemporalDifference | None
+    ) -> Tensor:
         """Frames [M,T,D] after a temporal transformer, difference tokens between them if `tdb`, residual to the input."""
         if self.frame_positions is None:
             raise ValueError("a temporal transformer needs sim_type=seqTransf")
@@ -188,10 +200,14 @@ class CLIP2Video(nn.Module):
         """Token ids and mask [N,L], normalised frames [M,T,3,H,W] and mask [M,T] -> combined logits [N,M]."""
         return self.logits(self.encode_text(token_ids, token_mask), self.encode_video(frames, frame_mask))
 
-    def match(self, text_tokens: Tensor, text_mask: Tensor, video_tokens: Tensor, video_mask: Tensor) -> Tensor:
+    def match(
+        self, text_tokens: Tensor, text_mask: Tensor, video_tokens: Tensor, video_mask: Tensor
+    ) -> Tensor:
         """The interaction module's logits [P] for P pairs of text tokens [P,L,D] and video tokens [P,T,D] (of `Features`)."""
         if self.interaction is None:
-            raise ValueError("the model has no interaction module; train one with model.interaction.enabled=true")
+            raise ValueError(
+                "the model has no interaction module; train one with model.interaction.enabled=true"
+            )
         score: Tensor = self.interaction(text_tokens, text_mask, video_tokens, video_mask)
         return score
 

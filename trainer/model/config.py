@@ -42,7 +42,9 @@ class ClipShape(Config):
     embed_dim: int = Field(512, ge=8, description="D, the width that both towers project to")
     vision: VisionShape = VisionShape()
     text: TextShape = TextShape()
-    quick_gelu: bool = Field(True, description="x * sigmoid(1.702 x), as OpenAI's weights need, instead of exact GELU")
+    quick_gelu: bool = Field(
+        True, description="x * sigmoid(1.702 x), as OpenAI's weights need, instead of exact GELU"
+    )
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
@@ -64,7 +66,10 @@ class InteractionConfig(Config):
     heads: int | None = Field(None, ge=1, description="attention heads; null for width // 64 (at least 1)")
     width: int | None = Field(None, ge=8, description="channels; null for the towers' D")
     weight: float = Field(
-        0.5, ge=0, le=1, description="share of the match score when re-ranking: (1 - weight) * dual + weight * match"
+        0.5,
+        ge=0,
+        le=1,
+        description="share of the match score when re-ranking: (1 - weight) * dual + weight * match",
     )
     top_k: int = Field(50, ge=1, description="candidates of the dual encoder that are re-ranked, a query")
 
@@ -76,28 +81,41 @@ class ModelConfig(Config):
     """
 
     clip: str | dict[str, Any] = Field(
-        "ViT-B-32-quickgelu", description="an open_clip model name (a ViT with CLIP's vocabulary), or a ClipShape mapping"
+        "ViT-B-32-quickgelu",
+        description="an open_clip model name (a ViT with CLIP's vocabulary), or a ClipShape mapping",
     )
     pretrained: str | None = Field(
         None,
         description="CLIP weights: an open_clip tag (openai, laion2b_s34b_b79k, ...) or a local .safetensors or .pt file "
         "(OpenAI's included); null for random weights",
     )
-    sim_type: SimType = Field("seqTransf", description="frames to video: mean pooling, or a temporal transformer")
-    temporal_type: TemporalType = Field("TDB", description="TDB puts difference tokens between the frames; needs seqTransf")
-    temporal_proj: TemporalProj = Field(
-        "sigmoid_selfA", description="how TDB makes a difference token: attention, MLP, or '' for plain subtraction"
+    sim_type: SimType = Field(
+        "seqTransf", description="frames to video: mean pooling, or a temporal transformer"
     )
-    center_type: CenterType = Field("TAB", description="TAB adds the similarity of tokens aligned over shared centres")
+    temporal_type: TemporalType = Field(
+        "TDB", description="TDB puts difference tokens between the frames; needs seqTransf"
+    )
+    temporal_proj: TemporalProj = Field(
+        "sigmoid_selfA",
+        description="how TDB makes a difference token: attention, MLP, or '' for plain subtraction",
+    )
+    center_type: CenterType = Field(
+        "TAB", description="TAB adds the similarity of tokens aligned over shared centres"
+    )
     center_proj: CenterProj = Field(
-        "TAB_TDB", description="TAB's half-rate stream: with difference tokens, through the transformer alone, or '' for none"
+        "TAB_TDB",
+        description="TAB's half-rate stream: with difference tokens, through the transformer alone, or '' for none",
     )
     centerK: int = Field(5, ge=1, description="shared centres of TAB (the paper: 5; VATEX: 7)")
-    center_weight: float = Field(0.5, ge=0, le=1, description="share of the global similarity; TAB has the rest")
+    center_weight: float = Field(
+        0.5, ge=0, le=1, description="share of the global similarity; TAB has the rest"
+    )
     temporal_layers: int = Field(4, ge=1, description="blocks of the temporal transformer")
     max_frames: int = Field(12, ge=1, description="frames of a clip, T")
     max_words: int = Field(32, ge=3, description="tokens of a caption, start and end included")
-    grad_checkpointing: bool = Field(False, description="recompute the towers' activations in the backward pass to save memory")
+    grad_checkpointing: bool = Field(
+        False, description="recompute the towers' activations in the backward pass to save memory"
+    )
     interaction: InteractionConfig = InteractionConfig()
 
     @field_validator("clip")
@@ -115,7 +133,9 @@ class ModelConfig(Config):
         difference = filled.setdefault("temporal_type", "TDB" if sequence else "") == "TDB"
         filled.setdefault("temporal_proj", "sigmoid_selfA" if difference else "")
         aligned = filled.get("center_type", "TAB") == "TAB"
-        filled.setdefault("center_proj", "" if not (aligned and sequence) else "TAB_TDB" if difference else "TAB")
+        filled.setdefault(
+            "center_proj", "" if not (aligned and sequence) else "TAB_TDB" if difference else "TAB"
+        )
         return filled
 
     @model_validator(mode="after")

@@ -22,7 +22,9 @@ take it. Files are read as plain weights: nothing in them is executed. Give the 
 those left out are the paper's model (or what another option leaves possible)."""
 
 
-def convert(kind: str, file: str | Path, output: str | Path, options: Mapping[str, Any] | None = None) -> CLIP2Video:
+def convert(
+    kind: str, file: str | Path, output: str | Path, options: Mapping[str, Any] | None = None
+) -> CLIP2Video:
     """Read `file` (kind ``official`` or ``clip``), write the folder `output`, return the model.
 
     `options` are the variant's, named as upstream; for ``clip`` also ``quick_gelu`` (bool). Raises ConfigError if the file
@@ -47,9 +49,15 @@ def main(argv: list[str] | None = None) -> int:
     kind, file, output = args.pop("kind"), args.pop("file"), args.pop("output")
     model = convert(kind, file, output, {key: value for key, value in args.items() if value is not None})
     config = model.config
-    parts = [part for part in (config.sim_type, config.temporal_type, config.temporal_proj, config.center_proj) if part]
+    parts = [
+        part
+        for part in (config.sim_type, config.temporal_type, config.temporal_proj, config.center_proj)
+        if part
+    ]
     count = sum(parameter.numel() for parameter in model.parameters())
-    print(f"{output}: {' '.join(parts)}, D {model.width}, {model.image_size} px, {count / 1e6:.1f} M parameters")
+    print(
+        f"{output}: {' '.join(parts)}, D {model.width}, {model.image_size} px, {count / 1e6:.1f} M parameters"
+    )
     return 0
 
 
@@ -65,7 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     clip = kinds.add_parser("clip", help="CLIP ViT weights: OpenAI's .pt, or open_clip's .pt or .safetensors")
     for each in (official, clip):
         each.add_argument("file", metavar="FILE", help="the weights")
-        each.add_argument("-o", "--output", metavar="DIR", required=True, help="the checkpoint folder to make")
+        each.add_argument(
+            "-o", "--output", metavar="DIR", required=True, help="the checkpoint folder to make"
+        )
         _add_options(each)
     clip.add_argument(
         "--exact-gelu",
@@ -84,4 +94,6 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         field = ModelConfig.model_fields[name]
         parser.add_argument(f"--{name}", choices=get_args(field.annotation), help=field.description)
     for name, kind in (("centerK", int), ("center_weight", float), ("max_frames", int), ("max_words", int)):
-        parser.add_argument(f"--{name}", type=kind, metavar=name.upper(), help=ModelConfig.model_fields[name].description)
+        parser.add_argument(
+            f"--{name}", type=kind, metavar=name.upper(), help=ModelConfig.model_fields[name].description
+        )

@@ -22,29 +22,39 @@ class Interaction(nn.Module):
         self.frames_in = nn.Linear(token_width, width)
         self.cls = nn.Parameter(torch.empty(width).normal_(std=0.02))
         self.types = nn.Embedding(2, width)  # 0 text, 1 frame
-        self.positions = nn.Embedding(positions, width)  # of frames; text tokens carry theirs from the text tower
+        self.positions = nn.Embedding(
+            positions, width
+        )  # of frames; text tokens carry theirs from the text tower
         self.transformer = Transformer(width, depth, heads, eps=1e-5)
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, 1)
         nn.init.normal_(self.types.weight, std=0.02)
         nn.init.normal_(self.positions.weight, std=0.02)
-        with torch.no_grad():  # both modalities start in the dual encoder's shared space, up to one common rotation
+        with (
+            torch.no_grad()
+        ):  # both modalities start in the dual encoder's shared space, up to one common rotation
             nn.init.orthogonal_(self.text_in.weight)
             self.frames_in.weight.copy_(self.text_in.weight)
         for layer in (self.text_in, self.frames_in, self.head):
             nn.init.zeros_(layer.bias)
         nn.init.normal_(self.head.weight, std=width**-0.5)
 
-    def forward(self, text_PLD: Tensor, text_mask_PL: Tensor, frames_PTD: Tensor, frame_mask_PT: Tensor) -> Tensor:
+    def forward(
+        self, text_PLD: Tensor, text_mask_PL: Tensor, frames_PTD: Tensor, frame_mask_PT: Tensor
+    ) -> Tensor:
         """Text tokens [P,L,D] and frame tokens [P,T,D] of P pairs, masks 1 real / 0 padding -> match logits [P] float32."""
         frames = frames_PTD.shape[1]
         if frames > self.positions.num_embeddings:
-            raise ValueError(f"{frames} frames, but the interaction module has {self.positions.num_embeddings} positions")
+            raise ValueError(
+                f"{frames} frames, but the interaction module has {self.positions.num_embeddings} positions"
+            )
         text = self.text_in(_unit_rms(text_PLD)) + self.types.weight[0]
         video = self.frames_in(_unit_rms(frames_PTD)) + self.types.weight[1] + self.positions.weight[:frames]
         cls = self.cls.expand(len(text), 1, -1)
         x = torch.cat((cls.to(text.dtype), text, video.to(text.dtype)), dim=1)
-        mask = torch.cat((text_mask_PL.new_ones(len(text), 1), text_mask_PL, frame_mask_PT.to(text_mask_PL.dtype)), dim=1)
+        mask = torch.cat(
+            (text_mask_PL.new_ones(len(text), 1), text_mask_PL, frame_mask_PT.to(text_mask_PL.dtype)), dim=1
+        )
         logits: Tensor = self.head(self.norm(self.transformer(x, mask)[:, 0]))[:, 0]
         return logits.float()
 

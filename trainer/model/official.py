@@ -79,14 +79,22 @@ def load_official(
     return model.eval()
 
 
-def load_clip(state_dict_or_path: Mapping[str, Any] | str | Path, *, quick_gelu: bool = True, **options: Any) -> CLIP2Video:
+def load_clip(
+    state_dict_or_path: Mapping[str, Any] | str | Path, *, quick_gelu: bool = True, **options: Any
+) -> CLIP2Video:
     """A model whose towers hold CLIP ViT weights (OpenAI's or open_clip's naming) and whose new modules start from them.
 
     `options` are fields of `ModelConfig`. Raises ConfigError as `load_official` does.
     """
     state = _state_of(state_dict_or_path)
-    model = CLIP2Video(ModelConfig.make({"clip": {**clip_shape_of(state, ""), "quick_gelu": quick_gelu}, **options}))
-    load_clip_state(model.clip, state, "state dict" if isinstance(state_dict_or_path, Mapping) else str(state_dict_or_path))
+    model = CLIP2Video(
+        ModelConfig.make({"clip": {**clip_shape_of(state, ""), "quick_gelu": quick_gelu}, **options})
+    )
+    load_clip_state(
+        model.clip,
+        state,
+        "state dict" if isinstance(state_dict_or_path, Mapping) else str(state_dict_or_path),
+    )
     init_from_clip(model)
     return model.eval()
 
@@ -95,7 +103,9 @@ def _state_of(given: Mapping[str, Any] | str | Path) -> dict[str, Tensor]:
     if not isinstance(given, Mapping):
         return read_state_dict(given)
     arrays = {
-        key: torch.from_numpy(np.asarray(value)) for key, value in given.items() if isinstance(value, np.ndarray | np.generic)
+        key: torch.from_numpy(np.asarray(value))
+        for key, value in given.items()
+        if isinstance(value, np.ndarray | np.generic)
     }
     return plain_state_dict({**given, **arrays}, "state dict")
 
@@ -151,7 +161,9 @@ def _layers(state: Mapping[str, Tensor], prefix: str) -> int:
 def _centers(state: Mapping[str, Tensor], asked: int | None) -> int:
     held = int(state["weight_center"].shape[0]) if "weight_center" in state else None
     if asked is not None and held is not None and asked != held:
-        raise ConfigError(f"centerK = {asked}, but weight_center holds {held} centres; leave centerK out or set {held}")
+        raise ConfigError(
+            f"centerK = {asked}, but weight_center holds {held} centres; leave centerK out or set {held}"
+        )
     return held or asked or 5
 
 
@@ -182,8 +194,12 @@ def _load(model: CLIP2Video, state: Mapping[str, Tensor]) -> None:
     ]
     if problems:
         raise ConfigError(f"official weights do not fit this variant: {'; '.join(problems)}")
-    unused = sorted({key.partition(".")[0] for key in surplus} - {"trans_layernorm"})  # upstream makes that one always
+    unused = sorted(
+        {key.partition(".")[0] for key in surplus} - {"trans_layernorm"}
+    )  # upstream makes that one always
     if unused:
-        LOG.warning("official weights: left out, because this variant does not use them: %s", ", ".join(unused))
+        LOG.warning(
+            "official weights: left out, because this variant does not use them: %s", ", ".join(unused)
+        )
     for key, parameter in wanted.items():
         parameter.copy_(state[key])

@@ -24,7 +24,12 @@ from storage.files import is_remote
 from trainer.model.config import ModelConfig
 from trainer.model.weights import read_state_dict
 
-NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")  # numbers inside OpenAI's archives
+NOT_WEIGHTS = (
+    "input_resolution",
+    "context_length",
+    "vocab_size",
+    "attn_mask",
+)  # numbers inside OpenAI's archives
 
 Clip: TypeAlias = CLIP | CustomTextCLIP
 
@@ -47,7 +52,9 @@ def tokenize(captions: Sequence[str], max_words: int = 32) -> Tokens:
     """Captions -> `Tokens` of length `max_words`; longer ones are cut and keep their end token."""
     ids_NL = open_clip.tokenizer.tokenize(list(captions), context_length=max_words)
     place = torch.arange(max_words)
-    end_N = ((ids_NL == open_clip.tokenizer._tokenizer.eot_token_id) * place).amax(-1)  # the last: a caption may spell one
+    end_N = ((ids_NL == open_clip.tokenizer._tokenizer.eot_token_id) * place).amax(
+        -1
+    )  # the last: a caption may spell one
     return Tokens(ids_NL, (place <= end_N[:, None]).long())
 
 
@@ -81,7 +88,9 @@ def _named_settings(name: str) -> dict[str, Any]:
     text = settings.get("text_cfg", {})
     other_text = text.get("hf_model_name") or text.get("hf_tokenizer_name") or text.get("embed_cls")
     if "multimodal_cfg" in settings or other_text or text.get("pool_type", "argmax") not in ("argmax", "eos"):
-        raise ConfigError(f"clip = {name!r} has no CLIP text tower; choose a CLIP ViT such as ViT-B-32-quickgelu")
+        raise ConfigError(
+            f"clip = {name!r} has no CLIP text tower; choose a CLIP ViT such as ViT-B-32-quickgelu"
+        )
     return {key: value for key, value in settings.items() if key not in ("preprocess_cfg", "tokenizer_cfg")}
 
 
@@ -109,14 +118,18 @@ def _resolve(config: ModelConfig) -> tuple[str, bool | None]:
     if is_remote(tag) or Path(tag).exists() or tag.endswith((".pt", ".bin", ".safetensors", ".pth")):
         return tag, None
     if not isinstance(config.clip, str):
-        raise ConfigError(f"pretrained = {tag!r}: towers given by size have no tags; give a file, or a name as model.clip")
+        raise ConfigError(
+            f"pretrained = {tag!r}: towers given by size have no tags; give a file, or a name as model.clip"
+        )
     base = str(config.clip).removesuffix("-quickgelu")
     for name in (str(config.clip), f"{base}-quickgelu", base):
         settings = open_clip_pretrained.get_pretrained_cfg(name, tag)
         if settings:
             return _download(settings, f"{name} {tag}"), bool(settings.get("quick_gelu", False))
     known = ", ".join(open_clip_pretrained.list_pretrained_tags_by_model(str(config.clip))) or "none"
-    raise ConfigError(f"pretrained = {tag!r} is neither a file nor a tag of {config.clip!r}; its tags: {known}")
+    raise ConfigError(
+        f"pretrained = {tag!r} is neither a file nor a tag of {config.clip!r}; its tags: {known}"
+    )
 
 
 def _download(settings: dict[str, Any], name: str) -> str:
@@ -142,7 +155,9 @@ def load_clip_state(clip: Clip, state: dict[str, Tensor], name: str) -> None:
         resize_text_pos_embed(weights, clip)
         clip.load_state_dict(weights)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"pretrained = {name!r} does not fit the towers: {' '.join(str(error).split())[:400]}") from None
+        raise ConfigError(
+            f"pretrained = {name!r} does not fit the towers: {' '.join(str(error).split())[:400]}"
+        ) from None
 
 
 def reading(config: ModelConfig) -> dict[str, Any]:
@@ -150,12 +165,18 @@ def reading(config: ModelConfig) -> dict[str, Any]:
     shape = config.clip_shape
     about: dict[str, Any]
     if shape is not None:
-        about = {"quick_gelu": shape.quick_gelu, "heads": (shape.vision.width // shape.vision.head_width, shape.text.heads)}
+        about = {
+            "quick_gelu": shape.quick_gelu,
+            "heads": (shape.vision.width // shape.vision.head_width, shape.text.heads),
+        }
     else:
         named = _named_settings(str(config.clip))
         vision = named["vision_cfg"]
         heads = vision["width"] // vision.get("head_width", 64) if "width" in vision else None
-        about = {"quick_gelu": named.get("quick_gelu", False), "heads": (heads, named["text_cfg"].get("heads"))}
+        about = {
+            "quick_gelu": named.get("quick_gelu", False),
+            "heads": (heads, named["text_cfg"].get("heads")),
+        }
     return {**about, "mean and std": normalisation(config)}
 
 
@@ -197,7 +218,9 @@ def encode_tokens(clip: Clip, ids_NL: Tensor) -> TextHidden:
     projection = tower.text_projection
     if projection is not None:
         x = projection(x) if isinstance(projection, nn.Linear) else x @ projection
-    kind, end = (clip.text_pool_type, clip.text_eos_id) if isinstance(clip, CLIP) else (tower.pool_type, tower.eos_id)
+    kind, end = (
+        (clip.text_pool_type, clip.text_eos_id) if isinstance(clip, CLIP) else (tower.pool_type, tower.eos_id)
+    )
     return TextHidden(text_global_pool(x, ids_NL, kind, eos_token_id=end), x)
 
 

@@ -33,7 +33,9 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         if width % heads:
-            raise ValueError(f"heads = {heads} does not divide the width {width}; choose a divisor of {width}")
+            raise ValueError(
+                f"heads = {heads} does not divide the width {width}; choose a divisor of {width}"
+            )
         self.heads = heads
         self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width).normal_(std=width**-0.5))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
@@ -73,7 +75,12 @@ class Block(nn.Module):
         nn.init.normal_(self.attn.out_proj.weight, std=out_std)
         nn.init.normal_(self.mlp.c_fc.weight, std=(2 * width) ** -0.5)
         nn.init.normal_(self.mlp.c_proj.weight, std=out_std)
-        for bias in (self.attn.in_proj_bias, self.attn.out_proj.bias, self.mlp.c_fc.bias, self.mlp.c_proj.bias):
+        for bias in (
+            self.attn.in_proj_bias,
+            self.attn.out_proj.bias,
+            self.mlp.c_fc.bias,
+            self.mlp.c_proj.bias,
+        ):
             nn.init.zeros_(bias)
 
     def forward(self, x_NLD: Tensor, mask_NL: Tensor) -> Tensor:

@@ -30,12 +30,16 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     A wrapping ``state_dict`` and a ``module.`` prefix are removed. Raises ConfigError naming the file.
     """
     if kind(str(path)) != "file":
-        raise ConfigError(f"weights {path}: no such file; give a .safetensors or .pt file, or an open_clip tag")
+        raise ConfigError(
+            f"weights {path}: no such file; give a .safetensors or .pt file, or an open_clip tag"
+        )
     try:
         with local_copy(str(path)) as file:
             values = _read_values(file)
     except Exception as error:
-        raise ConfigError(f"weights {path}: cannot be read as plain weights: {' '.join(str(error).split())[:300]}") from error
+        raise ConfigError(
+            f"weights {path}: cannot be read as plain weights: {' '.join(str(error).split())[:300]}"
+        ) from error
     return plain_state_dict(values, str(path))
 
 
@@ -54,7 +58,11 @@ def plain_state_dict(values: Any, name: str) -> dict[str, Tensor]:
     for wrapper in WRAPPERS:
         if isinstance(values, Mapping) and isinstance(values.get(wrapper), Mapping):
             values = values[wrapper]
-    if not isinstance(values, Mapping) or not values or not all(isinstance(v, Tensor) for v in values.values()):
+    if (
+        not isinstance(values, Mapping)
+        or not values
+        or not all(isinstance(v, Tensor) for v in values.values())
+    ):
         raise ConfigError(f"weights {name}: not a state dict (a mapping of names to tensors)")
     prefix = "module." if all(key.startswith("module.") for key in values) else ""
     return {key.removeprefix(prefix): value for key, value in values.items()}
@@ -135,7 +143,9 @@ class _Archive(pickle.Unpickler):
             raise pickle.UnpicklingError(f"unknown persistent object {kind!r}")
         if key not in self._storages:
             raw = bytearray(self._archive.read(self._data + key))
-            self._storages[key] = torch.frombuffer(raw, dtype=dtype, count=count) if count else torch.empty(0, dtype=dtype)
+            self._storages[key] = (
+                torch.frombuffer(raw, dtype=dtype, count=count) if count else torch.empty(0, dtype=dtype)
+            )
         return self._storages[key]
 
 

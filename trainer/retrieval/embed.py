@@ -23,7 +23,9 @@ class Items:
     """N texts or videos on the CPU."""
 
     vectors_NE: Tensor  # float32; inner products are the model's combined cosines (`CLIP2Video.joint`)
-    tokens_NLD: Tensor | None = None  # float16, what the interaction module reads; None where it is not wanted
+    tokens_NLD: Tensor | None = (
+        None  # float16, what the interaction module reads; None where it is not wanted
+    )
     mask_NL: Tensor | None = None  # uint8, 1 = a token
 
     def __len__(self) -> int:
@@ -52,9 +54,16 @@ class Embedded:
 class Embedder:
     """The model on a device, in inference mode."""
 
-    def __init__(self, model: CLIP2Video, device: torch.device, precision: str = "fp32", *, tokens: bool = False) -> None:
+    def __init__(
+        self, model: CLIP2Video, device: torch.device, precision: str = "fp32", *, tokens: bool = False
+    ) -> None:
         """`precision`: bf16 or fp32; `tokens`: keep them, for re-ranking."""
-        self.model, self.device, self.precision, self.tokens = model.to(device).eval(), device, precision, tokens
+        self.model, self.device, self.precision, self.tokens = (
+            model.to(device).eval(),
+            device,
+            precision,
+            tokens,
+        )
         mean, std = model.normalisation
         self._mean, self._std = torch.tensor(mean, device=device), torch.tensor(std, device=device)
 
@@ -85,7 +94,9 @@ class Embedder:
         mask = torch.ones(1, 1, dtype=torch.int64, device=self.device)
         with autocast(self.device, self.precision):
             one = normalise(image_HWC[None, None].to(self.device), mask, self._mean, self._std)
-            features = self.model.encode_embeddings(self.model.embed_frames(one).expand(1, frames, -1), mask.expand(1, frames))
+            features = self.model.encode_embeddings(
+                self.model.embed_frames(one).expand(1, frames, -1), mask.expand(1, frames)
+            )
         return self._items(features, ["the picture"])
 
     def _items(self, features: Features, names: Sequence[str]) -> Items:
@@ -130,11 +141,15 @@ class _Collector:
         if new:
             names = [batch.keys[row] for row in new]
             self.keys += names
-            self.videos.append(self.embedder.videos(inputs.frames_BTHWC[new], inputs.frame_mask_BT[new], names))
+            self.videos.append(
+                self.embedder.videos(inputs.frames_BTHWC[new], inputs.frame_mask_BT[new], names)
+            )
         chosen = self._new_captions(batch, set(new))
         if chosen:
             names = [batch.keys[int(batch.caption_video[i])] for i in chosen]
-            self.texts.append(self.embedder.texts(inputs.token_ids_CL[chosen], inputs.token_mask_CL[chosen], names))
+            self.texts.append(
+                self.embedder.texts(inputs.token_ids_CL[chosen], inputs.token_mask_CL[chosen], names)
+            )
 
     def _new_captions(self, batch: Batch, first_samples: set[int]) -> list[int]:
         """Rows of the captions to embed. A video's own repeated captions count each; a later sample's repetitions do not."""

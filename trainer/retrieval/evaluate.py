@@ -28,11 +28,14 @@ NAMED = 5  # samples left out that are named on the console; the result file nam
 class EvaluationData(Config):
     """What to evaluate on."""
 
-    shards: str | list[str] = Field(description="shards: a folder, a glob or a brace range, local or gs://; or a list")
+    shards: str | list[str] = Field(
+        description="shards: a folder, a glob or a brace range, local or gs://; or a list"
+    )
     workers: int = Field(4, ge=0, le=256, description="decoding processes; 0: in this process")
     batch_size: int = Field(64, ge=1, description="videos embedded at a time; lower it if memory runs out")
     broken_shards: Literal["skip", "error"] = Field(
-        "error", description="a truncated or unreadable shard: stop, or measure on what can be read and say so"
+        "error",
+        description="a truncated or unreadable shard: stop, or measure on what can be read and say so",
     )
 
 
@@ -47,7 +50,9 @@ class EvaluateConfig(Config):
     rerank: bool | None = Field(
         None, description="measure with re-ranking too; null: where the checkpoint has an interaction module"
     )
-    top_k: int | None = Field(None, ge=1, description="candidates that are re-ranked, a query; null: as the checkpoint says")
+    top_k: int | None = Field(
+        None, ge=1, description="candidates that are re-ranked, a query; null: as the checkpoint says"
+    )
     weight: float | None = Field(
         None, ge=0, le=1, description="share of the match score when re-ranking; null: as the checkpoint says"
     )
@@ -114,7 +119,9 @@ def write_result(config: EvaluateConfig, result: Evaluation) -> None:
     from trainer.fit.checkpoint import versions
     from trainer.model.io import follow
 
-    checkpoint = follow(config.checkpoint) if is_remote(config.checkpoint) else str(Path(config.checkpoint).resolve())
+    checkpoint = (
+        follow(config.checkpoint) if is_remote(config.checkpoint) else str(Path(config.checkpoint).resolve())
+    )
     about = {"checkpoint": checkpoint, "config": config.to_dict(), "versions": versions()}
     try:
         write_bytes(str(config.output), (json.dumps({**asdict(result), **about}, indent=2) + "\n").encode())
@@ -126,7 +133,9 @@ def _reranking(config: EvaluateConfig, module: InteractionConfig) -> tuple[int |
     """Candidates to re-rank and the match score's share, None for no re-ranking."""
     wanted = module.enabled if config.rerank is None else config.rerank
     if wanted and not module.enabled:
-        raise ConfigError(f"rerank=true, but {config.checkpoint} has no interaction module; train one, or set rerank=false")
+        raise ConfigError(
+            f"rerank=true, but {config.checkpoint} has no interaction module; train one, or set rerank=false"
+        )
     for name, value in (("top_k", config.top_k), ("weight", config.weight)):
         if not wanted and value is not None:
             raise ConfigError(f"{name} = {value} has no effect without re-ranking; leave it out")
@@ -142,12 +151,17 @@ def _loader(config: EvaluateConfig, embedder: Any, shards: Any) -> Iterable[Any]
 
     data = config.data
     settings = DataConfig(
-        shards=data.shards, workers=data.workers, eval_batch_size=data.batch_size, broken_shards=data.broken_shards
+        shards=data.shards,
+        workers=data.workers,
+        eval_batch_size=data.batch_size,
+        broken_shards=data.broken_shards,
     )
     model = embedder.model.config
     words = partial(tokenize, max_words=model.max_words)
     pin = embedder.device.type == "cuda"
-    return evaluation_loader(shards, settings, words, frames=model.max_frames, size=embedder.size, pin_memory=pin)
+    return evaluation_loader(
+        shards, settings, words, frames=model.max_frames, size=embedder.size, pin_memory=pin
+    )
 
 
 COLUMNS = {"R1": "R@1", "R5": "R@5", "R10": "R@10", "MdR": "MdR", "MnR": "MnR"}
@@ -160,7 +174,9 @@ def table(result: Evaluation) -> str:
         rows = [(title, result.coarse[way])]
         if result.reranked is not None:
             rows.append((f"  best {result.top_k} re-ranked", result.reranked[way]))
-        lines += [f"{label:24}" + "".join(f"{values[name]:8.1f}" for name in COLUMNS) for label, values in rows]
+        lines += [
+            f"{label:24}" + "".join(f"{values[name]:8.1f}" for name in COLUMNS) for label, values in rows
+        ]
     return "\n".join(lines)
 
 
@@ -170,7 +186,9 @@ def _say(config: EvaluateConfig, result: Evaluation) -> None:
     times = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in result.seconds.items())
     print(f"{times} ({result.videos / max(result.seconds['encode'], 1e-9):.0f} videos/s)")
     if result.repeated:
-        print(f"{result.repeated} samples show a video that came before; their new captions count as that video's")
+        print(
+            f"{result.repeated} samples show a video that came before; their new captions count as that video's"
+        )
     if result.dropped:
         more = f"; and {len(result.dropped) - NAMED} more" if len(result.dropped) > NAMED else ""
         print(
@@ -210,7 +228,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", help="YAML file with any of the fields below (configs/eval/*.yaml)")
-    parser.add_argument("overrides", nargs="*", metavar="field=value", help="set a field, e.g. checkpoint=runs/x/best")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="field=value", help="set a field, e.g. checkpoint=runs/x/best"
+    )
     return parser
 
 

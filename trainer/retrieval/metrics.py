@@ -67,13 +67,17 @@ class BlockwiseRetrieval:
             raise ValueError("caption_to_video must be a list of video indices, one a text, and not empty")
         if owners.min() < 0 or owners.max() >= videos:
             bad = int(np.flatnonzero((owners < 0) | (owners >= videos))[0])
-            raise ValueError(f"caption_to_video[{bad}] = {owners[bad]} is not one of the {videos} videos (0 to {videos - 1})")
+            raise ValueError(
+                f"caption_to_video[{bad}] = {owners[bad]} is not one of the {videos} videos (0 to {videos - 1})"
+            )
         self.caption_to_video, self.videos = owners, videos
         self._order = np.argsort(owners, kind="stable")  # captions by video, to take the best of each group
         self._sorted = bool((np.diff(owners) >= 0).all())
         self._groups, self._starts = np.unique(owners[self._order], return_index=True)
         self.t2v_ranks = np.full(len(owners), np.nan)  # of every text's video, from 1
-        self.v2t_ranks = np.full(videos, np.nan)  # of every video's captions, from 1; a video without captions has none
+        self.v2t_ranks = np.full(
+            videos, np.nan
+        )  # of every video's captions, from 1; a video without captions has none
 
     def add_texts(self, start: int, block: Any) -> None:
         """Rows: scores [n, videos] of the texts from `start` on."""
@@ -91,7 +95,9 @@ class BlockwiseRetrieval:
         scores = _array(block)
         texts = len(self.caption_to_video)
         if scores.ndim != 2 or len(scores) != texts or start + scores.shape[1] > self.videos:
-            raise ValueError(f"scores of videos from {start}: shape {list(scores.shape)}, not [{texts}, m] within the videos")
+            raise ValueError(
+                f"scores of videos from {start}: shape {list(scores.shape)}, not [{texts}, m] within the videos"
+            )
         _check_finite(scores, 0, start)
         videos = np.arange(start, start + scores.shape[1])
         asked = np.isin(videos, self._groups)
@@ -108,7 +114,9 @@ class BlockwiseRetrieval:
         v2t = self.v2t_ranks[self._groups]
         for name, ranks in (("texts", self.t2v_ranks), ("videos", v2t)):
             if np.isnan(ranks).any():
-                raise ValueError(f"{int(np.isnan(ranks).sum())} of {len(ranks)} {name} were never scored; add every block")
+                raise ValueError(
+                    f"{int(np.isnan(ranks).sum())} of {len(ranks)} {name} were never scored; add every block"
+                )
         single = len(self._groups) == len(self.caption_to_video)
         return {"t2v": summarise(self.t2v_ranks, lower_median=not single), "v2t": summarise(v2t)}
 

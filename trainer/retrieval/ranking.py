@@ -23,7 +23,10 @@ from trainer.retrieval.metrics import BlockwiseRetrieval, Metrics
 
 BLOCK_SCORES = 1 << 24  # of similarity held at a time: 64 MB
 NAMED_CHARACTERS = 60  # of a caption in an error
-PAIRS, PAIRS_ON_CPU = 2048, 64  # of text and video that the interaction module reads at a time; few stay in a CPU's cache
+PAIRS, PAIRS_ON_CPU = (
+    2048,
+    64,
+)  # of text and video that the interaction module reads at a time; few stay in a CPU's cache
 
 
 @dataclass(frozen=True)
@@ -70,16 +73,25 @@ def rank(
     texts = torch.arange(len(data.texts))[:, None].expand_as(by_text.rows_QK)
     scores = _rerank(embedder, data, texts, by_text.rows_QK, by_text.scores_QK, weight)
     fine.t2v_ranks[:] = _fine_ranks(coarse.t2v_ranks, by_text.rows_QK, owners, scores)
-    asked = torch.from_numpy(np.unique(data.owners))  # videos that have captions; group g holds those of asked[g]
+    asked = torch.from_numpy(
+        np.unique(data.owners)
+    )  # videos that have captions; group g holds those of asked[g]
     videos = asked[:, None].expand_as(captions)
     scores = _rerank(embedder, data, captions, videos, by_video.scores_QK, weight)
     own = torch.arange(len(asked))
-    fine.v2t_ranks[asked.numpy()] = _fine_ranks(coarse.v2t_ranks[asked.numpy()], by_video.rows_QK, own, scores)
+    fine.v2t_ranks[asked.numpy()] = _fine_ranks(
+        coarse.v2t_ranks[asked.numpy()], by_video.rows_QK, own, scores
+    )
     return Ranking(metrics, fine.metrics(), similarity, time.perf_counter() - start)
 
 
 def match_scores(
-    embedder: Embedder, texts: Items, text_rows_P: Tensor, videos: Items, video_rows_P: Tensor, name: Callable[[int], str]
+    embedder: Embedder,
+    texts: Items,
+    text_rows_P: Tensor,
+    videos: Items,
+    video_rows_P: Tensor,
+    name: Callable[[int], str],
 ) -> Tensor:
     """The interaction module's logits [P] float32, on the CPU, of P pairs given by their rows.
 
@@ -131,7 +143,9 @@ def _rank_videos(
     return _joined(found), torch.cat(captions) if captions else torch.empty(0, 0)
 
 
-def _blocks(embedder: Embedder, queries: Items, items: Items, block_scores: int) -> Iterator[tuple[int, Tensor]]:
+def _blocks(
+    embedder: Embedder, queries: Items, items: Items, block_scores: int
+) -> Iterator[tuple[int, Tensor]]:
     """Dual logits [n, all items] of the queries from a row on, on the device."""
     scale = embedder.model.clip.logit_scale.detach().float().exp()
     all_IE = items.vectors_NE.to(embedder.device)
@@ -163,7 +177,9 @@ class _Groups:
         self._starts, self._counts = torch.from_numpy(starts), torch.from_numpy(counts)
         largest_first = np.argsort(-counts, kind="stable")
         turns = [largest_first[counts[largest_first] > turn] for turn in range(counts.max())]
-        self._turns = [torch.from_numpy(order[starts[groups] + turn]).to(device) for turn, groups in enumerate(turns)]
+        self._turns = [
+            torch.from_numpy(order[starts[groups] + turn]).to(device) for turn, groups in enumerate(turns)
+        ]
         self._places = torch.from_numpy(np.argsort(largest_first)).to(device)
 
     def best(self, scores_mN: Tensor) -> Tensor:
@@ -188,7 +204,12 @@ class _Groups:
 
 
 def _rerank(
-    embedder: Embedder, data: Embedded, text_rows: Tensor, video_rows: Tensor, dual_QK: Tensor, weight: float | None
+    embedder: Embedder,
+    data: Embedded,
+    text_rows: Tensor,
+    video_rows: Tensor,
+    dual_QK: Tensor,
+    weight: float | None,
 ) -> Tensor:
     texts, videos = text_rows.flatten(), video_rows.flatten()
 

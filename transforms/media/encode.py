@@ -15,9 +15,13 @@ from schemas.config import Config
 class EncodeConfig(Config):
     """How frames and stills are encoded."""
 
-    format: Literal["jpg", "png", "webp"] = Field("jpg", description="frames' format (store=frames); png is lossless")
+    format: Literal["jpg", "png", "webp"] = Field(
+        "jpg", description="frames' format (store=frames); png is lossless"
+    )
     quality: int = Field(90, ge=1, le=100, description="of jpg and webp frames")
-    still_quality: int = Field(95, ge=1, le=100, description="of the picture that store=still keeps, where it is reduced")
+    still_quality: int = Field(
+        95, ge=1, le=100, description="of the picture that store=still keeps, where it is reduced"
+    )
 
 
 def encode_frames(frames_THWC: np.ndarray, config: EncodeConfig) -> list[bytes]:

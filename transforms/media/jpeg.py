@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 # Frame headers that 8-bit decoders handle: baseline, extended, progressive, and the last two with arithmetic coding.
-DECODABLE = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive", 0xC9: "arithmetic", 0xCA: "arithmetic progressive"}
+DECODABLE = {
+    0xC0: "baseline",
+    0xC1: "extended",
+    0xC2: "progressive",
+    0xC9: "arithmetic",
+    0xCA: "arithmetic progressive",
+}
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..SOF15, less DHT, JPG and DAC
 _BARE = frozenset([0x01, *range(0xD0, 0xD8)])  # TEM, RST0..7: no length follows
 _SOI, _EOI, _SOS, _APP1, _ADOBE = 0xD8, 0xD9, 0xDA, 0xE1, 0xEE
@@ -81,7 +87,9 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             raise JpegError("has no scan")
         end = at + _shorts(data[at : at + 2])[0]
         if end < at + 2 or end > len(data):
-            raise JpegError("ends before its first scan" if end > len(data) else "has a segment without a length")
+            raise JpegError(
+                "ends before its first scan" if end > len(data) else "has a segment without a length"
+            )
         yield marker, at + 2, end
         if marker == _SOS:
             return

@@ -18,7 +18,9 @@ from schemas.config import Config
 if TYPE_CHECKING:
     import av
 
-Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
+Preset = Literal[
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
+]
 # H.264 tables E-3 to E-5: 6 is SMPTE 170M, which is BT.601 for 525 lines; and 1 is MPEG's, the limited range
 _SMPTE_170M, _LIMITED = 6, 1
 
@@ -26,14 +28,21 @@ _SMPTE_170M, _LIMITED = 6, 1
 class VideoConfig(Config):
     """How clips are encoded for store=mp4."""
 
-    crf: int = Field(18, ge=0, le=51, description="x264's constant rate factor; 0 = lossless, 18 = hardly visible, 51 = worst")
+    crf: int = Field(
+        18,
+        ge=0,
+        le=51,
+        description="x264's constant rate factor; 0 = lossless, 18 = hardly visible, 51 = worst",
+    )
     preset: Preset = Field("veryfast", description="x264's effort; slower is smaller")
 
 
 def check_even(size: tuple[int, int], name: str = "clip.size") -> None:
     """Raise ValueError unless height and width are even, which 4:2:0 video needs."""
     if size[0] % 2 or size[1] % 2:
-        raise ValueError(f"{name} = {list(size)}: height and width must be even for mp4; use {[n + n % 2 for n in size]}")
+        raise ValueError(
+            f"{name} = {list(size)}: height and width must be even for mp4; use {[n + n % 2 for n in size]}"
+        )
 
 
 def encode_mp4(frames_THWC: np.ndarray, fps: float, *, crf: int = 18, preset: str = "veryfast") -> bytes:
@@ -44,7 +53,12 @@ def encode_mp4(frames_THWC: np.ndarray, fps: float, *, crf: int = 18, preset: st
     import av
     from av.video.reformatter import Colorspace
 
-    if frames_THWC.dtype != np.uint8 or frames_THWC.ndim != 4 or frames_THWC.shape[3] != 3 or not len(frames_THWC):
+    if (
+        frames_THWC.dtype != np.uint8
+        or frames_THWC.ndim != 4
+        or frames_THWC.shape[3] != 3
+        or not len(frames_THWC)
+    ):
         raise ValueError(
             f"frames: must be uint8 of shape [T, h, w, 3], got {frames_THWC.dtype} of shape {list(frames_THWC.shape)}"
         )
@@ -58,7 +72,9 @@ def encode_mp4(frames_THWC: np.ndarray, fps: float, *, crf: int = 18, preset: st
         # Without this x264's macroblock tree takes fast paths whose sums differ between processors, and now and then between
         # two runs on one (with FFmpeg 8's x264 165, one encode in ten).
         exact = {"threads": "1", "x264-params": "cpu-independent=1"}
-        stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": preset, **exact})
+        stream = container.add_stream(
+            "libx264", rate=rate, options={"crf": str(crf), "preset": preset, **exact}
+        )
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         context = stream.codec_context
         context.time_base = 1 / rate
@@ -68,7 +84,10 @@ def encode_mp4(frames_THWC: np.ndarray, fps: float, *, crf: int = 18, preset: st
         for index, frame_HWC in enumerate(frames_THWC):
             rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame_HWC), format="rgb24")
             frame = rgb.reformat(
-                format="yuv420p", dst_colorspace=Colorspace.ITU601, dst_color_range=_LIMITED, interpolation=_accurate()
+                format="yuv420p",
+                dst_colorspace=Colorspace.ITU601,
+                dst_color_range=_LIMITED,
+                interpolation=_accurate(),
             )
             frame.pts, frame.time_base = index, 1 / rate
             container.mux(stream.encode(frame))
@@ -84,7 +103,9 @@ def decode_mp4(data: bytes, *, max_frames: int = 999, max_bytes: int = 1 << 30) 
     """
     try:
         return _decode(data, max_frames, max_bytes)
-    except Exception as error:  # demuxers and decoders of hostile bytes raise anything; every kind means the same here
+    except (
+        Exception
+    ) as error:  # demuxers and decoders of hostile bytes raise anything; every kind means the same here
         raise ValueError(f"mp4: {' '.join(str(error).split()) or type(error).__name__}") from error
 
 
@@ -118,7 +139,9 @@ def to_rgb(frame: av.VideoFrame) -> np.ndarray:
     untagged = frame.colorspace == 2  # as BT.601, which is what small videos without a tag are
     source = Colorspace.ITU601 if untagged else None
     level = ColorRange(frame.color_range) if frame.color_range in (1, 2) else ColorRange.MPEG
-    rgb = frame.reformat(format="rgb24", src_colorspace=source, src_color_range=level, interpolation=_accurate())
+    rgb = frame.reformat(
+        format="rgb24", src_colorspace=source, src_color_range=level, interpolation=_accurate()
+    )
     return rgb.to_ndarray()
 
 

@@ -22,7 +22,12 @@ from transforms.media.sniff import sniff, webp_size
 _MAX_SCANS = 200  # cameras and encoders write about ten; each costs a pass over the whole picture
 _ORIENTATION = 0x0112
 # libjpeg-turbo's warnings that leave every pixel in place (jerror.h); after those Pillow has the last word
-_HARMLESS = ("extraneous bytes before marker", "Invalid SOS parameters", "Adobe color transform", "JFIF revision number")
+_HARMLESS = (
+    "extraneous bytes before marker",
+    "Invalid SOS parameters",
+    "Adobe color transform",
+    "JFIF revision number",
+)
 _TURNS = {  # EXIF orientation -> [H,W,C] as it is to be seen
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -37,7 +42,9 @@ _TURNS = {  # EXIF orientation -> [H,W,C] as it is to be seen
 class PictureLimits(Config):
     """Which pictures are taken at all. Read from the header, before any pixel is decoded."""
 
-    max_pixels: int = Field(50_000_000, ge=1, le=89_000_000, description="largest picture, pixels (width x height)")
+    max_pixels: int = Field(
+        50_000_000, ge=1, le=89_000_000, description="largest picture, pixels (width x height)"
+    )
     min_side: int = Field(64, ge=1, le=65_535, description="smallest shorter side, pixels")
     max_aspect: float = Field(5.0, ge=1.0, le=1000.0, description="largest longer side over shorter side")
 
@@ -106,7 +113,9 @@ def decode(
         else:
             pixels, extent = _decode_pillow(data, header.format), (1.0, 1.0)
     except MemoryError:
-        raise SampleError(Stage.DECODE, Reason.CORRUPT, f"{header.format}: asks for more memory than there is") from None
+        raise SampleError(
+            Stage.DECODE, Reason.CORRUPT, f"{header.format}: asks for more memory than there is"
+        ) from None
     turn = _TURNS.get(header.orientation)
     image_HWC = np.ascontiguousarray(turn(pixels) if turn else pixels)
     return Picture(image_HWC, header.size, header.format, extent)
@@ -116,14 +125,22 @@ def _check_size(size: tuple[int, int], limits: PictureLimits) -> None:
     height, width = size
     if height * width > limits.max_pixels:
         raise SampleError(
-            Stage.DECODE, Reason.TOO_MANY_PIXELS, f"{width}x{height} pixels, over pictures.max_pixels={limits.max_pixels}"
+            Stage.DECODE,
+            Reason.TOO_MANY_PIXELS,
+            f"{width}x{height} pixels, over pictures.max_pixels={limits.max_pixels}",
         )
     short, long = min(size), max(size)
     if short < limits.min_side:
-        raise SampleError(Stage.DECODE, Reason.TOO_SMALL, f"{width}x{height} pixels, under pictures.min_side={limits.min_side}")
+        raise SampleError(
+            Stage.DECODE,
+            Reason.TOO_SMALL,
+            f"{width}x{height} pixels, under pictures.min_side={limits.min_side}",
+        )
     if long > limits.max_aspect * short:
         raise SampleError(
-            Stage.DECODE, Reason.BAD_ASPECT, f"{width}x{height} pixels, over pictures.max_aspect={limits.max_aspect:g}"
+            Stage.DECODE,
+            Reason.BAD_ASPECT,
+            f"{width}x{height} pixels, over pictures.max_aspect={limits.max_aspect:g}",
         )
 
 
@@ -142,7 +159,9 @@ def _jpeg_header(data: bytes) -> Header:
         raise SampleError(Stage.DECODE, reason, f"jpeg: {error}") from None
     if frame.frame not in jpeg.DECODABLE or frame.precision != 8:
         raise SampleError(
-            Stage.DECODE, Reason.UNSUPPORTED_FORMAT, f"jpeg: SOF{frame.frame - 0xC0} with {frame.precision} bits a sample"
+            Stage.DECODE,
+            Reason.UNSUPPORTED_FORMAT,
+            f"jpeg: SOF{frame.frame - 0xC0} with {frame.precision} bits a sample",
         )
     if frame.several_scans and (scans := data.count(b"\xff\xda")) > _MAX_SCANS:
         raise SampleError(Stage.DECODE, Reason.CORRUPT, f"jpeg: {scans} scans, more than {_MAX_SCANS}")
@@ -157,7 +176,9 @@ def _exif_orientation(block: bytes) -> int:
     try:
         exif.load(block)
         return _valid_orientation(exif.get(_ORIENTATION))
-    except Exception:  # a broken EXIF block says nothing about the pixels, and parsers of hostile bytes raise anything
+    except (
+        Exception
+    ):  # a broken EXIF block says nothing about the pixels, and parsers of hostile bytes raise anything
         return 1
 
 
@@ -177,7 +198,9 @@ def _decode_jpeg(
 ) -> tuple[np.ndarray, tuple[float, float]]:
     size = _upright(header.size, header.orientation)  # as stored; turning twice undoes it
     # a turned picture would have its partial row or column at the other side, where `extent` cannot say so
-    scale = _jpeg_scale(size, _upright(need, header.orientation), exact or header.orientation != 1) if need else 1
+    scale = (
+        _jpeg_scale(size, _upright(need, header.orientation), exact or header.orientation != 1) if need else 1
+    )
     height, width = -(-size[0] // scale), -(-size[1] // scale)
     smaller = {"min_height": height, "min_width": width} if scale > 1 else {}
     try:
@@ -189,14 +212,22 @@ def _decode_jpeg(
             raise SampleError(Stage.DECODE, reason, f"jpeg: {text}") from None
         return _decode_pillow(data, "jpeg"), (1.0, 1.0)
     if pixels.shape[:2] != (height, width):
-        raise SampleError(Stage.DECODE, Reason.CORRUPT, f"jpeg: decodes to {pixels.shape[1]}x{pixels.shape[0]} pixels")
+        raise SampleError(
+            Stage.DECODE, Reason.CORRUPT, f"jpeg: decodes to {pixels.shape[1]}x{pixels.shape[0]} pixels"
+        )
     return pixels, (size[0] / scale / height, size[1] / scale / width)
 
 
 def _jpeg_scale(size: tuple[int, int], need: tuple[int, int], exact: bool) -> int:
-    for scale in (8, 4, 2):  # the scales that libjpeg-turbo has vector code for; others can take longer than the full one
+    for scale in (
+        8,
+        4,
+        2,
+    ):  # the scales that libjpeg-turbo has vector code for; others can take longer than the full one
         whole = all(side % scale == 0 for side in size)
-        if (whole or not exact) and all(-(-side // scale) >= least for side, least in zip(size, need, strict=True)):
+        if (whole or not exact) and all(
+            -(-side // scale) >= least for side, least in zip(size, need, strict=True)
+        ):
             return scale
     return 1
 
@@ -251,5 +282,7 @@ def _sample_error(kind: str, error: Exception) -> SampleError:
         text = "header is broken or cut off"
     if isinstance(error, Image.DecompressionBombError):
         return SampleError(Stage.DECODE, Reason.TOO_MANY_PIXELS, f"{kind}: {text}")
-    cut = isinstance(error, EOFError) or any(mark in text.lower() for mark in ("truncated", "unexpected end", "not enough"))
+    cut = isinstance(error, EOFError) or any(
+        mark in text.lower() for mark in ("truncated", "unexpected end", "not enough")
+    )
     return SampleError(Stage.DECODE, Reason.TRUNCATED if cut else Reason.CORRUPT, f"{kind}: {text}")

@@ -39,7 +39,8 @@ _BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(
 )
 _PORTABLE = re.compile(rb"P[1-7fF]\s")
 _SVG = re.compile(
-    rb"\s*(?:\xef\xbb\xbf)?\s*(?:<\?xml.*?\?>\s*)?(?:<!--.*?-->\s*)*(?:<!DOCTYPE svg.*?>\s*)?<svg[\s>]", re.S | re.I
+    rb"\s*(?:\xef\xbb\xbf)?\s*(?:<\?xml.*?\?>\s*)?(?:<!--.*?-->\s*)*(?:<!DOCTYPE svg.*?>\s*)?<svg[\s>]",
+    re.S | re.I,
 )
 
 
@@ -62,7 +63,9 @@ def sniff(data: bytes) -> str:
 def webp_size(data: bytes) -> tuple[int, int]:
     """(height, width) of a WebP's canvas, from its first chunk (RFC 9649). Raises SampleError: truncated or corrupt."""
     if len(data) < 30 or len(data) < 8 + int.from_bytes(data[4:8], "little"):
-        raise SampleError(Stage.DECODE, Reason.TRUNCATED, f"webp: {len(data)} bytes, and its header says more")
+        raise SampleError(
+            Stage.DECODE, Reason.TRUNCATED, f"webp: {len(data)} bytes, and its header says more"
+        )
     chunk, body = data[12:16], data[20:30]
     if chunk == b"VP8X":
         return int.from_bytes(body[7:10], "little") + 1, int.from_bytes(body[4:7], "little") + 1

@@ -31,19 +31,31 @@ UNSTATED = ("mpeg", "mpegts", "mpegvideo")  # containers that do not say how lon
 WHOLE = 0.9  # of the stated length must be there, but for half a second
 DAMAGED = 0.1  # of the frames may be damaged
 MAX_ASPECT = 20.0  # width to height or height to width
-MAGIC = (b"RIFF", b"\x1aE\xdf\xa3", b"OggS", b"FLV", b"0&\xb2u", b"GIF8", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3")
+MAGIC = (
+    b"RIFF",
+    b"\x1aE\xdf\xa3",
+    b"OggS",
+    b"FLV",
+    b"0&\xb2u",
+    b"GIF8",
+    b"\x00\x00\x01\xba",
+    b"\x00\x00\x01\xb3",
+)
 
 
 class VideoLimits(Config):
     """What one video may cost, and what becomes of a damaged one."""
 
     broken: Literal["fail", "use"] = Field(
-        "fail", description="a video that is cut off, or of which over a tenth does not decode: a failure, or use what decodes"
+        "fail",
+        description="a video that is cut off, or of which over a tenth does not decode: a failure, or use what decodes",
     )
     max_bytes: int = Field(4_000_000_000, ge=1, description="largest video file, bytes")
     max_pixels: int = Field(36_000_000, ge=1, description="largest frame, pixels")
     max_seconds: float = Field(3600.0, gt=0, le=86_400, description="longest video, seconds")
-    decode_seconds: float = Field(300.0, gt=0, description="longest time that reading and decoding one video may take, seconds")
+    decode_seconds: float = Field(
+        300.0, gt=0, description="longest time that reading and decoding one video may take, seconds"
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +69,9 @@ class VideoFrames:
     seconds: float  # from the start of the file to the end of the last frame
 
 
-def read_frames(stream: IO[bytes], sampling: FrameSampling, limits: VideoLimits, *, size: int = 224) -> VideoFrames:
+def read_frames(
+    stream: IO[bytes], sampling: FrameSampling, limits: VideoLimits, *, size: int = 224
+) -> VideoFrames:
     """The frames that `sampling` takes, upright, shorter side to `size` (bicubic), the square in the middle.
 
     `stream` must be seekable. The frames' times are first read from the container without decoding; in the rare file where
@@ -75,7 +89,9 @@ def read_frames(stream: IO[bytes], sampling: FrameSampling, limits: VideoLimits,
             reader.check_whole(seen)
             frames_THWC = np.stack([taken[i] for i in wanted])
             timestamps = tuple(round(seen[i], 6) for i in wanted)
-            return VideoFrames(frames_THWC, timestamps, reader.original_size, reader.fps, round(reader.end(seen), 6))
+            return VideoFrames(
+                frames_THWC, timestamps, reader.original_size, reader.fps, round(reader.end(seen), 6)
+            )
         times = seen
     raise _error(Reason.CORRUPT, "decoding it twice gives different frames")
 
@@ -129,7 +145,9 @@ class _Reader:
                     and (stamp := packet.pts if packet.pts is not None else packet.dts) is not None
                 ):
                     at = float(stamp * packet.time_base) - start
-                    self._file_end = max(self._file_end, at + float((packet.duration or 0) * packet.time_base))
+                    self._file_end = max(
+                        self._file_end, at + float((packet.duration or 0) * packet.time_base)
+                    )
                 if packet.stream.index == video.index and packet.size and not packet.is_discard:
                     if packet.pts is None or packet.time_base is None:
                         return []
@@ -177,11 +195,15 @@ class _Reader:
             raise _error(Reason.EMPTY_BODY, "an empty file")
         try:
             # the whitelist keeps out playlists and the like, which open further files and addresses
-            return av.open(self.stream, "r", options={"format_whitelist": CONTAINERS, "protocol_whitelist": "none"})
+            return av.open(
+                self.stream, "r", options={"format_whitelist": CONTAINERS, "protocol_whitelist": "none"}
+            )
         except (av.error.FFmpegError, ValueError) as error:
             known = head.startswith(MAGIC) or head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free")
             if known:
-                raise _error(Reason.CORRUPT, f"a video that cannot be opened; cut off or damaged: {_words(error)}") from None
+                raise _error(
+                    Reason.CORRUPT, f"a video that cannot be opened; cut off or damaged: {_words(error)}"
+                ) from None
             raise _error(Reason.NOT_A_VIDEO, f"no video of a known kind: {_words(error)}") from None
 
     def _prepare(self, video: Any) -> None:
@@ -215,7 +237,9 @@ class _Reader:
         if height * width > self.limits.max_pixels:
             raise _error(Reason.TOO_MANY_PIXELS, f"{width}x{height}, over {self.limits.max_pixels} pixels")
         if height and width and max(height / width, width / height) > MAX_ASPECT:
-            raise _error(Reason.BAD_ASPECT, f"{width}x{height}: longer than {MAX_ASPECT:g} times the other side")
+            raise _error(
+                Reason.BAD_ASPECT, f"{width}x{height}: longer than {MAX_ASPECT:g} times the other side"
+            )
 
     def _checked(self, at: float) -> float:
         if at > self.limits.max_seconds:
@@ -224,7 +248,9 @@ class _Reader:
 
     def _check_time(self) -> None:
         if time.monotonic() > self._deadline:
-            raise _error(Reason.TIMEOUT, f"reading and decoding took over {self.limits.decode_seconds:g} seconds")
+            raise _error(
+                Reason.TIMEOUT, f"reading and decoding took over {self.limits.decode_seconds:g} seconds"
+            )
 
 
 def _video(container: Any) -> Any:
@@ -234,7 +260,9 @@ def _video(container: Any) -> Any:
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             return stream
-    raise _error(Reason.NO_FRAMES, f"no video in it, only {', '.join(s.type for s in container.streams) or 'nothing'}")
+    raise _error(
+        Reason.NO_FRAMES, f"no video in it, only {', '.join(s.type for s in container.streams) or 'nothing'}"
+    )
 
 
 def _packets(container: Any, *streams: Any) -> Iterator[Any]:
@@ -251,9 +279,13 @@ def _stated_end(container: Any, video: Any, start: float, fps: float) -> float |
     """How long the file says it is, in seconds from its start; None if it does not say."""
     if container.format.name in UNSTATED or not container.duration:
         return None
-    if container.format.name == "avi" and video.frames and fps:  # its duration is what is there, its header what there was
+    if (
+        container.format.name == "avi" and video.frames and fps
+    ):  # its duration is what is there, its header what there was
         return float(video.frames / fps)
-    before = start if "matroska" in container.format.name else 0.0  # which counts from 0, whatever the first time is
+    before = (
+        start if "matroska" in container.format.name else 0.0
+    )  # which counts from 0, whatever the first time is
     return float(container.duration / 1e6 - before)
 
 

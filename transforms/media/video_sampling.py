@@ -26,9 +26,14 @@ class FrameSampling(Config):
         "clip2video",
         description="clip2video: at `rate`, then every feature_framerate-th, then max_frames; uniform: evenly spaced",
     )
-    rate: float = Field(5.0, gt=0, le=240, allow_inf_nan=False, description="frames a second that clip2video starts from")
+    rate: float = Field(
+        5.0, gt=0, le=240, allow_inf_nan=False, description="frames a second that clip2video starts from"
+    )
     feature_framerate: int = Field(
-        1, ge=1, le=240, description="clip2video: keep one in so many (published: 2 for MSR-VTT, 1 for MSVD and VATEX)"
+        1,
+        ge=1,
+        le=240,
+        description="clip2video: keep one in so many (published: 2 for MSR-VTT, 1 for MSVD and VATEX)",
     )
     max_frames: int = Field(12, ge=1, le=999, description="at most so many frames in a clip")
 

@@ -57,7 +57,14 @@ def sample_motion(
     for an unknown motion or parameter, with the nearest name, and for a value out of range, with the range and unit.
     """
     return sample_trajectory(
-        name, seed=seed, image_size=image_size, frames=frames, size=size, fps=fps, parameters=parameters, **further
+        name,
+        seed=seed,
+        image_size=image_size,
+        frames=frames,
+        size=size,
+        fps=fps,
+        parameters=parameters,
+        **further,
     ).quads_T42
 
 

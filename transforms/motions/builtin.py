@@ -9,7 +9,9 @@ import numpy as np
 from transforms.motions.camera import Camera
 from transforms.motions.motion import Motion, Parameter, motion
 
-WAVES = 4  # sine waves in each of a shake's three axes: enough not to look periodic, few enough to stay smooth
+WAVES = (
+    4  # sine waves in each of a shake's three axes: enough not to look periodic, few enough to stay smooth
+)
 
 
 @motion("static", still=True)
@@ -19,12 +21,21 @@ def static(t_T: np.ndarray) -> Camera:
 
 
 def _zoom(default: tuple[float, float]) -> Parameter:
-    return Parameter("zoom", default, low=1.0, high=8.0, unit="x", log=True, help="widest view over tightest view")
+    return Parameter(
+        "zoom", default, low=1.0, high=8.0, unit="x", log=True, help="widest view over tightest view"
+    )
 
 
 FOCUS = (
-    Parameter("focus_x", (0.0, 1.0), unit="of the width", help="tight view within the wide one; 0 = left, 1 = right"),
-    Parameter("focus_y", (0.0, 1.0), unit="of the height", help="tight view within the wide one; 0 = top, 1 = bottom"),
+    Parameter(
+        "focus_x", (0.0, 1.0), unit="of the width", help="tight view within the wide one; 0 = left, 1 = right"
+    ),
+    Parameter(
+        "focus_y",
+        (0.0, 1.0),
+        unit="of the height",
+        help="tight view within the wide one; 0 = top, 1 = bottom",
+    ),
 )
 
 
@@ -48,7 +59,9 @@ def zoom_out(t_T: np.ndarray, zoom: float, focus_x: float, focus_y: float) -> Ca
 def _pan(name: str, right: float, down: float, words: str) -> Motion:
     both = right != 0.0 and down != 0.0
     unit = "view widths and heights" if both else "view widths" if right else "view heights"
-    distance = Parameter("distance", (0.15, 0.35), low=0.0, high=4.0, unit=unit, help="how far the camera moves")
+    distance = Parameter(
+        "distance", (0.15, 0.35), low=0.0, high=4.0, unit=unit, help="how far the camera moves"
+    )
 
     def pan(t_T: np.ndarray, distance: float) -> Camera:
         return Camera(x=right * distance * t_T, y=down * distance * t_T)
@@ -66,7 +79,9 @@ pan_up_right = _pan("pan_up_right", 1.0, -1.0, "up and to the right")
 pan_down_left = _pan("pan_down_left", -1.0, 1.0, "down and to the left")
 pan_down_right = _pan("pan_down_right", 1.0, 1.0, "down and to the right")
 
-TURN = Parameter("degrees", (5.0, 20.0), low=0.0, high=360.0, unit="degrees", help="how far the camera turns, from upright")
+TURN = Parameter(
+    "degrees", (5.0, 20.0), low=0.0, high=360.0, unit="degrees", help="how far the camera turns, from upright"
+)
 
 
 @motion("rotate_cw", TURN)
@@ -83,21 +98,39 @@ def rotate_ccw(t_T: np.ndarray, degrees: float) -> Camera:
 
 @motion(
     "ken_burns",
-    Parameter("zoom", (1.15, 1.5), low=0.125, high=8.0, unit="x", log=True, help="above 1 it zooms in, below 1 out"),
+    Parameter(
+        "zoom", (1.15, 1.5), low=0.125, high=8.0, unit="x", log=True, help="above 1 it zooms in, below 1 out"
+    ),
     Parameter("distance", (0.1, 0.3), low=0.0, high=4.0, unit="view widths", help="how far the camera moves"),
-    Parameter("direction", (0.0, 360.0), low=-360.0, high=360.0, unit="degrees", help="where to; 0 = right, 90 = down"),
+    Parameter(
+        "direction",
+        (0.0, 360.0),
+        low=-360.0,
+        high=360.0,
+        unit="degrees",
+        help="where to; 0 = right, 90 = down",
+    ),
 )
 def ken_burns(t_T: np.ndarray, zoom: float, distance: float, direction: float) -> Camera:
     """The camera moves and zooms at once."""
     heading = math.radians(direction)
-    return Camera(x=math.cos(heading) * distance * t_T, y=math.sin(heading) * distance * t_T, scale=zoom**-t_T)
+    return Camera(
+        x=math.cos(heading) * distance * t_T, y=math.sin(heading) * distance * t_T, scale=zoom**-t_T
+    )
 
 
 @motion(
     "crop_jitter",
-    Parameter("amplitude", (0.01, 0.03), low=0.0, high=0.25, unit="of the view", help="largest shift to any side"),
     Parameter(
-        "frequency", (1.0, 2.0), low=0.05, high=12.0, unit="Hz", help="fastest part of the shake; at most a third of fps counts"
+        "amplitude", (0.01, 0.03), low=0.0, high=0.25, unit="of the view", help="largest shift to any side"
+    ),
+    Parameter(
+        "frequency",
+        (1.0, 2.0),
+        low=0.05,
+        high=12.0,
+        unit="Hz",
+        help="fastest part of the shake; at most a third of fps counts",
     ),
     Parameter("roll", (0.2, 0.8), low=0.0, high=10.0, unit="degrees", help="largest turn to either side"),
     endless=True,
@@ -125,14 +158,26 @@ def smooth_noise(seconds_T: np.ndarray, frequency: float, rng: np.random.Generat
     return waves_3WT.sum(1) / weights_3W1.sum(1)
 
 
-LEAN = Parameter("degrees", (15.0, 35.0), low=0.0, high=45.0, unit="degrees", help="how far the camera leans, from straight on")
+LEAN = Parameter(
+    "degrees",
+    (15.0, 35.0),
+    low=0.0,
+    high=45.0,
+    unit="degrees",
+    help="how far the camera leans, from straight on",
+)
 
 
 @motion(
     "tilt",
     LEAN,
     Parameter(
-        "direction", (0.0, 360.0), low=-360.0, high=360.0, unit="degrees", help="which side recedes; 0 = right, 90 = bottom"
+        "direction",
+        (0.0, 360.0),
+        low=-360.0,
+        high=360.0,
+        unit="degrees",
+        help="which side recedes; 0 = right, 90 = bottom",
     ),
 )
 def tilt(t_T: np.ndarray, degrees: float, direction: float) -> Camera:

@@ -13,11 +13,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FIELD_OF_VIEW = 50.0  # degrees across the diagonal, about that of a 46 mm lens on 35 mm film; matters for tilts alone
+FIELD_OF_VIEW = (
+    50.0  # degrees across the diagonal, about that of a 46 mm lens on 35 mm film; matters for tilts alone
+)
 DEGREE = math.pi / 180.0
-MAX_TILT = 60.0  # degrees; with half the field of view that stays below 90, where the view would reach the horizon
+MAX_TILT = (
+    60.0  # degrees; with half the field of view that stays below 90, where the view would reach the horizon
+)
 MAX_ZOOM = 64.0  # widest view over tightest within a clip; only compositions of zooms get there, and a view must not vanish
-GRID = 2.0**22  # quads lie on multiples of 1/GRID: exact in float32, and coarser than libm's differences between machines
+GRID = (
+    2.0**22
+)  # quads lie on multiples of 1/GRID: exact in float32, and coarser than libm's differences between machines
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +38,12 @@ class Camera:
     y: np.ndarray | float = 0.0  # centre of the view, base view heights, positive = down
     scale: np.ndarray | float = 1.0  # side of the view over the base view's: at 0.5 all looks twice as large
     angle: np.ndarray | float = 0.0  # degrees that the view is turned clockwise
-    tilt_x: np.ndarray | float = 0.0  # degrees that the camera looks aslant to the right: the right side is further away
-    tilt_y: np.ndarray | float = 0.0  # degrees that the camera looks aslant downwards: the bottom is further away
+    tilt_x: np.ndarray | float = (
+        0.0  # degrees that the camera looks aslant to the right: the right side is further away
+    )
+    tilt_y: np.ndarray | float = (
+        0.0  # degrees that the camera looks aslant downwards: the bottom is further away
+    )
 
 
 def view_path(cameras: Sequence[Camera], *, frames: int, size: tuple[int, int]) -> np.ndarray:
@@ -108,10 +118,14 @@ def place(path_T4: np.ndarray, *, image_size: tuple[int, int], where: tuple[floa
     least_2 = np.minimum.reduce(corners_N2, axis=0)
     across, down = (np.maximum.reduce(corners_N2, axis=0) - least_2).tolist()
     if not math.isfinite(across + down):
-        raise ValueError("the camera's path is not finite: check x, y, scale, angle and tilt for NaN and overflow")
+        raise ValueError(
+            "the camera's path is not finite: check x, y, scale, angle and tilt for NaN and overflow"
+        )
     factor = min(width / across, height / down)  # picture pixels in a base view height
     by_x, by_y = factor / width, factor / height
     room_2 = np.array([where[0] * (1.0 - across * by_x), where[1] * (1.0 - down * by_y)])
     fractions_N2 = (corners_N2 - least_2) * np.array([by_x, by_y]) + room_2
-    steps_N2 = np.maximum(np.minimum(np.rint(fractions_N2 * GRID), GRID), 0.0) + 0.0  # + 0.0 turns -0.0 into 0.0
+    steps_N2 = (
+        np.maximum(np.minimum(np.rint(fractions_N2 * GRID), GRID), 0.0) + 0.0
+    )  # + 0.0 turns -0.0 into 0.0
     return (steps_N2 / GRID).astype(np.float32).reshape(-1, 4, 2)

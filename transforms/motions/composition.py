@@ -36,7 +36,9 @@ def find_motion(name: str) -> Motion:
         return _import_motion(name)
     known = built_in_motions()
     if name not in known:
-        raise ConfigError(f"unknown motion {name!r}; {_nearest(name, known)}; your own are written package.module:name")
+        raise ConfigError(
+            f"unknown motion {name!r}; {_nearest(name, known)}; your own are written package.module:name"
+        )
     return known[name]
 
 
@@ -50,7 +52,9 @@ def _import_motion(path: str) -> Motion:
             f"motion {path!r} cannot be imported: {told}; install its package, or put its folder on PYTHONPATH"
         ) from error
     if not isinstance(found, Motion):
-        raise ConfigError(f"motion {path!r} is a {type(found).__name__}, not a motion; decorate the function with @motion(...)")
+        raise ConfigError(
+            f"motion {path!r} is a {type(found).__name__}, not a motion; decorate the function with @motion(...)"
+        )
     return found
 
 
@@ -67,7 +71,9 @@ class Part:
     label: str  # how its parameters are addressed: the motion's name, name_2 if it stands a second time
     motion: Motion
     specs: tuple[Spec, ...]  # in the order of motion.parameters
-    slots: tuple[int, ...]  # which of the clip's uniform numbers each parameter uses; shared timing shares one
+    slots: tuple[
+        int, ...
+    ]  # which of the clip's uniform numbers each parameter uses; shared timing shares one
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,13 @@ class Plan:
     parts: tuple[Part, ...]
 
     def draw(
-        self, rng: np.random.Generator, *, image_size: tuple[int, int], frames: int, size: tuple[int, int], fps: float
+        self,
+        rng: np.random.Generator,
+        *,
+        image_size: tuple[int, int],
+        frames: int,
+        size: tuple[int, int],
+        fps: float,
     ) -> Trajectory:
         """Draw the parameters, move the camera, place its path. Takes from `rng`: place, parameters, then what motions use."""
         uniforms = rng.random(2 + sum(len(part.specs) for part in self.parts)).tolist()
@@ -92,7 +104,10 @@ class Plan:
             }
             parameters.update({prefix + name: value for name, value in values.items()})
             drawn.append(values)
-        cameras = [_camera(part.motion, values, rng, frames, fps) for part, values in zip(self.parts, drawn, strict=True)]
+        cameras = [
+            _camera(part.motion, values, rng, frames, fps)
+            for part, values in zip(self.parts, drawn, strict=True)
+        ]
         try:
             path_T4 = view_path(cameras, frames=frames, size=size)
             quads_T42 = place(path_T4, image_size=image_size, where=(uniforms[0], uniforms[1]))
@@ -101,7 +116,9 @@ class Plan:
         return Trajectory(self.name, parameters, quads_T42)
 
 
-def _camera(motion: Motion, values: Mapping[str, Any], rng: np.random.Generator, frames: int, fps: float) -> Camera:
+def _camera(
+    motion: Motion, values: Mapping[str, Any], rng: np.random.Generator, frames: int, fps: float
+) -> Camera:
     if motion.still:
         return motion.function(progress(frames))
     own = {parameter.name: values[parameter.name] for parameter in motion.own}
@@ -121,7 +138,9 @@ def make_plan(name: str, parameters: Mapping[str, Any]) -> Plan:
     hold_end), which then hold, with one draw, for every motion that takes them.
     """
     if not isinstance(name, str) or not all(piece.strip() for piece in name.split("+")):
-        raise ConfigError(f"motion {name!r}: write a motion's name, or several joined by '+', e.g. rotate_cw+zoom_in")
+        raise ConfigError(
+            f"motion {name!r}: write a motion's name, or several joined by '+', e.g. rotate_cw+zoom_in"
+        )
     names = [piece.strip() for piece in name.split("+")]
     motions = _labelled([find_motion(piece) for piece in names])
     given = _addressed("+".join(names), motions, parameters)

@@ -10,7 +10,15 @@ from itertools import accumulate
 from typing import Any, ClassVar, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from schemas.config import ConfigError
 from transforms.motions.composition import Plan, check_shape, clip_rng, make_plan
@@ -22,7 +30,10 @@ DEFAULT: tuple[Any, ...] = (
     {"name": "zoom_in", "weight": 2.0, "easing": EITHER},
     {"name": "zoom_out", "weight": 2.0, "easing": EITHER},
     *({"name": f"pan_{way}", "weight": 1.0, "easing": EITHER} for way in ("left", "right", "up", "down")),
-    *({"name": f"pan_{way}", "weight": 0.5, "easing": EITHER} for way in ("up_left", "up_right", "down_left", "down_right")),
+    *(
+        {"name": f"pan_{way}", "weight": 0.5, "easing": EITHER}
+        for way in ("up_left", "up_right", "down_left", "down_right")
+    ),
     {"name": "rotate_cw", "weight": 0.5, "easing": EITHER},
     {"name": "rotate_ccw", "weight": 0.5, "easing": EITHER},
     {"name": "crop_jitter", "weight": 1.0},
@@ -53,7 +64,9 @@ class MotionChoice(BaseModel):
         if isinstance(value, str):
             return {"name": value}
         if not isinstance(value, Mapping | MotionChoice):
-            raise ConfigError(f"{value!r} is no motion: give its name, or {{name: zoom_in, weight: 2, zoom: [1.2, 1.6]}}")
+            raise ConfigError(
+                f"{value!r} is no motion: give its name, or {{name: zoom_in, weight: 2, zoom: [1.2, 1.6]}}"
+            )
         return value
 
     @field_validator("weight", mode="before")
@@ -66,12 +79,16 @@ class MotionChoice(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         plan = self.plan()
-        if ":" in self.name:  # code that nobody has tested: a mistake in it shall stop the job before it starts
+        if (
+            ":" in self.name
+        ):  # code that nobody has tested: a mistake in it shall stop the job before it starts
             try:
                 plan.draw(clip_rng(0), image_size=(480, 640), frames=12, size=(224, 224), fps=12.0)
             except Exception as error:
                 told = " ".join(str(error).split())
-                raise ConfigError(f"motion {self.name} fails on a trial: {type(error).__name__}: {told}") from error
+                raise ConfigError(
+                    f"motion {self.name} fails on a trial: {type(error).__name__}: {told}"
+                ) from error
         return self
 
     def plan(self) -> Plan:
@@ -85,7 +102,9 @@ class MotionChoice(BaseModel):
     def __str__(self) -> str:
         further = {k: v for k, v in self.to_dict().items() if k != "name" and (k, v) != ("weight", 1.0)}
         return (
-            f"{self.name} {yaml.safe_dump(further, default_flow_style=True, sort_keys=False).strip()}" if further else self.name
+            f"{self.name} {yaml.safe_dump(further, default_flow_style=True, sort_keys=False).strip()}"
+            if further
+            else self.name
         )
 
 
@@ -96,7 +115,9 @@ class MotionMix(RootModel[tuple[MotionChoice, ...]]):
     """
 
     model_config = ConfigDict(frozen=True)
-    type_in_words: ClassVar[str] = "list such as [zoom_in, pan_left], or of {name, weight, PARAMETER: value or [low, high]}"
+    type_in_words: ClassVar[str] = (
+        "list such as [zoom_in, pan_left], or of {name, weight, PARAMETER: value or [low, high]}"
+    )
 
     @field_validator("root", mode="before")
     @classmethod
@@ -160,7 +181,9 @@ class MotionMix(RootModel[tuple[MotionChoice, ...]]):
         return max(i for i, choice in enumerate(self.root) if choice.weight > 0.0)
 
     def __getstate__(self) -> dict[Any, Any]:
-        state = dict(super().__getstate__())  # plans hold functions: made anew, by name, where they are needed
+        state = dict(
+            super().__getstate__()
+        )  # plans hold functions: made anew, by name, where they are needed
         state["__dict__"] = {k: v for k, v in state["__dict__"].items() if not k.startswith("_")}
         return state
 

@@ -24,7 +24,9 @@ from transforms.motions.camera import Camera
 from transforms.motions.easing import EASINGS
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-RESERVED = frozenset({"name", "weight", "seed", "image_size", "frames", "size", "fps", "parameters", "rng", "seconds"})
+RESERVED = frozenset(
+    {"name", "weight", "seed", "image_size", "frames", "size", "fps", "parameters", "rng", "seconds"}
+)
 
 Spec = tuple[float, float] | tuple[str, ...]  # what a parameter is drawn from: low and high, or names
 
@@ -34,7 +36,9 @@ class Parameter:
     """A named number of a motion (or, with `choices`, a name), drawn anew for each clip."""
 
     name: str
-    default: float | str | Sequence[float] | Sequence[str]  # a value, or [low, high] (choices: several names) to draw from
+    default: (
+        float | str | Sequence[float] | Sequence[str]
+    )  # a value, or [low, high] (choices: several names) to draw from
     low: float = 0.0  # smallest allowed
     high: float = 1.0  # largest allowed
     unit: str = ""
@@ -63,7 +67,9 @@ class Parameter:
         items = list(value) if isinstance(value, list | tuple) else [value]
         if self.choices:
             if not items or any(item not in self.choices for item in items):
-                raise ConfigError(f"{where} = {value!r}: it must be one of {self.allowed}, or a list of these to draw from")
+                raise ConfigError(
+                    f"{where} = {value!r}: it must be one of {self.allowed}, or a list of these to draw from"
+                )
             return tuple(items)
         numbers = [float(item) for item in items if isinstance(item, Real) and not isinstance(item, bool)]
         if len(numbers) != len(items) or len(items) not in (1, 2) or not all(map(math.isfinite, numbers)):
@@ -88,7 +94,15 @@ class Parameter:
 
 TIMING = (
     Parameter("easing", "linear", choices=tuple(EASINGS), help="how the pace runs from start to end"),
-    Parameter("speed", 1.0, low=0.1, high=10.0, unit="x", help="2 = complete half-way, then rest; 0.5 = half of it", log=True),
+    Parameter(
+        "speed",
+        1.0,
+        low=0.1,
+        high=10.0,
+        unit="x",
+        help="2 = complete half-way, then rest; 0.5 = half of it",
+        log=True,
+    ),
     Parameter("hold_start", 0.0, low=0.0, high=0.9, unit="of the clip", help="rest before it moves"),
     Parameter("hold_end", 0.0, low=0.0, high=0.9, unit="of the clip", help="rest after it moved"),
 )
@@ -104,7 +118,9 @@ class Motion:
     parameters: tuple[Parameter, ...]
     function: Callable[..., Camera]  # (t_T, **own parameters, and `rng` or `seconds` if it takes them)
     extras: frozenset[str] = frozenset()  # which of rng, seconds the function takes
-    endless: bool = False  # goes on for ever, like a shake: `speed` makes it faster instead of complete sooner
+    endless: bool = (
+        False  # goes on for ever, like a shake: `speed` makes it faster instead of complete sooner
+    )
     still: bool = False  # does not move: has no timing
 
     @property
@@ -140,6 +156,8 @@ def motion(
         lines = (inspect.getdoc(function) or "").splitlines()
         if not lines:
             raise ValueError(f"motion {name}: give its function a docstring that says what the camera does")
-        return Motion(name, lines[0], (*parameters, *(() if still else TIMING)), function, extras, endless, still)
+        return Motion(
+            name, lines[0], (*parameters, *(() if still else TIMING)), function, extras, endless, still
+        )
 
     return decorate

@@ -7,7 +7,10 @@ from typing import Any
 
 from schemas.keys import derive_seed
 
-_OPENINGS = ("as", "while")  # in the wordings, '&' parts the clauses of one motion, to be joined with those of others
+_OPENINGS = (
+    "as",
+    "while",
+)  # in the wordings, '&' parts the clauses of one motion, to be joined with those of others
 _DIRECTIONS = ("right", "down and to the right", "down", "down and to the left", "left", "up and to the left", "up",
                "up and to the right")  # fmt: skip
 _FINITE: dict[str, tuple[str, ...]] = {
@@ -46,7 +49,11 @@ def motion_phrase(motion: str, parameters: Mapping[str, Any], seed: int) -> str 
     names = motion.split("+")
     clauses: list[str] = []
     for label, name in _labels(names):
-        own = {key.removeprefix(f"{label}."): value for key, value in parameters.items() if _owns(key, label, len(names))}
+        own = {
+            key.removeprefix(f"{label}."): value
+            for key, value in parameters.items()
+            if _owns(key, label, len(names))
+        }
         clause = _clause(name, own, seed)
         if clause is None:
             return None
@@ -59,7 +66,9 @@ def motion_phrase(motion: str, parameters: Mapping[str, Any], seed: int) -> str 
 def _labels(names: list[str]) -> list[tuple[str, str]]:
     """A motion that stands twice in a composition has its parameters under name_2 the second time."""
     earlier = [names[:i].count(name) for i, name in enumerate(names)]
-    return [(f"{name}_{count + 1}" if count else name, name) for name, count in zip(names, earlier, strict=True)]
+    return [
+        (f"{name}_{count + 1}" if count else name, name) for name, count in zip(names, earlier, strict=True)
+    ]
 
 
 def _owns(key: str, label: str, parts: int) -> bool:
@@ -84,13 +93,20 @@ def _verbs(name: str, parameters: Mapping[str, Any]) -> tuple[str, ...] | None:
             return None
         where = " and to the ".join(way) if len(way) == 2 else way[0]
         return (f"pans {where}", f"moves {_to(where)}", f"glides {_to(where)}")
-    builders: dict[str, Callable[[Mapping[str, Any]], tuple[str, ...]]] = {"ken_burns": _ken_burns, "tilt": _tilt}
+    builders: dict[str, Callable[[Mapping[str, Any]], tuple[str, ...]]] = {
+        "ken_burns": _ken_burns,
+        "tilt": _tilt,
+    }
     return builders[name](parameters) if name in builders else None
 
 
 def _ken_burns(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     where = _heading(parameters)
-    zooms = ("zooms in", "moves closer") if float(parameters.get("zoom", 1.2)) >= 1.0 else ("zooms out", "pulls back")
+    zooms = (
+        ("zooms in", "moves closer")
+        if float(parameters.get("zoom", 1.2)) >= 1.0
+        else ("zooms out", "pulls back")
+    )
     return (f"pans {where} & {zooms[0]}", f"{zooms[1]} & pans {where}", f"{zooms[0]} & moves {_to(where)}")
 
 

@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 
 # float32 corners of an exact parallelogram miss it by up to 2.4e-7 of the picture; 1e-6 of 4000 pixels is 0.004 pixel.
 PARALLELOGRAM_TOLERANCE = 1e-6
-OUTSIDE_TOLERANCE = 1e-5  # a corner this far outside is rounding; what it would show is the edge pixel repeated
+OUTSIDE_TOLERANCE = (
+    1e-5  # a corner this far outside is rounding; what it would show is the edge pixel repeated
+)
 
 
-def homographies(quads_T42: NDArray[np.float64], picture: tuple[float, float], size: tuple[int, int]) -> NDArray[np.float64]:
+def homographies(
+    quads_T42: NDArray[np.float64], picture: tuple[float, float], size: tuple[int, int]
+) -> NDArray[np.float64]:
     """[T,3,3] float64: output pixel edges to picture pixel edges, for views in fractions of a picture of (H, W) pixels.
 
     A parallelogram (pan, zoom, rotation) gives an exactly affine matrix, last row (0, 0, 1); any other convex quad gives
@@ -58,7 +62,9 @@ def checked_quads(quads_T42: NDArray[np.floating]) -> NDArray[np.float64]:
         )
     sides = quads[:, (1, 2, 3, 0)] - quads
     if np.any(_cross(sides, sides[:, (1, 2, 3, 0)]) <= 0):
-        raise ValueError("quads: every view must be convex, with an area, its corners clockwise from the top-left one")
+        raise ValueError(
+            "quads: every view must be convex, with an area, its corners clockwise from the top-left one"
+        )
     return quads
 
 

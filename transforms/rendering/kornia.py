@@ -42,7 +42,10 @@ class _Clip:
 
 
 def render_kornia(
-    images: Sequence[NDArray[np.uint8]], quads: Sequence[NDArray[np.float64]], size: tuple[int, int], device: str
+    images: Sequence[NDArray[np.uint8]],
+    quads: Sequence[NDArray[np.float64]],
+    size: tuple[int, int],
+    device: str,
 ) -> list[NDArray[np.uint8]]:
     """frames_THWC uint8 of each RGB picture."""
     tensors = [torch.from_numpy(np.ascontiguousarray(image_HWC)).to(device) for image_HWC in images]
@@ -50,7 +53,9 @@ def render_kornia(
 
 
 def render_tensor(
-    images: Sequence[Tensor], quads: Sequence[NDArray[np.floating]] | Sequence[Tensor] | Tensor, size: tuple[int, int]
+    images: Sequence[Tensor],
+    quads: Sequence[NDArray[np.floating]] | Sequence[Tensor] | Tensor,
+    size: tuple[int, int],
 ) -> list[Tensor]:
     """frames_THWC uint8 of each picture, on the device that the pictures are on. No gradients.
 
@@ -58,7 +63,10 @@ def render_tensor(
     one [N,T,4,2] tensor), `size` the (h, w) of a frame. Raises ValueError for quads that cannot be used.
     """
     trajectories = quads.cpu() if isinstance(quads, Tensor) else quads
-    clips = [_plan(image, np.asarray(torch.as_tensor(q).cpu()), size) for image, q in zip(images, trajectories, strict=True)]
+    clips = [
+        _plan(image, np.asarray(torch.as_tensor(q).cpu()), size)
+        for image, q in zip(images, trajectories, strict=True)
+    ]
     frames: list[Tensor] = []
     with torch.no_grad():
         for part in _parts(clips, size):
@@ -91,7 +99,10 @@ def _parts(clips: Sequence[_Clip], size: tuple[int, int]) -> Iterator[list[_Clip
     for clip in clips:
         longer = [*part, clip]
         frames = max(len(c.matrices_T33) for c in longer)
-        if part and len(longer) * (frames * size[0] * size[1] + np.prod(_atlas_sides(longer))) > PIXELS_A_CALL:
+        if (
+            part
+            and len(longer) * (frames * size[0] * size[1] + np.prod(_atlas_sides(longer))) > PIXELS_A_CALL
+        ):
             yield part
             longer = [clip]
         part = longer
@@ -122,10 +133,14 @@ def _render(clips: Sequence[_Clip], size: tuple[int, int]) -> list[Tensor]:
     )
     bytes_N3HW = sampled_N3HW.round_().clamp_(0, 255).to(torch.uint8)  # round half to even, as OpenCV does
     clips_NTHWC = bytes_N3HW.unflatten(2, (frames, size[0])).permute(0, 2, 3, 4, 1).contiguous()
-    return [frames_THWC[: len(clip.matrices_T33)] for frames_THWC, clip in zip(clips_NTHWC, clips, strict=True)]
+    return [
+        frames_THWC[: len(clip.matrices_T33)] for frames_THWC, clip in zip(clips_NTHWC, clips, strict=True)
+    ]
 
 
-def _maps(clips: Sequence[_Clip], frames: int, size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
+def _maps(
+    clips: Sequence[_Clip], frames: int, size: tuple[int, int], device: torch.device
+) -> tuple[Tensor, Tensor]:
     """x and y in the atlas for every output pixel of `frames` frames, a clip's last repeated: [N, frames*h, w] float32 each.
 
     What the host has to tell is one small array for all the clips, copied without waiting.
@@ -135,10 +150,14 @@ def _maps(clips: Sequence[_Clip], frames: int, size: tuple[int, int], device: to
         t = np.minimum(np.arange(frames), len(clip.matrices_T33) - 1)
         told_T43[:, :3], told_T43[:, 3] = clip.matrices_T33[t], clip.bounds_T3[t]
     host = torch.from_numpy(told_NT43)
-    told = (host.pin_memory() if device.type == "cuda" else host).to(device, non_blocking=True)[..., None, None]
+    told = (host.pin_memory() if device.type == "cuda" else host).to(device, non_blocking=True)[
+        ..., None, None
+    ]
     y_H1 = torch.arange(size[0], dtype=torch.float64, device=device)[:, None]
     x_W = torch.arange(size[1], dtype=torch.float64, device=device)
-    across, down, depth = (told[:, :, row, 0] * x_W + told[:, :, row, 1] * y_H1 + told[:, :, row, 2] for row in range(3))
+    across, down, depth = (
+        told[:, :, row, 0] * x_W + told[:, :, row, 1] * y_H1 + told[:, :, row, 2] for row in range(3)
+    )
     x, y = (((part / depth) * COORDINATE_STEPS).round_() / COORDINATE_STEPS for part in (across, down))
     x = torch.minimum(x.clamp_(min=0), told[:, :, 3, 0])
     y = torch.minimum(y.clamp_(min=0), told[:, :, 3, 1]) + told[:, :, 3, 2]

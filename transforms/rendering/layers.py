@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 HALVE_ABOVE = 3.8  # picture pixels to an output pixel, along the axis and in the frame that have the fewest
 GROUP_RATIO = 1.3  # of the coarsest to the finest scale in a group
 KERNEL_SUM = 256
-ROUND_UP = KERNEL_SUM**-2  # added before rounding: weights are even, so no sum lies midway, where OpenCV rounds either way
+ROUND_UP = (
+    KERNEL_SUM**-2
+)  # added before rounding: weights are even, so no sum lies midway, where OpenCV rounds either way
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,9 @@ class Layer:
     """How to make one filtered copy of a picture, and which frames sample it."""
 
     halvings: int
-    box: tuple[int, int, int, int]  # y0, y1, x0, x1 in pixels of the halved picture: what the frames see, and a margin
+    box: tuple[
+        int, int, int, int
+    ]  # y0, y1, x0, x1 in pixels of the halved picture: what the frames see, and a margin
     kernel_x: tuple[int, ...]  # in 256ths, an odd number of them; (256,) = as it is
     kernel_y: tuple[int, ...]
     frames: NDArray[np.intp]  # indices into T
@@ -56,7 +60,9 @@ class Layer:
         return moved
 
 
-def plan_layers(quads_T42: NDArray[np.float64], picture: tuple[int, int], size: tuple[int, int]) -> Iterator[Layer]:
+def plan_layers(
+    quads_T42: NDArray[np.float64], picture: tuple[int, int], size: tuple[int, int]
+) -> Iterator[Layer]:
     """The layers of one clip, the finest first; every frame is in exactly one. `picture` and `size` are (height, width)."""
     pixels_T2 = footprints(quads_T42, picture, size)
     finest_T = pixels_T2.min(axis=1)
@@ -74,7 +80,9 @@ def plan_layers(quads_T42: NDArray[np.float64], picture: tuple[int, int], size: 
         yield Layer(halvings, _box(quads_T42[group], picture, halvings, margin), kernel_x, kernel_y, group)
 
 
-def footprints(quads_T42: NDArray[np.float64], picture: tuple[int, int], size: tuple[int, int]) -> NDArray[np.float64]:
+def footprints(
+    quads_T42: NDArray[np.float64], picture: tuple[int, int], size: tuple[int, int]
+) -> NDArray[np.float64]:
     """[T,2]: how wide an output pixel is in the picture, along the picture's x and y, in picture pixels.
 
     The root of the diagonal of J Jᵀ, J being the map's derivative (mean of opposite sides): a pixel, of variance 1/12 an
@@ -115,8 +123,12 @@ def kernel(variance: float) -> tuple[int, ...]:
     return (*reversed(sides), KERNEL_SUM - 2 * sum(sides), *sides)
 
 
-def _box(quads_T42: NDArray[np.float64], picture: tuple[int, int], halvings: int, margin: int) -> tuple[int, int, int, int]:
-    x0, y0 = np.floor(quads_T42.min(axis=(0, 1)) * (picture[1], picture[0]) / 2**halvings).astype(int) - margin
+def _box(
+    quads_T42: NDArray[np.float64], picture: tuple[int, int], halvings: int, margin: int
+) -> tuple[int, int, int, int]:
+    x0, y0 = (
+        np.floor(quads_T42.min(axis=(0, 1)) * (picture[1], picture[0]) / 2**halvings).astype(int) - margin
+    )
     x1, y1 = np.ceil(quads_T42.max(axis=(0, 1)) * (picture[1], picture[0]) / 2**halvings).astype(int) + margin
     h, w = (-(-side // 2**halvings) for side in picture)
     return max(int(y0), 0), min(int(y1), h), max(int(x0), 0), min(int(x1), w)

@@ -20,17 +20,23 @@ FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 AFFINE_ROW = (0.0, 0.0, 1.0)
 
 
-def render_opencv(image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
+def render_opencv(
+    image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.float64], size: tuple[int, int]
+) -> NDArray[np.uint8]:
     """frames_THWC uint8 of an RGB picture; the quads must have passed `checked_quads`."""
     frames_THWC = np.empty((len(quads_T42), *size, 3), np.uint8)
-    frame_HW4 = np.empty((*size, 4), np.uint8)  # one for all frames: page faults of fresh memory cost as much as the warps
+    frame_HW4 = np.empty(
+        (*size, 4), np.uint8
+    )  # one for all frames: page faults of fresh memory cost as much as the warps
     for t, warp in _warps(image_HWC, quads_T42, size):
         warp(frame_HW4)
         cv2.cvtColor(frame_HW4, cv2.COLOR_RGBA2RGB, dst=frames_THWC[t])
     return frames_THWC
 
 
-def render_rgbx(image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
+def render_rgbx(
+    image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.float64], size: tuple[int, int]
+) -> NDArray[np.uint8]:
     """`render_opencv` with the fourth byte of each pixel left in: [T,h,w,4], as JPEG encoders take it too."""
     frames_THW4 = np.empty((len(quads_T42), *size, 4), np.uint8)
     for t, warp in _warps(image_HWC, quads_T42, size):
@@ -60,7 +66,9 @@ def make_layer(image_HWC: NDArray[np.uint8], layer: Layer) -> NDArray[np.uint8]:
         return made_HWC
     kernel_x, kernel_y = (np.array(weights) / KERNEL_SUM for weights in (layer.kernel_x, layer.kernel_y))
     edge = cv2.BORDER_REPLICATE
-    return np.asarray(cv2.sepFilter2D(made_HWC, -1, kernel_x, kernel_y, delta=ROUND_UP, borderType=edge), np.uint8)
+    return np.asarray(
+        cv2.sepFilter2D(made_HWC, -1, kernel_x, kernel_y, delta=ROUND_UP, borderType=edge), np.uint8
+    )
 
 
 def halve(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -70,8 +78,12 @@ def halve(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     h, w = image_HWC.shape[:2]
     if h % 2 or w % 2:
-        image_HWC = np.asarray(cv2.copyMakeBorder(image_HWC, 0, h % 2, 0, w % 2, cv2.BORDER_REPLICATE), np.uint8)
-    return np.asarray(cv2.resize(image_HWC, ((w + 1) // 2, (h + 1) // 2), interpolation=cv2.INTER_AREA), np.uint8)
+        image_HWC = np.asarray(
+            cv2.copyMakeBorder(image_HWC, 0, h % 2, 0, w % 2, cv2.BORDER_REPLICATE), np.uint8
+        )
+    return np.asarray(
+        cv2.resize(image_HWC, ((w + 1) // 2, (h + 1) // 2), interpolation=cv2.INTER_AREA), np.uint8
+    )
 
 
 def prepare_worker() -> None:
@@ -94,4 +106,12 @@ def _warp(image_HW4: NDArray[np.uint8], matrix_33: NDArray[np.float64], out_HW4:
     h, w = out_HW4.shape[:2]
     affine = tuple(matrix_33[2]) == AFFINE_ROW
     warp, matrix = (cv2.warpAffine, matrix_33[:2]) if affine else (cv2.warpPerspective, matrix_33)
-    warp(image_HW4, matrix, (w, h), dst=out_HW4, flags=FLAGS, borderMode=cv2.BORDER_REPLICATE, hint=cv2.ALGO_HINT_ACCURATE)
+    warp(
+        image_HW4,
+        matrix,
+        (w, h),
+        dst=out_HW4,
+        flags=FLAGS,
+        borderMode=cv2.BORDER_REPLICATE,
+        hint=cv2.ALGO_HINT_ACCURATE,
+    )

@@ -35,7 +35,11 @@ DRIVER = "/dev/nvidiactl"  # is there where NVIDIA's driver runs
 
 
 def render(
-    image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.floating], *, size: tuple[int, int], device: str = "cpu"
+    image_HWC: NDArray[np.uint8],
+    quads_T42: NDArray[np.floating],
+    *,
+    size: tuple[int, int],
+    device: str = "cpu",
 ) -> NDArray[np.uint8]:
     """Frames of what the camera sees: [T,h,w,3] uint8 RGB from one RGB picture.
 
@@ -71,7 +75,9 @@ def render_batch(
     if renderer not in ("auto", "opencv", "kornia"):
         raise ValueError(f"renderer {renderer!r}: must be auto, opencv or kornia")
     if renderer == "opencv" and device != "cpu":
-        raise ValueError(f"renderer 'opencv' runs on the CPU alone, not on {device!r}; use device='cpu' or renderer='kornia'")
+        raise ValueError(
+            f"renderer 'opencv' runs on the CPU alone, not on {device!r}; use device='cpu' or renderer='kornia'"
+        )
     if renderer == "opencv" or (renderer == "auto" and device == "cpu"):
         opencv = render_rgbx if rgbx else render_opencv
         return [opencv(image, quads_T42, size) for image, quads_T42 in zip(images, checked, strict=True)]
@@ -109,9 +115,16 @@ def tell_of_unseen_gpu() -> None:
     """One line on stderr, once a process, where a driver runs but torch can use no GPU: device=auto is then a silent CPU."""
     import torch
 
-    if not os.path.exists(DRIVER) or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):  # hidden on purpose
+    if not os.path.exists(DRIVER) or os.environ.get("CUDA_VISIBLE_DEVICES") in (
+        "",
+        "-1",
+    ):  # hidden on purpose
         return
-    built = f"CUDA {torch.version.cuda}; the driver may be too old for it, see nvidia-smi" if torch.version.cuda else "no CUDA"
+    built = (
+        f"CUDA {torch.version.cuda}; the driver may be too old for it, see nvidia-smi"
+        if torch.version.cuda
+        else "no CUDA"
+    )
     print(
         f"zoetrope: {DRIVER} is here, but torch can use no GPU (it is built for {built}): device=auto is the CPU",
         file=sys.stderr,
@@ -126,4 +139,6 @@ def _check_size(size: tuple[int, int]) -> None:
 def _check_picture(image_HWC: NDArray[np.uint8]) -> None:
     shape, dtype = getattr(image_HWC, "shape", None), getattr(image_HWC, "dtype", None)
     if shape is None or len(shape) != 3 or shape[2] != 3 or 0 in shape or dtype != np.uint8:
-        raise ValueError(f"picture: must be uint8 of shape [H, W, 3], got {dtype} of shape {list(shape or [])}")
+        raise ValueError(
+            f"picture: must be uint8 of shape [H, W, 3], got {dtype} of shape {list(shape or [])}"
+        )

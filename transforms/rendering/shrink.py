@@ -13,7 +13,9 @@ REDUCE_TO = 1.25  # picture pixels that are left to a pixel of the tightest view
 WORTH_IT = 0.9  # shrinking by less costs more sharpness than bytes
 
 
-def reduce_for(image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.floating], *, size: tuple[int, int]) -> NDArray[np.uint8]:
+def reduce_for(
+    image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.floating], *, size: tuple[int, int]
+) -> NDArray[np.uint8]:
     """The picture, area-averaged down until its tightest view has 1.25 pixels to an output pixel; never enlarged.
 
     Quads are fractions, so they stay as they are. A factor above 0.9 is left out, so applying it twice changes nothing.

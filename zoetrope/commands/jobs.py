@@ -55,9 +55,14 @@ def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
         name, equals, path = argument.partition("=")
         if name == "--runner-config":
             if not equals and number + 1 == len(own):
-                raise ConfigError("--runner-config: say which file, e.g. --runner-config configs/runners/flink.yaml")
+                raise ConfigError(
+                    "--runner-config: say which file, e.g. --runner-config configs/runners/flink.yaml"
+                )
             path = path if equals else own[number + 1]
-            return own[:number] + own[number + (1 if equals else 2) :], [*read_runner_config(path), *beam_args]
+            return own[:number] + own[number + (1 if equals else 2) :], [
+                *read_runner_config(path),
+                *beam_args,
+            ]
     return own, beam_args
 
 
@@ -94,15 +99,22 @@ def summary(result: RunResult, report: str | None) -> str:
     """What a person reads at the end."""
     totals = result.totals
     rate = (result.written + max(0, result.failed)) / result.seconds if result.seconds > 0 else 0.0
-    failed = f"{result.failed} failed" if result.failed >= 0 else f"{-result.failed} failures fewer"  # after a retry
+    failed = (
+        f"{result.failed} failed" if result.failed >= 0 else f"{-result.failed} failures fewer"
+    )  # after a retry
     lines = [
         f"{result.output}: {counted(totals.written, 'clip')} in {counted(len(totals.shards), 'shard')} "
         f"({human_bytes(totals.bytes)}), "
         f"{totals.failed} of {counted(totals.inputs, 'input')} failed"
     ]
-    lines += [f"  {count:>9}  {reason}" for reason, count in sorted(totals.reasons.items(), key=lambda r: (-r[1], r[0]))]
+    lines += [
+        f"  {count:>9}  {reason}"
+        for reason, count in sorted(totals.reasons.items(), key=lambda r: (-r[1], r[0]))
+    ]
     if result.written or result.failed:
-        lines.append(f"this run: {result.written} written, {failed} in {duration(result.seconds)} ({rate:.1f}/s)")
+        lines.append(
+            f"this run: {result.written} written, {failed} in {duration(result.seconds)} ({rate:.1f}/s)"
+        )
     if totals.off_by:
         lines.append(
             f"off by {totals.off_by}: {totals.inputs} inputs, but {totals.written} written + {totals.failed} failed; "

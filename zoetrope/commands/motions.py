@@ -26,19 +26,25 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "name", nargs="*", help="only these: motions, compositions such as rotate_cw+zoom_in, package.module:name"
+        "name",
+        nargs="*",
+        help="only these: motions, compositions such as rotate_cw+zoom_in, package.module:name",
     )
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
     args = parser.parse_args(argv)
     found = _find(args.name)
     if args.json:
-        text = json.dumps({"motions": [describe(m) for m in found], "timing": [_fields(p) for p in TIMING]}, indent=2)
+        text = json.dumps(
+            {"motions": [describe(m) for m in found], "timing": [_fields(p) for p in TIMING]}, indent=2
+        )
     else:
         text = "\n".join(_details(found) if args.name else _table(found))
     try:
         print(text, flush=True)
     except BrokenPipeError:  # `zoetrope motions | head`: the reader has what it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that closing it at exit does not fail too
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # so that closing it at exit does not fail too
     return 0
 
 
@@ -60,7 +66,12 @@ def _find(names: Sequence[str]) -> list[Motion]:
 
 def _fields(parameter: Parameter) -> dict[str, Any]:
     default = list(parameter.default) if isinstance(parameter.default, list | tuple) else parameter.default
-    fields: dict[str, Any] = {"name": parameter.name, "default": default, "unit": parameter.unit, "help": parameter.help}
+    fields: dict[str, Any] = {
+        "name": parameter.name,
+        "default": default,
+        "unit": parameter.unit,
+        "help": parameter.help,
+    }
     if parameter.choices:
         return {**fields, "choices": list(parameter.choices)}
     return {**fields, "low": parameter.low, "high": parameter.high, "log": parameter.log}

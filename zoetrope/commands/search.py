@@ -55,7 +55,9 @@ def search(
 def as_table(hits: Sequence[Hit]) -> str:
     """A line a hit."""
     fine = any(hit.match is not None for hit in hits)
-    lines = [f"{'rank':>4}  {'cosine':>7}  " + (f"{'match':>7}  {'was':>4}  " if fine else "") + "key  caption"]
+    lines = [
+        f"{'rank':>4}  {'cosine':>7}  " + (f"{'match':>7}  {'was':>4}  " if fine else "") + "key  caption"
+    ]
     for hit in hits:
         middle = f"{hit.match:7.2f}  {hit.coarse_rank:4}  " if hit.match is not None else ""
         lines.append(f"{hit.rank:4}  {hit.coarse:7.4f}  {middle}{hit.key}  {hit.caption}")
@@ -86,7 +88,12 @@ def _run(args: argparse.Namespace) -> None:
     fine = {"rerank": not args.no_rerank, "top_k": args.top_k, "weight": args.weight}
     hits = found.search(args.text, image=image, top=args.top, **fine)
     if args.json:
-        about = {"query": args.text, "image": args.image, "clips": found.clips, "hits": [asdict(hit) for hit in hits]}
+        about = {
+            "query": args.text,
+            "image": args.image,
+            "clips": found.clips,
+            "hits": [asdict(hit) for hit in hits],
+        }
         print(json.dumps(about, indent=2, ensure_ascii=False))
     else:
         print(as_table(hits))
@@ -102,9 +109,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("index", metavar="INDEX", help="a folder made by `zoetrope index`")
     parser.add_argument("text", metavar="TEXT", nargs="?", help="what to look for, in words")
     parser.add_argument("--image", metavar="FILE", help="look for clips like this picture instead")
-    parser.add_argument("--top", type=int, default=10, metavar="N", help="how many clips to show (default 10)")
     parser.add_argument(
-        "--top-k", type=int, metavar="K", help="candidates that are re-ranked, at least N (default: as the model says)"
+        "--top", type=int, default=10, metavar="N", help="how many clips to show (default 10)"
+    )
+    parser.add_argument(
+        "--top-k",
+        type=int,
+        metavar="K",
+        help="candidates that are re-ranked, at least N (default: as the model says)",
     )
     parser.add_argument(
         "--weight",
@@ -113,9 +125,13 @@ def _parser() -> argparse.ArgumentParser:
         help="share of the match score when re-ranking, 0 to 1 (default: as the model says)",
     )
     parser.add_argument("--no-rerank", action="store_true", help="leave the order to the dual encoder")
-    parser.add_argument("--html", metavar="FILE", help="write a page with the clips' frames; it needs no other file")
+    parser.add_argument(
+        "--html", metavar="FILE", help="write a page with the clips' frames; it needs no other file"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where there is one")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where there is one"
+    )
     return parser
 
 

@@ -45,12 +45,19 @@ class VideoSourceConfig(Config):
         "annotations); csv: a value of its column 'split'; null: every video",
     )
     split_file: str | None = Field(
-        None, description="a list of ids instead: a line an id, or a CSV with a column video_id (and perhaps sentence)"
+        None,
+        description="a list of ids instead: a line an id, or a CSV with a column video_id (and perhaps sentence)",
     )
     language: Literal["en", "zh"] | None = Field(None, description="vatex: which captions; null: en")
-    video_column: str | None = Field(None, description="csv: column of videos; null: the first of video, video_id, path, file")
-    caption_column: str | None = Field(None, description="csv: column of captions; null: the first of caption, sentence, text")
-    limit: int | None = Field(None, ge=1, description="only the first so many videos, to try things out; null: all")
+    video_column: str | None = Field(
+        None, description="csv: column of videos; null: the first of video, video_id, path, file"
+    )
+    caption_column: str | None = Field(
+        None, description="csv: column of captions; null: the first of caption, sentence, text"
+    )
+    limit: int | None = Field(
+        None, ge=1, description="only the first so many videos, to try things out; null: all"
+    )
 
     @model_validator(mode="after")
     def _fields_fit_kind(self) -> Self:
@@ -139,9 +146,15 @@ class VideoSource:
             if video in seen:
                 yield row | {"reason": Reason.DUPLICATE_KEY, "detail": f"video {video} came before"}
             elif not entry.captions:
-                yield row | {"reason": Reason.MISSING_CAPTION, "detail": f"video {video} has no captions in the annotations"}
+                yield row | {
+                    "reason": Reason.MISSING_CAPTION,
+                    "detail": f"video {video} has no captions in the annotations",
+                }
             elif path is None:
-                yield row | {"reason": Reason.MISSING_VIDEO, "detail": f"no file of video {video} in {self.config.videos}"}
+                yield row | {
+                    "reason": Reason.MISSING_VIDEO,
+                    "detail": f"no file of video {video} in {self.config.videos}",
+                }
             else:
                 captions = [valid_text(text) for text in entry.captions]
                 yield row | {"captions": captions, "path": path, "meta": entry.meta}
@@ -159,6 +172,10 @@ def unknown_split(config: VideoSourceConfig, known: list[str]) -> ConfigError:
     near = [name for name in known if asked and asked in name.casefold()]
     if not near:
         by_lower_case = {name.casefold(): name for name in known}
-        near = [by_lower_case[name] for name in difflib.get_close_matches(asked, by_lower_case, n=1, cutoff=0.5)]
+        near = [
+            by_lower_case[name] for name in difflib.get_close_matches(asked, by_lower_case, n=1, cutoff=0.5)
+        ]
     hint = f"; the nearest: {' or '.join(near)}" if near else ""
-    return ConfigError(f"source.split = {config.split!r} is none of {', '.join(known)}{hint}; or give source.split_file")
+    return ConfigError(
+        f"source.split = {config.split!r} is none of {', '.join(known)}{hint}; or give source.split_file"
+    )

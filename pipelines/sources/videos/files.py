@@ -32,8 +32,14 @@ class VideoFiles:
         paths = [file.path for file in find(root if is_glob(root) else join(root, "**"))]
         paths = [path for path in paths if path.lower().rpartition(".")[2] in ENDINGS]
         if not paths:
-            raise ConfigError(f"source.videos: {videos}: no video files there ({', '.join(ENDINGS[:5])}, ...)")
-        base = root[: min(root.find(c) for c in "*?[" if c in root)].rpartition("/")[0] if is_glob(root) else root
+            raise ConfigError(
+                f"source.videos: {videos}: no video files there ({', '.join(ENDINGS[:5])}, ...)"
+            )
+        base = (
+            root[: min(root.find(c) for c in "*?[" if c in root)].rpartition("/")[0]
+            if is_glob(root)
+            else root
+        )
         self._by_name: dict[str, str] = {}
         for path in sorted(paths, key=_preference):
             relative, name = path[len(base) :].lstrip("/"), path.rpartition("/")[2]

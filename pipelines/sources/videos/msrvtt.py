@@ -12,9 +12,17 @@ from pipelines.sources.videos.splits import Split, select, split_files, split_of
 from schemas.config import ConfigError
 from storage.inputs import FileInfo, open_input
 
-LISTS = {"train.9k": "MSRVTT_train.9k.csv", "train.7k": "MSRVTT_train.7k.csv", "1k-A": "MSRVTT_JSFUSION_test.csv"}
+LISTS = {
+    "train.9k": "MSRVTT_train.9k.csv",
+    "train.7k": "MSRVTT_train.7k.csv",
+    "1k-A": "MSRVTT_JSFUSION_test.csv",
+}
 OWN = {"train": "train", "val": "validate", "test": "test"}  # our name -> the JSON's
-FULL = {"train.full": range(6513), "val.full": range(6513, 7010), "test.full": range(7010, 10000)}  # the same, by number
+FULL = {
+    "train.full": range(6513),
+    "val.full": range(6513, 7010),
+    "test.full": range(7010, 10000),
+}  # the same, by number
 KNOWN = [*OWN, *FULL, *LISTS]
 
 
@@ -37,7 +45,9 @@ def entries(config: VideoSourceConfig) -> Iterator[Entry]:
         return
     split = split_of(config, LISTS)
     if config.annotations is None and (split is None or split.sentences is None):
-        raise ConfigError("source.annotations is required: this list has no column sentence to take captions from")
+        raise ConfigError(
+            "source.annotations is required: this list has no column sentence to take captions from"
+        )
     yield from select(split, _all(config))
 
 
@@ -74,10 +84,16 @@ def _all(config: VideoSourceConfig) -> Iterator[Entry]:
             if isinstance(item.get("video_id"), str):
                 about.setdefault(item["video_id"], item)
     if not captions:
-        raise ConfigError(f"source.annotations: {config.annotations}: no 'sentences' in it; give MSRVTT_data.json")
+        raise ConfigError(
+            f"source.annotations: {config.annotations}: no 'sentences' in it; give MSRVTT_data.json"
+        )
     for video in about or captions:
         item = about.get(video, {})
-        meta = {name.replace(" ", "_"): item[name] for name in ("split", "category", "start time", "end time") if name in item}
+        meta = {
+            name.replace(" ", "_"): item[name]
+            for name in ("split", "category", "start time", "end time")
+            if name in item
+        }
         url = item.get("url")
         yield Entry(video, tuple(captions.get(video, ())), url if isinstance(url, str) else None, meta)
 
@@ -85,6 +101,10 @@ def _all(config: VideoSourceConfig) -> Iterator[Entry]:
 def _items(path: str, prefix: str) -> Iterator[dict[str, Any]]:
     with open_input(path) as stream:
         try:
-            yield from (item for item in ijson.items(stream, prefix, use_float=True) if isinstance(item, dict))
+            yield from (
+                item for item in ijson.items(stream, prefix, use_float=True) if isinstance(item, dict)
+            )
         except (ijson.JSONError, UnicodeDecodeError) as error:
-            raise ConfigError(f"source.annotations: {path}: not JSON, or cut off: {str(error)[:120]}") from None
+            raise ConfigError(
+                f"source.annotations: {path}: not JSON, or cut off: {str(error)[:120]}"
+            ) from None

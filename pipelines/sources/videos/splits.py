@@ -19,7 +19,9 @@ class Split:
     """Which videos, in the list's order."""
 
     videos: tuple[str, ...]
-    sentences: Mapping[str, tuple[str, ...]] | None = None  # video -> what the list itself has for it, instead of all captions
+    sentences: Mapping[str, tuple[str, ...]] | None = (
+        None  # video -> what the list itself has for it, instead of all captions
+    )
 
 
 def split_of(config: VideoSourceConfig, published: Mapping[str, str]) -> Split | None:
@@ -50,7 +52,9 @@ def read_split(path: str) -> Split:
     rows = list(csv.DictReader(lines))
     column = next((name for name in ID_COLUMNS if rows and name in rows[0]), None)
     if column is None:
-        raise ConfigError(f"{path}: no column {' or '.join(ID_COLUMNS[:2])} in its first line {lines[0][:80]!r}")
+        raise ConfigError(
+            f"{path}: no column {' or '.join(ID_COLUMNS[:2])} in its first line {lines[0][:80]!r}"
+        )
     if "sentence" not in rows[0]:
         return Split(tuple(row[column] or "" for row in rows))
     sentences: dict[str, tuple[str, ...]] = {}

@@ -60,5 +60,7 @@ def _column(path: str, columns: Sequence[str], asked: str | None, usual: Sequenc
     found = next((name for name in ([asked] if asked else usual) if name in columns), None)
     if found is None:
         wanted = asked or " or ".join(usual)
-        raise ConfigError(f"source.{field}: {path}: no column {wanted}; its columns: {', '.join(map(str, columns))}")
+        raise ConfigError(
+            f"source.{field}: {path}: no column {wanted}; its columns: {', '.join(map(str, columns))}"
+        )
     return found

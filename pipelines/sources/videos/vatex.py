@@ -50,4 +50,6 @@ def _items(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 if isinstance(item, dict) and isinstance(item.get("videoID"), str):
                     yield item["videoID"], item
         except (ijson.JSONError, UnicodeDecodeError) as error:
-            raise ConfigError(f"source.annotations: {path}: not JSON, or cut off: {str(error)[:120]}") from None
+            raise ConfigError(
+                f"source.annotations: {path}: not JSON, or cut off: {str(error)[:120]}"
+            ) from None

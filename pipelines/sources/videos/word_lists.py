@@ -47,7 +47,9 @@ def read_word_lists(data: bytes) -> dict[str, list[str]]:
     ) as error:
         raise ValueError(f"a broken pickle: {' '.join(str(error).split()) or type(error).__name__}") from None
     if not isinstance(loaded, dict):
-        raise ValueError(f"holds a {type(loaded).__name__}; it must be a dict of video id -> list of captions")
+        raise ValueError(
+            f"holds a {type(loaded).__name__}; it must be a dict of video id -> list of captions"
+        )
     room = [MAX_WORDS]
     return {
         _text(video, "a video id"): [_caption(c, video, room) for c in _list(captions, video)]
@@ -55,7 +57,9 @@ def read_word_lists(data: bytes) -> dict[str, list[str]]:
     }
 
 
-class _PlainUnpickler(pickle._Unpickler):  # the one in Python: the one in C makes room for any memo number it reads
+class _PlainUnpickler(
+    pickle._Unpickler
+):  # the one in Python: the one in C makes room for any memo number it reads
     """Finds no function and no object, whatever it is asked for: the last word, behind the look at the instructions."""
 
     def find_class(self, module: str, name: str) -> NoReturn:
@@ -74,7 +78,9 @@ def _check_instructions(data: bytes) -> None:
             raise ValueError(
                 f"refused, and nothing in it was run: its instruction {name}{what} at byte {position} is no plain data"
             )
-        if name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count:  # the loader makes room up to this number
+        if (
+            name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count
+        ):  # the loader makes room up to this number
             raise ValueError(f"refused, and nothing in it was run: memo number {argument} at byte {position}")
 
 

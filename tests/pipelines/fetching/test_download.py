@@ -19,7 +19,9 @@ def server():
 
 def get(url: str, lookup=system_lookup, **settings) -> bytes | tuple[Reason, str]:
     """The body, or the reason and detail, as a job would see it."""
-    config = FetchConfig.make({"allow_private": True, "backoff": 0.01, "deadline": 5, "max_bytes": 1_000_000} | settings)
+    config = FetchConfig.make(
+        {"allow_private": True, "backoff": 0.01, "deadline": 5, "max_bytes": 1_000_000} | settings
+    )
 
     async def fetch() -> bytes:
         downloader = Downloader(config, lookup)
@@ -72,7 +74,9 @@ def test_a_status_that_stays_is_asked_for_once(server, status, expected):
     assert status in detail
 
 
-@pytest.mark.parametrize(("status", "expected"), [("500", "http_500"), ("503", "http_503"), ("599", "http_error")])
+@pytest.mark.parametrize(
+    ("status", "expected"), [("500", "http_500"), ("503", "http_503"), ("599", "http_error")]
+)
 def test_a_status_that_can_pass_is_tried_again(server, status, expected):
     assert reason(server.url(f"/status/{status}"), retries=2) == expected
     assert sum(server.requests.values()) == 3
@@ -173,7 +177,10 @@ def test_private_addresses_are_refused_by_number_and_by_name(server):
     settings = {"allow_private": False}
     assert reason(server.url("/picture"), **settings) == Reason.REFUSED_ADDRESS
     assert reason(server.url("/picture", host="localhost"), **settings) == Reason.REFUSED_ADDRESS
-    assert reason("http://public.test/", lookup=lambda host: ["10.0.0.1", "::1"], **settings) == Reason.REFUSED_ADDRESS
+    assert (
+        reason("http://public.test/", lookup=lambda host: ["10.0.0.1", "::1"], **settings)
+        == Reason.REFUSED_ADDRESS
+    )
     assert reason("http://[::ffff:127.0.0.1]/", **settings) == Reason.REFUSED_ADDRESS
     assert not server.requests
 
@@ -184,15 +191,26 @@ def test_every_redirect_is_checked_like_the_first_request(server):
     names = {"good.test": ["127.0.0.1"], "bad.test": ["127.0.0.2"]}
     assert get(server.url("/to?/picture"), **settings) == PICTURE
     assert get(server.url("/picture", host="good.test"), lookup=names.__getitem__, **settings) == PICTURE
-    for target in ("http://127.0.0.2/", "http://169.254.169.254/latest/meta-data/", "http://[::1]/", "http://bad.test/"):
-        assert reason(server.url(f"/to?{target}"), lookup=names.__getitem__, **settings) == Reason.REFUSED_ADDRESS, target
+    for target in (
+        "http://127.0.0.2/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://[::1]/",
+        "http://bad.test/",
+    ):
+        assert (
+            reason(server.url(f"/to?{target}"), lookup=names.__getitem__, **settings)
+            == Reason.REFUSED_ADDRESS
+        ), target
 
 
 def test_a_name_that_changes_its_address_is_resolved_once(server):
     """DNS rebinding: the second answer would be a private address, so there must be no second question."""
     answers = [["127.0.0.1"], ["127.0.0.2"]]
     settings = {"allow_private": False, "allowed_networks": ["127.0.0.1/32"]}
-    assert get(server.url("/to?/picture", host="rebind.test"), lookup=lambda host: answers.pop(0), **settings) == PICTURE
+    assert (
+        get(server.url("/to?/picture", host="rebind.test"), lookup=lambda host: answers.pop(0), **settings)
+        == PICTURE
+    )
     assert len(answers) == 1
 
 

@@ -80,7 +80,9 @@ def test_reading_ahead_is_lazy_and_bounded_by_count_and_bytes(server):
         assert len(next(results)[1]) == 100_000
         threading.Event().wait(0.5)
         assert len(pulled) == 50
-        assert server.requests["/bytes?100000"] <= 1 + 3 + 2  # one taken, three fill the memory, two were in flight
+        assert (
+            server.requests["/bytes?100000"] <= 1 + 3 + 2
+        )  # one taken, three fill the memory, two were in flight
         assert sum(1 for _ in results) == 199
 
 

@@ -47,8 +47,19 @@ def bomb() -> bytes:
 
 class Rogue(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    bodies = {"/good": GOOD, "/cmyk": jpeg("CMYK"), "/rotated": rotated(), "/html": b"<html>sorry</html>", "/bomb": bomb()}
-    bodies |= {"/truncated": GOOD[: len(GOOD) // 2], "/tiny": jpeg(size=(1, 1)), "/wide": jpeg(size=(1200, 100)), "/empty": b""}
+    bodies = {
+        "/good": GOOD,
+        "/cmyk": jpeg("CMYK"),
+        "/rotated": rotated(),
+        "/html": b"<html>sorry</html>",
+        "/bomb": bomb(),
+    }
+    bodies |= {
+        "/truncated": GOOD[: len(GOOD) // 2],
+        "/tiny": jpeg(size=(1, 1)),
+        "/wide": jpeg(size=(1200, 100)),
+        "/empty": b"",
+    }
 
     def do_GET(self):
         if self.path in self.bodies:
@@ -68,7 +79,11 @@ class Rogue(http.server.BaseHTTPRequestHandler):
 
     def reply(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
-        for name, value in {"Content-Type": "image/jpeg", "Content-Length": str(len(body)), **headers}.items():
+        for name, value in {
+            "Content-Type": "image/jpeg",
+            "Content-Length": str(len(body)),
+            **headers,
+        }.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
@@ -127,7 +142,13 @@ def test_every_rogue_row_has_its_reason_and_the_job_ends_well(base, tmp_path, ca
     tsv = tmp_path / "rogue.tsv"
     tsv.write_bytes(b"\n".join(row for row, _ in rows) + b"\n")
     output = tmp_path / "clips"
-    settings = ["fetch.allow_private=true", "fetch.deadline=2", "fetch.max_bytes=3000000", "fetch.retries=0", "workers=1"]
+    settings = [
+        "fetch.allow_private=true",
+        "fetch.deadline=2",
+        "fetch.max_bytes=3000000",
+        "fetch.retries=0",
+        "workers=1",
+    ]
     code = cli.main(["animate", "--config", CONFIG, f"source.uri={tsv}", f"output={output}", *settings])
     assert code == 0, capsys.readouterr()
     failures = list(iter_rows(str(output), FAILURES_FILE))

@@ -60,7 +60,14 @@ def run(source, monkeypatch):
         device = Device(fail)
         monkeypatch.setattr(transforms.rendering.render, "render_batch", device)
         clip = {"size": 32, "frames": 2}
-        values = {"source": source, "output": str(output), "workers": 1, "clip": clip, "shard": {"max_samples": 40}, **more}
+        values = {
+            "source": source,
+            "output": str(output),
+            "workers": 1,
+            "clip": clip,
+            "shard": {"max_samples": 40},
+            **more,
+        }
         return animate(AnimateConfig.make(values)), device
 
     return start
@@ -86,7 +93,10 @@ def test_a_batch_without_room_is_halved_and_the_size_remembered(run, tmp_path, m
     whole, _ = run(tmp_path / "whole")
     result, device = run(tmp_path / "clips", no_room_above(8))
     assert (result.written, result.failed) == (whole.written, whole.failed) == (80, 0)
-    assert device.calls[:2] == [GPU_BATCH, GPU_BATCH // 2] or device.calls[:2] == [GPU_BATCH, GPU_BATCH]  # two tasks at once
+    assert device.calls[:2] == [GPU_BATCH, GPU_BATCH // 2] or device.calls[:2] == [
+        GPU_BATCH,
+        GPU_BATCH,
+    ]  # two tasks at once
     tried = [size for size in device.calls if size > 8]
     assert len(emptied) == len(tried) <= 4  # each of the two tasks may find it out for itself, but only once
     assert max(device.calls[-6:]) == 8
@@ -109,7 +119,9 @@ def test_what_failed_is_let_go_before_the_next_call(run, tmp_path):
 
     gc.disable()
     try:
-        assert run(tmp_path, fail, shard={"max_samples": 80})[0].written == 80  # one task, so that nobody else holds any
+        assert (
+            run(tmp_path, fail, shard={"max_samples": 80})[0].written == 80
+        )  # one task, so that nobody else holds any
     finally:
         gc.enable()
     assert len(held) == 2
@@ -123,8 +135,14 @@ def test_what_failed_is_let_go_before_the_next_call(run, tmp_path):
             torch.OutOfMemoryError("CUDA out of memory. Another process has it."),
             "the GPU has no room to render a single clip .*it.*device=cpu",
         ),
-        (RuntimeError("CUDA error: out of memory\nCUDA kernel"), "the GPU has no room to render a single clip"),
-        (RuntimeError(ILLEGAL), r"the GPU failed while rendering \(RuntimeError: CUDA error: an illegal .*same command again"),
+        (
+            RuntimeError("CUDA error: out of memory\nCUDA kernel"),
+            "the GPU has no room to render a single clip",
+        ),
+        (
+            RuntimeError(ILLEGAL),
+            r"the GPU failed while rendering \(RuntimeError: CUDA error: an illegal .*same command again",
+        ),
         (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), "the GPU failed while rendering"),
         (getattr(torch, "AcceleratorError", RuntimeError)(ILLEGAL), "the GPU failed while rendering"),
     ],
@@ -157,7 +175,9 @@ def test_a_picture_that_fails_is_a_failure_and_costs_few_calls(run, tmp_path):
     assert device.calls[-2:] == [GPU_BATCH, 80 - 2 * GPU_BATCH]  # the size is that of before
 
 
-@pytest.mark.parametrize(("visible", "seen"), [(None, {"0", "1"}), ("5, GPU-7a", {"5", "GPU-7a"}), ("3,2,-1,1", {"3", "2"})])
+@pytest.mark.parametrize(
+    ("visible", "seen"), [(None, {"0", "1"}), ("5, GPU-7a", {"5", "GPU-7a"}), ("3,2,-1,1", {"3", "2"})]
+)
 def test_each_worker_process_sees_one_gpu(tmp_path, monkeypatch, workers_find_this_folder, visible, seen):  # noqa: F811
     monkeypatch.setattr(runner, "count_gpus", lambda: 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible) if visible else monkeypatch.delenv(

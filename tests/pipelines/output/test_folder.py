@@ -18,7 +18,9 @@ from schemas.records import Task
 from storage.shards import iter_shard
 
 
-def made(output: Output, task: int = 3, *, samples: int = 6, shard: ShardConfig | None = None, fails: int = 3):
+def made(
+    output: Output, task: int = 3, *, samples: int = 6, shard: ShardConfig | None = None, fails: int = 3
+):
     todo = tiny_tasks(task + 1, samples)[task]
     return make_task(todo, TinyMaker(fails=fails), output, shard or ShardConfig(), "f" * 16)
 
@@ -31,7 +33,9 @@ def files_of(output: Output) -> set[str]:
 def test_a_task_becomes_its_shard_and_record(tmp_path):
     output = Output(str(tmp_path))
     done = made(output)
-    assert not {name for name in files_of(output) if "tmp" not in name}, "nothing under a final name before the commit"
+    assert not {name for name in files_of(output) if "tmp" not in name}, (
+        "nothing under a final name before the commit"
+    )
     assert output.commit(done.attempt)
     assert files_of(output) == {"00003.tar", "_zoetrope/records/00003.parquet"}
     record = output.read_record(3)
@@ -39,7 +43,11 @@ def test_a_task_becomes_its_shard_and_record(tmp_path):
     assert record.samples.schema == SAMPLES
     assert record.failures.schema == FAILURES
     keys = [sample.key for sample in iter_shard(str(tmp_path / "00003.tar"))]
-    assert keys == record.samples["key"].to_pylist() == ["tiny-000019", "tiny-000020", "tiny-000022", "tiny-000023"]
+    assert (
+        keys
+        == record.samples["key"].to_pylist()
+        == ["tiny-000019", "tiny-000020", "tiny-000022", "tiny-000023"]
+    )
     assert record.samples["shard"].to_pylist() == ["00003.tar"] * 4
     assert record.failures["reason"].to_pylist() == ["timeout"] * 2
     (row,) = record.shards
@@ -112,8 +120,12 @@ def test_a_task_that_outgrows_a_shard_gets_several(tmp_path, caps, names, sample
     assert [row.shard for row in record.shards] == names
     assert [row.samples for row in record.shards] == samples
     assert all((tmp_path / row.shard).stat().st_size == row.bytes <= caps.max_bytes for row in record.shards)
-    written = [(sample.key, row.shard) for row in record.shards for sample in iter_shard(str(tmp_path / row.shard))]
-    assert written == list(zip(record.samples["key"].to_pylist(), record.samples["shard"].to_pylist(), strict=True))
+    written = [
+        (sample.key, row.shard) for row in record.shards for sample in iter_shard(str(tmp_path / row.shard))
+    ]
+    assert written == list(
+        zip(record.samples["key"].to_pylist(), record.samples["shard"].to_pylist(), strict=True)
+    )
 
 
 def test_a_task_whose_inputs_all_failed_has_a_record_and_no_tar(tmp_path):
@@ -134,7 +146,9 @@ def test_records_come_in_order_and_later_ones_answer_for_failures(tmp_path):
     Path(output.state("retries", "00003.jsonl")).write_text(json.dumps(row) + "\n")
     assert [r.failed for r in output.iter_records()] == [2, 2, 2], "a retry that is not done changes nothing"
     (task,) = output.iter_retry_tasks()
-    done = make_task(Task(3, 1, task["payload"], keys=tuple(task["keys"])), TinyMaker(), output, ShardConfig(), "f" * 16)
+    done = make_task(
+        Task(3, 1, task["payload"], keys=tuple(task["keys"])), TinyMaker(), output, ShardConfig(), "f" * 16
+    )
     output.commit(done.attempt)
     records = list(output.iter_records())
     assert [r.task for r in records] == [0, 1, 2, 3]
@@ -160,9 +174,15 @@ def test_strays_of_a_cut_off_commit_are_removed_and_foreign_files_are_not(tmp_pa
 
 
 def test_shard_names_and_tasks():
-    assert [shard_name(12), shard_name(12, 3), shard_name(123_456)] == ["00012.tar", "00012-003.tar", "123456.tar"]
+    assert [shard_name(12), shard_name(12, 3), shard_name(123_456)] == [
+        "00012.tar",
+        "00012-003.tar",
+        "123456.tar",
+    ]
     assert [task_of(n) for n in ("00012.tar", "00012-003.tar", "123456.tar")] == [12, 12, 123_456]
-    assert {task_of(n) for n in ("12.tar", "00012.txt", "00012-x.tar", "a0012.tar", "00012", "00012-01.tar")} == {None}
+    assert {
+        task_of(n) for n in ("12.tar", "00012.txt", "00012-x.tar", "a0012.tar", "00012", "00012-01.tar")
+    } == {None}
 
 
 class FullDisk(TinyMaker):
@@ -177,7 +197,9 @@ def test_what_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path):
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (250_000, hard))
     try:
-        with pytest.raises(JobError, match=r"the output cannot be written: .*test_what_cannot.*File too large.*again$"):
+        with pytest.raises(
+            JobError, match=r"the output cannot be written: .*test_what_cannot.*File too large.*again$"
+        ):
             make_task(tiny_tasks(1, 10)[0], FullDisk(), output, ShardConfig(), "f" * 16)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -15,12 +15,23 @@ CONFIGS = sorted((Path(__file__).parents[3] / "configs" / "runners").glob("*.yam
 
 def test_a_mapping_becomes_arguments(tmp_path):
     path = tmp_path / "r.yaml"
-    path.write_text("runner: FlinkRunner\nparallelism: 4\nsave_main_session: false\nstreaming: true\nexperiments: [a, b=1]\n")
-    wanted = ["--runner=FlinkRunner", "--parallelism=4", "--streaming", "--experiments=a", "--experiments=b=1"]
+    path.write_text(
+        "runner: FlinkRunner\nparallelism: 4\nsave_main_session: false\nstreaming: true\nexperiments: [a, b=1]\n"
+    )
+    wanted = [
+        "--runner=FlinkRunner",
+        "--parallelism=4",
+        "--streaming",
+        "--experiments=a",
+        "--experiments=b=1",
+    ]
     assert read_runner_config(str(path)) == wanted
     own = ["--config", "c.yaml", "store=mp4"]
     for arguments in (["--runner-config", str(path)], [f"--runner-config={path}"]):
-        assert split_beam_args([*own[:2], *arguments, own[2], "--", "--parallelism=8"]) == (own, [*wanted, "--parallelism=8"])
+        assert split_beam_args([*own[:2], *arguments, own[2], "--", "--parallelism=8"]) == (
+            own,
+            [*wanted, "--parallelism=8"],
+        )
     assert split_beam_args(own) == (own, [])
 
 

@@ -42,7 +42,9 @@ def shards(output: Path) -> dict[str, str]:
 
 def leftovers(output: Path) -> list[str]:
     return [
-        str(p) for p in output.rglob("*") if "tmp" in p.relative_to(output).parts or p.name in ("lock",) or ".part" in p.name
+        str(p)
+        for p in output.rglob("*")
+        if "tmp" in p.relative_to(output).parts or p.name in ("lock",) or ".part" in p.name
     ]
 
 
@@ -51,7 +53,9 @@ def test_one_source_three_ways_gives_the_same_bytes(tmp_path, workers_find_this_
     run(tmp_path / "one", tiny_job(6, 5, maker=maker))
     run(tmp_path / "threads", tiny_job(6, 5, maker=maker), workers=4)
     processes = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
-    result = run(tmp_path / "processes", tiny_job(6, 5, maker=maker, reverse=True), workers=2, beam_args=processes)
+    result = run(
+        tmp_path / "processes", tiny_job(6, 5, maker=maker, reverse=True), workers=2, beam_args=processes
+    )
     assert result.runner == "direct runner, 2 processes of 1 thread"
     assert shards(tmp_path / "one") == shards(tmp_path / "threads") == shards(tmp_path / "processes")
     assert len(shards(tmp_path / "one")) == 6
@@ -65,17 +69,26 @@ def test_the_result_counts_and_beam_counts_the_same(tmp_path):
     assert (result.written, result.failed, result.totals.inputs, result.exit_code) == (16, 4, 20, 0)
     assert result.totals.reasons == {"timeout": 4}
     counters = result.counters
-    assert (counters["written"], counters["failed"], counters["failed_timeout"], counters["shards"]) == (16, 4, 4, 4)
+    assert (counters["written"], counters["failed"], counters["failed_timeout"], counters["shards"]) == (
+        16,
+        4,
+        4,
+        4,
+    )
     assert counters["bytes"] == sum(row.bytes for row in read_manifest(str(tmp_path)))
     assert counters["task_ms_max"] >= 0
     assert counters["write_us_mean"] > 0
-    assert [row["key"] for row in iter_rows(str(tmp_path), FAILURES_FILE)] == [f"tiny-{n:06d}" for n in (0, 5, 10, 15)]
+    assert [row["key"] for row in iter_rows(str(tmp_path), FAILURES_FILE)] == [
+        f"tiny-{n:06d}" for n in (0, 5, 10, 15)
+    ]
     assert not leftovers(tmp_path)
 
 
 @pytest.mark.parametrize(("allowed", "code"), [(0.2, 0), (0.19, 1)])
 def test_too_many_failures_are_exit_code_1(tmp_path, allowed, code):
-    assert run(tmp_path, tiny_job(4, 5, maker=TinyMaker(fails=5)), max_failure_ratio=allowed).exit_code == code
+    assert (
+        run(tmp_path, tiny_job(4, 5, maker=TinyMaker(fails=5)), max_failure_ratio=allowed).exit_code == code
+    )
 
 
 class Forgetful(TinyMaker):
@@ -98,7 +111,9 @@ def test_lost_inputs_are_noticed(tmp_path):
 def test_a_source_that_vanishes_is_one_line_and_a_later_run_goes_on(tmp_path):
     source, output = tmp_path / "source", tmp_path / "out"
     job = tiny_job(4, 5, maker=TinyMaker(gone=str(source)))
-    with pytest.raises(JobError, match=r"the source cannot be read on: .*source: no such file; put it back") as error:
+    with pytest.raises(
+        JobError, match=r"the source cannot be read on: .*source: no such file; put it back"
+    ) as error:
         run(output, job)
     assert "\n" not in str(error.value)
     assert not shards(output)
@@ -110,7 +125,9 @@ def test_a_source_that_vanishes_is_one_line_and_a_later_run_goes_on(tmp_path):
 def test_an_error_of_a_worker_process_is_the_same_line(tmp_path, workers_find_this_folder):
     job = tiny_job(4, 5, maker=TinyMaker(gone=str(tmp_path / "source")))
     processes = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
-    with pytest.raises(JobError, match=r"^the source cannot be read on: .*source: no such file; put it back.*again$"):
+    with pytest.raises(
+        JobError, match=r"^the source cannot be read on: .*source: no such file; put it back.*again$"
+    ):
         run(tmp_path / "out", job, workers=2, beam_args=processes)
 
 

@@ -17,7 +17,11 @@ import pytest
 from tests.pipelines.running.test_graph import leftovers, shards
 
 CONFIG = Path(__file__).parents[3] / "configs" / "animate" / "coco.yaml"
-SLOW = ["encode.format=png", "shard.max_samples=4", "workers=1"]  # some seconds of work, so that a kill hits the middle
+SLOW = [
+    "encode.format=png",
+    "shard.max_samples=4",
+    "workers=1",
+]  # some seconds of work, so that a kill hits the middle
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +29,14 @@ def arguments(tmp_path_factory) -> list[str]:
     from zoetrope.samples import write_coco
 
     annotations, images = write_coco(tmp_path_factory.mktemp("coco"), 60)
-    return ["animate", "--config", str(CONFIG), f"source.annotations={annotations}", f"source.images={images}", *SLOW]
+    return [
+        "animate",
+        "--config",
+        str(CONFIG),
+        f"source.annotations={annotations}",
+        f"source.images={images}",
+        *SLOW,
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +44,12 @@ def fork():
     """fork(arguments, output, log) -> the command in a process of its own, forked from one that has its imports behind it."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["pipelines.animate", "pipelines.sources.coco", "preview.report.report", "tests.pipelines.running.test_kill"]
+        [
+            "pipelines.animate",
+            "pipelines.sources.coco",
+            "preview.report.report",
+            "tests.pipelines.running.test_kill",
+        ]
     )
 
     def start(arguments: list[str], output: Path, log: Path) -> BaseProcess:
@@ -94,7 +110,9 @@ def test_kill_9_at_ten_random_moments(arguments, fork, whole, tmp_path):
 def test_ctrl_c_stops_within_seconds_and_says_how_to_go_on(arguments, whole, tmp_path, workers):
     output = tmp_path / "clips"
     command = [sys.executable, "-m", "zoetrope.cli", *arguments, f"workers={workers}", f"output={output}"]
-    job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    job = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     while not list(output.glob("_zoetrope/tmp/*/000.tar")):
         assert job.poll() is None, job.communicate()
         time.sleep(0.01)

@@ -40,13 +40,17 @@ def test_only_what_is_missing_is_made(tmp_path):
     assert (result.written, result.resumed) == (5, 15)
     assert shards(tmp_path) == whole
     after = stamps(tmp_path)
-    assert all(after[name] == before[name] for name in ("00000.tar", "00001.tar", "00003.tar", "00001.parquet"))
+    assert all(
+        after[name] == before[name] for name in ("00000.tar", "00001.tar", "00003.tar", "00001.parquet")
+    )
 
 
 def test_another_config_is_refused_with_the_field_and_both_values(tmp_path):
     run(tmp_path, tiny_job(seed=0))
     before = stamps(tmp_path)
-    with pytest.raises(ConfigError, match=r"begun with another config: seed was 0 and is 3; .*overwrite=true"):
+    with pytest.raises(
+        ConfigError, match=r"begun with another config: seed was 0 and is 3; .*overwrite=true"
+    ):
         run(tmp_path, tiny_job(seed=3))
     assert stamps(tmp_path) == before
 
@@ -106,15 +110,21 @@ def test_ctrl_c_in_a_thread_pool_stops_and_the_next_run_finishes(tmp_path, monke
 def test_a_full_disk_is_one_line_and_a_later_run_goes_on(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], capture_output=True, check=False)
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], capture_output=True, check=False
+    )
     if mount.returncode:
         pytest.skip("needs the right to mount a small tmpfs")
     try:
-        with pytest.raises(JobError, match=r"the output cannot be written: .*No space left on device.*run the same command"):
+        with pytest.raises(
+            JobError, match=r"the output cannot be written: .*No space left on device.*run the same command"
+        ):
             run(disk / "out", tiny_job(8, 40))
         assert not leftovers(disk / "out")
         for name in shards(disk / "out"):
-            assert Path(Output(str(disk / "out")).record_path(int(name[:5]))).exists(), "no shard without its record"
+            assert Path(Output(str(disk / "out")).record_path(int(name[:5]))).exists(), (
+                "no shard without its record"
+            )
         subprocess.run(["mount", "-o", "remount,size=10m", str(disk)], check=True)
         run(disk / "out", tiny_job(8, 40))
         run(tmp_path / "whole", tiny_job(8, 40))

@@ -58,7 +58,9 @@ def test_a_source_of_ones_own():
     assert not source.is_remote
 
 
-@pytest.mark.parametrize("path", ["no_such_module:Thing", "json:NoSuchClass", "json:JSONDecoder", ":", "json:"])
+@pytest.mark.parametrize(
+    "path", ["no_such_module:Thing", "json:NoSuchClass", "json:JSONDecoder", ":", "json:"]
+)
 def test_a_source_that_cannot_be_used_is_a_config_error(path):
     with pytest.raises(ConfigError, match=r"source\.kind"):
         make_source(SourceConfig(kind=path), shard_samples=1)

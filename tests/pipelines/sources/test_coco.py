@@ -10,7 +10,11 @@ from schemas.config import ConfigError
 from schemas.records import Failure, Reference
 
 IMAGES = [
-    {"id": 30, "file_name": "000000000030.jpg", "coco_url": "http://images.cocodataset.org/train2017/000000000030.jpg"},
+    {
+        "id": 30,
+        "file_name": "000000000030.jpg",
+        "coco_url": "http://images.cocodataset.org/train2017/000000000030.jpg",
+    },
     {"id": 9, "file_name": "000000000009.jpg", "height": 480.5},
     {"id": 25, "file_name": "000000000025.jpg"},
 ]
@@ -65,7 +69,11 @@ def test_pictures_from_the_zip_are_the_same_without_a_folder(coco, tmp_path, ins
     shutil.rmtree(folder)
     source = source_of(kind="coco", annotations=annotations, images=archive)
     items = read_all(source)
-    assert [item.image for item in items if isinstance(item, Reference)] == [b"picture 9", b"picture 25", b"picture 30"]
+    assert [item.image for item in items if isinstance(item, Reference)] == [
+        b"picture 9",
+        b"picture 25",
+        b"picture 30",
+    ]
     assert "images_names" in source.fingerprint()
 
 
@@ -75,8 +83,14 @@ def test_a_glob_of_annotations_and_of_zips(coco, tmp_path):
     (tmp_path / "val").mkdir()
     (tmp_path / "val" / "7.jpg").write_bytes(b"picture 7")
     zipped(tmp_path / "val", tmp_path / "b.zip", "val2017/")
-    write_json(tmp_path / "captions_val.json", [{"id": 7, "file_name": "7.jpg"}], [{"image_id": 7, "caption": "seven"}])
-    items = read_all(source_of(kind="coco", annotations=f"{tmp_path}/captions*.json", images=f"{tmp_path}/*.zip"))
+    write_json(
+        tmp_path / "captions_val.json",
+        [{"id": 7, "file_name": "7.jpg"}],
+        [{"image_id": 7, "caption": "seven"}],
+    )
+    items = read_all(
+        source_of(kind="coco", annotations=f"{tmp_path}/captions*.json", images=f"{tmp_path}/*.zip")
+    )
     assert told(items) == ["seven", "nine, first", "twenty-five", "thirty"]
     items = read_all(source_of(kind="coco", annotations=annotations, images=f"{folder}/*.jpg"))
     assert items[0].path == f"{folder}/000000000009.jpg"
@@ -96,7 +110,8 @@ def test_what_does_not_fit_together_is_counted(coco):
         "nonsense",
     ]
     captions = [
-        {"image_id": i, "caption": c} for i, c in [(2, " "), (40, "out"), (41, "no name"), ("B 7", "text id"), (99, "?")]
+        {"image_id": i, "caption": c}
+        for i, c in [(2, " "), (40, "out"), (41, "no name"), ("B 7", "text id"), (99, "?")]
     ]
     write_json(annotations, images, [*ANNOTATIONS, *captions, {"caption": "of nothing"}, 5])
     items = read_all(source_of(kind="coco", annotations=annotations, images=folder))
@@ -126,7 +141,11 @@ def test_members_that_cannot_be_read_are_failures(coco, tmp_path):
     start = info.header_offset + 30 + len(info.filename)
     data[start + 2] ^= 0xFF
     archive.write_bytes(data)
-    write_json(annotations, [*IMAGES, {"id": 31, "file_name": "31.jpg"}], [*ANNOTATIONS, {"image_id": 31, "caption": "-"}])
+    write_json(
+        annotations,
+        [*IMAGES, {"id": 31, "file_name": "31.jpg"}],
+        [*ANNOTATIONS, {"image_id": 31, "caption": "-"}],
+    )
     items = read_all(source_of(kind="coco", annotations=annotations, images=archive))
     assert told(items) == ["nine, first", "unreadable", "thirty", "missing_image"]
     assert isinstance(items[1], Failure)
@@ -161,7 +180,11 @@ def test_places_that_are_not_there(coco, tmp_path):
     with pytest.raises(ConfigError, match=r"broken\.zip: not a whole zip"):
         list(source_of(kind="coco", annotations=annotations, images=tmp_path / "broken.zip").plan())
     with pytest.raises(ConfigError, match="unpack it"):
-        list(source_of(kind="coco", annotations=zipped(folder, tmp_path / "annotations.zip"), images=folder).plan())
+        list(
+            source_of(
+                kind="coco", annotations=zipped(folder, tmp_path / "annotations.zip"), images=folder
+            ).plan()
+        )
 
 
 def test_a_folder_that_vanishes_ends_the_job_and_is_not_many_missing_pictures(coco):

@@ -52,7 +52,13 @@ def test_lines_are_captions_and_what_lacks_one_is_a_failure(photos):
     put(photos, ".hidden/f.jpg")
     put(photos, "__MACOSX/g.jpg")
     items = read_all(source_of(kind="folder", uri=photos))
-    assert told(items) == ["first", "empty_caption", "missing_caption", "caption of deep/er/C C.JPEG", "not_utf8"]
+    assert told(items) == [
+        "first",
+        "empty_caption",
+        "missing_caption",
+        "caption of deep/er/C C.JPEG",
+        "not_utf8",
+    ]
     assert items[0].captions == ("first", "second")
 
 
@@ -112,7 +118,9 @@ def test_columns_of_another_name(tmp_path):
     put(tmp_path, "a.jpg")
     put(tmp_path, "captions.csv", b"filename,alt\na.jpg,the alt text\n")
     assert told(read_all(source_of(kind="folder", uri=tmp_path, caption_column="alt"))) == ["the alt text"]
-    with pytest.raises(ConfigError, match=r"captions\.csv: no column caption or captions or text; it has filename, alt"):
+    with pytest.raises(
+        ConfigError, match=r"captions\.csv: no column caption or captions or text; it has filename, alt"
+    ):
         list(source_of(kind="folder", uri=tmp_path).plan())
 
 
@@ -159,6 +167,8 @@ def test_a_folder_s_name_may_hold_any_character(tmp_path):
     source, output = tmp_path / "odd [x] 100% {a}*", tmp_path / "out [1] %41 ü"
     write_folder(source, 2)
     small = ["clip.size=32", "clip.frames=2", "workers=1"]
-    assert cli.main(["animate", "source.kind=folder", f"source.uri={source}", f"output={output}", *small]) == 0
+    assert (
+        cli.main(["animate", "source.kind=folder", f"source.uri={source}", f"output={output}", *small]) == 0
+    )
     assert cli.main(["validate", str(output)]) == 0
     assert expand_shards(str(output)) == [str(output / "00000.tar")]

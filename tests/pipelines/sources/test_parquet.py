@@ -17,14 +17,21 @@ def write(path, row_group_size=None, **columns):
 
 def numbered(path, first, rows, row_group_size=None):
     numbers = range(first, first + rows)
-    return write(path, row_group_size, image=[b"picture %d" % i for i in numbers], caption=[f"caption {i}" for i in numbers])
+    return write(
+        path,
+        row_group_size,
+        image=[b"picture %d" % i for i in numbers],
+        caption=[f"caption {i}" for i in numbers],
+    )
 
 
 def test_pictures_as_bytes(tmp_path):
     source = source_of(kind="parquet", uri=numbered(tmp_path / "a.parquet", 0, 5))
     items = read_all(source)
     assert [item.key for item in items] == [f"parquet-{i:09d}" for i in range(5)]
-    assert [item.image for item in items if isinstance(item, Reference)] == [b"picture %d" % i for i in range(5)]
+    assert [item.image for item in items if isinstance(item, Reference)] == [
+        b"picture %d" % i for i in range(5)
+    ]
     assert items[4].meta == {"file": "a.parquet", "row": 4}
     assert not source.is_remote
 
@@ -38,7 +45,9 @@ def test_shards_cross_row_groups_and_files(tmp_path, shard_samples, row_group_si
     assert {task.samples for task in plan_of(source)[:-1]} <= {shard_samples}
     items = read_all(source)
     assert told(items) == [f"caption {i}" for i in range(26)]
-    assert [item.image for item in items if isinstance(item, Reference)] == [b"picture %d" % i for i in range(26)]
+    assert [item.image for item in items if isinstance(item, Reference)] == [
+        b"picture %d" % i for i in range(26)
+    ]
     limited = source_of(shard_samples, kind="parquet", uri=tmp_path / "*.parquet", limit=7)
     assert read_all(limited) == items[:7]
 
@@ -62,7 +71,13 @@ def test_urls_are_fetched_unless_there_are_pictures(tmp_path):
     assert told(items) == ["a", "missing_image", "missing_image"]
     assert (items[0].url, items[0].image) == ("http://x/1", None)
     write(tmp_path / "b.parquet", bild=[b"1"], link=["http://x/1"], alt=["a"])
-    both = source_of(kind="parquet", uri=tmp_path / "b.parquet", image_column="bild", url_column="link", caption_column="alt")
+    both = source_of(
+        kind="parquet",
+        uri=tmp_path / "b.parquet",
+        image_column="bild",
+        url_column="link",
+        caption_column="alt",
+    )
     (item,) = read_all(both)
     assert not both.is_remote
     assert (item.image, item.url) == (b"1", "http://x/1")
@@ -73,7 +88,14 @@ def test_bad_cells_are_failures(tmp_path):
     pictures = [b"1", b"2", b"3", b"4", None, b""]
     write(tmp_path / "a.parquet", image=pa.array(pictures, pa.binary()), caption=latin)
     items = read_all(source_of(kind="parquet", uri=tmp_path / "a.parquet"))
-    assert told(items) == ["fine", "not_utf8", "missing_caption", "empty_caption", "missing_image", "empty_body"]
+    assert told(items) == [
+        "fine",
+        "not_utf8",
+        "missing_caption",
+        "empty_caption",
+        "missing_image",
+        "empty_body",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,11 @@ class TestStore(FileSystem):
         return False
 
     def _list(self, dir_or_prefix):
-        yield from (FileMetadata(path, len(data), 0.0) for path, data in self.objects.items() if path.startswith(dir_or_prefix))
+        yield from (
+            FileMetadata(path, len(data), 0.0)
+            for path, data in self.objects.items()
+            if path.startswith(dir_or_prefix)
+        )
 
     def open(self, path, mime_type="", compression_type=CompressionTypes.AUTO):
         if path not in self.objects:
@@ -93,7 +97,9 @@ def test_tars(put):
 def test_coco_from_a_prefix_and_from_a_zip(put):
     put(
         "captions.json",
-        json.dumps({"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": [{"image_id": 1, "caption": "a"}]}).encode(),
+        json.dumps(
+            {"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": [{"image_id": 1, "caption": "a"}]}
+        ).encode(),
     )
     put("train/1.jpg", b"picture")
     fields = {"kind": "coco", "annotations": f"{BASE}/captions.json"}
@@ -113,7 +119,12 @@ def test_coco_from_a_prefix_and_from_a_zip(put):
 
 
 def test_a_folder(put):
-    for name, data in (("a.jpg", b"picture"), ("a.txt", b"a"), ("deep/b.jpg", b"picture"), ("c.jpg", b"picture")):
+    for name, data in (
+        ("a.jpg", b"picture"),
+        ("a.txt", b"a"),
+        ("deep/b.jpg", b"picture"),
+        ("c.jpg", b"picture"),
+    ):
         put(f"photos/{name}", data)
     put("photos/deep/captions.csv", b"file_name,caption\nb.jpg,from the table\n")
     put("photographs/x.jpg", b"another prefix")

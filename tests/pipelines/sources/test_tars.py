@@ -43,7 +43,9 @@ def test_samples_as_img2dataset_writes_them(tmp_path):
         "sha256": "ab",
         "exif": "{}",
     }
-    write_tar(tmp_path / "00000.tar", flat(sample("000000002", **about), sample("000000001", extension="webp")))
+    write_tar(
+        tmp_path / "00000.tar", flat(sample("000000002", **about), sample("000000001", extension="webp"))
+    )
     write_tar(tmp_path / "00001.tar", sample("000000001", extension="PNG"))
     items = read_all(source_of(kind="tars", uri=tmp_path / "*.tar"))
     assert [item.key for item in items] == [
@@ -53,7 +55,11 @@ def test_samples_as_img2dataset_writes_them(tmp_path):
     ]
     first = items[0]
     assert isinstance(first, Reference)
-    assert (first.captions, first.image, first.url) == (("caption 000000002",), b"picture000000002", "http://x/1.jpg")
+    assert (first.captions, first.image, first.url) == (
+        ("caption 000000002",),
+        b"picture000000002",
+        "http://x/1.jpg",
+    )
     kept = {"original_width": 640, "original_height": 480, "sha256": "ab", "status": "success"}
     assert first.meta == kept | {"tar": "00000.tar", "key": "000000002"}
     assert first.image_id is not None
@@ -72,7 +78,11 @@ def test_members_in_any_order_with_strangers_among_them(tmp_path):
     ]
     first, second = read_all(source_of(kind="tars", uri=write_tar(tmp_path / "a.tar", members)))
     assert isinstance(first, Reference)
-    assert (first.key, first.captions, first.image) == ("tars-00000-000000-deep-a", ("from json",), b"picture")
+    assert (first.key, first.captions, first.image) == (
+        "tars-00000-000000-deep-a",
+        ("from json",),
+        b"picture",
+    )
     assert told([second]) == ["b's caption"]
 
 
@@ -81,9 +91,16 @@ def test_every_sample_that_lacks_something_is_a_failure(tmp_path, monkeypatch):
     members = flat(
         sample("good"),
         [("no-caption.jpg", b"picture")],
-        [("no-picture.txt", b"caption"), ("no-picture.json", b'{"status": "failed_to_download", "error_message": "404"}')],
+        [
+            ("no-picture.txt", b"caption"),
+            ("no-picture.json", b'{"status": "failed_to_download", "error_message": "404"}'),
+        ],
         [("blank.jpg", b"picture"), ("blank.txt", b" \n")],
-        [("blank-txt.jpg", b"picture"), ("blank-txt.txt", b""), ("blank-txt.json", b'{"caption": "from json"}')],
+        [
+            ("blank-txt.jpg", b"picture"),
+            ("blank-txt.txt", b""),
+            ("blank-txt.json", b'{"caption": "from json"}'),
+        ],
         [("latin.jpg", b"picture"), ("latin.txt", b"caf\xe9")],
         [("empty.jpg", b""), ("empty.txt", b"caption")],
         [("large.jpg", bytes(1001)), ("large.txt", b"caption")],
@@ -110,7 +127,9 @@ def test_every_sample_that_lacks_something_is_a_failure(tmp_path, monkeypatch):
     assert [item.key for item in items] == sorted(item.key for item in items)
 
 
-@pytest.mark.parametrize("where", ["inside data", "inside a header", "between samples", "between members", "no end mark"])
+@pytest.mark.parametrize(
+    "where", ["inside data", "inside a header", "between samples", "between members", "no end mark"]
+)
 def test_a_cut_tar_gives_what_came_before_and_one_failure(tmp_path, where):
     samples = [sample(f"k{i}") for i in range(4)]
     whole = write_tar(tmp_path / "a.tar", flat(*samples)).read_bytes()

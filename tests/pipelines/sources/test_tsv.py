@@ -36,7 +36,11 @@ def test_every_row_becomes_a_reference_or_a_failure(tmp_path, shard_samples, end
     if shard_samples > len(ROWS):
         expected[11] = "duplicate_key"  # the same caption and url twice in one task
     assert told(items) == expected
-    assert [item.key for item in items] == [f"cc3m-{i:09d}" for i in range(len(ROWS))] == sorted(item.key for item in items)
+    assert (
+        [item.key for item in items]
+        == [f"cc3m-{i:09d}" for i in range(len(ROWS))]
+        == sorted(item.key for item in items)
+    )
 
 
 def test_a_reference_says_where_it_comes_from(tmp_path):
@@ -55,7 +59,11 @@ def test_cc12m_has_its_columns_the_other_way_round(tmp_path):
     source = source_of(kind="cc12m", uri=tmp_path / "cc12m.tsv")
     first, second = read_all(source)
     assert isinstance(first, Reference)
-    assert (first.key, first.captions, first.url) == ("cc12m-000000000", ("a cat\thas tabs",), "http://x/1.jpg")
+    assert (first.key, first.captions, first.url) == (
+        "cc12m-000000000",
+        ("a cat\thas tabs",),
+        "http://x/1.jpg",
+    )
     assert isinstance(second, Failure)
     assert source.is_remote
 
@@ -70,7 +78,9 @@ def test_the_wrong_kind_is_told_before_anything_is_fetched(tmp_path, kind, row):
 
 def test_rows_count_on_over_the_files_of_a_glob_and_the_limit_ends_them(tmp_path):
     for name in ("b", "a"):
-        (tmp_path / f"{name}.tsv").write_bytes(b"".join(f"{name}{i}\thttp://x/{name}{i}\n".encode() for i in range(3)))
+        (tmp_path / f"{name}.tsv").write_bytes(
+            b"".join(f"{name}{i}\thttp://x/{name}{i}\n".encode() for i in range(3))
+        )
     items = read_all(source_of(kind="cc3m", uri=tmp_path / "*.tsv"))
     assert told(items) == ["a0", "a1", "a2", "b0", "b1", "b2"]
     assert [item.key[-1] for item in items] == list("012345")
@@ -122,7 +132,9 @@ def test_the_fingerprint_is_of_the_table_not_of_its_place(tmp_path):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=200).map(lambda data: data.replace(b"a", b"\n")), st.integers(1, 6), st.integers(1, 9))
+@given(
+    st.binary(max_size=200).map(lambda data: data.replace(b"a", b"\n")), st.integers(1, 6), st.integers(1, 9)
+)
 def test_row_ranges_tile_any_file(data, rows, chunk):
     class Chunks(io.BytesIO):
         def read(self, size=-1):

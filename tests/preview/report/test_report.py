@@ -74,7 +74,9 @@ def test_page_is_self_contained_and_its_clips_move(tmp_path, make_output, store)
     text = Path(report.html).read_text()
     page = Tags(text)
     assert not [tag for tag, _ in page.tags if tag in ("script", "link", "iframe", "object")]
-    sources = [attrs.get("src") or attrs.get("srcset") for tag, attrs in page.tags if tag in ("img", "source")]
+    sources = [
+        attrs.get("src") or attrs.get("srcset") for tag, attrs in page.tags if tag in ("img", "source")
+    ]
     assert len(sources) == 10
     assert all(s.startswith("data:image/webp;base64,") for s in sources)
     assert not re.search(r"url\(|@import|https?://(?!x/)", text)
@@ -104,7 +106,9 @@ def test_hostile_text_is_text(tmp_path, make_output):
     evil = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
     failure = {"key": evil, "stage": evil, "reason": evil, "detail": evil, "url": evil, "task": 0}
     output = make_output(tmp_path / "clips", [evil] * 12, failures=[failure])
-    stats = RunStats(command=evil, started=0.0, seconds=1.0, config={evil: evil}, versions={evil: evil}, counters={evil: 1})
+    stats = RunStats(
+        command=evil, started=0.0, seconds=1.0, config={evil: evil}, versions={evil: evil}, counters={evil: 1}
+    )
     page = Tags(Path(write_report(output, stats).html).read_text())
     assert "script" not in [tag for tag, _ in page.tags]
     assert not [attrs for _, attrs in page.tags if "onerror" in attrs or attrs.get("src") == "x"]
@@ -129,11 +133,20 @@ def test_an_empty_output_has_a_report(tmp_path, make_output):
 def test_page_stays_small_when_everything_is_large(tmp_path, make_output):
     captions = ["long " * 2000] * 12
     failures = [
-        {"key": f"k{i}", "stage": "fetch", "reason": f"reason_{i % 300}", "detail": "d" * 300, "url": "u" * 5000, "task": 0}
+        {
+            "key": f"k{i}",
+            "stage": "fetch",
+            "reason": f"reason_{i % 300}",
+            "detail": "d" * 300,
+            "url": "u" * 5000,
+            "task": 0,
+        }
         for i in range(2000)
     ]
     output = make_output(tmp_path / "clips", captions, failures=failures)
-    stats = RunStats("c" * 100_000, 0.0, 9e5, bucket_seconds=1.0, throughput=(5,) * 90_000, config={"x": "y " * 50_000})
+    stats = RunStats(
+        "c" * 100_000, 0.0, 9e5, bucket_seconds=1.0, throughput=(5,) * 90_000, config={"x": "y " * 50_000}
+    )
     report = write_report(output, stats)
     assert Path(report.html).stat().st_size < 24 * CLIP_BYTES + 500_000 < 5_000_000
 

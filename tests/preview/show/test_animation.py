@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from preview.show.animation import check_ending, decode_webp, encode_animation, encode_webp, frame_durations, shrink, thin
+from preview.show.animation import (
+    check_ending,
+    decode_webp,
+    encode_animation,
+    encode_webp,
+    frame_durations,
+    shrink,
+    thin,
+)
 from schemas.config import ConfigError
 
 

@@ -104,7 +104,10 @@ def test_path_colours_the_views_in_time(still, tmp_path):
     plain, out = preview(still, "zoom_in", seed=3, zoom=2.0), tmp_path / "path.png"
     assert main([still, "--motion", "zoom_in", "zoom=2.0", "--seed", "3", "--path", "-o", str(out)]) == 0
     picture = np.asarray(Image.open(out)).astype(int)
-    (left, top), right = plain.clips[0].trajectory.quads_T42[-1][0], plain.clips[0].trajectory.quads_T42[-1][1][0]
+    (left, top), right = (
+        plain.clips[0].trajectory.quads_T42[-1][0],
+        plain.clips[0].trajectory.quads_T42[-1][1][0],
+    )
     x, y = round((left + right) / 2 * (W - 1)), round(top * (H - 1))
     last = picture[max(y - 1, 0) : y + 2, x].mean(0)
     assert last[0] > 150

@@ -16,7 +16,9 @@ from PIL import Image
 
 from storage.shards import iter_shard
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
 ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 ARGS += ["--disable-background-networking", "--disable-component-update"]
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
@@ -57,7 +59,9 @@ def page(browser):
     page.urls, page.problems = [], []
     page.on("request", lambda request: page.urls.append(request.url))
     page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console", lambda message: page.problems.append(message.text) if message.type == "error" else None
+    )
     yield page
     page.close()
 
@@ -107,7 +111,10 @@ def test_drop_pick_slide_copy_and_the_job_makes_the_same_clip(serve, page, cat, 
     slider.focus()
     moved = after(page, lambda: page.keyboard.press("End"))
     assert moved["parameters"]["degrees"] == 360.0
-    after(page, lambda: page.locator("[aria-label='degrees in degrees']").fill("33") or page.keyboard.press("Tab"))
+    after(
+        page,
+        lambda: page.locator("[aria-label='degrees in degrees']").fill("33") or page.keyboard.press("Tab"),
+    )
     assert page.evaluate(pixels) != before
     after(page, lambda: page.select_option("select[aria-label='Combine with another motion']", "zoom_in"))
     last = after(page, lambda: page.fill("#s-seed", "12") or page.keyboard.press("Tab"))
@@ -224,7 +231,9 @@ def test_a_bad_picture_is_told_on_the_page(serve, page, tmp_path):
 def test_the_report_opens_without_a_server(browser, output):
     from preview.report.report import RunStats, write_report
 
-    report = write_report(output, RunStats("zoetrope animate", 0.0, 1.0, bucket_seconds=1.0, throughput=(3, 9)))
+    report = write_report(
+        output, RunStats("zoetrope animate", 0.0, 1.0, bucket_seconds=1.0, throughput=(3, 9))
+    )
     page = browser.new_page(viewport={"width": 400, "height": 800})
     asked = []
     page.on("request", lambda request: asked.append(request.url))

@@ -49,7 +49,9 @@ def test_coarse_and_reranked_are_what_the_index_says(searched):
     assert status == 200
     assert [one["key"] for one in values["coarse"]] == [hit.key for hit in coarse]
     assert [one["cosine"] for one in values["coarse"]] == [hit.coarse for hit in coarse]
-    assert [(one["key"], one["coarse_rank"]) for one in values["reranked"]] == [(hit.key, hit.coarse_rank) for hit in fine]
+    assert [(one["key"], one["coarse_rank"]) for one in values["reranked"]] == [
+        (hit.key, hit.coarse_rank) for hit in fine
+    ]
     assert [one["match"] for one in values["reranked"]] == pytest.approx([hit.match for hit in fine])
     assert values["coarse"][0]["captions"] == list(coarse[0].captions)
     assert values["coarse"][0]["shard"].endswith(".tar")
@@ -89,7 +91,9 @@ def test_a_clip_that_was_found_moves_and_no_other_is_served(searched):
 
 
 def test_an_index_without_a_reranker_gives_coarse_alone(clips, tiny_index):
-    values = json.loads(ask(IndexSearcher(str(tiny_index(clips, reranker=False))), "/api/search?text=a+picture")[0][1])
+    values = json.loads(
+        ask(IndexSearcher(str(tiny_index(clips, reranker=False))), "/api/search?text=a+picture")[0][1]
+    )
     assert len(values["coarse"]) == 12
     assert values["reranked"] is None
 
@@ -107,7 +111,12 @@ def test_a_shard_that_has_gone_is_told_and_the_rest_is_found(tmp_path, make_outp
 
 @pytest.mark.parametrize(
     ("query", "words"),
-    [("", "type a text"), ("text=+", "type a text"), ("text=a&count=0", "1 to 50"), ("text=a&count=99", "1 to 50")],
+    [
+        ("", "type a text"),
+        ("text=+", "type a text"),
+        ("text=a&count=0", "1 to 50"),
+        ("text=a&count=99", "1 to 50"),
+    ],
 )
 def test_what_cannot_be_searched_is_one_line(searched, query, words):
     ((status, body),) = ask(IndexSearcher(str(searched)), f"/api/search?{query}")

@@ -49,7 +49,14 @@ def post(studio, path, values):
     return status, json.loads(body)
 
 
-CLIP = {"picture": "p0", "motions": [{"name": "zoom_in", "zoom": 2.0}], "seed": 3, "frames": 5, "width": 64, "height": 48}
+CLIP = {
+    "picture": "p0",
+    "motions": [{"name": "zoom_in", "zoom": 2.0}],
+    "seed": 3,
+    "frames": 5,
+    "width": 64,
+    "height": 48,
+}
 
 
 def frames_of(answer):
@@ -58,7 +65,10 @@ def frames_of(answer):
 
 def test_page_and_assets_name_no_other_site(pictures):
     studio = Studio(PictureBook([str(pictures)]))
-    paths = ["/", *(f"/assets/{name}" for name in ("studio.js", "motions.js", "shards.js", "studio.css", "theme.css"))]
+    paths = [
+        "/",
+        *(f"/assets/{name}" for name in ("studio.js", "motions.js", "shards.js", "studio.css", "theme.css")),
+    ]
     for status, body, headers in ask(studio, *[("GET", path, {}) for path in paths]):
         assert status == 200
         assert "default-src 'none'" in headers["Content-Security-Policy"]
@@ -89,7 +99,9 @@ def test_copied_config_names_just_this_picture_and_what_was_chosen(pictures):
     config = yaml.safe_load(post(Studio(PictureBook([str(pictures)])), "/api/clip", CLIP)[1]["yaml"])
     assert config["motions"] == [{"name": "zoom_in", "zoom": 2.0}]
     assert config["clip"] == {"frames": 5, "fps": 8.0, "size": [48, 64]}
-    assert list(pictures.parent.glob(config["source"]["uri"].removeprefix(f"{pictures.parent}/"))) == [pictures / "Cat 0.png"]
+    assert list(pictures.parent.glob(config["source"]["uri"].removeprefix(f"{pictures.parent}/"))) == [
+        pictures / "Cat 0.png"
+    ]
     assert only("a/b*[x].jpg") == "a/b[*][[]x].jpg"
 
 
@@ -270,7 +282,9 @@ def test_without_an_index_there_is_nothing_to_search():
 def test_several_visitors_at_a_time(pictures):
     async def run():
         async with TestClient(TestServer(make_app(Studio(PictureBook([str(pictures)]))))) as client:
-            responses = await asyncio.gather(*(client.post("/api/clip", json={**CLIP, "seed": i % 4}) for i in range(24)))
+            responses = await asyncio.gather(
+                *(client.post("/api/clip", json={**CLIP, "seed": i % 4}) for i in range(24))
+            )
             return [await response.json() for response in responses]
 
     answers = asyncio.run(run())

@@ -14,7 +14,15 @@ from storage.shards import RawSample, ShardError
 from trainer.data.animate import normalise, to_device
 from trainer.data.batch import collate
 from trainer.data.config import DataConfig
-from trainer.data.decode import Decoder, decode_mp4, decode_picture, fit, picture_size, sample_indices, video_id
+from trainer.data.decode import (
+    Decoder,
+    decode_mp4,
+    decode_picture,
+    fit,
+    picture_size,
+    sample_indices,
+    video_id,
+)
 from trainer.data.order import check_slots, share, shuffled
 from trainer.data.pixels import Pixels
 from trainer.data.shards import Dropped, ShardSet, read_ahead, read_shards
@@ -190,7 +198,9 @@ def test_stores_mix_in_a_batch_and_keep_their_places() -> None:
     inputs = to_device(batch, torch.device("cpu"), SIZE)
     assert inputs.frames_BTHWC.shape == (4, 4, 32, 32, 3)
     for row, sample in enumerate(samples):
-        alone = to_device(collate([decode(sample, 0)], tokenize=tokenize, frames=4, size=SIZE), torch.device("cpu"), SIZE)
+        alone = to_device(
+            collate([decode(sample, 0)], tokenize=tokenize, frames=4, size=SIZE), torch.device("cpu"), SIZE
+        )
         assert torch.equal(inputs.frames_BTHWC[row], alone.frames_BTHWC[0])
 
 
@@ -244,7 +254,9 @@ def test_members_of_other_pictures_decode_too() -> None:
     members = {"png": png, **{k: v for k, v in members.items() if k != "jpg"}}
     decoded = decoder(camera="stored")(RawSample("x", key, members), 0)
     assert decoded.picture_HWC is not None
-    assert np.array_equal(decoded.picture_HWC[:4, :4], image[:4, :4]) or decoded.picture_HWC.shape != image.shape
+    assert (
+        np.array_equal(decoded.picture_HWC[:4, :4], image[:4, :4]) or decoded.picture_HWC.shape != image.shape
+    )
 
 
 def test_a_truncated_shard_is_named_and_its_good_part_used(tmp_path) -> None:

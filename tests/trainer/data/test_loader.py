@@ -28,10 +28,14 @@ SHAPE = {"frames": 4, "size": (32, 32)}
 ROOT = Path(__file__).parents[3]
 
 
-def loader(folder: Path, workers: int = 0, batch_size: int = 4, state=None, rank: int = 0, world: int = 1, **fields):
+def loader(
+    folder: Path, workers: int = 0, batch_size: int = 4, state=None, rank: int = 0, world: int = 1, **fields
+):
     config = DataConfig(shards=str(folder), workers=workers, **{"shuffle_samples": 10, **fields})
     shards = ShardSet.find(str(folder))
-    return TrainingLoader(shards, config, WORDS, **SHAPE, batch_size=batch_size, seed=3, rank=rank, world=world, state=state)
+    return TrainingLoader(
+        shards, config, WORDS, **SHAPE, batch_size=batch_size, seed=3, rank=rank, world=world, state=state
+    )
 
 
 def take(made: TrainingLoader, count: int) -> list[Batch]:
@@ -66,7 +70,9 @@ def test_an_epoch_has_every_sample_once_over_ranks_and_workers(tmp_path) -> None
     folder = shards_of.write_shards(tmp_path, 8, 4)
     seen: Counter[str] = Counter()
     for rank in range(2):
-        for batch in take(loader(folder, workers=2, rank=rank, world=2), 4):  # 2 ranks x 4 batches x 4 = 32 samples
+        for batch in take(
+            loader(folder, workers=2, rank=rank, world=2), 4
+        ):  # 2 ranks x 4 batches x 4 = 32 samples
             seen.update(batch.keys)
     assert len(seen) == 32
     assert set(seen.values()) == {1}
@@ -155,10 +161,17 @@ def test_evaluation_tells_of_what_is_left_out_after_the_last_full_batch(tmp_path
     shards_of.write_shard(tmp_path / "0.tar", samples)
     (tmp_path / "1.tar").write_bytes(b"no tar at all" * 100)
     dropped: list[Dropped] = []
-    config = DataConfig(shards="x", workers=workers, eval_batch_size=4)  # with two workers the second has nothing else
-    batches = list(noting_drops(evaluation_loader(ShardSet.find(str(tmp_path)), config, WORDS, **SHAPE), dropped))
+    config = DataConfig(
+        shards="x", workers=workers, eval_batch_size=4
+    )  # with two workers the second has nothing else
+    batches = list(
+        noting_drops(evaluation_loader(ShardSet.find(str(tmp_path)), config, WORDS, **SHAPE), dropped)
+    )
     assert [len(batch) for batch in batches] == [4]
-    assert sorted((drop.shard.rpartition("/")[2], drop.key) for drop in dropped) == [("0.tar", "s000004"), ("1.tar", "")]
+    assert sorted((drop.shard.rpartition("/")[2], drop.key) for drop in dropped) == [
+        ("0.tar", "s000004"),
+        ("1.tar", ""),
+    ]
 
 
 def test_a_workers_batch_is_the_same_and_only_its_pictures_are_in_shared_memory(tmp_path) -> None:

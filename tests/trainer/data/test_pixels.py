@@ -51,7 +51,9 @@ def test_a_picture_is_decoded_to_its_room(suffix):
     assert pixels.take().tolist() == picture.reshape(-1).tolist()
 
 
-@pytest.mark.parametrize("data", [b"", b"nothing", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\x00\x00\x00\x00WEBPVP8 "])
+@pytest.mark.parametrize(
+    "data", [b"", b"nothing", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\x00\x00\x00\x00WEBPVP8 "]
+)
 def test_what_is_no_picture_is_a_value_error_and_takes_no_room(data):
     pixels = Pixels(shared=False)
     with pytest.raises(ValueError, match=r"picture|JPEG|[Hh]eader|file"):

@@ -18,7 +18,14 @@ from transforms.rendering import render
 # From torch's list of what raises on CUDA in strict mode, those that models and metrics are tempted to use; and cumsum of
 # floats, which raises there before torch 2.12.
 NO_DETERMINISTIC_KERNEL = {
-    *("aten.scatter_reduce", "aten.scatter_reduce_", "aten.put_", "aten.histc", "aten.bincount", "aten.median"),
+    *(
+        "aten.scatter_reduce",
+        "aten.scatter_reduce_",
+        "aten.put_",
+        "aten.histc",
+        "aten.bincount",
+        "aten.median",
+    ),
     *("aten.nll_loss2d_forward", "aten.grid_sampler_2d_backward", "aten.upsample_bilinear2d_backward"),
     *("aten.upsample_bicubic2d_backward", "aten._adaptive_avg_pool2d_backward", "aten.cumsum"),
 }
@@ -47,18 +54,24 @@ def test_repeatable_is_strict_and_put_back() -> None:
     assert not torch.are_deterministic_algorithms_enabled()
     with repeatable(True):
         assert torch.are_deterministic_algorithms_enabled()
-        assert not torch.is_deterministic_algorithms_warn_only_enabled()  # else attention's backward on CUDA is not repeatable
+        assert (
+            not torch.is_deterministic_algorithms_warn_only_enabled()
+        )  # else attention's backward on CUDA is not repeatable
     assert not torch.are_deterministic_algorithms_enabled()
     with repeatable(False):
         assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_an_operation_without_a_deterministic_kernel_is_one_line(stills: Path, tmp_path: Path, monkeypatch) -> None:
+def test_an_operation_without_a_deterministic_kernel_is_one_line(
+    stills: Path, tmp_path: Path, monkeypatch
+) -> None:
     def put(*_: object, **__: object) -> None:
         torch.zeros(3).put_(torch.tensor([1]), torch.tensor([1.0]))  # has none on CPUs either
 
     monkeypatch.setattr("trainer.fit.loop.to_device", put)
-    with pytest.raises(RunError, match=r"^torch has no deterministic kernel here for put_; set deterministic=false$"):
+    with pytest.raises(
+        RunError, match=r"^torch has no deterministic kernel here for put_; set deterministic=false$"
+    ):
         train(tiny_config(stills, tmp_path / "run"))
     with pytest.raises(AttributeError):  # the operation itself went well
         train(tiny_config(stills, tmp_path / "run", deterministic=False))
@@ -69,7 +82,10 @@ def test_cublas_that_was_not_told_is_one_line() -> None:
         "Deterministic behavior was enabled with either `torch.use_deterministic_algorithms(True)` or ..., but this operation "
         "is not deterministic because it uses CuBLAS and you have CUDA >= 10.2."
     )
-    with pytest.raises(RunError, match=r"CUBLAS_WORKSPACE_CONFIG=:4096:8.*deterministic=false"), repeatable(True):
+    with (
+        pytest.raises(RunError, match=r"CUBLAS_WORKSPACE_CONFIG=:4096:8.*deterministic=false"),
+        repeatable(True),
+    ):
         raise torchs
     assert not_repeatable(RuntimeError("another")) is None
 
@@ -87,7 +103,9 @@ def test_training_and_evaluation_use_what_repeats_itself_on_a_gpu(stills: Path, 
 @pytest.mark.parametrize(
     "said", ["CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling", "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"]
 )
-def test_libraries_without_memory_count_as_out_of_memory(said: str, stills: Path, tmp_path: Path, monkeypatch) -> None:
+def test_libraries_without_memory_count_as_out_of_memory(
+    said: str, stills: Path, tmp_path: Path, monkeypatch
+) -> None:
     with pytest.raises(MemoryError, match="lower it"), memory_advice("lower it"):
         raise RuntimeError(said)
 
@@ -101,7 +119,9 @@ def test_libraries_without_memory_count_as_out_of_memory(said: str, stills: Path
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for machines where torch sees no GPU")
 @pytest.mark.parametrize("choose", [choose_device, render.choose_device])
-def test_a_driver_whose_gpu_torch_cannot_use_is_told_once(choose, tmp_path: Path, monkeypatch, capsys) -> None:
+def test_a_driver_whose_gpu_torch_cannot_use_is_told_once(
+    choose, tmp_path: Path, monkeypatch, capsys
+) -> None:
     monkeypatch.setattr(render, "DRIVER", str(tmp_path / "nvidiactl"))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     for driver, lines in ((False, 0), (True, 1)):

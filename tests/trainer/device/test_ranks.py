@@ -55,7 +55,9 @@ def loss_and_gradients(settings: TrainConfig, ranks: Ranks, parts: int) -> dict[
     numbers = mean(torch.stack([loss.total.detach(), loss.negatives, *loss.parts.values()]), ranks)
     return {
         "numbers": numbers.tolist(),
-        "gradients": {name: p.grad.numpy().copy() for name, p in model.named_parameters() if p.grad is not None},
+        "gradients": {
+            name: p.grad.numpy().copy() for name, p in model.named_parameters() if p.grad is not None
+        },
     }
 
 
@@ -117,7 +119,9 @@ def test_parts_keep_every_negative(parts: int) -> None:
     here = Ranks(0, 1, torch.device("cpu"))
     whole, split = (loss_and_gradients(config(True), here, n) for n in (1, parts))
     agree(whole, split)
-    assert whole["numbers"][1] == pytest.approx(7 - 2 / 8)  # seven others; for two of the eight, one is the same picture
+    assert whole["numbers"][1] == pytest.approx(
+        7 - 2 / 8
+    )  # seven others; for two of the eight, one is the same picture
 
 
 def test_negatives_of_other_ranks_matter(two: list[dict[str, Any]]) -> None:

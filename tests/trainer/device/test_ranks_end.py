@@ -46,7 +46,12 @@ def start_two(code: str, folder: Path, **changes: Any) -> list[subprocess.Popen]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    meet = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+    }
     return [
         subprocess.Popen(
             [sys.executable, "-c", code, "--config", str(config)],
@@ -68,7 +73,11 @@ def test_out_of_memory_on_one_rank_ends_both_with_a_line_each(tmp_path: Path) ->
         for process in processes:
             process.kill()
     assert [process.returncode for process in processes] == [1, 1]
-    assert said.strip().splitlines()[-1].startswith("zoetrope train: out of memory at step 2 with 4 clips of 4 frames")
+    assert (
+        said.strip()
+        .splitlines()[-1]
+        .startswith("zoetrope train: out of memory at step 2 with 4 clips of 4 frames")
+    )
     assert "zoetrope train: another rank has ended, and its line says why" in peer_said
     assert "Traceback" not in peer_said
 

@@ -47,7 +47,9 @@ def trained(config: TrainConfig, steps: int = 2) -> tuple[CLIP2Video, torch.opti
 
 def state(step: int, best: Best | None = None) -> RunState:
     return RunState(
-        step, [RankState({"batches": step, "cursors": [], "made_for": {}}, random_state(torch.device("cpu")))], best
+        step,
+        [RankState({"batches": step, "cursors": [], "made_for": {}}, random_state(torch.device("cpu")))],
+        best,
     )
 
 
@@ -94,7 +96,11 @@ def test_newest_and_best_are_kept_and_pointed_to(tmp_path: Path) -> None:
     best = Best(2, 50.0)
     for step in range(1, 6):
         save_checkpoint(config, model, optimizer, state(step, best if step >= 2 else None), {})
-    assert sorted(p.name for p in run.iterdir() if not p.is_symlink()) == ["step_00000002", "step_00000004", "step_00000005"]
+    assert sorted(p.name for p in run.iterdir() if not p.is_symlink()) == [
+        "step_00000002",
+        "step_00000004",
+        "step_00000005",
+    ]
     assert (run / "last").resolve().name == "step_00000005"
     assert (run / "best").resolve().name == "step_00000002"
     assert find_last(str(run)) == str(run / "step_00000005")
@@ -136,22 +142,31 @@ def test_init_takes_weights_and_starts_new_modules(tmp_path: Path) -> None:
     for name, value in source.state_dict().items():
         assert torch.equal(model.state_dict()[name], value), name
     own = model.state_dict()
-    assert torch.equal(own["frame_positions.weight"], own["clip.positional_embedding"])  # started from these towers
+    assert torch.equal(
+        own["frame_positions.weight"], own["clip.positional_embedding"]
+    )  # started from these towers
     again, none = make_model(small.model, str(tmp_path / "c"))
     assert none == []
     assert torch.equal(again.clip.visual.proj, source.clip.visual.proj)
 
 
-def test_init_refuses_towers_that_would_be_misread_and_tells_of_what_else_is_different(tmp_path: Path) -> None:
+def test_init_refuses_towers_that_would_be_misread_and_tells_of_what_else_is_different(
+    tmp_path: Path,
+) -> None:
     full = tiny_config(tmp_path, tmp_path)
     save_model(CLIP2Video(full.model), tmp_path / "c")
     clip = full.to_dict()["model"]["clip"]
     with pytest.raises(ConfigError, match="trained with quick_gelu True"):
-        make_model(tiny_config(tmp_path, tmp_path, model={"clip": {**clip, "quick_gelu": False}}).model, str(tmp_path / "c"))
+        make_model(
+            tiny_config(tmp_path, tmp_path, model={"clip": {**clip, "quick_gelu": False}}).model,
+            str(tmp_path / "c"),
+        )
     heads = {**clip, "text": {**clip["text"], "heads": 4}}
     with pytest.raises(ConfigError, match=r"trained with heads \(2, 2\).* have \(2, 4\)"):
         make_model(tiny_config(tmp_path, tmp_path, model={"clip": heads}).model, str(tmp_path / "c"))
-    _, notes = make_model(tiny_config(tmp_path, tmp_path, model={"center_weight": 0.9}).model, str(tmp_path / "c"))
+    _, notes = make_model(
+        tiny_config(tmp_path, tmp_path, model={"center_weight": 0.9}).model, str(tmp_path / "c")
+    )
     assert notes == [f"model.center_weight was 0.5 in {tmp_path / 'c'} and is 0.9"]
 
 
@@ -170,7 +185,9 @@ def test_init_names_what_does_not_fit(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"has, and the model has not, .*frame_positions.weight"):
         make_model(mean_pooling.model, str(tmp_path / "c"))
     seven = tiny_config(tmp_path, tmp_path, model={"centerK": 7})
-    with pytest.raises(ConfigError, match=r"another shape for tab.weight_center \[5, 32\] instead of \[7, 32\]"):
+    with pytest.raises(
+        ConfigError, match=r"another shape for tab.weight_center \[5, 32\] instead of \[7, 32\]"
+    ):
         make_model(seven.model, str(tmp_path / "c"))
     deeper = tiny_config(tmp_path, tmp_path, model={"temporal_layers": 2})
     with pytest.raises(ConfigError, match=r"lacks sequence.resblocks.1"):

@@ -15,10 +15,14 @@ from trainer.fit.config import TrainConfig
 
 
 @pytest.mark.parametrize(("interaction", "parts", "checkpointing"), [(False, 1, True), (True, 2, False)])
-def test_compiled_encoders_give_the_eager_loss_and_gradients(interaction, parts, checkpointing, monkeypatch) -> None:
+def test_compiled_encoders_give_the_eager_loss_and_gradients(
+    interaction, parts, checkpointing, monkeypatch
+) -> None:
     compiled, compile_ = [], torch.nn.Module.compile
 
-    def without_code(self: torch.nn.Module, *arguments: Any, **options: Any) -> None:  # inductor would want a C++ compiler
+    def without_code(
+        self: torch.nn.Module, *arguments: Any, **options: Any
+    ) -> None:  # inductor would want a C++ compiler
         compiled.append(type(self).__name__)
         compile_(self, *arguments, backend="aot_eager", **options)
 
@@ -27,7 +31,10 @@ def test_compiled_encoders_give_the_eager_loss_and_gradients(interaction, parts,
     results = []
     for switch in (False, True):
         values = tiny_values(Path("x"), Path("y"), compile=switch)
-        values["model"] |= {"interaction": {"enabled": interaction, "depth": 1}, "grad_checkpointing": checkpointing}
+        values["model"] |= {
+            "interaction": {"enabled": interaction, "depth": 1},
+            "grad_checkpointing": checkpointing,
+        }
         results.append(loss_and_gradients(TrainConfig.make(values), Ranks(0, 1, torch.device("cpu")), parts))
     assert compiled == ["Encoder"]
     agree(*results)

@@ -25,8 +25,13 @@ from transforms.media.pictures import PictureLimits, decode
 from zoetrope import cli
 
 DEVICE = "cuda"
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # some torch look once, at the first product of the process
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+os.environ.setdefault(
+    "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+)  # some torch look once, at the first product of the process
 CONFIGS = Path(__file__).parents[3] / "configs"
 STEPS = 6
 
@@ -43,8 +48,18 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(stills: Path, output: Path, **changes) -> list[float]:
     """The losses of a run in bf16, with evaluation and the interaction module: all that a run computes."""
-    fixed = {"device": DEVICE, "precision": "bf16", "max_steps": STEPS, "save_every": 3, "eval_every": 3, "keep": 5}
-    model, data = {**MODEL, "interaction": {"enabled": True, "depth": 1}}, {"workers": 1, "eval_shards": str(stills)}
+    fixed = {
+        "device": DEVICE,
+        "precision": "bf16",
+        "max_steps": STEPS,
+        "save_every": 3,
+        "eval_every": 3,
+        "keep": 5,
+    }
+    model, data = (
+        {**MODEL, "interaction": {"enabled": True, "depth": 1}},
+        {"workers": 1, "eval_shards": str(stills)},
+    )
     train(tiny_config(stills, output, **{**fixed, "model": model, "data": data, **changes}))
     records = map(json.loads, (output / "metrics.jsonl").read_text().splitlines())
     return [record["loss"] for record in records if "loss" in record]
@@ -56,7 +71,9 @@ def weights(folder: Path) -> bytes:
 
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_two_equal_runs_are_equal_bit_for_bit(stills: Path, tmp_path: Path, accumulate: int) -> None:
-    assert run(stills, tmp_path / "a", accumulate=accumulate) == run(stills, tmp_path / "b", accumulate=accumulate)
+    assert run(stills, tmp_path / "a", accumulate=accumulate) == run(
+        stills, tmp_path / "b", accumulate=accumulate
+    )
     assert weights(tmp_path / "a") == weights(tmp_path / "b")
 
 
@@ -81,7 +98,10 @@ def test_index_and_search_are_close_to_a_cpus(model: Path, stills: Path, tmp_pat
 
 def test_evaluation_is_close_to_a_cpus(model: Path, stills: Path) -> None:
     data = {"shards": str(stills), "workers": 0}
-    configs = [{"checkpoint": str(model), "data": data, "device": device, "precision": "fp32"} for device in ("cpu", DEVICE)]
+    configs = [
+        {"checkpoint": str(model), "data": data, "device": device, "precision": "fp32"}
+        for device in ("cpu", DEVICE)
+    ]
     mean_ranks = [evaluate(EvaluateConfig.make(values)).coarse["t2v"]["MnR"] for values in configs]
     assert mean_ranks[0] == pytest.approx(mean_ranks[1], abs=1)
 
@@ -89,9 +109,22 @@ def test_evaluation_is_close_to_a_cpus(model: Path, stills: Path) -> None:
 def test_animate_is_a_cpus_to_one_grey_level(corpora: dict[str, list[str]], tmp_path: Path) -> None:
     made = []
     for device in ("cpu", DEVICE):
-        out = [f"output={tmp_path / device}", f"device={device}", "encode.format=png", "workers=1", "clip.frames=4"]
-        assert cli.main(["animate", "--config", str(CONFIGS / "animate" / "folder.yaml"), *corpora["folder"], *out]) == 0
-        found = [sample for path in sorted((tmp_path / device).glob("*.tar")) for sample in iter_shard(str(path))]
+        out = [
+            f"output={tmp_path / device}",
+            f"device={device}",
+            "encode.format=png",
+            "workers=1",
+            "clip.frames=4",
+        ]
+        assert (
+            cli.main(
+                ["animate", "--config", str(CONFIGS / "animate" / "folder.yaml"), *corpora["folder"], *out]
+            )
+            == 0
+        )
+        found = [
+            sample for path in sorted((tmp_path / device).glob("*.tar")) for sample in iter_shard(str(path))
+        ]
         made.append({sample.key: sample.members for sample in found})
     assert made[0].keys() == made[1].keys()
     for key, members in made[0].items():
@@ -102,6 +135,8 @@ def test_animate_is_a_cpus_to_one_grey_level(corpora: dict[str, list[str]], tmp_
 
 
 def test_memory_that_runs_out_is_one_line(stills: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("trainer.fit.loop.to_device", lambda *_: torch.empty(1 << 50, dtype=torch.uint8, device=DEVICE))
+    monkeypatch.setattr(
+        "trainer.fit.loop.to_device", lambda *_: torch.empty(1 << 50, dtype=torch.uint8, device=DEVICE)
+    )
     with pytest.raises(RunError, match=r"^out of memory at step 1 with 8 clips of 4 frames.*torch says: "):
         run(stills, tmp_path / "run")

@@ -44,7 +44,11 @@ def test_all_ids_equal_leaves_nothing_to_learn_and_stays_finite():
 
 def batch(model, n=6, seed=1):
     ids, mask, frames, frame_mask = tiny_inputs(texts=n, videos=n, seed=seed)
-    return Batch(model.encode_text(ids, mask), model.encode_video(frames, frame_mask), torch.tensor([0, 1, 2, 2, 4, 5][:n]))
+    return Batch(
+        model.encode_text(ids, mask),
+        model.encode_video(frames, frame_mask),
+        torch.tensor([0, 1, 2, 2, 4, 5][:n]),
+    )
 
 
 @pytest.mark.parametrize("with_match", [False, True])
@@ -65,7 +69,9 @@ def test_parts_of_a_batch_give_the_whole_batchs_loss_and_gradient(with_match):
     ]
     got = sum(loss(part, whole, 2 * i) for i, part in enumerate(parts)) / 3
     torch.testing.assert_close(got, wanted, atol=1e-5, rtol=0)
-    for one, other in zip(torch.autograd.grad(got, list(model.parameters()), allow_unused=True), gradient, strict=True):
+    for one, other in zip(
+        torch.autograd.grad(got, list(model.parameters()), allow_unused=True), gradient, strict=True
+    ):
         if other is not None:
             torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
@@ -105,7 +111,9 @@ def test_matching_can_be_learned_on_a_frozen_dual_encoder():
     model = tiny_model(interaction={"enabled": True, "depth": 1, "width": 32})
     with torch.no_grad():
         given = batch(model)
-    rng = torch.Generator().manual_seed(3)  # untrained towers tell noise apart badly: give each pair tokens of its own
+    rng = torch.Generator().manual_seed(
+        3
+    )  # untrained towers tell noise apart badly: give each pair tokens of its own
     given = given._replace(
         text=replace(given.text, tokens=torch.randn(6, 8, 32, generator=rng)),
         video=replace(given.video, tokens=torch.randn(6, 6, 32, generator=rng)),

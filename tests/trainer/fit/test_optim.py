@@ -12,7 +12,15 @@ from tiny_run import tiny_config, tiny_values
 
 from schemas.config import ConfigError
 from trainer.fit.config import OptimConfig, TrainConfig
-from trainer.fit.optim import clamp_logit_scale, freeze, lr_share, make_optimizer, named_parameters, parameter_groups, set_lr
+from trainer.fit.optim import (
+    clamp_logit_scale,
+    freeze,
+    lr_share,
+    make_optimizer,
+    named_parameters,
+    parameter_groups,
+    set_lr,
+)
 from trainer.model.clip2video import CLIP2Video
 
 
@@ -40,9 +48,12 @@ def test_norms_biases_embeddings_and_scalars_are_not_decayed(model: CLIP2Video) 
         "clip.transformer.resblocks.0.mlp.c_fc.bias",
     } <= groups["clip_no_decay"]
     assert {"clip.visual.conv1.weight", "clip.text_projection", "clip.visual.proj"} <= groups["clip"]
-    assert {"frame_positions.weight", "tdb.types.weight", "interaction.cls", "interaction.norm.weight"} <= groups[
-        "new_no_decay"
-    ]
+    assert {
+        "frame_positions.weight",
+        "tdb.types.weight",
+        "interaction.cls",
+        "interaction.norm.weight",
+    } <= groups["new_no_decay"]
     assert {"tab.weight_center", "interaction.head.weight"} <= groups["new"]
     assert all(p.ndim >= 2 for name in ("clip", "new") for _, p in parameter_groups(model)[name])
 
@@ -94,7 +105,10 @@ def test_configs_that_cannot_be(tmp_path: Path) -> None:
         ({"freeze": "dual"}, "model.interaction.enabled=true"),
         ({"best_metric": "R1"}, "best_metric = 'R1' must be one of t2v.R1"),
         ({"best_metric": "rerank.t2v.R1"}, "best_metric = 'rerank.t2v.R1' must be one of t2v.R1"),
-        ({"loss": {"match_weight": 7.0}}, "match_weight = 7.0 has no effect without model.interaction.enabled"),
+        (
+            {"loss": {"match_weight": 7.0}},
+            "match_weight = 7.0 has no effect without model.interaction.enabled",
+        ),
         (
             {"loss": {"match_weight": 0.0}, "model": {"interaction": {"enabled": True}}},
             "match_weight = 0.0 is not allowed: it must be > 0",

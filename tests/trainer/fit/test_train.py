@@ -43,7 +43,13 @@ def command(tmp_path: Path, values: dict, *overrides: str) -> int:
 def test_the_loss_falls_and_everything_is_written(stills: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     config = tiny_config(
-        stills, run, max_steps=30, eval_every=15, save_every=10, data={"eval_shards": str(stills)}, log={"tensorboard": True}
+        stills,
+        run,
+        max_steps=30,
+        eval_every=15,
+        save_every=10,
+        data={"eval_shards": str(stills)},
+        log={"tensorboard": True},
     )
     result = train(config)
     assert (result.step, result.samples, result.stopped_by) == (30, 240, None)
@@ -86,7 +92,9 @@ def test_every_store_trains(store: str, tmp_path: Path) -> None:
 
 def test_parts_bf16_compilation_switches_and_checkpointing_run(stills: Path, tmp_path: Path) -> None:
     plain = train(tiny_config(stills, tmp_path / "a", max_steps=3))
-    parts = train(tiny_config(stills, tmp_path / "b", max_steps=3, accumulate=2, model={"grad_checkpointing": True}))
+    parts = train(
+        tiny_config(stills, tmp_path / "b", max_steps=3, accumulate=2, model={"grad_checkpointing": True})
+    )
     low = train(tiny_config(stills, tmp_path / "c", max_steps=3, precision="bf16"))
     assert plain.loss is not None
     assert low.loss == pytest.approx(plain.loss, abs=0.1)
@@ -107,7 +115,12 @@ def test_the_interaction_module_trains_alone_on_a_frozen_dual_encoder(stills: Pa
     train(tiny_config(stills, tmp_path / "dual", max_steps=2))
     interaction = {"interaction": {"enabled": True, "depth": 1}}
     config = tiny_config(
-        stills, tmp_path / "match", max_steps=3, freeze="dual", init=str(tmp_path / "dual" / "last"), model=interaction
+        stills,
+        tmp_path / "match",
+        max_steps=3,
+        freeze="dual",
+        init=str(tmp_path / "dual" / "last"),
+        model=interaction,
     )
     result = train(config)
     before, after = load_model(tmp_path / "dual" / "last"), load_model(tmp_path / "match" / "last")
@@ -147,7 +160,9 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_samples(stills: Path, tmp
         ("evaluate_model", r"evaluation at step 1: out of memory; lower data.eval_batch_size \(now 8\)"),
     ],
 )
-def test_out_of_memory_says_what_to_lower(stills: Path, tmp_path: Path, monkeypatch, where: str, says: str) -> None:
+def test_out_of_memory_says_what_to_lower(
+    stills: Path, tmp_path: Path, monkeypatch, where: str, says: str
+) -> None:
     """There is no GPU to fill in a test, so the allocator's error is raised where it would be."""
 
     def full(*_: object, **__: object) -> None:
@@ -156,7 +171,9 @@ def test_out_of_memory_says_what_to_lower(stills: Path, tmp_path: Path, monkeypa
     monkeypatch.setattr(f"trainer.fit.loop.{where}", full)
     data = {"eval_shards": str(stills), "eval_batch_size": 8}
     config = tiny_config(stills, tmp_path / "run", max_steps=2, eval_every=1, accumulate=2, data=data)
-    with pytest.raises(RunError, match=says + r".*torch says: CUDA out of memory. Tried to allocate 2.00 GiB.$"):
+    with pytest.raises(
+        RunError, match=says + r".*torch says: CUDA out of memory. Tried to allocate 2.00 GiB.$"
+    ):
         train(config)
 
 
@@ -202,7 +219,9 @@ def test_an_evaluation_says_on_how_much_it_was_and_what_it_left_out(tmp_path: Pa
     assert (record["eval.videos"], record["eval.dropped"]) == (6, 2)
 
 
-def test_best_of_a_run_on_a_frozen_dual_encoder_is_chosen_after_re_ranking(stills: Path, tmp_path: Path) -> None:
+def test_best_of_a_run_on_a_frozen_dual_encoder_is_chosen_after_re_ranking(
+    stills: Path, tmp_path: Path
+) -> None:
     train(tiny_config(stills, tmp_path / "dual", max_steps=1))
     train(
         tiny_config(
@@ -225,10 +244,18 @@ def test_best_of_a_run_on_a_frozen_dual_encoder_is_chosen_after_re_ranking(still
 def test_usage_errors_are_one_line_and_exit_2(stills: Path, tmp_path: Path, capsys) -> None:
     values = tiny_values(stills, tmp_path / "run")
     for override, message in (
-        ("global_batch_sise=8", "unknown field global_batch_sise; the nearest known field is global_batch_size"),
-        ("accumulate=3", "global_batch_size = 8 is not a multiple of 1 ranks x accumulate = 3; the nearest that is: 9"),
+        (
+            "global_batch_sise=8",
+            "unknown field global_batch_sise; the nearest known field is global_batch_size",
+        ),
+        (
+            "accumulate=3",
+            "global_batch_size = 8 is not a multiple of 1 ranks x accumulate = 3; the nearest that is: 9",
+        ),
         ("data.workers=9", "4 shards for 1 ranks x 9 workers"),
-        ("device=cuda", "no CUDA device") if not torch.cuda.is_available() else ("accumulate=0", "must be >= 1"),
+        ("device=cuda", "no CUDA device")
+        if not torch.cuda.is_available()
+        else ("accumulate=0", "must be >= 1"),
         ("log.wandb=p", "wandb is not installed"),
         (f"data.shards={tmp_path}/none/*.tar", "nothing matches"),
         (f"data.eval_shards={tmp_path}/none", "nothing matches"),
@@ -252,11 +279,19 @@ def test_help_lists_the_fields(capsys) -> None:
         main(["--help"])
     assert ended.value.code == 0
     shown = capsys.readouterr().out
-    for name in ("global_batch_size", "max_samples", "data.shards", "optim.lr_clip", "model.interaction.enabled"):
+    for name in (
+        "global_batch_size",
+        "max_samples",
+        "data.shards",
+        "optim.lr_clip",
+        "model.interaction.enabled",
+    ):
         assert f"  {name}  (" in shown
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs" / "train").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "configs" / "train").glob("*.yaml")), ids=lambda path: path.stem
+)
 def test_recipes_are_valid_and_say_what_they_are(path: Path) -> None:
     config = load_config(TrainConfig, path, ["data.shards=clips/"])
     assert config.output.startswith("runs/")
@@ -265,10 +300,16 @@ def test_recipes_are_valid_and_say_what_they_are(path: Path) -> None:
         assert f"# {word}" in head, word
 
 
-@pytest.mark.parametrize(("name", "gpus"), [("pretrain", 8), ("pretrain_cc3m", 8), ("pretrain_cc12m", 8), ("pretrain_coco", 1)])
+@pytest.mark.parametrize(
+    ("name", "gpus"), [("pretrain", 8), ("pretrain_cc3m", 8), ("pretrain_cc12m", 8), ("pretrain_coco", 1)]
+)
 def test_pretraining_recipes_fit_the_gpus_that_they_name(name: str, gpus: int) -> None:
     """ViT-B/32 in bf16 keeps 0.265 GB of activations a clip of 12 frames; weights, moments and gradients are 3 GB."""
     config = load_config(TrainConfig, ROOT / "configs" / "train" / f"{name}.yaml", ["data.shards=clips/"])
-    assert (config.model.clip, config.model.max_frames, config.precision) == ("ViT-B-32-quickgelu", 12, "bf16")
+    assert (config.model.clip, config.model.max_frames, config.precision) == (
+        "ViT-B-32-quickgelu",
+        12,
+        "bf16",
+    )
     at_a_time = config.global_batch_size // gpus // config.accumulate
     assert 0.265 * at_a_time + 3 < 0.85 * 48

@@ -42,7 +42,9 @@ def start(folder: Path, values: dict) -> subprocess.Popen:
     path.write_text(yaml.safe_dump(values))
     env = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "trainer.fit.train", "--config", str(path)]
-    return subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
 
 
 def losses(run: Path) -> dict[int, float]:
@@ -80,11 +82,15 @@ def test_killed_and_resumed_the_losses_are_those_of_an_undisturbed_run(
     assert not stopped_at.endswith(f"step_{STEPS:08d}")
     train(TrainConfig.make(settings(stills, run, resume=True)))
     after = losses(run)
-    assert sorted(after) == list(range(1, STEPS + 1))  # each step once, though some were logged before the kill
+    assert sorted(after) == list(
+        range(1, STEPS + 1)
+    )  # each step once, though some were logged before the kill
     assert after == undisturbed  # every one, and so at least the next eight
 
 
-def test_a_polite_end_saves_what_was_done(stills: Path, tmp_path: Path, undisturbed: dict[int, float]) -> None:
+def test_a_polite_end_saves_what_was_done(
+    stills: Path, tmp_path: Path, undisturbed: dict[int, float]
+) -> None:
     run = tmp_path / "run"
     process = start(tmp_path, settings(stills, run, save_every=1000))
     wait_for_step(run, 3, process)
@@ -98,7 +104,9 @@ def test_a_polite_end_saves_what_was_done(stills: Path, tmp_path: Path, undistur
     assert losses(run) == undisturbed
 
 
-def test_who_asks_to_stop_does_not_wait_for_an_evaluation_and_the_resumed_run_makes_it(stills: Path, tmp_path: Path) -> None:
+def test_who_asks_to_stop_does_not_wait_for_an_evaluation_and_the_resumed_run_makes_it(
+    stills: Path, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     changes = {"save_every": 1000, "eval_every": 1, "data": {"workers": 2, "eval_shards": str(stills)}}
     process = start(tmp_path, settings(stills, run, **changes))
@@ -123,7 +131,9 @@ def test_resume_refuses_another_run(stills: Path, tmp_path: Path) -> None:
         train(tiny_config(stills, run, max_steps=3, resume=True))
 
 
-def test_resuming_what_is_done_does_nothing_and_without_a_checkpoint_it_starts(stills: Path, tmp_path: Path) -> None:
+def test_resuming_what_is_done_does_nothing_and_without_a_checkpoint_it_starts(
+    stills: Path, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     first = train(tiny_config(stills, run, max_steps=2, resume=True))
     before = (run / "metrics.jsonl").read_bytes()

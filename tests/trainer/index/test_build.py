@@ -50,7 +50,11 @@ def test_it_holds_the_models_vectors_of_every_clip(model: Path, tmp_path: Path, 
     part = parts(tmp_path / "index")[0]
     assert part.vectors_NE.shape == (6, 64)
     np.testing.assert_allclose(np.linalg.norm(part.vectors_NE, axis=1), 1, atol=1e-5)
-    assert (part.tokens_NTD.shape, part.tokens_NTD.dtype, part.mask_NT.tolist()) == ((6, 4, 32), np.float16, [[1] * 4] * 6)
+    assert (part.tokens_NTD.shape, part.tokens_NTD.dtype, part.mask_NT.tolist()) == (
+        (6, 4, 32),
+        np.float16,
+        [[1] * 4] * 6,
+    )
     if store != "video":
         return
     frames = np.stack([np.roll(shards_of.picture(2, 32, 32), 2 * t, axis=1) for t in range(4)])
@@ -58,7 +62,9 @@ def test_it_holds_the_models_vectors_of_every_clip(model: Path, tmp_path: Path, 
     net = load_model(model)
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in net.normalisation)
     with torch.inference_mode():
-        features = net.encode_video(((torch.from_numpy(jpegs).permute(0, 3, 1, 2) / 255 - mean) / std)[None], torch.ones(1, 4))
+        features = net.encode_video(
+            ((torch.from_numpy(jpegs).permute(0, 3, 1, 2) / 255 - mean) / std)[None], torch.ones(1, 4)
+        )
         np.testing.assert_allclose(part.vectors_NE[2], net.joint(features)[0].numpy(), atol=1e-5)
 
 
@@ -95,7 +101,9 @@ def test_another_models_index_is_refused(model: Path, tmp_path: Path) -> None:
 def test_how_candidates_are_mixed_makes_no_other_model(model: Path, tmp_path: Path) -> None:
     clips = shards_of.write_shards(tmp_path / "clips", 1, 4, "video")
     index(model, str(clips), tmp_path / "index", CPU)
-    lighter = checkpoint(tmp_path / "lighter", interaction={"enabled": True, "depth": 1, "top_k": 9, "weight": 0.3})
+    lighter = checkpoint(
+        tmp_path / "lighter", interaction={"enabled": True, "depth": 1, "top_k": 9, "weight": 0.3}
+    )
     assert model_fingerprint(lighter) == model_fingerprint(model)
     assert index(lighter, str(clips), tmp_path / "index", CPU).skipped == 1
     deeper = checkpoint(tmp_path / "deeper", interaction={"enabled": True, "depth": 2, "top_k": 5})
@@ -117,12 +125,16 @@ def test_an_index_whose_fingerprint_counted_the_mixing_still_grows(model: Path, 
         index(checkpoint(tmp_path / "other", seed=1), str(clips), tmp_path / "index", CPU)
 
 
-def test_broken_samples_and_shards_are_named(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_broken_samples_and_shards_are_named(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     clips = tmp_path / "clips"
     samples = [shards_of.sample(i, "video") for i in range(4)]
     samples[1][1]["002.jpg"] = b"\xff\xd8 not a picture"
     shards_of.write_shard(clips / "00000.tar", samples)
-    data = shards_of.write_shard(tmp_path / "whole.tar", [shards_of.sample(i, "video") for i in range(9, 14)]).read_bytes()
+    data = shards_of.write_shard(
+        tmp_path / "whole.tar", [shards_of.sample(i, "video") for i in range(9, 14)]
+    ).read_bytes()
     (clips / "00001.tar").write_bytes(data[:-12_000])
     assert main([str(model), str(clips), "-o", str(tmp_path / "index"), "--device", "cpu"]) == 1
     out, error = capsys.readouterr()
@@ -139,14 +151,22 @@ def test_broken_samples_and_shards_are_named(model: Path, tmp_path: Path, capsys
 @pytest.mark.parametrize(
     ("where", "says"),
     [
-        ("model.clip2video.CLIP2Video.to", "no room for the model; is it in use? Free it, or give --device cpu"),
+        (
+            "model.clip2video.CLIP2Video.to",
+            "no room for the model; is it in use? Free it, or give --device cpu",
+        ),
         ("retrieval.embed.Embedder.videos", "lower --batch-size (now 8); the same command goes on from here"),
     ],
 )
-def test_out_of_memory_is_one_line_with_what_to_do(model, tmp_path: Path, monkeypatch, capsys, where: str, says: str) -> None:
+def test_out_of_memory_is_one_line_with_what_to_do(
+    model, tmp_path: Path, monkeypatch, capsys, where: str, says: str
+) -> None:
     clips = shards_of.write_shards(tmp_path / "clips", 1, 4, "video")
     monkeypatch.setattr(f"trainer.{where}", full)
-    assert main([str(model), str(clips), "-o", str(tmp_path / "index"), "--device", "cpu", "--batch-size", "8"]) == 1
+    assert (
+        main([str(model), str(clips), "-o", str(tmp_path / "index"), "--device", "cpu", "--batch-size", "8"])
+        == 1
+    )
     error = capsys.readouterr().err
     assert error.startswith("zoetrope index: out of memory: ")
     assert says in error
@@ -156,8 +176,20 @@ def test_out_of_memory_is_one_line_with_what_to_do(model, tmp_path: Path, monkey
 def test_a_killed_run_leaves_whole_parts_and_the_next_goes_on(model: Path, tmp_path: Path) -> None:
     clips = shards_of.write_shards(tmp_path / "clips", 30, 8, "video")
     target = tmp_path / "index"
-    command = [sys.executable, "-m", "trainer.index.build", str(model), str(clips), "-o", str(target), "--device", "cpu"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[3])
+    command = [
+        sys.executable,
+        "-m",
+        "trainer.index.build",
+        str(model),
+        str(clips),
+        "-o",
+        str(target),
+        "--device",
+        "cpu",
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[3]
+    )
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline and len(list(target.glob("parts/0*"))) < 3:
         time.sleep(0.005)

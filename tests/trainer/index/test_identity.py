@@ -59,10 +59,14 @@ def test_without_a_manifest_place_and_size_tell_shards_apart(model: Path, tmp_pa
 
 
 @pytest.mark.parametrize("folder", ["{tmp}", "memory:///remade"])
-def test_without_a_manifest_the_same_size_does_not_hide_a_change(model: Path, tmp_path: Path, folder: str) -> None:
+def test_without_a_manifest_the_same_size_does_not_hide_a_change(
+    model: Path, tmp_path: Path, folder: str
+) -> None:
     clips = folder.format(tmp=tmp_path)
     target = tmp_path / "index"
-    made = [shards_of.write_shard(tmp_path / f"{i}.tar.made", [shards_of.sample(i, key=f"k{i}")]) for i in (1, 2)]
+    made = [
+        shards_of.write_shard(tmp_path / f"{i}.tar.made", [shards_of.sample(i, key=f"k{i}")]) for i in (1, 2)
+    ]
     one, two = (file.read_bytes().ljust(40960, b"\0") for file in made)
     write_bytes(f"{clips}/0.tar", one)
     index(model, f"{clips}/0.tar", target, CPU)
@@ -123,7 +127,9 @@ def test_the_same_bytes_twice_are_indexed_once(model: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("remote", [False, True])
-def test_what_is_no_longer_there_is_said_and_forgotten_when_asked(model, tmp_path: Path, capsys, remote: bool) -> None:
+def test_what_is_no_longer_there_is_said_and_forgotten_when_asked(
+    model, tmp_path: Path, capsys, remote: bool
+) -> None:
     clips = shards_of.write_shards(tmp_path / "clips", 3, 4, "video", manifest=False)
     place, target = str(clips), str(tmp_path / "index")
     if remote:

@@ -66,11 +66,16 @@ def test_one_of_many_that_begin_at_once_has_it(place: str) -> None:
 def test_the_refusal_says_who_and_when_it_is_free(tmp_path: Path) -> None:
     place = f"memory://{tmp_path.name}/index"
     held_by(place)
-    with pytest.raises(ConfigError, match=r"process 7 on elsewhere.*index/\.lock is free 120 s after"), writing(place):
+    with (
+        pytest.raises(ConfigError, match=r"process 7 on elsewhere.*index/\.lock is free 120 s after"),
+        writing(place),
+    ):
         pass
 
 
-@pytest.mark.parametrize("silence", [{"time": 0}, {"host": socket.gethostname(), "pid": "gone"}, {"token": None, "time": 0}])
+@pytest.mark.parametrize(
+    "silence", [{"time": 0}, {"host": socket.gethostname(), "pid": "gone"}, {"token": None, "time": 0}]
+)
 def test_what_a_dead_process_held_is_taken(tmp_path: Path, silence: dict) -> None:
     place = f"memory://{tmp_path.name}/index"
     if silence.get("pid") == "gone":
@@ -83,7 +88,9 @@ def test_what_a_dead_process_held_is_taken(tmp_path: Path, silence: dict) -> Non
     assert not exists(f"{place}/.lock")
 
 
-def test_the_last_of_two_that_find_a_stale_lock_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_of_two_that_find_a_stale_lock_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = f"memory://{tmp_path.name}/index"
     held_by(place, time=0)
     monkeypatch.setattr("trainer.index.lock.time.sleep", lambda _: held_by(place))  # another took it after us

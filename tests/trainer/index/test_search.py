@@ -31,7 +31,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("search")
     shards_of.write_shards(base / "videos", 2, 6, "video")
     shards_of.write_shards(base / "stills", 1, 3, "still", captions=(EVIL,))
-    index(checkpoint(base / "model"), [str(base / "videos"), str(base / "stills")], base / "index", IndexSettings(device="cpu"))
+    index(
+        checkpoint(base / "model"),
+        [str(base / "videos"), str(base / "stills")],
+        base / "index",
+        IndexSettings(device="cpu"),
+    )
     return base
 
 
@@ -81,7 +86,9 @@ def test_re_ranking_orders_the_candidates_by_the_mixed_score(found: SearchIndex)
 
         text = model.encode_text(*tokenize([TEXT], 16))
         match = model.match(text.tokens.expand(5, -1, -1), text.mask.expand(5, -1), tokens, torch.ones(5, 4))
-    np.testing.assert_allclose([h.match for h in sorted(hits, key=lambda h: h.coarse_rank)], match.numpy(), atol=2e-3)
+    np.testing.assert_allclose(
+        [h.match for h in sorted(hits, key=lambda h: h.coarse_rank)], match.numpy(), atol=2e-3
+    )
     assert len(found.search(TEXT, top=12)) == 12  # more than interaction.top_k = 5
 
 
@@ -173,7 +180,9 @@ def test_the_command(folder: Path, found: SearchIndex, tmp_path: Path, capsys: p
     assert main([where, TEXT, "--json", "--top", "2", "--device", "cpu"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["query"], said["clips"], len(said["hits"])) == (TEXT, 15, 2)
-    assert main([where, TEXT, "--json", "--top", "1", "--top-k", "15", "--weight", "1", "--device", "cpu"]) == 0
+    assert (
+        main([where, TEXT, "--json", "--top", "1", "--top-k", "15", "--weight", "1", "--device", "cpu"]) == 0
+    )
     (hit,) = json.loads(capsys.readouterr().out)["hits"]
     assert hit["match"] == max(one.match for one in found.search(TEXT, top=15))
     assert main([where, TEXT, "--no-rerank", "--device", "cpu"]) == 0
@@ -201,7 +210,12 @@ def test_the_command(folder: Path, found: SearchIndex, tmp_path: Path, capsys: p
 
 def test_without_an_interaction_module_search_is_coarse(tmp_path: Path) -> None:
     clips = shards_of.write_shards(tmp_path / "clips", 1, 4, "video")
-    index(checkpoint(tmp_path / "model", interaction=False), str(clips), tmp_path / "index", IndexSettings(device="cpu"))
+    index(
+        checkpoint(tmp_path / "model", interaction=False),
+        str(clips),
+        tmp_path / "index",
+        IndexSettings(device="cpu"),
+    )
     found = open_index(tmp_path / "index", device="cpu")
     assert not found.can_rerank
     assert not list((tmp_path / "index").rglob("tokens.npy"))
@@ -227,12 +241,17 @@ def test_a_diverged_interaction_module_is_an_error_that_names_a_clip(tmp_path: P
 @pytest.mark.parametrize(
     ("where", "says"),
     [
-        ("model.clip2video.CLIP2Video.to", "no room for the model; is it in use? Free it, or give --device cpu"),
+        (
+            "model.clip2video.CLIP2Video.to",
+            "no room for the model; is it in use? Free it, or give --device cpu",
+        ),
         ("retrieval.ranking.match_scores", "Free it, lower --top-k (now 10), or give --device cpu"),
         ("retrieval.embed.Embedder.still", "is the GPU in use? Free it, or give --device cpu"),
     ],
 )
-def test_out_of_memory_is_one_line_with_what_to_do(folder, tmp_path, monkeypatch, capsys, where: str, says: str) -> None:
+def test_out_of_memory_is_one_line_with_what_to_do(
+    folder, tmp_path, monkeypatch, capsys, where: str, says: str
+) -> None:
     cv2.imwrite(str(tmp_path / "p.png"), shards_of.picture(3))
     query = ["--image", str(tmp_path / "p.png")] if "still" in where else [TEXT]
     monkeypatch.setattr(f"trainer.{where}", full)

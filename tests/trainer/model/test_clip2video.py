@@ -22,10 +22,15 @@ def test_a_video_alone_equals_the_same_in_a_batch_of_unequal_lengths(variant):
         torch.testing.assert_close(alone.global_[0], together.global_[i], atol=1e-5, rtol=0)
         if together.tab is not None:
             torch.testing.assert_close(alone.tab[0], together.tab[i], atol=1e-5, rtol=0)
-        torch.testing.assert_close(model.logits(text, alone), model.logits(text, together[i : i + 1]), atol=1e-4, rtol=0)
+        torch.testing.assert_close(
+            model.logits(text, alone), model.logits(text, together[i : i + 1]), atol=1e-4, rtol=0
+        )
     order = torch.tensor([3, 0, 4, 2, 1])
     torch.testing.assert_close(
-        model.similarity(ids, mask, frames[order], frame_mask[order]), model.logits(text, together)[:, order], atol=1e-4, rtol=0
+        model.similarity(ids, mask, frames[order], frame_mask[order]),
+        model.logits(text, together)[:, order],
+        atol=1e-4,
+        rtol=0,
     )
 
 
@@ -91,7 +96,9 @@ def test_every_parameter_of_the_paper_model_gets_a_gradient():
     text, video = model.encode_text(ids, mask), model.encode_video(frames, frame_mask)
     score = model.match(text.tokens, text.mask, video.tokens, video.mask)
     (model.logits(text, video).diagonal().sum() + score.sum()).backward()
-    silent = [name for name, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
+    silent = [
+        name for name, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()
+    ]
     assert silent == []
 
 

@@ -12,11 +12,17 @@ from schemas.config import ConfigError
     ("changes", "message"),
     [
         ({"sim_type": "meanP", "temporal_type": "TDB"}, "temporal_type='TDB' needs sim_type=seqTransf"),
-        ({"temporal_type": "", "temporal_proj": "sigmoid_mlp"}, "temporal_proj='sigmoid_mlp' needs temporal_type=TDB"),
+        (
+            {"temporal_type": "", "temporal_proj": "sigmoid_mlp"},
+            "temporal_proj='sigmoid_mlp' needs temporal_type=TDB",
+        ),
         ({"center_type": "", "center_proj": "TAB"}, "center_proj='TAB' needs center_type=TAB"),
         ({"temporal_type": "", "center_proj": "TAB_TDB"}, "center_proj='TAB_TDB' needs temporal_type=TDB"),
         ({"clip": {"embed_dim": 24, "visoin": {}}}, "clip: unknown field visoin"),
-        ({"clip": {"vision": {"width": 30, "head_width": 16}}}, "cannot divide vision.width by vision.head_width"),
+        (
+            {"clip": {"vision": {"width": 30, "head_width": 16}}},
+            "cannot divide vision.width by vision.head_width",
+        ),
         ({"centerK": 0}, "centerK = 0 is not allowed"),
     ],
 )

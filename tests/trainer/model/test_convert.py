@@ -18,7 +18,16 @@ from zoetrope.commands import search
 
 def test_an_official_file_becomes_a_folder_that_gives_the_official_logits(tmp_path, capsys):
     torch.save(reference.state_dict(), tmp_path / "pytorch_model.bin.2")
-    code = main(["official", str(tmp_path / "pytorch_model.bin.2"), "-o", str(tmp_path / "out"), "--center_weight", "0.3"])
+    code = main(
+        [
+            "official",
+            str(tmp_path / "pytorch_model.bin.2"),
+            "-o",
+            str(tmp_path / "out"),
+            "--center_weight",
+            "0.3",
+        ]
+    )
     assert code == 0
     out = capsys.readouterr().out
     assert out.startswith(f"{tmp_path / 'out'}: seqTransf TDB sigmoid_selfA TAB_TDB, D 512, 224 px")
@@ -30,14 +39,31 @@ def test_an_official_file_becomes_a_folder_that_gives_the_official_logits(tmp_pa
 def test_a_converted_folder_is_a_checkpoint_for_every_command(tmp_path, capsys):
     """Evaluated, indexed, searched and started from, through a link as `runs/x/best` is one."""
     official = reference.state_dict()
-    words = torch.randn(49408, 512, generator=torch.Generator().manual_seed(1)) * 0.02  # the whole of CLIP's vocabulary
+    words = (
+        torch.randn(49408, 512, generator=torch.Generator().manual_seed(1)) * 0.02
+    )  # the whole of CLIP's vocabulary
     torch.save({**official, "clip.token_embedding.weight": words}, tmp_path / "pytorch_model.bin.2")
-    assert main(["official", str(tmp_path / "pytorch_model.bin.2"), "-o", str(tmp_path / "msrvtt"), "--max_frames", "4"]) == 0
+    assert (
+        main(
+            [
+                "official",
+                str(tmp_path / "pytorch_model.bin.2"),
+                "-o",
+                str(tmp_path / "msrvtt"),
+                "--max_frames",
+                "4",
+            ]
+        )
+        == 0
+    )
     (tmp_path / "best").symlink_to("msrvtt")
     best = str(tmp_path / "best")
     shards = str(shards_of.write_shards(tmp_path / "shards", 2, 3, "frames"))
     result = tmp_path / "result.json"
-    assert evaluate.main([f"checkpoint={best}", f"data.shards={shards}", "data.workers=0", f"output={result}"]) == 0
+    assert (
+        evaluate.main([f"checkpoint={best}", f"data.shards={shards}", "data.workers=0", f"output={result}"])
+        == 0
+    )
     assert '"t2v' in result.read_text()
     assert index.main([best, shards, "-o", str(tmp_path / "index"), "--workers", "1"]) == 0
     capsys.readouterr()
@@ -51,7 +77,18 @@ def test_a_converted_folder_is_a_checkpoint_for_every_command(tmp_path, capsys):
 def test_options_choose_the_variant_and_an_empty_one_is_given_as_such(tmp_path):
     torch.save(reference.state_dict(), tmp_path / "w.bin")
     assert (
-        main(["official", str(tmp_path / "w.bin"), "-o", str(tmp_path / "out"), "--temporal_proj", "", "--center_type", ""])
+        main(
+            [
+                "official",
+                str(tmp_path / "w.bin"),
+                "-o",
+                str(tmp_path / "out"),
+                "--temporal_proj",
+                "",
+                "--center_type",
+                "",
+            ]
+        )
         == 0
     )
     config = load_model(tmp_path / "out").config

@@ -26,7 +26,10 @@ def test_a_pairs_score_depends_on_that_pair_and_its_real_tokens_alone():
     for i in range(5):
         words, frames = int(text_mask[i].sum()), int(video_mask[i].sum())
         alone = module(
-            text[i : i + 1, :words], text_mask[i : i + 1, :words], video[i : i + 1, :frames], video_mask[i : i + 1, :frames]
+            text[i : i + 1, :words],
+            text_mask[i : i + 1, :words],
+            video[i : i + 1, :frames],
+            video_mask[i : i + 1, :frames],
         )
         torch.testing.assert_close(alone[0], scores[i], atol=1e-5, rtol=0)
 

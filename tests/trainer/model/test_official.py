@@ -112,7 +112,9 @@ def test_training_losses_agree(main):
     given = reference.tensors()
     text = main.encode_text(given["token_ids"], given["token_mask"])
     video = main.encode_video(given["frames"], torch.ones_like(given["frame_mask"]))
-    loss = dual_loss(Batch(text, video, torch.arange(4)), scale=main.clip.logit_scale.exp(), center_weight=0.5)
+    loss = dual_loss(
+        Batch(text, video, torch.arange(4)), scale=main.clip.logit_scale.exp(), center_weight=0.5
+    )
     close(loss.total, "main/train_loss_all_frames_valid", LOGITS)
     close(loss.tab, "main/train_tab_loss_all_frames_valid", LOGITS)
 
@@ -185,9 +187,7 @@ def test_a_pickle_with_code_is_not_run(tmp_path):
 
 
 def test_the_package_offers_it_without_loading_torch():
-    code = (
-        "import sys, trainer; assert 'torch' not in sys.modules; assert 'load_official' in dir(trainer); trainer.load_official"
-    )
+    code = "import sys, trainer; assert 'torch' not in sys.modules; assert 'load_official' in dir(trainer); trainer.load_official"
     subprocess.run([sys.executable, "-c", code], check=True)
     with pytest.raises(AttributeError, match="no attribute 'load_oficial'"):
         trainer.load_oficial  # noqa: B018 the look-up is the test

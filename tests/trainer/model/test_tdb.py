@@ -14,7 +14,12 @@ def make(proj, seed=0):
     block = TemporalDifference(WIDTH, 2, proj)
     if block.norm is not None:
         torch.nn.init.normal_(block.norm.weight)
-    return block, torch.randn(2, FRAMES, WIDTH), torch.tensor([[1.0] * 5, [1.0, 1, 1, 0, 0]]), torch.randn(FRAMES, WIDTH)
+    return (
+        block,
+        torch.randn(2, FRAMES, WIDTH),
+        torch.tensor([[1.0] * 5, [1.0, 1, 1, 0, 0]]),
+        torch.randn(FRAMES, WIDTH),
+    )
 
 
 @torch.no_grad()
@@ -36,7 +41,9 @@ def test_frames_stand_at_even_places_unchanged_and_differences_between_them(proj
 @torch.no_grad()
 def test_known_values_of_subtraction_and_mlp():
     block, frames, mask, positions = make("")
-    torch.testing.assert_close(block(frames, mask, positions).tokens_NSD[:, 1::2], frames[:, 1:] - frames[:, :-1])
+    torch.testing.assert_close(
+        block(frames, mask, positions).tokens_NSD[:, 1::2], frames[:, 1:] - frames[:, :-1]
+    )
     block, frames, mask, positions = make("sigmoid_mlp")
     raw = (frames[:, 1:] - frames[:, :-1]) @ block.projection
     wanted = 2 * torch.sigmoid(F.layer_norm(raw, (WIDTH,), block.norm.weight, block.norm.bias, 1e-5)) - 1
@@ -50,7 +57,9 @@ def test_attention_takes_the_later_frames_position_and_mask():
     raw = block.attention(frames[:, 1:] - frames[:, :-1] + positions[1:], mask[:, 1:])
     torch.testing.assert_close(got, 2 * torch.sigmoid(block.norm(raw)) - 1)
     changed = frames.clone()
-    changed[1, 4] += torch.randn(WIDTH)  # padding: seen by the last difference token alone, which the sequence masks
+    changed[1, 4] += torch.randn(
+        WIDTH
+    )  # padding: seen by the last difference token alone, which the sequence masks
     moved = block(changed, mask, positions).tokens_NSD[1, 1::2] - got[1]
     assert moved[:2].abs().max() < 1e-6
     assert moved[3].abs().max() > 1e-3

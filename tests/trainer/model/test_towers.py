@@ -10,9 +10,18 @@ from tiny_models import TINY_CLIP, tiny_config, tiny_inputs, tiny_model
 
 from schemas.config import ConfigError
 from trainer.model.config import ModelConfig
-from trainer.model.towers import build_clip, encode_tokens, load_pretrained, normalisation, tokenize, uses_quick_gelu
+from trainer.model.towers import (
+    build_clip,
+    encode_tokens,
+    load_pretrained,
+    normalisation,
+    tokenize,
+    uses_quick_gelu,
+)
 
-CASES = json.loads((Path(__file__).parents[2] / "data" / "clip2video" / "sampling_and_tokens.json").read_text())["text"]
+CASES = json.loads(
+    (Path(__file__).parents[2] / "data" / "clip2video" / "sampling_and_tokens.json").read_text()
+)["text"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["caption"][:20])
@@ -127,7 +136,10 @@ def test_the_wrong_gelu_is_an_error():
 
 def test_an_unknown_tag_names_the_known_ones():
     config = ModelConfig(clip="ViT-B-32", pretrained="laion_2b")
-    with torch.device("meta"), pytest.raises(ConfigError, match=r"neither a file nor a tag.*laion2b_s34b_b79k"):
+    with (
+        torch.device("meta"),
+        pytest.raises(ConfigError, match=r"neither a file nor a tag.*laion2b_s34b_b79k"),
+    ):
         load_pretrained(build_clip(config), config)
 
 
@@ -151,7 +163,10 @@ def test_weights_that_cannot_be_had_are_one_line():
 
     with (
         patch("open_clip.pretrained.download_pretrained", side_effect=OSError("no route\nto host")),
-        pytest.raises(ConfigError, match=r"openai cannot be downloaded \(no route to host\); fetch the file.*model.pretrained"),
+        pytest.raises(
+            ConfigError,
+            match=r"openai cannot be downloaded \(no route to host\); fetch the file.*model.pretrained",
+        ),
     ):
         load_pretrained(build_clip(tiny_config()), ModelConfig(clip="ViT-B-32", pretrained="openai"))
     with pytest.raises(ConfigError, match="towers given by size have no tags; give a file"):

@@ -47,7 +47,9 @@ def test_a_fully_masked_row_attends_by_its_rounded_logits():
     x, _ = sample(1)
     out = attention(x, torch.zeros(1, 7))
     assert torch.isfinite(out).all()
-    torch.testing.assert_close(attention(x * 1e-3, torch.zeros(1, 7)), attention(x * 1e-3, torch.ones(1, 7)), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        attention(x * 1e-3, torch.zeros(1, 7)), attention(x * 1e-3, torch.ones(1, 7)), atol=1e-3, rtol=0
+    )
 
 
 def test_under_bfloat16_autocast_masked_keys_still_weigh_nothing():

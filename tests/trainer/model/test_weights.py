@@ -18,7 +18,9 @@ def torchscript(tmp_path, model, **extra):
             delattr(model, name)
         model.register_buffer(name, torch.tensor(value))
     file = tmp_path / "ViT.pt"
-    torch.jit.trace(model, (torch.zeros(1, 3, 32, 32), torch.zeros(1, 16, dtype=torch.long)), check_trace=False).save(str(file))
+    torch.jit.trace(
+        model, (torch.zeros(1, 3, 32, 32), torch.zeros(1, 16, dtype=torch.long)), check_trace=False
+    ).save(str(file))
     return file
 
 
@@ -45,14 +47,18 @@ def test_an_archive_is_a_pretrained_file(openai_file):
     clip, file = openai_file
     model = build_model(tiny_config(pretrained=str(file)))
     torch.testing.assert_close(model.clip.visual.proj, clip.visual.proj)
-    torch.testing.assert_close(model.frame_positions.weight, clip.positional_embedding)  # the new modules start from it
+    torch.testing.assert_close(
+        model.frame_positions.weight, clip.positional_embedding
+    )  # the new modules start from it
 
 
 def test_an_archive_that_names_other_code_is_refused(tmp_path):
     file = tmp_path / "evil.pt"
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("evil/constants.pkl", b"\x80\x02).")
-        archive.writestr("evil/data.pkl", b"cos\nsystem\n(S'touch " + str(tmp_path / "ran").encode() + b"'\ntR.")
+        archive.writestr(
+            "evil/data.pkl", b"cos\nsystem\n(S'touch " + str(tmp_path / "ran").encode() + b"'\ntR."
+        )
     with pytest.raises(ConfigError, match=r"the archive names os\.system"):
         read_state_dict(file)
     assert not (tmp_path / "ran").exists()
@@ -94,5 +100,8 @@ def test_older_pickles_are_read_and_other_things_refused(tmp_path):
 def test_open_clip_reads_the_same_from_its_own_file(tmp_path):
     clip = tiny_model(seed=2).clip
     torch.save(clip.state_dict(), tmp_path / "plain.pt")
-    ours, theirs = read_state_dict(tmp_path / "plain.pt"), open_clip.factory.load_state_dict(str(tmp_path / "plain.pt"))
+    ours, theirs = (
+        read_state_dict(tmp_path / "plain.pt"),
+        open_clip.factory.load_state_dict(str(tmp_path / "plain.pt")),
+    )
     assert ours.keys() == theirs.keys()

@@ -39,7 +39,11 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def config(model: Path, clips: Path, **changes) -> EvaluateConfig:
-    values = {"checkpoint": str(model), "data": {"shards": str(clips), "workers": 0, "batch_size": 4}, "device": "cpu"}
+    values = {
+        "checkpoint": str(model),
+        "data": {"shards": str(clips), "workers": 0, "batch_size": 4},
+        "device": "cpu",
+    }
     return EvaluateConfig.make({**values, **changes})
 
 
@@ -49,7 +53,8 @@ SIX = list(shards_of.COLOURS)[:6]
 def many_captions(folder: Path) -> Path:
     """Six videos with one to three captions, and a second clip of the first with one caption that is new."""
     said = [
-        tuple(f"a {colour} thing number {j}" for j in range(1 + i % 3)) for i, colour in enumerate(list(shards_of.COLOURS)[:6])
+        tuple(f"a {colour} thing number {j}" for j in range(1 + i % 3))
+        for i, colour in enumerate(list(shards_of.COLOURS)[:6])
     ]
     samples = [shards_of.sample(i, "video", captions=c, image_id=f"id{i}") for i, c in enumerate(said)]
     samples.append(shards_of.sample(9, "video", captions=(said[0][0], "something new"), image_id="id0"))
@@ -67,13 +72,22 @@ def test_it_ranks_as_the_whole_matrix_would(model: Path, clips: Path) -> None:
     frames = (batch.frames.permute(0, 1, 4, 2, 3) / 255 - mean) / std
     with torch.inference_mode():
         logits = net.similarity(batch.token_ids, batch.token_mask, frames, batch.frame_mask)
-        text, video = net.encode_text(batch.token_ids, batch.token_mask), net.encode_video(frames, batch.frame_mask)
+        text, video = (
+            net.encode_text(batch.token_ids, batch.token_mask),
+            net.encode_video(frames, batch.frame_mask),
+        )
     expected = retrieval_metrics(logits, np.arange(14))
     for way in ("t2v", "v2t"):
-        assert result.coarse[way] == pytest.approx(expected[way], abs=0.6)  # the last bits may swap neighbours
+        assert result.coarse[way] == pytest.approx(
+            expected[way], abs=0.6
+        )  # the last bits may swap neighbours
     loader = evaluation_loader(ShardSet.find(str(clips)), data, words, frames=4, size=(32, 32))
-    in_training = {k: v for k, v in evaluate_model(net, loader, torch.device("cpu")).metrics.items() if "rerank" not in k}
-    assert in_training == pytest.approx({f"{w}.{n}": v for w, values in expected.items() for n, v in values.items()}, abs=0.6)
+    in_training = {
+        k: v for k, v in evaluate_model(net, loader, torch.device("cpu")).metrics.items() if "rerank" not in k
+    }
+    assert in_training == pytest.approx(
+        {f"{w}.{n}": v for w, values in expected.items() for n, v in values.items()}, abs=0.6
+    )
 
     assert result.reranked is not None
     ranks = []  # re-ranking the five best, by hand
@@ -96,7 +110,9 @@ def test_the_weight_may_be_chosen(model: Path, clips: Path, tmp_path: Path) -> N
     assert (usual.weight, dual.weight) == (0.5, 0.0)
     assert dual.reranked is not None
     assert dual.reranked["t2v"] == dual.coarse["t2v"]  # nothing but the dual encoder's score is left
-    light = checkpoint(tmp_path / "light", interaction={"enabled": True, "depth": 1, "top_k": 5, "weight": 0.0})
+    light = checkpoint(
+        tmp_path / "light", interaction={"enabled": True, "depth": 1, "top_k": 5, "weight": 0.0}
+    )
     assert evaluate(config(light, clips, weight=0.5)).reranked == usual.reranked
     for wrong in (1.5, float("nan"), -0.1):
         with pytest.raises(ConfigError, match="weight"):
@@ -119,9 +135,17 @@ def test_captions_and_repeated_videos(model: Path, tmp_path: Path) -> None:
     assert (first.videos, first.captions) == (6, 6)
 
 
-def test_the_command_prints_and_writes(model: Path, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_command_prints_and_writes(
+    model: Path, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     output = tmp_path / "results" / "r.json"
-    overrides = [f"checkpoint={model}", f"data.shards={clips}", "data.workers=0", "device=cpu", f"output={output}"]
+    overrides = [
+        f"checkpoint={model}",
+        f"data.shards={clips}",
+        "data.workers=0",
+        "device=cpu",
+        f"output={output}",
+    ]
     assert main(["--config", str(ROOT / "configs/eval/msrvtt_1ka.yaml"), *overrides]) == 0
     printed = capsys.readouterr().out
     assert "14 videos, 14 captions" in printed
@@ -141,7 +165,9 @@ def test_shipped_configs_are_valid(path: Path) -> None:
     assert "zoetrope evaluate --config configs/eval/" + path.name in path.read_text()
 
 
-def test_what_cannot_be_measured_is_said(model: Path, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_what_cannot_be_measured_is_said(
+    model: Path, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     base = ["data.workers=0", "device=cpu", f"data.shards={clips}"]
     assert main([f"checkpoint={tmp_path / 'none'}", *base]) == 2
     assert str(tmp_path / "none") in capsys.readouterr().err
@@ -159,11 +185,24 @@ def test_what_cannot_be_measured_is_said(model: Path, clips: Path, tmp_path: Pat
     (cut / "00000.tar").write_bytes((clips / "00000.tar").read_bytes()[:-9000])
     assert main([f"checkpoint={model}", "data.workers=0", "device=cpu", f"data.shards={cut}"]) == 1
     assert "00000.tar" in capsys.readouterr().err
-    assert main([f"checkpoint={model}", "data.workers=0", "device=cpu", f"data.shards={cut}", "data.broken_shards=skip"]) == 0
+    assert (
+        main(
+            [
+                f"checkpoint={model}",
+                "data.workers=0",
+                "device=cpu",
+                f"data.shards={cut}",
+                "data.broken_shards=skip",
+            ]
+        )
+        == 0
+    )
     assert "left out 1" in capsys.readouterr().err
 
 
-def test_a_diverged_model_is_an_error_that_names_a_video(model: Path, clips: Path, tmp_path: Path, capsys) -> None:
+def test_a_diverged_model_is_an_error_that_names_a_video(
+    model: Path, clips: Path, tmp_path: Path, capsys
+) -> None:
     broken = spoil(checkpoint(tmp_path / "nan"), "clip.visual.proj")
     assert main([f"checkpoint={broken}", f"data.shards={clips}", "data.workers=0", "device=cpu"]) == 1
     error = capsys.readouterr().err
@@ -171,7 +210,9 @@ def test_a_diverged_model_is_an_error_that_names_a_video(model: Path, clips: Pat
     assert "not finite" in error
 
 
-def test_a_diverged_interaction_module_is_an_error_that_names_a_pair(model, clips: Path, tmp_path: Path, capsys) -> None:
+def test_a_diverged_interaction_module_is_an_error_that_names_a_pair(
+    model, clips: Path, tmp_path: Path, capsys
+) -> None:
     broken = spoil(checkpoint(tmp_path / "nan"), "interaction.head.bias")
     arguments = [f"checkpoint={broken}", f"data.shards={clips}", "data.workers=0", "device=cpu"]
     assert main(arguments) == 1
@@ -191,9 +232,17 @@ def test_a_diverged_interaction_module_is_an_error_that_names_a_pair(model, clip
         ("retrieval.ranking.match_scores", "set precision=bf16 or device=cpu"),
     ],
 )
-def test_out_of_memory_is_one_line_with_what_to_do(model, clips: Path, monkeypatch, capsys, where: str, says: str) -> None:
+def test_out_of_memory_is_one_line_with_what_to_do(
+    model, clips: Path, monkeypatch, capsys, where: str, says: str
+) -> None:
     monkeypatch.setattr(f"trainer.{where}", full)
-    arguments = [f"checkpoint={model}", f"data.shards={clips}", "data.workers=0", "data.batch_size=4", "device=cpu"]
+    arguments = [
+        f"checkpoint={model}",
+        f"data.shards={clips}",
+        "data.workers=0",
+        "data.batch_size=4",
+        "device=cpu",
+    ]
     assert main(arguments) == 1
     error = capsys.readouterr().err
     assert error.startswith("zoetrope evaluate: out of memory: ")

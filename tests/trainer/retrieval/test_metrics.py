@@ -37,7 +37,10 @@ def test_several_captions_a_video_equal_the_official_functions():
 def test_with_ties_the_result_lies_between_the_bounds():
     case = MULTI["few_ties"]
     got = retrieval_metrics(case["sim_text_by_video"], case["caption_to_video"])["t2v"]
-    best, worst = case["t2v_bounds_not_official"]["optimistic"], case["t2v_bounds_not_official"]["pessimistic"]
+    best, worst = (
+        case["t2v_bounds_not_official"]["optimistic"],
+        case["t2v_bounds_not_official"]["pessimistic"],
+    )
     for name in ("R1", "R5", "R10"):
         assert worst[name] - 1e-9 <= got[name] <= best[name] + 1e-9
     assert got["MnR"] == pytest.approx((best["MeanR"] + worst["MeanR"]) / 2)
@@ -53,14 +56,18 @@ def naive_ranks(similarity, owners):
     t2v = [1 + sum(row > row[own]) for row, own in zip(similarity, owners, strict=True)]
     v2t = []
     for video in sorted(set(owners)):
-        best = {v: max(similarity[t, video] for t in range(len(owners)) if owners[t] == v) for v in set(owners)}
+        best = {
+            v: max(similarity[t, video] for t in range(len(owners)) if owners[t] == v) for v in set(owners)
+        }
         v2t.append(1 + sum(score > best[video] for score in best.values()))
     return np.array(t2v), np.array(v2t)
 
 
 def test_captions_in_any_order_and_videos_without_captions():
     rng = np.random.default_rng(3)
-    owners = rng.permutation([0, 0, 0, 1, 1, 3, 4, 4, 6])  # videos 2 and 5 have none: candidates, never queries
+    owners = rng.permutation(
+        [0, 0, 0, 1, 1, 3, 4, 4, 6]
+    )  # videos 2 and 5 have none: candidates, never queries
     similarity = rng.standard_normal((9, 7))
     t2v, v2t = naive_ranks(similarity, list(owners))
     got = retrieval_metrics(torch.tensor(similarity), owners)
@@ -71,7 +78,10 @@ def test_captions_in_any_order_and_videos_without_captions():
 @pytest.mark.parametrize("block", [1, 50, 333, 10_000])
 def test_blocks_give_the_whole_matrix_result(block):
     rng = np.random.default_rng(4)
-    text, video = rng.standard_normal((61, 8)).astype(np.float32), rng.standard_normal((23, 8)).astype(np.float32)
+    text, video = (
+        rng.standard_normal((61, 8)).astype(np.float32),
+        rng.standard_normal((23, 8)).astype(np.float32),
+    )
     owners = rng.integers(0, 23, 61)
     asked = []
 

@@ -15,7 +15,9 @@ def frames(size: tuple[int, int] = (90, 121), count: int = 3) -> np.ndarray:
     return np.stack([picture[20 * i : 20 * i + h, 100 : 100 + w] for i in range(count)])
 
 
-@pytest.mark.parametrize(("format", "kind", "error"), [("jpg", "jpeg", 5.0), ("webp", "webp", 5.0), ("png", "png", 0.0)])
+@pytest.mark.parametrize(
+    ("format", "kind", "error"), [("jpg", "jpeg", 5.0), ("webp", "webp", 5.0), ("png", "png", 0.0)]
+)
 def test_frames_come_back(format: str, kind: str, error: float) -> None:
     frames_THWC = frames()
     encoded = encode_frames(frames_THWC, EncodeConfig(format=format))
@@ -37,7 +39,9 @@ def test_quality_costs_bytes(format: str) -> None:
 @pytest.mark.parametrize("format", ["jpg", "png", "webp"])
 def test_the_fourth_byte_of_a_pixel_is_not_looked_at(format: str) -> None:
     frame_HWC = frames(count=1)[0]
-    rgbx_HW4 = np.dstack([frame_HWC, np.random.default_rng(0).integers(0, 256, frame_HWC.shape[:2], np.uint8)])
+    rgbx_HW4 = np.dstack(
+        [frame_HWC, np.random.default_rng(0).integers(0, 256, frame_HWC.shape[:2], np.uint8)]
+    )
     assert encode_picture(rgbx_HW4, format, 90) == encode_picture(frame_HWC, format, 90)
 
 

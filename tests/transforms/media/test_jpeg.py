@@ -15,7 +15,9 @@ def photo(rng_picture: np.ndarray) -> bytes:
     exif[0x010E] = "where I live"
     out = io.BytesIO()
     picture = Image.fromarray(rng_picture)
-    picture.save(out, "JPEG", quality=90, exif=exif, comment=b"a comment", icc_profile=b"not a profile" * 9000)
+    picture.save(
+        out, "JPEG", quality=90, exif=exif, comment=b"a comment", icc_profile=b"not a profile" * 9000
+    )
     return out.getvalue()
 
 
@@ -48,7 +50,14 @@ def test_fill_bytes_and_garbage_between_segments_are_skipped_as_libjpeg_does(pho
 
 
 @pytest.mark.parametrize(
-    "data", [b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\xff\xe1", b"\xff\xd8\xff\xe1\x00\x01ab", b"\xff\xd8\xff\xd9\x00\x00"]
+    "data",
+    [
+        b"\xff\xd8",
+        b"\xff\xd8\xff",
+        b"\xff\xd8\xff\xe1",
+        b"\xff\xd8\xff\xe1\x00\x01ab",
+        b"\xff\xd8\xff\xd9\x00\x00",
+    ],
 )
 def test_no_header_is_an_error(data: bytes) -> None:
     with pytest.raises(JpegError):

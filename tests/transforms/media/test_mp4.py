@@ -27,7 +27,9 @@ def test_frames_and_colours_come_back(frames_THWC: np.ndarray) -> None:
     assert np.abs(error.mean((0, 1, 2))).max() < 1, "no colour leans to a side"
 
 
-@pytest.mark.parametrize("colour", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (120, 130, 140)])
+@pytest.mark.parametrize(
+    "colour", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (120, 130, 140)]
+)
 def test_plain_colours_by_tags_and_by_the_old_default(colour: tuple[int, int, int], tmp_path) -> None:
     plain_THWC = np.broadcast_to(np.uint8(colour), (3, 64, 64, 3))
     encoded = encode_mp4(plain_THWC, 8.0)
@@ -72,7 +74,12 @@ def test_the_index_stands_before_the_frames_and_colours_are_tagged(frames_THWC: 
         assert decode_mp4(encoded).shape == clip_THWC.shape
     with av.open(io.BytesIO(encoded)) as container:
         context = container.streams.video[0].codec_context
-        assert (context.colorspace, context.color_primaries, context.color_trc, context.color_range) == (6, 6, 6, 1)
+        assert (context.colorspace, context.color_primaries, context.color_trc, context.color_range) == (
+            6,
+            6,
+            6,
+            1,
+        )
         assert context.pix_fmt == "yuv420p"
 
 
@@ -112,7 +119,9 @@ def test_other_containers_and_codecs_are_not_opened() -> None:
         stream.width = stream.height = 64
         stream.pix_fmt = "yuv420p"
         for _ in range(2):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24"))
+            )
         container.mux(stream.encode(None))
     with pytest.raises(ValueError, match="mp4: "):
         decode_mp4(out.getvalue())
@@ -124,6 +133,8 @@ def test_damaged_videos_raise_only_value_errors(frames_THWC: np.ndarray) -> None
     for _ in range(300):
         damaged = bytearray(encoded)
         for _ in range(3):
-            damaged[randomly.randrange(len(damaged) if randomly.random() < 0.5 else 1200)] = randomly.randrange(256)
+            damaged[randomly.randrange(len(damaged) if randomly.random() < 0.5 else 1200)] = (
+                randomly.randrange(256)
+            )
         with contextlib.suppress(ValueError):
             assert decode_mp4(bytes(damaged)).shape[3] == 3

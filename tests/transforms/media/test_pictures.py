@@ -83,7 +83,9 @@ def test_harmless_warnings_of_libjpeg_are_no_failure() -> None:
     whole = save(photo(), "JPEG")
     padded = whole[:-2] + b"\x55" * 9 + whole[-2:]
     np.testing.assert_array_equal(decode(padded, LIMITS).image_HWC, decode(whole, LIMITS).image_HWC)
-    np.testing.assert_array_equal(decode(whole + b"trailing", LIMITS).image_HWC, decode(whole, LIMITS).image_HWC)
+    np.testing.assert_array_equal(
+        decode(whole + b"trailing", LIMITS).image_HWC, decode(whole, LIMITS).image_HWC
+    )
 
 
 def test_a_flipped_bit_in_a_png_is_found() -> None:
@@ -103,7 +105,13 @@ def test_exif_orientation(format: str, orientation: int) -> None:
     stored = upright.transpose(laid[orientation]) if orientation > 1 else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
-    options = {"quality": 95, "subsampling": 0} if format == "JPEG" else {"lossless": True} if format == "WEBP" else {}
+    options = (
+        {"quality": 95, "subsampling": 0}
+        if format == "JPEG"
+        else {"lossless": True}
+        if format == "WEBP"
+        else {}
+    )
     encoded = save(stored, format, exif=exif, **options)
     assert read_header(encoded, LIMITS).size == (96, 140)
     picture = decode(encoded, LIMITS)
@@ -134,7 +142,9 @@ def test_grey_bilevel_and_palette() -> None:
     bilevel = decode(save(photo().convert("1"), "PNG"), LIMITS).image_HWC
     assert set(np.unique(bilevel)) == {0, 255}
     palette = photo().quantize(32)
-    np.testing.assert_array_equal(decode(save(palette, "PNG"), LIMITS).image_HWC, np.asarray(palette.convert("RGB")))
+    np.testing.assert_array_equal(
+        decode(save(palette, "PNG"), LIMITS).image_HWC, np.asarray(palette.convert("RGB"))
+    )
 
 
 def test_sixteen_bits_keep_their_high_byte() -> None:
@@ -149,7 +159,9 @@ def test_sixteen_bits_keep_their_high_byte() -> None:
 
 
 def test_float_pictures_are_not_supported() -> None:
-    assert refused(save(Image.fromarray(np.zeros((80, 80), np.float32)), "TIFF"))[0] == Reason.UNSUPPORTED_FORMAT
+    assert (
+        refused(save(Image.fromarray(np.zeros((80, 80), np.float32)), "TIFF"))[0] == Reason.UNSUPPORTED_FORMAT
+    )
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF"])
@@ -266,4 +278,9 @@ def _png(height: int, width: int, depth: int, colour: int, rows: bytes) -> bytes
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )

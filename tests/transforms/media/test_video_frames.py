@@ -61,7 +61,12 @@ def test_variable_frame_rate(tmp_path):
 
 
 def test_one_frame_is_a_clip_of_one(tmp_path):
-    assert frames_of(make_video(tmp_path / "one.mp4", frames=1), FrameSampling(feature_framerate=2)).frames_THWC.shape[0] == 1
+    assert (
+        frames_of(
+            make_video(tmp_path / "one.mp4", frames=1), FrameSampling(feature_framerate=2)
+        ).frames_THWC.shape[0]
+        == 1
+    )
 
 
 def test_no_video_gives_its_reason(tmp_path):
@@ -74,7 +79,9 @@ def test_no_video_gives_its_reason(tmp_path):
     assert reason_of(make_sound(tmp_path / "sound.mp4")) == Reason.NO_FRAMES
     assert reason_of(cut(whole, tmp_path / "no-index.mp4")) == Reason.CORRUPT
     assert reason_of(cut(fast, tmp_path / "half.mp4", 0.6)) == Reason.TRUNCATED
-    assert reason_of(cut(make_video(tmp_path / "a.avi", frames=100), tmp_path / "half.avi")) == Reason.TRUNCATED
+    assert (
+        reason_of(cut(make_video(tmp_path / "a.avi", frames=100), tmp_path / "half.avi")) == Reason.TRUNCATED
+    )
     assert 0 < len(frames_of(tmp_path / "half.mp4", broken="use").frames_THWC) <= 12
 
 
@@ -112,7 +119,9 @@ def test_flipped_bytes_give_a_clip_or_a_failure(tmp_path, seed):
 def test_a_turned_video_is_shown_upright(tmp_path):
     turned = make_video(tmp_path / "a.mp4", frames=30)
     data = bytearray(turned.read_bytes())
-    at = data.find(b"tkhd") + 4 + 40  # version and flags .. volume, then the 3x3 matrix in 16.16 (ISO/IEC 14496-12, 8.3.2)
+    at = (
+        data.find(b"tkhd") + 4 + 40
+    )  # version and flags .. volume, then the 3x3 matrix in 16.16 (ISO/IEC 14496-12, 8.3.2)
     one = 1 << 16
     matrix = [0, one, 0, (1 << 32) - one, 0, 0, 96 * one, 0, 1 << 30]  # a quarter turn clockwise
     data[at : at + 36] = b"".join(value.to_bytes(4, "big") for value in matrix)
@@ -141,7 +150,9 @@ def test_fit_is_clips_resize_and_crop():
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="compares with the ffmpeg command")
-@pytest.mark.parametrize(("fps", "ending"), [(25, "mp4"), (7, "mp4"), (2, "mp4"), (60, "mkv"), (30, "webm"), (12, "avi")])
+@pytest.mark.parametrize(
+    ("fps", "ending"), [(25, "mp4"), (7, "mp4"), (2, "mp4"), (60, "mkv"), (30, "webm"), (12, "avi")]
+)
 def test_resampling_is_ffmpegs(tmp_path, fps, ending):
     path = make_video(tmp_path / f"a.{ending}", frames=4 * fps, fps=fps)
 

@@ -8,7 +8,9 @@ import pytest
 from schemas.config import ConfigError
 from transforms.media.video_sampling import FrameSampling, choose_frames, pick, resample, uniform
 
-REFERENCE = json.loads((Path(__file__).parents[2] / "data/clip2video/sampling_and_tokens.json").read_text())["sampling"]
+REFERENCE = json.loads((Path(__file__).parents[2] / "data/clip2video/sampling_and_tokens.json").read_text())[
+    "sampling"
+]
 
 
 @pytest.mark.parametrize("case", REFERENCE, ids=lambda c: f"{c['frames_on_disk']}-{c['feature_framerate']}")
@@ -46,7 +48,12 @@ def test_a_video_too_short_for_its_feature_framerate_gives_its_one_frame():
 def test_uniform_takes_the_middles():
     assert uniform(5, 12) == [0, 1, 2, 3, 4]
     assert uniform(24, 4) == [3, 9, 15, 21]
-    assert choose_frames([i / 25 for i in range(24)], 25, FrameSampling(policy="uniform", max_frames=4)) == [3, 9, 15, 21]
+    assert choose_frames([i / 25 for i in range(24)], 25, FrameSampling(policy="uniform", max_frames=4)) == [
+        3,
+        9,
+        15,
+        21,
+    ]
 
 
 def test_unusable_settings_are_refused():

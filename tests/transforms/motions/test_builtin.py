@@ -42,7 +42,9 @@ def test_zoom_goes_from_the_whole_picture_to_the_focus(name, order):
     quads_T42 = sample_motion(name, zoom=1 / 0.6, focus_x=0.0, focus_y=1.0, **SQUARE)[::order]
     np.testing.assert_allclose(box(quads_T42[0]), [0, 0, 1, 1])
     np.testing.assert_allclose(box(quads_T42[-1]), [0, 0.4, 0.6, 1], atol=1e-6)
-    np.testing.assert_allclose(view_sizes(quads_T42, (1, 1))[:, 0], 0.6**T, atol=1e-6)  # the same pace throughout
+    np.testing.assert_allclose(
+        view_sizes(quads_T42, (1, 1))[:, 0], 0.6**T, atol=1e-6
+    )  # the same pace throughout
 
 
 def test_a_zoom_keeps_its_focus_in_place_on_the_screen():
@@ -52,7 +54,9 @@ def test_a_zoom_keeps_its_focus_in_place_on_the_screen():
 
 
 def test_a_zoom_goes_anywhere():
-    corners = np.array([sample_motion("zoom_in", zoom=2.0, **SQUARE | {"seed": seed})[-1, 0] for seed in range(300)])
+    corners = np.array(
+        [sample_motion("zoom_in", zoom=2.0, **SQUARE | {"seed": seed})[-1, 0] for seed in range(300)]
+    )
     assert corners.min() < 0.02
     assert corners.max() > 0.48
     np.testing.assert_allclose(corners.mean(0), 0.25, atol=0.03)
@@ -75,14 +79,18 @@ def test_rotation_turns_about_the_middle_at_one_size(name, sign):
     quads_T42 = sample_motion(name, degrees=90.0, **SQUARE)
     found = curves(quads_T42, (600, 600), 12.0)
     np.testing.assert_allclose(found["angle"], sign * 90.0 * T, atol=1e-3)
-    np.testing.assert_allclose(found["zoom"], np.sqrt(2.0), rtol=1e-5)  # at 45 degrees a square needs root 2 of room
+    np.testing.assert_allclose(
+        found["zoom"], np.sqrt(2.0), rtol=1e-5
+    )  # at 45 degrees a square needs root 2 of room
     np.testing.assert_allclose([found["x"], found["y"]], 0.5, atol=1e-6)
     # clockwise: the top-left corner of the view moves to the top right
     np.testing.assert_allclose(quads_T42[-1, 0], quads_T42[0, 1 if sign > 0 else 3], atol=1e-6)
 
 
 def test_ken_burns_moves_and_zooms_at_once():
-    found = curves(sample_motion("ken_burns", zoom=2.0, distance=0.4, direction=90.0, **SQUARE), (600, 600), 12.0)
+    found = curves(
+        sample_motion("ken_burns", zoom=2.0, distance=0.4, direction=90.0, **SQUARE), (600, 600), 12.0
+    )
     np.testing.assert_allclose(found["zoom"] / found["zoom"][0], 2.0**T, rtol=1e-5)
     np.testing.assert_allclose((found["y"] - found["y"][0]) * found["zoom"][0], 0.4 * T, atol=1e-5)
     np.testing.assert_allclose(found["x"], found["x"][0], atol=1e-6)
@@ -92,11 +100,18 @@ def test_ken_burns_moves_and_zooms_at_once():
 
 @pytest.mark.parametrize(
     ("name", "far", "near"),
-    [("tilt_left", (0, 3), (1, 2)), ("tilt_right", (1, 2), (0, 3)), ("tilt_up", (0, 1), (3, 2)), ("tilt_down", (3, 2), (0, 1))],
+    [
+        ("tilt_left", (0, 3), (1, 2)),
+        ("tilt_right", (1, 2), (0, 3)),
+        ("tilt_up", (0, 1), (3, 2)),
+        ("tilt_down", (3, 2), (0, 1)),
+    ],
 )
 def test_tilt_sees_more_on_the_side_that_recedes(name, far, near):
     quads_T42 = sample_motion(name, degrees=30.0, **SQUARE)
-    length = {side: np.linalg.norm(quads_T42[:, side[0]] - quads_T42[:, side[1]], axis=1) for side in (far, near)}
+    length = {
+        side: np.linalg.norm(quads_T42[:, side[0]] - quads_T42[:, side[1]], axis=1) for side in (far, near)
+    }
     assert (np.diff(length[far] / length[near]) > 0).all()
     np.testing.assert_allclose(length[far][0], length[near][0], atol=1e-6)
 
@@ -109,7 +124,9 @@ def test_tilt_takes_any_direction():
 
 def test_jitter_stays_within_its_amplitude_and_moves():
     for seed in range(200):
-        quads_T42 = sample_motion("crop_jitter", amplitude=0.05, roll=2.0, **SQUARE | {"frames": 48, "seed": seed})
+        quads_T42 = sample_motion(
+            "crop_jitter", amplitude=0.05, roll=2.0, **SQUARE | {"frames": 48, "seed": seed}
+        )
         found = curves(quads_T42, (600, 600), 12.0)
         side = 1.0 / found["zoom"].mean()
         for axis, limit in (("x", 0.1 * side), ("y", 0.1 * side), ("angle", 4.0)):
@@ -121,7 +138,9 @@ def test_jitter_is_smooth():
     seconds_T = np.arange(960) / 24.0
     for seed in range(20):
         noise_3T = smooth_noise(seconds_T, 2.0, np.random.default_rng(seed))
-        power_3F = np.abs(np.fft.rfft((noise_3T - noise_3T.mean(1, keepdims=True)) * np.hanning(960), axis=1)) ** 2
+        power_3F = (
+            np.abs(np.fft.rfft((noise_3T - noise_3T.mean(1, keepdims=True)) * np.hanning(960), axis=1)) ** 2
+        )
         above_F = np.fft.rfftfreq(960, 1 / 24.0) > 2.15
         assert power_3F[:, above_F].sum() < 1e-4 * power_3F.sum()
         assert np.abs(noise_3T).max() <= 1.0

@@ -36,9 +36,13 @@ def test_tilt_is_a_pinhole_camera_looking_aslant():
     degrees, (height, width) = np.array([12.0, 40.0]), (2.0, 3.0)
     path_T4 = path(Camera(tilt_x=0.6 * degrees, tilt_y=-0.8 * degrees), frames=2)
     for t, angle in enumerate(np.radians(degrees)):
-        axis = np.array([0.8, 0.6, 0.0])  # across the tilt, so that the view's plane comes towards the eye on its far side
+        axis = np.array(
+            [0.8, 0.6, 0.0]
+        )  # across the tilt, so that the view's plane comes towards the eye on its far side
         k = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
-        turn = np.eye(3) + math.sin(angle) * k + (1 - math.cos(angle)) * (k @ k)  # Rodrigues; z points into the picture
+        turn = (
+            np.eye(3) + math.sin(angle) * k + (1 - math.cos(angle)) * (k @ k)
+        )  # Rodrigues; z points into the picture
         distance = math.hypot(width, height) / height / 2 / math.tan(math.radians(FIELD_OF_VIEW / 2))
         eye = turn @ [0.0, 0.0, -distance]
         for corner, seen in zip([(-1, -1), (1, -1), (1, 1), (-1, 1)], path_T4[t], strict=True):
@@ -75,13 +79,17 @@ def test_a_view_of_the_pictures_shape_is_the_picture():
 
 
 def test_quads_lie_on_the_grid_without_negative_zeros():
-    quads_T42 = place(path(Camera(x=np.array([0, 0.1, 0.3]), scale=0.77)), image_size=(480, 640), where=(0.1, 0.2))
+    quads_T42 = place(
+        path(Camera(x=np.array([0, 0.1, 0.3]), scale=0.77)), image_size=(480, 640), where=(0.1, 0.2)
+    )
     steps_T42 = quads_T42.astype(np.float64) * GRID
     np.testing.assert_array_equal(steps_T42, np.rint(steps_T42))
     assert not np.signbit(quads_T42).any()
 
 
-@pytest.mark.parametrize("camera", [Camera(x=float("nan")), Camera(y=np.array([0.0, np.inf, 0.0])), Camera(angle=float("nan"))])
+@pytest.mark.parametrize(
+    "camera", [Camera(x=float("nan")), Camera(y=np.array([0.0, np.inf, 0.0])), Camera(angle=float("nan"))]
+)
 def test_a_path_that_is_not_finite_is_refused(camera):
     with pytest.raises(ValueError, match="not finite"), np.errstate(invalid="ignore"):
         place(path(camera), image_size=(10, 10), where=(0.5, 0.5))

@@ -4,7 +4,9 @@ from transforms.motions.composition import clip_rng, find_motion, make_plan
 
 
 def draw(name, parameters, seed=3):
-    return make_plan(name, parameters).draw(clip_rng(seed), image_size=(480, 640), frames=4, size=(64, 64), fps=12.0)
+    return make_plan(name, parameters).draw(
+        clip_rng(seed), image_size=(480, 640), frames=4, size=(64, 64), fps=12.0
+    )
 
 
 def test_a_composition_names_its_parameters_with_their_motion():
@@ -17,7 +19,9 @@ def test_a_composition_names_its_parameters_with_their_motion():
 
 
 def test_plain_timing_holds_for_all_with_one_draw():
-    drawn = draw("rotate_cw+zoom_in+static", {"hold_start": [0.0, 0.5], "easing": ["linear", "ease_in", "ease_out"]}).parameters
+    drawn = draw(
+        "rotate_cw+zoom_in+static", {"hold_start": [0.0, 0.5], "easing": ["linear", "ease_in", "ease_out"]}
+    ).parameters
     assert drawn["rotate_cw.hold_start"] == drawn["zoom_in.hold_start"] > 0.0
     assert drawn["rotate_cw.easing"] == drawn["zoom_in.easing"]
     apart = draw("rotate_cw+zoom_in", {"hold_start": [0.0, 0.5], "zoom_in.hold_start": 0.25}).parameters
@@ -25,7 +29,9 @@ def test_plain_timing_holds_for_all_with_one_draw():
 
 
 def test_a_motion_may_stand_twice():
-    drawn = draw("pan_left+crop_jitter+crop_jitter", {"crop_jitter.frequency": 0.5, "crop_jitter_2.frequency": 4.0}).parameters
+    drawn = draw(
+        "pan_left+crop_jitter+crop_jitter", {"crop_jitter.frequency": 0.5, "crop_jitter_2.frequency": 4.0}
+    ).parameters
     assert (drawn["crop_jitter.frequency"], drawn["crop_jitter_2.frequency"]) == (0.5, 4.0)
 
 
@@ -53,8 +59,16 @@ def test_a_fixed_parameter_leaves_the_other_draws_alone():
         ("zoom_in+static", {"zoom_in__zoom": 2, "zoom": 3}, "zoom_in.zoom is given twice"),
         ("zoom_in+static", {"zoom_in__zoom": 2, "zoom_in.zoom": 3}, "zoom_in.zoom is given twice"),
         ("rotate_cw+zoom_in", {"zoom_in.zom": 2}, "the nearest is zoom_in.zoom"),
-        ("zoom_in", {"hold_start": 0.5, "hold_end": [0.1, 0.5]}, "hold_start + hold_end = 1: together they must be 0 to 0.9"),
-        ("nowhere.at_all:dolly", {}, "motion 'nowhere.at_all:dolly' cannot be imported: No module named 'nowhere'"),
+        (
+            "zoom_in",
+            {"hold_start": 0.5, "hold_end": [0.1, 0.5]},
+            "hold_start + hold_end = 1: together they must be 0 to 0.9",
+        ),
+        (
+            "nowhere.at_all:dolly",
+            {},
+            "motion 'nowhere.at_all:dolly' cannot be imported: No module named 'nowhere'",
+        ),
         ("transforms.motions.composition:nothing", {}, "cannot be imported"),
         ("transforms.motions.composition:make_plan", {}, "is a function, not a motion; decorate"),
         (":dolly", {}, "cannot be imported"),

@@ -65,15 +65,26 @@ def test_the_default_mix_draws_every_entry():
 def test_a_mix_is_a_config_field_that_writes_and_reads_back(tmp_path):
     config = load_config(JobConfig, None, ["motions=[zoom_in,pan_left+crop_jitter]", "seed=3"])
     assert [choice.name for choice in config.motions.root] == ["zoom_in", "pan_left+crop_jitter"]
-    for motions in (MIX, "zoom_in", {"name": "tilt", "direction": 90}, config.motions.to_dict(), list(DEFAULT)):
+    for motions in (
+        MIX,
+        "zoom_in",
+        {"name": "tilt", "direction": 90},
+        config.motions.to_dict(),
+        list(DEFAULT),
+    ):
         config = JobConfig.make({"motions": motions})
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(config.to_dict()))
         again = load_config(JobConfig, tmp_path / "config.yaml")
         assert again == config
         assert fingerprint(again) == fingerprint(config)
-        assert draw(again.motions, seed=1, **SHAPE).parameters == draw(config.motions, seed=1, **SHAPE).parameters
+        assert (
+            draw(again.motions, seed=1, **SHAPE).parameters
+            == draw(config.motions, seed=1, **SHAPE).parameters
+        )
     assert JobConfig().motions == MotionMix.default()
-    assert fingerprint(JobConfig.make({"motions": ["zoom_in"]})) != fingerprint(JobConfig.make({"motions": ["zoom_out"]}))
+    assert fingerprint(JobConfig.make({"motions": ["zoom_in"]})) != fingerprint(
+        JobConfig.make({"motions": ["zoom_out"]})
+    )
 
 
 def test_a_mix_reads_well():
@@ -99,7 +110,10 @@ def test_a_mix_travels_to_workers():
         ),
         ([{"name": "pan_left", "distanse": 0.2}], "unknown parameter 'distanse'; the nearest is distance"),
         ([{"name": "static", "easing": "linear"}], "unknown parameter 'easing'; it has none"),
-        ([{"name": "zoom_in", "weight": -1}], "motions.0.weight: -1 is out of range: it must be a number of at least 0"),
+        (
+            [{"name": "zoom_in", "weight": -1}],
+            "motions.0.weight: -1 is out of range: it must be a number of at least 0",
+        ),
         ([{"name": "zoom_in", "weight": "often"}], "motions.0.weight: 'often' is out of range"),
         ([{"name": "zoom_in", "weight": float("inf")}], "motions.0.weight: inf is out of range"),
         ([{"weight": 1}], "motions.0.name is required"),
@@ -141,5 +155,7 @@ def test_a_users_motion_that_fails_is_refused_with_the_config(tmp_path, monkeypa
     text = head + "def slip(t_T):\n    'Slips.'\n    return Camera(t_T + {})\n"
     (tmp_path / "slips.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ConfigError, match=r"motions\.1: motion slips:slip fails on a trial: TypeError: unsupported operand"):
+    with pytest.raises(
+        ConfigError, match=r"motions\.1: motion slips:slip fails on a trial: TypeError: unsupported operand"
+    ):
         JobConfig.make({"motions": ["static", "slips:slip"]})

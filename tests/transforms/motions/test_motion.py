@@ -41,7 +41,9 @@ def test_a_value_that_cannot_be_is_told_in_one_line(value, words):
 
 
 def test_an_unknown_choice_names_the_known_ones():
-    with pytest.raises(ValueError, match="easing = 'fast': it must be one of linear, ease_in, ease_out, ease_in_out"):
+    with pytest.raises(
+        ValueError, match="easing = 'fast': it must be one of linear, ease_in, ease_out, ease_in_out"
+    ):
         TIMING[0].spec("fast", "easing")
 
 

@@ -35,7 +35,13 @@ def extreme_parameters(names, choose):
             else:
                 anywhere = choose.uniform(parameter.low, parameter.high)
                 value = choose.choice(
-                    [parameter.low, parameter.high, parameter.default, anywhere, [parameter.low, parameter.high]]
+                    [
+                        parameter.low,
+                        parameter.high,
+                        parameter.default,
+                        anywhere,
+                        [parameter.low, parameter.high],
+                    ]
                 )
             values[f"{label}.{parameter.name}"] = value
     return values
@@ -92,7 +98,9 @@ def test_no_view_ever_leaves_the_picture():
         name = "+".join(names)
         if len(names) == 1:
             parameters = {key.partition(".")[2]: value for key, value in parameters.items()}
-        found = sample_trajectory(name, seed=seed, image_size=image_size, frames=frames, size=size, parameters=parameters)
+        found = sample_trajectory(
+            name, seed=seed, image_size=image_size, frames=frames, size=size, parameters=parameters
+        )
         check_views(found.quads_T42, frames, image_size, size, tilted="tilt" in name)
 
 
@@ -152,9 +160,13 @@ def test_the_same_seed_gives_the_same_bytes_in_any_order_and_process():
         "import hashlib; from transforms.motions import sample_motion;"
         f"print(hashlib.sha256(b''.join(sample_motion(n, seed=9, **{shape!r}).tobytes() for n in {names!r})).hexdigest())"
     )
-    other = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    other = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert digest(names) == digest(names[::-1]) == other.stdout.strip()
-    assert not np.array_equal(sample_motion("zoom_in", seed=9, **shape), sample_motion("zoom_in", seed=10, **shape))
+    assert not np.array_equal(
+        sample_motion("zoom_in", seed=9, **shape), sample_motion("zoom_in", seed=10, **shape)
+    )
 
 
 def test_the_same_seed_gives_the_same_bytes_on_lesser_machines():
@@ -166,14 +178,19 @@ def test_the_same_seed_gives_the_same_bytes_on_lesser_machines():
     )
     plain = {**os.environ, "NPY_DISABLE_CPU_FEATURES": " ".join(np._core._multiarray_umath.__cpu_dispatch__)}
     digests = [
-        subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=env, capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+        ).stdout
         for env in (os.environ, plain)
     ]
     assert digests[0] == digests[1]
 
 
 LAST_VIEWS = {  # of two frames, on the grid of 2**-22
-    "zoom_in": ({"zoom": [1.2, 1.7]}, [[1381288, 220257], [3365586, 220257], [3365586, 2865988], [1381288, 2865988]]),
+    "zoom_in": (
+        {"zoom": [1.2, 1.7]},
+        [[1381288, 220257], [3365586, 220257], [3365586, 2865988], [1381288, 2865988]],
+    ),
     "rotate_cw+crop_jitter": (
         {"degrees": 10.0, "amplitude": 0.02, "frequency": 1.5, "roll": 0.5},
         [[693733, 0], [3370462, 625332], [2901463, 4194304], [224734, 3568972]],
@@ -204,7 +221,9 @@ def test_parameters_by_keyword_or_mapping():
 
 def test_a_composition_does_what_its_parts_do():
     found = curves(
-        sample_motion("rotate_cw+zoom_in", degrees=30.0, zoom=2.0, seed=1, image_size=(600, 800), frames=7), (600, 800), 12.0
+        sample_motion("rotate_cw+zoom_in", degrees=30.0, zoom=2.0, seed=1, image_size=(600, 800), frames=7),
+        (600, 800),
+        12.0,
     )
     t_T = np.linspace(0.0, 1.0, 7)
     np.testing.assert_allclose(found["angle"], 30.0 * t_T, atol=1e-3)
@@ -215,7 +234,11 @@ def test_a_shake_stays_the_same_part_of_what_is_seen_while_another_motion_zooms(
     shape = {"seed": 8, "image_size": (600, 600), "frames": 24}
     fixed = {"focus_x": 0.5, "focus_y": 0.5, "amplitude": 0.05, "roll": 0.0, "frequency": 2.0}
     still, zoomed = (
-        curves(sample_motion("zoom_in+crop_jitter", parameters={**fixed, "zoom": zoom}, **shape), (600, 600), 12.0)
+        curves(
+            sample_motion("zoom_in+crop_jitter", parameters={**fixed, "zoom": zoom}, **shape),
+            (600, 600),
+            12.0,
+        )
         for zoom in (1.0, 4.0)
     )
     # x = place + shake / zoom in both, with the same shake: only two constants (where each path was placed) are unknown
@@ -268,7 +291,10 @@ def test_a_users_own_motion_on_a_worker(tmp_path, monkeypatch):
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
     worker = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "mix.pickle")], env=environment, capture_output=True, check=True
+        [sys.executable, "-c", program, str(tmp_path / "mix.pickle")],
+        env=environment,
+        capture_output=True,
+        check=True,
     )
     assert worker.stdout == expected.quads_T42.tobytes()
     assert expected.motion == "mymotions:dolly+crop_jitter"
@@ -276,7 +302,8 @@ def test_a_users_own_motion_on_a_worker(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("body", "words"), [("Camera(scale=-t_T)", "scale must be above 0"), ("Camera(x=t_T / 0.0)", "not finite")]
+    ("body", "words"),
+    [("Camera(scale=-t_T)", "scale must be above 0"), ("Camera(x=t_T / 0.0)", "not finite")],
 )
 def test_a_users_motion_that_cannot_be_names_itself(tmp_path, monkeypatch, body, words):
     module = f"broken_{'scale' if 'scale' in body else 'x'}"
@@ -289,7 +316,9 @@ def test_a_users_motion_that_cannot_be_names_itself(tmp_path, monkeypatch, body,
 
 def test_drawing_imports_nothing_heavy():
     program = "import sys, transforms.motions; print(sorted({'torch', 'apache_beam', 'cv2', 'kornia'} & set(sys.modules)))"
-    loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert loaded.stdout.strip() == "[]"
 
 

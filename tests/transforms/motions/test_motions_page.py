@@ -18,7 +18,9 @@ def row(name):
     return line
 
 
-@pytest.mark.parametrize("name", [*built_in_motions(), "rotate_cw+zoom_in", "pan_left+crop_jitter", "zoom_out+crop_jitter"])
+@pytest.mark.parametrize(
+    "name", [*built_in_motions(), "rotate_cw+zoom_in", "pan_left+crop_jitter", "zoom_out+crop_jitter"]
+)
 def test_every_motion_has_its_moving_picture(name):
     (picture,) = re.findall(r"!\[\]\((.*?)\)", row(name))
     assert picture == f"pictures/{name}.gif"
@@ -27,7 +29,9 @@ def test_every_motion_has_its_moving_picture(name):
     assert (DOCS / picture).stat().st_size < 300_000
 
 
-@pytest.mark.parametrize("name", [n for n in built_in_motions() if "likewise" not in row(n) and not n.startswith("pan_")])
+@pytest.mark.parametrize(
+    "name", [n for n in built_in_motions() if "likewise" not in row(n) and not n.startswith("pan_")]
+)
 def test_the_page_says_the_defaults_and_ranges_of_the_code(name):
     for parameter in built_in_motions()[name].own:
         assert f"`{parameter.name}`" in row(name)

@@ -29,7 +29,11 @@ def test_every_built_in_motion_has_words(name: str) -> None:
         ("ken_burns", {"zoom": 1.3, "direction": 178.0, "distance": 0.2}, ["left", "slowly"]),
         ("ken_burns", {"zoom": 0.8, "direction": -90.0, "distance": 0.3}, ["up"]),
         ("rotate_cw+zoom_in", {"rotate_cw.degrees": 5.0, "zoom_in.zoom": 1.5}, ["slowly", "clockwise and"]),
-        ("pan_left+pan_left", {"pan_left.distance": 0.1, "pan_left_2.distance": 0.9}, ["slowly", "quickly", "left"]),
+        (
+            "pan_left+pan_left",
+            {"pan_left.distance": 0.1, "pan_left_2.distance": 0.9},
+            ["slowly", "quickly", "left"],
+        ),
         ("static+crop_jitter", {"crop_jitter.amplitude": 0.02}, ["camera"]),
     ],
 )
@@ -42,7 +46,9 @@ def test_the_words_fit_the_motion(motion: str, parameters: dict, words: list[str
 
 def test_a_static_part_says_nothing_beside_others() -> None:
     alone = {motion_phrase("crop_jitter", {"amplitude": 0.02}, seed) for seed in range(20)}
-    assert {motion_phrase("static+crop_jitter", {"crop_jitter.amplitude": 0.02}, seed) for seed in range(20)} == alone
+    assert {
+        motion_phrase("static+crop_jitter", {"crop_jitter.amplitude": 0.02}, seed) for seed in range(20)
+    } == alone
 
 
 def test_an_unknown_motion_has_no_phrase() -> None:

@@ -17,7 +17,9 @@ def corners(matrix_33):
 def test_the_outputs_corners_go_to_the_quads():
     rng = np.random.default_rng(0)
     quads = 0.15 + 0.7 * FULL + rng.uniform(-0.12, 0.12, (200, 4, 2))
-    for quad, matrix_33 in zip(quads, homographies(checked_quads(quads), (400, 600), (224, 320)), strict=True):
+    for quad, matrix_33 in zip(
+        quads, homographies(checked_quads(quads), (400, 600), (224, 320)), strict=True
+    ):
         np.testing.assert_allclose(corners(matrix_33), quad * (600, 400), atol=1e-9)
 
 
@@ -27,7 +29,9 @@ def test_the_whole_picture_at_its_own_size_is_the_identity_exactly():
 
 def test_a_turned_view_in_float32_is_affine():
     angles = np.linspace(0, 2 * np.pi, 50)
-    turn = np.stack([np.stack([np.cos(angles), -np.sin(angles)], -1), np.stack([np.sin(angles), np.cos(angles)], -1)], 1)
+    turn = np.stack(
+        [np.stack([np.cos(angles), -np.sin(angles)], -1), np.stack([np.sin(angles), np.cos(angles)], -1)], 1
+    )
     quads = (((FULL - 0.5) * 0.6) @ turn.transpose(0, 2, 1) + 0.5).astype(np.float32)
     matrices_T33 = homographies(checked_quads(quads), (4000, 4000), (224, 320))
     assert (matrices_T33[:, 2] == (0, 0, 1)).all()

@@ -19,7 +19,9 @@ def trajectory(kind, frames):
     if kind == "zoom":
         return ((FULL - 0.5) * (1 - 0.7 * steps) + 0.5).astype(np.float32)
     if kind == "tilt":
-        return (np.float32([[0.12, 0.05], [0.8, 0.2], [0.9, 0.9], [0.2, 0.8]]) + 0.05 * steps).astype(np.float32)
+        return (np.float32([[0.12, 0.05], [0.8, 0.2], [0.9, 0.9], [0.2, 0.8]]) + 0.05 * steps).astype(
+            np.float32
+        )
     angles = steps[:, 0, 0] * 0.9
     turn = np.stack([np.cos(angles), np.sin(angles), -np.sin(angles), np.cos(angles)], -1).reshape(-1, 2, 2)
     return ((FULL - 0.5) * 0.6 @ turn + 0.5).astype(np.float32)
@@ -30,7 +32,8 @@ def batch():
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in SHAPES]
     quads = [
-        trajectory(kind, frames) for kind, frames in zip(("turn", "zoom", "tilt", "turn", "zoom"), (4, 6, 3, 5, 6), strict=True)
+        trajectory(kind, frames)
+        for kind, frames in zip(("turn", "zoom", "tilt", "turn", "zoom"), (4, 6, 3, 5, 6), strict=True)
     ]
     return images, quads
 
@@ -49,7 +52,10 @@ def test_kornia_equals_opencv_to_one_grey_level(batch, size):
 def test_frames_do_not_depend_on_the_batch(batch, monkeypatch):
     images, quads = batch
     together = render_batch(images, quads, size=(80, 80), renderer="kornia")
-    alone = [render_batch([i], [q], size=(80, 80), renderer="kornia")[0] for i, q in zip(images, quads, strict=True)]
+    alone = [
+        render_batch([i], [q], size=(80, 80), renderer="kornia")[0]
+        for i, q in zip(images, quads, strict=True)
+    ]
     monkeypatch.setattr(render_kornia, "PIXELS_A_CALL", 2**21)
     in_parts = render_batch(images[::-1], quads[::-1], size=(80, 80), renderer="kornia")[::-1]
     for whole, single, part in zip(together, alone, in_parts, strict=True):
@@ -67,7 +73,9 @@ def test_one_call_of_kornia_for_a_batch(batch, monkeypatch):
     monkeypatch.setattr(render_kornia, "remap", counted)
     images, quads = batch
     render_batch(images[:4], quads[:4], size=(32, 32), renderer="kornia")
-    assert calls == [{"mode": "bilinear", "padding_mode": "border", "align_corners": True, "normalized_coordinates": False}]
+    assert calls == [
+        {"mode": "bilinear", "padding_mode": "border", "align_corners": True, "normalized_coordinates": False}
+    ]
 
 
 def test_the_host_tells_of_all_clips_at_once(batch, monkeypatch):

@@ -62,7 +62,12 @@ def test_one_layer_for_a_pan_and_more_for_a_long_zoom():
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.integers(1, 900), st.integers(1, 900), st.floats(0.05, 1.0), st.floats(0.05, 1.0), st.integers(1, 300), st.integers(0, 9)
+    st.integers(1, 900),
+    st.integers(1, 900),
+    st.floats(0.05, 1.0),
+    st.floats(0.05, 1.0),
+    st.integers(1, 300),
+    st.integers(0, 9),
 )
 def test_opencv_and_torch_make_the_same_layers(h, w, start, end, side, seed):
     image = np.random.default_rng(seed).integers(0, 256, (h, w, 3), dtype=np.uint8)

@@ -106,7 +106,9 @@ def test_stripes_do_not_shimmer(period):
     quads = np.stack([view((1600, 1600), side, middle=(0.5 + shift, 0.5))
                       for side, shift in zip(np.linspace(0.98, 0.9, 12), np.linspace(0, 0.01, 12), strict=True)])  # fmt: skip
     frames = render(image, quads, size=SIZE).astype(np.float64)[:, 4:-4, 4:-4]
-    left = frames.std(axis=(1, 2, 3))  # what is left of the stripes; bilinear sampling alone leaves nearly all
+    left = frames.std(
+        axis=(1, 2, 3)
+    )  # what is left of the stripes; bilinear sampling alone leaves nearly all
     assert left.max() < 0.15 * stripes.std()
     assert np.ptp(left) < 2
     assert np.ptp(frames.mean(axis=(1, 2, 3))) < 0.5
@@ -116,8 +118,12 @@ def test_a_dot_follows_the_trajectory_within_a_tenth_of_a_pixel():
     h, w = 480, 640
     y, x = np.mgrid[0:h, 0:w] + 0.5
     dot = np.array([330.3, 217.6])
-    image = np.repeat((250 * np.exp(-((x - dot[0]) ** 2 + (y - dot[1]) ** 2) / 72))[..., None], 3, axis=2).astype(np.uint8)
-    quads = np.stack([view((h, w), 0.9 - 0.03 * t, turn=0.02 * t, middle=(0.5 + 0.003 * t, 0.47)) for t in range(12)])
+    image = np.repeat(
+        (250 * np.exp(-((x - dot[0]) ** 2 + (y - dot[1]) ** 2) / 72))[..., None], 3, axis=2
+    ).astype(np.uint8)
+    quads = np.stack(
+        [view((h, w), 0.9 - 0.03 * t, turn=0.02 * t, middle=(0.5 + 0.003 * t, 0.47)) for t in range(12)]
+    )
     frames = render(image, quads, size=SIZE).astype(np.float64)[..., 0]
     for frame, quad in zip(frames, quads.astype(np.float64), strict=True):
         corners = quad * (w, h)
@@ -178,7 +184,12 @@ def test_any_layout_of_the_picture_in_memory():
     ],
 )
 def test_errors_name_what_is_wrong(change, message):
-    arguments = {"image": np.zeros((9, 9, 3), np.uint8), "quads": FULL[None], "size": (5, 5), "device": "cpu"} | change
+    arguments = {
+        "image": np.zeros((9, 9, 3), np.uint8),
+        "quads": FULL[None],
+        "size": (5, 5),
+        "device": "cpu",
+    } | change
     with pytest.raises(ValueError, match=message):
         render(arguments["image"], arguments["quads"], size=arguments["size"], device=arguments["device"])
 

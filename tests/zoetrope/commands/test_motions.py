@@ -43,7 +43,13 @@ def test_as_json(capsys):
     assert told["motions"] == motions()
     assert [motion["name"] for motion in told["motions"]] == list(built_in_motions())
     zoom = next(motion for motion in told["motions"] if motion["name"] == "zoom_in")["parameters"][0]
-    assert (zoom["name"], zoom["default"], zoom["low"], zoom["high"], zoom["unit"]) == ("zoom", [1.2, 1.7], 1.0, 8.0, "x")
+    assert (zoom["name"], zoom["default"], zoom["low"], zoom["high"], zoom["unit"]) == (
+        "zoom",
+        [1.2, 1.7],
+        1.0,
+        8.0,
+        "x",
+    )
 
 
 def test_as_a_function():

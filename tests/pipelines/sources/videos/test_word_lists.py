@@ -32,7 +32,9 @@ class Evil:
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_pickle_that_runs_something_is_refused_and_not_run(tmp_path, protocol):
     mark = tmp_path / "was-run"
-    with pytest.raises(ValueError, match=r"refused, and nothing in it was run: its instruction (STACK_)?GLOBAL") as caught:
+    with pytest.raises(
+        ValueError, match=r"refused, and nothing in it was run: its instruction (STACK_)?GLOBAL"
+    ) as caught:
         read_word_lists(pickle.dumps({"v": [[Evil(mark)]]}, protocol))
     assert "\n" not in str(caught.value)
     assert not mark.exists()
