@@ -17,11 +17,11 @@ from pipelines.output.folder import Output
 from pipelines.output.prepare import Job
 from pipelines.running.dry_run import LOOKED_AT, Glimpse, dry_run
 from pipelines.running.engine import choose_runner
-from pipelines.running.progress import counted
 from pipelines.running.submit import RunResult, run_job
 from pipelines.sources.base import Source, SourceConfig, make_source, read_task
 from schemas.config import describe, flatten, load_config
 from schemas.records import Reference, SampleError, Task
+from schemas.text import counted
 from transforms.clip import ClipSettings, make_clip
 from zoetrope.commands.jobs import Parser, guarded, run_command, split_beam_args
 

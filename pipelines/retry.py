@@ -5,7 +5,6 @@ Its plan is kept in the output, so that a retry which was cut off goes on where 
 
 from __future__ import annotations
 
-import difflib
 import json
 import shlex
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from pipelines.running.submit import RunResult, run_job
 from pipelines.sources.base import make_source
 from schemas.config import Config, ConfigError, load_config
 from schemas.records import Reason, Task
+from schemas.text import nearest_hint
 from storage import output_files as files
 from zoetrope.commands.jobs import Parser, run_command, split_beam_args
 
@@ -186,7 +186,4 @@ def _check_reasons(reasons: Sequence[str]) -> None:
     known = [reason.value for reason in Reason]
     for reason in reasons:
         if reason not in known:
-            near = difflib.get_close_matches(reason, known, n=1)
-            raise ConfigError(
-                f"--reason {reason}: no such reason{f'; the nearest is {near[0]}' if near else ''}"
-            )
+            raise ConfigError(f"--reason {reason}: no such reason{nearest_hint(reason, known)}")

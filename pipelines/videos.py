@@ -16,12 +16,12 @@ from pipelines.output.folder import Output
 from pipelines.output.prepare import Job
 from pipelines.running.dry_run import LOOKED_AT, Glimpse, dry_run
 from pipelines.running.engine import choose_runner
-from pipelines.running.progress import counted
 from pipelines.running.submit import RunResult, run_job
 from pipelines.sources.base import read_task
 from pipelines.sources.videos.base import VideoSource, VideoSourceConfig
 from schemas.config import Config, describe, flatten, load_config
 from schemas.records import Reference, Task
+from schemas.text import counted
 from transforms.media.video_frames import VideoLimits
 from zoetrope.commands.jobs import Parser, guarded, run_command, split_beam_args
 

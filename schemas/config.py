@@ -6,7 +6,6 @@ A config is a frozen pydantic model that subclasses `Config` and lives beside th
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import types
@@ -19,6 +18,8 @@ import annotated_types
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
+
+from schemas.text import nearest, one_line
 
 
 class ConfigError(ValueError):
@@ -66,7 +67,7 @@ def _read_yaml(path: str | Path) -> dict[str, Any]:
         with open_uri(str(path), "rb") as stream:
             values = yaml.safe_load(stream)
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"config {path}: cannot be read: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"config {path}: cannot be read: {one_line(error)}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -219,12 +220,8 @@ def _first_error(cls: type[Config], error: ValidationError) -> str:
     where = ".".join(loc) or cls.__name__
     if first["type"] == "extra_forbidden":
         known = list(flatten_names(cls))
-        near = difflib.get_close_matches(where, known, n=1, cutoff=0.5) or difflib.get_close_matches(
-            loc[-1],
-            [k for k in known if k.rsplit(".", 1)[-1] == loc[-1]] or list(owner.model_fields),
-            n=1,
-            cutoff=0.5,
-        )
+        of_same_name = [k for k in known if k.rsplit(".", 1)[-1] == loc[-1]]
+        near = nearest(where, known) or nearest(loc[-1], of_same_name or owner.model_fields)
         hint = (
             f"; the nearest known field is {near[0]}"
             if near

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from schemas.text import one_line, valid_text
+
 
 class Stage(StrEnum):
     """Where in a job a sample failed."""
@@ -79,7 +81,9 @@ class Failure:
     url: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "detail", " ".join(str(self.detail).split())[:300])
+        object.__setattr__(self, "detail", one_line(self.detail, 300))
+        if self.url is not None:
+            object.__setattr__(self, "url", valid_text(self.url))
 
 
 class SampleError(Exception):

@@ -12,7 +12,6 @@ Filters may be called from several threads at once.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any
 
 from pipelines.making.task import JobError
 from schemas.config import ConfigError
+from schemas.plugins import find_plugin
 from schemas.records import Reason, Reference, SampleError, Stage
 
 
@@ -54,15 +54,7 @@ def load_filters(paths: Sequence[str]) -> Filters:
 
 def find_filter(path: str) -> Callable[..., Any]:
     """The function or class at ``module:name``. Raises ConfigError if there is none, or it takes other arguments."""
-    module, colon, name = path.partition(":")
-    if not colon:
-        raise ConfigError(f"filters: {path!r}: write it as module:function")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(
-            f"filters: {path} cannot be imported: {error}; install it, or set PYTHONPATH"
-        ) from None
+    found = find_plugin(path, "filters")
     if not callable(found):
         raise ConfigError(f"filters: {path} is not a function or class")
     call: Callable[..., Any] = found

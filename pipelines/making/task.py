@@ -18,6 +18,7 @@ from pipelines.output.folder import RECORD, RECORD_FILE, Attempt, Output, Record
 from schemas.config import Config
 from schemas.manifest import ShardRow
 from schemas.records import Failure, Task
+from schemas.text import one_line
 from storage import output_files as files
 from storage.files import join
 from storage.shards import ShardWriter, sample_size
@@ -250,11 +251,6 @@ def output_error(error: OSError, path: str) -> JobError:
     return JobError(
         f"the output cannot be written: {where}{text}; make room or fix the permission, then run the same command again"
     )
-
-
-def one_line(error: BaseException) -> str:
-    """An exception's message without line breaks, its type where it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _failed(item: Failure) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from typing import IO, Any
 from pipelines.making.task import Maker, ShardConfig
 from pipelines.output.folder import STATE, Output, task_of
 from pipelines.output.lost import forget_lost
-from pipelines.running.progress import counted
 from schemas.config import ConfigError
 from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
 from schemas.records import Task
+from schemas.text import counted
 from storage import output_files as files
 
 TABLES = (MANIFEST_FILE, SAMPLES_FILE, FAILURES_FILE)

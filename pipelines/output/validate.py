@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from schemas.clip import ClipMeta
 from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE, ShardRow, iter_rows, read_manifest
+from schemas.text import one_line
 from storage.files import exists, join, list_uris, open_uri
 from storage.shards import RawSample, ShardError, iter_shard
 
@@ -180,7 +181,7 @@ def _check_pixels(sample: RawSample, meta: ClipMeta) -> Iterator[str]:
     except (
         Exception
     ) as error:  # a decoder may raise anything on hostile bytes; every kind means the same here
-        yield f"does not decode: {' '.join(str(error).split())[:200]}"
+        yield f"does not decode: {one_line(error, 200)}"
         return
     if len(shapes) != meta.frames:
         yield f"{len(shapes)} frames instead of {meta.frames}"

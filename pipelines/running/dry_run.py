@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from pipelines.output.folder import Output
 from pipelines.output.prepare import Job, check_output
-from pipelines.running.progress import counted, human_bytes
 from schemas.config import ConfigError
 from schemas.records import Task
+from schemas.text import counted, human_bytes
 
 LOOKED_AT = 5  # inputs of the first task whose keys are shown
 

@@ -30,6 +30,7 @@ from apache_beam.runners.runner import PipelineRunner
 from pipelines.making.gpu import count_gpus
 from pipelines.running import flink
 from schemas.config import ConfigError
+from schemas.text import counted, one_line
 from storage.files import open_uri
 
 THREADS = 8  # of one process; more wait for the GIL
@@ -60,11 +61,12 @@ class RunnerChoice:
         """For the first line of a run."""
         if not self.is_local:
             return str(self.runner)
-        each = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
-        spread = each if self.processes == 1 else f"{self.processes} processes of {each}"
-        return f"direct runner, {spread}" + (
-            f", {self.gpus} GPU{'s' if self.gpus != 1 else ''}" if self.gpus else ""
-        )
+        spread = counted(self.threads or 1, "thread")
+        if self.processes != 1:
+            spread = f"{self.processes} processes of {spread}"
+        if self.gpus:
+            spread += f", {counted(self.gpus, 'GPU')}"
+        return f"direct runner, {spread}"
 
 
 def choose_runner(beam_args: Sequence[str], workers: int | None, uses_gpus: bool = False) -> RunnerChoice:
@@ -103,7 +105,7 @@ def read_runner_config(path: str) -> list[str]:
         with open_uri(path, "r") as stream:
             values = yaml.safe_load(stream)
     except (OSError, ValueError, ImportError, yaml.YAMLError) as error:
-        raise ConfigError(f"--runner-config {path}: cannot be read: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"--runner-config {path}: cannot be read: {one_line(error)}") from None
     if not isinstance(values, dict):
         raise ConfigError(
             f"--runner-config {path}: must be a mapping of Beam options, e.g. 'runner: FlinkRunner'"

@@ -87,20 +87,6 @@ class _Throughput:
         self._seen = made
 
 
-def counted(number: int, noun: str) -> str:
-    """``1 shard``, ``2 shards``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def human_bytes(size: float) -> str:
-    """``4.9 MB``, ``203 GB``; decimal units, three digits."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 999.5:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.4g} TB"
-
-
 def duration(seconds: float) -> str:
     """``1h 02m``, ``3m 20s``, ``12s``."""
     whole = round(seconds)

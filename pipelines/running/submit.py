@@ -20,11 +20,12 @@ from pipelines.output.prepare import TABLES, Job, TaskAt, check_output, prepare_
 from pipelines.running.engine import RunnerChoice, choose_runner
 from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.running.pipeline import PipelineRun, StopRequestedError, job_error
-from pipelines.running.progress import Progress, counted
+from pipelines.running.progress import Progress
 from pipelines.running.signals import Heart, read_counts
 from schemas.config import ConfigError
 from schemas.manifest import read_manifest
 from schemas.records import Task
+from schemas.text import counted
 from storage import output_files as files
 from storage.lock import OutputLock
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -14,7 +12,9 @@ from pydantic import Field, model_validator
 
 from schemas.config import Config, ConfigError
 from schemas.keys import check_key
+from schemas.plugins import find_plugin, is_plugin
 from schemas.records import Failure, Reason, Reference, Stage, Task
+from schemas.text import nearest_hint, valid_text
 
 KINDS = {
     "coco": "pipelines.sources.coco:CocoSource",
@@ -61,12 +61,13 @@ class SourceConfig(Config):
 
     @model_validator(mode="after")
     def _fields_fit_kind(self) -> Self:
-        if ":" in self.kind:
+        if is_plugin(self.kind):
             return self
         if self.kind not in KINDS:
-            near = difflib.get_close_matches(self.kind, KINDS, n=1)
-            hint = f"; the nearest is {near[0]}" if near else ""
-            raise ValueError(f"kind = {self.kind!r} is none of {', '.join(KINDS)}, or module:Class{hint}")
+            raise ValueError(
+                f"kind = {self.kind!r} is none of {', '.join(KINDS)}, or module:Class"
+                f"{nearest_hint(self.kind, KINDS)}"
+            )
         required = REQUIRED[self.kind]
         for name in required:
             if not getattr(self, name):
@@ -128,13 +129,7 @@ class Source(ABC):
 def make_source(config: SourceConfig, *, shard_samples: int) -> Source:
     """The source that a config names, built in or by import path. Raises ConfigError if it cannot be found."""
     path = KINDS.get(config.kind, config.kind)
-    module, _, name = path.partition(":")
-    try:
-        cls = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(
-            f"source.kind: {path} cannot be imported: {error}; install it, or set PYTHONPATH"
-        ) from None
+    cls = find_plugin(path, "source.kind")
     if not (isinstance(cls, type) and issubclass(cls, Source)):
         raise ConfigError(f"source.kind: {path} is not a subclass of pipelines.sources.base.Source")
     return cls(config, shard_samples=shard_samples)
@@ -166,11 +161,6 @@ def read_task(source: Reader, task: Task) -> Iterator[Reference | Failure]:
 def url_identity(url: str) -> str:
     """The `image_id` of a picture known by its URL, so that captions of one picture are not negatives of each other."""
     return "url-" + hashlib.blake2b(url.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-
-
-def valid_text(text: str) -> str:
-    """The text with lone surrogates (JSON allows them, UTF-8 and parquet do not) replaced by '?'."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def texts(value: Any) -> list[str]:

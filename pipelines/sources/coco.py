@@ -9,10 +9,11 @@ from typing import Any
 
 import ijson
 
-from pipelines.sources.base import Source, SourceConfig, texts, valid_text
+from pipelines.sources.base import Source, SourceConfig, texts
 from schemas.config import ConfigError
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
+from schemas.text import one_line, valid_text
 from storage.inputs import (
     MAX_PICTURE_BYTES,
     FileInfo,
@@ -222,7 +223,7 @@ def _items(files: list[FileInfo], prefix: str) -> Iterator[Any]:
             try:
                 yield from ijson.items(stream, prefix, use_float=True, buf_size=JSON_BUFFER)
             except (ijson.JSONError, UnicodeDecodeError) as error:
-                cause = " ".join(str(error).split())[:120]
+                cause = one_line(error, 120)
                 raise ConfigError(
                     f"source.annotations: {file.path}: not a readable JSON: {cause}; fetch it again"
                 ) from None

@@ -10,9 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.sources.base import Source, SourceConfig, texts, url_identity, valid_text
+from pipelines.sources.base import Source, SourceConfig, texts, url_identity
 from schemas.config import ConfigError
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
+from schemas.text import valid_text
 from storage.inputs import MAX_PICTURE_BYTES, FileInfo, find_some, identity, open_input
 
 BATCH_ROWS_IMAGES, BATCH_ROWS_URLS = 16, 1024

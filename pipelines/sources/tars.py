@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import IO, Any, Self, cast
 
-from pipelines.sources.base import Source, texts, url_identity, valid_text
+from pipelines.sources.base import Source, texts, url_identity
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
+from schemas.text import valid_text
 from storage.inputs import MAX_PICTURE_BYTES, FileInfo, find, find_some, identity, join, open_input
 
 PICTURES = ("jpg", "jpeg", "png", "webp")

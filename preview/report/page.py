@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from preview.report.summary import Histogram
+from schemas.text import human_bytes
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -77,19 +78,6 @@ def columns_of_time(buckets: Sequence[int], bucket_seconds: float, most: int) ->
 def thousands(value: float) -> str:
     """1234567 -> '1,234,567'."""
     return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:,.1f}"
-
-
-def human_bytes(value: float) -> str:
-    """1536 -> '1.5 KiB'."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            return (
-                f"{value:.0f} {unit}"
-                if unit == "B" or value >= 100 or float(value).is_integer()
-                else f"{value:.1f} {unit}"
-            )
-        value /= 1024
-    return f"{value:.1f} TiB"
 
 
 def human_seconds(value: float) -> str:

@@ -16,6 +16,7 @@ from preview.report.summary import Summary, summarise
 from preview.show.animation import encode_webp, shrink, thin
 from preview.show.clips import load_frames
 from schemas.manifest import SAMPLES_FILE
+from schemas.text import one_line
 from storage.files import join, open_uri, write_bytes
 from storage.shard_index import ShardAccess
 from storage.shards import ShardError
@@ -166,7 +167,7 @@ def contact_clips(output: str, count: int) -> tuple[list[SheetClip], list[str]]:
         try:
             frames, fps = load_frames(access.read(join(output, row["shard"]), row["key"]))
         except (ShardError, OSError) as error:
-            unreadable.append(" ".join(str(error).split())[:TEXT_LIMIT])
+            unreadable.append(one_line(error, TEXT_LIMIT))
             continue
         sheet.append(_sheet_clip(row, frames, fps))
     return sheet, unreadable

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from schemas.config import ConfigError
+from schemas.text import one_line
 from storage.files import write_bytes
 from storage.shards import RawSample, ShardError, iter_shard
 
@@ -163,7 +164,7 @@ def _frames(sample: RawSample, decoder: Decoder, size: tuple[int, int]) -> np.nd
     try:
         decoded = decoder(sample, 0)
     except (ValueError, OSError) as error:
-        raise ShardError(f"{sample.shard}: {sample.key}: {' '.join(str(error).split())}") from None
+        raise ShardError(f"{sample.shard}: {sample.key}: {one_line(error)}") from None
     if decoded.frames_THWC is not None:
         return decoded.frames_THWC
     assert decoded.picture_HWC is not None and decoded.quads_T42 is not None  # noqa: S101, PT018

@@ -12,6 +12,7 @@ from preview.show.preview import Preview, PreviewClip
 from preview.show.stills import decode_picture
 from schemas.config import ConfigError, load_config
 from schemas.records import Failure, Reference, SampleError, Task
+from schemas.text import one_line
 from storage.shards import RawSample
 from transforms.motions import Trajectory
 
@@ -37,9 +38,7 @@ def clip_of_key(config: str, key: str, overrides: Sequence[str] = (), *, path: b
         sample = RawSample(config, key, dict(_make(source, settings, task, key)))
         picture = _picture(source, settings, reference) if path else None
     except OSError as error:
-        raise ConfigError(
-            f"config {config}: the source cannot be read: {' '.join(str(error).split())}"
-        ) from None
+        raise ConfigError(f"config {config}: the source cannot be read: {one_line(error)}") from None
     meta = sample.meta()
     frames_THWC, fps = load_frames(sample)
     drawn = Trajectory(meta.motion, meta.motion_parameters, meta.quads_T42())

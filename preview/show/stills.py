@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from schemas.config import ConfigError
 from schemas.records import SampleError
+from schemas.text import human_bytes, one_line
 from storage.files import glob_uris, join, kind, list_names, open_uri
 from transforms.media.pictures import Picture, PictureLimits, decode, read_header
 
@@ -23,7 +24,7 @@ def find_pictures(names: Iterable[str], *, most: int) -> list[str]:
         try:
             here = _pictures_at(name)
         except OSError as error:
-            raise ConfigError(f"{name}: cannot be read: {' '.join(str(error).split())}") from None
+            raise ConfigError(f"{name}: cannot be read: {one_line(error)}") from None
         if not here:
             raise ConfigError(f"{name}: no pictures there; pictures end in {', '.join(PICTURE_ENDINGS)}")
         found.update(dict.fromkeys(here))
@@ -61,10 +62,10 @@ def read_bytes(uri: str) -> bytes:
         with open_uri(uri) as stream:
             data = bytes(stream.read(MAX_FILE_BYTES + 1))
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        reason = getattr(error, "strerror", None) or one_line(error)
         raise ConfigError(f"{uri}: cannot be read: {reason}") from None
     if len(data) > MAX_FILE_BYTES:
-        raise ConfigError(f"{uri}: larger than {MAX_FILE_BYTES >> 20} MiB")
+        raise ConfigError(f"{uri}: larger than {human_bytes(MAX_FILE_BYTES)}")
     return data
 
 

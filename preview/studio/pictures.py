@@ -15,6 +15,7 @@ import numpy as np
 from preview.show.animation import encode_webp, shrink
 from preview.show.stills import check_header, decode_picture, find_pictures, read_bytes
 from schemas.config import ConfigError
+from schemas.text import human_bytes
 from transforms.media.pictures import PictureLimits, read_header
 
 MOST_GIVEN = 500
@@ -66,7 +67,7 @@ class PictureBook:
     def add(self, data: bytes, name: str) -> StudioPicture:
         """Keep a dropped picture under an id that cannot be guessed. Raises ConfigError if it is none, or too large."""
         if len(data) > MAX_UPLOAD:
-            raise ConfigError(f"{name}: larger than {MAX_UPLOAD >> 20} MiB")
+            raise ConfigError(f"{name}: larger than {human_bytes(MAX_UPLOAD)}")
         decode_picture(data, name)
         picture = StudioPicture(secrets.token_urlsafe(18), name, None, data)
         with self._lock:

@@ -21,6 +21,7 @@ from preview.studio.pictures import MAX_UPLOAD, PictureBook, UnknownPictureError
 from preview.studio.search import Searcher
 from preview.studio.shards import OutputView, Query
 from schemas.config import ConfigError
+from schemas.text import human_bytes, one_line
 from storage.shards import ShardError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -245,7 +246,7 @@ async def _tell(request: web.Request, handler: Handler) -> web.StreamResponse:
     except (ConfigError, ShardError) as error:
         return _error(400, str(error))
     except web.HTTPRequestEntityTooLarge:
-        return _error(413, f"too large: at most {MAX_UPLOAD >> 20} MiB")
+        return _error(413, f"too large: at most {human_bytes(MAX_UPLOAD)}")
     except web.HTTPException as error:
         return _error(error.status, error.reason)
     except (OSError, pa.ArrowException) as error:
@@ -253,7 +254,7 @@ async def _tell(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _error(status: int, text: str) -> web.Response:
-    return web.json_response({"error": " ".join(text.split())[:600]}, status=status, headers=HEADERS)
+    return web.json_response({"error": one_line(text, 600)}, status=status, headers=HEADERS)
 
 
 def _json(values: Mapping[str, Any]) -> web.Response:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from schemas.config import ConfigError
 from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE
+from schemas.text import one_line
 from storage.files import exists, join
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _is_output(path: str) -> bool:
     except (OSError, ValueError, ImportError) as error:
         if isinstance(error, ConfigError):
             raise
-        raise ConfigError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{path}: cannot be read: {one_line(error)}") from None
     return False
 
 

@@ -86,7 +86,7 @@ def test_a_filter_that_breaks_is_that_samples_failure(tmp_path, pictures):
             2,
             "tests.pipelines.test_extending:nothing cannot be imported",
         ),
-        ("nothing", 2, "write it as module:function"),
+        ("nothing", 2, "write it as module:name"),
         ("tests.pipelines.test_extending:SMALL", 2, "is not a function or class"),
         (
             "tests.pipelines.test_extending:three",

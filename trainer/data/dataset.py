@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from schemas.keys import derive_seed
+from schemas.text import one_line
 from storage.shards import RawSample, ShardError
 from trainer.data.batch import Batch
 from trainer.data.config import DataConfig
@@ -72,7 +73,7 @@ class TrainingStream(IterableDataset[Batch]):
             decoded = self._decode.all([(sample, cursor.epoch) for cursor, sample in missing], pixels)
             for (_, sample), made in zip(missing, decoded, strict=True):
                 if isinstance(made, Exception):
-                    drop(Dropped(sample.shard, sample.key, _one_line(made)))
+                    drop(Dropped(sample.shard, sample.key, _cause(made)))
                 else:
                     samples.append(made)
                     in_a_row = 0
@@ -127,7 +128,7 @@ class EvaluationStream(IterableDataset[Batch]):
             decoded = self._decode.all([(sample, 0) for sample in some], pixels)
             for sample, made in zip(some, decoded, strict=True):
                 if isinstance(made, Exception):
-                    dropped.append(Dropped(sample.shard, sample.key, _one_line(made)))
+                    dropped.append(Dropped(sample.shard, sample.key, _cause(made)))
                 else:
                     samples.append(made)
             if samples:
@@ -152,6 +153,7 @@ def _taken(dropped: list[Dropped]) -> tuple[Dropped, ...]:
     return tuple(dropped.pop(0) for _ in range(len(dropped)))
 
 
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())[:300]
-    return text if isinstance(error, ValueError | OSError) and text else f"{type(error).__name__}: {text}"
+def _cause(error: Exception) -> str:
+    if isinstance(error, ValueError | OSError):
+        return one_line(error, 300)
+    return one_line(f"{type(error).__name__}: {error}", 300)

@@ -11,6 +11,7 @@ from typing import Literal
 
 from schemas.config import ConfigError
 from schemas.manifest import expand_shards, read_manifest
+from schemas.text import one_line
 from storage.shards import RawSample, ShardError, iter_shard
 
 Policy = Literal["skip", "error"]
@@ -38,7 +39,7 @@ class ShardSet:
             OSError,
             ImportError,
         ) as error:  # the last: a scheme whose package is not installed
-            raise ConfigError(" ".join(str(error).split())) from None
+            raise ConfigError(one_line(error)) from None
         twice = [uri for uri, count in Counter(uris).items() if count > 1]
         if twice:
             raise ConfigError(f"shards: {twice[0]} is named twice; name each shard once")
@@ -91,7 +92,7 @@ def read_shards(
             if not count:
                 raise ShardError(f"{uri}: no samples in it")
         except (ShardError, OSError) as error:
-            reason = " ".join(str(error).split()).removeprefix(f"{uri}: ")
+            reason = one_line(error).removeprefix(f"{uri}: ")
             if policy == "error":
                 raise ShardError(
                     f"{uri}: {reason} (data.broken_shards=skip goes on without the rest of it)"

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from schemas.config import ConfigError
+from schemas.text import one_line
 from schemas.version import VERSION
 from storage.files import (
     exists,
@@ -134,9 +135,7 @@ def load_state(checkpoint: str, model: CLIP2Video, optimizer: torch.optim.Optimi
             run = json.loads((folder / RUN_FILE).read_text())
         model.load_state_dict(weights)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ConfigError(
-            f"resume: {checkpoint} cannot be used: {' '.join(str(error).split())[:400]}"
-        ) from None
+        raise ConfigError(f"resume: {checkpoint} cannot be used: {one_line(error, 400)}") from None
     _restore_optimizer(optimizer, tensors, checkpoint)
     ranks = [
         RankState(loader, {name: tensors[f"random.{rank}.{name}"] for name in _random_names(tensors, rank)})

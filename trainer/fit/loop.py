@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import torch
 
 from schemas.keys import derive_seed
+from schemas.text import one_line
 from trainer.data.animate import Inputs, to_device
 from trainer.data.batch import Batch
 from trainer.data.loader import TrainingLoader
@@ -129,7 +130,7 @@ class Loop:
             raise RunError(
                 f"step {self.step + 1}: a loader process has died, most likely of memory: lower data.workers "
                 f"(now {self._config.data.workers}), data.shuffle_megabytes or data.batches_ahead, or give /dev/shm more room; "
-                f"torch says: {' '.join(str(error).split())[:200]}"
+                f"torch says: {one_line(error, 200)}"
             ) from None
 
     def _take(self, batches: Iterator[Batch]) -> list[Batch]:
@@ -262,7 +263,7 @@ class Loop:
                     self._config, self._model, self._optimizer, state, {**self.values, **measured}
                 )
             except OSError as error:
-                told = " ".join(str(error).split())
+                told = one_line(error)
                 raise RunError(
                     f"step {self.step}: no checkpoint could be written: {told}; resume=true goes on from the one before"
                 ) from None

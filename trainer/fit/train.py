@@ -13,6 +13,7 @@ import torch
 import yaml
 
 from schemas.config import ConfigError, describe, flatten, load_config
+from schemas.text import one_line
 from storage.shards import ShardError
 from trainer.data.batch import Batch
 from trainer.data.loader import LoaderState, TrainingLoader, evaluation_loader
@@ -143,7 +144,7 @@ def _check_output(config: TrainConfig) -> str | None:
     try:
         last = find_last(config.output)
     except OSError as error:
-        raise ConfigError(f"output={config.output} cannot be read: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"output={config.output} cannot be read: {one_line(error)}") from None
     if last is None:
         return None
     name = last.rpartition("/")[2]
@@ -202,9 +203,7 @@ def _sinks(config: TrainConfig, start: int) -> tuple[list[Sink], Console, LogFol
         (logs.path / "config.yaml").write_text(yaml.safe_dump(config.to_dict(), sort_keys=False))
         logs.publish()
     except OSError as error:
-        raise ConfigError(
-            f"output={config.output} cannot be written: {' '.join(str(error).split())}"
-        ) from None
+        raise ConfigError(f"output={config.output} cannot be written: {one_line(error)}") from None
     name = config.output.rstrip("/").rpartition("/")[2]
     console = Console(name, config.total_steps, start)
     sinks: list[Sink] = [console, JsonLines(logs.path / METRICS_FILE, start)]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from schemas.config import Config, ConfigError
+from schemas.text import one_line
 from storage.files import join, local_copy
 from storage.shards import ShardError
 
@@ -100,7 +101,7 @@ def index(
                         embedder, uri, workers=settings.workers, batch_size=settings.batch_size
                     )
             except (ShardError, OSError) as error:
-                broken[uri] = " ".join(str(error).split())
+                broken[uri] = one_line(error)
                 continue
             made[content] = PartInfo(uri, content, len(arrays.keys), len(left_out))
             lock.check()
@@ -222,7 +223,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2
     except (ValueError, OSError, MemoryError) as error:
-        print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{PROGRAM}: {one_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(

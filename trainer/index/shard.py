@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from schemas.text import one_line
 from storage.shards import RawSample, ShardError, iter_shard
 from trainer.data.animate import to_device
 from trainer.data.batch import collate
@@ -61,7 +62,7 @@ def decode_ahead(
                 except (
                     Exception
                 ) as error:  # any decoder may raise anything on hostile bytes; counted and named
-                    on_broken(f"{done.shard}: {done.key}: {' '.join(str(error).split())}")
+                    on_broken(f"{done.shard}: {done.key}: {one_line(error)}")
 
 
 def _no_tokens(captions: Sequence[str]) -> tuple[Tensor, Tensor]:

@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.config import ConfigError
+from schemas.text import one_line
 from storage.files import (
     exists,
     glob_uris,
@@ -117,7 +118,7 @@ class Part:
             table = pq.read_table(join(self.path, CLIPS_FILE), schema=CLIPS)
         except (OSError, pa.ArrowException) as error:
             raise ConfigError(
-                f"index: {join(self.path, CLIPS_FILE)} cannot be read: {' '.join(str(error).split())}"
+                f"index: {join(self.path, CLIPS_FILE)} cannot be read: {one_line(error)}"
             ) from None
         if len(table) != self.info.clips:
             raise ConfigError(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.config import ConfigError
+from schemas.text import one_line
 from storage.files import is_remote, join, kind, local_copy, open_uri, written_folder
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
@@ -66,6 +67,6 @@ def load_model(directory: str | Path) -> CLIP2Video:
             model.load_state_dict(load_file(file))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ConfigError(
-            f"checkpoint {directory}: {WEIGHTS_FILE} cannot be loaded: {' '.join(str(error).split())[:400]}"
+            f"checkpoint {directory}: {WEIGHTS_FILE} cannot be loaded: {one_line(error, 400)}"
         ) from None
     return model.eval()

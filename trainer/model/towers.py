@@ -20,6 +20,7 @@ from open_clip.transformer import text_global_pool
 from torch import Tensor, nn
 
 from schemas.config import ConfigError
+from schemas.text import nearest, one_line
 from storage.files import is_remote
 from trainer.model.config import ModelConfig
 from trainer.model.weights import read_state_dict
@@ -81,9 +82,7 @@ def build_clip(config: ModelConfig) -> Clip:
 def _named_settings(name: str) -> dict[str, Any]:
     settings: dict[str, Any] | None = open_clip.get_model_config(name)
     if settings is None:
-        import difflib
-
-        near = difflib.get_close_matches(name, open_clip.list_models(), n=3, cutoff=0.4)
+        near = nearest(name, open_clip.list_models(), count=3, cutoff=0.4)
         raise ConfigError(f"clip = {name!r} is no open_clip model; the nearest: {', '.join(near) or 'none'}")
     text = settings.get("text_cfg", {})
     other_text = text.get("hf_model_name") or text.get("hf_tokenizer_name") or text.get("embed_cls")
@@ -138,7 +137,7 @@ def _download(settings: dict[str, Any], name: str) -> str:
         return str(open_clip_pretrained.download_pretrained(settings))
     except Exception as error:  # Hub, HTTP and socket libraries each raise their own
         raise ConfigError(
-            f"pretrained: {name} cannot be downloaded ({' '.join(str(error).split())[:150]}); fetch the file on a machine that "
+            f"pretrained: {name} cannot be downloaded ({one_line(error, 150)}); fetch the file on a machine that "
             "can, and give its path as model.pretrained"
         ) from None
 
@@ -155,9 +154,7 @@ def load_clip_state(clip: Clip, state: dict[str, Tensor], name: str) -> None:
         resize_text_pos_embed(weights, clip)
         clip.load_state_dict(weights)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(
-            f"pretrained = {name!r} does not fit the towers: {' '.join(str(error).split())[:400]}"
-        ) from None
+        raise ConfigError(f"pretrained = {name!r} does not fit the towers: {one_line(error, 400)}") from None
 
 
 def reading(config: ModelConfig) -> dict[str, Any]:

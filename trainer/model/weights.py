@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from schemas.config import ConfigError
+from schemas.text import one_line
 from storage.files import kind, local_copy
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts put the weights
@@ -38,7 +39,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
             values = _read_values(file)
     except Exception as error:
         raise ConfigError(
-            f"weights {path}: cannot be read as plain weights: {' '.join(str(error).split())[:300]}"
+            f"weights {path}: cannot be read as plain weights: {one_line(error, 300)}"
         ) from error
     return plain_state_dict(values, str(path))
 

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from schemas.config import Config
+from schemas.text import one_line
 
 if TYPE_CHECKING:
     import av
@@ -106,7 +107,7 @@ def decode_mp4(data: bytes, *, max_frames: int = 999, max_bytes: int = 1 << 30) 
     except (
         Exception
     ) as error:  # demuxers and decoders of hostile bytes raise anything; every kind means the same here
-        raise ValueError(f"mp4: {' '.join(str(error).split()) or type(error).__name__}") from error
+        raise ValueError(f"mp4: {one_line(error)}") from error
 
 
 def _decode(data: bytes, max_frames: int, max_bytes: int) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from schemas.config import ConfigError
+from schemas.plugins import find_plugin, is_plugin
+from schemas.text import nearest
 from transforms.motions.camera import Camera, place, view_path
 from transforms.motions.easing import progress
 from transforms.motions.motion import MAX_HOLD, TIMING, Motion, Spec
@@ -32,7 +32,7 @@ def built_in_motions() -> Mapping[str, Motion]:
 
 def find_motion(name: str) -> Motion:
     """One motion by name, or by import path (``package.module:attribute``). Raises ConfigError with the nearest name."""
-    if ":" in name:
+    if is_plugin(name):
         return _import_motion(name)
     known = built_in_motions()
     if name not in known:
@@ -43,24 +43,17 @@ def find_motion(name: str) -> Motion:
 
 
 def _import_motion(path: str) -> Motion:
-    module, _, attribute = path.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever a user's module raises
-        told = " ".join(str(error).split()) or type(error).__name__
-        raise ConfigError(
-            f"motion {path!r} cannot be imported: {told}; install its package, or put its folder on PYTHONPATH"
-        ) from error
+    found = find_plugin(path, "motion")
     if not isinstance(found, Motion):
         raise ConfigError(
-            f"motion {path!r} is a {type(found).__name__}, not a motion; decorate the function with @motion(...)"
+            f"motion: {path} is a {type(found).__name__}, not a motion; decorate the function with @motion(...)"
         )
     return found
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = nearest(name, names)
     return f"the nearest is {near[0]}" if near else f"known: {', '.join(names)}"
 
 

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from schemas.config import ConfigError
+from schemas.text import one_line
 from transforms.motions.composition import Plan, check_shape, clip_rng, make_plan
 from transforms.motions.trajectory import Trajectory
 
@@ -85,7 +86,7 @@ class MotionChoice(BaseModel):
             try:
                 plan.draw(clip_rng(0), image_size=(480, 640), frames=12, size=(224, 224), fps=12.0)
             except Exception as error:
-                told = " ".join(str(error).split())
+                told = one_line(error)
                 raise ConfigError(
                     f"motion {self.name} fails on a trial: {type(error).__name__}: {told}"
                 ) from error

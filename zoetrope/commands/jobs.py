@@ -20,9 +20,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.making.task import JobError
 from pipelines.running.engine import read_runner_config
 from pipelines.running.pipeline import StopRequestedError
-from pipelines.running.progress import counted, duration, human_bytes
+from pipelines.running.progress import duration
 from pipelines.running.submit import RunResult
 from schemas.config import ConfigError
+from schemas.text import counted, human_bytes, one_line
 from schemas.version import VERSION
 
 STOPPED = 130
@@ -85,7 +86,7 @@ def guarded(run: Callable[[], int]) -> int:
         with _quiet_beam(), _sigterm_as_ctrl_c():
             return run()
     except (JobError, OSError) as error:
-        _say(" ".join(str(error).split()))
+        _say(one_line(error))
         return 1
     except KeyboardInterrupt as stop:
         _say("stopped; nothing half-written is left. Run the same command again to go on.")

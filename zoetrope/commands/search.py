@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from schemas.config import ConfigError
+from schemas.text import human_bytes
 from storage.shards import ShardError
 from trainer.index.search import Hit, open_index
 
@@ -29,7 +30,7 @@ def read_picture(path: str) -> np.ndarray:
         with open_uri(path) as stream:
             data = bytes(stream.read(MAX_PICTURE_BYTES + 1))
         if len(data) > MAX_PICTURE_BYTES:
-            raise ConfigError(f"{path}: larger than {MAX_PICTURE_BYTES >> 20} MiB")
+            raise ConfigError(f"{path}: larger than {human_bytes(MAX_PICTURE_BYTES)}")
         return decode(data, PictureLimits(min_side=8)).image_HWC
     except SampleError as error:
         raise ConfigError(f"{path}: {error.detail}") from None

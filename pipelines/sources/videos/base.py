@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,11 +10,11 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipelines.sources.base import valid_text
 from pipelines.sources.videos.files import VideoFiles
 from schemas.config import Config, ConfigError
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, Stage, Task
+from schemas.text import nearest, valid_text
 from storage.inputs import FileInfo, find_some, identity
 
 KINDS = {
@@ -168,13 +167,8 @@ def annotation_files(config: VideoSourceConfig) -> list[FileInfo]:
 
 def unknown_split(config: VideoSourceConfig, known: list[str]) -> ConfigError:
     """The error for a split that the kind does not have."""
-    asked = (config.split or "").casefold()
-    near = [name for name in known if asked and asked in name.casefold()]
-    if not near:
-        by_lower_case = {name.casefold(): name for name in known}
-        near = [
-            by_lower_case[name] for name in difflib.get_close_matches(asked, by_lower_case, n=1, cutoff=0.5)
-        ]
+    asked = config.split or ""
+    near = [name for name in known if asked and asked.casefold() in name.casefold()] or nearest(asked, known)
     hint = f"; the nearest: {' or '.join(near)}" if near else ""
     return ConfigError(
         f"source.split = {config.split!r} is none of {', '.join(known)}{hint}; or give source.split_file"

@@ -12,6 +12,8 @@ import pickletools
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from schemas.text import one_line
+
 MAX_BYTES = 256 * 1024 * 1024  # of the file; MSVD's has 8 MB
 MAX_WORDS = 50_000_000  # shared lists could stand for more words than the file has bytes
 
@@ -45,7 +47,7 @@ def read_word_lists(data: bytes) -> dict[str, list[str]]:
         TypeError,
         OverflowError,
     ) as error:
-        raise ValueError(f"a broken pickle: {' '.join(str(error).split()) or type(error).__name__}") from None
+        raise ValueError(f"a broken pickle: {one_line(error)}") from None
     if not isinstance(loaded, dict):
         raise ValueError(
             f"holds a {type(loaded).__name__}; it must be a dict of video id -> list of captions"
@@ -91,7 +93,7 @@ def _instructions(data: bytes) -> Iterator[tuple[str, Any, int]]:
     except UnicodeDecodeError:
         return  # pickletools cannot show Python 2's text that is not ASCII; the unpickler can, and refuses the same
     except (ValueError, IndexError) as error:
-        raise ValueError(f"not a pickle, or cut off: {' '.join(str(error).split())[:120]}") from None
+        raise ValueError(f"not a pickle, or cut off: {one_line(error, 120)}") from None
 
 
 def _list(value: Any, video: Any) -> list[Any]:

@@ -67,7 +67,7 @@ def test_a_fixed_parameter_leaves_the_other_draws_alone():
         (
             "nowhere.at_all:dolly",
             {},
-            "motion 'nowhere.at_all:dolly' cannot be imported: No module named 'nowhere'",
+            "motion: nowhere.at_all:dolly cannot be imported: No module named 'nowhere'",
         ),
         ("transforms.motions.composition:nothing", {}, "cannot be imported"),
         ("transforms.motions.composition:make_plan", {}, "is a function, not a motion; decorate"),

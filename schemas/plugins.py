@@ -1,0 +1,39 @@
+"""Plug-in lookup: a user's own motion, filter or source, named in a config as ``module:name``."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from schemas.config import ConfigError
+from schemas.text import nearest_hint, one_line
+
+
+def is_plugin(name: str) -> bool:
+    """Is this name an import path and not the name of something built in?"""
+    return ":" in name
+
+
+def find_plugin(path: str, field: str) -> Any:
+    """The object at ``module:name``, imported.
+
+    `field` is the config field that names it and opens the message. Raises ConfigError, one line, if the path is not
+    written this way, the module cannot be imported (whatever it raises), or the module has no such name.
+    """
+    module_name, colon, name = path.partition(":")
+    if not (module_name and colon and name):
+        raise ConfigError(f"{field}: {path!r} cannot be imported: write it as module:name")
+    try:
+        module = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:  # a user's module can raise anything
+        raise ConfigError(
+            f"{field}: {path} cannot be imported: {one_line(error, 300)}; "
+            "install its package, or put its folder on PYTHONPATH"
+        ) from error
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        public = [known for known in vars(module) if not known.startswith("_")]
+        raise ConfigError(
+            f"{field}: {path} cannot be imported: {module_name} has no {name!r}{nearest_hint(name, public)}"
+        ) from None
