@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -17,6 +17,7 @@ from pipelines.running.engine import available_cores
 from pipelines.sources.base import Source, read_task
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
 from storage.inputs import read_picture
+from storage.ordered import in_order
 from transforms.clip import ClipSettings, Prepared, finish, prepare, render_clip, sample_row
 
 HANDFUL = 4  # samples that a thread of the pool takes at a time
@@ -180,18 +181,10 @@ class Animator:
 
         Items go to the pool by HANDFUL: waking threads for each one costs a twelfth of a clip's time.
         """
-        ahead = (ahead or HANDFUL * (self._threads + 2)) // HANDFUL
-        running: deque[Future[list[Any]]] = deque()
-        try:
-            while handful := list(islice(items, HANDFUL)):
-                running.append(self._pool.submit(_each, call, handful))
-                if len(running) >= ahead:
-                    yield from running.popleft().result()
-            while running:
-                yield from running.popleft().result()
-        finally:
-            for future in running:
-                future.cancel()
+        calls = (ahead or HANDFUL * (self._threads + 2)) // HANDFUL
+        handfuls = iter(lambda: list(islice(items, HANDFUL)), [])
+        for results in in_order(self._pool, lambda handful: _each(call, handful), handfuls, calls=calls):
+            yield from results
 
 
 def _each(call: Callable[[Any], Any], items: list[Any]) -> list[Any]:

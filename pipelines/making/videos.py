@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +16,7 @@ from pipelines.sources.videos.base import VideoSource
 from pipelines.sources.videos.files import open_video
 from schemas.clip import ClipMeta
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
+from storage.ordered import in_order
 from transforms.captions import normalise_all
 from transforms.clip import Clip, sample_row
 from transforms.media.encode import encode_picture
@@ -61,17 +61,8 @@ class VideoImporter:
 
     def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
         """One sample or failure an input, in input order; a bounded number of videos under way."""
-        running: deque[Future[Made | Failure]] = deque()
-        try:
-            for item in read_task(self.source, task):
-                running.append(self._pool.submit(self._one, item, times))
-                if len(running) >= 2 * self._threads:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
-        finally:
-            for future in running:
-                future.cancel()
+        items = read_task(self.source, task)
+        yield from in_order(self._pool, lambda item: self._one(item, times), items, calls=2 * self._threads)
 
     def _one(self, item: Reference | Failure, times: StageTimes) -> Made | Failure:
         if isinstance(item, Failure):

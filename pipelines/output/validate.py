@@ -20,6 +20,7 @@ from schemas.clip import ClipMeta
 from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE, ShardRow, iter_rows, read_manifest
 from schemas.text import one_line
 from storage.files import exists, join, list_uris, open_uri
+from storage.ordered import in_order
 from storage.shards import RawSample, ShardError, iter_shard
 
 MOST_PROBLEMS_A_SHARD = 5  # further ones of the same shard are counted, not told
@@ -75,8 +76,13 @@ def validate(
     rows = read_manifest(output)
     result = Validation()
     indexed = _indexed_keys(output)
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        checks = pool.map(lambda row: _check_shard(output, row, indexed.get(row.shard), decode), rows)
+    threads = workers or os.cpu_count() or 1
+
+    def check(row: ShardRow) -> list[str]:
+        return _check_shard(output, row, indexed.get(row.shard), decode)
+
+    with ThreadPoolExecutor(threads) as pool:
+        checks = in_order(pool, check, rows, calls=2 * threads)
         for row, problems in zip(
             rows, tqdm(checks, total=len(rows), unit="shard", disable=not progress), strict=True
         ):

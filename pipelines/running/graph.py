@@ -7,9 +7,8 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,6 +21,7 @@ from pipelines.output.folder import Attempt, Output
 from pipelines.running.signals import Signals
 from schemas.records import Task
 from storage import output_files as files
+from storage.ordered import Window
 
 NAMESPACE = "zoetrope"
 
@@ -94,11 +94,11 @@ class _Make(beam.DoFn):
         self._output = Output(self._spec.output)
         self._signals = Signals(self._spec.signals)
         self._pool = ThreadPoolExecutor(self._spec.tasks_at_once, thread_name_prefix="task")
-        self._running: deque[tuple[Future[Done], Any, Any]] = deque()
+        self._running: Window[tuple[Any, Any], Done] = Window(self._pool, calls=self._spec.tasks_at_once)
         self._abort = threading.Event()
 
     def start_bundle(self) -> None:
-        self._running.clear()
+        self._running.cancel()
         self._abort.clear()
 
     def process(
@@ -107,12 +107,12 @@ class _Make(beam.DoFn):
         if files.exists(self._output.record_path(task.index)):  # a runner that begins anew after a loss
             yield Attempt(task.index, self._output.tmp(f"done-{task.index}"), ())
             return
-        self._running.append((self._pool.submit(self._make, task), window, timestamp))
-        if len(self._running) >= self._spec.tasks_at_once:
+        self._running.submit((window, timestamp), self._make, task)
+        if self._running.full:
             yield self._next()[0]
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        while self._running:
+        while len(self._running):
             attempt, window, timestamp = self._next()
             yield WindowedValue(attempt, timestamp, (window,))
         self._signals.flush()
@@ -124,16 +124,11 @@ class _Make(beam.DoFn):
         self._maker.close()
 
     def _next(self) -> tuple[Attempt, Any, Any]:
-        future, window, timestamp = self._running.popleft()
         try:
-            done = future.result()
+            (window, timestamp), done = self._running.take()
         except BaseException:
-            self._abort.set()
-            for other, _, _ in self._running:
-                other.cancel()
-            for other, _, _ in self._running:
-                other.exception() if not other.cancelled() else None
-            self._running.clear()
+            self._abort.set()  # the other tasks end at their next sample
+            self._running.cancel()
             raise
         _count(done)
         return done.attempt, window, timestamp

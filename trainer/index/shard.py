@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from schemas.text import one_line
+from storage.ordered import in_order
 from storage.shards import RawSample, ShardError, iter_shard
 from trainer.data.animate import to_device
 from trainer.data.batch import collate
@@ -50,19 +50,22 @@ def decode_ahead(
     samples: Iterator[RawSample], decoder: Decoder, workers: int, on_broken: Callable[[str], None]
 ) -> Iterator[Decoded]:
     """Decoded samples in order; `workers` threads are a little ahead (the decoders let go of the interpreter's lock)."""
-    waiting: deque[tuple[RawSample, Future[Decoded]]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        for sample in itertools.chain(samples, [None]):
-            if sample is not None:
-                waiting.append((sample, pool.submit(decoder, sample, 0)))
-            while waiting and (sample is None or len(waiting) > 4 * workers):
-                done, future = waiting.popleft()
-                try:
-                    yield future.result()
-                except (
-                    Exception
-                ) as error:  # any decoder may raise anything on hostile bytes; counted and named
-                    on_broken(f"{done.shard}: {done.key}: {one_line(error)}")
+        calls = 4 * workers + 1
+        # decoders release the interpreter lock, so threads are enough here
+        for decoded in in_order(pool, lambda sample: _decoded(decoder, sample), samples, calls=calls):
+            if isinstance(decoded, str):
+                on_broken(decoded)
+            else:
+                yield decoded
+
+
+def _decoded(decoder: Decoder, sample: RawSample) -> Decoded | str:
+    """A clip, or one line that says why there is none: decoders raise anything on hostile bytes."""
+    try:
+        return decoder(sample, 0)
+    except Exception as error:
+        return f"{sample.shard}: {sample.key}: {one_line(error)}"
 
 
 def _no_tokens(captions: Sequence[str]) -> tuple[Tensor, Tensor]:
