@@ -98,7 +98,7 @@ def run_ours(table: Path, output: Path, processes: int, concurrency: int) -> flo
 
 def _start(source: object, concurrency: int, output: str) -> None:
     global ANIMATOR, OUTPUT
-    from pipelines.fetching.fetcher import FetchConfig
+    from pipelines.fetching.config import FetchConfig
     from pipelines.making.clips import Animator
     from transforms.clip import ClipSettings
 

@@ -19,7 +19,7 @@ import apache_beam as beam
 
 from benchmarks import harness
 from pipelines.making.clips import Animator, read_reference
-from pipelines.making.task import ShardConfig
+from pipelines.making.config import ShardConfig
 from pipelines.running.engine import available_cores, choose_runner
 from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.sources.base import Source, SourceConfig, make_source

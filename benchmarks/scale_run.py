@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks import harness
-from pipelines.making.task import Made, ShardConfig, StageTimes
+from pipelines.making.config import ShardConfig
+from pipelines.making.task import Made, StageTimes
 from pipelines.output.folder import Output
 from pipelines.output.prepare import Job
 from pipelines.output.validate import validate

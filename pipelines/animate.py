@@ -5,24 +5,21 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, field_validator
-
-from pipelines.fetching.fetcher import FetchConfig
+from pipelines.config import AnimateConfig
 from pipelines.making.clips import Animator, read_reference
 from pipelines.making.filters import find_filter
-from pipelines.making.task import ShardConfig
 from pipelines.output.folder import Output
 from pipelines.output.prepare import Job
 from pipelines.running.dry_run import LOOKED_AT, Glimpse, dry_run
 from pipelines.running.engine import choose_runner
 from pipelines.running.submit import RunResult, run_job
-from pipelines.sources.base import Source, SourceConfig, make_source, read_task
+from pipelines.sources.base import Source, make_source, read_task
 from schemas.config import describe, flatten, load_config
 from schemas.records import Reference, SampleError, Task
 from schemas.text import counted
-from transforms.clip import ClipSettings, make_clip
+from transforms.clip import make_clip
 from zoetrope.commands.jobs import Parser, guarded, run_command, split_beam_args
 
 KIND = "animate"
@@ -38,49 +35,6 @@ PLACES = (
     "source.annotations",
     "source.images",
 )  # where the source lies; Source.fingerprint says what it is
-
-
-class AnimateConfig(ClipSettings):
-    """The main job."""
-
-    source: SourceConfig = Field(description="where pictures and captions come from")
-    output: str = Field(
-        min_length=1,
-        description="folder of the shards: a local path or gs://; new, empty, or begun by this job",
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="what renders; auto: CUDA where a worker has it, else its CPU"
-    )
-    workers: int | None = Field(
-        None,
-        ge=1,
-        le=4096,
-        description="cores to use on this machine; with --runner, threads per worker; null: all",
-    )
-    shard: ShardConfig = ShardConfig()
-    fetch: FetchConfig = FetchConfig()
-    filters: tuple[str, ...] = Field(
-        (), description="module:function that drop samples, see docs/extending.md"
-    )
-    max_failure_ratio: float | None = Field(
-        None,
-        ge=0.0,
-        le=1.0,
-        description="exit 1 if more inputs failed; null: 1.0 where pictures are fetched, else 0.05",
-    )
-    overwrite: bool = Field(
-        False, description="remove what an earlier job with another config left in the output"
-    )
-
-    @field_validator("filters", mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
-
-    @property
-    def settings(self) -> ClipSettings:
-        """What decides the bytes of a sample."""
-        return ClipSettings(**{name: getattr(self, name) for name in ClipSettings.model_fields})
 
 
 def animate(config: AnimateConfig, beam_args: Sequence[str] = ()) -> RunResult:

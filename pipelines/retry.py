@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from pipelines import animate, videos
+from pipelines.config import AnimateConfig, ImportConfig
 from pipelines.output.folder import Output
 from pipelines.output.prepare import Job, task_from_json
 from pipelines.running.submit import RunResult, run_job
@@ -130,17 +131,17 @@ def _write_plan(output: Output, job: Job, reasons: frozenset[str], done: set[int
 
 
 def _kinds() -> dict[str, Kind]:
-    def animated(config: animate.AnimateConfig, beam_args: Sequence[str]) -> tuple[Job, float]:
+    def animated(config: AnimateConfig, beam_args: Sequence[str]) -> tuple[Job, float]:
         source = make_source(config.source, shard_samples=config.shard.max_samples)
         return animate.make_job(config, source, beam_args), animate.allowed_failures(config, source)
 
-    def imported(config: videos.ImportConfig, beam_args: Sequence[str]) -> tuple[Job, float]:
+    def imported(config: ImportConfig, beam_args: Sequence[str]) -> tuple[Job, float]:
         return videos.make_job(config, beam_args), config.max_failure_ratio
 
     common = ("workers", "max_failure_ratio")
     return {
-        animate.KIND: Kind(animate.AnimateConfig, ("fetch", *common), animate.PLACES, animated),
-        videos.KIND: Kind(videos.ImportConfig, ("limits.decode_seconds", *common), videos.PLACES, imported),
+        animate.KIND: Kind(AnimateConfig, ("fetch", *common), animate.PLACES, animated),
+        videos.KIND: Kind(ImportConfig, ("limits.decode_seconds", *common), videos.PLACES, imported),
     }
 
 

@@ -15,7 +15,8 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.animate import AnimateConfig, make_job
+from pipelines.animate import make_job
+from pipelines.config import AnimateConfig
 from pipelines.output.finish import finish
 from pipelines.output.folder import Output
 from pipelines.output.prepare import Job, check_output, prepare_output

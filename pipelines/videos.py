@@ -8,21 +8,19 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from pydantic import Field
-
-from pipelines.making.task import Made, ShardConfig, StageTimes
-from pipelines.making.videos import FrameConfig, VideoImporter
+from pipelines.config import ImportConfig
+from pipelines.making.task import Made, StageTimes
+from pipelines.making.videos import VideoImporter
 from pipelines.output.folder import Output
 from pipelines.output.prepare import Job
 from pipelines.running.dry_run import LOOKED_AT, Glimpse, dry_run
 from pipelines.running.engine import choose_runner
 from pipelines.running.submit import RunResult, run_job
 from pipelines.sources.base import read_task
-from pipelines.sources.videos.base import VideoSource, VideoSourceConfig
-from schemas.config import Config, describe, flatten, load_config
+from pipelines.sources.videos.base import VideoSource
+from schemas.config import describe, flatten, load_config
 from schemas.records import Reference, Task
 from schemas.text import counted
-from transforms.media.video_frames import VideoLimits
 from zoetrope.commands.jobs import Parser, guarded, run_command, split_beam_args
 
 KIND = "import-videos"
@@ -38,36 +36,6 @@ PLACES = (
     "source.annotations",
     "source.split_file",
 )  # VideoSource.fingerprint says what they hold
-
-
-class ImportConfig(Config):
-    """The job that imports videos."""
-
-    source: VideoSourceConfig = Field(description="where videos and captions come from")
-    output: str = Field(
-        description="folder of the shards: a local path or gs://; new, empty, or begun by this job"
-    )
-    frames: FrameConfig = FrameConfig()
-    limits: VideoLimits = VideoLimits()
-    max_caption: int = Field(
-        1000, ge=1, le=100_000, description="longest caption, characters; cut between words"
-    )
-    workers: int | None = Field(
-        None,
-        ge=1,
-        le=4096,
-        description="cores to use on this machine; with --runner, threads per worker; null: all",
-    )
-    shard: ShardConfig = ShardConfig()
-    max_failure_ratio: float = Field(
-        1.0,
-        ge=0.0,
-        le=1.0,
-        description="exit 1 if more inputs failed; 1.0: never, for published videos go missing",
-    )
-    overwrite: bool = Field(
-        False, description="remove what an earlier job with another config left in the output"
-    )
 
 
 def import_videos(config: ImportConfig, beam_args: Sequence[str] = ()) -> RunResult:

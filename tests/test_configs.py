@@ -10,11 +10,10 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from pipelines.animate import AnimateConfig
-from pipelines.videos import ImportConfig
+from pipelines.config import AnimateConfig, ImportConfig
 from schemas.config import Config, ConfigError, describe, load_config
 from trainer.fit.config import TrainConfig
-from trainer.retrieval.evaluate import EvaluateConfig, EvaluationData
+from trainer.retrieval.config import EvaluateConfig, EvaluationData
 from zoetrope.cli import COMMANDS
 
 ROOT = Path(__file__).parents[1]

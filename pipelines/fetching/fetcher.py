@@ -13,10 +13,9 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from pipelines.fetching.download import Downloader, FetchConfig, Lookup, system_lookup
+from pipelines.fetching.config import FetchConfig
+from pipelines.fetching.download import Downloader, Lookup, system_lookup
 from schemas.records import Failure, Reason, Reference, SampleError, Stage
-
-__all__ = ["FetchConfig", "Fetcher"]
 
 
 @dataclass(slots=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from pipelines.fetching.fetcher import FetchConfig, Fetcher
+from pipelines.fetching.config import FetchConfig
+from pipelines.fetching.fetcher import Fetcher
 from pipelines.making.filters import load_filters
 from pipelines.making.gpu import GPU_BATCH, GpuRenderer, worker_device
 from pipelines.making.task import JobError, Made, StageTimes

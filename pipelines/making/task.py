@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 
 import pyarrow as pa
-from pydantic import Field
 
+from pipelines.making.config import ShardConfig
 from pipelines.output.folder import RECORD, RECORD_FILE, Attempt, Output, Record, shard_name
-from schemas.config import Config
 from schemas.manifest import ShardRow
 from schemas.records import Failure, Task
 from schemas.text import one_line
@@ -30,15 +29,6 @@ class JobError(Exception):
 
 class StoppedError(JobError):
     """The job was asked to stop (Ctrl-C)."""
-
-
-class ShardConfig(Config):
-    """How large shards get. A task that would outgrow either cap is written as several shards."""
-
-    max_samples: int = Field(1000, ge=1, le=1_000_000, description="samples in a shard, and inputs in a task")
-    max_bytes: int = Field(
-        512_000_000, ge=10_240, description="bytes in a shard; a larger sample gets one of its own"
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
 
-from pydantic import Field
-
+from pipelines.making.config import FrameConfig
 from pipelines.making.task import Made, StageTimes
 from pipelines.running.engine import available_cores
 from pipelines.sources.base import read_task
@@ -21,20 +19,6 @@ from transforms.captions import normalise_all
 from transforms.clip import Clip, sample_row
 from transforms.media.encode import encode_picture
 from transforms.media.video_frames import VideoFrames, VideoLimits, read_frames
-from transforms.media.video_sampling import FrameSampling
-
-
-class FrameConfig(FrameSampling):
-    """Which frames are taken, and how they are stored."""
-
-    size: int = Field(
-        224,
-        ge=16,
-        le=4096,
-        description="side of the square frames, pixels: shorter side to it, then the middle",
-    )
-    format: Literal["jpg", "png", "webp"] = Field("jpg", description="of the stored frames; png is lossless")
-    quality: int = Field(90, ge=1, le=100, description="of jpg and webp frames")
 
 
 @dataclass

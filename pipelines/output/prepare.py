@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import IO, Any
 
-from pipelines.making.task import Maker, ShardConfig
+from pipelines.making.config import ShardConfig
+from pipelines.making.task import Maker
 from pipelines.output.folder import STATE, Output, task_of
 from pipelines.output.lost import forget_lost
 from schemas.config import ConfigError

@@ -17,7 +17,7 @@ from storage.shards import RawSample
 from transforms.motions import Trajectory
 
 if TYPE_CHECKING:
-    from pipelines.animate import AnimateConfig
+    from pipelines.config import AnimateConfig
     from pipelines.sources.base import Source
 
 
@@ -26,7 +26,7 @@ def clip_of_key(config: str, key: str, overrides: Sequence[str] = (), *, path: b
 
     Raises ConfigError, one line: the config or source is wrong, no such key, or the reason why the job fails on it.
     """
-    from pipelines.animate import AnimateConfig
+    from pipelines.config import AnimateConfig
     from pipelines.sources.base import make_source
 
     settings = load_config(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.animate import AnimateConfig, animate, make_job
+from pipelines.animate import animate, make_job
+from pipelines.config import AnimateConfig
 from pipelines.sources.base import make_source
 from schemas.manifest import SAMPLES_FILE, iter_rows
 from storage.shards import iter_shard

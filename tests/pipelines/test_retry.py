@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.animate import AnimateConfig, animate
+from pipelines.animate import animate
+from pipelines.config import AnimateConfig
 from pipelines.retry import retry
 from schemas.config import ConfigError
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, iter_rows, read_manifest

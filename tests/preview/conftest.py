@@ -21,7 +21,8 @@ def tiny_index(tmp_path_factory):
     """tiny_index(shards, reranker=True) -> an index made by the real code with a tiny model."""
     import torch
 
-    from trainer.index.build import IndexSettings, index
+    from trainer.index.build import index
+    from trainer.index.config import IndexSettings
     from trainer.model.clip2video import CLIP2Video
     from trainer.model.config import ModelConfig
     from trainer.model.io import save_model

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipelines.making.task import Made, ShardConfig, StageTimes
+from pipelines.making.config import ShardConfig
+from pipelines.making.task import Made, StageTimes
 from pipelines.output.prepare import Job
 from schemas.records import Failure, Reason, Stage, Task
 

@@ -67,7 +67,8 @@ def here(tmp_path_factory) -> Path:
     from make_shards import write_shards
     from tiny_index import checkpoint
 
-    from trainer.index.build import IndexSettings, index
+    from trainer.index.build import index
+    from trainer.index.config import IndexSettings
 
     folder = tmp_path_factory.mktemp("here")
     write_shards(folder, 1, 2)

@@ -10,14 +10,13 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from schemas.config import Config, ConfigError
+from schemas.config import ConfigError
 from schemas.text import one_line
 from storage.files import join, local_copy
 from storage.shards import ShardError
+from trainer.index.config import IndexSettings
 
 if TYPE_CHECKING:
     from trainer.index.store import IndexInfo, Part
@@ -26,19 +25,6 @@ if TYPE_CHECKING:
 
 PROGRAM = "zoetrope index"
 NAMED = 5  # what was left out, named on the console
-
-
-class IndexSettings(Config):
-    """How to embed."""
-
-    workers: int = Field(4, ge=1, le=256, description="decoding threads")
-    batch_size: int = Field(64, ge=1, description="clips embedded at a time; lower it if memory runs out")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
-    precision: Literal["bf16", "fp32"] = Field("fp32", description="of the forward pass")
-    tokens: bool | None = Field(
-        None,
-        description="keep frame tokens for re-ranking, T x D x 2 bytes a clip; null: where the model has an interaction module",
-    )
 
 
 @dataclass(frozen=True)

@@ -10,55 +10,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
-from schemas.config import Config, ConfigError, describe, load_config
+from schemas.config import ConfigError, describe, load_config
 from storage.files import is_remote, write_bytes
 from storage.shards import ShardError
+from trainer.retrieval.config import EvaluateConfig
 
 if TYPE_CHECKING:
     from trainer.model.config import InteractionConfig
 
 PROGRAM = "zoetrope evaluate"
 NAMED = 5  # samples left out that are named on the console; the result file names all
-
-
-class EvaluationData(Config):
-    """What to evaluate on."""
-
-    shards: str | list[str] = Field(
-        description="shards: a folder, a glob or a brace range, local or gs://; or a list"
-    )
-    workers: int = Field(4, ge=0, le=256, description="decoding processes; 0: in this process")
-    batch_size: int = Field(64, ge=1, description="videos embedded at a time; lower it if memory runs out")
-    broken_shards: Literal["skip", "error"] = Field(
-        "error",
-        description="a truncated or unreadable shard: stop, or measure on what can be read and say so",
-    )
-
-
-class EvaluateConfig(Config):
-    """An evaluation."""
-
-    checkpoint: str = Field(description="a checkpoint folder, such as runs/finetune/best")
-    data: EvaluationData
-    captions: Literal["all", "first"] = Field(
-        "all", description="queries: every caption of a video (MSVD, VATEX, MSR-VTT full), or its first alone"
-    )
-    rerank: bool | None = Field(
-        None, description="measure with re-ranking too; null: where the checkpoint has an interaction module"
-    )
-    top_k: int | None = Field(
-        None, ge=1, description="candidates that are re-ranked, a query; null: as the checkpoint says"
-    )
-    weight: float | None = Field(
-        None, ge=0, le=1, description="share of the match score when re-ranking; null: as the checkpoint says"
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
-    precision: Literal["bf16", "fp32"] = Field("fp32", description="of the forward pass")
-    output: str | None = Field(None, description="JSON file for the result; null: printed only")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pipelines.sources.videos.base import Entry, VideoSourceConfig, annotation_files
+from pipelines.sources.videos.base import Entry, annotation_files
+from pipelines.sources.videos.config import VideoSourceConfig
 from pipelines.sources.videos.splits import select, split_files, split_of
 from pipelines.sources.videos.word_lists import MAX_BYTES, read_word_lists
 from schemas.config import ConfigError

@@ -6,7 +6,8 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pipelines.sources.videos.base import Entry, VideoSourceConfig, unknown_split
+from pipelines.sources.videos.base import Entry, unknown_split
+from pipelines.sources.videos.config import VideoSourceConfig
 from schemas.config import ConfigError
 from storage.inputs import FileInfo, absolute, find_some, open_input
 

@@ -6,7 +6,8 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 
-from pipelines.sources.videos.base import Entry, VideoSourceConfig, annotation_files
+from pipelines.sources.videos.base import Entry, annotation_files
+from pipelines.sources.videos.config import VideoSourceConfig
 from pipelines.sources.videos.splits import select, split_files, split_of, text_of
 from schemas.config import ConfigError
 from storage.inputs import FileInfo

@@ -8,7 +8,8 @@ from typing import Any
 import ijson
 
 from pipelines.sources.base import texts
-from pipelines.sources.videos.base import Entry, VideoSourceConfig, annotation_files
+from pipelines.sources.videos.base import Entry, annotation_files
+from pipelines.sources.videos.config import VideoSourceConfig
 from pipelines.sources.videos.splits import select, split_files, split_of
 from schemas.config import ConfigError
 from storage.inputs import FileInfo, open_input

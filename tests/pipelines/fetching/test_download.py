@@ -5,7 +5,8 @@ import time
 import pytest
 from rogue_server import PICTURE, RogueServer
 
-from pipelines.fetching.download import Downloader, FetchConfig, parse_url, system_lookup
+from pipelines.fetching.config import FetchConfig
+from pipelines.fetching.download import Downloader, parse_url, system_lookup
 from schemas.config import ConfigError
 from schemas.records import Reason, SampleError
 

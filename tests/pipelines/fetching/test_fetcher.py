@@ -4,7 +4,8 @@ import threading
 import pytest
 from rogue_server import PICTURE, RogueServer
 
-from pipelines.fetching.fetcher import FetchConfig, Fetcher
+from pipelines.fetching.config import FetchConfig
+from pipelines.fetching.fetcher import Fetcher
 from schemas.records import Failure, Reason, Reference, Stage
 
 

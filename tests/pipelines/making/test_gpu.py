@@ -15,7 +15,8 @@ import torch
 from tiny_job import GpuSeen, tiny_job
 
 import transforms.rendering.render
-from pipelines.animate import AnimateConfig, animate, make_job
+from pipelines.animate import animate, make_job
+from pipelines.config import AnimateConfig
 from pipelines.making import clips as animator
 from pipelines.making.gpu import GPU_BATCH
 from pipelines.making.task import JobError

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from tiny_job import TinyMaker, tiny_tasks
 
-from pipelines.making.task import JobError, Made, ShardConfig, make_task
+from pipelines.making.config import ShardConfig
+from pipelines.making.task import JobError, Made, make_task
 from pipelines.output.folder import Output, Record, shard_name, task_of
 from schemas.manifest import FAILURES, SAMPLES
 from schemas.records import Task

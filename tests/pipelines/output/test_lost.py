@@ -7,7 +7,8 @@ import os
 import pytest
 from tiny_job import tiny_job
 
-from pipelines.animate import AnimateConfig, animate
+from pipelines.animate import animate
+from pipelines.config import AnimateConfig
 from pipelines.output.folder import Output
 from pipelines.retry import retry
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE

@@ -11,7 +11,8 @@ import pytest
 from apache_beam.testing.util import assert_that, equal_to
 from tiny_job import ListenersSeen, TinyMaker, tiny_job, tiny_tasks
 
-from pipelines.making.task import JobError, ShardConfig
+from pipelines.making.config import ShardConfig
+from pipelines.making.task import JobError
 from pipelines.output.folder import Output
 from pipelines.running.engine import choose_runner
 from pipelines.running.graph import JobSpec, WriteShards

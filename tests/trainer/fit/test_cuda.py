@@ -17,10 +17,12 @@ from tiny_run import MODEL, tiny_config
 from storage.shards import iter_shard
 from trainer.device.errors import RunError
 from trainer.fit.train import train
-from trainer.index.build import IndexSettings, index
+from trainer.index.build import index
+from trainer.index.config import IndexSettings
 from trainer.index.search import open_index
 from trainer.index.store import read_info, read_parts
-from trainer.retrieval.evaluate import EvaluateConfig, evaluate
+from trainer.retrieval.config import EvaluateConfig
+from trainer.retrieval.evaluate import evaluate
 from transforms.media.pictures import PictureLimits, decode
 from zoetrope import cli
 

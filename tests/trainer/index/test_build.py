@@ -19,7 +19,8 @@ import torch
 from tiny_index import checkpoint, full
 
 from schemas.config import ConfigError
-from trainer.index.build import IndexSettings, index, main, model_fingerprint
+from trainer.index.build import index, main, model_fingerprint
+from trainer.index.config import IndexSettings
 from trainer.index.store import read_info, read_parts
 from trainer.model.io import load_model, read_config
 

@@ -11,7 +11,8 @@ import pytest
 from tiny_index import checkpoint
 
 from storage.files import filesystem, write_bytes
-from trainer.index.build import IndexSettings, index, main
+from trainer.index.build import index, main
+from trainer.index.config import IndexSettings
 from trainer.index.search import open_index
 from trainer.index.store import read_info, read_parts, relocate
 

@@ -17,7 +17,8 @@ from tiny_index import checkpoint
 
 from schemas.config import ConfigError
 from storage.files import exists, open_uri, write_bytes
-from trainer.index.build import IndexSettings, index
+from trainer.index.build import index
+from trainer.index.config import IndexSettings
 from trainer.index.lock import writing
 
 

@@ -17,7 +17,8 @@ from PIL import Image
 from tiny_index import checkpoint, full, spoil
 
 from schemas.config import ConfigError
-from trainer.index.build import IndexSettings, index
+from trainer.index.build import index
+from trainer.index.config import IndexSettings
 from trainer.index.search import SearchIndex, open_index
 from zoetrope.commands.search import main
 

@@ -20,8 +20,9 @@ from trainer.data.shards import ShardSet
 from trainer.fit.evaluation import evaluate_model
 from trainer.model.io import load_model
 from trainer.model.towers import tokenize
+from trainer.retrieval.config import EvaluateConfig
 from trainer.retrieval.embed import Embedder, embed_loader
-from trainer.retrieval.evaluate import EvaluateConfig, _loader, evaluate, main
+from trainer.retrieval.evaluate import _loader, evaluate, main
 from trainer.retrieval.metrics import retrieval_metrics
 from trainer.retrieval.ranking import rank
 

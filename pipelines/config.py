@@ -1,0 +1,88 @@
+"""The configs of the jobs that write shards. They load without Beam, so that a mistake in one is found at once."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from pipelines.fetching.config import FetchConfig
+from pipelines.making.config import FrameConfig, ShardConfig
+from pipelines.sources.base import SourceConfig
+from pipelines.sources.videos.config import VideoSourceConfig
+from schemas.config import Config
+from transforms.clip import ClipSettings
+from transforms.media.video_frames import VideoLimits
+
+
+class AnimateConfig(ClipSettings):
+    """The main job."""
+
+    source: SourceConfig = Field(description="where pictures and captions come from")
+    output: str = Field(
+        min_length=1,
+        description="folder of the shards: a local path or gs://; new, empty, or begun by this job",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="what renders; auto: CUDA where a worker has it, else its CPU"
+    )
+    workers: int | None = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="cores to use on this machine; with --runner, threads per worker; null: all",
+    )
+    shard: ShardConfig = ShardConfig()
+    fetch: FetchConfig = FetchConfig()
+    filters: tuple[str, ...] = Field(
+        (), description="module:function that drop samples, see docs/extending.md"
+    )
+    max_failure_ratio: float | None = Field(
+        None,
+        ge=0.0,
+        le=1.0,
+        description="exit 1 if more inputs failed; null: 1.0 where pictures are fetched, else 0.05",
+    )
+    overwrite: bool = Field(
+        False, description="remove what an earlier job with another config left in the output"
+    )
+
+    @field_validator("filters", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @property
+    def settings(self) -> ClipSettings:
+        """What decides the bytes of a sample."""
+        return ClipSettings(**{name: getattr(self, name) for name in ClipSettings.model_fields})
+
+
+class ImportConfig(Config):
+    """The job that imports videos."""
+
+    source: VideoSourceConfig = Field(description="where videos and captions come from")
+    output: str = Field(
+        description="folder of the shards: a local path or gs://; new, empty, or begun by this job"
+    )
+    frames: FrameConfig = FrameConfig()
+    limits: VideoLimits = VideoLimits()
+    max_caption: int = Field(
+        1000, ge=1, le=100_000, description="longest caption, characters; cut between words"
+    )
+    workers: int | None = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="cores to use on this machine; with --runner, threads per worker; null: all",
+    )
+    shard: ShardConfig = ShardConfig()
+    max_failure_ratio: float = Field(
+        1.0,
+        ge=0.0,
+        le=1.0,
+        description="exit 1 if more inputs failed; 1.0: never, for published videos go missing",
+    )
+    overwrite: bool = Field(
+        False, description="remove what an earlier job with another config left in the output"
+    )
