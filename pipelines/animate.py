@@ -16,9 +16,10 @@ from pipelines.running.dry_run import LOOKED_AT, Glimpse, dry_run
 from pipelines.running.engine import choose_runner
 from pipelines.running.submit import RunResult, run_job
 from pipelines.sources.base import Source, make_source, read_task
-from schemas.config import describe, flatten, load_config
+from schemas.config import describe, flatten
 from schemas.records import Reference, SampleError, Task
 from schemas.text import counted
+from storage.configs import load_config
 from transforms.clip import make_clip
 from zoetrope.commands.jobs import Parser, guarded, run_command, split_beam_args
 

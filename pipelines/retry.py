@@ -18,10 +18,12 @@ from pipelines.output.folder import Output
 from pipelines.output.prepare import Job, task_from_json
 from pipelines.running.submit import RunResult, run_job
 from pipelines.sources.base import make_source
-from schemas.config import Config, ConfigError, load_config
+from schemas.config import Config
+from schemas.errors import ConfigError
 from schemas.records import Reason, Task
 from schemas.text import nearest_hint
 from storage import output_files as files
+from storage.configs import load_config
 from zoetrope.commands.jobs import Parser, run_command, split_beam_args
 
 

@@ -22,8 +22,9 @@ from pipelines.output.folder import Output
 from pipelines.output.prepare import Job, check_output, prepare_output
 from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.sources.base import make_source
-from schemas.config import ConfigError, load_config
+from schemas.errors import ConfigError
 from schemas.records import Task
+from storage.configs import load_config
 
 FIELDS = {  # a template's parameter -> the config field it sets; parameters of a template know no dots
     "output": "output",

@@ -18,9 +18,10 @@ from pipelines.running.engine import choose_runner
 from pipelines.running.submit import RunResult, run_job
 from pipelines.sources.base import read_task
 from pipelines.sources.videos.base import VideoSource
-from schemas.config import describe, flatten, load_config
+from schemas.config import describe, flatten
 from schemas.records import Reference, Task
 from schemas.text import counted
+from storage.configs import load_config
 from zoetrope.commands.jobs import Parser, guarded, run_command, split_beam_args
 
 KIND = "import-videos"

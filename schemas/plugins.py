@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.text import nearest_hint, one_line
 
 

@@ -25,7 +25,7 @@ from typing import IO, Any, Literal
 import fsspec
 from fsspec.spec import AbstractFileSystem
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 
 REMOTE_READ = 4 << 20  # bytes a request
 PROBE_SECONDS = 5.0

@@ -16,7 +16,7 @@ from typing import IO
 import braceexpand
 from apache_beam.io.filesystem import CompressionTypes
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.records import Reason, SampleError, Stage
 from storage.beam_files import beam_files
 from storage.files import check_access

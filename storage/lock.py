@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 
 from pipelines.making.task import output_error
 from pipelines.output.folder import Output
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from storage import output_files as files
 
 BEAT_SECONDS = 20.0

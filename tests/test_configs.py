@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from pipelines.config import AnimateConfig, ImportConfig
-from schemas.config import Config, ConfigError, describe, load_config
+from schemas.config import Config, describe
+from schemas.errors import ConfigError
+from storage.configs import load_config
 from trainer.fit.config import TrainConfig
 from trainer.retrieval.config import EvaluateConfig, EvaluationData
 from zoetrope.cli import COMMANDS

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from schemas.manifest import SAMPLES_FILE, iter_rows, read_manifest
+from schemas.manifest import SAMPLES_FILE
 from storage.shards import iter_shard
+from storage.tables import iter_rows, read_manifest
 
 KINDS = ["coco", "cc3m", "tars", "parquet", "folder"]
 

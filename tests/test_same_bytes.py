@@ -55,10 +55,14 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pytest", "-q", "-n", "0", f"--basetemp={folder}/made", __file__]
-        RECORD.write_text(json.dumps({"circumstances": circumstances(), "shards": dict.fromkeys(names(), {})}))
+        RECORD.write_text(
+            json.dumps({"circumstances": circumstances(), "shards": dict.fromkeys(names(), {})})
+        )
         subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
         made = {path.name: digests(path) for path in Path(folder).glob("made/animated*/*-*") if path.is_dir()}
-    RECORD.write_text(json.dumps({"circumstances": circumstances(), "shards": made}, indent=1, sort_keys=True) + "\n")
+    RECORD.write_text(
+        json.dumps({"circumstances": circumstances(), "shards": made}, indent=1, sort_keys=True) + "\n"
+    )
     print(f"{RECORD}: {sum(map(len, made.values()))} shards of {len(made)} outputs")
 
 

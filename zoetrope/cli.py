@@ -60,7 +60,7 @@ def _run(args: list[str]) -> int:
     if args[0] not in COMMANDS:
         print(f"zoetrope: unknown command {args[0]!r}; commands: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
-    from schemas.config import ConfigError
+    from schemas.errors import ConfigError
 
     try:
         return int(importlib.import_module(COMMANDS[args[0]][0]).main(args[1:]))

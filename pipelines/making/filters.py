@@ -17,8 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.making.task import JobError
-from schemas.config import ConfigError
+from schemas.errors import ConfigError, JobError
 from schemas.plugins import find_plugin
 from schemas.records import Reason, Reference, SampleError, Stage
 

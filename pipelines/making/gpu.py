@@ -13,7 +13,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from pipelines.making.task import JobError, StageTimes
+from pipelines.making.task import StageTimes
+from schemas.errors import JobError
 from schemas.records import Reason, SampleError, Stage, Task
 from transforms.clip import Prepared
 

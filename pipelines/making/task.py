@@ -15,20 +15,13 @@ import pyarrow as pa
 
 from pipelines.making.config import ShardConfig
 from pipelines.output.folder import RECORD, RECORD_FILE, Attempt, Output, Record, shard_name
+from schemas.errors import JobError, StoppedError
 from schemas.manifest import ShardRow
 from schemas.records import Failure, Task
 from schemas.text import one_line
 from storage import output_files as files
 from storage.files import join
 from storage.shards import ShardWriter, sample_size
-
-
-class JobError(Exception):
-    """What ends a job: one line that names the path or cause and what to do. Nothing half-made is under a final name."""
-
-
-class StoppedError(JobError):
-    """The job was asked to stop (Ctrl-C)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from itertools import chain
 
 from pipelines.output.folder import Output
-from schemas.manifest import MANIFEST_FILE, ShardRow, read_manifest
+from schemas.manifest import MANIFEST_FILE, ShardRow
 from storage import output_files as files
+from storage.tables import read_manifest
 
 
 def forget_lost(output: Output) -> list[int]:

@@ -14,7 +14,7 @@ from pipelines.making.config import ShardConfig
 from pipelines.making.task import Maker
 from pipelines.output.folder import STATE, Output, task_of
 from pipelines.output.lost import forget_lost
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
 from schemas.records import Task
 from schemas.text import counted

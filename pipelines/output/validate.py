@@ -17,11 +17,12 @@ import numpy as np
 from tqdm import tqdm
 
 from schemas.clip import ClipMeta
-from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE, ShardRow, iter_rows, read_manifest
+from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE, ShardRow
 from schemas.text import one_line
 from storage.files import exists, join, list_uris, open_uri
 from storage.ordered import in_order
 from storage.shards import RawSample, ShardError, iter_shard
+from storage.tables import iter_rows, read_manifest
 
 MOST_PROBLEMS_A_SHARD = 5  # further ones of the same shard are counted, not told
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipelines.output.folder import Output
 from pipelines.output.prepare import Job, check_output
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.records import Task
 from schemas.text import counted, human_bytes
 

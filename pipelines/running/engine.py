@@ -29,7 +29,7 @@ from apache_beam.runners.runner import PipelineRunner
 
 from pipelines.making.gpu import count_gpus
 from pipelines.running import flink
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.text import counted, one_line
 from storage.files import open_uri
 

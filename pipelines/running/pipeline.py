@@ -10,11 +10,11 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipelines.making.task import JobError
 from pipelines.running import flink
 from pipelines.running.engine import RunnerChoice
 from pipelines.running.graph import NAMESPACE
 from pipelines.running.signals import request_stop
+from schemas.errors import JobError
 
 STOP_SECONDS = 5.0  # for workers to let go after Ctrl-C
 ERROR_MARK = re.compile(r"(?:JobError|StoppedError): (.+?)(?: \[while running|\n|\\n|$)")

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 
 import apache_beam as beam
 
-from pipelines.making.task import JobError, inputs_of, output_error
+from pipelines.making.task import inputs_of, output_error
 from pipelines.output.finish import Totals, finish
 from pipelines.output.folder import Output
 from pipelines.output.prepare import TABLES, Job, TaskAt, check_output, prepare_output, remove_ours, spool
@@ -22,12 +22,12 @@ from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.running.pipeline import PipelineRun, StopRequestedError, job_error
 from pipelines.running.progress import Progress
 from pipelines.running.signals import Heart, read_counts
-from schemas.config import ConfigError
-from schemas.manifest import read_manifest
+from schemas.errors import ConfigError, JobError
 from schemas.records import Task
 from schemas.text import counted
 from storage import output_files as files
 from storage.lock import OutputLock
+from storage.tables import read_manifest
 
 LOOK_SECONDS = 0.2
 LISTED_SECONDS = 30.0  # for a store's listing to tell of every record

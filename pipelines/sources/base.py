@@ -10,7 +10,8 @@ from typing import Any, Protocol, Self
 
 from pydantic import Field, model_validator
 
-from schemas.config import Config, ConfigError
+from schemas.config import Config
+from schemas.errors import ConfigError
 from schemas.keys import check_key
 from schemas.plugins import find_plugin, is_plugin
 from schemas.records import Failure, Reason, Reference, Stage, Task

@@ -10,7 +10,7 @@ from typing import Any
 import ijson
 
 from pipelines.sources.base import Source, SourceConfig, texts
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
 from schemas.text import one_line, valid_text

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.sources.base import Source, SourceConfig, texts, url_identity
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
 from schemas.text import valid_text
 from storage.inputs import MAX_PICTURE_BYTES, FileInfo, find_some, identity, open_input

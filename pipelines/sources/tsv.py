@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 
 from pipelines.sources.base import Source, url_identity
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.records import Failure, Reason, Reference, Stage, Task
 from storage.inputs import READ_CHUNK, FileInfo, capped_lines, find_some, identity, open_input
 

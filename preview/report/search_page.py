@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.text import one_line
 from storage.files import write_bytes
 from storage.shards import RawSample, ShardError, iter_shard

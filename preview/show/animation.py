@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 
 ENDINGS = (".gif", ".webp", ".mp4", ".png")
 GIF_FASTEST_FPS = 50.0  # browsers slow a GIF down whose frames last less than 2/100 s

@@ -10,9 +10,10 @@ from preview.show.clips import load_frames
 from preview.show.path import draw_path
 from preview.show.preview import Preview, PreviewClip
 from preview.show.stills import decode_picture
-from schemas.config import ConfigError, load_config
+from schemas.errors import ConfigError
 from schemas.records import Failure, Reference, SampleError, Task
 from schemas.text import one_line
+from storage.configs import load_config
 from storage.shards import RawSample
 from transforms.motions import Trajectory
 
@@ -68,7 +69,8 @@ def _find(source: Source, key: str) -> tuple[Task, Reference]:
 def _make(source: Source, settings: AnimateConfig, task: Task, key: str) -> Any:
     """The members of the sample, by the job's own maker."""
     from pipelines.making.clips import Animator
-    from pipelines.making.task import JobError, StageTimes
+    from pipelines.making.task import StageTimes
+    from schemas.errors import JobError
 
     maker = Animator(source, settings.settings, settings.fetch, settings.filters, settings.device, threads=1)
     try:

@@ -20,7 +20,7 @@ from preview.show.animation import ENDINGS, check_ending, encode_animation, enco
 from preview.show.path import draw_path
 from preview.show.sheets import Cell, contact_sheet, moving_grid, strips
 from preview.show.stills import find_pictures, read_picture
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from storage.files import write_bytes
 from transforms.motions import Trajectory, built_in_motions, sample_trajectory
 

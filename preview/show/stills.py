@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.records import SampleError
 from schemas.text import human_bytes, one_line
 from storage.files import glob_uris, join, kind, list_names, open_uri

@@ -12,7 +12,8 @@ from pydantic import Field
 
 from preview.show.animation import encode_webp, thin
 from preview.studio.pictures import PictureBook, StudioPicture
-from schemas.config import Config, ConfigError
+from schemas.config import Config
+from schemas.errors import ConfigError
 from schemas.keys import slug
 from schemas.records import Reference, SampleError
 from transforms.clip import Clip, ClipConfig, ClipSettings, draw_motion, make_clip

@@ -14,7 +14,7 @@ import numpy as np
 
 from preview.show.animation import encode_webp, shrink
 from preview.show.stills import check_header, decode_picture, find_pictures, read_bytes
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.text import human_bytes
 from transforms.media.pictures import PictureLimits, read_header
 

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from preview.show.clips import load_frames, screen_webp
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from storage.shard_index import ShardAccess
 
 if TYPE_CHECKING:

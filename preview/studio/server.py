@@ -20,7 +20,7 @@ from preview.studio import motions
 from preview.studio.pictures import MAX_UPLOAD, PictureBook, UnknownPictureError
 from preview.studio.search import Searcher
 from preview.studio.shards import OutputView, Query
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.text import human_bytes, one_line
 from storage.shards import ShardError
 

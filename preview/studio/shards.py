@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from preview.report.page import TITLES, bars
 from preview.report.summary import Summary, summarise
 from preview.show.clips import load_frames, screen_webp
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.manifest import SAMPLES_FILE
 from storage.files import exists, join, open_uri
 from storage.shard_index import ShardAccess

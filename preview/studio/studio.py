@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE
 from schemas.text import one_line
 from storage.files import exists, join

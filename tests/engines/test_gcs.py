@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from gcs_server import SERVER, Fault, Gcs
 
-from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, iter_rows, read_manifest
+from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
+from storage.tables import iter_rows, read_manifest
 
 pytestmark = [
     pytest.mark.gcs,

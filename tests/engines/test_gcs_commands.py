@@ -183,7 +183,7 @@ def test_an_index_upload_that_was_cut_off_is_made_again(gcs, source, capsys):
 def test_one_index_command_at_a_time_on_gs(gcs, source, capsys):
     import threading
 
-    from schemas.config import ConfigError
+    from schemas.errors import ConfigError
     from trainer.index.lock import writing
 
     index = "gs://corpus/locked-index"

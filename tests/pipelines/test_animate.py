@@ -9,8 +9,9 @@ import pytest
 from pipelines.animate import animate, make_job
 from pipelines.config import AnimateConfig
 from pipelines.sources.base import make_source
-from schemas.manifest import SAMPLES_FILE, iter_rows
+from schemas.manifest import SAMPLES_FILE
 from storage.shards import iter_shard
+from storage.tables import iter_rows
 from transforms.clip import rerender
 from zoetrope import cli
 from zoetrope.samples import write_coco

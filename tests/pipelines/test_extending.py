@@ -9,7 +9,8 @@ import pytest
 from extensions import EXAMPLES
 from PIL import Image
 
-from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, iter_rows
+from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
+from storage.tables import iter_rows
 from zoetrope import cli
 from zoetrope.samples import write_folder
 

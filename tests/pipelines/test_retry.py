@@ -9,9 +9,10 @@ import pytest
 from pipelines.animate import animate
 from pipelines.config import AnimateConfig
 from pipelines.retry import retry
-from schemas.config import ConfigError
-from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, iter_rows, read_manifest
+from schemas.errors import ConfigError
+from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from storage.shards import iter_shard
+from storage.tables import iter_rows, read_manifest
 from tests.pipelines.running.test_graph import leftovers, shards
 from zoetrope import cli
 from zoetrope.samples import write_folder

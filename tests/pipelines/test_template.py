@@ -12,7 +12,8 @@ from apache_beam.transforms.resources import AcceleratorHint
 from pipelines.output.folder import Output
 from pipelines.running.engine import choose_runner
 from pipelines.template import FIELDS, build, main, parse
-from schemas.manifest import SAMPLES_FILE, iter_rows
+from schemas.manifest import SAMPLES_FILE
+from storage.tables import iter_rows
 from tests.pipelines.running.test_graph import leftovers, shards
 
 ROOT = Path(__file__).parents[2]

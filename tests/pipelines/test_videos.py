@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from made_videos import cut, make_sound, make_video
 
-from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, expand_shards, iter_rows, read_manifest
+from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from storage.shards import iter_shard
+from storage.tables import expand_shards, iter_rows, read_manifest
 from zoetrope import cli
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "import"

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.plugins import find_plugin, is_plugin
 
 

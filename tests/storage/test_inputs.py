@@ -1,6 +1,6 @@
 import pytest
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.records import Reason, SampleError
 from storage.inputs import (
     FileInfo,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.output.folder import Output
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from storage.lock import OutputLock, _Lease
 
 HOLD = """

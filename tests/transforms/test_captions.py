@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.records import Reason, SampleError, Stage
 from transforms.captions import CaptionConfig, append, choose, normalise, normalise_all
 

@@ -12,7 +12,7 @@ from PIL import Image
 from skimage import data
 
 from schemas.clip import ClipMeta
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.manifest import SAMPLES
 from schemas.records import Reason, Reference, SampleError
 from schemas.version import VERSION

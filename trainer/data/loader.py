@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.keys import derive_seed
 from trainer.data.batch import Batch, Tokenize, collate
 from trainer.data.config import DataConfig

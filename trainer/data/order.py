@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.keys import derive_seed
 from storage.shards import RawSample
 

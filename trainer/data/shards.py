@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas.config import ConfigError
-from schemas.manifest import expand_shards, read_manifest
+from schemas.errors import ConfigError
 from schemas.text import one_line
 from storage.shards import RawSample, ShardError, iter_shard
+from storage.tables import expand_shards, read_manifest
 
 Policy = Literal["skip", "error"]
 _END = object()

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from trainer.device.errors import RunError, first_line, no_memory, not_repeatable
 from transforms.rendering.render import tell_of_unseen_gpu
 

@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.text import one_line
 from schemas.version import VERSION
 from storage.files import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from storage.files import join, kind
 from trainer.model.clip2video import CLIP2Video, build_model
 from trainer.model.config import ModelConfig

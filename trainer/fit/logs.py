@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from storage.files import exists, is_remote, join, open_uri, upload
 
 METRICS_FILE = "metrics.jsonl"

@@ -12,8 +12,10 @@ from functools import partial
 import torch
 import yaml
 
-from schemas.config import ConfigError, describe, flatten, load_config
+from schemas.config import describe, flatten
+from schemas.errors import ConfigError
 from schemas.text import one_line
+from storage.configs import load_config
 from storage.shards import ShardError
 from trainer.data.batch import Batch
 from trainer.data.loader import LoaderState, TrainingLoader, evaluation_loader

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from schemas.config import ConfigError
-from schemas.manifest import read_manifest
+from schemas.errors import ConfigError
 from storage.files import exists, file_info, is_remote, list_names
+from storage.tables import read_manifest
 
 # What changes when a file is written anew: the first of these that its store tells. Locally that is the modification time.
 MARKS = ("md5Hash", "crc32c", "ETag", "etag", "LastModified", "mtime", "created")

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from storage.files import create_object, is_remote, join, open_uri, remove_object, write_bytes
 
 LOCK_FILE = ".lock"

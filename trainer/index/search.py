@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from storage.files import local_copy
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.text import one_line
 from storage.files import (
     exists,

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 the usual name
 from torch import Tensor, nn
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from trainer.model.config import ModelConfig
 from trainer.model.init import init_from_clip
 from trainer.model.interaction import Interaction

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from storage.files import exists, join
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.text import one_line
 from storage.files import is_remote, join, kind, local_copy, open_uri, written_folder
 from trainer.model.clip2video import CLIP2Video

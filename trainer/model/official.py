@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
 from trainer.model.init import init_from_clip

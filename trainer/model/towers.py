@@ -19,7 +19,7 @@ from open_clip.model import (
 from open_clip.transformer import text_global_pool
 from torch import Tensor, nn
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.text import nearest, one_line
 from storage.files import is_remote
 from trainer.model.config import ModelConfig

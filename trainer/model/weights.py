@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.text import one_line
 from storage.files import kind, local_copy
 

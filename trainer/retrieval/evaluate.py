@@ -12,7 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schemas.config import ConfigError, describe, load_config
+from schemas.config import describe
+from schemas.errors import ConfigError
+from storage.configs import load_config
 from storage.files import is_remote, write_bytes
 from storage.shards import ShardError
 from trainer.retrieval.config import EvaluateConfig

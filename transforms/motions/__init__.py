@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from transforms.motions.camera import Camera
 from transforms.motions.composition import built_in_motions, check_shape, clip_rng, find_motion, make_plan
 from transforms.motions.mix import MotionChoice, MotionMix, draw

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.plugins import find_plugin, is_plugin
 from schemas.text import nearest
 from transforms.motions.camera import Camera, place, view_path

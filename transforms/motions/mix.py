@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.text import one_line
 from transforms.motions.composition import Plan, check_shape, clip_rng, make_plan
 from transforms.motions.trajectory import Trajectory

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from transforms.motions.camera import Camera
 from transforms.motions.easing import EASINGS
 

@@ -17,12 +17,11 @@ from typing import Any, NoReturn
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.making.task import JobError
 from pipelines.running.engine import read_runner_config
 from pipelines.running.pipeline import StopRequestedError
 from pipelines.running.progress import duration
 from pipelines.running.submit import RunResult
-from schemas.config import ConfigError
+from schemas.errors import ConfigError, JobError
 from schemas.text import counted, human_bytes, one_line
 from schemas.version import VERSION
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.text import human_bytes
 from storage.shards import ShardError
 from trainer.index.search import Hit, open_index

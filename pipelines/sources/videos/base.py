@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines.sources.videos.config import ONLY_FOR, VideoSourceConfig
 from pipelines.sources.videos.files import VideoFiles
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, Stage, Task
 from schemas.text import nearest, valid_text

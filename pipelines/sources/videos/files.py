@@ -10,7 +10,7 @@ from typing import IO
 
 from apache_beam.io.filesystem import CompressionTypes
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.records import Reason, SampleError, Stage
 from storage.beam_files import beam_files
 from storage.inputs import absolute, find, folder_exists, is_glob, join

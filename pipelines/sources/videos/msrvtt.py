@@ -10,7 +10,7 @@ import ijson
 from pipelines.sources.videos.base import Entry, annotation_files, unknown_split
 from pipelines.sources.videos.config import VideoSourceConfig
 from pipelines.sources.videos.splits import Split, select, split_files, split_of
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from storage.inputs import FileInfo, open_input
 
 LISTS = {

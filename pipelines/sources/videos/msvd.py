@@ -8,7 +8,7 @@ from pipelines.sources.videos.base import Entry, annotation_files
 from pipelines.sources.videos.config import VideoSourceConfig
 from pipelines.sources.videos.splits import select, split_files, split_of
 from pipelines.sources.videos.word_lists import MAX_BYTES, read_word_lists
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from storage.inputs import FileInfo, open_input
 
 LISTS = {name: f"{name}_list.txt" for name in ("train", "val", "test")}  # 1200, 100 and 670 videos

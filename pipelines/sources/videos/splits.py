@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipelines.sources.videos.base import Entry, unknown_split
 from pipelines.sources.videos.config import VideoSourceConfig
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from storage.inputs import FileInfo, absolute, find_some, open_input
 
 MAX_LIST_BYTES = 256 * 1024 * 1024

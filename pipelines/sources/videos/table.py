@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pipelines.sources.videos.base import Entry, annotation_files
 from pipelines.sources.videos.config import VideoSourceConfig
 from pipelines.sources.videos.splits import select, split_files, split_of, text_of
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from storage.inputs import FileInfo
 
 VIDEO_COLUMNS = ("video", "video_id", "path", "file")

@@ -11,7 +11,7 @@ from pipelines.sources.base import texts
 from pipelines.sources.videos.base import Entry, annotation_files
 from pipelines.sources.videos.config import VideoSourceConfig
 from pipelines.sources.videos.splits import select, split_files, split_of
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from storage.inputs import FileInfo, open_input
 
 LISTS = {name: f"{name}_list.txt" for name in ("train", "val", "test", "test1k5_sec")}

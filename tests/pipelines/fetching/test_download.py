@@ -7,7 +7,7 @@ from rogue_server import PICTURE, RogueServer
 
 from pipelines.fetching.config import FetchConfig
 from pipelines.fetching.download import Downloader, parse_url, system_lookup
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.records import Reason, SampleError
 
 

@@ -19,10 +19,10 @@ from pipelines.animate import animate, make_job
 from pipelines.config import AnimateConfig
 from pipelines.making import clips as animator
 from pipelines.making.gpu import GPU_BATCH
-from pipelines.making.task import JobError
 from pipelines.running import engine as runner
 from pipelines.running.engine import choose_runner
 from pipelines.sources.base import make_source
+from schemas.errors import JobError
 from storage.shards import iter_shard
 from tests.pipelines.running.test_graph import leftovers, shards, workers_find_this_folder  # noqa: F401 (a fixture)
 from tests.pipelines.running.test_graph import run as run_tiny

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.running.engine import choose_runner, read_runner_config
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from zoetrope.commands.jobs import split_beam_args
 
 CONFIGS = sorted((Path(__file__).parents[3] / "configs" / "runners").glob("*.yaml"))

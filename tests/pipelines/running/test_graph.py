@@ -12,14 +12,15 @@ from apache_beam.testing.util import assert_that, equal_to
 from tiny_job import ListenersSeen, TinyMaker, tiny_job, tiny_tasks
 
 from pipelines.making.config import ShardConfig
-from pipelines.making.task import JobError
 from pipelines.output.folder import Output
 from pipelines.running.engine import choose_runner
 from pipelines.running.graph import JobSpec, WriteShards
 from pipelines.running.pipeline import job_error
 from pipelines.running.submit import run_job
-from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, iter_rows, read_manifest
+from schemas.errors import JobError
+from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from storage.shards import iter_shard
+from storage.tables import iter_rows, read_manifest
 
 
 def run(output: Path, job=None, *, workers=1, beam_args=(), **settings):

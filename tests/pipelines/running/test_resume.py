@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 from tiny_job import TinyMaker, tiny_job
 
-from pipelines.making.task import JobError
 from pipelines.output.folder import Output
 from pipelines.running.pipeline import StopRequestedError
 from pipelines.running.submit import run_job
-from schemas.config import ConfigError
+from schemas.errors import ConfigError, JobError
 from tests.pipelines.running.test_graph import leftovers, run, shards
 
 

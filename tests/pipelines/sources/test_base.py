@@ -2,7 +2,7 @@ import pytest
 from source_checks import source_of, told
 
 from pipelines.sources.base import KINDS, Source, SourceConfig, make_source, read_task, url_identity
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.records import Failure, Reason, Reference, Task
 
 

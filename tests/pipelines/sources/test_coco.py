@@ -6,7 +6,7 @@ import pytest
 from source_checks import plan_of, read_all, source_of, told
 
 from pipelines.sources.base import read_task
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.records import Failure, Reference
 
 IMAGES = [

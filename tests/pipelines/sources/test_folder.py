@@ -6,7 +6,7 @@ import pytest
 from source_checks import plan_of, read_all, source_of, told
 
 from pipelines.sources.base import read_task
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.records import Reference
 
 
@@ -160,7 +160,7 @@ def test_the_fingerprint_sees_captions_too(photos):
 
 
 def test_a_folder_s_name_may_hold_any_character(tmp_path):
-    from schemas.manifest import expand_shards
+    from storage.tables import expand_shards
     from zoetrope import cli
     from zoetrope.samples import write_folder
 

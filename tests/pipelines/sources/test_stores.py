@@ -12,7 +12,7 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadat
 from source_checks import read_all, source_of, told
 
 from pipelines.sources.base import read_task
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.records import Reason, Reference, SampleError
 from storage.inputs import read_picture
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from source_checks import plan_of, read_all, source_of, told
 
 from pipelines.sources.tsv import MAX_ROW_BYTES, row_ranges
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.records import Failure, Reference
 
 ROWS = [

@@ -11,7 +11,7 @@ from preview.show.animation import (
     shrink,
     thin,
 )
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 
 
 @pytest.mark.parametrize(("fps", "frames"), [(12, 12), (7, 30), (30, 90), (8.0, 1), (23.976, 100)])

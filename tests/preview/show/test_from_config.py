@@ -7,7 +7,7 @@ from PIL import Image
 
 from preview.show.animation import decode_webp
 from preview.show.preview import main
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from storage.shards import iter_shard
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from preview.show.animation import decode_webp
 from preview.show.preview import main, parse_size, preview
 from preview.show.sheets import GAP
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from transforms.motions import built_in_motions, sample_motion
 from transforms.rendering.render import render
 

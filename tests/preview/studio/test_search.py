@@ -17,7 +17,7 @@ from preview.studio.pictures import PictureBook
 from preview.studio.search import IndexSearcher
 from preview.studio.server import Studio, make_app
 from preview.studio.studio import main
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from preview.studio.motions import only
 from preview.studio.pictures import MAX_UPLOAD, PictureBook
 from preview.studio.server import Studio, make_app
 from preview.studio.shards import OutputView
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from transforms.motions import built_in_motions
 
 

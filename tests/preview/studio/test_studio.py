@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from preview.studio.studio import main
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 
 
 def test_port_in_use_is_one_line_and_exit_2():

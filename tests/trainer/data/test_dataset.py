@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from storage.shards import RawSample, ShardError
 from trainer.data.animate import normalise, to_device
 from trainer.data.batch import collate

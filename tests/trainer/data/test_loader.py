@@ -14,7 +14,7 @@ import make_shards as shards_of
 import pytest
 import torch
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from storage.shards import ShardError
 from trainer.data.batch import Batch
 from trainer.data.config import DataConfig

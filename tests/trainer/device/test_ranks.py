@@ -11,7 +11,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from tiny_run import tiny_values
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from trainer.data.animate import Inputs
 from trainer.device.ranks import Ranks, gather, gather_objects, mean
 from trainer.fit.config import TrainConfig

@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny_run import tiny_config
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from schemas.version import VERSION
 from trainer.fit.checkpoint import (
     Best,

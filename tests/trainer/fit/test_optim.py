@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny_run import tiny_config, tiny_values
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from trainer.fit.config import OptimConfig, TrainConfig
 from trainer.fit.optim import (
     clamp_logit_scale,

@@ -15,7 +15,7 @@ import torch
 import yaml
 from tiny_run import tiny_config, tiny_values
 
-from schemas.config import load_config
+from storage.configs import load_config
 from trainer.fit.checkpoint import find_last
 from trainer.fit.config import TrainConfig
 from trainer.fit.loop import RunError

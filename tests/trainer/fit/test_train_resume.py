@@ -16,7 +16,7 @@ import torch
 import yaml
 from tiny_run import tiny_config, tiny_values
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from trainer.fit.checkpoint import find_last
 from trainer.fit.config import TrainConfig
 from trainer.fit.train import train

@@ -18,7 +18,7 @@ import simplejpeg
 import torch
 from tiny_index import checkpoint, full
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from trainer.index.build import index, main, model_fingerprint
 from trainer.index.config import IndexSettings
 from trainer.index.store import read_info, read_parts

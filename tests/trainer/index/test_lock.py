@@ -15,7 +15,7 @@ import make_shards as shards_of
 import pytest
 from tiny_index import checkpoint
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from storage.files import exists, open_uri, write_bytes
 from trainer.index.build import index
 from trainer.index.config import IndexSettings

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from tiny_index import checkpoint, full, spoil
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from trainer.index.build import index
 from trainer.index.config import IndexSettings
 from trainer.index.search import SearchIndex, open_index

@@ -5,7 +5,7 @@ import torch
 from clip2video_reference import VARIANTS
 from tiny_models import tiny_config, tiny_inputs, tiny_model
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from trainer.model.clip2video import CLIP2Video, build_model
 
 TINY_VARIANTS = {name: options for name, options in VARIANTS.items() if name != "centerw03"}

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from tiny_models import tiny_config
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_models import tiny_model
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from trainer.fit.initialise import make_model
 from trainer.index import build as index
 from trainer.model.convert import convert, main

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from tiny_models import tiny_inputs, tiny_model
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from trainer.model.interaction import Interaction
 
 

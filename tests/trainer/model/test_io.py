@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_models import tiny_inputs, tiny_model
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from trainer.model.io import load_model, save_model
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import trainer
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from trainer.fit.losses import Batch, dual_loss
 
 LOGITS, UNIT = 1e-4, 1e-5

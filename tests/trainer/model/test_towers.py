@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_models import TINY_CLIP, tiny_config, tiny_inputs, tiny_model
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from trainer.model.config import ModelConfig
 from trainer.model.towers import (
     build_clip,

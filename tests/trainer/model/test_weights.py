@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_models import tiny_config, tiny_model
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from trainer.model.weights import read_state_dict
 
 

@@ -13,7 +13,7 @@ import torch
 import yaml
 from tiny_index import checkpoint, full, spoil
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from trainer.data.config import DataConfig
 from trainer.data.loader import evaluation_loader
 from trainer.data.shards import ShardSet

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from transforms.media.encode import EncodeConfig, encode_frames, encode_picture
 from transforms.media.pictures import PictureLimits, decode
 

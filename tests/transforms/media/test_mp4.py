@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from transforms.media.mp4 import VideoConfig, decode_mp4, encode_mp4
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config import ConfigError
+from schemas.errors import ConfigError
 from transforms.media.video_sampling import FrameSampling, choose_frames, pick, resample, uniform
 
 REFERENCE = json.loads((Path(__file__).parents[2] / "data/clip2video/sampling_and_tokens.json").read_text())[

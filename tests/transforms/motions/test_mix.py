@@ -7,7 +7,9 @@ import pytest
 import yaml
 from pydantic import Field
 
-from schemas.config import Config, ConfigError, describe, fingerprint, load_config
+from schemas.config import Config, describe, fingerprint
+from schemas.errors import ConfigError
+from storage.configs import load_config
 from transforms.motions import sample_motion
 from transforms.motions.mix import DEFAULT, MotionMix, draw
 

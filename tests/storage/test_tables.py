@@ -2,16 +2,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.manifest import (
-    MANIFEST,
-    MANIFEST_FILE,
-    SAMPLES,
-    SAMPLES_FILE,
-    ShardRow,
-    expand_shards,
-    iter_rows,
-    read_manifest,
-)
+from schemas.manifest import MANIFEST, MANIFEST_FILE, SAMPLES, SAMPLES_FILE, ShardRow
+from storage.tables import expand_shards, iter_rows, read_manifest
 
 
 def test_the_manifest_reads_back_locally_and_by_uri(tmp_path):

@@ -1,0 +1,18 @@
+"""Errors that several packages raise and the `zoetrope` command turns into one line and an exit code."""
+
+from __future__ import annotations
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be used. The message is one line: field, value, allowed range, nearest known field."""
+
+
+class JobError(Exception):
+    """A job that cannot continue. The message is one line: the path or cause, and the remedy.
+
+    Nothing half-made is under a final name when it is raised.
+    """
+
+
+class StoppedError(JobError):
+    """A job that stopped because it was asked to (Ctrl-C, SIGTERM)."""

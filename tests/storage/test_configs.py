@@ -1,0 +1,46 @@
+import pytest
+from pydantic import Field
+
+from schemas.config import Config
+from schemas.errors import ConfigError
+from storage.configs import load_config
+
+
+class Fetch(Config):
+    deadline: float = Field(20.0, gt=0, le=600, description="seconds an image may take")
+    retries: int = Field(2, ge=0, description="further tries")
+
+
+class Job(Config):
+    output: str = Field(description="where to write")
+    fetch: Fetch = Field(default_factory=Fetch)
+    size: tuple[int, int] | int = Field(224, description="pixels")
+    names: tuple[str, ...] = Field((), description="some names")
+
+
+def test_yaml_and_overrides_in_order(tmp_path):
+    path = tmp_path / "job.yaml"
+    path.write_text("output: a\nfetch: {deadline: 5}\n")
+    job = load_config(
+        Job, path, ["fetch.retries=7", "output=b", "names=[x,y]", "size=[112, 224]", "output=c=d"]
+    )
+    assert job == Job(output="c=d", fetch=Fetch(deadline=5, retries=7), names=("x", "y"), size=(112, 224))
+    assert load_config(Job, None, ["output=clips/*.tar"]).output == "clips/*.tar"
+
+
+@pytest.mark.parametrize("text", ["- a\n", "a: [", "\xff\x00"])
+def test_files_that_are_no_config(tmp_path, text):
+    path = tmp_path / "bad.yaml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"bad\.yaml") as caught:
+        load_config(Job, path)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"none\.yaml"):
+        load_config(Job, tmp_path / "none.yaml")
+
+
+def test_yaml_cannot_make_objects(tmp_path):
+    path = tmp_path / "evil.yaml"
+    path.write_text("output: !!python/object/apply:os.system ['true']\n")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(Job, path)
