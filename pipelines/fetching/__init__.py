@@ -1,1 +1,1 @@
-"""Pictures over HTTP: addresses that may be asked, one download, many in order."""
+"""Pictures over HTTP: addresses that may be asked, one download, and many downloads in input order."""

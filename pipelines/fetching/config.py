@@ -1,4 +1,4 @@
-"""How pictures are fetched: the `fetch` section of a job's config."""
+"""The `fetch` section of a job's config. It loads without aiohttp and Beam."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schemas.config import Config
 
 
 class FetchConfig(Config):
-    """How pictures are fetched. None of it changes what a picture becomes."""
+    """How pictures are fetched. No setting changes the bytes of a fetched picture."""
 
     concurrency: int = Field(128, ge=1, le=4096, description="pictures in flight at once in a worker")
     per_host: int = Field(32, ge=0, le=4096, description="of those, from one host; 0: no limit")
@@ -24,7 +24,7 @@ class FetchConfig(Config):
     max_bytes: int = Field(20_000_000, ge=1, le=2_000_000_000, description="bytes of one picture")
     max_redirects: int = Field(5, ge=0, le=20, description="redirects followed for one picture")
     retries: int = Field(
-        2, ge=0, le=10, description="further attempts after what can pass: timeouts, resets, 429, 5xx"
+        2, ge=0, le=10, description="further attempts after errors that can pass: timeouts, resets, 429, 5xx"
     )
     backoff: float = Field(
         0.5, ge=0, le=60, description="seconds before the first further attempt; doubles each time"
@@ -42,7 +42,7 @@ class FetchConfig(Config):
     )
     allowed_networks: tuple[str, ...] = Field(
         (),
-        description="networks fetched from although not public, such as [10.1.0.0/16] for a mirror in the house",
+        description="networks that are fetched from although not public, such as [10.1.0.0/16] for a mirror",
     )
     ahead: int = Field(
         1000, ge=1, le=100_000, description="pictures fetched ahead of the one that is being rendered"
@@ -55,7 +55,7 @@ class FetchConfig(Config):
     @classmethod
     def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
         for network in networks:
-            ip_network(network)  # its ValueError names the value and what is wrong
+            ip_network(network)  # its ValueError names the value and the mistake
         return networks
 
     @field_validator("user_agent")

@@ -1,4 +1,4 @@
-"""Many pictures at once, results in input order, memory bounded. The event loop has a thread of its own."""
+"""Many downloads at once, with results in input order and bounded memory. The event loop runs in its own thread."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from pipelines.fetching.config import FetchConfig
-from pipelines.fetching.download import Downloader, Lookup, system_lookup
+from pipelines.fetching.download import Downloader
+from pipelines.fetching.resolver import Lookup, system_lookup
 from schemas.records import Failure, Reason, Reference, SampleError, Stage
 
 
@@ -28,7 +29,7 @@ class _Item:
 
 @dataclass(eq=False, slots=True)
 class _Batch:
-    """One call of `fetch_all`, as the event loop sees it."""
+    """One call of `fetch_all`: its items and its memory."""
 
     pending: deque[_Item] = field(default_factory=deque)
     running: set[asyncio.Task[None]] = field(default_factory=set)
@@ -37,10 +38,10 @@ class _Batch:
 
 
 class Fetcher:
-    """Fetches pictures concurrently for any thread of a worker. Make one in ``DoFn.setup``, close it in ``teardown``.
+    """Fetch pictures concurrently for every thread of a worker. Make it in ``DoFn.setup``, close it in ``teardown``.
 
-    In flight are at most `concurrency` pictures, whoever asked. Each call of `fetch_all` holds at most about
-    ``ahead_bytes + concurrency * max_bytes`` (the second part only if every server sends as much as it may).
+    At most `concurrency` pictures are in flight, over all callers. Each call of `fetch_all` holds at most about
+    ``ahead_bytes + concurrency * max_bytes`` bytes; the second part only if every server sends the largest picture.
     """
 
     def __init__(self, config: FetchConfig, *, lookup: Lookup = system_lookup) -> None:
@@ -56,14 +57,14 @@ class Fetcher:
         self._downloader = asyncio.run_coroutine_threadsafe(self._open(lookup), self._loop).result()
 
     def fetch_all(self, references: Iterable[Reference]) -> Iterator[tuple[Reference, bytes | Failure]]:
-        """Each reference with its picture or its failure, in the order given; `references` is read ahead lazily.
+        """Yield each reference with its picture or its failure, in the order given; `references` is read lazily.
 
-        A reference that already has its picture gives that back. Closing the iterator cancels what is in flight.
+        A reference that already has its picture yields that picture. Closing the iterator cancels what is in flight.
         """
         batch = _Batch()
         window: deque[_Item] = deque()
         source = enumerate(references)
-        self._tell(self._batches.append, batch)
+        self._call(self._batches.append, batch)
         try:
             while True:
                 while len(window) < self._config.ahead and (entry := next(source, None)) is not None:
@@ -73,10 +74,10 @@ class Fetcher:
                 item = window.popleft()
                 result = item.result.result()
                 size = len(result) if isinstance(result, bytes) and item.reference.image is None else 0
-                self._tell(self._taken, batch, item.number, size)
+                self._call(self._taken, batch, item.number, size)
                 yield item.reference, result
         finally:
-            self._tell(self._end, batch)
+            self._call(self._end, batch)
 
     def close(self) -> None:
         """Cancel what is in flight and end the thread. May be called twice."""
@@ -103,13 +104,12 @@ class Fetcher:
             item.result.set_result(reference.image)
         elif not reference.url:
             item.result.set_result(Failure(reference.key, Stage.FETCH, Reason.BAD_URL, "no url"))
-        else:
-            if not self._tell(self._add, batch, item):
-                item.result.set_result(_stopped(reference))
+        elif not self._call(self._add, batch, item):
+            item.result.set_result(_stopped(reference))
         return item
 
-    def _tell(self, callback: Callable[..., object], *arguments: object) -> bool:
-        """Call in the event loop's thread, before anything told later; False if `close` was called."""
+    def _call(self, callback: Callable[..., object], *arguments: object) -> bool:
+        """Schedule a call in the event loop's thread, in the order of the calls; False after `close`."""
         with self._lock:
             if not self._closed:
                 self._loop.call_soon_threadsafe(callback, *arguments)
@@ -122,13 +122,14 @@ class Fetcher:
 
     def _add(self, batch: _Batch, item: _Item) -> None:
         batch.pending.append(item)
-        self._start_what_may()
+        self._start_ready()
 
     def _taken(self, batch: _Batch, number: int, size: int) -> None:
-        batch.head, batch.held = number + 1, batch.held - size
-        self._start_what_may()
+        batch.head = number + 1
+        batch.held -= size
+        self._start_ready()
 
-    def _start_what_may(self) -> None:
+    def _start_ready(self) -> None:
         for batch in self._batches:
             while self._in_flight < self._config.concurrency and (item := self._next(batch)) is not None:
                 self._in_flight += 1
@@ -138,7 +139,7 @@ class Fetcher:
                 task.add_done_callback(partial(self._done, batch, item))
 
     def _next(self, batch: _Batch) -> _Item | None:
-        """The first item that may start: its host has room, and so has memory, which the head never waits for."""
+        """The first item that may start: its host has room and memory is left. The head never waits for memory."""
         full = batch.held >= self._config.ahead_bytes
         for place, item in enumerate(batch.pending):
             if full and item.number != batch.head:
@@ -156,7 +157,7 @@ class Fetcher:
             batch.held += len(result)
         except SampleError as error:
             result = error.failure(reference.key, reference.url)
-        except Exception as error:  # unforeseen, and still one sample's matter
+        except Exception as error:  # one sample must never end the others
             result = Failure(
                 reference.key, Stage.FETCH, Reason.ERROR, f"{type(error).__name__}: {error}", reference.url
             )
@@ -170,7 +171,7 @@ class Fetcher:
             del self._hosts[item.host]
         if task.cancelled():
             item.result.set_result(_stopped(item.reference))
-        self._start_what_may()
+        self._start_ready()
 
     def _end(self, batch: _Batch) -> None:
         batch.pending.clear()

@@ -6,8 +6,8 @@ import pytest
 from rogue_server import PICTURE, RogueServer
 
 from pipelines.fetching.config import FetchConfig
-from pipelines.fetching.download import Downloader, parse_url, system_lookup
-from schemas.errors import ConfigError
+from pipelines.fetching.download import Downloader
+from pipelines.fetching.resolver import system_lookup
 from schemas.records import Reason, SampleError
 
 
@@ -250,41 +250,41 @@ def test_proxies_of_the_environment_are_not_used(server, monkeypatch):
     assert get(server.url("/picture")) == PICTURE
 
 
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("", Reason.BAD_URL),
-        ("www.example.org/a.jpg", Reason.BAD_URL),
-        ("//example.org/a.jpg", Reason.BAD_URL),
-        ("http://", Reason.BAD_URL),
-        ("http:///a.jpg", Reason.BAD_URL),
-        ("http://a b/c.jpg", Reason.BAD_URL),
-        ("http://example.org:99999/", Reason.BAD_URL),
-        ("http://example.org:abc/", Reason.BAD_URL),
-        ("http://[::1/", Reason.BAD_URL),
-        ("http://exa\nmple.org/", Reason.BAD_URL),
-        ("http://example.org/" + "a" * 10_000, Reason.BAD_URL),
-        ("http://2130706433/", Reason.BAD_URL),
-        ("http://127.1/", Reason.BAD_URL),
-        ("ftp://example.org/a.jpg", Reason.UNSUPPORTED_SCHEME),
-        ("file:///etc/passwd", Reason.UNSUPPORTED_SCHEME),
-        ("data:image/png;base64,AAAA", Reason.UNSUPPORTED_SCHEME),
-    ],
-)
-def test_urls_that_cannot_be_fetched(url, expected):
-    assert reason(url) == expected
+def test_a_host_that_asked_for_a_pause_is_not_asked_again_before_its_end(server):
+    async def many() -> list[Reason]:
+        downloader = Downloader(FetchConfig(allow_private=True, deadline=1, retries=0))
+        reasons = []
+        for path in ("/busy-for-hours", "/busy-for-hours", "/picture"):
+            with pytest.raises(SampleError) as caught:
+                await downloader.get(server.url(path))
+            reasons.append(caught.value.reason)
+        await downloader.close()
+        return reasons
+
+    assert asyncio.run(many()) == [Reason.HTTP_429] * 3
+    assert sum(server.requests.values()) == 1
 
 
-def test_urls_as_people_write_them():
-    assert parse_url(" http://münchen.de/ä b.jpg ").raw_host == "xn--mnchen-3ya.de"
-    assert parse_url("http://example.org/ä b.jpg").raw_path == "/%C3%A4%20b.jpg"
-    assert parse_url("http://example.org/100%.jpg?a=%2F+b#top").raw_path_qs == "/100%.jpg?a=%2F+b"
+def test_a_short_pause_of_a_host_is_waited_for_by_its_other_pictures(server):
+    async def both() -> bytes:
+        downloader = Downloader(FetchConfig(allow_private=True, deadline=5, retries=1))
+        downloader._pauses.ask(f"127.0.0.1:{server.port}", 0.3)
+        started = time.monotonic()
+        data = await downloader.get(server.url("/picture"))
+        assert time.monotonic() - started >= 0.3
+        await downloader.close()
+        return data
+
+    assert asyncio.run(both()) == PICTURE
 
 
-def test_config_errors_are_one_line():
-    with pytest.raises(ConfigError, match=r"deadline = 0 .*> 0"):
-        FetchConfig.make({"deadline": 0})
-    with pytest.raises(ConfigError, match=r"allowed_networks.*10\.0\.0\.0/40"):
-        FetchConfig.make({"allowed_networks": ["10.0.0.0/40"]})
-    with pytest.raises(ConfigError, match="user_agent"):
-        FetchConfig.make({"user_agent": "a\r\nX-Evil: 1"})
+def test_a_refused_address_names_the_setting_that_would_allow_it(server):
+    found, detail = get(server.url("/picture"), allow_private=False)
+    assert found == Reason.REFUSED_ADDRESS
+    assert "fetch.allowed_networks=[127.0.0.1]" in detail
+    assert get(server.url("/picture"), allow_private=False, allowed_networks=["127.0.0.1"]) == PICTURE
+
+
+@pytest.mark.parametrize("url", ["http://2130706433/", "http://127.1/"])
+def test_an_address_in_an_odd_form_is_no_host(url):
+    assert reason(url) == Reason.BAD_URL
