@@ -111,7 +111,7 @@ def _start(source: object, concurrency: int, output: str) -> None:
 
 
 def _make(task: object) -> tuple[int, float, float]:
-    from pipelines.making.task import StageTimes
+    from pipelines.making.maker import StageTimes
     from schemas.records import Failure
     from storage.shards import ShardWriter
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from benchmarks import harness
 from pipelines.making.config import ShardConfig
-from pipelines.making.task import Made, StageTimes
+from pipelines.making.maker import Made, StageTimes
 from pipelines.output.folder import Output
 from pipelines.output.prepare import Job
 from pipelines.output.validate import validate

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from pipelines.config import ImportConfig
-from pipelines.making.task import Made, StageTimes
+from pipelines.making.maker import Made, StageTimes
 from pipelines.making.videos import VideoImporter
 from pipelines.output.folder import Output
 from pipelines.output.prepare import Job

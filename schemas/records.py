@@ -67,6 +67,9 @@ class Reason(StrEnum):
     NOT_A_VIDEO = "not_a_video"
     NO_FRAMES = "no_frames"
     MISSING_VIDEO = "missing_video"
+    DECODER_TIMEOUT = "decoder_timeout"  # took longer than limits.seconds
+    DECODER_MEMORY = "decoder_memory"  # needed more than limits.memory_mb
+    DECODER_CRASH = "decoder_crash"  # ended the process that made it
     ERROR = "error"  # anything unforeseen; the exception stands in the detail
 
 

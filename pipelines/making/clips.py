@@ -13,7 +13,7 @@ from pipelines.fetching.config import FetchConfig
 from pipelines.fetching.fetcher import Fetcher
 from pipelines.making.filters import load_filters
 from pipelines.making.gpu import GPU_BATCH, GpuRenderer, worker_device
-from pipelines.making.task import Made, StageTimes
+from pipelines.making.maker import Made, StageTimes
 from pipelines.running.engine import available_cores
 from pipelines.sources.base import Source, read_task
 from schemas.errors import JobError

@@ -13,7 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from pipelines.making.task import StageTimes
+from pipelines.making.maker import StageTimes
 from schemas.errors import JobError
 from schemas.records import Reason, SampleError, Stage, Task
 from transforms.clip import Prepared

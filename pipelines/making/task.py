@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import tarfile
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 import pyarrow as pa
 
 from pipelines.making.config import ShardConfig
+from pipelines.making.maker import Made, Maker, StageTimes
 from pipelines.output.folder import RECORD, RECORD_FILE, Attempt, Output, Record, shard_name
 from schemas.errors import JobError, StoppedError
 from schemas.manifest import ShardRow
@@ -22,58 +21,6 @@ from schemas.text import one_line
 from storage import output_files as files
 from storage.files import join
 from storage.shards import ShardWriter, sample_size
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A sample, ready to be written."""
-
-    key: str
-    members: Mapping[str, bytes]  # extension after the key -> bytes, in the order they are to stand in
-    row: Mapping[str, Any]  # columns of SAMPLES, less key, shard and bytes
-
-
-class Maker(Protocol):
-    """Turns a task into samples. Picklable: it is sent to the workers, and opens what it needs there in `setup`."""
-
-    def setup(self) -> None:
-        """Called once per worker, before the first task. Heavy imports, thread pools, models."""
-
-    def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
-        """One item an input, in input order. May run for several tasks at a time, in threads of one process.
-
-        Raises OSError only if the source itself has gone: that ends the job. What goes wrong with one input is a Failure.
-        """
-
-    def close(self) -> None:
-        """Called once per worker, at its end."""
-
-
-class StageTimes:
-    """Seconds that each sample took in each stage; any thread may add."""
-
-    def __init__(self) -> None:
-        self._seconds: dict[str, list[float]] = {}
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Time a block as one sample's stage."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.add(stage, time.perf_counter() - start)
-
-    def add(self, stage: str, seconds: float) -> None:
-        """One sample's time in one stage."""
-        with self._lock:
-            self._seconds.setdefault(stage, []).append(seconds)
-
-    def seconds(self) -> dict[str, list[float]]:
-        """Everything added so far, a list a stage."""
-        with self._lock:
-            return {stage: list(values) for stage, values in self._seconds.items()}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pipelines.making.config import FrameConfig
-from pipelines.making.task import Made, StageTimes
+from pipelines.making.maker import Made, StageTimes
 from pipelines.running.engine import available_cores
 from pipelines.sources.base import read_task
 from pipelines.sources.videos.base import VideoSource

@@ -11,7 +11,7 @@ from datetime import date
 from typing import IO, Any
 
 from pipelines.making.config import ShardConfig
-from pipelines.making.task import Maker
+from pipelines.making.maker import Maker
 from pipelines.output.folder import STATE, Output, task_of
 from pipelines.output.lost import forget_lost
 from schemas.errors import ConfigError

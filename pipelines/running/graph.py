@@ -17,7 +17,8 @@ from apache_beam.metrics import Metrics
 from apache_beam.utils.windowed_value import WindowedValue
 
 from pipelines.making.config import ShardConfig
-from pipelines.making.task import Done, Maker, make_task, output_error
+from pipelines.making.maker import Maker
+from pipelines.making.task import Done, make_task, output_error
 from pipelines.output.folder import Attempt, Output
 from pipelines.running.signals import Signals
 from schemas.records import Task

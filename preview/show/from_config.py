@@ -69,7 +69,7 @@ def _find(source: Source, key: str) -> tuple[Task, Reference]:
 def _make(source: Source, settings: AnimateConfig, task: Task, key: str) -> Any:
     """The members of the sample, by the job's own maker."""
     from pipelines.making.clips import Animator
-    from pipelines.making.task import StageTimes
+    from pipelines.making.maker import StageTimes
     from schemas.errors import JobError
 
     maker = Animator(source, settings.settings, settings.fetch, settings.filters, settings.device, threads=1)

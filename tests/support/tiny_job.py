@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.making.config import ShardConfig
-from pipelines.making.task import Made, StageTimes
+from pipelines.making.maker import Made, StageTimes
 from pipelines.output.prepare import Job
 from schemas.records import Failure, Reason, Stage, Task
 

@@ -12,7 +12,8 @@ import pytest
 from tiny_job import TinyMaker, tiny_tasks
 
 from pipelines.making.config import ShardConfig
-from pipelines.making.task import Made, make_task
+from pipelines.making.maker import Made
+from pipelines.making.task import make_task
 from pipelines.output.folder import Output, Record, shard_name, task_of
 from schemas.errors import JobError
 from schemas.manifest import FAILURES, SAMPLES

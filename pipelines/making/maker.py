@@ -1,0 +1,70 @@
+"""What makes samples: the protocol of a maker, a finished sample, and the times of its stages. Imports no Beam."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from schemas.records import Failure, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A sample, ready to be written."""
+
+    key: str
+    members: Mapping[str, bytes]  # extension after the key -> bytes, in the order of the shard
+    row: Mapping[str, Any]  # columns of SAMPLES, less key, shard and bytes
+
+
+class Maker(Protocol):
+    """Turns a task into samples. Picklable: it is sent to the workers, and opens what it needs there in `setup`."""
+
+    def setup(self) -> None:
+        """Called once per worker, before the first task. Heavy imports, pools, models."""
+
+    def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
+        """One item per input, in input order. May run for several tasks at a time, in threads of one process.
+
+        Raises OSError only if the source itself has gone: that ends the job. An input that goes wrong is a Failure.
+        """
+
+    def close(self) -> None:
+        """Called once per worker, at its end."""
+
+
+class StageTimes:
+    """Seconds that each sample took in each stage; any thread may add."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, list[float]] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Time a block as one sample's stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(stage, time.perf_counter() - start)
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Add one sample's time in one stage."""
+        with self._lock:
+            self._seconds.setdefault(stage, []).append(seconds)
+
+    def add_all(self, times: Iterable[tuple[str, float]]) -> None:
+        """Add what a worker process measured: pairs of stage and seconds."""
+        with self._lock:
+            for stage, seconds in times:
+                self._seconds.setdefault(stage, []).append(seconds)
+
+    def seconds(self) -> dict[str, list[float]]:
+        """Everything added so far, one list per stage."""
+        with self._lock:
+            return {stage: list(values) for stage, values in self._seconds.items()}
