@@ -85,7 +85,8 @@ def server() -> Iterator[tuple[str, float]]:
 
 def run_ours(table: Path, output: Path, processes: int, concurrency: int) -> float:
     """Pictures a second."""
-    from pipelines.sources.base import SourceConfig, make_source
+    from pipelines.sources.base import make_source
+    from pipelines.sources.config import SourceConfig
 
     output.mkdir()
     source = make_source(SourceConfig(kind="cc3m", uri=str(table)), shard_samples=PER_SHARD)

@@ -22,7 +22,8 @@ from pipelines.making.clips import Animator, read_reference
 from pipelines.making.config import ShardConfig
 from pipelines.running.engine import available_cores, choose_runner
 from pipelines.running.graph import JobSpec, MakeShards
-from pipelines.sources.base import Source, SourceConfig, make_source
+from pipelines.sources.base import Source, make_source
+from pipelines.sources.config import SourceConfig
 from schemas.records import Reference, Task
 from storage.shards import ShardWriter
 from transforms.clip import Clip, ClipSettings, make_clip

@@ -41,7 +41,8 @@ def write_table(path: Path, rows: int) -> None:
 
 def plan(path: str) -> dict[str, float]:
     """Plan the table here: what `zoetrope animate` does before its first picture."""
-    from pipelines.sources.base import SourceConfig, make_source
+    from pipelines.sources.base import make_source
+    from pipelines.sources.config import SourceConfig
 
     source = make_source(SourceConfig(kind="cc12m", uri=path), shard_samples=1000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

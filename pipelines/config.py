@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from pipelines.fetching.config import FetchConfig
 from pipelines.making.config import FrameConfig, ShardConfig
-from pipelines.sources.base import SourceConfig
+from pipelines.sources.config import SourceConfig
 from pipelines.sources.videos.config import VideoSourceConfig
 from schemas.config import Config
 from transforms.clip import ClipSettings

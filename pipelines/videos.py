@@ -16,8 +16,7 @@ from pipelines.output.prepare import Job
 from pipelines.running.dry_run import LOOKED_AT, Glimpse, dry_run
 from pipelines.running.engine import choose_runner
 from pipelines.running.submit import RunResult, run_job
-from pipelines.sources.base import read_task
-from pipelines.sources.videos.base import VideoSource
+from pipelines.sources.base import Source, make_source, read_task
 from schemas.config import describe, flatten
 from schemas.records import Reference, Task
 from schemas.text import counted
@@ -36,7 +35,7 @@ PLACES = (
     "source.videos",
     "source.annotations",
     "source.split_file",
-)  # VideoSource.fingerprint says what they hold
+)  # Source.fingerprint says what they hold
 
 
 def import_videos(config: ImportConfig, beam_args: Sequence[str] = ()) -> RunResult:
@@ -56,13 +55,13 @@ def import_videos(config: ImportConfig, beam_args: Sequence[str] = ()) -> RunRes
 
 def make_job(config: ImportConfig, beam_args: Sequence[str] = ()) -> Job:
     """The job of a config, before it runs. Raises ConfigError if annotations or split are not there."""
-    source = VideoSource(config.source, shard_samples=config.shard.max_samples)
+    source = make_source(config.source, shard_samples=config.shard.max_samples)
     threads = choose_runner(beam_args, config.workers).threads
     maker = VideoImporter(source, config.frames, config.limits, config.max_caption, threads)
     return Job(KIND, config.to_dict(), identity(config, source), source.plan, maker, config.shard)
 
 
-def identity(config: ImportConfig, source: VideoSource) -> dict[str, Any]:
+def identity(config: ImportConfig, source: Source) -> dict[str, Any]:
     """All that can change a byte of a shard: config fields, the source's own fingerprint, the version."""
     from zoetrope import __version__
 
@@ -109,8 +108,14 @@ def plan_only(config: ImportConfig, beam_args: Sequence[str] = ()) -> int:
         store=f"frames: at most {counted(frames.max_frames, 'frame')} of {frames.size}x{frames.size}",
         runner=choose_runner(beam_args, config.workers).describe(),
         overwrite=config.overwrite,
-        known_failures=lambda task: sum("reason" in row for row in task.payload["rows"]),
+        known_failures=_known_failures,
     )
+
+
+def _known_failures(task: Task) -> int:
+    """The inputs that a plan already holds as failures, where it holds rows."""
+    rows = task.payload.get("rows", ())
+    return sum(isinstance(row, dict) and "reason" in row for row in rows)
 
 
 def _look_at(task: Task, job: Job) -> Glimpse:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pipelines.making.config import FrameConfig
 from pipelines.making.maker import Made, StageTimes
 from pipelines.running.engine import available_cores
-from pipelines.sources.base import read_task
-from pipelines.sources.videos.base import VideoSource
+from pipelines.sources.base import Source, read_task
 from pipelines.sources.videos.files import open_video
 from schemas.clip import ClipMeta
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
@@ -25,7 +24,7 @@ from transforms.media.video_frames import VideoFrames, VideoLimits, read_frames
 class VideoImporter:
     """Picklable. Decodes one video a thread, each with a decoder of one thread, so that the bytes do not depend on either."""
 
-    source: VideoSource
+    source: Source
     frames: FrameConfig
     limits: VideoLimits
     max_caption: int  # characters

@@ -9,7 +9,9 @@ from typing import Any
 
 import ijson
 
-from pipelines.sources.base import Source, SourceConfig, texts
+from pipelines.sources.base import Source
+from pipelines.sources.cells import texts
+from pipelines.sources.config import SourceConfig
 from schemas.errors import ConfigError
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from pipelines.sources.base import Source, texts
+from pipelines.sources.base import Source
+from pipelines.sources.cells import texts
 from schemas.errors import ConfigError
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task

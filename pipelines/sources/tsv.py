@@ -10,7 +10,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from pipelines.sources.base import Source, url_identity
+from pipelines.sources.base import Source
+from pipelines.sources.cells import url_identity
 from schemas.errors import ConfigError
 from schemas.records import Failure, Reason, Reference, Stage, Task
 from storage.inputs import READ_CHUNK, FileInfo, capped_lines, find_some, identity, open_input

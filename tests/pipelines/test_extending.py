@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from extensions import EXAMPLES
+from made_videos import make_video
 from PIL import Image
 
+from pipelines.sources.base import Source
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
-from storage.tables import iter_rows
+from schemas.records import Reference
+from storage.shards import iter_shard
+from storage.tables import expand_shards, iter_rows
 from zoetrope import cli
 from zoetrope.samples import write_folder
 
@@ -49,6 +54,45 @@ def test_a_source_and_filters_of_ones_own(tmp_path, pictures):
     assert failures["2"] == ("filter", "filtered", "extensions:has_words: under three words")
     assert failures["3"] == ("filter", "filtered", "extensions:Bright: too dark")
     assert failures["4"][:2] == ("read", "missing_image")
+
+
+def test_a_source_of_videos_of_ones_own(tmp_path):
+    make_video(tmp_path / "videos" / "one.mp4", frames=30)
+    (tmp_path / "mine.json").write_text(
+        json.dumps({"one": ["a red square", "a square"], "gone": ["x"], "none": []})
+    )
+    settings = [f"source.videos={tmp_path}/videos", f"source.annotations={tmp_path}/mine.json", "workers=1"]
+    own = ["source.kind=extensions:CaptionedIds", "source.options={name: mine}", f"output={tmp_path}/clips"]
+    assert cli.main(["import-videos", *own, *settings]) == 0
+    (uri,) = expand_shards(str(tmp_path / "clips"))
+    (sample,) = iter_shard(uri)
+    assert (sample.key, sample.meta().captions) == ("0000000-one", ("a red square", "a square"))
+    assert sample.meta().meta["list"] == "mine"
+    reasons = [row["reason"] for row in iter_rows(str(tmp_path / "clips"), FAILURES_FILE)]
+    assert reasons == ["missing_video", "missing_caption"]
+
+
+class PathsOfVideos(Source):
+    """A source of videos that plans and reads by itself."""
+
+    def plan(self):
+        yield from self.tasks(self.config.options["paths"])
+
+    def read(self, task):
+        for number, path in enumerate(task.payload["rows"]):
+            yield Reference(f"path-{number}", ("a video",), "paths", path=path)
+
+    def fingerprint(self):
+        return {"kind": "paths"}
+
+
+def test_any_source_whose_references_have_a_path_can_be_imported(tmp_path):
+    video = make_video(tmp_path / "one.mp4", frames=30)
+    own = ["source.kind=tests.pipelines.test_extending:PathsOfVideos", f"source.options={{paths: [{video}]}}"]
+    settings = [*own, f"output={tmp_path}/clips", "workers=1"]
+    assert cli.main(["import-videos", *settings, "--dry-run"]) == 0
+    assert cli.main(["import-videos", *settings]) == 0
+    assert [row["key"] for row in iter_rows(str(tmp_path / "clips"), SAMPLES_FILE)] == ["path-0"]
 
 
 def always_true(reference):
@@ -105,7 +149,7 @@ def test_a_filter_that_cannot_be_used_is_one_line(tmp_path, pictures, capsys, fi
 def test_the_page_s_larger_pipeline(tmp_path, pictures, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {}
-    exec(EXAMPLES[2].replace("beam.Pipeline()", "beam.Pipeline(runner='FnApiRunner')"), namespace)
+    exec(EXAMPLES[3].replace("beam.Pipeline()", "beam.Pipeline(runner='FnApiRunner')"), namespace)
     counts = [line.split() for path in tmp_path.glob("motions-*") for line in path.read_text().splitlines()]
     assert sum(int(count) for _, count in counts) == 4
     assert (tmp_path / "clips" / "00000.tar").exists()

@@ -5,4 +5,4 @@ from pathlib import Path
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-exec(compile(EXAMPLES[0] + EXAMPLES[1], str(PAGE), "exec"))
+exec(compile("".join(EXAMPLES[:3]), str(PAGE), "exec"))

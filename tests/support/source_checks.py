@@ -7,7 +7,8 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from pipelines.sources.base import Source, SourceConfig, make_source, read_task
+from pipelines.sources.base import Source, make_source, read_task
+from pipelines.sources.config import SourceConfig
 from schemas.keys import check_key
 from schemas.records import Failure, Reference, Task
 

@@ -1,14 +1,15 @@
-"""What a source of videos is: entries (a video, its captions) from annotations and a split, and the files they lie in."""
+"""The contract of a source of videos: its annotations give entries, and a folder or glob holds the files."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterator
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from pipelines.sources.videos.config import ONLY_FOR, VideoSourceConfig
+from pipelines.sources.base import Source
+from pipelines.sources.videos.config import VideoSourceConfig
 from pipelines.sources.videos.files import VideoFiles
 from schemas.errors import ConfigError
 from schemas.keys import slug
@@ -16,17 +17,12 @@ from schemas.records import Failure, Reason, Reference, Stage, Task
 from schemas.text import nearest, valid_text
 from storage.inputs import FileInfo, find_some, identity
 
-KINDS = {
-    "msrvtt": "pipelines.sources.videos.msrvtt",
-    "msvd": "pipelines.sources.videos.msvd",
-    "vatex": "pipelines.sources.videos.vatex",
-    "csv": "pipelines.sources.videos.table",
-}
+IN_FINGERPRINT = ("language", "video_column", "caption_column")  # config fields that select captions
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One video as the annotations have it."""
+    """One video of the annotations."""
 
     video: str  # its id: the file's name without its ending, or (tables) its path
     captions: tuple[str, ...]  # in the annotations' order; () if there are none
@@ -34,28 +30,40 @@ class Entry:
     meta: dict[str, Any] = field(default_factory=dict)  # plain JSON values
 
 
-class VideoSource:
-    """Plans tasks of videos and says where each lies. Small and picklable, as `pipelines.sources.base.Source`.
+class VideoSource(Source):
+    """A source of videos. Subclasses yield its entries; planning and reading are the same for every kind.
 
-    Key: the video's place in the list and its id, so that keys are unique and sort in the list's order.
+    Key: the position in the list and the video's id, so that keys are unique and sort in the list's order.
     """
 
-    def __init__(self, config: VideoSourceConfig, *, shard_samples: int) -> None:
-        self.config = config
-        self.shard_samples = shard_samples
-        self._module = importlib.import_module(KINDS[config.kind])
+    config: VideoSourceConfig
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"config": self.config, "shard_samples": self.shard_samples}
+    @abstractmethod
+    def entries(self) -> Iterator[Entry]:
+        """Yield the videos in the order of the list, else of the annotations."""
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["config"], shard_samples=state["shard_samples"])  # type: ignore[misc]
+    def files(self) -> Mapping[str, list[FileInfo]]:
+        """The files that decide which inputs there are, by what they are."""
+        return {"annotations": self.annotation_files()} if self.config.annotations is not None else {}
+
+    def annotation_files(self) -> list[FileInfo]:
+        """The annotations' file or files. Raises ConfigError if there is none."""
+        return find_some(self.config.annotations or "", "source.annotations")
 
     def fingerprint(self) -> dict[str, Any]:
-        """Kind, names and sizes of annotations and split, and what selects from them; not which videos are there."""
-        about = {"kind": self.config.kind, "limit": self.config.limit, "split": self.config.split}
-        about |= {name: getattr(self.config, name) for name in ONLY_FOR}
-        for name, files in self._module.files(self.config).items():
+        """Kind, names and sizes of annotations and split, and the fields that select from them.
+
+        The folder of videos is not part of it.
+        """
+        about: dict[str, Any] = {
+            "kind": self.config.kind,
+            "limit": self.config.limit,
+            "split": self.config.split,
+        }
+        about |= {name: getattr(self.config, name) for name in IN_FINGERPRINT}
+        if self.config.options:
+            about["options"] = self.config.options
+        for name, files in self.files().items():
             about |= {f"{name}_{what}": value for what, value in identity(files).items()}
         return about
 
@@ -64,18 +72,18 @@ class VideoSource:
 
         Lists the folder of videos once. Raises ConfigError if none of the videos is there.
         """
-        rows = list(self._rows(VideoFiles(self.config.videos)))
+        if self.config.videos is None:
+            raise ConfigError("source.videos is required: give the folder of the video files, or a glob")
+        rows = list(self._planned(VideoFiles(self.config.videos)))
         if rows and all(row.get("reason") == Reason.MISSING_VIDEO for row in rows):
             raise ConfigError(
                 f"source.videos: {self.config.videos}: none of the {len(rows)} videos is there; "
                 f"a file must be named by its id, such as {rows[0]['video']}.mp4"
             )
-        source = iter(rows)
-        for index, chunk in enumerate(iter(lambda: list(islice(source, self.shard_samples)), [])):
-            yield Task(index, len(chunk), {"rows": chunk})
+        yield from self.tasks(rows)
 
     def read(self, task: Task) -> Iterator[Reference | Failure]:
-        """References to video files."""
+        """Yield references to video files."""
         for row in task.payload["rows"]:
             if "reason" in row:
                 yield Failure(row["key"], Stage.PLAN, Reason(row["reason"]), row["detail"], row["url"])
@@ -90,40 +98,32 @@ class VideoSource:
                 meta=row["meta"],
             )
 
-    def _rows(self, files: VideoFiles) -> Iterator[dict[str, Any]]:
+    def _planned(self, files: VideoFiles) -> Iterator[dict[str, Any]]:
         seen: set[str] = set()
-        for position, entry in enumerate(islice(self._module.entries(self.config), self.config.limit)):
+        for position, entry in enumerate(islice(self.entries(), self.config.limit)):
             video = valid_text(entry.video)
             row = {"key": f"{position:07d}-{slug(video) or 'video'}", "video": video, "url": entry.url}
             path = files.get(video)
             if video in seen:
-                yield row | {"reason": Reason.DUPLICATE_KEY, "detail": f"video {video} came before"}
+                problem = (Reason.DUPLICATE_KEY, f"video {video} came before")
             elif not entry.captions:
-                yield row | {
-                    "reason": Reason.MISSING_CAPTION,
-                    "detail": f"video {video} has no captions in the annotations",
-                }
+                problem = (Reason.MISSING_CAPTION, f"video {video} has no captions in the annotations")
             elif path is None:
-                yield row | {
-                    "reason": Reason.MISSING_VIDEO,
-                    "detail": f"no file of video {video} in {self.config.videos}",
-                }
+                problem = (Reason.MISSING_VIDEO, f"no file of video {video} in {self.config.videos}")
             else:
-                captions = [valid_text(text) for text in entry.captions]
-                yield row | {"captions": captions, "path": path, "meta": entry.meta}
+                problem = None
             seen.add(video)
+            if problem is not None:
+                yield row | {"reason": problem[0], "detail": problem[1]}
+                continue
+            captions = [valid_text(text) for text in entry.captions]
+            yield row | {"captions": captions, "path": path, "meta": entry.meta}
 
 
-def annotation_files(config: VideoSourceConfig) -> list[FileInfo]:
-    """The annotations' file(s). Raises ConfigError if there is none."""
-    return find_some(config.annotations or "", "source.annotations")
-
-
-def unknown_split(config: VideoSourceConfig, known: list[str]) -> ConfigError:
+def unknown_split(split: str, known: list[str]) -> ConfigError:
     """The error for a split that the kind does not have."""
-    asked = config.split or ""
-    near = [name for name in known if asked and asked.casefold() in name.casefold()] or nearest(asked, known)
+    near = [name for name in known if split and split.casefold() in name.casefold()] or nearest(split, known)
     hint = f"; the nearest: {' or '.join(near)}" if near else ""
     return ConfigError(
-        f"source.split = {config.split!r} is none of {', '.join(known)}{hint}; or give source.split_file"
+        f"source.split = {split!r} is none of {', '.join(known)}{hint}; or give source.split_file"
     )

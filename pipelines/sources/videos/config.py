@@ -1,36 +1,53 @@
-"""Where videos and captions are: the `source` section of `zoetrope import-videos`."""
+"""The `source` section of `zoetrope import-videos`, and the table of its kinds. It loads without Beam."""
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from pipelines.sources.kinds import Kind, check_fields
 from schemas.config import Config
 
-ONLY_FOR = {"language": ("vatex",), "video_column": ("csv",), "caption_column": ("csv",)}
+SPLITS = ("split", "split_file")
 
 
 class VideoSourceConfig(Config):
-    """Where the videos and captions are. A field that means nothing for the kind is an error, not ignored."""
+    """Where the videos and captions are. A field that has no effect for the kind is an error."""
 
-    kind: Literal["msrvtt", "msvd", "vatex", "csv"] = Field(description="whose annotations they are")
-    videos: str = Field(
-        description="folder of the video files (subfolders too), or a glob; local or gs://. Files are named by id"
+    KINDS: ClassVar[Mapping[str, Kind]] = {
+        "msrvtt": Kind("pipelines.sources.videos.msrvtt:MsrvttSource", ("videos",), ("annotations", *SPLITS)),
+        "msvd": Kind("pipelines.sources.videos.msvd:MsvdSource", ("videos", "annotations"), SPLITS),
+        "vatex": Kind(
+            "pipelines.sources.videos.vatex:VatexSource", ("videos", "annotations"), (*SPLITS, "language")
+        ),
+        "csv": Kind(
+            "pipelines.sources.videos.table:TableSource",
+            ("videos", "annotations"),
+            (*SPLITS, "video_column", "caption_column"),
+        ),
+    }
+
+    kind: str = Field(description="msrvtt, msvd, vatex, csv, or module:Class for a source of your own")
+    videos: str | None = Field(
+        None,
+        description="folder of the video files (subfolders too), or a glob; local or gs://. Files are named by id",
     )
     annotations: str | None = Field(
         None,
-        description="MSRVTT_data.json, raw-captions.pkl, VATEX's JSON, or the table; not needed where split_file has sentences",
+        description="MSRVTT_data.json, raw-captions.pkl, VATEX's JSON, or the table; "
+        "not needed where split_file has sentences",
     )
     split: str | None = Field(
         None,
-        description="msrvtt: train, val, test (as the JSON says), train.full, val.full, test.full (the same, by number), "
-        "train.9k, train.7k, 1k-A; msvd: train, val, test; vatex: these and test1k5_sec (published lists beside the "
-        "annotations); csv: a value of its column 'split'; null: every video",
+        description="msrvtt: train, val, test (as the JSON says), train.full, val.full, test.full (the same, by "
+        "number), train.9k, train.7k, 1k-A; msvd: train, val, test; vatex: these and test1k5_sec (published lists "
+        "in the folder of the annotations); csv: a value of its column 'split'; null: every video",
     )
     split_file: str | None = Field(
         None,
-        description="a list of ids instead: a line an id, or a CSV with a column video_id (and perhaps sentence)",
+        description="a list of ids instead: one id per line, or a CSV with a column video_id (and perhaps sentence)",
     )
     language: Literal["en", "zh"] | None = Field(None, description="vatex: which captions; null: en")
     video_column: str | None = Field(
@@ -42,14 +59,15 @@ class VideoSourceConfig(Config):
     limit: int | None = Field(
         None, ge=1, description="only the first so many videos, to try things out; null: all"
     )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="module:Class: settings that this class reads"
+    )
 
     @model_validator(mode="after")
     def _fields_fit_kind(self) -> Self:
-        for name, kinds in ONLY_FOR.items():
-            if getattr(self, name) is not None and self.kind not in kinds:
-                raise ValueError(f"{name} has no effect for kind {self.kind}: remove source.{name}")
+        check_fields(self)
         if self.split is not None and self.split_file is not None:
             raise ValueError("split and split_file both say which videos: give one of them")
-        if self.annotations is None and (self.kind != "msrvtt" or self.split_file is None):
-            raise ValueError(f"annotations is required for kind {self.kind}: give source.annotations=...")
+        if self.kind == "msrvtt" and self.annotations is None and self.split_file is None:
+            raise ValueError("annotations is required for kind msrvtt: give source.annotations=...")
         return self

@@ -1,4 +1,4 @@
-"""Split lists: a line an id, or a CSV with a column ``video_id`` and perhaps the one ``sentence`` to use for it."""
+"""Split lists: one id per line, or a CSV with a column ``video_id`` and perhaps the one ``sentence`` to use for it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pipelines.sources.videos.base import Entry, unknown_split
-from pipelines.sources.videos.config import VideoSourceConfig
+from pipelines.sources.videos.base import Entry
 from schemas.errors import ConfigError
-from storage.inputs import FileInfo, absolute, find_some, open_input
+from storage.inputs import open_input
 
 MAX_LIST_BYTES = 256 * 1024 * 1024
 ID_COLUMNS = ("video_id", "video", "vid", "id")
@@ -17,30 +16,10 @@ ID_COLUMNS = ("video_id", "video", "vid", "id")
 
 @dataclass(frozen=True)
 class Split:
-    """Which videos, in the list's order."""
+    """The videos of a split, in the list's order."""
 
     videos: tuple[str, ...]
-    sentences: Mapping[str, tuple[str, ...]] | None = (
-        None  # video -> what the list itself has for it, instead of all captions
-    )
-
-
-def split_of(config: VideoSourceConfig, published: Mapping[str, str]) -> Split | None:
-    """The split that a config asks for by file, or by the name of a published list beside the annotations; None: no list."""
-    files = split_files(config, published)
-    return read_split(files[0].path) if files else None
-
-
-def split_files(config: VideoSourceConfig, published: Mapping[str, str]) -> list[FileInfo]:
-    """The list's file; [] if the config asks for none. Raises ConfigError if it is not there, or the name unknown."""
-    if config.split_file is not None:
-        return find_some(config.split_file, "source.split_file")
-    if config.split is None:
-        return []
-    if config.split not in published:
-        raise unknown_split(config, list(published))
-    folder = absolute(config.annotations or "").rpartition("/")[0]
-    return find_some(f"{folder}/{published[config.split]}", f"source.split={config.split}")
+    sentences: Mapping[str, tuple[str, ...]] | None = None  # video -> the list's own sentences, if it has any
 
 
 def read_split(path: str) -> Split:
@@ -65,7 +44,7 @@ def read_split(path: str) -> Split:
 
 
 def select(split: Split | None, entries: Iterable[Entry]) -> Iterator[Entry]:
-    """All entries, or those of the split in its order; a video of the split that has no entry comes without captions."""
+    """Yield all entries, or those of the split in its order. A video without an entry comes without captions."""
     if split is None:
         yield from entries
         return
@@ -78,7 +57,7 @@ def select(split: Split | None, entries: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def text_of(path: str) -> str:
-    """A small text file as UTF-8, a byte order mark left out. Raises ConfigError for what is no text, or too large."""
+    """Read a small text file as UTF-8, without its byte order mark. Raises ConfigError if it is not text, or too large."""
     with open_input(path) as stream:
         data = stream.read(MAX_LIST_BYTES + 1)
     if len(data) > MAX_LIST_BYTES:

@@ -1,40 +1,37 @@
-"""VATEX: its JSON, as released (a list of objects) or as CLIP2Video has it (an object by id), and its lists of ids."""
+"""VATEX: its JSON, as released (a list of objects) or in CLIP2Video's form (an object by id), and its lists of ids."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import ijson
 
-from pipelines.sources.base import texts
-from pipelines.sources.videos.base import Entry, annotation_files
-from pipelines.sources.videos.config import VideoSourceConfig
-from pipelines.sources.videos.splits import select, split_files, split_of
+from pipelines.sources.cells import texts
+from pipelines.sources.videos.base import Entry
+from pipelines.sources.videos.listed import ListedSource
+from pipelines.sources.videos.splits import select
 from schemas.errors import ConfigError
-from storage.inputs import FileInfo, open_input
-
-LISTS = {name: f"{name}_list.txt" for name in ("train", "val", "test", "test1k5_sec")}
+from storage.inputs import open_input
 
 
-def files(config: VideoSourceConfig) -> Mapping[str, list[FileInfo]]:
-    """The files that say which inputs there are."""
-    found = split_files(config, LISTS)
-    return {"annotations": annotation_files(config)} | ({"split": found} if found else {})
+class VatexSource(ListedSource):
+    """Videos with ten English and ten Chinese captions. The annotations may be several files."""
 
+    LISTS: ClassVar[Mapping[str, str]] = {
+        name: f"{name}_list.txt" for name in ("train", "val", "test", "test1k5_sec")
+    }
 
-def entries(config: VideoSourceConfig) -> Iterator[Entry]:
-    """Videos in the order of the list, else of the JSON."""
-    yield from select(split_of(config, LISTS), _all(config))
+    def entries(self) -> Iterator[Entry]:
+        """Yield the videos in the order of the list, else of the JSON."""
+        yield from select(self.split(), self._all())
 
-
-def _all(config: VideoSourceConfig) -> Iterator[Entry]:
-    """Files may be several, such as the released training and validation JSONs."""
-    column = "chCap" if config.language == "zh" else "enCap"
-    meta = {"split": config.split} if config.split else {}
-    for file in annotation_files(config):
-        for video, item in _items(file.path):
-            yield Entry(video, tuple(texts(item.get(column) or [])), None, meta)
+    def _all(self) -> Iterator[Entry]:
+        column = "chCap" if self.config.language == "zh" else "enCap"
+        meta = {"split": self.config.split} if self.config.split else {}
+        for file in self.annotation_files():
+            for video, item in _items(file.path):
+                yield Entry(video, tuple(texts(item.get(column) or [])), None, meta)
 
 
 def _items(path: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,7 +1,9 @@
 import pytest
 from source_checks import source_of, told
 
-from pipelines.sources.base import KINDS, Source, SourceConfig, make_source, read_task, url_identity
+from pipelines.sources.base import Source, make_source, read_task
+from pipelines.sources.cells import url_identity
+from pipelines.sources.config import SourceConfig
 from schemas.errors import ConfigError
 from schemas.records import Failure, Reason, Reference, Task
 
@@ -44,7 +46,7 @@ def test_config_mistakes_are_told_in_one_line(values, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SourceConfig.KINDS)
 def test_every_kind_is_found(kind):
     fields = {"annotations": "a", "images": "b"} if kind == "coco" else {"uri": "a"}
     assert isinstance(source_of(kind=kind, **fields), Source)

@@ -1,0 +1,61 @@
+"""The `source` section of `zoetrope animate`, and the table of its kinds. It loads without Beam."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from pipelines.sources.kinds import Kind, check_fields
+from schemas.config import Config
+
+
+class SourceConfig(Config):
+    """Where the pictures and captions are. A field that has no effect for the kind is an error."""
+
+    KINDS: ClassVar[Mapping[str, Kind]] = {
+        "coco": Kind("pipelines.sources.coco:CocoSource", ("annotations", "images")),
+        "cc3m": Kind("pipelines.sources.tsv:Cc3mSource", ("uri",)),
+        "cc12m": Kind("pipelines.sources.tsv:Cc12mSource", ("uri",)),
+        "tars": Kind("pipelines.sources.tars:TarsSource", ("uri",)),
+        "parquet": Kind(
+            "pipelines.sources.parquet:ParquetSource",
+            ("uri",),
+            ("image_column", "url_column", "caption_column"),
+        ),
+        "folder": Kind("pipelines.sources.folder:FolderSource", ("uri",), ("caption_column",)),
+    }
+
+    kind: str = Field(
+        description="coco, cc3m, cc12m, tars, parquet, folder, or module:Class for a source of your own"
+    )
+    uri: str | None = Field(
+        None,
+        description="tables, tars or folder: a local path or gs://, a glob, or a brace range (all kinds but coco)",
+    )
+    annotations: str | None = Field(None, description="coco: the captions JSON, or a glob of several")
+    images: str | None = Field(None, description="coco: the folder of pictures, a zip of it, or a glob")
+    image_column: str | None = Field(
+        None,
+        description="parquet: column of encoded pictures, bytes or {bytes, path}; null: 'image' if there is one",
+    )
+    url_column: str | None = Field(
+        None, description="parquet: column of URLs to fetch; null: 'url' if there is no image column"
+    )
+    caption_column: str | None = Field(
+        None,
+        description="parquet, folder: column of captions, text or a list; null: the first of caption, "
+        "captions, text",
+    )
+    limit: int | None = Field(
+        None, ge=1, description="only the first so many inputs, to try things out; null: all"
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="module:Class: settings that this class reads"
+    )
+
+    @model_validator(mode="after")
+    def _fields_fit_kind(self) -> Self:
+        check_fields(self)
+        return self
