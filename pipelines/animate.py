@@ -59,7 +59,7 @@ def make_job(config: AnimateConfig, source: Source, beam_args: Sequence[str] = (
     """The job of a config, before it runs. Raises ConfigError if a filter or the source cannot be found."""
     for path in config.filters:
         find_filter(path)
-    uses_gpus = config.device != "cpu" and config.store != "still"  # of stills nothing is rendered
+    uses_gpus = config.device != "cpu" and config.renders
     threads = choose_runner(beam_args, config.workers, uses_gpus).threads
     maker = Animator(source, config.settings, config.fetch, config.filters, config.device, threads)
     return Job(

@@ -16,7 +16,6 @@ from typing import IO, cast
 from schemas.clip import ClipMeta
 from storage.files import open_uri
 
-FRAME_EXTENSIONS = ("jpg", "png", "webp")
 MEMBER = re.compile(r"(?:(?P<frame>\d{3})\.)?(?P<ext>jpg|jpeg|png|webp|mp4|txt|json)")
 MAX_MEMBER_BYTES = 512 * 1024 * 1024
 
@@ -41,11 +40,6 @@ class RawSample:
             return ClipMeta.from_json(self.members["json"])
         except (KeyError, ValueError) as error:
             raise ShardError(f"{self.shard}: {self.key}.json: {error}") from None
-
-    @property
-    def frames(self) -> list[bytes]:
-        """The encoded frames of a `frames` sample in order, [] for other stores."""
-        return [data for name, data in sorted(self.members.items()) if name[:3].isdigit()]
 
 
 def iter_shard(uri: str, *, stream: IO[bytes] | None = None) -> Iterator[RawSample]:

@@ -7,10 +7,10 @@ batch of many samples on a GPU between the first and the last. What changes a by
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import ceil
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -21,16 +21,22 @@ from schemas.keys import derive_seed
 from schemas.records import Reference
 from schemas.version import VERSION
 from transforms.captions import CaptionConfig, append, choose, normalise_all
-from transforms.media import jpeg
-from transforms.media.encode import EncodeConfig, encode_frames, encode_picture
-from transforms.media.mp4 import VideoConfig, check_even, encode_mp4
+from transforms.media.encode import EncodeConfig
+from transforms.media.mp4 import VideoConfig
 from transforms.media.pictures import Header, PictureLimits, decode, read_header
 from transforms.motions.mix import MotionMix, draw
 from transforms.motions.phrases import motion_phrase
 from transforms.motions.trajectory import Trajectory, zoom_of
 from transforms.rendering.homography import checked_quads
 from transforms.rendering.layers import footprints
-from transforms.rendering.render import reduce_for, render_batch
+from transforms.rendering.render import render_batch
+from transforms.stores.base import Encoding, FrameStore, PictureStore, Still
+from transforms.stores.registry import STORES, find_store, summaries
+
+if TYPE_CHECKING:
+    StoreName = str
+else:
+    StoreName = Literal[tuple(STORES)]
 
 _SPARE = 1.5  # picture pixels that a reduced decode leaves to an output pixel of the tightest view
 MIN_SIDE, MAX_SIDE = 16, 4096  # of a frame
@@ -65,10 +71,7 @@ class ClipSettings(Config):
     """Everything, beside the picture, its key and its captions, that decides the bytes of a sample."""
 
     seed: int = Field(0, ge=0, description="of all randomness, together with the sample's key")
-    store: Literal["frames", "mp4", "still"] = Field(
-        "frames",
-        description="frames: a picture a frame; mp4: one video; still: one picture, to be animated when read",
-    )
+    store: StoreName = Field("frames", description=summaries())
     clip: ClipConfig = ClipConfig()
     motions: MotionMix = Field(
         default_factory=MotionMix.default, description="camera motions, see `zoetrope motions`"
@@ -79,10 +82,19 @@ class ClipSettings(Config):
     video: VideoConfig = VideoConfig()
 
     @model_validator(mode="after")
-    def _check_video(self) -> Self:
-        if self.store == "mp4":
-            check_even(self.clip.hw)
+    def _check_size(self) -> Self:
+        find_store(self.store).check_size(self.clip.hw)
         return self
+
+    @property
+    def renders(self) -> bool:
+        """Does making a clip render frames? Readers render the clips of a `PictureStore`."""
+        return isinstance(find_store(self.store), FrameStore)
+
+    @property
+    def encoding(self) -> Encoding:
+        """The part that the stores' encoders take."""
+        return Encoding(self.encode, self.video)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,11 +102,9 @@ class Prepared:
     """A sample between decoding and rendering."""
 
     meta: ClipMeta  # complete but for the device
-    quads_T42: (
-        np.ndarray
-    )  # float32, fractions of image_HWC (which may be larger than the picture by part of a pixel)
-    image_HWC: np.ndarray | None  # uint8 RGB; None for store=still
-    still: bytes = b""  # the encoded picture of store=still
+    quads_T42: np.ndarray  # float32, fractions of image_HWC, which may exceed the picture by part of a pixel
+    image_HWC: np.ndarray | None  # uint8 RGB; None where nothing is rendered
+    kept: Mapping[str, bytes] = field(default_factory=dict)  # members that hold the picture itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +166,13 @@ def draw_motion(settings: ClipSettings, key: str, image_size: tuple[int, int]) -
 
 
 def render_clip(prepared: Prepared, *, device: str = "cpu") -> np.ndarray | None:
-    """Frames uint8 [T,h,w,3] RGB, or [T,h,w,4] RGBX where `finish` takes them so; None for store=still: nothing to render."""
-    if prepared.image_HWC is None:
+    """Render frames uint8 [T,h,w,3] RGB, or [T,h,w,4] RGBX for stores that take them; None where nothing is rendered."""
+    store = find_store(prepared.meta.store)
+    if prepared.image_HWC is None or not isinstance(store, FrameStore):
         return None
-    size, rgbx = (prepared.meta.height, prepared.meta.width), prepared.meta.store == "frames"
-    return render_batch([prepared.image_HWC], [prepared.quads_T42], size=size, device=device, rgbx=rgbx)[0]
+    size = (prepared.meta.height, prepared.meta.width)
+    images, paths = [prepared.image_HWC], [prepared.quads_T42]
+    return render_batch(images, paths, size=size, device=device, rgbx=store.takes_rgbx)[0]
 
 
 def finish(
@@ -228,42 +240,20 @@ def _caption(
 
 
 def _pixels(data: bytes, header: Header, meta: ClipMeta, settings: ClipSettings) -> Prepared:
-    """Decode as much as the trajectory in `meta` needs."""
-    quads_T42, size, still = meta.quads_T42(), (meta.height, meta.width), meta.store == "still"
+    """Decode the picture at the scale that the trajectory in `meta` needs."""
+    store, quads_T42, size = find_store(meta.store), meta.quads_T42(), (meta.height, meta.width)
     finest = float(footprints(checked_quads(quads_T42), header.size, size).min())
     need = (ceil(header.size[0] * _SPARE / finest), ceil(header.size[1] * _SPARE / finest))
-    picture = decode(data, settings.pictures, need=need, exact=still, header=header)
-    if still:
-        return Prepared(
-            meta, quads_T42, None, _still(data, header, picture.image_HWC, quads_T42, size, settings)
-        )
+    keeps = isinstance(store, PictureStore)
+    picture = decode(data, settings.pictures, need=need, exact=keeps, header=header)
+    if isinstance(store, PictureStore):
+        still = Still(data, header, picture.image_HWC, quads_T42, size)
+        return Prepared(meta, quads_T42, None, store.keep(still, settings.encoding))
     return Prepared(meta, quads_T42 * np.asarray(picture.extent[::-1], np.float32), picture.image_HWC)
 
 
-def _still(
-    data: bytes,
-    header: Header,
-    image_HWC: np.ndarray,
-    quads_T42: np.ndarray,
-    size: tuple[int, int],
-    settings: ClipSettings,
-) -> bytes:
-    """The picture as a JPEG: the source's own pixels where nothing needs to change, so that nothing is lost."""
-    reduced_HWC = reduce_for(image_HWC, quads_T42, size=size)
-    upright_rgb = header.jpeg is not None and header.jpeg.components != 4 and header.orientation == 1
-    if upright_rgb and reduced_HWC.shape[:2] == header.size and (kept := jpeg.without_metadata(data)):
-        return kept
-    return encode_picture(reduced_HWC, "jpg", settings.encode.still_quality)
-
-
 def _members(prepared: Prepared, frames_THWC: np.ndarray | None, settings: ClipSettings) -> dict[str, bytes]:
-    if frames_THWC is None:
-        return {"jpg": prepared.still}
-    if prepared.meta.store == "mp4":
-        return {
-            "mp4": encode_mp4(
-                frames_THWC, prepared.meta.fps, crf=settings.video.crf, preset=settings.video.preset
-            )
-        }
-    encoded = encode_frames(frames_THWC, settings.encode)
-    return {f"{index:03d}.{settings.encode.format}": data for index, data in enumerate(encoded)}
+    store = find_store(prepared.meta.store)
+    if frames_THWC is None or not isinstance(store, FrameStore):
+        return dict(prepared.kept)
+    return store.encode(frames_THWC, prepared.meta.fps, settings.encoding)

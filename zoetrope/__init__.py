@@ -22,6 +22,7 @@ _EXPORTS = {
     "convert": "trainer.model.convert",
     "index": "trainer.index.build",
     "search": "zoetrope.commands.search",
+    "decode_clip": "transforms.stores.webdataset",
     "preview": "preview.show.preview",
     "studio": "preview.studio.studio",
 }

@@ -64,7 +64,7 @@ class Animator:
     def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
         """One clip or failure an input, in input order."""
         given = self._fetched(self._filtered(read_task(self.source, task)), times)
-        if self._device == "cpu" or self.settings.store == "still":
+        if self._device == "cpu" or not self.settings.renders:
             yield from self._in_order(given, lambda item: self._one(item, times))
         else:
             yield from self._on_gpu(given, task, times)

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE, ShardRow
+from transforms.stores.registry import find_store
 
 
 @dataclass(frozen=True)
@@ -111,11 +112,7 @@ def _members(config: Mapping[str, Any]) -> str:
         )
     extension = dict(config.get("encode") or {}).get("format", "jpg")
     frames = int(dict(config.get("clip") or {}).get("frames", 12))
-    what = {
-        "frames": f"`KEY.000.{extension}` to `KEY.{frames - 1:03d}.{extension}`, the frames",
-        "mp4": "`KEY.mp4`, the clip in H.264",
-        "still": "`KEY.jpg`, the still, to be animated when read along the `quads` in KEY.json",
-    }.get(str(store), "the frames")
+    what = find_store(str(store)).describe(frames, extension)
     return f"Members of a sample: {what}; `KEY.txt`, the caption; `KEY.json`, everything else."
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 
-import numpy as np
 from tqdm import tqdm
 
 from schemas.clip import ClipMeta
@@ -23,6 +22,7 @@ from storage.files import exists, join, list_uris, open_uri
 from storage.ordered import in_order
 from storage.shards import RawSample, ShardError, iter_shard
 from storage.tables import iter_rows, read_manifest
+from transforms.stores.registry import find_store
 
 MOST_PROBLEMS_A_SHARD = 5  # further ones of the same shard are counted, not told
 
@@ -172,19 +172,7 @@ def _check_sample(sample: RawSample, decode: bool) -> Iterator[str]:
 def _check_pixels(sample: RawSample, meta: ClipMeta) -> Iterator[str]:
     """Decode what is stored: frames of the right number and size, a whole clip, or a whole still."""
     try:
-        if meta.store == "mp4":
-            from transforms.media.mp4 import decode_mp4
-
-            shapes = [frame.shape[:2] for frame in decode_mp4(sample.members["mp4"])]
-        elif meta.store == "frames":
-            shapes = [_decode(data).shape[:2] for data in sample.frames]
-        else:
-            still = [data for name, data in sample.members.items() if name in ("jpg", "png", "webp")]
-            shapes = (
-                [(meta.height, meta.width)] * meta.frames
-                if len(still) == 1 and _decode(still[0]).size
-                else []
-            )
+        shapes = find_store(meta.store).shapes(sample.members, meta)
     except (
         Exception
     ) as error:  # a decoder may raise anything on hostile bytes; every kind means the same here
@@ -194,12 +182,6 @@ def _check_pixels(sample: RawSample, meta: ClipMeta) -> Iterator[str]:
         yield f"{len(shapes)} frames instead of {meta.frames}"
     if any(shape != (meta.height, meta.width) for shape in shapes):
         yield f"frames of {sorted(set(shapes))} (height, width) instead of {(meta.height, meta.width)}"
-
-
-def _decode(data: bytes) -> np.ndarray:
-    from transforms.media.pictures import PictureLimits, decode
-
-    return decode(data, PictureLimits(min_side=1, max_aspect=100.0)).image_HWC
 
 
 def _check_folder(output: str, rows: list[ShardRow], indexed: dict[str, tuple[int, str]]) -> list[str]:

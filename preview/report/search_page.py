@@ -1,26 +1,36 @@
-"""Search results as one page that needs no other file and asks no server for anything."""
+"""Search results as one self-contained page: it needs no other file and asks no server for anything."""
 
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from preview.show.animation import encode_webp, shrink
 from schemas.errors import ConfigError
-from schemas.text import one_line
 from storage.files import write_bytes
-from storage.shards import RawSample, ShardError, iter_shard
 
-if TYPE_CHECKING:
-    from trainer.data.decode import Decoder
-    from trainer.index.search import Hit, SearchIndex
-    from trainer.retrieval.embed import Embedder
+FPS = 8.0  # of the clips on the page
+QUERY_SIDE = 320  # longest side of the query's picture, pixels
 
-MILLISECONDS = 125  # a frame is shown
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One search result."""
+
+    rank: int  # from 1
+    key: str
+    shard: str  # file name of the shard
+    caption: str
+    cosine: float  # of the query and the clip, -1 to 1
+    coarse_rank: int  # from 1, before re-ranking
+    match: float | None  # logit of the interaction module; None where the clip was not re-ranked
+    frames_THWC: np.ndarray | None  # uint8 RGB; None where the clip no longer exists
+
+
 TEMPLATE = """<!doctype html>
 <html lang="en">
 <head>
@@ -51,27 +61,27 @@ dd { margin: 0; font-variant-numeric: tabular-nums; }
 </head>
 <body>
 <h1>{{ title }}</h1>
-<div class="soft">{{ hits|length }} of {{ clips }} clips{% if fine %}, re-ranked by the interaction module{% endif %}</div>
-{% if query_picture %}<img class="query" alt="the picture that was searched by" src="{{ query_picture }}">{% endif %}
+<div class="soft">{{ results|length }} of {{ clips }} clips{% if fine %}, re-ranked by the interaction module{% endif %}</div>
+{% if query_picture %}<img class="query" alt="the picture of the query" src="{{ query_picture }}">{% endif %}
 <ol>
-{% for hit, moving, still in hits %}
+{% for hit, moving, still in results %}
 <li>
 {% if moving %}
 <picture><source media="(prefers-reduced-motion: reduce)" srcset="{{ still }}"><img alt="{{ hit.caption }}" src="{{ moving }}">
 </picture>
 {% else %}
-<div class="missing soft">The shard is no longer where it was indexed.</div>
+<div class="missing soft">The clip is no longer where it was indexed.</div>
 {% endif %}
 <div class="text">
 <p><strong>{{ hit.rank }}.</strong> {{ hit.caption }}</p>
 <dl class="soft">
-<dt>cosine</dt><dd>{{ "%.4f"|format(hit.coarse) }}</dd>
+<dt>cosine</dt><dd>{{ "%.4f"|format(hit.cosine) }}</dd>
 {% if hit.match is not none %}
 <dt>match</dt><dd>{{ "%.2f"|format(hit.match) }}</dd>
 <dt>coarse rank</dt><dd>{{ hit.coarse_rank }}</dd>
 {% endif %}
 <dt>key</dt><dd>{{ hit.key }}</dd>
-<dt>shard</dt><dd>{{ hit.shard.rpartition("/")[2] }}</dd>
+<dt>shard</dt><dd>{{ hit.shard }}</dd>
 </dl>
 </div>
 </li>
@@ -84,29 +94,27 @@ dd { margin: 0; font-variant-numeric: tabular-nums; }
 
 def write_page(
     path: str | Path,
-    index: SearchIndex,
-    hits: Sequence[Hit],
+    results: Sequence[Result],
     *,
+    clips: int,
     text: str | None = None,
     image_HWC: np.ndarray | None = None,
 ) -> None:
-    """Write the page, whole or not at all. A clip whose shard has gone is shown without frames. Raises ConfigError."""
+    """Write the page, whole or not at all. Raises ConfigError if it cannot be written.
+
+    `clips` is the number of clips that were searched; `text` or `image_HWC`, uint8 RGB [H,W,3], is the query.
+    """
     from jinja2 import Environment, StrictUndefined
 
-    shown = []
-    clips: Sequence[np.ndarray | None] = read_frames_or_none(hits, index.embedder)
-    for hit, frames in zip(hits, clips, strict=True):
-        moving, first = ("", "") if frames is None else (_data_uri(frames), _data_uri(frames[:1]))
-        shown.append((hit, moving, first))
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     page = environment.from_string(TEMPLATE).render(
         title=text or "Clips like this picture",
-        clips=f"{index.clips:,}",
-        fine=any(hit.match is not None for hit in hits),
-        hits=shown,
-        query_picture="" if image_HWC is None else _data_uri(_small(image_HWC)[None]),
+        clips=f"{clips:,}",
+        fine=any(result.match is not None for result in results),
+        results=[(result, *_pictures(result.frames_THWC)) for result in results],
+        query_picture="" if image_HWC is None else _data_uri(shrink(image_HWC[None], longest=QUERY_SIDE)),
     )
     try:
         write_bytes(str(path), page.encode())
@@ -114,85 +122,14 @@ def write_page(
         raise ConfigError(f"html {path} cannot be written: {error}") from None
 
 
-def read_frames(hits: Sequence[Hit], embedder: Embedder) -> list[np.ndarray]:
-    """Each hit's frames as the model sees them, uint8 RGB [T,h,w,3]. Raises ShardError naming shard and key."""
-    found = read_frames_or_none(hits, embedder)
-    for hit, frames in zip(hits, found, strict=True):
-        if frames is None:
-            raise ShardError(f"{hit.shard}: {hit.key} is not there any more; index the shards again")
-    return [frames for frames in found if frames is not None]
-
-
-def read_frames_or_none(hits: Sequence[Hit], embedder: Embedder) -> list[np.ndarray | None]:
-    """As `read_frames`, None where shard or sample have gone. A shard is read once, as far as its last hit."""
-    from trainer.data.config import DataConfig
-    from trainer.data.decode import Decoder
-
-    decoder = Decoder(
-        DataConfig(shards=""),
-        frames=embedder.model.config.max_frames,
-        size=embedder.size,
-        seed=0,
-        training=False,
-    )
-    wanted: dict[str, set[str]] = {}
-    for hit in hits:
-        wanted.setdefault(hit.shard, set()).add(hit.key)
-    frames: dict[tuple[str, str], np.ndarray] = {}
-    for shard, keys in wanted.items():
-        for sample in _samples(shard, keys):
-            frames[shard, sample.key] = _frames(sample, decoder, embedder.size)
-    return [frames.get((hit.shard, hit.key)) for hit in hits]
-
-
-def _samples(shard: str, keys: set[str]) -> list[RawSample]:
-    found = []
-    try:
-        for sample in iter_shard(shard):
-            if sample.key in keys:
-                found.append(sample)
-            if len(found) == len(keys):
-                break
-    except FileNotFoundError:
-        return []
-    return found
-
-
-def _frames(sample: RawSample, decoder: Decoder, size: tuple[int, int]) -> np.ndarray:
-    from transforms.rendering.render import render
-
-    try:
-        decoded = decoder(sample, 0)
-    except (ValueError, OSError) as error:
-        raise ShardError(f"{sample.shard}: {sample.key}: {one_line(error)}") from None
-    if decoded.frames_THWC is not None:
-        return decoded.frames_THWC
-    assert decoded.picture_HWC is not None and decoded.quads_T42 is not None  # noqa: S101, PT018
-    return render(decoded.picture_HWC, decoded.quads_T42, size=size)
+def _pictures(frames_THWC: np.ndarray | None) -> tuple[str, str]:
+    """The moving clip and its first frame, or two empty strings."""
+    if frames_THWC is None:
+        return "", ""
+    return _data_uri(frames_THWC), _data_uri(frames_THWC[:1])
 
 
 def _data_uri(frames_THWC: np.ndarray) -> str:
-    """A looping WebP inside a URI."""
-    from PIL import Image
-
-    first, *rest = (Image.fromarray(frame) for frame in frames_THWC)
-    out = io.BytesIO()
-    first.save(
-        out,
-        "WEBP",
-        save_all=bool(rest),
-        append_images=rest,
-        duration=MILLISECONDS,
-        loop=0,
-        quality=75,
-        method=2,
-    )
-    return f"data:image/webp;base64,{base64.b64encode(out.getvalue()).decode()}"
-
-
-def _small(image_HWC: np.ndarray) -> np.ndarray:
-    from PIL import Image
-
-    image = Image.fromarray(image_HWC)
-    image.thumbnail((320, 320))
-    return np.asarray(image)
+    """Encode frames as a looping WebP inside a URI."""
+    data = encode_webp(frames_THWC, fps=FPS)
+    return f"data:image/webp;base64,{base64.b64encode(data).decode()}"

@@ -19,6 +19,7 @@ from schemas.records import Reference, SampleError
 from transforms.clip import Clip, ClipConfig, ClipSettings, draw_motion, make_clip
 from transforms.motions import MotionMix, built_in_motions, curves, find_motion, sample_motion
 from transforms.rendering.render import render
+from transforms.stores.frames import encoded_frames
 
 GALLERY_SIDE, GALLERY_FRAMES, GALLERY_FPS = 128, 16, 12.0
 MOST_PIXELS = 32_000_000  # of a clip: frames x width x height
@@ -57,7 +58,7 @@ class StudioClip:
             "parameters": dict(meta.motion_parameters),
             "quads": np.round(quads_T42.astype(float), 6).tolist(),
             "curves": {name: np.round(values, 6).tolist() for name, values in found.items()},
-            "frames": [_base64(data) for name, data in self.clip.members.items() if name[:3].isdigit()],
+            "frames": [_base64(data) for data in encoded_frames(self.clip.members)],
             "yaml": self.config,
         }
 

@@ -13,6 +13,7 @@ from made_videos import cut, make_sound, make_video
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from storage.shards import iter_shard
 from storage.tables import expand_shards, iter_rows, read_manifest
+from transforms.stores.frames import encoded_frames
 from zoetrope import cli
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "import"
@@ -46,7 +47,8 @@ def samples_of(output: Path) -> dict[str, tuple]:
         for sample in iter_shard(uri):
             meta = sample.meta()
             assert (meta.kind, meta.key, meta.quads) == ("video", sample.key, ())
-            assert len(sample.frames) == meta.frames == len(meta.timestamps) > 0
+            stored = encoded_frames(sample.members)
+            assert len(stored) == meta.frames == len(meta.timestamps) > 0
             assert sample.members["txt"].decode() == meta.caption == meta.captions[0]
             found[meta.image_id] = (meta.captions, meta)
     return found
@@ -249,7 +251,7 @@ def test_the_trainer_reads_what_is_imported(tmp_path, videos):
 
 
 def test_of_an_import_of_all_frames_the_trainer_takes_those_that_a_short_one_keeps(tmp_path, videos):
-    from trainer.data.decode import sample_indices
+    from transforms.stores.picking import sample_indices
 
     places = [
         f"source.videos={videos}",

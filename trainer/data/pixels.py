@@ -1,4 +1,4 @@
-"""Where the pictures of a batch are decoded to, so that none is copied again on its way to the training process."""
+"""The memory that the pictures of a batch are decoded to. No picture is copied again on its way to the training process."""
 
 from __future__ import annotations
 
@@ -6,20 +6,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from transforms.media.stored import decode_stored
+
 
 class Pixels:
-    """One uint8 tensor that pictures are put into, one after another, and that grows as they come.
+    """One uint8 tensor that grows as pictures are appended.
 
-    In a worker it lies in shared memory, where the training process takes it from.
+    In a worker the tensor is in shared memory, and the training process takes it from there.
     """
 
     def __init__(self, *, shared: bool) -> None:
         self._shared = shared
         self._tensor = self._new(0)
-        self.used = 0  # bytes; set it back to what it was to give up a picture that came to nothing
+        self.used = 0  # bytes
+
+    def decode(self, picture: bytes) -> np.ndarray:
+        """Append a stored picture and return a view of it. Raises ValueError; a broken picture takes no room."""
+        before = self.used
+        try:
+            return decode_stored(picture, self.room)
+        except Exception:
+            self.used = before
+            raise
 
     def room(self, height: int, width: int) -> np.ndarray:
-        """The next [height,width,3] bytes, to be written to. A view: it stays what it is when the tensor grows."""
+        """Reserve the next [height,width,3] bytes. The view stays valid when the tensor grows, and keeps its bytes."""
         end = self.used + height * width * 3
         if end > len(self._tensor):
             larger = self._new(max(end, 2 * len(self._tensor)))
@@ -30,7 +41,7 @@ class Pixels:
         return view
 
     def take(self) -> Tensor:
-        """What was put in, uint8 [bytes]; the next picture begins a new tensor, as large as this one."""
+        """Return the pictures, uint8 [bytes]. The next picture starts a new tensor of the same size."""
         taken = self._tensor[: self.used]
         self._tensor, self.used = self._new(len(self._tensor) if self.used else 0), 0
         return taken
@@ -39,7 +50,7 @@ class Pixels:
         tensor = torch.empty(0 if self._shared else size, dtype=torch.uint8)
         if (
             self._shared
-        ):  # as torch's own default_collate makes it; `share_memory_` would copy what is not there yet
+        ):  # as torch's default_collate does; `share_memory_` would copy bytes that nobody has written yet
             tensor.set_(torch.UntypedStorage._new_shared(size))
-        self._array: np.ndarray = tensor.numpy()  # the same memory: slices of it cost a tenth of a tensor's
+        self._array: np.ndarray = tensor.numpy()  # the same memory; its slices cost a tenth of a tensor's
         return tensor

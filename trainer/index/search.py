@@ -13,6 +13,8 @@ import numpy as np
 
 from schemas.errors import ConfigError
 from storage.files import local_copy
+from storage.shards import ShardError
+from trainer.index.frames import read_frames
 
 if TYPE_CHECKING:
     from trainer.index.store import IndexInfo, Part
@@ -140,10 +142,19 @@ class SearchIndex:
         return match_scores(self.embedder, query, text, clips, torch.arange(len(found)), name).numpy()
 
     def frames(self, hit: Hit) -> np.ndarray:
-        """The frames of a hit as the model sees them, uint8 RGB [T,h,w,3]. Raises ShardError or OSError if they are gone."""
-        from preview.report.search_page import read_frames
+        """Read the frames of a hit as the model sees them, uint8 RGB [T,h,w,3].
 
-        return read_frames([hit], self.embedder)[0]
+        Raises ShardError or OSError if the clip cannot be read.
+        """
+        (frames_THWC,) = self.frames_or_none([hit])
+        if frames_THWC is None:
+            raise ShardError(f"{hit.shard}: {hit.key} is not there any more; index the shards again")
+        return frames_THWC
+
+    def frames_or_none(self, hits: Sequence[Hit]) -> list[np.ndarray | None]:
+        """Read the frames of hits, as `frames`; None where a clip no longer exists."""
+        limit, size = self.embedder.model.config.max_frames, self.embedder.size
+        return read_frames([(hit.shard, hit.key) for hit in hits], frames=limit, size=size)
 
     def _check(
         self, text: str | None, rerank: bool, top: int, top_k: int | None, weight: float | None
@@ -164,7 +175,7 @@ class SearchIndex:
     def _picture(self, image_HWC: np.ndarray) -> Items:
         import torch
 
-        from trainer.data.decode import fit
+        from transforms.media.fit import fit
 
         fitted = torch.from_numpy(np.array(fit(image_HWC, self.embedder.size)))
         return self.embedder.still(fitted, self.embedder.model.config.max_frames)

@@ -17,6 +17,13 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..SOF15, less
 _BARE = frozenset([0x01, *range(0xD0, 0xD8)])  # TEM, RST0..7: no length follows
 _SOI, _EOI, _SOS, _APP1, _ADOBE = 0xD8, 0xD9, 0xDA, 0xE1, 0xEE
 _EXIF = b"Exif\x00\x00"
+# Warnings of libjpeg-turbo (jerror.h) that leave every pixel in place
+_HARMLESS = (
+    "extraneous bytes before marker",
+    "Invalid SOS parameters",
+    "Adobe color transform",
+    "JFIF revision number",
+)
 
 
 class JpegError(ValueError):
@@ -34,6 +41,11 @@ class JpegHeader:
     components: int  # 1 grey, 3 colour, 4 CMYK
     several_scans: bool  # progressive, or the components one after the other
     exif: bytes  # the EXIF block from its "Exif\0\0" on, b"" without one
+
+
+def is_harmless(message: str) -> bool:
+    """Does this message of libjpeg-turbo report something that changes no pixel? Pillow then decodes the file."""
+    return any(mark in message for mark in _HARMLESS)
 
 
 def read_header(data: bytes) -> JpegHeader:

@@ -7,8 +7,10 @@ readers that assume the old default (as libswscale does) both give the colours b
 from __future__ import annotations
 
 import io
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -18,7 +20,11 @@ from schemas.text import one_line
 
 if TYPE_CHECKING:
     import av
+    from av.video.reformatter import VideoReformatter
 
+MAX_FRAMES = 999
+MAX_PIXELS = 1_000_000_000  # over all frames of a video
+Pick = Callable[[int], Iterable[int]]  # number of frames -> ordinals of those to decode, in ascending order
 Preset = Literal[
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
 ]
@@ -96,52 +102,102 @@ def encode_mp4(frames_THWC: np.ndarray, fps: float, *, crf: int = 18, preset: st
     return out.getvalue()
 
 
-def decode_mp4(data: bytes, *, max_frames: int = 999, max_bytes: int = 1 << 30) -> np.ndarray:
-    """Every frame of an H.264 MP4, in the order of showing, as uint8 RGB [T,h,w,3].
+def decode_mp4(data: bytes, *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode every frame of an H.264 MP4, in display order, to uint8 RGB [T,h,w,3]. Raises ValueError, as `iter_mp4`."""
+    return np.stack(list(iter_mp4(data, max_frames=max_frames, max_pixels=max_pixels)))
 
-    At most `max_frames` frames and `max_bytes` decoded bytes are taken, so that a hostile file costs no more. Raises ValueError
-    for what is no such file, is cut off, or is larger than that.
+
+def iter_mp4(
+    data: bytes, pick: Pick = range, *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS
+) -> Iterator[np.ndarray]:
+    """Decode an H.264 MP4 and yield the picked frames, in display order, as uint8 RGB [h,w,3].
+
+    `pick` maps the number of frames to the ordinals to yield, in ascending order; only those are converted to RGB. The
+    number of frames is read from the packets before anything is decoded. Raises ValueError for other files, for damaged
+    or truncated ones, and for more than `max_frames` frames or `max_pixels` pixels over all frames.
     """
     try:
-        return _decode(data, max_frames, max_bytes)
-    except (
-        Exception
-    ) as error:  # demuxers and decoders of hostile bytes raise anything; every kind means the same here
+        yield from _decoded(data, pick, max_frames, max_pixels)
+    except Exception as error:  # demuxers and decoders raise many kinds of error on hostile bytes
         raise ValueError(f"mp4: {one_line(error)}") from error
 
 
-def _decode(data: bytes, max_frames: int, max_bytes: int) -> np.ndarray:
+def _decoded(data: bytes, pick: Pick, max_frames: int, max_pixels: int) -> Iterator[np.ndarray]:
     import av
 
-    frames: list[np.ndarray] = []
-    # one demuxer and one decoder, so that a file cannot choose one that opens other files
-    with av.open(io.BytesIO(data), "r", format="mp4", options={"codec_whitelist": "h264"}) as container:
+    # The demuxer, the protocol and the decoder are named, so that a file cannot choose one that opens other files.
+    options = {"protocol_whitelist": "none", "codec_whitelist": "h264"}
+    with av.open(io.BytesIO(data), "r", format="mp4", options=options) as container:
+        if not container.streams.video:
+            raise ValueError("it has no video stream")
         stream = container.streams.video[0]
         context, stated = stream.codec_context, stream.frames
         if context is None or context.name != "h264":
             raise ValueError(f"its codec is {context.name if context else 'unknown'}, not h264")
+        _check_work(stated, context.height, context.width, max_frames, max_pixels)
         context.thread_count = 1
-        context.options = {"err_detect": "explode"}
-        for frame in container.decode(stream):
-            if len(frames) == max_frames or (len(frames) + 1) * frame.width * frame.height * 3 > max_bytes:
-                raise ValueError(f"more than {max_frames} frames or {max_bytes} decoded bytes")
-            if frames and frames[0].shape[:2] != (frame.height, frame.width):
-                raise ValueError(f"frame {len(frames)} is {frame.width}x{frame.height}, unlike the first")
-            frames.append(to_rgb(frame))
-    if not frames or len(frames) < stated:
-        raise ValueError(f"{len(frames)} of {stated} frames decode; the file is cut off or corrupt")
-    return np.stack(frames)
+        context.options = {"err_detect": "explode", "max_pixels": str(max_pixels)}
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        if len(packets) < stated:
+            raise ValueError(f"{len(packets)} of {stated} frames are there; the file is cut off or corrupt")
+        shown = sum(not packet.is_discard for packet in packets)
+        _check_work(shown, context.height, context.width, max_frames, max_pixels)
+        yield from _picked(context, packets, shown, pick)
 
 
-def to_rgb(frame: av.VideoFrame) -> np.ndarray:
-    """A decoded frame as uint8 RGB [h,w,3], by the colour matrix and range that it states, else BT.601 and limited."""
-    from av.video.reformatter import ColorRange, Colorspace
+def _picked(context: Any, packets: Sequence[Any], count: int, pick: Pick) -> Iterator[np.ndarray]:
+    """Decode packets that hold `count` frames and convert the picked ones."""
+    from av.video.reformatter import VideoReformatter
 
-    untagged = frame.colorspace == 2  # as BT.601, which is what small videos without a tag are
+    reformatter = VideoReformatter()
+    wanted = Counter(int(ordinal) for ordinal in pick(count))
+    decoded = 0
+    size = None
+    for frame in _frames(context, packets):
+        size = size or (frame.height, frame.width)
+        if (frame.height, frame.width) != size:
+            raise ValueError(f"frame {decoded} is {frame.width}x{frame.height}, unlike the first")
+        if wanted[decoded]:
+            rgb_HWC = to_rgb(frame, reformatter)
+            yield from (rgb_HWC for _ in range(wanted[decoded]))
+        decoded += 1
+    if not decoded or decoded != count:
+        raise ValueError(f"{decoded} of {count} frames decode; the file is cut off or corrupt")
+
+
+def _frames(context: Any, packets: Sequence[Any]) -> Iterator[Any]:
+    for packet in packets:
+        yield from context.decode(packet)
+    yield from context.decode(None)
+
+
+def _check_work(frames: int, height: int, width: int, max_frames: int, max_pixels: int) -> None:
+    """Raise ValueError for a video that takes too long to decode. A few kilobytes can hold hours of black."""
+    if frames > max_frames:
+        raise ValueError(f"more than {max_frames} frames")
+    if frames * height * width > max_pixels:
+        raise ValueError(
+            f"{frames} frames of {width}x{height}: more than {max_pixels} pixels over its frames"
+        )
+
+
+def to_rgb(frame: av.VideoFrame, reformatter: VideoReformatter | None = None) -> np.ndarray:
+    """Convert a decoded frame to uint8 RGB [h,w,3] by the colour matrix and range that it states.
+
+    The default is BT.601 and limited range. A `reformatter` that is shared by the frames of a video saves time.
+    """
+    from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+
+    untagged = frame.colorspace == 2  # small videos without a tag are BT.601
     source = Colorspace.ITU601 if untagged else None
     level = ColorRange(frame.color_range) if frame.color_range in (1, 2) else ColorRange.MPEG
-    rgb = frame.reformat(
-        format="rgb24", src_colorspace=source, src_color_range=level, interpolation=_accurate()
+    rgb = (reformatter or VideoReformatter()).reformat(
+        frame,
+        format="rgb24",
+        src_colorspace=source,
+        src_color_range=level,
+        interpolation=_accurate(),
+        threads=1,  # clips are decoded in parallel
     )
     return rgb.to_ndarray()
 

@@ -21,13 +21,6 @@ from transforms.media.sniff import sniff, webp_size
 
 _MAX_SCANS = 200  # cameras and encoders write about ten; each costs a pass over the whole picture
 _ORIENTATION = 0x0112
-# libjpeg-turbo's warnings that leave every pixel in place (jerror.h); after those Pillow has the last word
-_HARMLESS = (
-    "extraneous bytes before marker",
-    "Invalid SOS parameters",
-    "Adobe color transform",
-    "JFIF revision number",
-)
 _TURNS = {  # EXIF orientation -> [H,W,C] as it is to be seen
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -207,7 +200,7 @@ def _decode_jpeg(
         pixels = simplejpeg.decode_jpeg(data, "RGB", **smaller)
     except ValueError as error:
         text = str(error)
-        if not any(mark in text for mark in _HARMLESS):
+        if not jpeg.is_harmless(text):
             reason = Reason.TRUNCATED if "Premature end of JPEG file" in text else Reason.CORRUPT
             raise SampleError(Stage.DECODE, reason, f"jpeg: {text}") from None
         return _decode_pillow(data, "jpeg"), (1.0, 1.0)

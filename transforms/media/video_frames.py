@@ -16,6 +16,7 @@ from pydantic import Field
 
 from schemas.config import Config
 from schemas.records import Reason, SampleError, Stage
+from transforms.media.fit import fit
 from transforms.media.mp4 import to_rgb
 from transforms.media.video_sampling import FrameSampling, choose_frames
 
@@ -94,23 +95,6 @@ def read_frames(
             )
         times = seen
     raise _error(Reason.CORRUPT, "decoding it twice gives different frames")
-
-
-def fit(image_HWC: np.ndarray, size: int) -> np.ndarray:
-    """CLIP's way to a square: uint8 RGB, shorter side to `size` (PIL's antialiased bicubic), the middle of the longer one.
-
-    The sizes are rounded as torchvision's Resize and CenterCrop do.
-    """
-    from PIL import Image
-
-    height, width = image_HWC.shape[:2]
-    short = min(height, width)
-    resized = (int(size * height / short), int(size * width / short))
-    top, left = round((resized[0] - size) / 2), round((resized[1] - size) / 2)
-    picture = Image.fromarray(image_HWC)
-    if resized != (height, width):
-        picture = picture.resize((resized[1], resized[0]), Image.Resampling.BICUBIC)
-    return np.asarray(picture)[top : top + size, left : left + size]
 
 
 @dataclass
@@ -231,7 +215,7 @@ class _Reader:
         image_HWC = np.rot90(to_rgb(frame), round(frame.rotation / 90) % 4)
         if self.original_size == (0, 0):
             self.original_size = (image_HWC.shape[0], image_HWC.shape[1])
-        return fit(np.ascontiguousarray(image_HWC), self.size)
+        return fit(np.ascontiguousarray(image_HWC), (self.size, self.size))
 
     def _check_size(self, height: int, width: int) -> None:
         if height * width > self.limits.max_pixels:

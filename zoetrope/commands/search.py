@@ -14,7 +14,7 @@ import numpy as np
 from schemas.errors import ConfigError
 from schemas.text import human_bytes
 from storage.shards import ShardError
-from trainer.index.search import Hit, open_index
+from trainer.index.search import Hit, SearchIndex, open_index
 
 PROGRAM = "zoetrope search"
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
@@ -82,8 +82,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
-    from preview.report.search_page import write_page
-
     found = open_index(args.index, device=args.device)
     image = None if args.image is None else read_picture(args.image)
     fine = {"rerank": not args.no_rerank, "top_k": args.top_k, "weight": args.weight}
@@ -99,8 +97,21 @@ def _run(args: argparse.Namespace) -> None:
     else:
         print(as_table(hits))
     if args.html:
-        write_page(args.html, found, hits, text=args.text, image_HWC=image)
+        _write_page(args.html, found, hits, args.text, image)
         print(f"wrote {args.html}", file=sys.stderr)
+
+
+def _write_page(
+    path: str, found: SearchIndex, hits: Sequence[Hit], text: str | None, image_HWC: np.ndarray | None
+) -> None:
+    from preview.report.search_page import Result, write_page
+
+    results = []
+    for hit, frames_THWC in zip(hits, found.frames_or_none(hits), strict=True):
+        shard = hit.shard.rpartition("/")[2]
+        ranks = (hit.coarse, hit.coarse_rank, hit.match)
+        results.append(Result(hit.rank, hit.key, shard, hit.caption, *ranks, frames_THWC))
+    write_page(path, results, clips=found.clips, text=text, image_HWC=image_HWC)
 
 
 def _parser() -> argparse.ArgumentParser:

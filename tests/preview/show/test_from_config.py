@@ -9,6 +9,7 @@ from preview.show.animation import decode_webp
 from preview.show.preview import main
 from schemas.errors import ConfigError
 from storage.shards import iter_shard
+from transforms.stores.frames import encoded_frames
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_shows_exactly_what_the_job_makes(config, tmp_path):
     for sample in samples:
         out = tmp_path / "out.webp"
         assert main(["--config", str(config), "--key", sample.key, "-o", str(out)]) == 0
-        stored = [np.asarray(Image.open(io.BytesIO(data))) for data in sample.frames]
+        stored = [np.asarray(Image.open(io.BytesIO(data))) for data in encoded_frames(sample.members)]
         np.testing.assert_array_equal(decode_webp(out.read_bytes())[0], np.stack(stored))
 
 

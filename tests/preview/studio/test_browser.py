@@ -15,6 +15,7 @@ import yaml
 from PIL import Image
 
 from storage.shards import iter_shard
+from transforms.stores.frames import encoded_frames
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -137,7 +138,8 @@ def assert_job_makes(folder, config, shown, monkeypatch):
     assert animate(["--config", "job.yaml", "workers=1"]) == 0
     (sample,) = iter_shard(str(folder / "clips" / "00000.tar"))
     assert sample.key == shown["key"]
-    assert [frame.hex() for frame in sample.frames] == [base64.b64decode(f).hex() for f in shown["frames"]]
+    stored = [frame.hex() for frame in encoded_frames(sample.members)]
+    assert stored == [base64.b64decode(f).hex() for f in shown["frames"]]
 
 
 def test_the_mix_is_drawn_and_its_draws_can_be_chosen(serve, page, cat):

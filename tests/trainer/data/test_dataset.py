@@ -14,15 +14,7 @@ from storage.shards import RawSample, ShardError
 from trainer.data.animate import normalise, to_device
 from trainer.data.batch import collate
 from trainer.data.config import DataConfig
-from trainer.data.decode import (
-    Decoder,
-    decode_mp4,
-    decode_picture,
-    fit,
-    picture_size,
-    sample_indices,
-    video_id,
-)
+from trainer.data.decode import Decoder, video_id
 from trainer.data.order import check_slots, share, shuffled
 from trainer.data.pixels import Pixels
 from trainer.data.shards import Dropped, ShardSet, read_ahead, read_shards
@@ -105,16 +97,7 @@ def test_frames_come_back_as_they_were_written() -> None:
     assert np.abs(decoded.frames_THWC.astype(int) - wanted).mean() < 8  # JPEG
 
 
-def test_mp4_has_the_same_frames() -> None:
-    clip = np.stack([np.roll(shards_of.picture(3, 64, 64), 4 * t, axis=1) for t in range(6)])
-    decoded = decode_mp4(shards_of.mp4(clip), 3, (64, 64))
-    assert decoded.shape == (3, 64, 64, 3)
-    assert np.abs(decoded.astype(int) - clip[[0, 2, 5]]).mean() < 10  # evenly spaced, first and last kept
-
-
 def test_more_frames_are_sampled_and_fewer_are_padded() -> None:
-    assert list(sample_indices(5, 12)) == [0, 1, 2, 3, 4]
-    assert list(sample_indices(30, 4)) == [0, 9, 19, 29]
     short, long = decoder()(raw(0, "video", frames=2), 0), decoder()(raw(1, "video", frames=9), 0)
     batch = collate([short, long], tokenize=tokenize, frames=4, size=SIZE)
     assert batch.frame_mask.tolist() == [[1, 1, 0, 0], [1, 1, 1, 1]]
@@ -123,10 +106,6 @@ def test_more_frames_are_sampled_and_fewer_are_padded() -> None:
 
 
 def test_frames_of_another_size_are_fitted() -> None:
-    frame = shards_of.picture(2, 50, 90)
-    assert fit(frame, SIZE).shape == (32, 32, 3)
-    assert fit(frame, (50, 90)) is frame
-    assert np.abs(fit(np.full((64, 128, 3), 77, np.uint8), SIZE).astype(int) - 77).max() == 0
     assert decoder()(raw(0, "frames", size=48), 0).frames_THWC.shape == (4, 32, 32, 3)  # type: ignore[union-attr]
 
 
@@ -229,20 +208,6 @@ def test_many_at_once_are_as_one_by_one_and_broken_ones_leave_no_gap() -> None:
                 assert np.array_equal(getattr(made, name), getattr(alone, name))
     stills = [made.picture_HWC.reshape(-1) for made in (together[0], together[6])]
     assert np.array_equal(pixels.take().numpy(), np.concatenate(stills))
-
-
-def test_a_picture_is_taken_as_it_is_stored_for_the_quads_are_fractions_of_that() -> None:
-    import io
-
-    from PIL import Image
-
-    image = Image.fromarray(shards_of.picture(5)).resize((40, 20))
-    exif = Image.Exif()
-    exif[0x0112] = 6  # "turn me by 90 degrees"
-    for kind in ("JPEG", "PNG", "WEBP"):
-        out = io.BytesIO()
-        image.save(out, kind, exif=exif)
-        assert picture_size(out.getvalue()) == decode_picture(out.getvalue()).shape[:2] == (20, 40)
 
 
 def test_members_of_other_pictures_decode_too() -> None:

@@ -1,3 +1,5 @@
+"""The memory that pictures are decoded to."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -5,8 +7,8 @@ import pytest
 import simplejpeg
 import torch
 
-from trainer.data.decode import MAX_PIXELS, decode_picture
 from trainer.data.pixels import Pixels
+from transforms.media.stored import MAX_PIXELS, decode_stored
 
 
 def noise(height: int, width: int) -> np.ndarray:
@@ -14,7 +16,7 @@ def noise(height: int, width: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_pictures_lie_one_after_another_and_the_next_batch_is_another_tensor(shared):
+def test_pictures_follow_one_another_and_the_next_batch_is_another_tensor(shared):
     pixels = Pixels(shared=shared)
     pictures = [noise(h, w) for h, w in ((4, 6), (30, 20), (1, 1))]
     for picture in pictures:
@@ -30,45 +32,35 @@ def test_pictures_lie_one_after_another_and_the_next_batch_is_another_tensor(sha
     assert len(pixels.take()) == 0
 
 
-def test_what_is_given_up_is_written_over():
-    pixels = Pixels(shared=False)
-    pixels.room(2, 2)[:] = 1
-    before = pixels.used
-    pixels.room(50, 50)[:] = 2
-    pixels.used = before
-    pixels.room(2, 2)[:] = 3
-    assert pixels.take().tolist() == [1] * 12 + [3] * 12
-
-
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
-def test_a_picture_is_decoded_to_its_room(suffix):
+def test_a_picture_is_decoded_to_the_tensor(suffix):
     import cv2
 
     data = cv2.imencode(f".{suffix}", noise(20, 30))[1].tobytes()
     pixels = Pixels(shared=False)
-    picture = decode_picture(data, pixels)
-    assert np.array_equal(picture, decode_picture(data))
+    picture = pixels.decode(data)
+    assert np.array_equal(picture, decode_stored(data))
     assert pixels.take().tolist() == picture.reshape(-1).tolist()
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"nothing", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\x00\x00\x00\x00WEBPVP8 "]
 )
-def test_what_is_no_picture_is_a_value_error_and_takes_no_room(data):
+def test_other_bytes_are_a_value_error_and_take_no_room(data):
     pixels = Pixels(shared=False)
     with pytest.raises(ValueError, match=r"picture|JPEG|[Hh]eader|file"):
-        decode_picture(data, pixels)
+        pixels.decode(data)
     assert pixels.used == 0
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
-def test_a_picture_that_breaks_off_takes_no_room(suffix):
+def test_a_truncated_picture_takes_no_room(suffix):
     import cv2
 
     data = cv2.imencode(f".{suffix}", noise(60, 80))[1].tobytes()
     pixels = Pixels(shared=False)
     with pytest.raises(ValueError, match=r"broken|[Pp]remature"):
-        decode_picture(data[: len(data) // 2], pixels)
+        pixels.decode(data[: len(data) // 2])
     assert pixels.used == 0
 
 
@@ -78,5 +70,5 @@ def test_a_header_that_asks_for_too_much_gets_no_memory():
     data[place : place + 4] = b"\xff\xdc" * 2
     pixels = Pixels(shared=False)
     with pytest.raises(ValueError, match=f"limit of {MAX_PIXELS}"):
-        decode_picture(bytes(data), pixels)
+        pixels.decode(bytes(data))
     assert pixels.used == 0

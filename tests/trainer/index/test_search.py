@@ -162,16 +162,16 @@ def test_the_page_needs_nothing_else_and_escapes_captions(folder: Path, tmp_path
         assert (image.size, getattr(image, "n_frames", 1) >= 2) == ((32, 32), True)
 
 
-def test_a_page_without_the_shards_says_so(folder: Path, found: SearchIndex, tmp_path: Path) -> None:
+def test_frames_of_a_clip_whose_shard_is_gone(found: SearchIndex, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from preview.report.search_page import write_page
     from storage.shards import ShardError
 
     (hit,) = found.search(TEXT, top=1)
     gone = replace(hit, shard=str(tmp_path / "gone.tar"))
-    write_page(tmp_path / "r.html", found, [gone], text=TEXT)
-    assert "no longer where it was indexed" in (tmp_path / "r.html").read_text()
+    frames = found.frames_or_none([gone, hit, replace(hit, key="nobody")])
+    assert [clip is None for clip in frames] == [True, False, True]
+    np.testing.assert_array_equal(frames[1], found.frames(hit))
     with pytest.raises(ShardError, match="not there any more"):
         found.frames(gone)
 

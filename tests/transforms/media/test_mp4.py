@@ -10,7 +10,7 @@ import pytest
 from skimage import data
 
 from schemas.errors import ConfigError
-from transforms.media.mp4 import VideoConfig, decode_mp4, encode_mp4
+from transforms.media.mp4 import VideoConfig, decode_mp4, encode_mp4, iter_mp4
 
 
 @pytest.fixture(scope="module")
@@ -103,16 +103,34 @@ def test_a_truncated_video_is_an_error(frames_THWC: np.ndarray, kept: float) -> 
 
 def test_caps_hold(frames_THWC: np.ndarray) -> None:
     encoded = encode_mp4(frames_THWC, 8.0)
+    pixels = frames_THWC.size // 3
     with pytest.raises(ValueError, match="more than 11 frames"):
         decode_mp4(encoded, max_frames=11)
-    with pytest.raises(ValueError, match="decoded bytes"):
-        decode_mp4(encoded, max_bytes=frames_THWC.nbytes - 1)
-    assert len(decode_mp4(encoded, max_frames=12, max_bytes=frames_THWC.nbytes)) == 12
+    with pytest.raises(ValueError, match=f"more than {pixels - 1} pixels over its frames"):
+        decode_mp4(encoded, max_pixels=pixels - 1)
+    assert len(decode_mp4(encoded, max_frames=12, max_pixels=pixels)) == 12
+
+
+def test_only_the_picked_frames_are_yielded_and_they_are_those_of_the_whole(frames_THWC: np.ndarray) -> None:
+    encoded = encode_mp4(frames_THWC, 8.0)
+    counts = []
+
+    def pick(count: int) -> list[int]:
+        counts.append(count)
+        return [0, 4, 4, 11]
+
+    whole = decode_mp4(encoded)
+    np.testing.assert_array_equal(np.stack(list(iter_mp4(encoded, pick))), whole[[0, 4, 4, 11]])
+    assert counts == [12]
 
 
 def test_other_containers_and_codecs_are_not_opened() -> None:
-    with pytest.raises(ValueError, match="mp4: "):
-        decode_mp4(b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n")
+    for text in (
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n",
+        b"ffconcat version 1.0\nfile x.mp4\n",
+    ):
+        with pytest.raises(ValueError, match="mp4: "):
+            decode_mp4(text)
     out = io.BytesIO()
     with av.open(out, "w", format="mp4") as container:
         stream = container.add_stream("mpeg4", rate=8)

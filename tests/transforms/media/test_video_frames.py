@@ -12,7 +12,7 @@ import pytest
 from made_videos import cut, make_sound, make_video
 
 from schemas.records import Reason, SampleError
-from transforms.media.video_frames import VideoFrames, VideoLimits, fit, read_frames
+from transforms.media.video_frames import VideoFrames, VideoLimits, read_frames
 from transforms.media.video_sampling import FrameSampling, pick, resample
 
 
@@ -137,16 +137,6 @@ def test_threads_give_the_same_bytes(tmp_path):
     with ThreadPoolExecutor(4) as pool:
         results = [v.frames_THWC.tobytes() for v in pool.map(lambda _: frames_of(path), range(8))]
     assert len(set(results)) == 1
-
-
-def test_fit_is_clips_resize_and_crop():
-    from PIL import Image
-    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
-
-    for shape in [(96, 128), (240, 320), (301, 223), (224, 500), (224, 224)]:
-        image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
-        clip = Compose([Resize(224, interpolation=InterpolationMode.BICUBIC), CenterCrop(224)])
-        np.testing.assert_array_equal(fit(image, 224), np.asarray(clip(Image.fromarray(image))))
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="compares with the ffmpeg command")

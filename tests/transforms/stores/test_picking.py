@@ -1,0 +1,29 @@
+"""The frame picker."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from transforms.stores.picking import sample_indices
+
+
+def test_frames_are_evenly_spaced_and_the_first_and_last_are_kept() -> None:
+    assert list(sample_indices(5, 12)) == [0, 1, 2, 3, 4]
+    assert list(sample_indices(30, 4)) == [0, 9, 19, 29]
+    assert list(sample_indices(30, 1)) == [0]
+
+
+def test_jitter_is_that_of_clip2videos_training_loader() -> None:
+    """From half the distance before each evenly spaced place to half behind it, left out; none where half is two or less."""
+    rng = np.random.default_rng(0)
+    even = sample_indices(120, 12)
+    drawn = np.stack([sample_indices(120, 12, rng) for _ in range(400)])
+    assert (np.diff(drawn, axis=1) > 0).all()
+    moved = drawn - even
+    assert not moved[:, [0, -1]].any()
+    assert set(moved[:, 1:-1].reshape(-1).tolist()) == set(range(-5, 5))
+    assert len({tuple(row) for row in drawn.tolist()}) == 400
+    for count in (5, 12, 66):  # 66 lie five apart
+        assert np.array_equal(sample_indices(count, 12, rng), sample_indices(count, 12))
+    assert not np.array_equal(sample_indices(67, 12, rng), sample_indices(67, 12))
+    assert [list(sample_indices(67, limit, rng)) for limit in (1, 2)] == [[0], [0, 66]]

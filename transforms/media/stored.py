@@ -1,0 +1,102 @@
+"""Pictures as a shard stores them: JPEG, PNG or WebP bytes to uint8 RGB, the size looked up first.
+
+An EXIF orientation is not followed. The quads of a still are fractions of the picture as it is stored, and frames are
+stored upright.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+
+import numpy as np
+import simplejpeg
+
+from schemas.records import SampleError
+from transforms.media.jpeg import is_harmless, read_header
+from transforms.media.sniff import webp_size
+
+MAX_PIXELS = 100_000_000  # of one stored picture
+Room = Callable[[int, int], np.ndarray]  # (height, width) -> uint8 [height,width,3] to write to
+
+
+def stored_size(data: bytes) -> tuple[int, int]:
+    """Read (height, width) in pixels from the header. Raises ValueError, also for more than MAX_PIXELS pixels."""
+    if data[:2] == b"\xff\xd8":
+        height, width = _jpeg_size(data)
+    elif data[:8] == b"\x89PNG\r\n\x1a\n" and data[12:16] == b"IHDR" and len(data) >= 24:
+        width, height = struct.unpack(">II", data[16:24])
+    elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        height, width = _webp_size(data)
+    else:
+        raise ValueError("not a JPEG, PNG or WebP picture, or a broken one")
+    if height * width > MAX_PIXELS:
+        raise ValueError(f"a picture of {width}x{height} pixels is over the limit of {MAX_PIXELS}")
+    return height, width
+
+
+def decode_stored(data: bytes, room: Room | None = None) -> np.ndarray:
+    """Decode to uint8 RGB [H,W,3]. Raises ValueError for anything but a whole JPEG, PNG or WebP picture.
+
+    `room` gives the memory to decode to; it is asked once, after the header is checked.
+    """
+    height, width = stored_size(data)
+    image_HWC = np.empty((height, width, 3), np.uint8) if room is None else room(height, width)
+    if data[:2] == b"\xff\xd8":
+        return _decode_jpeg(data, image_HWC)
+    image_HWC[:] = _decode_other(data, (height, width))
+    return image_HWC
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    try:
+        height, width, *_ = simplejpeg.decode_jpeg_header(data)
+    except ValueError as error:
+        if not is_harmless(str(error)):
+            raise
+        header = read_header(data)
+        return header.height, header.width
+    return height, width
+
+
+def _decode_jpeg(data: bytes, image_HWC: np.ndarray) -> np.ndarray:
+    try:
+        decoded: np.ndarray = simplejpeg.decode_jpeg(data, colorspace="RGB", buffer=image_HWC)
+    except ValueError as error:
+        if not is_harmless(str(error)):
+            raise
+        image_HWC[:] = _decode_by_pillow(data, image_HWC.shape[:2])
+        return image_HWC
+    return decoded
+
+
+def _decode_other(data: bytes, size: tuple[int, int]) -> np.ndarray:
+    import cv2
+
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if picture is None or picture.shape != (*size, 3):
+        raise ValueError("a broken PNG or WebP picture")
+    return picture
+
+
+def _decode_by_pillow(data: bytes, size: tuple[int, int]) -> np.ndarray:
+    """Decode a JPEG that libjpeg-turbo warns about although every pixel is there."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            picture = np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"a broken JPEG picture: {error}") from error
+    if picture.shape != (*size, 3):
+        raise ValueError("a broken JPEG picture")
+    return picture
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    try:
+        return webp_size(data)
+    except SampleError as error:
+        raise ValueError(f"a broken WebP picture: {error.detail}") from None

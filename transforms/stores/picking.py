@@ -1,0 +1,22 @@
+"""The frame picker: which frames of a stored clip a reader takes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def sample_indices(count: int, limit: int, rng: np.random.Generator | None = None) -> np.ndarray:
+    """Indices of at most `limit` of `count` frames, evenly spaced, the first and the last included, as CLIP2Video does.
+
+    `rng` adds the jitter of CLIP2Video's training loader where the indices are six or more apart: each one but the first
+    and the last is drawn between half that distance before it and half that distance behind it.
+    """
+    if count <= limit:
+        return np.arange(count)
+    indices = np.linspace(0, count - 1, limit, dtype=int)
+    if rng is None or limit <= 2:
+        return indices
+    reach = (indices[1] - indices[0]) // 2
+    if reach > 2:
+        indices[1:-1] += rng.integers(-reach, reach, limit - 2)
+    return indices
