@@ -1,43 +1,48 @@
-"""Where each output pixel lies in the picture: a homography a frame, in closed form and float64.
+"""Map output pixels to picture pixels: one homography per frame, in closed form and float64.
 
-Convention: x to the right, y down, and edges, not centres, are the integers: the output is the rectangle (0, 0) to (w, h),
-the picture (0, 0) to (W, H), and the first pixel's centre is (0.5, 0.5). `Layer.index_matrices` moves that to array
-indices, where the first pixel's centre is (0, 0), which is what OpenCV and grid_sample take.
+Convention: x points right, y points down, and integers are pixel edges, not pixel centres. The output is the rectangle
+from (0, 0) to (w, h), the picture spans (0, 0) to (W, H), and the centre of the first pixel is (0.5, 0.5).
+`layers.index_matrices` moves these maps to array indices, where the centre of the first pixel is (0, 0); OpenCV and
+grid_sample count that way.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 # float32 corners of an exact parallelogram miss it by up to 2.4e-7 of the picture; 1e-6 of 4000 pixels is 0.004 pixel.
 PARALLELOGRAM_TOLERANCE = 1e-6
-OUTSIDE_TOLERANCE = (
-    1e-5  # a corner this far outside is rounding; what it would show is the edge pixel repeated
-)
+# A corner this far outside comes from rounding. The frame then shows the edge pixel, repeated.
+OUTSIDE_TOLERANCE = 1e-5
 
 
 def homographies(
-    quads_T42: NDArray[np.float64], picture: tuple[float, float], size: tuple[int, int]
+    quads_F42: NDArray[np.float64], picture: ArrayLike, size: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """[T,3,3] float64: output pixel edges to picture pixel edges, for views in fractions of a picture of (H, W) pixels.
+    """Return [F,3,3] float64 that map output pixel edges to picture pixel edges.
 
-    A parallelogram (pan, zoom, rotation) gives an exactly affine matrix, last row (0, 0, 1); any other convex quad gives
-    the projective map of the square to it (Heckbert, Fundamentals of Texture Mapping and Image Warping, 1989, 2.2.3).
-    The quads must have passed `checked_quads`.
+    `quads_F42` are views in fractions of the picture and must have passed `checked_quads`. `picture` is (H, W) in pixels,
+    one for all frames or one per frame ([F,2]). `size` is (h, w) of a frame.
+
+    A parallelogram (pan, zoom, rotation) gives an exactly affine matrix, whose last row is (0, 0, 1). Any other convex
+    quad gives the projective map of the square to it (Heckbert, Fundamentals of Texture Mapping and Image Warping, 1989,
+    section 2.2.3).
     """
-    p0, p1, p2, p3 = (quads_T42 * (picture[1], picture[0])).transpose(1, 0, 2)
+    extent_2 = np.asarray(picture, np.float64)[..., ::-1]
+    corners_F42 = quads_F42 * extent_2[..., None, :]
+    p0, p1, p2, p3 = corners_F42.transpose(1, 0, 2)
     h, w = size
     twist = p0 - p1 + p2 - p3
-    flat = (np.abs(twist) <= PARALLELOGRAM_TOLERANCE * np.array([picture[1], picture[0]])).all(axis=-1)
-    matrices = np.zeros((len(quads_T42), 3, 3))
+    flat = (np.abs(twist) <= PARALLELOGRAM_TOLERANCE * extent_2).all(axis=-1)
+    matrices = np.zeros((len(quads_F42), 3, 3))
     matrices[:, 2, 2] = 1.0
 
     e1, e2 = p1 - p2, p3 - p2
     area = _cross(e1, e2)
     g = np.where(flat, 0.0, _cross(twist, e2) / area)[:, None]
     k = np.where(flat, 0.0, _cross(e1, twist) / area)[:, None]
-    # of a parallelogram the two estimates of each side are averaged, which spreads the float32 rounding of the corners
+    # A parallelogram has two estimates of each side. Their mean spreads the float32 rounding of the corners.
     side = np.where(flat[:, None], (p1 - p0 + p2 - p3) / 2, p1 - p0 + g * p1)
     down = np.where(flat[:, None], (p3 - p0 + p2 - p1) / 2, p3 - p0 + k * p3)
     matrices[:, :2, 0] = side / w
@@ -49,16 +54,17 @@ def homographies(
 
 
 def checked_quads(quads_T42: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The quads as float64, or ValueError naming what is wrong with them."""
+    """Return the quads as float64. Raise a ValueError that names the fault if they cannot be rendered."""
     quads = np.asarray(quads_T42, dtype=np.float64)
     if quads.ndim != 3 or quads.shape[1:] != (4, 2) or len(quads) == 0:
         raise ValueError(f"quads: the shape must be [T, 4, 2] with T >= 1, got {list(quads.shape)}")
     if not np.isfinite(quads).all():
         raise ValueError("quads: every corner must be a finite number")
-    if quads.min() < -OUTSIDE_TOLERANCE or quads.max() > 1 + OUTSIDE_TOLERANCE:
+    low, high = quads.min(), quads.max()
+    if low < -OUTSIDE_TOLERANCE or high > 1 + OUTSIDE_TOLERANCE:
         raise ValueError(
-            f"quads: corners lie between {quads.min():.6g} and {quads.max():.6g}, but must be in [0, 1]: a view may not leave "
-            "the picture"
+            f"quads: corners lie between {low:.6g} and {high:.6g}, but must be in [0, 1]: "
+            "a view may not leave the picture"
         )
     sides = quads[:, (1, 2, 3, 0)] - quads
     if np.any(_cross(sides, sides[:, (1, 2, 3, 0)]) <= 0):

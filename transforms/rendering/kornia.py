@@ -1,16 +1,15 @@
-"""Rendering with kornia: many pictures of different sizes in one call, on CUDA or on a CPU.
+"""Render a batch with kornia on CUDA or on a CPU, in a number of operators that does not depend on the batch.
 
-The layers of a picture stand above each other in one atlas, and a tall grid samples all its frames at once, so no picture is
-repeated for its frames. Coordinates are clamped to their own layer, which is border replication.
+`plan.py` says what is done; here it is done, on dense tensors of tiles. All sums are whole numbers below 2^24, so layers
+equal OpenCV's bit for bit. Only reads are indexed, never writes, so that deterministic algorithms cost nothing.
 
-Frames do not depend on what else is in the batch, though the atlas has the size of the largest: coordinates are whole
-1/1024ths of a pixel and atlas sides are 2^k + 1, so that turning pixels into grid_sample's -1..1 and back loses no bit.
+Frames do not depend on the rest of the batch. A coordinate is rounded to 1/1024 pixel on the frame's own layer, and
+sides of the atlas are powers of two, so moving the coordinate to the atlas and to grid_sample's -1..1 loses no bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -19,188 +18,174 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from transforms.rendering.homography import checked_quads, homographies
-from transforms.rendering.layers import KERNEL_SUM, ROUND_UP, Layer, plan_layers
-
-COORDINATE_STEPS = 1024  # to a pixel; with sides up to 2^14 a coordinate fills the 24 bits of a float32
-MAX_ATLAS_SIDE = 2**14 + 1
-PIXELS_A_CALL = 2**24  # of frames and atlases together: about 1.3 GB of device memory
-
-
-@dataclass(frozen=True)
-class _Clip:
-    """One picture, planned: the atlas' rows and where each frame lies in them."""
-
-    image_HWC: Tensor
-    layers: list[Layer]
-    matrices_T33: NDArray[np.float64]  # output indices to indices of the frame's layer
-    bounds_T3: NDArray[np.float64]  # the layer's last x and y, and its first row in the atlas
-
-    @property
-    def atlas_shape(self) -> tuple[int, int]:
-        return sum(layer.shape[0] for layer in self.layers), max(layer.shape[1] for layer in self.layers)
+from transforms.rendering.kernels import KERNEL_SUM, ROUND_UP
+from transforms.rendering.packing import TILE
+from transforms.rendering.plan import (
+    COORDINATE_STEPS,
+    FRAME_FIELDS,
+    READ_FIELDS,
+    Part,
+    Plan,
+    Tiling,
+    plan_batch,
+)
 
 
 def render_kornia(
     images: Sequence[NDArray[np.uint8]],
-    quads: Sequence[NDArray[np.float64]],
+    quads: Sequence[NDArray[np.floating]],
     size: tuple[int, int],
     device: str,
 ) -> list[NDArray[np.uint8]]:
-    """frames_THWC uint8 of each RGB picture."""
-    tensors = [torch.from_numpy(np.ascontiguousarray(image_HWC)).to(device) for image_HWC in images]
-    return [frames_THWC.cpu().numpy() for frames_THWC in render_tensor(tensors, quads, size)]
+    """Return frames_THWC uint8 of each RGB picture. Pictures, plan and frames cross in one copy each."""
+    plan, words = plan_batch(quads, [(image.shape[0], image.shape[1]) for image in images], size)
+    if not plan.counts:
+        return []
+    target = torch.device(device)
+    pixels = _packed(images, pinned=target.type == "cuda").to(target, non_blocking=True)
+    frames_FHWC = _to_host(render_packed(pixels, plan, to_device(words, target)))
+    return np.split(frames_FHWC.numpy(), np.cumsum(plan.counts)[:-1])
 
 
-def render_tensor(
-    images: Sequence[Tensor],
-    quads: Sequence[NDArray[np.floating]] | Sequence[Tensor] | Tensor,
-    size: tuple[int, int],
-) -> list[Tensor]:
-    """frames_THWC uint8 of each picture, on the device that the pictures are on. No gradients.
+def _packed(images: Sequence[NDArray[np.uint8]], *, pinned: bool) -> Tensor:
+    """Return the pictures' bytes, one after another."""
+    pixels = torch.empty(sum(image.size for image in images), dtype=torch.uint8, pin_memory=pinned)
+    np.concatenate([image_HWC.reshape(-1) for image_HWC in images], out=pixels.numpy())
+    return pixels
 
-    `images` are uint8 RGB [H,W,3] of any sizes, `quads` a trajectory [T,4,2] in fractions for each (arrays, tensors, or
-    one [N,T,4,2] tensor), `size` the (h, w) of a frame. Raises ValueError for quads that cannot be used.
+
+def to_device(words: NDArray[np.int32], device: torch.device) -> Tensor:
+    """Return a plan's words on the device. From pinned memory, a GPU copies them without a wait."""
+    tensor = torch.from_numpy(words)
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
+def _to_host(frames: Tensor) -> Tensor:
+    """Return frames in this process's memory, through pinned memory from a GPU."""
+    if frames.device.type == "cpu":
+        return frames
+    pinned = torch.empty(frames.shape, dtype=frames.dtype, pin_memory=True)
+    pinned.copy_(frames, non_blocking=True)
+    torch.cuda.current_stream(frames.device).synchronize()
+    return pinned
+
+
+def render_packed(pixels: Tensor, plan: Plan, words: Tensor) -> Tensor:
+    """Return the frames of all clips, [F,h,w,3] uint8, on the device of `pixels`. No gradients.
+
+    `pixels` are the pictures' bytes (uint8 [P]) in the order of the plan, `words` its numbers on the same device.
     """
-    trajectories = quads.cpu() if isinstance(quads, Tensor) else quads
-    clips = [
-        _plan(image, np.asarray(torch.as_tensor(q).cpu()), size)
-        for image, q in zip(images, trajectories, strict=True)
-    ]
-    frames: list[Tensor] = []
     with torch.no_grad():
-        for part in _parts(clips, size):
-            frames.extend(_render(part, size))
-    return frames
+        integers, numbers = words.long(), words.view(torch.float32)
+        parts = [_render(pixels[part.pixels], part, plan.size, integers, numbers) for part in plan.parts]
+        if not parts:
+            return pixels.new_empty((0, *plan.size, 3))
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _plan(image_HWC: Tensor, quads_T42: NDArray[np.floating], size: tuple[int, int]) -> _Clip:
-    picture = (int(image_HWC.shape[0]), int(image_HWC.shape[1]))
-    quads = checked_quads(quads_T42)
-    to_picture_T33 = homographies(quads, picture, size)
-    layers = list(plan_layers(quads, picture, size))
-    matrices_T33, bounds_T3, row = np.empty((len(quads), 3, 3)), np.empty((len(quads), 3)), 0
-    for layer in layers:
-        matrices_T33[layer.frames] = layer.index_matrices(to_picture_T33)
-        bounds_T3[layer.frames] = (layer.shape[1] - 1, layer.shape[0] - 1, row)
-        row += layer.shape[0]
-    clip = _Clip(image_HWC, layers, matrices_T33, bounds_T3)
-    if max(clip.atlas_shape) > MAX_ATLAS_SIDE:
-        raise ValueError(
-            f"picture of {picture[1]}x{picture[0]}: too large to render at {size[1]}x{size[0]} in one piece; "
-            "use a smaller picture or device='cpu'"
-        )
-    return clip
-
-
-def _parts(clips: Sequence[_Clip], size: tuple[int, int]) -> Iterator[list[_Clip]]:
-    """Consecutive clips that together stay below PIXELS_A_CALL (or one clip that does not)."""
-    part: list[_Clip] = []
-    for clip in clips:
-        longer = [*part, clip]
-        frames = max(len(c.matrices_T33) for c in longer)
-        if (
-            part
-            and len(longer) * (frames * size[0] * size[1] + np.prod(_atlas_sides(longer))) > PIXELS_A_CALL
-        ):
-            yield part
-            longer = [clip]
-        part = longer
-    if part:
-        yield part
-
-
-def _atlas_sides(clips: Sequence[_Clip]) -> tuple[int, int]:
-    """Height and width that hold every clip's atlas, each 2^k + 1."""
-    height, width = (max(clip.atlas_shape[axis] for clip in clips) for axis in range(2))
-    return 2 ** max(height - 2, 1).bit_length() + 1, 2 ** max(width - 2, 1).bit_length() + 1
-
-
-def _render(clips: Sequence[_Clip], size: tuple[int, int]) -> list[Tensor]:
-    """One call of kornia for all the clips."""
-    device = clips[0].image_HWC.device
-    atlas_N3HW = torch.zeros((len(clips), 3, *_atlas_sides(clips)), device=device)
-    for atlas_3HW, clip in zip(atlas_N3HW, clips, strict=True):
-        _fill(atlas_3HW, clip)
-    frames = max(len(clip.matrices_T33) for clip in clips)
-    sampled_N3HW = remap(
-        atlas_N3HW,
-        *_maps(clips, frames, size, device),
+def _render(pixels: Tensor, part: Part, size: tuple[int, int], integers: Tensor, numbers: Tensor) -> Tensor:
+    atlas_HW3 = make_atlas(make_store(pixels, part, integers), part, integers, numbers)
+    x, y = _maps(numbers[part.table].view(part.frames, FRAME_FIELDS), size, atlas_HW3.shape)
+    sampled_3HW = remap(
+        atlas_HW3.permute(2, 0, 1).unsqueeze(0),
+        x.view(1, -1, size[1]),
+        y.view(1, -1, size[1]),
         mode="bilinear",
         padding_mode="border",
-        align_corners=True,
-        normalized_coordinates=False,
+        align_corners=False,
+        normalized_coordinates=True,
     )
-    bytes_N3HW = sampled_N3HW.round_().clamp_(0, 255).to(torch.uint8)  # round half to even, as OpenCV does
-    clips_NTHWC = bytes_N3HW.unflatten(2, (frames, size[0])).permute(0, 2, 3, 4, 1).contiguous()
-    return [
-        frames_THWC[: len(clip.matrices_T33)] for frames_THWC, clip in zip(clips_NTHWC, clips, strict=True)
-    ]
+    # Rounding is half to even, as OpenCV's. A mean of grey levels needs no clamp.
+    frames_3FHW = sampled_3HW.round_().view(3, part.frames, *size)
+    return frames_3FHW.permute(1, 2, 3, 0).to(torch.uint8, memory_format=torch.contiguous_format)
 
 
-def _maps(
-    clips: Sequence[_Clip], frames: int, size: tuple[int, int], device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """x and y in the atlas for every output pixel of `frames` frames, a clip's last repeated: [N, frames*h, w] float32 each.
-
-    What the host has to tell is one small array for all the clips, copied without waiting.
-    """
-    told_NT43 = np.empty((len(clips), frames, 4, 3))
-    for told_T43, clip in zip(told_NT43, clips, strict=True):
-        t = np.minimum(np.arange(frames), len(clip.matrices_T33) - 1)
-        told_T43[:, :3], told_T43[:, 3] = clip.matrices_T33[t], clip.bounds_T3[t]
-    host = torch.from_numpy(told_NT43)
-    told = (host.pin_memory() if device.type == "cuda" else host).to(device, non_blocking=True)[
-        ..., None, None
-    ]
-    y_H1 = torch.arange(size[0], dtype=torch.float64, device=device)[:, None]
-    x_W = torch.arange(size[1], dtype=torch.float64, device=device)
-    across, down, depth = (
-        told[:, :, row, 0] * x_W + told[:, :, row, 1] * y_H1 + told[:, :, row, 2] for row in range(3)
-    )
-    x, y = (((part / depth) * COORDINATE_STEPS).round_() / COORDINATE_STEPS for part in (across, down))
-    x = torch.minimum(x.clamp_(min=0), told[:, :, 3, 0])
-    y = torch.minimum(y.clamp_(min=0), told[:, :, 3, 1]) + told[:, :, 3, 2]
-    return x.float().flatten(1, 2), y.float().flatten(1, 2)
+def make_store(pixels: Tensor, part: Part, integers: Tensor) -> Tensor:
+    """Return the pictures' bytes, then the sheets of halved pictures, and spare bytes for tiles that read past the end."""
+    spare = max(2 * TILE, TILE + 2 * part.radius) * 3
+    store = pad(pixels, (0, part.store_bytes - len(pixels) + spare))
+    for level in part.levels:
+        tiles_NHW3 = _read_tiles(store, level.tiling, integers, step=2 * TILE)
+        blocks = tiles_NHW3.view(-1, TILE, 2, TILE, 2, 3).sum((2, 4), dtype=torch.int32)
+        halved = blocks.add_(2).bitwise_right_shift_(2)  # the mean, rounded up from a half
+        length = level.tiling.rows * level.tiling.columns * TILE**2 * 3
+        _lay_out(halved, store[level.first_byte : level.first_byte + length], level.tiling)
+    return store
 
 
-def _fill(atlas_3HW: Tensor, clip: _Clip) -> None:
-    """Put the clip's layers above each other into the atlas."""
-    image_3HW, row = clip.image_HWC.permute(2, 0, 1), 0
-    for layer in clip.layers:
-        height, width = layer.shape
-        atlas_3HW[:, row : row + height, :width] = make_layer(image_3HW, layer)
-        row += height
+def make_atlas(store: Tensor, part: Part, integers: Tensor, numbers: Tensor) -> Tensor:
+    """Return the sheet of layers: [H,W,3] float32 of whole grey levels."""
+    tiles = _read_tiles(store, part.atlas, integers, step=TILE, rim=part.radius).float()
+    del store
+    if part.radius:
+        kernels_L2K = numbers[part.kernels].view(-1, 2, 2 * part.radius + 1)
+        kernels_N2K = kernels_L2K.index_select(0, integers[part.atlas.rectangle_of_tile])
+        kernel_x, kernel_y = kernels_N2K.unbind(1)
+        tiles = _weighted(tiles, kernel_x, axis=2)
+        tiles = _weighted(tiles, kernel_y, axis=1).mul_(KERNEL_SUM**-2).add_(ROUND_UP).round_()
+    atlas = torch.empty((part.atlas_rows * TILE, part.atlas.columns * TILE, 3), device=tiles.device)
+    used = part.atlas.rows * TILE
+    _lay_out(tiles, atlas[:used], part.atlas)
+    # Sampling reads one row further, with weight 0, which would not silence a NaN.
+    atlas[used : used + 1].zero_()
+    return atlas
 
 
-def make_layer(image_3HW: Tensor, layer: Layer) -> Tensor:
-    """Cut, halve and blur a picture as the layer says: whole grey levels in float32, bit for bit what OpenCV makes.
-
-    The weighted sums are integers below 2^24, so any order of summing gives the same.
-    """
-    y0, y1, x0, x1 = (edge << layer.halvings for edge in layer.box)
-    made_3HW = image_3HW[:, y0:y1, x0:x1].float()
-    for _ in range(layer.halvings):
-        made_3HW = halve(made_3HW)
-    radius_y, radius_x = len(layer.kernel_y) // 2, len(layer.kernel_x) // 2
-    if radius_y == radius_x == 0:
-        return made_3HW
-    padded = pad(made_3HW[None], (radius_x, radius_x, radius_y, radius_y), mode="replicate")[0]
-    rows = _weighted(padded, layer.kernel_x, axis=2)
-    return (_weighted(rows, layer.kernel_y, axis=1) / KERNEL_SUM**2 + ROUND_UP).round_()
-
-
-def halve(image_3HW: Tensor) -> Tensor:
-    """Half the size, rounded up, by 2x2 means of whole grey levels; an odd last row or column is repeated first."""
-    h, w = image_3HW.shape[1:]
-    even = pad(image_3HW[None], (0, w % 2, 0, h % 2), mode="replicate")[0]
-    sums = even[:, ::2, ::2] + even[:, 1::2, ::2] + even[:, ::2, 1::2] + even[:, 1::2, 1::2]
-    return ((sums + 2) / 4).floor_()
-
-
-def _weighted(values: Tensor, weights: tuple[int, ...], axis: int) -> Tensor:
-    length = values.shape[axis] - len(weights) + 1
-    total = weights[0] * values.narrow(axis, 0, length)
-    for offset, weight in enumerate(weights[1:], start=1):
-        total += weight * values.narrow(axis, offset, length)
+def _weighted(tiles: Tensor, kernels_NK: Tensor, axis: int) -> Tensor:
+    """Return the sums over K neighbours along an axis, each tile with its own weights."""
+    weights = kernels_NK.view(*kernels_NK.shape, 1, 1, 1).unbind(1)
+    total = tiles.narrow(axis, 0, TILE) * weights[0]
+    for offset in range(1, len(weights)):
+        total.addcmul_(tiles.narrow(axis, offset, TILE), weights[offset])
     return total
+
+
+def _read_tiles(store: Tensor, tiling: Tiling, integers: Tensor, *, step: int, rim: int = 0) -> Tensor:
+    """Return [N,side,side,3] uint8, side = step + 2*rim: squares of stored rectangles, whose edges repeat outwards.
+
+    Neighbouring tiles start `step` pixels apart, `rim` pixels before their own first pixel. Whole runs of a row are read
+    at once, with an index per row, not per pixel; the columns outside the rectangle are replaced afterwards.
+    """
+    side = step + 2 * rim
+    steps = torch.arange(max(side, tiling.rows, tiling.columns), device=store.device)
+    rectangles = integers[tiling.rectangles].view(-1, READ_FIELDS)
+    reads_N6 = rectangles.index_select(0, integers[tiling.rectangle_of_tile])
+    sheet = reads_N6.view(tiling.rows, tiling.columns, READ_FIELDS).unbind(2)
+    row_N1 = steps[: tiling.rows].view(-1, 1).sub(sheet[4]).mul_(step).sub_(rim).view(-1, 1)
+    column_N1 = steps[: tiling.columns].sub(sheet[5]).mul_(step).sub_(rim).view(-1, 1)
+    first_byte, pitch, last_row, last_column, _, _ = reads_N6.unsqueeze(2).unbind(1)
+
+    zero, along = steps[:1], steps[:side]
+    rows_NS = (row_N1 + along).clamp_(zero, last_row)
+    run_N1 = column_N1.clamp(zero, last_column)
+    starts_NS = torch.addcmul(first_byte + 3 * run_N1, rows_NS, pitch)
+    runs = store.unfold(0, 3 * side, 1).index_select(0, starts_NS.flatten())
+    columns_NS = (column_N1 + along).clamp_(zero, last_column).sub_(run_N1).mul_(3)
+    bytes_NS3 = columns_NS.unsqueeze(2) + steps[:3]
+    index = bytes_NS3.view(-1, 1, 3 * side).expand(-1, side, -1)
+    return runs.view(-1, side, 3 * side).gather(2, index).view(-1, side, side, 3)
+
+
+def _lay_out(tiles_NHW3: Tensor, sheet: Tensor, tiling: Tiling) -> None:
+    """Write tiles into their places on a sheet."""
+    tiles = tiles_NHW3.view(tiling.rows, tiling.columns, TILE, TILE, 3)
+    sheet.view(tiling.rows, TILE, tiling.columns, TILE, 3).copy_(tiles.permute(0, 2, 1, 3, 4))
+
+
+def _maps(table: Tensor, size: tuple[int, int], atlas: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Return x and y on the atlas for every output pixel, [F,h,w] float32 in grid_sample's -1..1."""
+    h, w = size
+    x_W = torch.arange(w, dtype=torch.float32, device=table.device).sub_((w - 1) / 2)
+    y_H1 = torch.arange(h, dtype=torch.float32, device=table.device).sub_((h - 1) / 2).view(-1, 1)
+    fields = table.view(*table.shape, 1, 1).unbind(1)
+    along_x, along_y, at_centre = fields[0:8:3], fields[1:8:3], fields[2:8:3]
+    depth = along_x[2] * x_W + torch.addcmul(torch.ones_like(y_H1), along_y[2], y_H1)
+    grids = []
+    for axis in range(2):
+        steps = along_x[axis] * x_W + torch.addcmul(at_centre[axis], along_y[axis], y_H1)
+        steps = steps.div_(depth).round_().clamp_(fields[8 + axis], fields[10 + axis])
+        side = atlas[1 - axis]
+        grids.append(torch.add(fields[12 + axis], steps, alpha=2 / (COORDINATE_STEPS * side)))
+    return grids[0], grids[1]

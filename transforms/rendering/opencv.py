@@ -1,7 +1,7 @@
-"""Rendering on a CPU: the layers of a clip, and one exact bilinear warp a frame.
+"""Render on a CPU: the layers of a clip, and one exact bilinear warp per frame.
 
-Pixels travel as RGBX, because OpenCV warps four channels about twice as fast as three. OpenCV releases the GIL, so a pool
-of threads renders in parallel; such a process calls `prepare_worker` first.
+Pixels travel as RGBX, because OpenCV warps four channels about twice as fast as three. OpenCV releases the GIL, so threads
+of a pool render in parallel. Such a process calls `prepare_worker` first.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.rendering.homography import homographies
-from transforms.rendering.layers import KERNEL_SUM, ROUND_UP, Layer, plan_layers
+from transforms.rendering.kernels import KERNEL_SUM, ROUND_UP
+from transforms.rendering.layers import Layer, plan_layers
 
 FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 AFFINE_ROW = (0.0, 0.0, 1.0)
@@ -23,11 +24,10 @@ AFFINE_ROW = (0.0, 0.0, 1.0)
 def render_opencv(
     image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.float64], size: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """frames_THWC uint8 of an RGB picture; the quads must have passed `checked_quads`."""
+    """Return frames_THWC uint8 of an RGB picture. The quads must have passed `checked_quads`."""
     frames_THWC = np.empty((len(quads_T42), *size, 3), np.uint8)
-    frame_HW4 = np.empty(
-        (*size, 4), np.uint8
-    )  # one for all frames: page faults of fresh memory cost as much as the warps
+    # One buffer serves all frames: the page faults of fresh memory cost as much as the warps.
+    frame_HW4 = np.empty((*size, 4), np.uint8)
     for t, warp in _warps(image_HWC, quads_T42, size):
         warp(frame_HW4)
         cv2.cvtColor(frame_HW4, cv2.COLOR_RGBA2RGB, dst=frames_THWC[t])
@@ -37,7 +37,7 @@ def render_opencv(
 def render_rgbx(
     image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.float64], size: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """`render_opencv` with the fourth byte of each pixel left in: [T,h,w,4], as JPEG encoders take it too."""
+    """Do as `render_opencv`, but keep the fourth byte of each pixel: [T,h,w,4], a form that JPEG encoders accept."""
     frames_THW4 = np.empty((len(quads_T42), *size, 4), np.uint8)
     for t, warp in _warps(image_HWC, quads_T42, size):
         warp(frames_THW4[t])
@@ -47,7 +47,7 @@ def render_rgbx(
 def _warps(
     image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.float64], size: tuple[int, int]
 ) -> Iterator[tuple[int, Callable[[NDArray[np.uint8]], None]]]:
-    """(frame index, a function that warps the frame into a given [h,w,4]), layer by layer."""
+    """Yield (frame index, a function that warps the frame into a given [h,w,4]), layer by layer."""
     picture = (image_HWC.shape[0], image_HWC.shape[1])
     matrices_T33 = homographies(quads_T42, picture, size)
     for layer in plan_layers(quads_T42, picture, size):
@@ -57,7 +57,7 @@ def _warps(
 
 
 def make_layer(image_HWC: NDArray[np.uint8], layer: Layer) -> NDArray[np.uint8]:
-    """Cut, halve and blur a picture as the layer says: uint8 of shape [*layer.shape, 3]."""
+    """Cut, halve and blur a picture as the layer says. Return uint8 of shape [*layer.shape, 3]."""
     y0, y1, x0, x1 = (edge << layer.halvings for edge in layer.box)
     made_HWC = image_HWC[y0:y1, x0:x1]
     for _ in range(layer.halvings):
@@ -72,9 +72,9 @@ def make_layer(image_HWC: NDArray[np.uint8], layer: Layer) -> NDArray[np.uint8]:
 
 
 def halve(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Half the size, rounded up, by 2x2 means; an odd last row or column is repeated first.
+    """Halve the size, rounded up, by 2x2 means. An odd last row or column is repeated first.
 
-    OpenCV has a fast way for exactly 2x2, many times faster than its area average at any other ratio.
+    OpenCV has a fast path for exactly 2x2, many times faster than its area average at any other ratio.
     """
     h, w = image_HWC.shape[:2]
     if h % 2 or w % 2:
@@ -87,25 +87,25 @@ def halve(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def prepare_worker() -> None:
-    """Call once in a process that renders in threads of its own: OpenCV starts none, and freed memory stays at hand."""
+    """Call once in a process that renders in its own threads: OpenCV starts none, and freed memory is reused."""
     cv2.setNumThreads(1)
     keep_freed_memory()
 
 
 def keep_freed_memory() -> None:
-    """From here on, memory for pictures is had again without the system.
+    """Let the allocator keep the memory of freed pictures.
 
-    glibc gives large blocks back to the system when they are freed, and the page faults of getting them again cost more
-    than the warps. It stops doing so for blocks up to the largest that was ever freed: here one of 16 MB, never touched.
+    glibc returns large blocks to the system when they are freed, and the page faults of fresh ones cost more than the
+    warps. It stops doing so for blocks up to the largest that was ever freed: here one of 16 MB, never touched.
     """
     np.empty(1 << 24, np.uint8)
 
 
 def _warp(image_HW4: NDArray[np.uint8], matrix_33: NDArray[np.float64], out_HW4: NDArray[np.uint8]) -> None:
-    """Weights stay floats under the ACCURATE hint; there are no steps of 1/32 pixel as in OpenCV of old."""
+    """Warp one frame. Under the ACCURATE hint weights are floats, not the steps of 1/32 pixel of older OpenCV."""
     h, w = out_HW4.shape[:2]
-    affine = tuple(matrix_33[2]) == AFFINE_ROW
-    warp, matrix = (cv2.warpAffine, matrix_33[:2]) if affine else (cv2.warpPerspective, matrix_33)
+    is_affine = tuple(matrix_33[2]) == AFFINE_ROW
+    warp, matrix = (cv2.warpAffine, matrix_33[:2]) if is_affine else (cv2.warpPerspective, matrix_33)
     warp(
         image_HW4,
         matrix,

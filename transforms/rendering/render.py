@@ -1,12 +1,12 @@
 """The one place that warps: a picture and a trajectory become frames. No randomness, no files, no state.
 
-On a CPU OpenCV renders, on CUDA kornia, from the same layers and homographies; they agree to within one grey level.
+OpenCV renders on a CPU and kornia on CUDA, from the same layers and homographies. They agree within one grey level.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 from collections.abc import Sequence
 from functools import cache
 from typing import Literal
@@ -26,12 +26,14 @@ __all__ = [
     "reduce_for",
     "render",
     "render_batch",
-    "tell_of_unseen_gpu",
+    "warn_of_unusable_gpu",
 ]
 
 Renderer = Literal["auto", "opencv", "kornia"]
-MAX_SIDE = 8192  # of a frame
-DRIVER = "/dev/nvidiactl"  # is there where NVIDIA's driver runs
+MAX_SIDE = 8192  # pixels of a frame
+DRIVER = "/dev/nvidiactl"  # exists where NVIDIA's driver runs
+HIDDEN = ("", "-1")  # values of CUDA_VISIBLE_DEVICES that hide every GPU
+logger = logging.getLogger(__name__)
 
 
 def render(
@@ -41,11 +43,11 @@ def render(
     size: tuple[int, int],
     device: str = "cpu",
 ) -> NDArray[np.uint8]:
-    """Frames of what the camera sees: [T,h,w,3] uint8 RGB from one RGB picture.
+    """Return the frames that the camera sees: [T,h,w,3] uint8 RGB from one RGB picture.
 
-    `quads_T42[t]` are the corners top-left, top-right, bottom-right, bottom-left of the view, (x, y) in fractions of the
-    picture's width and height, outer edges 0 and 1. `size` is (h, w) in pixels. `device` is "cpu", "cuda", "cuda:N" or
-    "auto". Raises ValueError for a picture, quads, size or device that cannot be used.
+    `quads_T42[t]` holds the corners top-left, top-right, bottom-right, bottom-left of the view, (x, y) in fractions of the
+    picture's width and height; its outer edges are 0 and 1. `size` is (h, w) in pixels. `device` is "cpu", "cuda",
+    "cuda:N" or "auto". Raises ValueError for a picture, quads, size or device that cannot be used.
     """
     return render_batch([image_HWC], [quads_T42], size=size, device=device)[0]
 
@@ -59,35 +61,36 @@ def render_batch(
     renderer: Renderer = "auto",
     rgbx: bool = False,
 ) -> list[NDArray[np.uint8]]:
-    """`render` for many pictures of different sizes; on CUDA they go through kornia together.
+    """Do as `render` for many pictures of any sizes. On CUDA kornia renders them together, in a fixed number of kernels.
 
-    `renderer` "auto" takes OpenCV on a CPU and kornia elsewhere. `rgbx` lets OpenCV's frames be [T,h,w,4] with a byte of
-    padding a pixel, as it makes them, for encoders that take them so; kornia's stay [T,h,w,3]. Frames come back in the order
-    of the pictures, and a picture's frames do not depend on what else is in the batch. Raises ValueError as `render` does.
+    `renderer` "auto" is OpenCV on a CPU and kornia elsewhere. With `rgbx`, OpenCV's frames stay [T,h,w,4], with one byte
+    of padding per pixel, which saves a copy before some encoders; kornia's are [T,h,w,3] all the same. Frames come back
+    in the order of the pictures and do not depend on the rest of the batch. Raises ValueError as `render` does.
     """
     if len(images) != len(quads):
         raise ValueError(f"render: {len(images)} pictures but {len(quads)} trajectories; give one for each")
     _check_size(size)
     for image_HWC in images:
         _check_picture(image_HWC)
-    checked = [checked_quads(quads_T42) for quads_T42 in quads]
     device = choose_device(device)
     if renderer not in ("auto", "opencv", "kornia"):
         raise ValueError(f"renderer {renderer!r}: must be auto, opencv or kornia")
     if renderer == "opencv" and device != "cpu":
         raise ValueError(
-            f"renderer 'opencv' runs on the CPU alone, not on {device!r}; use device='cpu' or renderer='kornia'"
+            f"renderer 'opencv' runs on the CPU alone, not on {device!r}; "
+            "use device='cpu' or renderer='kornia'"
         )
     if renderer == "opencv" or (renderer == "auto" and device == "cpu"):
         opencv = render_rgbx if rgbx else render_opencv
+        checked = [checked_quads(quads_T42) for quads_T42 in quads]
         return [opencv(image, quads_T42, size) for image, quads_T42 in zip(images, checked, strict=True)]
     from transforms.rendering.kornia import render_kornia
 
-    return render_kornia(images, checked, size, device)
+    return render_kornia(images, quads, size, device)
 
 
 def choose_device(name: str) -> str:
-    """ "auto" -> "cuda" where there is one, else "cpu"; anything else is checked and returned. Call it once per worker."""
+    """Turn "auto" into "cuda" or "cpu"; check and return any other name. Call it once per worker."""
     if name == "cpu":
         return name
     kind, _, number = name.partition(":")
@@ -96,7 +99,7 @@ def choose_device(name: str) -> str:
     count = count_devices()
     if name == "auto":
         if not count:
-            tell_of_unseen_gpu()
+            warn_of_unusable_gpu()
         return "cuda" if count else "cpu"
     if int(number or 0) >= count:
         raise ValueError(f"device {name!r}: this machine has {count} CUDA devices; use cpu or auto")
@@ -104,30 +107,26 @@ def choose_device(name: str) -> str:
 
 
 def count_devices() -> int:
-    """How many CUDA devices this process can use. Loads torch."""
+    """Return how many CUDA devices this process can use. Loads torch."""
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 @cache
-def tell_of_unseen_gpu() -> None:
-    """One line on stderr, once a process, where a driver runs but torch can use no GPU: device=auto is then a silent CPU."""
+def warn_of_unusable_gpu() -> None:
+    """Log one warning per process if a driver runs but torch can use no GPU. `device=auto` would hide that."""
     import torch
 
-    if not os.path.exists(DRIVER) or os.environ.get("CUDA_VISIBLE_DEVICES") in (
-        "",
-        "-1",
-    ):  # hidden on purpose
+    if not os.path.exists(DRIVER) or os.environ.get("CUDA_VISIBLE_DEVICES") in HIDDEN:
         return
-    built = (
-        f"CUDA {torch.version.cuda}; the driver may be too old for it, see nvidia-smi"
-        if torch.version.cuda
-        else "no CUDA"
-    )
-    print(
-        f"zoetrope: {DRIVER} is here, but torch can use no GPU (it is built for {built}): device=auto is the CPU",
-        file=sys.stderr,
+    built = "no CUDA"
+    if torch.version.cuda:
+        built = f"CUDA {torch.version.cuda}; the driver may be too old for it, see nvidia-smi"
+    logger.warning(
+        "zoetrope: %s is here, but torch can use no GPU (it is built for %s): device=auto is the CPU",
+        DRIVER,
+        built,
     )
 
 

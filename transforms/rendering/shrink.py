@@ -1,4 +1,4 @@
-"""Reduce a picture to what a trajectory needs of it, for storing the still."""
+"""Reduce a picture to the resolution that a trajectory needs, before the still is stored."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 from transforms.rendering.homography import checked_quads
 from transforms.rendering.layers import footprints
 
-REDUCE_TO = 1.25  # picture pixels that are left to a pixel of the tightest view
-WORTH_IT = 0.9  # shrinking by less costs more sharpness than bytes
+REDUCE_TO = 1.25  # picture pixels that remain per output pixel of the tightest view
+WORTH_IT = 0.9  # a factor above it costs more sharpness than it saves bytes
 
 
 def reduce_for(
     image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.floating], *, size: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """The picture, area-averaged down until its tightest view has 1.25 pixels to an output pixel; never enlarged.
+    """Average the picture down until its tightest view has 1.25 pixels per output pixel. Never enlarge it.
 
-    Quads are fractions, so they stay as they are. A factor above 0.9 is left out, so applying it twice changes nothing.
-    `image_HWC` is uint8 RGB, `size` the (height, width) of a frame. Raises ValueError for quads that cannot be used.
+    Quads are fractions, so they stay as they are. A factor above 0.9 is not applied, so that a second call changes
+    nothing. `image_HWC` is uint8 RGB, `size` the (height, width) of a frame. Raises ValueError for unusable quads.
     """
     h, w = image_HWC.shape[:2]
     factor = REDUCE_TO / float(footprints(checked_quads(quads_T42), (h, w), size).min())
