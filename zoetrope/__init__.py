@@ -12,6 +12,7 @@ __version__ = VERSION
 _EXPORTS = {
     "sample_motion": "transforms.motions",
     "render": "transforms.rendering.render",
+    "render_batch": "transforms.rendering.render",
     "animate": "pipelines.animate",
     "retry": "pipelines.retry",
     "validate": "pipelines.output.validate",

@@ -1,19 +1,21 @@
-"""A batch on the device: stills animated there, clips of all stores put together in one tensor."""
+"""Put a batch on the device: stills are animated there, and clips of all stores end in one tensor."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from trainer.data.batch import Batch
+from transforms.rendering.plan import plan_batch
 from transforms.rendering.render import render_batch
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the encoders take, on the device. B clips of T frames, C captions of L tokens (C = B in training)."""
+    """The encoders' input, on the device: B clips of T frames, C captions of L tokens (C = B in training)."""
 
     keys: list[str]
     frames_BTHWC: Tensor  # uint8 RGB
@@ -25,17 +27,15 @@ class Inputs:
 
 
 def to_device(batch: Batch, device: torch.device, size: tuple[int, int]) -> Inputs:
-    """Copy a batch to the device and render its stills there; frames come out [B,T,h,w,3] uint8."""
+    """Copy a batch to the device and render its stills there. Frames come out [B,T,h,w,3] uint8."""
     moved = batch.to(device)
-    if len(moved.still_rows) == 0:
-        frames = moved.frames
-    else:
-        rendered = _render(moved.pictures(), batch.quads, size)
-        frames = rendered
-        if len(moved.frame_rows):
-            frames = rendered.new_empty(len(batch), *rendered.shape[1:])
-            frames[moved.still_rows] = rendered
-            frames[moved.frame_rows] = moved.frames
+    frames = moved.frames
+    if len(moved.still_rows):
+        frames = _render(batch, moved, size)
+    if len(moved.still_rows) and len(moved.frame_rows):
+        # One gather puts both kinds in their places: writing by index is slow where bits must repeat.
+        rows = torch.cat([moved.still_rows, moved.frame_rows])
+        frames = torch.cat([frames, moved.frames]).index_select(0, rows.argsort())
     return Inputs(
         batch.keys,
         frames,
@@ -47,17 +47,28 @@ def to_device(batch: Batch, device: torch.device, size: tuple[int, int]) -> Inpu
     )
 
 
-def _render(pictures: list[Tensor], quads_ST42: Tensor, size: tuple[int, int]) -> Tensor:
-    """Frames [S,T,h,w,3] uint8 on the pictures' device; the paths stay on the CPU, where the warps are planned."""
-    if pictures[0].device.type == "cpu":
-        clips = render_batch([p.numpy() for p in pictures], list(quads_ST42.numpy()), size=size, device="cpu")
-        return torch.stack([torch.from_numpy(clip) for clip in clips])
-    from transforms.rendering.kornia import render_tensor
+def _render(batch: Batch, moved: Batch, size: tuple[int, int]) -> Tensor:
+    """Return the stills' frames [S,T,h,w,3] uint8 on the device of `moved`. `batch` is the same batch on the host."""
+    if moved.pixels.device.type == "cpu":
+        images = [picture.numpy() for picture in batch.pictures()]
+        clips = render_batch(images, list(batch.quads.numpy()), size=size, device="cpu")
+        return torch.from_numpy(np.stack(clips))
+    return render_on_device(batch, moved, size)
 
-    return torch.stack(render_tensor(pictures, quads_ST42, size))
+
+def render_on_device(batch: Batch, moved: Batch, size: tuple[int, int]) -> Tensor:
+    """Return the stills' frames as kornia renders them, along the worker's plan if the batch has one for this size."""
+    from transforms.rendering.kornia import render_packed, to_device
+
+    plan, words = batch.plan, moved.plan_words
+    if plan is None or plan.size != size:
+        plan, numbers = plan_batch(batch.quads.numpy(), batch.picture_sizes, size)
+        words = to_device(numbers, moved.pixels.device)
+    frames_FHWC = render_packed(moved.pixels, plan, words)
+    return frames_FHWC.view(len(plan.counts), -1, *frames_FHWC.shape[1:])
 
 
 def normalise(frames_BTHWC: Tensor, frame_mask_BT: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """uint8 [B,T,H,W,3] -> float32 [B,T,3,H,W], (x / 255 - mean) / std by channel; padding is 0 after normalising."""
+    """Turn uint8 [B,T,H,W,3] into float32 [B,T,3,H,W], (x / 255 - mean) / std by channel. Padding becomes 0."""
     x = (frames_BTHWC.permute(0, 1, 4, 2, 3).float() / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
     return x * frame_mask_BT[:, :, None, None, None]

@@ -13,6 +13,7 @@ from torch import Tensor
 from trainer.data.decode import Decoded
 from trainer.data.order import Cursor
 from trainer.data.shards import Dropped
+from transforms.rendering.plan import Plan, plan_batch
 
 Tokenize = Callable[
     [Sequence[str]], tuple[Tensor, Tensor]
@@ -39,6 +40,8 @@ class Batch:
     picture_sizes: list[tuple[int, int]]  # S of (height, width)
     quads: Tensor  # float32 [S,T,4,2], padded by repeating the last view
     still_rows: Tensor  # int64 [S]
+    plan: Plan | None = None  # how a GPU renders the stills; made in the worker, which has the time
+    plan_words: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int32))
     cursor: Cursor = field(default_factory=Cursor)  # of the worker that made the batch, after it
     dropped: tuple[Dropped, ...] = ()  # what that worker left out since its last batch
 
@@ -84,10 +87,12 @@ def collate(
     tokenize: Tokenize,
     frames: int,
     size: tuple[int, int],
+    plan: bool = False,
 ) -> Batch:
     """Put decoded samples together; clips are padded to `frames` = T.
 
-    `pixels` are the stills' pictures one after another, if they were decoded to such a place (`Pixels.take`).
+    `pixels` are the stills' pictures one after another, if they were decoded to such a place (`Pixels.take`). With `plan`
+    the rendering of the stills on a GPU is planned too.
     """
     moving = [i for i, sample in enumerate(samples) if sample.frames_THWC is not None]
     stills = [i for i, sample in enumerate(samples) if sample.frames_THWC is None]
@@ -108,6 +113,9 @@ def collate(
         frame_mask[i, : len(path)] = 1
     captions = [caption for sample in samples for caption in sample.captions]
     token_ids, token_mask = tokenize(captions)
+    quads_ST42 = _padded(paths, frames)
+    picture_sizes = [(p.shape[0], p.shape[1]) for p in pictures]
+    planned, words = plan_batch(quads_ST42, picture_sizes, size) if plan else (None, np.empty(0, np.int32))
     return Batch(
         keys=[sample.key for sample in samples],
         captions=captions,
@@ -121,14 +129,17 @@ def collate(
         frames=moving_frames,
         frame_rows=torch.tensor(moving, dtype=torch.int64),
         pixels=pixels,
-        picture_sizes=[(p.shape[0], p.shape[1]) for p in pictures],
-        quads=_padded(paths, frames),
+        picture_sizes=picture_sizes,
+        quads=torch.from_numpy(quads_ST42),
         still_rows=torch.tensor(stills, dtype=torch.int64),
+        plan=planned,
+        plan_words=torch.from_numpy(words),
     )
 
 
-def _padded(paths: Sequence[np.ndarray], frames: int) -> Tensor:
+def _padded(paths: Sequence[np.ndarray], frames: int) -> np.ndarray:
+    """Return float32 [S,T,4,2]; shorter paths repeat their last view."""
     if not paths:
-        return torch.empty(0, frames, 4, 2)
+        return np.empty((0, frames, 4, 2), np.float32)
     padded = [np.concatenate([path, np.repeat(path[-1:], frames - len(path), axis=0)]) for path in paths]
-    return torch.from_numpy(np.stack(padded).astype(np.float32))
+    return np.stack(padded).astype(np.float32)

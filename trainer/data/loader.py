@@ -90,7 +90,7 @@ class TrainingLoader:
             shards.uris,
             config,
             Decoder(config, frames=frames, size=size, seed=seed, training=True),
-            partial(collate, tokenize=tokenize, frames=frames, size=size),
+            partial(collate, tokenize=tokenize, frames=frames, size=size, plan=pin_memory),
             batch_size=batch_size,
             seed=seed,
             rank=rank,
@@ -145,7 +145,7 @@ def evaluation_loader(
         shards.uris,
         config,
         Decoder(config, frames=frames, size=size, seed=seed, training=False),
-        partial(collate, tokenize=tokenize, frames=frames, size=size),
+        partial(collate, tokenize=tokenize, frames=frames, size=size, plan=pin_memory),
         batch_size=config.eval_batch_size,
     )
     return _data_loader(stream, min(config.workers, len(shards.uris)), config.batches_ahead, pin_memory)

@@ -11,13 +11,13 @@ import torch
 
 from schemas.errors import ConfigError
 from trainer.device.errors import RunError, first_line, no_memory, not_repeatable
-from transforms.rendering.render import tell_of_unseen_gpu
+from transforms.rendering.render import warn_of_unusable_gpu
 
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:
     """``auto``, ``cpu`` or ``cuda`` -> this rank's device. Raises ConfigError if CUDA is asked for and not there."""
     if name == "auto" and not torch.cuda.is_available() and local_rank == 0:
-        tell_of_unseen_gpu()
+        warn_of_unusable_gpu()
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():

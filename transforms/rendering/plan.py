@@ -199,6 +199,8 @@ class _PartPlanner:
             levels.append(level)
             store_bytes += level.tiling.rows * level.tiling.columns * TILE**2 * 3
 
+        if store_bytes > np.iinfo(np.int32).max:
+            raise self._too_large()
         shape_L2 = in_tiles(self._box_L4[:, 1::2] - self._box_L4[:, 0::2])
         sheet = self._sheet(shape_L2)
         rows = 2 ** (sheet.rows - 1).bit_length()
@@ -285,10 +287,13 @@ class _PartPlanner:
         try:
             return pack(shape_R2)
         except ValueError:
-            pictures_R2 = self._batch.pictures_N2[self._first : self._last]
-            height, width = pictures_R2[pictures_R2.prod(axis=1).argmax()].tolist()
-            h, w = self._batch.size
-            raise ValueError(
-                f"picture of {width}x{height}: too large to render at {w}x{h} in one piece; "
-                "use a smaller picture or device='cpu'"
-            ) from None
+            raise self._too_large() from None
+
+    def _too_large(self) -> ValueError:
+        pictures_R2 = self._batch.pictures_N2[self._first : self._last]
+        height, width = pictures_R2[pictures_R2.prod(axis=1).argmax()].tolist()
+        h, w = self._batch.size
+        return ValueError(
+            f"picture of {width}x{height}: too large to render at {w}x{h} in one piece; "
+            "use a smaller picture or device='cpu'"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 
 import make_shards as shards_of
@@ -11,7 +12,7 @@ import torch
 
 from schemas.errors import ConfigError
 from storage.shards import RawSample, ShardError
-from trainer.data.animate import normalise, to_device
+from trainer.data.animate import normalise, render_on_device, to_device
 from trainer.data.batch import collate
 from trainer.data.config import DataConfig
 from trainer.data.decode import Decoder, video_id
@@ -122,10 +123,18 @@ def test_the_renderer_of_gpus_gives_the_same_frames() -> None:
     decode = decoder()
     batch = collate([decode(raw(i), 0) for i in range(3)], tokenize=tokenize, frames=4, size=SIZE)
     inputs = to_device(batch, torch.device("cpu"), SIZE)
-    from transforms.rendering.kornia import render_tensor
-
-    frames = torch.stack(render_tensor(batch.pictures(), batch.quads, SIZE))
+    frames = render_on_device(batch, batch, SIZE)
     assert (frames.int() - inputs.frames_BTHWC.int()).abs().max() <= 1
+
+
+def test_a_plan_made_in_the_worker_gives_the_frames_of_one_made_on_the_device() -> None:
+    decode = decoder()
+    samples = [decode(raw(i), 0) for i in range(3)]
+    plain = collate(samples, tokenize=tokenize, frames=4, size=SIZE)
+    planned = pickle.loads(pickle.dumps(collate(samples, tokenize=tokenize, frames=4, size=SIZE, plan=True)))
+    assert plain.plan is None
+    assert planned.plan.counts == (4, 4, 4)
+    assert torch.equal(render_on_device(planned, planned, SIZE), render_on_device(plain, plain, SIZE))
 
 
 def test_a_path_that_leaves_the_picture_is_an_error_of_that_sample() -> None:

@@ -119,20 +119,20 @@ def test_libraries_without_memory_count_as_out_of_memory(
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for machines where torch sees no GPU")
 @pytest.mark.parametrize("choose", [choose_device, render.choose_device])
-def test_a_driver_whose_gpu_torch_cannot_use_is_told_once(
-    choose, tmp_path: Path, monkeypatch, capsys
+def test_a_driver_whose_gpu_torch_cannot_use_is_reported_once(
+    choose, tmp_path: Path, monkeypatch, caplog
 ) -> None:
     monkeypatch.setattr(render, "DRIVER", str(tmp_path / "nvidiactl"))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     for driver, lines in ((False, 0), (True, 1)):
         if driver:
             (tmp_path / "nvidiactl").touch()
-        render.tell_of_unseen_gpu.cache_clear()
+        render.warn_of_unusable_gpu.cache_clear()
         assert [str(choose("auto")) for _ in range(2)] == ["cpu", "cpu"]
-        said = capsys.readouterr().err.splitlines()
-        assert len(said) == lines
-    assert "nvidiactl is here, but torch can use no GPU" in said[0]
+        assert len(caplog.messages) == lines
+    assert "nvidiactl is here, but torch can use no GPU" in caplog.messages[0]
+    caplog.clear()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    render.tell_of_unseen_gpu.cache_clear()
+    render.warn_of_unusable_gpu.cache_clear()
     assert str(choose("auto")) == "cpu"
-    assert capsys.readouterr().err == ""
+    assert caplog.messages == []

@@ -1,13 +1,21 @@
-"""kornia against OpenCV on noise, the hardest picture there is, and batches of pictures of any size."""
+"""kornia against OpenCV on noise, the hardest picture, in batches of pictures of any size."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
+from count_operators import count_operators
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from transforms.rendering import kornia as render_kornia
-from transforms.rendering.kornia import render_tensor
+from transforms.motions.mix import MotionMix, draw
+from transforms.rendering import kornia, plan
+from transforms.rendering.kornia import make_atlas, make_store, render_packed, to_device
+from transforms.rendering.layers import plan_layers
+from transforms.rendering.opencv import make_layer
+from transforms.rendering.packing import TILE
+from transforms.rendering.plan import READ_FIELDS, plan_batch
 from transforms.rendering.render import render_batch
 
 FULL = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
@@ -38,6 +46,14 @@ def batch():
     return images, quads
 
 
+def drawn(count, picture, *, frames=12, size=(224, 224)):
+    """Noise and paths of the default motions."""
+    image = np.random.default_rng(count).integers(0, 256, (*picture, 3), dtype=np.uint8)
+    mix = MotionMix.default()
+    paths = [draw(mix, seed=i, image_size=picture, frames=frames, size=size).quads_T42 for i in range(count)]
+    return [image] * count, paths
+
+
 @pytest.mark.parametrize("size", [(96, 96), (61, 130)])
 def test_kornia_equals_opencv_to_one_grey_level(batch, size):
     images, quads = batch
@@ -49,6 +65,31 @@ def test_kornia_equals_opencv_to_one_grey_level(batch, size):
         assert (difference > 0).mean() < 0.05
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 900),
+    st.integers(1, 900),
+    st.floats(0.05, 1.0),
+    st.floats(0.05, 1.0),
+    st.integers(1, 300),
+    st.integers(0, 9),
+)
+def test_opencv_and_torch_make_the_same_layers(h, w, start, end, side, seed):
+    image = np.random.default_rng(seed).integers(0, 256, (h, w, 3), dtype=np.uint8)
+    sides = np.linspace(start, end, 4)[:, None, None]
+    quads = (FULL.astype(np.float64) - 0.5) * sides + 0.5
+    planned, numbers = plan_batch([quads], [(h, w)], (side, side))
+    words = torch.from_numpy(numbers)
+    (part,) = planned.parts
+    store = make_store(torch.from_numpy(image.ravel()), part, words.long())
+    atlas = make_atlas(store, part, words.long(), words.view(torch.float32)).numpy()
+    places = numbers[part.atlas.rectangles].reshape(-1, READ_FIELDS)[:, 4:] * TILE
+    for (row, column), layer in zip(places, plan_layers(quads, (h, w), (side, side)), strict=True):
+        height, width = layer.shape
+        theirs = atlas[row : row + height, column : column + width]
+        np.testing.assert_array_equal(make_layer(image, layer), theirs)
+
+
 def test_frames_do_not_depend_on_the_batch(batch, monkeypatch):
     images, quads = batch
     together = render_batch(images, quads, size=(80, 80), renderer="kornia")
@@ -56,57 +97,88 @@ def test_frames_do_not_depend_on_the_batch(batch, monkeypatch):
         render_batch([i], [q], size=(80, 80), renderer="kornia")[0]
         for i, q in zip(images, quads, strict=True)
     ]
-    monkeypatch.setattr(render_kornia, "PIXELS_A_CALL", 2**21)
+    monkeypatch.setattr(plan, "LAYER_PIXELS", 2**18)
     in_parts = render_batch(images[::-1], quads[::-1], size=(80, 80), renderer="kornia")[::-1]
     for whole, single, part in zip(together, alone, in_parts, strict=True):
         np.testing.assert_array_equal(whole, single)
         np.testing.assert_array_equal(whole, part)
 
 
+def test_deterministic_algorithms_change_neither_bits_nor_operators(batch):
+    images, quads = batch
+    before, plain = count_operators(lambda: render_batch(images, quads, size=(80, 80), renderer="kornia"))
+    torch.use_deterministic_algorithms(True)
+    try:
+        after, strict = count_operators(lambda: render_batch(images, quads, size=(80, 80), renderer="kornia"))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert plain == strict
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one, other)
+    writes_by_index = {"aten.index_put_.default", "aten.scatter.src", "aten.index_copy.default"}
+    assert not writes_by_index & set(plain)
+
+
+def test_the_number_of_operators_does_not_depend_on_the_batch():
+    totals = {}
+    for count in (8, 64):
+        images, paths = drawn(count, (96, 128), frames=3, size=(64, 64))
+        render_batch(images[:1], paths[:1], size=(64, 64), renderer="kornia")  # imports run operators too
+        _, counted = count_operators(
+            lambda images=images, paths=paths: render_batch(images, paths, size=(64, 64), renderer="kornia")
+        )
+        totals[count] = counted.total()
+    assert totals[64] <= 1.3 * totals[8]
+    assert totals[64] <= 250
+
+
+@pytest.mark.parametrize(
+    ("picture", "operators"), [((384, 512), 250), ((800, 1067), 250), ((1600, 2133), 250)]
+)
+def test_64_clips_of_12_frames_are_one_part(picture, operators):
+    """A part costs about 125 operators, and 30 for each halving."""
+    _, paths = drawn(64, picture)
+    planned, _ = plan_batch(paths, [picture] * 64, (224, 224))
+    assert sum(125 + 30 * len(part.levels) for part in planned.parts) <= operators
+
+
 def test_one_call_of_kornia_for_a_batch(batch, monkeypatch):
     calls = []
 
-    def counted(*arguments, remap=render_kornia.remap, **options):
+    def counted(*arguments, remap=kornia.remap, **options):
         calls.append(options)
         return remap(*arguments, **options)
 
-    monkeypatch.setattr(render_kornia, "remap", counted)
+    monkeypatch.setattr(kornia, "remap", counted)
     images, quads = batch
     render_batch(images[:4], quads[:4], size=(32, 32), renderer="kornia")
     assert calls == [
-        {"mode": "bilinear", "padding_mode": "border", "align_corners": True, "normalized_coordinates": False}
+        {"mode": "bilinear", "padding_mode": "border", "align_corners": False, "normalized_coordinates": True}
     ]
 
 
-def test_the_host_tells_of_all_clips_at_once(batch, monkeypatch):
-    told = []
-
-    def counted(array, from_numpy=torch.from_numpy):
-        told.append(array.shape)
-        return from_numpy(array)
-
-    images, quads = batch
-    tensors = [torch.from_numpy(image) for image in images[:4]]
-    monkeypatch.setattr(torch, "from_numpy", counted)
-    render_tensor(tensors, quads[:4], (32, 32))
-    assert told.count((4, 6, 4, 3)) == 1  # 4 clips of up to 6 frames: a matrix and its bounds
-    assert [shape for shape in told if shape[-1] == 3] == [(4, 6, 4, 3)]
-
-
-def test_tensors_in_tensors_out(batch):
+def test_packed_pictures_in_one_tensor_out(batch):
     images, _ = batch
-    quads_NT42 = torch.from_numpy(np.stack([trajectory("zoom", 4)] * len(images)))
-    clips = render_tensor([torch.from_numpy(image) for image in images], quads_NT42, (40, 50))
-    expected = render_batch(images, list(quads_NT42.numpy()), size=(40, 50), renderer="kornia")
-    assert torch.stack(clips).shape == (len(images), 4, 40, 50, 3)
-    for clip, frames in zip(clips, expected, strict=True):
-        assert clip.dtype == torch.uint8
-        np.testing.assert_array_equal(clip.numpy(), frames)
+    quads = np.stack([trajectory("zoom", 4)] * len(images))
+    planned, numbers = plan_batch(quads, [image.shape[:2] for image in images], (40, 50))
+    pixels = torch.from_numpy(np.concatenate([image.ravel() for image in images]))
+    frames = render_packed(pixels, planned, to_device(numbers, torch.device("cpu")))
+    expected = render_batch(images, list(quads), size=(40, 50), renderer="kornia")
+    assert frames.dtype == torch.uint8
+    assert frames.is_contiguous()
+    np.testing.assert_array_equal(frames.numpy(), np.concatenate(expected))
+
+
+def test_no_pictures_are_no_frames():
+    assert render_batch([], [], size=(8, 8), renderer="kornia") == []
+    planned, numbers = plan_batch([], [], (8, 8))
+    empty = render_packed(torch.empty(0, dtype=torch.uint8), planned, torch.from_numpy(numbers))
+    assert empty.shape == (0, 8, 8, 3)
 
 
 def test_a_picture_too_large_for_exact_coordinates_is_refused():
-    with pytest.raises(ValueError, match="too large to render"):
-        render_tensor([torch.zeros((20000, 4, 3), dtype=torch.uint8)], [FULL[None]], (20000, 4))
+    with pytest.raises(ValueError, match="picture of 4x20000: too large to render at 4x8000"):
+        render_batch([np.zeros((20000, 4, 3), np.uint8)], [FULL[None]], size=(8000, 4), renderer="kornia")
 
 
 @pytest.mark.gpu
@@ -116,3 +188,17 @@ def test_cuda_equals_the_cpu_to_one_grey_level(batch):
     on_cpu = render_batch(images, quads, size=(96, 96), device="cpu")
     for ours, theirs in zip(on_cpu, render_batch(images, quads, size=(96, 96), device="cuda"), strict=True):
         assert np.abs(ours.astype(int) - theirs).max() <= 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_gives_the_same_bits_every_time(batch):
+    images, quads = batch
+    first = render_batch(images, quads, size=(96, 96), device="cuda")
+    torch.use_deterministic_algorithms(True)
+    try:
+        second = render_batch(images[::-1], quads[::-1], size=(96, 96), device="cuda")[::-1]
+    finally:
+        torch.use_deterministic_algorithms(False)
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
