@@ -36,7 +36,7 @@ ENGINES := .cache/engines
 test-gcs: setup $(ENGINES)/fake-gcs-server  ## everything on gs://, against a GCS server on loopback (needs Go)
 	$(BIN)/python -m pytest -m gcs tests/engines
 
-test-prism: setup $(ENGINES)/prism  ## the whole job on Prism, Beam's portable runner (needs Go)
+test-prism: setup $(ENGINES)/prism $(ENGINES)/boot  ## the whole job on Prism, Beam's portable runner (needs Go)
 	$(BIN)/python -m pytest -m prism tests/engines
 
 test-flink: setup  ## the whole job on a Flink cluster on this machine (needs Java 11 or 17, and Maven)
@@ -68,6 +68,12 @@ $(ENGINES)/fake-gcs-server:
 	@command -v go >/dev/null || { echo "no Go here: the tests will be skipped"; exit 0; } && \
 	    GOBIN=$(CURDIR)/$(ENGINES) go install github.com/fsouza/fake-gcs-server@v1.56.1
 
+# Beam's boot program, which starts the Python workers in an image; the test of the worker image runs it.
+$(ENGINES)/boot:
+	@command -v go >/dev/null || { echo "no Go here: the tests will be skipped"; exit 0; } && \
+	    GOBIN=$(CURDIR)/$(ENGINES)/go go install github.com/apache/beam/sdks/v2/python/container@v2.77.0 && \
+	    mv $(ENGINES)/go/container $@
+
 $(ENGINES)/prism:
 	@command -v go >/dev/null || { echo "no Go here: the tests will be skipped"; exit 0; } && \
 	    GOBIN=$(CURDIR)/$(ENGINES) go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0
@@ -92,6 +98,8 @@ lock:            ## requirements.lock anew from setup.py (any Python >= 3.11, wi
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile setup.py --extra dev --universal --python-version 3.11 --generate-hashes --no-annotate \
 	    --custom-compile-command "make lock" --quiet -o requirements.lock
+	$(BIN)/uv pip compile setup.py --excludes docker/cpu.excludes --constraint requirements.lock --universal \
+	    --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" --quiet -o docker/cpu.lock
 
 clean:           ## the environment and everything made here
 	rm -rf $(VENV) build dist demo *.egg-info

@@ -1,1 +1,1 @@
-"""Engines for one machine, to try a cluster's ways without a cluster: Beam worker pools and a Flink session cluster."""
+"""Flink and Spark clusters on this machine, for tests and trials, and the dry run of the Dataflow job."""

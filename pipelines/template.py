@@ -20,6 +20,7 @@ from pipelines.config import AnimateConfig
 from pipelines.output.finish import finish
 from pipelines.output.folder import Output
 from pipelines.output.prepare import Job, check_output, prepare_output
+from pipelines.running.dataflow import with_defaults
 from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.sources.base import make_source
 from schemas.errors import ConfigError
@@ -104,10 +105,14 @@ def parse(argv: Sequence[str]) -> tuple[AnimateConfig, str | None, list[str]]:
     return config, known.accelerator or None, beam_args
 
 
-def main(argv: Sequence[str]) -> int:
-    """The launcher: check, begin the output, hand the job over. 0, or 2 with one line."""
+def main(argv: Sequence[str], image: str | None = None) -> int:
+    """Check, prepare the output and hand the job over. Returns 0, or 2 after one line.
+
+    `image` is the worker image where the parameters name none: the launcher's own.
+    """
     try:
         config, accelerator, beam_args = parse(argv)
+        beam_args = with_defaults(beam_args, image)
         output, job = Output(config.output), job_of(config.to_dict())
         check_output(output, job, overwrite=config.overwrite)
         published = prepare_output(output, job, overwrite=config.overwrite)
