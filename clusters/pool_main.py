@@ -1,4 +1,4 @@
-"""The process of a worker pool: Beam's own servicer, bound to loopback alone and starting harnesses of this environment.
+"""Run a worker pool: Beam's own servicer, bound to loopback only, which starts workers of this environment.
 
 Beam's ``worker_pool_main`` listens on every address of the machine and starts whatever ``python`` is first on the PATH.
 """
@@ -10,21 +10,21 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-FLUSH_MS = (
-    1000  # what is made goes on to the next stage while its bundle, which may take hours, is still open
-)
+# A bundle may take hours. Its finished elements pass to the next stage every second, not at its end.
+FLUSH_MS = 1000
 
 
 def main(argv: list[str]) -> int:
-    """``pool_main PORT``: serve until the process is told to end."""
+    """Serve on port `argv[0]` until the process is ended. Returns 1 if the port is taken."""
     import grpc
     from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
     from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer
 
     class Pool(BeamFnExternalWorkerPoolServicer):
-        def StopWorker(self, request, context):
-            """Nothing: a worker ends when its runner hangs up. Its name, "1-1", is that of another runner's worker as well."""
+        def StopWorker(self, request: Any, context: Any) -> Any:
+            """Do nothing: a worker ends when its runner hangs up, and two runners may use the same worker name."""
             return beam_fn_api_pb2.StopWorkerResponse()
 
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])

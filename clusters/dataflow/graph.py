@@ -56,7 +56,8 @@ def build_job(scratch: Path, options: Sequence[str]) -> tuple[beam.Pipeline, Any
     )
     pipeline = beam.Pipeline(options=PipelineOptions(beam_args))
     build(pipeline, config, published="2026-01-01", accelerator=accelerator)
-    return pipeline, pipeline.run().job
+    result: Any = pipeline.run()
+    return pipeline, result.job
 
 
 def graph_faults(pipeline: beam.Pipeline) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +58,7 @@ def import_alone(place: Path, names: list[str], absent: tuple[str, ...] = ()) ->
     return run_quietly(command, cwd=place)
 
 
-def run_quietly(command: list[str | Path], cwd: Path | None = None) -> str:
+def run_quietly(command: Sequence[str | Path], cwd: Path | None = None) -> str:
     """Run a command. Returns "" or the last line that it wrote to stderr before it failed."""
     done = subprocess.run(command, capture_output=True, text=True, cwd=cwd)  # noqa: S603 - our own arguments
     if not done.returncode:
