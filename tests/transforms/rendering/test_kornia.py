@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from benchmarks.operators import CUDA, count_operators, fake_cuda
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.operators import CUDA, count_operators, fake_cuda
 from transforms.motions.mix import MotionMix, draw
 from transforms.rendering import kornia, plan
 from transforms.rendering.kornia import make_atlas, make_store, render_packed, to_device
