@@ -29,7 +29,8 @@ Preset = Literal[
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
 ]
 # H.264 tables E-3 to E-5: 6 is SMPTE 170M, which is BT.601 for 525 lines; and 1 is MPEG's, the limited range
-_SMPTE_170M, _LIMITED = 6, 1
+_SMPTE_170M, _LIMITED, _FULL = 6, 1, 2
+_BT601 = (2, 5, 6)  # unspecified, which is BT.601 in small videos; 625 lines; 525 lines
 
 
 class VideoConfig(Config):
@@ -158,7 +159,7 @@ def _picked(context: Any, packets: Sequence[Any], count: int, pick: Pick) -> Ite
         if (frame.height, frame.width) != size:
             raise ValueError(f"frame {decoded} is {frame.width}x{frame.height}, unlike the first")
         if wanted[decoded]:
-            rgb_HWC = to_rgb(frame, reformatter)
+            rgb_HWC = _fast_rgb(frame) if _is_usual(frame) else to_rgb(frame, reformatter)
             yield from (rgb_HWC for _ in range(wanted[decoded]))
         decoded += 1
     if not decoded or decoded != count:
@@ -169,6 +170,20 @@ def _frames(context: Any, packets: Sequence[Any]) -> Iterator[Any]:
     for packet in packets:
         yield from context.decode(packet)
     yield from context.decode(None)
+
+
+def _is_usual(frame: av.VideoFrame) -> bool:
+    """Is this 8-bit 4:2:0 by BT.601 and limited range, as `encode_mp4` writes it?"""
+    even = frame.width % 2 == 0 and frame.height % 2 == 0
+    return even and frame.format.name == "yuv420p" and frame.colorspace in _BT601 and frame.color_range != _FULL
+
+
+def _fast_rgb(frame: av.VideoFrame) -> np.ndarray:
+    """Convert a usual frame by OpenCV, in a tenth of the time that swscale takes for exact rounding."""
+    import cv2
+
+    rgb_HWC: np.ndarray = cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2RGB_I420)
+    return rgb_HWC
 
 
 def _check_work(frames: int, height: int, width: int, max_frames: int, max_pixels: int) -> None:
