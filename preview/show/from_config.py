@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from preview.show.clips import load_frames
 from preview.show.path import draw_path
-from preview.show.preview import Preview, PreviewClip
+from preview.show.result import Preview, PreviewClip
 from preview.show.stills import decode_picture
 from schemas.errors import ConfigError
 from schemas.records import Failure, Reference, SampleError, Task

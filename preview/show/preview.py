@@ -6,99 +6,25 @@ In Python and in notebooks: ``zoetrope.preview("cat.jpg", motion="zoom_in", zoom
 from __future__ import annotations
 
 import argparse
-import base64
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import numpy as np
 import yaml
 
-from preview.show.animation import ENDINGS, check_ending, encode_animation, encode_png, encode_webp
+from preview.show.animation import ENDINGS, check_ending
 from preview.show.path import draw_path
-from preview.show.sheets import Cell, contact_sheet, moving_grid, strips
+from preview.show.result import Preview, PreviewClip
 from preview.show.stills import find_pictures, read_picture
 from schemas.errors import ConfigError
-from storage.files import write_bytes
 from transforms.motions import Trajectory, built_in_motions, sample_trajectory
 
 MOST_PICTURES = 64
 MOST_BYTES = 1_500_000_000  # of all frames together, uncompressed
 SIZE = re.compile(r"(\d+)(?:x(\d+))?")
 PARAMETER = re.compile(r"[a-z][a-z0-9_.]*=")
-
-
-@dataclass(frozen=True)
-class PreviewClip:
-    """One picture under one motion, or one stored clip."""
-
-    label: str
-    frames_THWC: np.ndarray = field(repr=False)  # uint8 RGB
-    trajectory: Trajectory | None = None  # None for a real video
-    path_HWC: np.ndarray | None = field(
-        default=None, repr=False
-    )  # the camera's path over the still, if asked for
-
-
-@dataclass(frozen=True)
-class Preview:
-    """Clips that show themselves in a notebook, and can be saved as .gif, .webp, .mp4 or .png."""
-
-    clips: tuple[PreviewClip, ...]
-    fps: float
-
-    @property
-    def frames_THWC(self) -> np.ndarray:
-        """What moves: the frames of a single clip exactly as rendered, or a labelled grid of several. uint8 RGB."""
-        if len(self.clips) == 1:
-            return self.clips[0].frames_THWC
-        return moving_grid([Cell(clip.label, clip.frames_THWC) for clip in self.clips])
-
-    @property
-    def sheet_HWC(self) -> np.ndarray:
-        """What stands still: the camera's paths if they were asked for, else the contact sheet. uint8 RGB."""
-        paths = [Cell(clip.label, clip.path_HWC[None]) for clip in self.clips if clip.path_HWC is not None]
-        if paths:
-            return moving_grid(paths)[0] if len(paths) > 1 else paths[0].frames_THWC[0]
-        if len(self.clips) == 1:
-            return contact_sheet(self.clips[0].frames_THWC)
-        return strips([Cell(clip.label, clip.frames_THWC) for clip in self.clips])
-
-    def encode(self, ending: str) -> bytes:
-        """The bytes of a .gif, .webp (lossless), .mp4 or .png."""
-        if ending == ".png":
-            return encode_png(self.sheet_HWC)
-        return encode_animation(self._moving(), fps=self.fps, ending=ending)
-
-    def save(self, path: str) -> str:
-        """Write to a file or URI; its ending says what. Raises ConfigError for an unknown ending or if it cannot be written."""
-        data = self.encode(check_ending(path))
-        try:
-            write_bytes(path, data)
-        except (OSError, ValueError) as error:
-            raise ConfigError(
-                f"output {path}: cannot be written: {getattr(error, 'strerror', None) or error}"
-            ) from None
-        return path
-
-    def _moving(self) -> np.ndarray:
-        if all(clip.path_HWC is None for clip in self.clips):
-            return self.frames_THWC
-        cells = []
-        for clip in self.clips:
-            cells.append(Cell(clip.label, clip.frames_THWC))
-            if clip.path_HWC is not None:
-                cells.append(Cell("its path", clip.path_HWC[None]))
-        return moving_grid(cells, columns=2)
-
-    def _repr_html_(self) -> str:
-        data = base64.b64encode(encode_webp(self._moving(), fps=self.fps, quality=85)).decode("ascii")
-        return f'<img src="data:image/webp;base64,{data}" alt="{len(self.clips)} moving clips" style="max-width:100%">'
-
-    def _repr_png_(self) -> bytes:
-        return encode_png(self.sheet_HWC)
 
 
 def preview(
@@ -114,11 +40,12 @@ def preview(
     progress: bool = False,
     **parameters: Any,
 ) -> Preview:
-    """One motion (or composition) on one or several pictures, or every built-in motion.
+    """Render one motion (or composition), or every built-in motion, on one or several pictures.
 
     `pictures` are files, folders, globs or URIs, or one uint8 RGB image [H,W,3]; `size` is (H, W) of the frames in pixels.
-    Parameters go to the motion by keyword (``zoom=1.5``; a pair is drawn from). `path` draws the camera's path too. The
-    same arguments give the same pixels. Raises ConfigError (a ValueError) for what cannot be read, drawn or held in memory.
+    Keywords are parameters of the motion (``zoom=1.5``, or a pair to draw from). `path` draws the camera's path as well.
+    The same arguments give the same pixels. Raises ConfigError (a ValueError) for pictures that cannot be read, motions
+    that cannot be drawn, and clips that need too much memory.
     """
     named = _named_pictures(pictures)
     names = list(built_in_motions()) if every_motion else [motion]
@@ -126,7 +53,7 @@ def preview(
         raise ConfigError(
             f"{min(parameters)}: parameters go with one motion; leave them out to see every motion"
         )
-    for name in names:  # told before any picture is opened
+    for name in names:  # a wrong parameter is reported before any picture is opened
         sample_trajectory(
             name, seed=seed, image_size=(480, 640), frames=frames, size=size, fps=fps, parameters=parameters
         )
@@ -145,16 +72,17 @@ def preview(
                     fps=fps,
                     parameters=parameters,
                 )
-                cell = (
-                    name
-                    if every_motion and len(named) == 1
-                    else label
-                    if len(names) == 1
-                    else f"{name}, {label}"
-                )
-                clips.append(make_preview_clip(cell, image_HWC, drawn, size=size, path=path))
+                shown_as = _label(name, label, motions=len(names), pictures=len(named))
+                clips.append(make_preview_clip(shown_as, image_HWC, drawn, size=size, path=path))
                 bar.update()
     return Preview(tuple(clips), fps)
+
+
+def _label(motion: str, picture: str, *, motions: int, pictures: int) -> str:
+    """Name a clip by what differs between the clips."""
+    if motions == 1:
+        return picture
+    return motion if pictures == 1 else f"{motion}, {picture}"
 
 
 def make_preview_clip(
@@ -164,9 +92,10 @@ def make_preview_clip(
     from transforms.rendering.render import render
 
     frames_THWC = render(image_HWC, drawn.quads_T42, size=size)
-    longest = max(480, *size)
+    if not path:
+        return PreviewClip(label, frames_THWC, drawn)
     return PreviewClip(
-        label, frames_THWC, drawn, draw_path(image_HWC, drawn.quads_T42, longest=longest) if path else None
+        label, frames_THWC, drawn, draw_path(image_HWC, drawn.quads_T42, longest=max(480, *size))
     )
 
 

@@ -1,0 +1,83 @@
+"""Previews: clips that display themselves in a notebook and that can be saved."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from preview.show.animation import check_ending, encode_animation, encode_png, encode_webp
+from preview.show.sheets import Cell, contact_sheet, moving_grid, strips
+from schemas.errors import ConfigError
+from storage.files import write_bytes
+from transforms.motions import Trajectory
+
+
+@dataclass(frozen=True)
+class PreviewClip:
+    """One picture under one motion, or one stored clip."""
+
+    label: str
+    frames_THWC: np.ndarray = field(repr=False)  # uint8 RGB
+    trajectory: Trajectory | None = None  # None for a real video
+    path_HWC: np.ndarray | None = field(default=None, repr=False)  # the camera's path over the still
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Clips that display themselves in a notebook. `save` writes .gif, .webp, .mp4 or .png."""
+
+    clips: tuple[PreviewClip, ...]
+    fps: float
+
+    @property
+    def frames_THWC(self) -> np.ndarray:
+        """The frames of a single clip exactly as rendered, or a labelled grid of several clips. uint8 RGB."""
+        if len(self.clips) == 1:
+            return self.clips[0].frames_THWC
+        return moving_grid([Cell(clip.label, clip.frames_THWC) for clip in self.clips])
+
+    @property
+    def sheet_HWC(self) -> np.ndarray:
+        """One picture [H,W,3] of all clips: their camera paths if they were drawn, else the contact sheet. uint8 RGB."""
+        paths = [Cell(clip.label, clip.path_HWC[None]) for clip in self.clips if clip.path_HWC is not None]
+        if paths:
+            return moving_grid(paths)[0] if len(paths) > 1 else paths[0].frames_THWC[0]
+        if len(self.clips) == 1:
+            return contact_sheet(self.clips[0].frames_THWC)
+        return strips([Cell(clip.label, clip.frames_THWC) for clip in self.clips])
+
+    def encode(self, ending: str) -> bytes:
+        """Encode as .gif, .webp (lossless), .mp4 or .png."""
+        if ending == ".png":
+            return encode_png(self.sheet_HWC)
+        return encode_animation(self._moving(), fps=self.fps, ending=ending)
+
+    def save(self, path: str) -> str:
+        """Write to a file or URI in the format of its ending. Raises ConfigError if the ending is unknown or writing fails."""
+        data = self.encode(check_ending(path))
+        try:
+            write_bytes(path, data)
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"output {path}: cannot be written: {getattr(error, 'strerror', None) or error}"
+            ) from None
+        return path
+
+    def _moving(self) -> np.ndarray:
+        if all(clip.path_HWC is None for clip in self.clips):
+            return self.frames_THWC
+        cells = []
+        for clip in self.clips:
+            cells.append(Cell(clip.label, clip.frames_THWC))
+            if clip.path_HWC is not None:
+                cells.append(Cell("its path", clip.path_HWC[None]))
+        return moving_grid(cells, columns=2)
+
+    def _repr_html_(self) -> str:
+        data = base64.b64encode(encode_webp(self._moving(), fps=self.fps, quality=85)).decode("ascii")
+        return f'<img src="data:image/webp;base64,{data}" alt="{len(self.clips)} moving clips" style="max-width:100%">'
+
+    def _repr_png_(self) -> bytes:
+        return encode_png(self.sheet_HWC)
