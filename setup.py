@@ -49,7 +49,7 @@ setup(
         "webdataset>=1.0",
     ],
     extras_require={
-        "s3": ["apache-beam[aws]>=2.70", "s3fs"],  # s3:// in jobs, and everywhere else
+        "s3": ["s3fs"],
         "dev": [
             "datasets",
             "hypothesis",

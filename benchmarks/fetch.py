@@ -114,7 +114,7 @@ def _start(source: object, concurrency: int, output: str) -> None:
 def _make(task: object) -> tuple[int, float, float]:
     from pipelines.making.maker import StageTimes
     from schemas.records import Failure
-    from storage.shards import ShardWriter
+    from storage.shards.write import ShardWriter
 
     begin = time.time()
     with (OUTPUT / f"{task.index:05d}.tar").open("wb") as stream:

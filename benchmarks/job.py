@@ -25,7 +25,7 @@ from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.sources.base import Source, make_source
 from pipelines.sources.config import SourceConfig
 from schemas.records import Reference, Task
-from storage.shards import ShardWriter
+from storage.shards.write import ShardWriter
 from transforms.clip import Clip, ClipSettings, make_clip
 from zoetrope.samples import write_folder
 

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.harness import interleave, ratio, spread, write
 from benchmarks.pictures import photograph
 from schemas.records import Reference
-from storage.shards import ShardWriter
+from storage.shards.write import ShardWriter
 from trainer.data.batch import collate
 from trainer.data.config import DataConfig
 from trainer.data.dataset import TrainingStream

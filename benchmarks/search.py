@@ -29,7 +29,7 @@ import made_corpus as corpus  # noqa: E402 - the corpus is the tests'
 
 from benchmarks import harness  # noqa: E402
 from schemas.clip import ClipMeta  # noqa: E402
-from storage.shards import ShardWriter  # noqa: E402
+from storage.shards.write import ShardWriter  # noqa: E402
 from trainer.fit.config import TrainConfig  # noqa: E402
 from trainer.fit.train import train  # noqa: E402
 from trainer.index.build import index  # noqa: E402

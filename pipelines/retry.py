@@ -22,8 +22,8 @@ from schemas.config import Config
 from schemas.errors import ConfigError
 from schemas.records import Reason, Task
 from schemas.text import nearest_hint
-from storage import output_files as files
 from storage.configs import load_config
+from storage.write import write_bytes
 from zoetrope.commands.jobs import Parser, run_command, split_beam_args
 
 
@@ -129,7 +129,7 @@ def _write_plan(output: Output, job: Job, reasons: frozenset[str], done: set[int
             again = replace(task, index=index, keys=tuple(sorted(failed[task.index])))
             lines.append(json.dumps({**asdict(again), "origin": task.index}))
             index += 1
-    files.write_bytes(output.state("retries", f"{first:08d}.jsonl"), ("\n".join(lines) + "\n").encode())
+    write_bytes(output.state("retries", f"{first:08d}.jsonl"), ("\n".join(lines) + "\n").encode())
 
 
 def _kinds() -> dict[str, Kind]:

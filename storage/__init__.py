@@ -1,1 +1,14 @@
-"""Bytes by path or URI: open, read, write whole or not at all, move, list; one lock; shards and tables."""
+"""Bytes by path or URI: open, read, write, list, lock; shards and tables. Imports `schemas` only.
+
+uris           paths and URIs as text
+login          the file system of a URI, its credentials, and one-line errors
+find           globs, braces and listings
+read           open and read files
+write          create, replace, move and remove files
+conditional    writes that succeed for one of several writers
+lock           one writer per output or index
+configs        configs from YAML files
+tables         the tables of an output folder
+shards/        WebDataset shards: read, write, random access
+ordered        calls in a pool of threads, in input order
+"""

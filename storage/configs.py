@@ -11,7 +11,7 @@ import yaml
 from schemas.config import Config
 from schemas.errors import ConfigError
 from schemas.text import one_line
-from storage.files import open_uri
+from storage.read import open_uri
 
 C = TypeVar("C", bound="Config")
 

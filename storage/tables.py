@@ -10,7 +10,9 @@ import braceexpand
 import pyarrow.parquet as pq
 
 from schemas.manifest import MANIFEST, MANIFEST_FILE, ShardRow
-from storage.files import exists, glob_uris, join, list_uris, open_uri
+from storage.find import glob_uris, list_uris
+from storage.read import exists, open_uri
+from storage.uris import join
 
 
 def read_manifest(output: str) -> list[ShardRow]:

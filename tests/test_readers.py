@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from schemas.manifest import SAMPLES_FILE
-from storage.shards import iter_shard
+from storage.shards.read import iter_shard
 from storage.tables import iter_rows, read_manifest
 
 KINDS = ["coco", "cc3m", "tars", "parquet", "folder"]

@@ -18,8 +18,8 @@ from pipelines.running.engine import available_cores
 from pipelines.sources.base import Source, read_task
 from schemas.errors import JobError
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
-from storage.inputs import read_picture
 from storage.ordered import in_order
+from storage.read import read_picture
 from transforms.clip import ClipSettings, Prepared, finish, prepare, render_clip, sample_row
 
 HANDFUL = 4  # samples that a thread of the pool takes at a time

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 
@@ -18,9 +18,9 @@ from schemas.errors import JobError, StoppedError
 from schemas.manifest import ShardRow
 from schemas.records import Failure, Task
 from schemas.text import one_line
-from storage import output_files as files
-from storage.files import join
-from storage.shards import ShardWriter, sample_size
+from storage.shards.write import ShardWriter, sample_size
+from storage.uris import join
+from storage.write import NewFile, create_file, remove_tree, write_bytes
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ def make_task(
             tuple(_shard_row(name, writer, fingerprint, task.index) for name, writer in made),
             _counters(times, time.monotonic() - start),
         )
-        _writing(output, files.write_bytes, join(folder, RECORD_FILE), record.to_bytes())
+        _writing(output, write_bytes, join(folder, RECORD_FILE), record.to_bytes())
     except BaseException:
         shards.abandon()
-        files.remove_tree(folder)
+        remove_tree(folder)
         raise
     parts = tuple((name, writer.bytes) for name, writer in made)
     written = sum(writer.samples for _, writer in made)
@@ -114,7 +114,7 @@ class _Shards:
     task: int
     caps: ShardConfig
     writers: list[ShardWriter] = field(default_factory=list)
-    stream: IO[bytes] | None = None
+    stream: NewFile | None = None
 
     def write(self, made: Made) -> dict[str, Any]:
         size = sample_size(made.members)
@@ -134,10 +134,7 @@ class _Shards:
         """Let go of the open file, whatever state it is in."""
         stream, self.stream = self.stream, None
         if stream is not None:
-            try:
-                stream.close()
-            except OSError:
-                return  # the disk is full, or the store unreachable; the file is removed next
+            stream.discard()
 
     def _full(self, size: int) -> bool:
         writer = self.writers[-1]
@@ -147,7 +144,7 @@ class _Shards:
 
     def _next(self) -> None:
         self._end()
-        self.stream = files.create(join(self.folder, f"{len(self.writers):03d}.tar"))
+        self.stream = create_file(join(self.folder, f"{len(self.writers):03d}.tar"))
         self.writers.append(ShardWriter(self.stream))
 
     def _end(self) -> None:

@@ -20,8 +20,9 @@ import yaml
 from pipelines.output import card
 from pipelines.output.folder import Output
 from schemas.manifest import FAILURES, FAILURES_FILE, MANIFEST, MANIFEST_FILE, SAMPLES, SAMPLES_FILE, ShardRow
-from storage import output_files as files
-from zoetrope import __version__
+from schemas.version import VERSION
+from storage.read import open_uri
+from storage.write import as_stream, create_file, move_file, remove_tree, write_bytes
 
 PIECES = 256  # tables that wait to be a row group; each takes kilobytes, however few rows it has
 ROW_GROUP = 16_384  # rows; small enough that a reader of one page of samples reads little
@@ -84,8 +85,8 @@ def finish(output: Output, config: Mapping[str, Any], *, published: str) -> Tota
     names = (MANIFEST_FILE, SAMPLES_FILE, FAILURES_FILE)
     schemas = (MANIFEST, SAMPLES, FAILURES)
     folder = output.tmp(f"finish-{uuid.uuid4().hex[:8]}")
-    streams = [files.create(f"{folder}/{name}") for name in names]
-    tables = [_Table(stream, schema) for stream, schema in zip(streams, schemas, strict=True)]
+    streams = [create_file(f"{folder}/{name}") for name in names]
+    tables = [_Table(as_stream(stream), schema) for stream, schema in zip(streams, schemas, strict=True)]
     try:
         totals = _stream_records(output, *tables)
         for table in tables:
@@ -100,7 +101,7 @@ def finish(output: Output, config: Mapping[str, Any], *, published: str) -> Tota
         samples=totals.written,
         failed=totals.failed,
         reasons=totals.reasons,
-        version=__version__,
+        version=VERSION,
         samples_sha256=_sha256(f"{folder}/{SAMPLES_FILE}"),
     )
     pages = {
@@ -111,10 +112,10 @@ def finish(output: Output, config: Mapping[str, Any], *, published: str) -> Tota
         "croissant.json": card.croissant_json(facts, published=published),
     }
     for name, data in pages.items():
-        files.write_bytes(output.path(name), data)
+        write_bytes(output.path(name), data)
     for name in names:
-        files.move(f"{folder}/{name}", output.path(name))
-    files.remove_tree(folder)
+        move_file(f"{folder}/{name}", output.path(name))
+    remove_tree(folder)
     return totals
 
 
@@ -139,7 +140,7 @@ def _stream_records(output: Output, manifest: _Table, samples: _Table, failures:
 
 def _sha256(path: str) -> str:
     digest = hashlib.sha256()
-    with files.open_file(path) as stream:
+    with open_uri(path) as stream:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

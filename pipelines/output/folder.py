@@ -24,9 +24,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.manifest import FAILURES, SAMPLES, ShardRow
-from storage import output_files as files
-from storage.files import check_address, join
-from storage.inputs import absolute, check_beam_address
+from storage.find import list_names
+from storage.login import check_folder_address
+from storage.read import file_exists, file_size, open_uri, read_bytes
+from storage.uris import absolute, join
+from storage.write import move_file, remove_file, remove_tree, write_bytes
 
 STATE = "_zoetrope"
 RECORD = pa.schema(
@@ -129,8 +131,7 @@ class Output:
     def __init__(self, uri: str) -> None:
         """Raises ConfigError for an address that cannot be opened."""
         self.uri = absolute(uri).rstrip("/") or "/"
-        check_address(self.uri)  # its tables are read outside Beam as well
-        check_beam_address(self.uri)
+        check_folder_address(self.uri)
 
     def path(self, *names: str) -> str:
         """Of a file in the output."""
@@ -152,7 +153,7 @@ class Output:
         """The tasks that have a record."""
         found = (
             name.removesuffix(".parquet")
-            for name in files.names(self.state("records"))
+            for name in list_names(self.state("records"))
             if name.endswith(".parquet")
         )
         return {int(name) for name in found if name.isdigit()}
@@ -161,7 +162,7 @@ class Output:
         """One task's record as it was written. Raises OSError or ValueError naming the file."""
         path = self.record_path(task)
         try:
-            return Record.from_bytes(files.read_bytes(path))
+            return Record.from_bytes(read_bytes(path))
         except ValueError as error:
             raise ValueError(_bad_record(path, error)) from None
 
@@ -169,7 +170,7 @@ class Output:
         """The shards in one task's record, without its rows. Raises as `read_record`."""
         path = self.record_path(task)
         try:
-            meta = json.loads((pq.read_schema(io.BytesIO(files.read_bytes(path))).metadata or {})[META])
+            meta = json.loads((pq.read_schema(io.BytesIO(read_bytes(path))).metadata or {})[META])
             return tuple(ShardRow(**row) for row in meta["shards"])
         except (pa.ArrowException, KeyError, ValueError) as error:
             raise ValueError(_bad_record(path, error)) from None
@@ -192,9 +193,9 @@ class Output:
 
     def iter_retry_tasks(self) -> Iterator[dict[str, Any]]:
         """Rows of the persisted retry plans, in task order: the fields of a Task, and its origin in the plan."""
-        for name in sorted(files.names(self.state("retries"))):
+        for name in sorted(list_names(self.state("retries"))):
             if name.endswith(".jsonl"):
-                with files.open_file(self.state("retries", name)) as stream:
+                with open_uri(self.state("retries", name)) as stream:
                     for line in stream:
                         yield json.loads(line)
 
@@ -204,28 +205,28 @@ class Output:
         Returns whether this call (rather than an earlier one) made the task done. Raises OSError if files are missing.
         """
         final = self.record_path(attempt.task)
-        if files.exists(final):
-            files.remove_tree(attempt.folder)
+        if file_exists(final):
+            remove_tree(attempt.folder)
             return False
         for part, (name, size) in enumerate(attempt.parts):
             temporary, target = join(attempt.folder, f"{part:03d}.tar"), self.path(name)
-            if files.exists(temporary):
-                files.move(temporary, target)
-            elif files.size(target) != size:
+            if file_exists(temporary):
+                move_file(temporary, target)
+            elif file_size(target) != size:
                 raise OSError(
                     f"{target}: neither it nor {temporary} is there with {size} bytes; run the job again"
                 )
-        files.move(join(attempt.folder, RECORD_FILE), final)
-        files.remove_tree(attempt.folder)
+        move_file(join(attempt.folder, RECORD_FILE), final)
+        remove_tree(attempt.folder)
         return True
 
     def is_ours(self) -> bool:
         """Whether a job of ours began here."""
-        return files.exists(self.state("config.json"))
+        return file_exists(self.state("config.json"))
 
     def read_job(self) -> dict[str, Any]:
         """What `write_job` wrote. Raises OSError or ValueError."""
-        job = json.loads(files.read_bytes(self.state("config.json")))
+        job = json.loads(read_bytes(self.state("config.json")))
         if not isinstance(job, dict):
             raise ValueError(f"{self.state('config.json')}: not a job's config")
         return job
@@ -236,22 +237,22 @@ class Output:
 
     def write_state(self, name: str, values: Mapping[str, Any]) -> None:
         """Keep a small JSON file of the job's own."""
-        files.write_bytes(self.state(name), json.dumps(values, indent=1, sort_keys=True).encode())
+        write_bytes(self.state(name), json.dumps(values, indent=1, sort_keys=True).encode())
 
     def read_state(self, name: str) -> dict[str, Any] | None:
         """Read one back, None if it is not there."""
-        return json.loads(files.read_bytes(self.state(name))) if files.exists(self.state(name)) else None
+        return json.loads(read_bytes(self.state(name))) if file_exists(self.state(name)) else None
 
     def clean(self) -> None:
         """Remove what attempts left behind. Only under the lock: no other job may be writing."""
-        files.remove_tree(self.tmp())
+        remove_tree(self.tmp())
 
     def remove_strays(self, done: set[int]) -> None:
         """Remove shards of tasks without a record: a commit was cut off between its tar and its record."""
-        for name in files.names(self.uri):
+        for name in list_names(self.uri):
             task = task_of(name)
             if task is not None and task not in done:
-                files.remove(self.path(name))
+                remove_file(self.path(name))
 
 
 def _bad_record(path: str, error: Exception) -> str:

@@ -8,8 +8,10 @@ from itertools import chain
 
 from pipelines.output.folder import Output
 from schemas.manifest import MANIFEST_FILE, ShardRow
-from storage import output_files as files
+from storage.find import file_sizes, list_names
+from storage.read import file_exists, read_bytes
 from storage.tables import read_manifest
+from storage.write import remove_file, write_bytes
 
 
 def forget_lost(output: Output) -> list[int]:
@@ -18,7 +20,7 @@ def forget_lost(output: Output) -> list[int]:
     A task of the plan takes its retries with it: remade, it answers for their inputs again. One listing of the output, and
     the manifest if the output is finished, else each record's header; no shard is read (`zoetrope validate` does that).
     """
-    there = files.sizes(output.uri, ".tar")
+    there = file_sizes(output.uri, ".tar")
     lost = {row.task for row in _shards(output) if there.get(row.shard) != row.bytes} & output.done()
     retries = list(output.iter_retry_tasks()) if lost else []
     undone = lost | {row["index"] for row in retries if row["origin"] in lost}
@@ -35,24 +37,24 @@ def forget_lost(output: Output) -> list[int]:
 
 
 def _shards(output: Output) -> Iterable[ShardRow]:
-    if output.read_state("finished.json") is not None and files.exists(output.path(MANIFEST_FILE)):
+    if output.read_state("finished.json") is not None and file_exists(output.path(MANIFEST_FILE)):
         return read_manifest(output.uri)
     return chain.from_iterable(output.read_shards(task) for task in output.done())
 
 
 def _forget(output: Output, task: int) -> None:
-    files.remove(output.state("finished.json"))
-    files.remove(output.record_path(task))
+    remove_file(output.state("finished.json"))
+    remove_file(output.record_path(task))
 
 
 def _drop_retries(output: Output, origins: set[int]) -> None:
     """Rewrite the retry plans without the tasks of these origins."""
-    for name in sorted(files.names(output.state("retries"))):
+    for name in sorted(list_names(output.state("retries"))):
         if name.endswith(".jsonl"):
             path = output.state("retries", name)
-            lines = files.read_bytes(path).splitlines(keepends=True)
+            lines = read_bytes(path).splitlines(keepends=True)
             kept = [line for line in lines if json.loads(line)["origin"] not in origins]
             if not kept:
-                files.remove(path)
+                remove_file(path)
             elif len(kept) < len(lines):
-                files.write_bytes(path, b"".join(kept))
+                write_bytes(path, b"".join(kept))

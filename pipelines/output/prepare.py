@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import IO, Any
+from typing import Any
 
 from pipelines.making.config import ShardConfig
 from pipelines.making.maker import Maker
@@ -18,7 +18,10 @@ from schemas.errors import ConfigError
 from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
 from schemas.records import Task
 from schemas.text import counted
-from storage import output_files as files
+from storage.find import list_names
+from storage.read import read_range
+from storage.shards.write import Sink
+from storage.write import remove_file, remove_tree
 
 TABLES = (MANIFEST_FILE, SAMPLES_FILE, FAILURES_FILE)
 PAGES = (
@@ -57,7 +60,7 @@ class Job:
 def check_output(output: Output, job: Job, *, overwrite: bool) -> None:
     """Refuse an output that holds something else. Raises ConfigError: foreign files, another job, another config."""
     if not output.is_ours():
-        foreign = next((name for name in files.names(output.uri) if name != STATE), None)
+        foreign = next((name for name in list_names(output.uri) if name != STATE), None)
         if foreign is not None:
             raise ConfigError(
                 f"output {output.uri}: holds files that are not this job's ({foreign}, ...); give an empty or new folder"
@@ -119,13 +122,13 @@ def prepare_output(output: Output, job: Job, *, overwrite: bool) -> str:
 
 def remove_ours(output: Output) -> None:
     """Remove the files of an earlier job from the output; foreign files stay. The config goes last."""
-    for name in list(files.names(output.uri)):
+    for name in list(list_names(output.uri)):
         if task_of(name) is not None or name in TABLES or name in PAGES:
-            files.remove(output.path(name))
+            remove_file(output.path(name))
     for name in ("retries", "records"):
-        files.remove_tree(output.state(name))
+        remove_tree(output.state(name))
     for name in ("finished.json", "plan.json", "config.json"):
-        files.remove(output.state(name))
+        remove_file(output.state(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +141,10 @@ class TaskAt:
 
     def load(self) -> Task:
         """Read it back."""
-        with files.open_file(self.path) as stream:
-            stream.seek(self.start)
-            return task_from_json(stream.read(self.length))
+        return task_from_json(read_range(self.path, self.start, self.length))
 
 
-def spool(tasks: Iterable[Task], stream: IO[bytes], path: str) -> Iterator[tuple[Task, TaskAt]]:
+def spool(tasks: Iterable[Task], stream: Sink, path: str) -> Iterator[tuple[Task, TaskAt]]:
     """Write tasks to a file as lines of JSON, and tell where each stands."""
     at = 0
     for task in tasks:

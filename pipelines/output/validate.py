@@ -18,10 +18,12 @@ from tqdm import tqdm
 from schemas.clip import ClipMeta
 from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE, ShardRow
 from schemas.text import one_line
-from storage.files import exists, join, list_uris, open_uri
+from storage.find import list_uris
 from storage.ordered import in_order
-from storage.shards import RawSample, ShardError, iter_shard
+from storage.read import exists, open_uri
+from storage.shards.read import RawSample, ShardError, iter_shard
 from storage.tables import iter_rows, read_manifest
+from storage.uris import join
 from transforms.stores.registry import find_store
 
 MOST_PROBLEMS_A_SHARD = 5  # further ones of the same shard are counted, not told

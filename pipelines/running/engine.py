@@ -31,7 +31,7 @@ from pipelines.making.gpu import count_gpus
 from pipelines.running import flink
 from schemas.errors import ConfigError
 from schemas.text import counted, one_line
-from storage.files import open_uri
+from storage.read import open_uri
 
 THREADS = 8  # of one process; more wait for the GIL
 THREADS_EACH = 4  # of each process, where there are several

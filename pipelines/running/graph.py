@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import apache_beam as beam
@@ -22,8 +22,9 @@ from pipelines.making.task import Done, make_task, output_error
 from pipelines.output.folder import Attempt, Output
 from pipelines.running.signals import Signals
 from schemas.records import Task
-from storage import output_files as files
+from storage.login import get_options, set_options
 from storage.ordered import Window
+from storage.read import file_exists
 
 NAMESPACE = "zoetrope"
 
@@ -43,6 +44,7 @@ class JobSpec:
         None  # Beam's resource hint of the make stage, e.g. type:nvidia-l4;count:1;install-nvidia-driver
     )
     commit_at_once: bool = False  # in the make stage: only for runners that never run two attempts at a time
+    stores: Mapping[str, Mapping[str, Any]] = field(default_factory=get_options)  # scheme -> its options
 
 
 class MakeShards(beam.PTransform):
@@ -79,9 +81,7 @@ class WriteShards(beam.PTransform):
     def expand(self, tasks: beam.PCollection[Task]) -> dict[str, beam.PCollection[dict[str, Any]]]:
         """`MakeShards`, then the rows of each record."""
         done = tasks | "Shards" >> MakeShards(self._maker, self._spec)
-        rows = done | "Rows" >> beam.ParDo(_Rows(self._spec.output)).with_outputs(
-            "manifest", "samples", "failures"
-        )
+        rows = done | "Rows" >> beam.ParDo(_Rows(self._spec)).with_outputs("manifest", "samples", "failures")
         return {"manifest": rows.manifest, "samples": rows.samples, "failures": rows.failures}
 
 
@@ -92,6 +92,7 @@ class _Make(beam.DoFn):
         self._maker, self._spec = maker, spec
 
     def setup(self) -> None:
+        set_options(self._spec.stores)
         self._maker.setup()
         self._output = Output(self._spec.output)
         self._signals = Signals(self._spec.signals)
@@ -106,7 +107,7 @@ class _Make(beam.DoFn):
     def process(
         self, task: Task, window: Any = beam.DoFn.WindowParam, timestamp: Any = beam.DoFn.TimestampParam
     ) -> Iterator[Attempt]:
-        if files.exists(self._output.record_path(task.index)):  # a runner that begins anew after a loss
+        if file_exists(self._output.record_path(task.index)):  # a runner that begins anew after a loss
             yield Attempt(task.index, self._output.tmp(f"done-{task.index}"), ())
             return
         self._running.submit((window, timestamp), self._make, task)
@@ -152,6 +153,9 @@ class _Commit(beam.DoFn):
     def __init__(self, spec: JobSpec) -> None:
         self._spec = spec
 
+    def setup(self) -> None:
+        set_options(self._spec.stores)
+
     def process(self, attempt: Attempt) -> Iterator[int]:
         if _commit(Output(self._spec.output), attempt):
             Metrics.counter(NAMESPACE, "committed_at_checkpoint").inc()
@@ -161,11 +165,14 @@ class _Commit(beam.DoFn):
 class _Rows(beam.DoFn):
     """The rows of a record, by table."""
 
-    def __init__(self, output: str) -> None:
-        self._output = output
+    def __init__(self, spec: JobSpec) -> None:
+        self._spec = spec
+
+    def setup(self) -> None:
+        set_options(self._spec.stores)
 
     def process(self, task: int) -> Iterator[beam.pvalue.TaggedOutput]:
-        record = Output(self._output).read_record(task)
+        record = Output(self._spec.output).read_record(task)
         tables = {
             "manifest": [asdict(row) for row in record.shards],
             "samples": record.samples.to_pylist(),

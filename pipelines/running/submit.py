@@ -16,6 +16,7 @@ import apache_beam as beam
 from pipelines.making.task import inputs_of, output_error
 from pipelines.output.finish import Totals, finish
 from pipelines.output.folder import Output
+from pipelines.output.lock import output_lock
 from pipelines.output.prepare import TABLES, Job, TaskAt, check_output, prepare_output, remove_ours, spool
 from pipelines.running.engine import RunnerChoice, choose_runner
 from pipelines.running.graph import JobSpec, MakeShards
@@ -25,9 +26,11 @@ from pipelines.running.signals import Heart, read_counts
 from schemas.errors import ConfigError, JobError
 from schemas.records import Task
 from schemas.text import counted
-from storage import output_files as files
-from storage.lock import OutputLock
+from storage.find import first_name
+from storage.login import set_options
+from storage.read import file_exists
 from storage.tables import read_manifest
+from storage.write import create_file, remove_empty_folder, remove_file
 
 LOOK_SECONDS = 0.2
 LISTED_SECONDS = 30.0  # for a store's listing to tell of every record
@@ -82,9 +85,9 @@ def run_job(
     start = time.monotonic()
     check_output(output, job, overwrite=overwrite)
     choice = choose_runner(beam_args, workers, job.uses_gpus)
-    existed = files.any_name(output.uri) is not None
+    existed = first_name(output.uri) is not None
     try:
-        with OutputLock(output) as lock:
+        with output_lock(output) as lock:
             check_output(output, job, overwrite=overwrite)  # it may have changed while we waited for nothing
             published = prepare_output(output, job, overwrite=overwrite)
             try:
@@ -97,7 +100,7 @@ def run_job(
             finally:
                 if not lock.lost:
                     output.clean()
-                if not lock.lost and not files.exists(
+                if not lock.lost and not file_exists(
                     output.state("plan.json")
                 ):  # not even planned: leave nothing
                     remove_ours(output)
@@ -138,7 +141,7 @@ def _make_missing(job: Job, output: Output, choice: RunnerChoice) -> _MadeNow:
     plan = output.tmp(f"plan-{uuid.uuid4().hex}.jsonl")
     inputs, exact, places = 0, True, list[TaskAt]()
     expected = set(done)
-    with files.create(plan) as stream:
+    with create_file(plan) as stream:
         for task, place in spool(job.tasks(), stream, plan):
             last = task.index
             if task.index not in done:
@@ -152,7 +155,7 @@ def _make_missing(job: Job, output: Output, choice: RunnerChoice) -> _MadeNow:
     if not places:
         _say("nothing to retry" if job.is_retry else f"nothing is missing: {counted(len(done), 'task')} done")
         return _MadeNow(_counts_before(output, done))
-    files.remove(output.state("finished.json"))
+    remove_file(output.state("finished.json"))
     before = _counts_before(output, done)
     already = f", {counted(len(done), 'task')} done before" if done else ""
     about = "" if exact else "about "
@@ -184,7 +187,7 @@ def _run_graph(
     output: Output,
 ) -> Mapping[str, int | float]:
     pipeline = beam.Pipeline(runner=choice.runner, options=choice.options)
-    _ = pipeline | beam.Create(list(places)) | "Load" >> beam.ParDo(_Load()) | MakeShards(job.maker, spec)
+    _ = pipeline | beam.Create(list(places)) | "Load" >> beam.ParDo(_Load(spec)) | MakeShards(job.maker, spec)
     run = PipelineRun(pipeline, choice)
     if not choice.is_local:
         run.submit()
@@ -214,6 +217,12 @@ def _await_records(output: Output, expected: set[int]) -> None:
 
 
 class _Load(beam.DoFn):
+    def __init__(self, spec: JobSpec) -> None:
+        self._spec = spec
+
+    def setup(self) -> None:
+        set_options(self._spec.stores)
+
     def process(self, place: TaskAt) -> Iterator[Task]:
         yield place.load()
 
@@ -249,7 +258,7 @@ def _finish(output: Output, job: Job, published: str) -> Totals:
 def _finished(output: Output) -> Totals | None:
     """The totals of an output whose tables are all there and up to date."""
     values = output.read_state("finished.json")
-    if values is None or not all(files.exists(output.path(name)) for name in TABLES):
+    if values is None or not all(file_exists(output.path(name)) for name in TABLES):
         return None
     return Totals(**values, shards=tuple(read_manifest(output.uri)))
 
@@ -281,7 +290,7 @@ def _signals_folder(is_local: bool) -> Iterator[str | None]:
 def _tidy(output: Output) -> None:
     """After a start that came to nothing: leave no empty folders."""
     for folder in (output.state("tmp"), output.state(), output.uri):
-        files.remove_empty(folder)
+        remove_empty_folder(folder)
 
 
 def _say(text: str) -> None:

@@ -16,20 +16,9 @@ from schemas.errors import ConfigError
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
 from schemas.text import one_line, valid_text
-from storage.inputs import (
-    MAX_PICTURE_BYTES,
-    FileInfo,
-    absolute,
-    find,
-    find_some,
-    find_under,
-    folder_exists,
-    identity,
-    is_glob,
-    join,
-    open_input,
-    safe_relative,
-)
+from storage.find import FileInfo, find, find_some, find_under, folder_exists, identity
+from storage.read import MAX_PICTURE_BYTES, open_input
+from storage.uris import absolute, is_glob, join, safe_relative
 
 JSON_BUFFER = 1024 * 1024
 MAX_ID = 10**12  # beyond, an id does not fit the 12 digits of a key

@@ -17,19 +17,9 @@ from pipelines.sources.cells import texts
 from schemas.errors import ConfigError
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
-from storage.inputs import (
-    FileInfo,
-    absolute,
-    capped_lines,
-    find,
-    find_under,
-    folder_exists,
-    identity,
-    is_glob,
-    join,
-    open_input,
-    safe_relative,
-)
+from storage.find import FileInfo, find, find_under, folder_exists, identity
+from storage.read import capped_lines, open_input
+from storage.uris import absolute, is_glob, join, safe_relative
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 TABLES = ("captions.csv", "captions.jsonl", "metadata.csv", "metadata.jsonl")

@@ -16,7 +16,8 @@ from pipelines.sources.config import SourceConfig
 from schemas.errors import ConfigError
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
 from schemas.text import valid_text
-from storage.inputs import MAX_PICTURE_BYTES, FileInfo, find_some, identity, open_input
+from storage.find import FileInfo, find_some, identity
+from storage.read import MAX_PICTURE_BYTES, open_input
 
 BATCH_ROWS_IMAGES, BATCH_ROWS_URLS = 16, 1024
 BUFFER = 1024 * 1024

@@ -19,7 +19,9 @@ from pipelines.sources.cells import texts, url_identity
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
 from schemas.text import valid_text
-from storage.inputs import MAX_PICTURE_BYTES, FileInfo, find, find_some, identity, join, open_input
+from storage.find import FileInfo, find, find_some, identity
+from storage.read import MAX_PICTURE_BYTES, open_input
+from storage.uris import join
 
 PICTURES = ("jpg", "jpeg", "png", "webp")
 MAX_TEXT_BYTES = 1024 * 1024  # of KEY.txt and KEY.json, and of a header that carries a long name

@@ -14,7 +14,8 @@ from pipelines.sources.base import Source
 from pipelines.sources.cells import url_identity
 from schemas.errors import ConfigError
 from schemas.records import Failure, Reason, Reference, Stage, Task
-from storage.inputs import READ_CHUNK, FileInfo, capped_lines, find_some, identity, open_input
+from storage.find import FileInfo, find_some, identity
+from storage.read import READ_CHUNK, capped_lines, open_input
 
 MAX_ROW_BYTES = 64 * 1024  # the longest real row is under 4 kB
 PLAN_CHUNK = 4 * 1024 * 1024

@@ -17,9 +17,11 @@ from preview.show.animation import encode_webp, shrink, thin
 from preview.show.clips import load_frames
 from schemas.manifest import SAMPLES_FILE
 from schemas.text import one_line
-from storage.files import join, open_uri, write_bytes
-from storage.shard_index import ShardAccess
-from storage.shards import ShardError
+from storage.read import open_uri
+from storage.shards.access import ShardAccess
+from storage.shards.read import ShardError
+from storage.uris import join
+from storage.write import write_bytes
 
 HTML_FILE, JSON_FILE = "report.html", "report.json"
 CLIP_SIDE = 176  # longest side of a clip on the contact sheet, pixels

@@ -11,7 +11,7 @@ import numpy as np
 
 from preview.show.animation import encode_webp, shrink
 from schemas.errors import ConfigError
-from storage.files import write_bytes
+from storage.write import write_bytes
 
 FPS = 8.0  # of the clips on the page
 QUERY_SIDE = 320  # longest side of the query's picture, pixels

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
-from storage.files import exists, join, open_uri
+from storage.read import exists, open_uri
+from storage.uris import join
 
 EXAMPLES_A_REASON = 3
 MOST_NAMES = 200  # distinct motions, sources or reasons that are counted apart; the rest count as "(other)"

@@ -6,7 +6,7 @@ import numpy as np
 
 from preview.show.animation import encode_webp, shrink, thin
 from schemas.text import one_line
-from storage.shards import RawSample, ShardError
+from storage.shards.read import RawSample, ShardError
 from transforms.stores.read import read_clip
 
 SCREEN_SIDE, SCREEN_FRAMES = 320, 48  # of a clip as pages show it, at most

@@ -14,7 +14,7 @@ from schemas.errors import ConfigError
 from schemas.records import Failure, Reference, SampleError, Task
 from schemas.text import one_line
 from storage.configs import load_config
-from storage.shards import RawSample
+from storage.shards.read import RawSample
 from transforms.motions import Trajectory
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from preview.show.clips import load_frames, screen_webp
 from schemas.errors import ConfigError
-from storage.shard_index import ShardAccess
+from storage.shards.access import ShardAccess
 
 if TYPE_CHECKING:
     from trainer.index.search import Hit, SearchIndex

@@ -22,7 +22,7 @@ from preview.studio.search import Searcher
 from preview.studio.shards import OutputView, Query
 from schemas.errors import ConfigError
 from schemas.text import human_bytes, one_line
-from storage.shards import ShardError
+from storage.shards.read import ShardError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MAX_JSON = 64 * 1024

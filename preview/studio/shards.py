@@ -23,9 +23,10 @@ from preview.report.summary import Summary, summarise
 from preview.show.clips import load_frames, screen_webp
 from schemas.errors import ConfigError
 from schemas.manifest import SAMPLES_FILE
-from storage.files import exists, join, open_uri
-from storage.shard_index import ShardAccess
-from storage.shards import ShardError
+from storage.read import exists, open_uri
+from storage.shards.access import ShardAccess
+from storage.shards.read import ShardError
+from storage.uris import join
 
 PAGE_MOST = 100  # rows
 PLACES_KEPT = 5000  # rows whose place is remembered

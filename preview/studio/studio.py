@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NoReturn
 from schemas.errors import ConfigError
 from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE
 from schemas.text import one_line
-from storage.files import exists, join
+from storage.read import exists
+from storage.uris import join
 
 if TYPE_CHECKING:
     from preview.studio.search import Searcher

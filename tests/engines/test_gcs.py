@@ -111,7 +111,10 @@ FAULTS = {
     "uploads done, but the answer is lost": [Fault("lost", "PUT|POST", "/upload/", times=2, skip=3)],
     "reads that break off": [Fault("cut", "GET", "alt=media", times=3)],
     "slow reads": [Fault("slow", "GET", "alt=media", times=4)],
-    "batches refused in part": [Fault("503", "POST", "/copyTo/", times=2), Fault("503", "DELETE", times=2)],
+    "batches refused in part": [
+        Fault("503", "POST", "/moveTo/|/rewriteTo/", times=2),
+        Fault("503", "DELETE", times=2),
+    ],
     "listings of a moment ago": [Fault("stale", "GET", r"/o\?.*prefix=out/fault", times=12)],
 }
 
@@ -170,9 +173,9 @@ def test_kill_9_then_the_rest_and_only_the_rest(gcs, places, whole):
 
 def test_a_second_job_is_refused_while_the_first_holds_the_lease(gcs, places, capsys):
     from pipelines.output.folder import Output
-    from storage.lock import OutputLock
+    from pipelines.output.lock import output_lock
 
-    with OutputLock(Output("gs://corpus/out/held")):
+    with output_lock(Output("gs://corpus/out/held")):
         assert animate("coco", places["coco"][1], "gs://corpus/out/held") == 2
     assert "another job is writing there" in capsys.readouterr().err
     assert not gcs.objects("out/held/")
@@ -223,7 +226,7 @@ def test_a_scheme_that_nobody_knows_is_one_line(places, output, capsys):
 
 
 def test_a_shard_is_read_in_few_requests(gcs):
-    from storage.files import open_uri
+    from storage.read import open_uri
 
     uri = gcs.put("large.bin", bytes(2_000_000))
     gcs.proxy.log.clear()

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from gcs_server import SERVER, Fault, Gcs
 
-from storage.files import remove_object, write_bytes
+from storage.write import remove_file, write_bytes
 
 pytestmark = [
     pytest.mark.gcs,
@@ -230,7 +230,7 @@ def test_an_index_on_gs_forgets_and_notices(gcs, source, tmp_path, capsys):
     zoetrope(*command)
     assert "0 shards indexed, 2 shards were there already" in capsys.readouterr().out
     write_bytes(f"{clips}/0.tar", both[1])  # of the same size
-    remove_object(f"{clips}/1.tar")
+    remove_file(f"{clips}/1.tar")
     zoetrope(*command)
     out, error = capsys.readouterr()
     assert "8 clips of 1 shards indexed, 0 shards were there already" in out

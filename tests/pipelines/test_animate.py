@@ -10,7 +10,7 @@ from pipelines.animate import animate, make_job
 from pipelines.config import AnimateConfig
 from pipelines.sources.base import make_source
 from schemas.manifest import SAMPLES_FILE
-from storage.shards import iter_shard
+from storage.shards.read import iter_shard
 from storage.tables import iter_rows
 from transforms.clip import rerender
 from zoetrope import cli

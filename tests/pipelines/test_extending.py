@@ -14,7 +14,7 @@ from PIL import Image
 from pipelines.sources.base import Source
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from schemas.records import Reference
-from storage.shards import iter_shard
+from storage.shards.read import iter_shard
 from storage.tables import expand_shards, iter_rows
 from zoetrope import cli
 from zoetrope.samples import write_folder

@@ -11,7 +11,7 @@ from pipelines.config import AnimateConfig
 from pipelines.retry import retry
 from schemas.errors import ConfigError
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
-from storage.shards import iter_shard
+from storage.shards.read import iter_shard
 from storage.tables import iter_rows, read_manifest
 from tests.pipelines.running.test_graph import leftovers, shards
 from zoetrope import cli

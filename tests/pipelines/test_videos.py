@@ -11,7 +11,7 @@ import pytest
 from made_videos import cut, make_sound, make_video
 
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
-from storage.shards import iter_shard
+from storage.shards.read import iter_shard
 from storage.tables import expand_shards, iter_rows, read_manifest
 from transforms.stores.frames import encoded_frames
 from zoetrope import cli

@@ -1,4 +1,4 @@
-"""One job an output: the second is refused, and the dead hold nobody up."""
+"""One writer per place: the second is refused, two takers at once are one, and no clock but one's own counts."""
 
 from __future__ import annotations
 
@@ -8,83 +8,211 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from pipelines.output.folder import Output
 from schemas.errors import ConfigError
-from storage.lock import OutputLock, _Lease
+from storage import lock as lock_module
+from storage.lock import Holder, Lock
+from storage.read import exists, read_bytes
+from storage.write import write_bytes
 
 HOLD = """
 import sys, time
-from storage.lock import OutputLock
-from pipelines.output.folder import Output
-with OutputLock(Output(sys.argv[1])):
+from storage.lock import Lock
+with Lock(sys.argv[1], str):
     print("held", flush=True)
     time.sleep(60)
 """
 
 
-def test_the_second_is_refused_in_one_line_and_may_come_after(tmp_path):
-    output = Output(str(tmp_path))
-    with OutputLock(output):
-        with pytest.raises(
-            ConfigError, match=rf"another job is writing there \(process {os.getpid()} on "
-        ) as refused:
-            OutputLock(output).__enter__()
-        assert "\n" not in str(refused.value)
-    with OutputLock(output):
+def refusal(holder: Holder) -> str:
+    return f"busy: {holder}"
+
+
+def quick(path: object, *, beat: float = 0.05, lease: float = 0.5) -> Lock:
+    return Lock(str(path), refusal, beat=beat, lease=lease, settle=0)
+
+
+def left_by(path: str, **changes: object) -> None:
+    """A lease as another machine left it, an hour ago by this machine's clock."""
+    holder = {
+        "host": "elsewhere",
+        "pid": 7,
+        "system": "elsewhere",
+        "token": "theirs",
+        "time": time.time() - 3600,
+    }
+    write_bytes(path, json.dumps({**holder, **changes}).encode())
+
+
+@pytest.fixture
+def lease_path(tmp_path: Path) -> str:
+    return f"memory://{tmp_path.name}/lock"
+
+
+@pytest.fixture(params=["disk", "memory"])
+def path(request, tmp_path: Path) -> str:
+    return str(tmp_path / "lock") if request.param == "disk" else f"memory://{tmp_path.name}/lock"
+
+
+def test_the_second_is_refused_in_one_line_and_may_come_after(path):
+    with quick(path):
+        with pytest.raises(ConfigError) as refused, quick(path):
+            pass
+        assert str(refused.value) == f"busy: process {os.getpid()} on {socket.gethostname()}"
+    with quick(path):
         pass
-    assert not Path(output.state("lock")).exists()
+    assert not exists(path)
 
 
-def test_it_dies_with_its_process(tmp_path):
-    output = Output(str(tmp_path))
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE)
+def test_one_of_many_takers_at_once_has_it(path):
+    begin, end = threading.Barrier(8), threading.Barrier(8)
+    seen: list[str] = []
+
+    def run() -> None:
+        begin.wait()
+        try:
+            with quick(path):
+                seen.append("held")
+                end.wait(30)
+        except ConfigError:
+            seen.append("refused")
+            end.wait(30)
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(seen) == ["held"] + 7 * ["refused"]
+
+
+def test_one_of_many_takers_of_a_dead_lease_has_it(lease_path):
+    left_by(lease_path)
+    test_one_of_many_takers_at_once_has_it(lease_path)
+
+
+def test_a_kernel_lock_dies_with_its_process(tmp_path):
+    path = str(tmp_path / "lock")
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE)
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(ConfigError, match=f"process {holder.pid} "):
-            OutputLock(output).__enter__()
+        with pytest.raises(ConfigError, match=f"process {holder.pid} "), quick(path):
+            pass
         holder.send_signal(signal.SIGKILL)
         holder.wait()
-        with OutputLock(output):
+        with quick(path):
             pass
     finally:
         holder.kill()
         holder.wait()
 
 
-def lease(path: Path, **settings) -> _Lease:
-    return _Lease(str(path), settings.get("beat", 0.05), settings.get("stale", 0.5))
+@pytest.mark.parametrize("skew", [-3600, -120, 0, 120, 3600])
+def test_a_live_lease_is_not_taken_whatever_the_clocks_say(lease_path, monkeypatch, skew):
+    with quick(lease_path, lease=1.0) as held:
+        now = time.time
+        with monkeypatch.context() as patch:
+            # The reader's clock is off; the holder's beats keep the true time in the object.
+            patch.setattr(lock_module.time, "time", lambda: now() + (skew if _in_main_thread() else 0))
+            start = time.monotonic()
+            with pytest.raises(ConfigError, match="busy"), quick(lease_path, lease=1.0):
+                pass
+        assert time.monotonic() - start < 1.0, "one changed beat is enough to refuse"
+        assert not held.lost
 
 
-def test_a_lease_is_kept_alive_and_let_go(tmp_path):
-    first, second = lease(tmp_path / "lock"), lease(tmp_path / "lock")
-    assert first.take() is None
-    time.sleep(0.8)  # longer than `stale`: only its beats keep it
-    holder = second.take()
-    assert holder is not None
-    assert holder["pid"] == os.getpid()
-    first.release()
-    assert second.take() is None
-    second.release()
-    assert not (tmp_path / "lock").exists()
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 @pytest.mark.parametrize(
-    ("holder", "taken"),
+    "changes",
     [
-        ({"host": "elsewhere", "pid": 1, "time": time.time() - 3600}, True),  # silent for an hour
-        ({"host": "elsewhere", "pid": 1, "time": time.time() + 3600}, False),
-        ({"host": socket.gethostname(), "pid": 2**22 + 1, "time": time.time() + 3600}, True),  # dead, here
-        ({}, True),  # cut off while it was written
+        {"time": 0},
+        {"time": time.time() + 3600},
+        {"time": None},
+        {"pid": "gone", "token": None},
     ],
 )
-def test_a_lease_of_the_dead_is_taken_over(tmp_path, holder, taken):
-    (tmp_path / "lock").write_text(json.dumps(holder) if holder else '{"host": "el')
-    mine = lease(tmp_path / "lock")
-    assert (mine.take() is None) is taken
-    mine.release()
+def test_a_silent_lease_is_taken_after_its_whole_length(lease_path, changes):
+    left_by(lease_path, **changes)
+    start = time.monotonic()
+    with quick(lease_path) as held:
+        assert time.monotonic() - start >= 0.5
+        assert json.loads(read_bytes(lease_path))["pid"] == os.getpid()
+        assert not held.lost
+    assert not exists(lease_path)
+
+
+def test_an_unreadable_lease_is_taken_after_its_whole_length(lease_path):
+    write_bytes(lease_path, b'{"host": "el')
+    start = time.monotonic()
+    with quick(lease_path):
+        assert time.monotonic() - start >= 0.5
+
+
+def test_a_lease_that_was_written_just_now_is_refused_at_once(lease_path):
+    left_by(lease_path, time=time.time())
+    start = time.monotonic()
+    with pytest.raises(ConfigError, match="process 7 on elsewhere"), Lock(lease_path, refusal):
+        pass
+    assert time.monotonic() - start < 1
+
+
+def test_the_lease_of_a_process_that_died_here_is_taken_at_once(lease_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left_by(lease_path, pid=ended.pid, system=lock_module._system(), time=time.time())
+    start = time.monotonic()
+    with Lock(lease_path, refusal):
+        assert time.monotonic() - start < 1
+
+
+def test_a_lease_is_kept_alive_for_longer_than_its_length(lease_path):
+    with quick(lease_path) as held:
+        first = read_bytes(lease_path)
+        time.sleep(0.8)
+        assert read_bytes(lease_path) != first
+        assert not held.lost
+        with pytest.raises(ConfigError, match="busy"), quick(lease_path):
+            pass
+
+
+def test_a_lease_that_another_took_is_noticed_and_left_alone(lease_path):
+    with quick(lease_path) as held:
+        left_by(lease_path)
+        time.sleep(0.3)
+        assert held.lost
+    assert json.loads(read_bytes(lease_path))["token"] == "theirs"
+
+
+def test_a_holder_that_cannot_reach_the_store_counts_as_lost_in_time(lease_path, monkeypatch):
+    def unreachable(*_: object) -> None:
+        raise OSError("unreachable")
+
+    with quick(lease_path, lease=0.3) as held:
+        with monkeypatch.context() as patch:
+            patch.setattr(lock_module, "replace_version", unreachable)
+            time.sleep(0.5)
+            assert held.lost, "another writer may have it by now"
+        time.sleep(0.3)
+        assert not held.lost, "nobody took it: the next beat says so"
+
+
+def test_a_beat_whose_answer_was_lost_is_still_ours(lease_path, monkeypatch):
+    real = lock_module.replace_version
+
+    def losing(path: str, data: bytes, version: str) -> None:
+        real(path, data, version)
+        monkeypatch.setattr(lock_module, "replace_version", real)
+
+    with quick(lease_path) as held:
+        monkeypatch.setattr(lock_module, "replace_version", losing)
+        time.sleep(0.3)
+        assert not held.lost

@@ -96,15 +96,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         if self.path.startswith("/batch/"):
-            self._batch(self._body())
+            self._batch(self._body(b""))
             return
-        fault = self.server.fault(self.command, urllib.parse.unquote(self.path))
+        head = self._head()
+        fault = self.server.fault(self.command, urllib.parse.unquote(self.path) + _name_in(head))
         kind = fault.kind if fault else ""
         if kind == "reset":
-            self.rfile.read(min(1024, int(self.headers.get("content-length", 0))))
             self._break()
             return
-        body = self._body()
+        body = self._body(head)
         if kind in ("503", "403"):
             told = {"error": {"code": int(kind), "message": "the test refuses"}}
             self._reply(int(kind), [("content-type", "application/json")], json.dumps(told).encode())
@@ -119,9 +119,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _serve
 
-    def _body(self) -> bytes:
+    def _head(self) -> bytes:
+        """The beginning of the body: an upload in one request names its object there."""
+        return self.rfile.read(min(1024, int(self.headers.get("content-length", 0))))
+
+    def _body(self, head: bytes) -> bytes:
         if "chunked" not in self.headers.get("transfer-encoding", ""):
-            return self.rfile.read(int(self.headers.get("content-length", 0)))
+            return head + self.rfile.read(int(self.headers.get("content-length", 0)) - len(head))
         parts = []
         while size := int(self.rfile.readline().split(b";")[0], 16):
             parts.append(self.rfile.read(size))
@@ -187,6 +191,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
         self.close_connection = True
+
+
+def _name_in(head: bytes) -> str:
+    """``&name=...`` for a body that is an object with its name before it, '' for others."""
+    found = re.search(rb'\r?\n\r?\n\{"name": "([^"]*)"', head)
+    return f"&name={found[1].decode()}" if found else ""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import simplejpeg
 
 from schemas.clip import ClipMeta, quads_to_json
 from schemas.manifest import MANIFEST, MANIFEST_FILE
-from storage.shards import ShardWriter, iter_shard
+from storage.shards.read import iter_shard
+from storage.shards.write import ShardWriter
 
 COLOURS = {
     "red": (220, 30, 30),

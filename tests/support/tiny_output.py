@@ -10,7 +10,7 @@ from PIL import Image
 
 from schemas.clip import ClipMeta, quads_to_json
 from schemas.manifest import FAILURES, MANIFEST, SAMPLES
-from storage.shards import ShardWriter
+from storage.shards.write import ShardWriter
 
 WHOLE = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
 

@@ -11,7 +11,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from schemas.keys import derive_seed
 from schemas.text import one_line
-from storage.shards import RawSample, ShardError
+from storage.shards.read import RawSample, ShardError
 from trainer.data.batch import Batch
 from trainer.data.config import DataConfig
 from trainer.data.decode import Decoded, Decoder

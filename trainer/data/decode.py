@@ -15,7 +15,7 @@ import numpy as np
 
 from schemas.clip import ClipMeta
 from schemas.keys import derive_seed
-from storage.shards import RawSample
+from storage.shards.read import RawSample
 from trainer.data.config import DataConfig
 from trainer.data.pixels import Pixels
 from transforms.media.stored import decode_stored, stored_size

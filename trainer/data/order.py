@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from schemas.errors import ConfigError
 from schemas.keys import derive_seed
-from storage.shards import RawSample
+from storage.shards.read import RawSample
 
 
 @dataclass(frozen=True, slots=True)

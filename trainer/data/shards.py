@@ -11,7 +11,7 @@ from typing import Literal
 
 from schemas.errors import ConfigError
 from schemas.text import one_line
-from storage.shards import RawSample, ShardError, iter_shard
+from storage.shards.read import RawSample, ShardError, iter_shard
 from storage.tables import expand_shards, read_manifest
 
 Policy = Literal["skip", "error"]

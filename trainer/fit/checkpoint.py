@@ -27,17 +27,10 @@ from torch import Tensor
 from schemas.errors import ConfigError
 from schemas.text import one_line
 from schemas.version import VERSION
-from storage.files import (
-    exists,
-    is_remote,
-    join,
-    list_names,
-    local_copy,
-    open_uri,
-    remove_folder,
-    write_bytes,
-    written_folder,
-)
+from storage.find import list_names
+from storage.read import exists, local_copy, open_uri
+from storage.uris import is_remote, join
+from storage.write import remove_folder, write_bytes, written_folder
 from trainer.fit.config import TrainConfig
 from trainer.fit.optim import named_parameters
 from trainer.model.clip2video import CLIP2Video

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from schemas.errors import ConfigError
-from storage.files import join, kind
+from storage.read import kind
+from storage.uris import join
 from trainer.model.clip2video import CLIP2Video, build_model
 from trainer.model.config import ModelConfig
 from trainer.model.init import init_from_clip

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from schemas.errors import ConfigError
-from storage.files import exists, is_remote, join, open_uri, upload
+from storage.read import exists, open_uri
+from storage.uris import is_remote, join
+from storage.write import upload
 
 METRICS_FILE = "metrics.jsonl"
 

@@ -16,7 +16,7 @@ from schemas.config import describe, flatten
 from schemas.errors import ConfigError
 from schemas.text import one_line
 from storage.configs import load_config
-from storage.shards import ShardError
+from storage.shards.read import ShardError
 from trainer.data.batch import Batch
 from trainer.data.loader import LoaderState, TrainingLoader, evaluation_loader
 from trainer.data.shards import ShardSet

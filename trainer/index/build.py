@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from schemas.errors import ConfigError
 from schemas.text import one_line
-from storage.files import join, local_copy
-from storage.shards import ShardError
+from storage.read import local_copy
+from storage.shards.read import ShardError
+from storage.uris import join
 from trainer.index.config import IndexSettings
 
 if TYPE_CHECKING:

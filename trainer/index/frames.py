@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.text import one_line
-from storage.shards import RawSample, ShardError, iter_shard
+from storage.shards.read import RawSample, ShardError, iter_shard
 from transforms.stores.read import read_clip
 
 Place = tuple[str, str]  # shard (an absolute path or a URI) and key

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from schemas.errors import ConfigError
-from storage.files import exists, file_info, is_remote, list_names
+from storage.find import list_names
+from storage.read import exists, file_info
 from storage.tables import read_manifest
+from storage.uris import is_remote
 
 # What changes when a file is written anew: the first of these that its store tells. Locally that is the modification time.
 MARKS = ("md5Hash", "crc32c", "ETag", "etag", "LastModified", "mtime", "created")

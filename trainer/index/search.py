@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from schemas.errors import ConfigError
-from storage.files import local_copy
-from storage.shards import ShardError
+from storage.read import local_copy
+from storage.shards.read import ShardError
 from trainer.index.frames import read_frames
 
 if TYPE_CHECKING:

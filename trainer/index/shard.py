@@ -12,7 +12,7 @@ from torch import Tensor
 
 from schemas.text import one_line
 from storage.ordered import in_order
-from storage.shards import RawSample, ShardError, iter_shard
+from storage.shards.read import RawSample, ShardError, iter_shard
 from trainer.data.animate import to_device
 from trainer.data.batch import collate
 from trainer.data.config import DataConfig

@@ -26,17 +26,10 @@ import pyarrow.parquet as pq
 
 from schemas.errors import ConfigError
 from schemas.text import one_line
-from storage.files import (
-    exists,
-    glob_uris,
-    is_remote,
-    join,
-    list_names,
-    open_uri,
-    remove_folder,
-    write_bytes,
-    written_folder,
-)
+from storage.find import glob_uris, list_names
+from storage.read import exists, open_uri
+from storage.uris import is_remote, join
+from storage.write import remove_folder, write_bytes, written_folder
 from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE
 
 FORMAT = 1

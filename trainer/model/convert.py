@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from schemas.errors import ConfigError
-from storage.files import exists, join
+from storage.read import exists
+from storage.uris import join
 
 if TYPE_CHECKING:
     from trainer.model.clip2video import CLIP2Video

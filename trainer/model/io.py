@@ -12,7 +12,9 @@ from typing import Any
 
 from schemas.errors import ConfigError
 from schemas.text import one_line
-from storage.files import is_remote, join, kind, local_copy, open_uri, written_folder
+from storage.read import kind, local_copy, open_uri
+from storage.uris import is_remote, join
+from storage.write import written_folder
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
 

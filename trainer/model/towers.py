@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from schemas.errors import ConfigError
 from schemas.text import nearest, one_line
-from storage.files import is_remote
+from storage.uris import is_remote
 from trainer.model.config import ModelConfig
 from trainer.model.weights import read_state_dict
 

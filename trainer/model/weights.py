@@ -20,7 +20,7 @@ from torch import Tensor
 
 from schemas.errors import ConfigError
 from schemas.text import one_line
-from storage.files import kind, local_copy
+from storage.read import kind, local_copy
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts put the weights
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from schemas.config import describe
 from schemas.errors import ConfigError
 from storage.configs import load_config
-from storage.files import is_remote, write_bytes
-from storage.shards import ShardError
+from storage.shards.read import ShardError
+from storage.uris import is_remote
+from storage.write import write_bytes
 from trainer.retrieval.config import EvaluateConfig
 
 if TYPE_CHECKING:

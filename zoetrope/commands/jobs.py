@@ -14,16 +14,15 @@ from contextlib import contextmanager
 from importlib import metadata
 from typing import Any, NoReturn
 
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions
-
 from pipelines.running.engine import read_runner_config
 from pipelines.running.pipeline import StopRequestedError
 from pipelines.running.progress import duration
+from pipelines.running.stores import store_options
 from pipelines.running.submit import RunResult
 from schemas.errors import ConfigError, JobError
 from schemas.text import counted, human_bytes, one_line
 from schemas.version import VERSION
+from storage.login import set_options
 
 STOPPED = 130
 VERSIONS = ("apache-beam", "numpy", "opencv-python-headless", "simplejpeg", "av", "kornia", "torch")
@@ -40,10 +39,10 @@ class Parser(argparse.ArgumentParser):
 def split_beam_args(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """The command's own arguments, and Beam's: those of ``--runner-config FILE``, then what stands after ``--``.
 
-    Beam's file systems get the latter, because planning, before there is a pipeline, opens files too.
+    Options of object stores (``--s3_endpoint_url``) take effect at once, because planning opens files too.
     """
     own, beam_args = _split(argv)
-    FileSystems.set_options(PipelineOptions(beam_args))
+    set_options(store_options(beam_args))
     return own, beam_args
 
 
@@ -133,11 +132,11 @@ def summary(result: RunResult, report: str | None) -> str:
 def _report(result: RunResult, config: Mapping[str, Any], command: str, started: float) -> str | None:
     """report.html, if this run made anything or there is none yet."""
     from preview.report.report import HTML_FILE, RunStats, write_report
-    from storage import output_files as files
-    from storage.files import join
+    from storage.read import file_exists
+    from storage.uris import join
 
     page = join(result.output, HTML_FILE)
-    if result.nothing_made and files.exists(page):
+    if result.nothing_made and file_exists(page):
         return page
     if not result.totals.written:
         return None

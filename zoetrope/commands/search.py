@@ -13,7 +13,7 @@ import numpy as np
 
 from schemas.errors import ConfigError
 from schemas.text import human_bytes
-from storage.shards import ShardError
+from storage.shards.read import ShardError
 from trainer.index.search import Hit, SearchIndex, open_index
 
 PROGRAM = "zoetrope search"
@@ -23,7 +23,7 @@ MAX_PICTURE_BYTES = 64 * 1024 * 1024
 def read_picture(path: str) -> np.ndarray:
     """A picture file as uint8 RGB [H,W,3]. Raises ConfigError if it cannot be read or is larger than is allowed."""
     from schemas.records import SampleError
-    from storage.files import open_uri
+    from storage.read import open_uri
     from transforms.media.pictures import PictureLimits, decode
 
     try:

@@ -15,7 +15,7 @@ from schemas.errors import ConfigError
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, Stage, Task
 from schemas.text import nearest, valid_text
-from storage.inputs import FileInfo, find_some, identity
+from storage.find import FileInfo, find_some, identity
 
 IN_FINGERPRINT = ("language", "video_column", "caption_column")  # config fields that select captions
 

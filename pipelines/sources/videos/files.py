@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from apache_beam.io.filesystem import CompressionTypes
-
 from schemas.errors import ConfigError
 from schemas.records import Reason, SampleError, Stage
-from storage.beam_files import beam_files
-from storage.inputs import absolute, find, folder_exists, is_glob, join
+from storage.find import find, folder_exists
+from storage.read import open_uri
+from storage.uris import absolute, is_glob, join
 
 ENDINGS = ("mp4", "avi", "mkv", "webm", "mov", "m4v", "wmv", "flv", "mpg", "mpeg", "ts", "ogv", "3gp", "gif")
 CHUNK = 1 << 20
@@ -61,10 +60,9 @@ def open_video(path: str, max_bytes: int) -> Iterator[tuple[IO[bytes], str]]:
     Raises SampleError (stage read): missing_video, too_large, unreadable.
     """
     try:
-        source = beam_files(path).open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-    except Exception as error:  # object stores raise exceptions of their own
-        missing = isinstance(error, FileNotFoundError) or getattr(error, "code", None) == 404
-        reason = Reason.MISSING_VIDEO if missing else Reason.UNREADABLE
+        source = open_uri(path)
+    except OSError as error:
+        reason = Reason.MISSING_VIDEO if isinstance(error, FileNotFoundError) else Reason.UNREADABLE
         raise SampleError(Stage.READ, reason, f"{path}: {error}") from None
     with source, tempfile.TemporaryFile() if "://" in path else open(path, "rb") as local:
         copy = "://" in path

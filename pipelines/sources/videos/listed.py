@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from pipelines.sources.videos.base import VideoSource, unknown_split
 from pipelines.sources.videos.splits import Split, read_split
-from storage.inputs import FileInfo, absolute, find_some
+from storage.find import FileInfo, find_some
+from storage.uris import absolute
 
 
 class ListedSource(VideoSource):

@@ -11,7 +11,8 @@ from pipelines.sources.videos.base import Entry, unknown_split
 from pipelines.sources.videos.listed import ListedSource
 from pipelines.sources.videos.splits import Split, select
 from schemas.errors import ConfigError
-from storage.inputs import FileInfo, open_input
+from storage.find import FileInfo
+from storage.read import open_input
 
 OWN = {"train": "train", "val": "validate", "test": "test"}  # our name -> the JSON's name
 BY_NUMBER = {"train.full": range(6513), "val.full": range(6513, 7010), "test.full": range(7010, 10000)}

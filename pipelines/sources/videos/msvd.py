@@ -10,7 +10,7 @@ from pipelines.sources.videos.listed import ListedSource
 from pipelines.sources.videos.splits import select
 from pipelines.sources.videos.word_lists import MAX_BYTES, read_word_lists
 from schemas.errors import ConfigError
-from storage.inputs import open_input
+from storage.read import open_input
 
 
 class MsvdSource(ListedSource):

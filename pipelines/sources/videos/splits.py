@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipelines.sources.videos.base import Entry
 from schemas.errors import ConfigError
-from storage.inputs import open_input
+from storage.read import open_input
 
 MAX_LIST_BYTES = 256 * 1024 * 1024
 ID_COLUMNS = ("video_id", "video", "vid", "id")

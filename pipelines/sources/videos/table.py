@@ -10,7 +10,7 @@ from pipelines.sources.videos.base import Entry
 from pipelines.sources.videos.listed import ListedSource
 from pipelines.sources.videos.splits import select, text_of
 from schemas.errors import ConfigError
-from storage.inputs import FileInfo, find_some
+from storage.find import FileInfo, find_some
 
 VIDEO_COLUMNS = ("video", "video_id", "path", "file")
 CAPTION_COLUMNS = ("caption", "sentence", "text")

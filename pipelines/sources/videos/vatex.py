@@ -12,7 +12,7 @@ from pipelines.sources.videos.base import Entry
 from pipelines.sources.videos.listed import ListedSource
 from pipelines.sources.videos.splits import select
 from schemas.errors import ConfigError
-from storage.inputs import open_input
+from storage.read import open_input
 
 
 class VatexSource(ListedSource):

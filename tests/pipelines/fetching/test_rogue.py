@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
-from storage.shards import iter_shard
+from storage.shards.read import iter_shard
 from storage.tables import iter_rows, read_manifest
 from zoetrope import cli
 from zoetrope.samples import pictures

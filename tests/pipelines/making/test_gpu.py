@@ -23,7 +23,7 @@ from pipelines.running import engine as runner
 from pipelines.running.engine import choose_runner
 from pipelines.sources.base import make_source
 from schemas.errors import JobError
-from storage.shards import iter_shard
+from storage.shards.read import iter_shard
 from tests.pipelines.running.test_graph import leftovers, shards, workers_find_this_folder  # noqa: F401 (a fixture)
 from tests.pipelines.running.test_graph import run as run_tiny
 from zoetrope.samples import write_coco

@@ -18,7 +18,7 @@ from pipelines.output.folder import Output, Record, shard_name, task_of
 from schemas.errors import JobError
 from schemas.manifest import FAILURES, SAMPLES
 from schemas.records import Task
-from storage.shards import iter_shard
+from storage.shards.read import iter_shard
 
 
 def made(
@@ -70,23 +70,23 @@ def test_a_commit_may_run_twice(tmp_path):
 
 @pytest.mark.parametrize("cut", [1, 2, 3])
 def test_a_commit_cut_off_anywhere_is_finished_by_the_next(tmp_path, monkeypatch, cut):
-    from storage import output_files
+    from pipelines.output import folder
 
     output = Output(str(tmp_path))
     done = made(output, samples=6, fails=0, shard=ShardConfig(max_samples=3))
-    real, calls = output_files.move, []
+    real, calls = folder.move_file, []
 
-    def dying(source, target):
+    def dying(source, target, *size):
         calls.append(target)
         if len(calls) == cut:
             raise KeyboardInterrupt
-        real(source, target)
+        real(source, target, *size)
 
-    monkeypatch.setattr(output_files, "move", dying)
+    monkeypatch.setattr(folder, "move_file", dying)
     with pytest.raises(KeyboardInterrupt):
         output.commit(done.attempt)
     assert output.done() == set()
-    monkeypatch.setattr(output_files, "move", real)
+    monkeypatch.setattr(folder, "move_file", real)
     assert output.commit(done.attempt)
     assert files_of(output) == {"00003-000.tar", "00003-001.tar", "_zoetrope/records/00003.parquet"}
 

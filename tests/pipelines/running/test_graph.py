@@ -19,7 +19,7 @@ from pipelines.running.pipeline import job_error
 from pipelines.running.submit import run_job
 from schemas.errors import JobError
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
-from storage.shards import iter_shard
+from storage.shards.read import iter_shard
 from storage.tables import iter_rows, read_manifest
 
 

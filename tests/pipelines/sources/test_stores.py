@@ -1,20 +1,21 @@
-"""The sources on an object store: a Beam filesystem without folders, behind a scheme of its own."""
+"""The sources on an object store: an fsspec filesystem behind a scheme of its own."""
 
 import io
 import json
 import tarfile
 import zipfile
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata, FileSystem
+from fsspec import AbstractFileSystem
 from source_checks import read_all, source_of, told
 
 from pipelines.sources.base import read_task
 from schemas.errors import ConfigError
 from schemas.records import Reason, Reference, SampleError
-from storage.inputs import read_picture
+from storage.read import read_picture
 
 
 class NotFoundError(Exception):
@@ -23,49 +24,46 @@ class NotFoundError(Exception):
     code = 404
 
 
-class TestStore(FileSystem):
-    """Objects by name, listed by prefix."""
+class TestStore(AbstractFileSystem):
+    """Objects by name. Folders are the prefixes of their names."""
 
     __test__ = False
+    protocol = "teststore"
     objects: dict[str, bytes] = {}
 
-    @classmethod
-    def scheme(cls):
-        return "teststore"
+    def ls(self, path, detail=True, **kwargs):
+        base = path.rstrip("/") + "/"
+        found = {}
+        for name, data in self.objects.items():
+            if name.startswith(base):
+                inner, slash, _ = name[len(base) :].partition("/")
+                kind, size = ("directory", 0) if slash else ("file", len(data))
+                found[base + inner] = {"name": base + inner, "size": size, "type": kind}
+            elif name == path:
+                found[path] = {"name": path, "size": len(data), "type": "file"}
+        if not found:
+            raise NotFoundError(f"404 No such object: {path}")
+        return list(found.values()) if detail else list(found)
 
-    def has_dirs(self):
-        return False
+    def info(self, path, **kwargs):
+        if path in self.objects:
+            return {"name": path, "size": len(self.objects[path]), "type": "file"}
+        self.ls(path)
+        return {"name": path, "size": 0, "type": "directory"}
 
-    def _list(self, dir_or_prefix):
-        yield from (
-            FileMetadata(path, len(data), 0.0)
-            for path, data in self.objects.items()
-            if path.startswith(dir_or_prefix)
-        )
-
-    def open(self, path, mime_type="", compression_type=CompressionTypes.AUTO):
+    def _open(self, path, mode="rb", **kwargs):
         if path not in self.objects:
             raise NotFoundError(f"404 No such object: {path}")
         return io.BytesIO(self.objects[path])
 
-    def exists(self, path):
-        return path in self.objects
 
-    def metadata(self, path):
-        if path not in self.objects:
-            raise BeamIOError("Metadata operation failed", {path: None})
-        return FileMetadata(path, len(self.objects[path]), 0.0)
-
-    def _unused(self, *args, **kwargs):
-        raise NotImplementedError
-
-    join = split = mkdirs = create = copy = rename = size = last_updated = delete = _unused
+fsspec.register_implementation("teststore", TestStore, clobber=True)
 
 
 @pytest.fixture
 def put():
     TestStore.objects.clear()
-    yield lambda name, data: TestStore.objects.__setitem__(f"teststore://bucket/{name}", data)
+    yield lambda name, data: TestStore.objects.__setitem__(f"bucket/{name}", data)
     TestStore.objects.clear()
 
 

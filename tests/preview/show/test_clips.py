@@ -6,7 +6,7 @@ from PIL import Image
 
 from preview.show.clips import load_frames
 from schemas.records import Reference
-from storage.shards import RawSample
+from storage.shards.read import RawSample
 from transforms.clip import ClipSettings, make_clip
 
 

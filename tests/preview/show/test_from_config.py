@@ -8,7 +8,7 @@ from PIL import Image
 from preview.show.animation import decode_webp
 from preview.show.preview import main
 from schemas.errors import ConfigError
-from storage.shards import iter_shard
+from storage.shards.read import iter_shard
 from transforms.stores.frames import encoded_frames
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from storage.shards import iter_shard
+from storage.shards.read import iter_shard
 from transforms.stores.frames import encoded_frames
 
 CHROMIUM = next(

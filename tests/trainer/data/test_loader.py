@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from schemas.errors import ConfigError
-from storage.shards import ShardError
+from storage.shards.read import ShardError
 from trainer.data.batch import Batch
 from trainer.data.config import DataConfig
 from trainer.data.loader import LoaderState, TrainingLoader, evaluation_loader, noting_drops
@@ -212,7 +212,7 @@ def test_shards_stream_from_other_file_systems() -> None:
     memory = fsspec.filesystem("memory")
     import io
 
-    from storage.shards import ShardWriter
+    from storage.shards.write import ShardWriter
 
     for number in range(2):
         out = io.BytesIO()

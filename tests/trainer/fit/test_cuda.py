@@ -14,7 +14,7 @@ import torch
 from tiny_index import checkpoint
 from tiny_run import MODEL, tiny_config
 
-from storage.shards import iter_shard
+from storage.shards.read import iter_shard
 from trainer.device.errors import RunError
 from trainer.fit.train import train
 from trainer.index.build import index

@@ -10,7 +10,8 @@ import make_shards as shards_of
 import pytest
 from tiny_index import checkpoint
 
-from storage.files import filesystem, write_bytes
+from storage.login import filesystem
+from storage.write import write_bytes
 from trainer.index.build import index, main
 from trainer.index.config import IndexSettings
 from trainer.index.search import open_index

@@ -165,7 +165,7 @@ def test_the_page_needs_nothing_else_and_escapes_captions(folder: Path, tmp_path
 def test_frames_of_a_clip_whose_shard_is_gone(found: SearchIndex, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from storage.shards import ShardError
+    from storage.shards.read import ShardError
 
     (hit,) = found.search(TEXT, top=1)
     gone = replace(hit, shard=str(tmp_path / "gone.tar"))

@@ -12,7 +12,7 @@ import torch
 
 from pipelines.output.validate import validate
 from preview.show.clips import load_frames
-from storage.shards import RawSample, iter_shard
+from storage.shards.read import RawSample, iter_shard
 from tests.transforms.stores.saturated import saturated_clip
 from trainer.data.animate import to_device
 from trainer.data.batch import collate

@@ -13,7 +13,7 @@ import webdataset
 
 import zoetrope
 from preview.show.clips import load_frames
-from storage.shards import RawSample
+from storage.shards.read import RawSample
 from tests.transforms.stores.saturated import saturated_clip
 from transforms.stores.registry import STORES
 

@@ -1,8 +1,8 @@
 import pytest
 
 from preview.show.clips import load_frames
-from storage.shard_index import ShardAccess
-from storage.shards import ShardError, iter_shard
+from storage.shards.access import ShardAccess
+from storage.shards.read import ShardError, iter_shard
 
 
 def test_reads_what_the_stream_reader_reads(output):

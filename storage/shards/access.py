@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import IO
 
-from storage.files import open_uri
-from storage.shards import MEMBER, RawSample, ShardError
+from storage.read import open_uri
+from storage.shards.read import MEMBER, RawSample, ShardError
 
 BLOCK = tarfile.BLOCKSIZE
 

@@ -1,17 +1,9 @@
+import fsspec
 import pytest
+from fsspec import AbstractFileSystem
 
 from schemas.errors import ConfigError
-from schemas.records import Reason, SampleError
-from storage.inputs import (
-    FileInfo,
-    capped_lines,
-    find,
-    find_some,
-    identity,
-    open_input,
-    read_picture,
-    safe_relative,
-)
+from storage.find import FileInfo, find, find_some, find_under, identity
 
 
 @pytest.fixture
@@ -49,9 +41,59 @@ def test_brace_ranges_must_be_whole(tmp_path):
     assert len(find_some(f"{tmp_path}/odd{{1}}.tar", "source.uri")) == 1
 
 
-def test_what_a_store_says_is_not_buried(tree):
-    with pytest.raises(OSError, match=r"^azfs://bucket/a: cannot be listed: [^{]*; check the path"):
-        find("azfs://bucket/a")
+class Refusing(AbstractFileSystem):
+    """A store that refuses everybody, with an exception of its own."""
+
+    protocol = "refusing"
+
+    def ls(self, path, detail=True, **kwargs):
+        raise RuntimeError("403: no\n  right to list")
+
+    info = ls
+
+
+def test_what_a_store_says_is_not_buried():
+    fsspec.register_implementation("refusing", Refusing, clobber=True)
+    for pattern in ("refusing://bucket/a", "refusing://bucket/*.tar", "refusing://bucket/**.tar"):
+        with pytest.raises(
+            OSError, match=r"cannot be listed: .*403: no right to list; check the path"
+        ) as error:
+            find(pattern)
+        assert str(error.value).startswith(pattern)
+
+
+def test_globs_on_a_store_are_those_of_a_disk(tree):
+    files = fsspec.filesystem("memory")
+    base = f"globs-{tree.name}"
+    for path in tree.rglob("*.*"):
+        if path.is_file():
+            files.pipe_file(f"/{base}/{path.relative_to(tree)}", path.read_bytes())
+    for pattern in (
+        "*.tar",
+        "**.tar",
+        "**/*.tar",
+        "?.tar",
+        "[!a].tar",
+        "deep/*",
+        "none*",
+        "*/*.tar",
+        "a.tar",
+    ):
+        local = [(file.path.removeprefix(f"{tree}/"), file.size) for file in find(f"{tree}/{pattern}")]
+        remote = [
+            (file.path.removeprefix(f"memory://{base}/"), file.size)
+            for file in find(f"memory://{base}/{pattern}")
+        ]
+        assert remote == local, pattern
+
+
+def test_a_local_folder_may_have_brackets_in_its_name(tmp_path):
+    for name in ("set[1]", "set1"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.tar").touch()
+    assert [file.path for file in find(f"{tmp_path}/set[1]/*.tar")] == [f"{tmp_path}/set[1]/a.tar"]
+    assert [file.path for file in find(f"{tmp_path}/set[12]/*.tar")] == [f"{tmp_path}/set1/a.tar"]
+    assert [file.path for file in find_under(f"{tmp_path}/set[1]")] == [f"{tmp_path}/set[1]/a.tar"]
 
 
 @pytest.mark.parametrize("name", ["none.tar", "none*.tar", "deep"])
@@ -63,57 +105,6 @@ def test_nothing_there_names_the_field_and_the_path(tree, name):
 def test_an_address_that_cannot_be_read_says_what_to_do():
     with pytest.raises(ConfigError, match=r"https://example.org/a.tsv: .*download it"):
         find("https://example.org/a.tsv")
-
-
-def test_a_file_that_has_gone(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"gone\.tsv: cannot be read: No such file"):
-        open_input(str(tmp_path / "gone.tsv"))
-
-
-def test_reading_one_picture(tmp_path):
-    path = tmp_path / "a.jpg"
-    path.write_bytes(b"picture")
-    assert read_picture(str(path)) == b"picture"
-    (tmp_path / "empty.jpg").touch()
-    (tmp_path / "folder.jpg").mkdir()
-    for name, settings, reason in (
-        ("a.jpg", {"max_bytes": 6}, Reason.TOO_LARGE),
-        ("none.jpg", {}, Reason.MISSING_IMAGE),
-        ("a.jpg/b.jpg", {}, Reason.MISSING_IMAGE),
-        ("empty.jpg", {}, Reason.EMPTY_BODY),
-        ("folder.jpg", {}, Reason.UNREADABLE),
-    ):
-        with pytest.raises(SampleError) as caught:
-            read_picture(str(tmp_path / name), **settings)
-        assert caught.value.reason == reason
-        assert name in caught.value.detail
-
-
-def test_lines_are_capped_across_chunks(tmp_path, monkeypatch):
-    monkeypatch.setattr("storage.inputs.READ_CHUNK", 7)
-    lines = [b"short", b"", b"x" * 100, b"after", b"last"]
-    (tmp_path / "a").write_bytes(b"\n".join(lines))
-    size = len(b"\n".join(lines))
-    with open_input(str(tmp_path / "a")) as stream:
-        found = list(capped_lines(stream, size, "a", cap=10))
-    assert [length for _, length in found] == [len(line) for line in lines]
-    assert [line for line, length in found if length <= 10] == [line for line in lines if len(line) <= 10]
-    assert all(len(line) < 30 for line, _ in found)
-    with open_input(str(tmp_path / "a")) as stream, pytest.raises(OSError, match="ends 5 bytes early"):
-        list(capped_lines(stream, size + 5, "a", cap=10))
-
-
-@pytest.mark.parametrize(
-    "name", ["", ".", "..", "../a", "a/../../b", "/etc/passwd", "a\\b", "http://x/a", "a\x00b", "x/.."]
-)
-def test_names_that_could_leave_the_folder(name):
-    assert safe_relative(name) is None
-
-
-def test_names_that_stay():
-    assert safe_relative("a.jpg") == "a.jpg"
-    assert safe_relative("./train//a b.jpg") == "train/a b.jpg"
-    assert safe_relative("..a") == "..a"
 
 
 def test_identity_is_of_names_and_sizes_not_of_place(tree, tmp_path_factory):

@@ -6,15 +6,14 @@ error names the shard and, where there is one, the key.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, cast
 
 from schemas.clip import ClipMeta
-from storage.files import open_uri
+from storage.read import open_uri
 
 MEMBER = re.compile(r"(?:(?P<frame>\d{3})\.)?(?P<ext>jpg|jpeg|png|webp|mp4|txt|json)")
 MAX_MEMBER_BYTES = 512 * 1024 * 1024
@@ -171,67 +170,3 @@ class _Again:
     def read(self, size: int) -> bytes:
         taken, self._block = self._block[:size], self._block[size:]
         return taken + self._rest.read(size - len(taken)) if len(taken) < size else taken
-
-
-class ShardWriter:
-    """Writes samples to a stream as a USTAR tar whose bytes depend on keys and members alone.
-
-    Owner 0/0 without names, mode 0644, time 0. Counts samples and bytes and hashes while writing, so that nothing is read
-    again. `close` writes the end-of-archive blocks and leaves the stream open.
-    """
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._hash = hashlib.sha256()
-        self.samples = 0
-        self.bytes = 0
-        self.first_key = self.last_key = ""
-
-    def write(self, key: str, members: Mapping[str, bytes]) -> None:
-        """Append one sample: extension -> bytes, in the mapping's order."""
-        blocks = [
-            block for extension, data in members.items() for block in _tar_member(f"{key}.{extension}", data)
-        ]
-        self._put(b"".join(blocks))
-        self.samples += 1
-        self.first_key = self.first_key or key
-        self.last_key = key
-
-    def close(self) -> None:
-        """End the archive (two zero blocks, padded to tar's 10,240-byte record)."""
-        self._put(bytes(1024 + -(self.bytes + 1024) % tarfile.RECORDSIZE))
-
-    @property
-    def sha256(self) -> str:
-        """Of everything written so far."""
-        return self._hash.hexdigest()
-
-    def _put(self, data: bytes) -> None:
-        self._stream.write(data)
-        self._hash.update(data)
-        self.bytes += len(data)
-
-
-def sample_size(members: Mapping[str, bytes]) -> int:
-    """Bytes that a sample takes in a shard: headers and padding included."""
-    return sum(512 + len(data) + -len(data) % 512 for data in members.values())
-
-
-def _tar_member(name: str, data: bytes) -> tuple[bytes, bytes, bytes]:
-    return tar_header(name, len(data)), data, bytes(-len(data) % 512)
-
-
-def tar_header(name: str, size: int) -> bytes:
-    """The USTAR header of a member, byte for byte as `tarfile` writes it, in a tenth of the time (and that under the GIL).
-
-    Raises ValueError for a name of over 100 bytes or a size of 8 GiB or more, which USTAR cannot hold.
-    """
-    encoded = name.encode()
-    if len(encoded) > tarfile.LENGTH_NAME or not 0 <= size < 8**11:
-        raise ValueError(
-            f"tar member {name!r} of {size} bytes: a name has at most 100 bytes, a member less than 8 GiB"
-        )
-    head = encoded.ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + b"%011o\0" % size + b"00000000000\0"
-    tail = b"0" + bytes(100) + b"ustar\x0000" + bytes(247)
-    checksum = sum(head) + 8 * ord(" ") + sum(tail)
-    return head + b"%06o\0 " % checksum + tail

@@ -5,7 +5,8 @@ import tarfile
 import pytest
 
 from schemas.clip import ClipMeta
-from storage.shards import ShardError, ShardWriter, iter_shard, sample_size, tar_header
+from storage.shards.read import ShardError, iter_shard
+from storage.shards.write import ShardWriter, sample_size, tar_header
 
 
 def write(samples):

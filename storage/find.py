@@ -1,0 +1,237 @@
+"""Find files: by path, glob or brace range, in a folder, on a disk or in an object store."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import braceexpand
+
+from schemas.errors import ConfigError
+from schemas.text import one_line
+from storage.login import GOOGLE, as_os_error, check_folder_address, filesystem
+from storage.read import file_size
+from storage.uris import GLOB_CHARACTERS, absolute, is_glob, is_remote, join, local_path, scheme_of
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """One input file."""
+
+    path: str
+    size: int  # bytes
+
+
+def find(pattern: str) -> list[FileInfo]:
+    """The files that a path or glob matches, sorted by path; [] if there are none.
+
+    ``*`` and ``?`` match within a name, ``**`` across folders, ``[...]`` one of some characters. A local name that
+    holds such characters is found as it is spelt. Raises OSError if the place cannot be listed, ConfigError as
+    `check_folder_address`.
+    """
+    pattern = absolute(pattern)
+    check_folder_address(pattern)
+    head, rest = _split_at_glob(pattern)
+    try:
+        if not rest:
+            size = file_size(pattern)
+            return [] if size is None else [FileInfo(pattern, size)]
+        matches = re.compile(_glob_regex(rest)).fullmatch
+        found = [FileInfo(join(head, name), size) for name, size in _walk(head, rest) if matches(name)]
+        return sorted(found, key=lambda file: file.path)
+    except OSError as error:
+        raise OSError(
+            f"{pattern}: cannot be listed: {one_line(error)}; check the path and your right to read it"
+        ) from error
+
+
+def find_under(folder: str) -> list[FileInfo]:
+    """Every file in a folder and its folders, sorted by path; [] if there is no such folder.
+
+    The folder's name may hold any character. Raises as `find`.
+    """
+    folder = absolute(folder).rstrip("/") or "/"
+    check_folder_address(folder)
+    try:
+        found = [FileInfo(join(folder, name), size) for name, size in _all_below(folder)]
+    except OSError as error:
+        raise OSError(f"{folder}: cannot be listed: {one_line(error)}") from error
+    return sorted(found, key=lambda file: file.path)
+
+
+def find_some(pattern: str, field: str) -> list[FileInfo]:
+    """As `find`, and brace ranges too. Raises ConfigError that names the config field if nothing is there."""
+    files = find(pattern)
+    if not files and "{" in pattern:
+        files = _find_braces(pattern, field)
+    if files:
+        return files
+    if is_local_folder(absolute(pattern)):
+        raise ConfigError(
+            f"{field}: {pattern} is a folder: give the files in it, such as '{join(pattern, '*')}'"
+        )
+    raise ConfigError(f"{field}: {pattern}: no such file, or nothing matches; check the path")
+
+
+def _find_braces(pattern: str, field: str) -> list[FileInfo]:
+    """The files of ``{0000..2175}.tar``, from one listing. Each of them must be there."""
+    listed = {file.path: file for file in find(re.sub(r"\{[^{}]*\}", "*", absolute(pattern)))}
+    wanted = sorted(braceexpand.braceexpand(absolute(pattern)))
+    missing = next((path for path in wanted if path not in listed), None)
+    if missing is not None:
+        raise ConfigError(f"{field}: {missing}: no such file, but {pattern} names it; check the range")
+    return [listed[path] for path in wanted]
+
+
+def glob_uris(pattern: str) -> list[str]:
+    """Sorted paths or URIs that a glob matches, in the form of the pattern (``file://`` is kept). Raises as `find`."""
+    prefix = "file://" if pattern.startswith("file://") else ""
+    return [prefix + file.path for file in find(pattern)]
+
+
+def list_names(folder: str) -> list[str]:
+    """Sorted names of the files and folders in a folder, whose name may hold any character; [] if it does not exist."""
+    return sorted(name for name, _ in _entries(folder))
+
+
+def list_uris(folder: str, suffix: str) -> list[str]:
+    """Sorted paths or URIs of what a folder holds under names with this suffix."""
+    return [join(folder, name) for name in list_names(folder) if name.endswith(suffix)]
+
+
+def file_sizes(folder: str, suffix: str) -> dict[str, int]:
+    """Name -> bytes of the files in a folder under names with this suffix; {} if there is no such folder."""
+    return {name: size for name, size in _entries(folder) if size is not None and name.endswith(suffix)}
+
+
+def first_name(folder: str) -> str | None:
+    """Some name in a folder; None if it is empty or does not exist."""
+    return next((name for name, _ in _entries(folder)), None)
+
+
+def is_local_folder(path: str) -> bool:
+    """Is it a folder on this machine? False for object stores, which have none."""
+    path_here = local_path(path)
+    return path_here is not None and os.path.isdir(path_here)
+
+
+def folder_exists(path: str) -> bool:
+    """Does a local folder exist, or an object store hold anything below this prefix? Raises OSError, ConfigError."""
+    path = absolute(path)
+    check_folder_address(path)
+    return first_name(path) is not None if is_remote(path) else os.path.isdir(path)
+
+
+def identity(files: Sequence[FileInfo]) -> dict[str, int | str]:
+    """Identify a set of input files: how many, how many bytes, and a digest of names and sizes.
+
+    Names are relative to the common folder, so that a corpus may be moved. Modification times and etags are left out:
+    copying a corpus to another disk or bucket changes them, and its bytes not at all.
+    """
+    prefix = os.path.commonprefix([file.path for file in files])  # noqa: RUF071 - commonpath would mangle gs://
+    folder = prefix.rpartition("/")[0]
+    digest = hashlib.blake2b(digest_size=8)
+    for file in files:
+        digest.update(f"{file.path[len(folder) :]}\x1f{file.size}\x1e".encode())
+    return {"files": len(files), "bytes": sum(f.size for f in files), "names": digest.hexdigest()}
+
+
+def _split_at_glob(pattern: str) -> tuple[str, str]:
+    """(folder without glob characters, glob relative to it); ('', '') for a path that names one file."""
+    if not any(character in pattern for character in GLOB_CHARACTERS) or not is_glob(pattern):
+        return "", ""
+    scheme, separator, path = pattern.rpartition("://")
+    parts = path.split("/")
+    for position, part in enumerate(parts):
+        head = scheme + separator + "/".join(parts[:position])
+        literal = head + "/" + part if position else head + part
+        has_glob = any(character in part for character in GLOB_CHARACTERS)
+        if has_glob and (separator or not os.path.lexists(literal)):
+            return head or "/", "/".join(parts[position:])
+    return "", ""
+
+
+def _glob_regex(pattern: str) -> str:
+    """A regex for a glob. ``**/`` also matches no folder at all; a bracket that is not closed is a plain character."""
+    regex, position = "", 0
+    while position < len(pattern):
+        rest = pattern[position:]
+        bracket = re.match(r"\[([!^]?)(\]?[^\]]*)\]", rest)
+        if rest.startswith("**/"):
+            regex, position = regex + "(?:.*/)?", position + 3
+        elif rest.startswith("**"):
+            regex, position = regex + ".*", position + 2
+        elif rest[0] in "*?":
+            regex, position = regex + ("[^/]*" if rest[0] == "*" else "[^/]"), position + 1
+        elif bracket:
+            members = (
+                bracket[2].replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]").replace("^", "\\^")
+            )
+            regex, position = regex + f"[{'^' * bool(bracket[1])}{members}]", position + bracket.end()
+        else:
+            regex, position = regex + re.escape(rest[0]), position + 1
+    return f"(?s:{regex})"
+
+
+def _walk(head: str, rest: str) -> Iterable[tuple[str, int]]:
+    """(path below `head`, bytes) of the files that a glob relative to it could match."""
+    if "/" in rest or "**" in rest:
+        return _all_below(head)
+    literal = re.match(r"[^*?\[]*", rest)
+    prefix = literal[0] if literal else ""
+    return ((name, size) for name, size in _entries(head, prefix) if size is not None)
+
+
+def _all_below(folder: str) -> Iterator[tuple[str, int]]:
+    """(path below the folder, bytes) of every file in it and its folders."""
+    here = local_path(folder)
+    if here is not None:
+        for inner, _, names in os.walk(here):
+            for name in names:
+                file = os.path.join(inner, name)
+                if os.path.isfile(file):
+                    yield os.path.relpath(file, here), os.path.getsize(file)
+        return
+    files, path = filesystem(folder)
+    base = path.rstrip("/") + "/"
+    with as_os_error(folder):
+        found = files.find(path, detail=True)
+    for name, about in found.items():
+        if name.startswith(base) and about["type"] == "file":
+            yield name[len(base) :], int(about["size"])
+
+
+def _entries(folder: str, prefix: str = "") -> Iterator[tuple[str, int | None]]:
+    """(name, bytes) of what a folder holds, with None for folders; nothing if there is no such folder.
+
+    Names that do not begin with `prefix` may be left out.
+    """
+    here = local_path(folder)
+    if here is not None:
+        if os.path.isdir(here):
+            with os.scandir(here) as entries:
+                for entry in entries:
+                    yield entry.name, None if entry.is_dir() else _size_of_entry(entry)
+        return
+    files, path = filesystem(folder)
+    base = path.rstrip("/") + "/"
+    narrowed = {"prefix": prefix} if prefix and scheme_of(folder) in GOOGLE else {}
+    try:
+        with as_os_error(folder):
+            found = files.ls(path, detail=True, **narrowed)
+    except FileNotFoundError:
+        return
+    for about in found:
+        name = about["name"].rstrip("/")
+        if name.startswith(base):
+            yield name[len(base) :], int(about["size"] or 0) if about["type"] == "file" else None
+
+
+def _size_of_entry(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_size
+    except FileNotFoundError:  # a link to nothing, or removed since the listing
+        return 0

@@ -1,0 +1,239 @@
+"""Read files by path or URI: open, read whole or in part, copy to this machine, ask for size and kind."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from fsspec.spec import AbstractFileSystem
+
+from schemas.records import Reason, SampleError, Stage
+from schemas.text import one_line
+from storage.login import GOOGLE, as_os_error, check_folder_address, filesystem
+from storage.uris import is_remote, join, local_path, name_of, scheme_of
+
+REMOTE_READ = 4 << 20  # bytes per request
+READ_CHUNK = 256 * 1024
+MAX_PICTURE_BYTES = 256 * 1024 * 1024  # of an encoded picture in a file, zip, tar or table
+
+
+def open_uri(uri: str, mode: Literal["rb", "r"] = "rb") -> IO[Any]:
+    """Open one file for reading. Raises OSError, which names it, and ConfigError as `login.check_address`.
+
+    Objects are read in large pieces: readers of tars ask for 10 kB at a time, which some clients would fetch one by one.
+    """
+    here = local_path(uri)
+    if here is not None:
+        return open(here, mode)
+    files, path = filesystem(uri)
+    with as_os_error(uri):
+        stream = io.BufferedReader(_Object(uri, files.open(path, "rb")), REMOTE_READ)
+    return stream if mode == "rb" else io.TextIOWrapper(stream, "utf-8")
+
+
+def open_input(path: str) -> IO[bytes]:
+    """Open a source's file for random-access reading. Raises OSError that says what cannot be read and why."""
+    check_folder_address(path)
+    try:
+        stream: IO[bytes] = open_uri(path)
+    except OSError as error:
+        kind = FileNotFoundError if is_missing(error) else OSError
+        raise kind(f"{path}: cannot be read: {reason_of(error)}") from error
+    return stream
+
+
+def read_bytes(uri: str) -> bytes:
+    """A small file, whole. Raises OSError, which names it."""
+    here = local_path(uri)
+    if here is not None:
+        return Path(here).read_bytes()
+    files, path = filesystem(uri)
+    with as_os_error(uri):
+        data: bytes = files.cat_file(path)
+    return data
+
+
+def read_range(uri: str, start: int, length: int) -> bytes:
+    """At most `length` bytes from the byte `start`, in one request. Raises OSError, which names the file."""
+    here = local_path(uri)
+    if here is not None:
+        with open(here, "rb") as stream:
+            stream.seek(start)
+            return stream.read(length)
+    files, path = filesystem(uri)
+    with as_os_error(uri):
+        data: bytes = files.cat_file(path, start=start, end=start + length)
+    return data
+
+
+def read_picture(path: str, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
+    """The bytes of one picture file. Raises SampleError (missing_image, too_large, unreadable, empty_body)."""
+    try:
+        data = _read_capped(path, max_bytes + 1)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        if is_missing(error):
+            raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"{path}: no such file") from None
+        raise SampleError(Stage.READ, Reason.UNREADABLE, f"{path}: {reason_of(error)}") from None
+    if len(data) > max_bytes:
+        raise SampleError(Stage.READ, Reason.TOO_LARGE, f"{path}: over {max_bytes} bytes")
+    if not data:
+        raise SampleError(Stage.READ, Reason.EMPTY_BODY, f"{path}: an empty file")
+    return data
+
+
+def _read_capped(path: str, most: int) -> bytes:
+    try:
+        return read_range(path, 0, most)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        if is_remote(path) and file_size(path) == 0:  # stores refuse any range of an empty object
+            return b""
+        raise
+
+
+def capped_lines(stream: IO[bytes], size: int, uri: str, *, cap: int) -> Iterator[tuple[bytes, int]]:
+    """(line without newline, its true length) over the next `size` bytes.
+
+    Of a line longer than `cap` only about that much is held. Raises OSError if the file ends before.
+    """
+    pending, length = b"", 0
+    while size > 0:
+        chunk = stream.read(min(READ_CHUNK, size))
+        if not chunk:
+            raise OSError(f"{uri}: ends {size} bytes early: it changed during the job")
+        size -= len(chunk)
+        *lines, tail = chunk.split(b"\n")
+        for line in lines:
+            yield (pending + line if pending else line), length + len(line)
+            pending, length = b"", 0
+        length += len(tail)
+        pending = (pending + tail)[: cap + 1]
+    if length:
+        yield pending, length
+
+
+def kind(uri: str) -> Literal["file", "folder"] | None:
+    """Is it a file or a folder? None if it is neither. Raises OSError if the store cannot be asked."""
+    files, path = filesystem(uri)
+    try:
+        with as_os_error(uri):
+            found = files.info(path)["type"]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return "folder" if found == "directory" else "file"
+
+
+def exists(uri: str) -> bool:
+    """Is a file or folder there? Raises as `kind`. `file_exists` takes fewer requests."""
+    return kind(uri) is not None
+
+
+def file_exists(uri: str) -> bool:
+    """Is a file there? Raises OSError if the store cannot be asked."""
+    return file_size(uri) is not None
+
+
+def file_size(uri: str) -> int | None:
+    """Bytes of a file; None if there is no such file. One request. Raises OSError if the store cannot be asked."""
+    here = local_path(uri)
+    if here is not None:
+        return os.path.getsize(here) if os.path.isfile(here) else None
+    files, path = filesystem(uri)
+    try:
+        with as_os_error(uri):
+            about = _object_info(files, path, uri)
+    except FileNotFoundError:
+        return None
+    return int(about["size"] or 0) if about.get("type", "file") == "file" else None
+
+
+def _object_info(files: AbstractFileSystem, path: str, uri: str) -> dict[str, Any]:
+    """As `files.info`, but of gs:// in one request: gcsfs also asks whether it is a folder."""
+    if scheme_of(uri) not in GOOGLE:
+        return dict(files.info(path))
+    bucket, _, name = path.partition("/")
+    if not name:
+        return {"size": 0, "type": "directory"}
+    return dict(files.call("GET", "b/{}/o/{}", bucket, name, json_out=True))
+
+
+def file_info(uri: str) -> dict[str, Any]:
+    """A file's properties by fsspec's names (``size``, ``mtime``, ...). Raises OSError if it is not there."""
+    files, path = filesystem(uri)
+    with as_os_error(uri):
+        return dict(files.info(path))
+
+
+@contextmanager
+def local_copy(uri: str, names: Sequence[str] | None = None) -> Iterator[Path]:
+    """A file or folder as a local path: itself if it is local, else a copy that is removed at the end.
+
+    `names` are the files of a folder to copy; None copies all. Raises OSError that names what cannot be read.
+    """
+    here = local_path(uri)
+    if here is not None:
+        yield Path(here)
+        return
+    files, path = filesystem(uri)
+    with tempfile.TemporaryDirectory(prefix="zoetrope-") as temporary:
+        target = Path(temporary) / name_of(path)
+        with as_os_error(uri):
+            _copy(files, path, target, names)
+        yield target
+
+
+def _copy(files: AbstractFileSystem, path: str, target: Path, names: Sequence[str] | None) -> None:
+    if names is None and files.isfile(path):
+        files.get_file(path, str(target))
+        return
+    base = path.rstrip("/") + "/"
+    wanted = [name.removeprefix(base) for name in files.find(path)] if names is None else names
+    target.mkdir()
+    for name in wanted:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        files.get_file(join(path, name), str(target / name))
+
+
+def is_missing(error: Exception) -> bool:
+    """Does an error of reading say that there is no such file?"""
+    return isinstance(error, FileNotFoundError | NotADirectoryError)
+
+
+def reason_of(error: Exception) -> str:
+    """The reason of an error in one line, without the path that a message already names."""
+    return one_line(error.strerror if isinstance(error, OSError) and error.strerror else error)
+
+
+class _Object(io.RawIOBase):
+    """An object that is being read. Its errors are OSErrors that name it."""
+
+    def __init__(self, uri: str, stream: IO[bytes]) -> None:
+        self._uri, self._stream = uri, stream
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        with as_os_error(self._uri):
+            data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()

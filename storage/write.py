@@ -1,0 +1,338 @@
+"""Write files by path or URI: create, replace, move, upload and remove.
+
+A file is whole under its name, or not there. On a disk its bytes and its name have reached the disk (fsync) before a
+function returns. An object appears when its upload ends, but a folder of objects appears one by one. So a folder that
+must be whole has a file that is uploaded last and removed first (`written_folder`, `remove_folder`): without that file
+it does not count.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Protocol, Self, cast
+
+from fsspec.spec import AbstractBufferedFile
+
+from storage.find import find_under
+from storage.login import GOOGLE, as_os_error, filesystem
+from storage.read import file_size
+from storage.uris import join, local_path, scheme_of
+
+UPLOAD_BLOCK = 16 << 20  # bytes per request of a large upload; a smaller file is one request
+REMOVALS_AT_ONCE = 16
+
+
+class NewFile(Protocol):
+    """A file that is being written. It counts once `close` has returned."""
+
+    def write(self, data: bytes, /) -> int:
+        """Append bytes. Raises OSError that names the file."""
+
+    def close(self) -> None:
+        """Complete the file. Raises OSError that names it; then no whole file is under the name."""
+
+    def discard(self) -> None:
+        """Give the file up, in whatever state it is. An object does not appear; a local file may be left in part."""
+
+    def __enter__(self) -> Self:
+        """Closes the file if the block ends well, and discards it otherwise."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def create_file(path: str) -> NewFile:
+    """Open a new file for writing, with its folders. Nothing is compressed."""
+    here = local_path(path)
+    if here is None:
+        return _Upload(path)
+    os.makedirs(os.path.dirname(here), exist_ok=True)
+    return _LocalFile(here)
+
+
+def as_stream(file: NewFile) -> IO[bytes]:
+    """The same file, for libraries that ask for a stream."""
+    return cast("IO[bytes]", file)
+
+
+class _LocalFile(io.BufferedWriter):
+    """A file whose bytes reach the disk when it is closed."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(io.FileIO(path, "wb"))
+
+    def close(self) -> None:
+        if not self.closed:
+            try:
+                self.flush()
+                os.fsync(self.fileno())
+            finally:
+                super().close()
+
+    def discard(self) -> None:
+        if not self.closed:
+            with suppress(OSError):  # the disk is full
+                self.flush()
+            with suppress(OSError):
+                super().close()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+
+class _Upload(io.BufferedIOBase):
+    """An object that is being written. It appears whole when it is closed, and otherwise not at all.
+
+    A small one is a single request. A larger one is streamed to stores that upload in parts, and kept in a temporary
+    file for the others.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._small = io.BytesIO()
+        self._large: IO[bytes] | None = None
+        self._files, self._name = filesystem(path)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        target = self._large or self._small
+        with as_os_error(self._path):
+            target.write(data)
+            if self._large is None and self._small.tell() > UPLOAD_BLOCK:
+                self._large = self._begin()
+        return len(data)
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        try:
+            with as_os_error(self._path):
+                self._finish()
+        except BaseException:
+            self.discard()
+            raise
+        super().close()
+
+    def discard(self) -> None:
+        if self.closed:
+            return
+        large, self._large = self._large, None
+        if large is not None:
+            _abort(large)
+        super().close()
+
+    def _begin(self) -> IO[bytes]:
+        """Where a file goes that is larger than one request."""
+        if _uploads_in_parts(self._files):
+            large = self._files.open(self._name, "wb", block_size=UPLOAD_BLOCK)
+        else:
+            large = tempfile.NamedTemporaryFile(prefix="zoetrope-")  # noqa: SIM115 - closed with the upload
+        try:
+            large.write(self._small.getbuffer())
+        except BaseException:
+            _abort(large)
+            raise
+        return cast("IO[bytes]", large)
+
+    def _finish(self) -> None:
+        if self._large is None:
+            self._files.pipe_file(self._name, self._small.getvalue())
+        elif isinstance(self._large, AbstractBufferedFile):
+            self._large.close()
+        else:
+            self._large.flush()
+            self._files.put_file(self._large.name, self._name)
+            self._large.close()
+        self._large = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __del__(self) -> None:
+        """A forgotten upload is not a finished one."""
+        with suppress(Exception):
+            self.discard()
+
+
+def _uploads_in_parts(files: Any) -> bool:
+    protocols = (files.protocol,) if isinstance(files.protocol, str) else files.protocol
+    return bool({"gs", "s3"} & set(protocols))
+
+
+def _abort(stream: Any) -> None:
+    """Drop an upload. A client's own file would complete it when it is garbage-collected."""
+    if isinstance(stream, AbstractBufferedFile):
+        with suppress(Exception):  # the store forgets the parts by itself after some days
+            stream.discard()
+        stream.closed = True
+    else:
+        stream.close()
+
+
+def write_bytes(uri: str, data: bytes) -> None:
+    """Write a small file whole or not at all: readers see the old one or the new one. Raises OSError, which names it."""
+    here = local_path(uri)
+    if here is None:
+        files, path = filesystem(uri)
+        with as_os_error(uri):
+            files.pipe_file(path, data)
+        return
+    partial = partial_name(here)
+    try:
+        with create_file(partial) as stream:
+            stream.write(data)
+        os.replace(partial, here)
+    except OSError:
+        Path(partial).unlink(missing_ok=True)
+        raise
+    flush_to_disk(os.path.dirname(here))
+
+
+def partial_name(path: str) -> str:
+    """A hidden temporary name in the same folder, different in every call."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.{uuid.uuid4().hex[:8]}.partial")
+
+
+def move_file(source: str, target: str, size: int | None = None) -> None:
+    """Rename one file over whatever is at the target, in one step where the store can (disks, gs://).
+
+    With `size`, a source that is gone is no error if the target has that many bytes: then an earlier request moved it,
+    and its answer was lost. Raises OSError that names a file.
+    """
+    here = local_path(target)
+    if here is not None:
+        os.makedirs(os.path.dirname(here), exist_ok=True)
+        os.replace(local_path(source) or source, here)
+        flush_to_disk(os.path.dirname(here))
+        return
+    files, path = filesystem(target)
+    _, source_path = filesystem(source)
+    try:
+        with as_os_error(source):
+            if scheme_of(target) in GOOGLE:
+                files.mv_file(source_path, path)
+            else:
+                files.cp_file(source_path, path)
+                files.rm_file(source_path)
+    except FileNotFoundError:
+        if size is None or file_size(target) != size:
+            raise
+
+
+def upload(file: Path, uri: str) -> None:
+    """Copy a local file to an object. Raises OSError, which names it."""
+    files, path = filesystem(uri)
+    with as_os_error(uri):
+        files.put_file(str(file), path)
+
+
+@contextmanager
+def written_folder(uri: str, last: str) -> Iterator[Path]:
+    """A local folder to write files into. If the block ends well, its files are at `uri`, the file `last` after the others.
+
+    Locally the folder replaces an earlier one in one step. The objects of an earlier one are overwritten, and until
+    `last` is there again it does not count. Raises OSError that names the place.
+    """
+    here = local_path(uri)
+    if here is not None:
+        final = Path(here)
+        partial = final.with_name(f".{final.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        yield partial
+        for file in sorted(partial.rglob("*")):
+            flush_to_disk(file)
+        if final.exists():
+            remove_folder(uri, last)
+        os.replace(partial, final)
+        flush_to_disk(final.parent)
+        return
+    with tempfile.TemporaryDirectory(prefix="zoetrope-") as temporary:
+        root = Path(temporary)
+        yield root
+        remove_file(join(uri, last))
+        names = sorted(str(file.relative_to(root)) for file in root.rglob("*") if file.is_file())
+        for name in sorted(names, key=lambda name: name == last):
+            upload(root / name, join(uri, name))
+
+
+def remove_file(uri: str) -> None:
+    """Remove one file, if it is there. A request whose answer was lost has removed it already."""
+    here = local_path(uri)
+    if here is not None:
+        Path(here).unlink(missing_ok=True)
+        return
+    files, path = filesystem(uri)
+    with suppress(FileNotFoundError), as_os_error(uri):
+        files.rm_file(path)
+
+
+def remove_folder(uri: str, first: str) -> None:
+    """Remove a folder, never half of it under its name.
+
+    A local folder is renamed first. In object stores the file `first` is removed before the others.
+    """
+    here = local_path(uri)
+    if here is not None:
+        gone = Path(here).with_name(f".{Path(here).name}.gone")
+        shutil.rmtree(gone, ignore_errors=True)
+        os.replace(here, gone)
+        shutil.rmtree(gone)
+        return
+    remove_file(join(uri, first))
+    remove_tree(uri)
+
+
+def remove_tree(folder: str) -> None:
+    """Remove a folder and everything in it, if it is there."""
+    here = local_path(folder)
+    if here is not None:
+        if os.path.isdir(here):
+            shutil.rmtree(here)
+        return
+    paths = [file.path for file in find_under(folder)]
+    if paths:
+        with ThreadPoolExecutor(min(REMOVALS_AT_ONCE, len(paths))) as pool:
+            list(pool.map(remove_file, paths))
+
+
+def remove_empty_folder(folder: str) -> None:
+    """Remove a local folder if nothing is in it. Object stores have no folders."""
+    here = local_path(folder)
+    if here is not None and os.path.isdir(here) and not os.listdir(here):
+        os.rmdir(here)
+
+
+def flush_to_disk(path: str | Path) -> None:
+    """Wait until a file's bytes, or a folder's names, are on the disk, so that a power cut leaves them whole."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,42 @@
+import pytest
+
+from schemas.records import Reason, SampleError
+from storage.read import capped_lines, open_input, read_picture
+
+
+def test_a_file_that_has_gone(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"gone\.tsv: cannot be read: No such file"):
+        open_input(str(tmp_path / "gone.tsv"))
+
+
+def test_reading_one_picture(tmp_path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"picture")
+    assert read_picture(str(path)) == b"picture"
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "folder.jpg").mkdir()
+    for name, settings, reason in (
+        ("a.jpg", {"max_bytes": 6}, Reason.TOO_LARGE),
+        ("none.jpg", {}, Reason.MISSING_IMAGE),
+        ("a.jpg/b.jpg", {}, Reason.MISSING_IMAGE),
+        ("empty.jpg", {}, Reason.EMPTY_BODY),
+        ("folder.jpg", {}, Reason.UNREADABLE),
+    ):
+        with pytest.raises(SampleError) as caught:
+            read_picture(str(tmp_path / name), **settings)
+        assert caught.value.reason == reason
+        assert name in caught.value.detail
+
+
+def test_lines_are_capped_across_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr("storage.read.READ_CHUNK", 7)
+    lines = [b"short", b"", b"x" * 100, b"after", b"last"]
+    (tmp_path / "a").write_bytes(b"\n".join(lines))
+    size = len(b"\n".join(lines))
+    with open_input(str(tmp_path / "a")) as stream:
+        found = list(capped_lines(stream, size, "a", cap=10))
+    assert [length for _, length in found] == [len(line) for line in lines]
+    assert [line for line, length in found if length <= 10] == [line for line in lines if len(line) <= 10]
+    assert all(len(line) < 30 for line, _ in found)
+    with open_input(str(tmp_path / "a")) as stream, pytest.raises(OSError, match="ends 5 bytes early"):
+        list(capped_lines(stream, size + 5, "a", cap=10))
