@@ -10,7 +10,7 @@ import numpy as np
 from preview.show.animation import check_ending, encode_animation, encode_png, encode_webp
 from preview.show.sheets import Cell, contact_sheet, moving_grid, strips
 from schemas.errors import ConfigError
-from storage.files import write_bytes
+from storage.write import write_bytes
 from transforms.motions import Trajectory
 
 

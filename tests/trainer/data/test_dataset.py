@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from schemas.errors import ConfigError
-from storage.shards import RawSample, ShardError
+from storage.shards.read import RawSample, ShardError
 from trainer.data.animate import normalise, render_on_device, to_device
 from trainer.data.batch import collate
 from trainer.data.config import DataConfig
