@@ -37,8 +37,8 @@ from trainer.device.precision import choose_device
 from trainer.device.ranks import Ranks
 from trainer.fit.config import TrainConfig
 from trainer.fit.initialise import make_model
-from trainer.fit.loop import Loop
 from trainer.fit.optim import make_optimizer
+from trainer.fit.step import TrainingStep
 from trainer.model.towers import tokenize
 
 MODELS = ("ViT-B-32-quickgelu", "ViT-B-16-quickgelu")
@@ -93,17 +93,10 @@ def fits(fields: dict[str, Any], batch: int, *, checkpointing: bool) -> bool:
             batch_size=batch,
             seed=0,
         )
-        loop = Loop(
-            config,
-            Ranks(0, 1, device),
-            model,
-            make_optimizer(model, config.optim),
-            loader,
-            epoch_samples=None,
-        )
+        step = TrainingStep(config, Ranks(0, 1, device), model, make_optimizer(model, config.optim))
         stills = next(iter(loader))
-        for _ in range(2):
-            loop.update([stills])
+        for done in range(2):
+            step(done, [stills])
     except torch.OutOfMemoryError:
         return False
     return True

@@ -1,1 +1,1 @@
-"""Training: configuration, loop, step, losses, optimizer, checkpoints, logs."""
+"""A training run: configuration, loop, step, evaluation, records, checkpoints, optimizer."""

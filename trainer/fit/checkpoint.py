@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,11 +25,11 @@ from torch import Tensor
 
 from schemas.errors import ConfigError
 from schemas.text import one_line
-from schemas.version import VERSION
 from storage.find import list_names
 from storage.read import exists, local_copy, open_uri
 from storage.uris import is_remote, join
 from storage.write import remove_folder, write_bytes, written_folder
+from trainer.device.versions import versions
 from trainer.fit.config import TrainConfig
 from trainer.fit.optim import named_parameters
 from trainer.model.clip2video import CLIP2Video
@@ -160,22 +159,6 @@ def set_random_state(state: Mapping[str, Tensor], device: torch.device) -> None:
     torch.set_rng_state(state["cpu"])
     if device.type == "cuda" and "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"], device)
-
-
-def versions() -> dict[str, str]:
-    """Of everything that numbers could depend on."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    names = ("torch", "open_clip_torch", "kornia", "numpy", "opencv-python-headless", "simplejpeg", "av")
-    found = {"python": platform.python_version(), "machine": platform.machine(), "zoetrope": VERSION}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # under another name, such as opencv-python
-            found[name] = "unknown"
-    if torch.cuda.is_available():
-        found["gpu"], found["cuda"] = torch.cuda.get_device_name(), str(torch.version.cuda)
-    return found
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

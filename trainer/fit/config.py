@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from schemas.config import Config
 from trainer.data.config import DataConfig
 from trainer.model.config import ModelConfig
+from trainer.objective.config import LossConfig
+from trainer.retrieval.scores import full_names
 
 
 class OptimConfig(Config):
@@ -32,14 +34,6 @@ class OptimConfig(Config):
     )
     clip_norm: float = Field(1.0, gt=0, description="the gradient's norm over all parameters is cut to this")
     max_logit_scale: float = Field(100.0, gt=1, description="exp(logit_scale) stays at or below this")
-
-
-class LossConfig(Config):
-    """How the losses are put together."""
-
-    match_weight: float = Field(
-        1.0, gt=0, description="weight of the matching loss, where there is an interaction module"
-    )
 
 
 class LogConfig(Config):
@@ -122,10 +116,10 @@ class TrainConfig(Config):
             raise ValueError(
                 f"loss.match_weight = {self.loss.match_weight} has no effect without model.interaction.enabled=true"
             )
-        known = METRICS + tuple(f"rerank.{name}" for name in METRICS if fine)
+        known = full_names(reranked=fine)
         if self.best_metric is not None and self.best_metric not in known:
             raise ValueError(f"best_metric = {self.best_metric!r} must be one of {', '.join(known)}")
-        if self.freeze == "dual" and self.best_metric in METRICS:
+        if self.freeze == "dual" and self.best_metric in full_names():
             raise ValueError(
                 f"best_metric = {self.best_metric!r} does not change with freeze=dual; set rerank.{self.best_metric}"
             )
@@ -144,6 +138,3 @@ class TrainConfig(Config):
             if self.max_steps is not None
             else -(-(self.max_samples or 0) // self.global_batch_size)
         )
-
-
-METRICS = tuple(f"{way}.{name}" for way in ("t2v", "v2t") for name in ("R1", "R5", "R10", "MdR", "MnR"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from trainer.fit.step import Encoder, vectors
 from trainer.model.clip2video import CLIP2Video
+from trainer.objective.gradients import Encoder, vectors
 
 # Peak dense operations a second in bfloat16 with float32 accumulation, from NVIDIA's data sheets (without sparsity), by
 # words of the name: the first of which it has all is taken.

@@ -9,7 +9,6 @@ from storage.read import kind
 from storage.uris import join
 from trainer.model.clip2video import CLIP2Video, build_model
 from trainer.model.config import ModelConfig
-from trainer.model.init import init_from_clip
 from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE, follow, read_config
 from trainer.model.towers import reading
 from trainer.model.weights import read_state_dict
@@ -37,7 +36,7 @@ def make_model(config: ModelConfig, init: str | None) -> tuple[CLIP2Video, list[
     new = _check_keys(model, weights, init)
     model.load_state_dict(weights, strict=False)
     if new:
-        init_from_clip(model)  # from these towers; then what the checkpoint does have of the rest again
+        model.start_from_clip()  # from these towers; then what the checkpoint does have of the rest again
         model.load_state_dict(weights, strict=False)
         notes.append(f"not in {init}, so started new: {', '.join(new)}")
     return model, notes

@@ -1,192 +1,101 @@
-"""One optimisation step's loss and gradients, over ranks and over the parts that a rank's share is encoded in.
-
-Negatives are always those of the global batch. Over ranks, features are gathered with their gradient. Over parts
-(`accumulate` > 1) every part is encoded twice: first without a graph, to have all features and from them the loss and its
-gradient by feature; then part by part with a graph, into which that gradient is fed (Gao et al. 2021, "Scaling deep
-contrastive learning batch size under memory limited setup"). So accumulation costs one more forward pass, needs the memory
-of one part, and changes neither the loss nor the gradient.
-"""
+"""One training step of this rank, from batches to updated weights, in the order in which it happens."""
 
 from __future__ import annotations
 
-import inspect
+import math
+import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
-from trainer.data.animate import Inputs, normalise
-from trainer.device.precision import autocast
-from trainer.device.ranks import Ranks, gather
+from schemas.keys import derive_seed
+from trainer.data.animate import Inputs, to_device
+from trainer.data.batch import Batch
+from trainer.device.errors import RunError
+from trainer.device.ranks import Ranks, gather_objects, mean
+from trainer.device.stop import StopRequest
+from trainer.fit.advice import not_finite
 from trainer.fit.config import TrainConfig
-from trainer.fit.losses import Batch, dual_loss, match_loss
-from trainer.model.clip2video import CLIP2Video, Features, TextFeatures, VideoFeatures
-
-F = TypeVar("F", bound=Features)
-# Buffers are constants: not sent again at every step. The option has another name from torch 2.15 on.
-_OPTIONS = inspect.signature(DistributedDataParallel.__init__).parameters
-NO_BUFFER_SYNC = "forward_sync_buffers" if "forward_sync_buffers" in _OPTIONS else "broadcast_buffers"
-
-
-class Encoder(nn.Module):
-    """The part of the model that DDP wraps and torch.compile compiles: inputs to features."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, model: CLIP2Video) -> None:
-        super().__init__()
-        self.model = model
-        mean, std = model.normalisation
-        self.register_buffer("mean", torch.tensor(mean), persistent=False)
-        self.register_buffer("std", torch.tensor(std), persistent=False)
-
-    def forward(
-        self, frames_BTHWC: Tensor, frame_mask_BT: Tensor, token_ids_CL: Tensor, token_mask_CL: Tensor
-    ) -> tuple[TextFeatures, VideoFeatures]:
-        """uint8 frames [B,T,h,w,3] and captions -> features of the texts and of the videos."""
-        text = self.model.encode_text(token_ids_CL, token_mask_CL)
-        return text, self.model.encode_video(
-            normalise(frames_BTHWC, frame_mask_BT, self.mean, self.std), frame_mask_BT
-        )
+from trainer.fit.optim import clamp_logit_scale, lr_share, named_parameters, set_lr
+from trainer.model.clip2video import CLIP2Video
+from trainer.objective.gradients import Gradients, StepLoss
 
 
 @dataclass(frozen=True)
-class StepLoss:
-    """This rank's losses, 0-d float32; their mean over ranks is the global batch's. Parts that are not used are absent."""
+class StepResult:
+    """What one step measured, equal on all ranks except for `prepare_seconds`."""
 
-    total: Tensor
-    parts: dict[str, Tensor]
-    broken: Tensor  # bool [n]: samples of this rank whose features are not finite
-    negatives: Tensor  # 0-d: negatives of a text in the mean
+    values: dict[str, float | None]  # loss and its parts, negatives, grad_norm, lr.*: means over ranks
+    stopping: bool  # some rank was asked to stop
+    prepare_seconds: float  # spent on copying batches to the device and planning their rendering
 
 
-class Step:
-    """Computes losses and leaves gradients, averaged over ranks, in the parameters."""
+class TrainingStep:
+    """Runs optimisation steps on the model's parameters."""
 
-    def __init__(self, model: CLIP2Video, config: TrainConfig, ranks: Ranks) -> None:
-        self._model, self._config, self._ranks = model, config, ranks
-        self._encoder = Encoder(model).to(ranks.device)
-        if config.compile:
-            self._encoder.compile()
-        self._parallel: nn.Module = self._encoder
-        if ranks.world > 1:
-            device_ids = [ranks.device.index] if ranks.device.type == "cuda" else None
-            constant: dict[str, Any] = {NO_BUFFER_SYNC: False}
-            self._parallel = DistributedDataParallel(
-                self._encoder, device_ids=device_ids, gradient_as_bucket_view=True, **constant
-            )
-        self._matching = model.interaction is not None and config.loss.match_weight > 0
-
-    def backward(self, parts: Sequence[Inputs], *, seed: int) -> StepLoss:
-        """Add the gradient of the loss over all parts of all ranks to the parameters. `seed`: of the hard negatives."""
-        ids = torch.cat([part.video_ids_B for part in parts])
-        if len(parts) == 1:
-            text, video = self._encode(self._parallel, parts[0])
-            loss = self._loss(text, video, ids, seed)
-            loss.total.backward()
-            return loss
-        with torch.no_grad():
-            encoded = [self._encode(self._encoder, part) for part in parts]
-        text = _leaves(TextFeatures, [text for text, _ in encoded])
-        video = _leaves(VideoFeatures, [video for _, video in encoded])
-        loss = self._loss(text, video, ids, seed)
-        self._backward_parts(parts, loss.total, text, video)
-        return loss
-
-    def _backward_parts(
-        self, parts: Sequence[Inputs], total: Tensor, text: TextFeatures, video: VideoFeatures
+    def __init__(
+        self, config: TrainConfig, ranks: Ranks, model: CLIP2Video, optimizer: torch.optim.Optimizer
     ) -> None:
-        """Feed the loss's gradient by feature into each part's graph; parameters that the loss uses itself get theirs last."""
-        leaves = [*vectors(text), *vectors(video)]
-        trained = [p for p in self._model.parameters() if p.requires_grad]
-        grads = torch.autograd.grad(total, [*leaves, *trained], allow_unused=True)
-        of_leaves, of_parameters = grads[: len(leaves)], grads[len(leaves) :]
-        start = 0
-        for number, part in enumerate(parts):
-            last = number == len(parts) - 1
-            alone = isinstance(self._parallel, DistributedDataParallel) and not last
-            with self._parallel.no_sync() if alone else nullcontext():  # type: ignore[operator]
-                outputs = [t for features in self._encode(self._parallel, part) for t in vectors(features)]
-                rows = slice(start, start + len(part.keys))
-                pairs = [
-                    (out, grad[rows])
-                    for out, grad in zip(outputs, of_leaves, strict=True)
-                    if grad is not None
-                ]
-                if last:
-                    pairs += [
-                        (p, grad) for p, grad in zip(trained, of_parameters, strict=True) if grad is not None
-                    ]
-                fed = [(out * grad).sum() for out, grad in pairs if out.requires_grad]
-                if fed:
-                    torch.stack(fed).sum().backward()
-            start = rows.stop
-
-    def _encode(self, encoder: nn.Module, part: Inputs) -> tuple[TextFeatures, VideoFeatures]:
-        with autocast(self._ranks.device, self._config.precision):
-            features: tuple[TextFeatures, VideoFeatures] = encoder(
-                part.frames_BTHWC, part.frame_mask_BT, part.token_ids_CL, part.token_mask_CL
-            )
-        return features
-
-    def _loss(self, text: TextFeatures, video: VideoFeatures, ids: Tensor, seed: int) -> StepLoss:
-        local = Batch(text, video, ids)
-        everyone = None
-        if self._ranks.world > 1:
-            everyone = Batch(self._gathered(text), self._gathered(video), gather(ids, self._ranks))
-        offset = self._ranks.rank * len(ids)
-        frozen = self._config.freeze == "dual"
-        with torch.no_grad() if frozen else nullcontext():
-            scale = self._model.clip.logit_scale.float().exp()
-            dual = dual_loss(
-                local, everyone, scale=scale, center_weight=self._model.config.center_weight, offset=offset
-            )
-        parts = {"contrastive": dual.total, "global": dual.global_}
-        if dual.tab is not None:
-            parts["tab"] = dual.tab
-        total = dual.total
-        if self._matching:
-            with autocast(self._ranks.device, self._config.precision):
-                parts["match"] = match_loss(self._model, local, everyone, offset=offset, seed=seed)
-            weighted = self._config.loss.match_weight * parts["match"]
-            total = weighted if frozen else total + weighted
-        all_ids = ids if everyone is None else everyone.ids
-        negatives = (ids[:, None] != all_ids[None, :]).float().sum(1).mean()
-        return StepLoss(
-            total, {k: v.detach() for k, v in parts.items()}, _broken(text) | _broken(video), negatives
+        self._config, self._ranks, self._model, self._optimizer = config, ranks, model, optimizer
+        self._gradients = Gradients(
+            model,
+            ranks,
+            config.loss,
+            precision=config.precision,
+            compile=config.compile,
+            dual_frozen=config.freeze == "dual",
         )
+        self._size = (model.image_size, model.image_size)
 
-    def _gathered(self, features: F) -> F:
-        tokens, mask = features.tokens, features.mask
-        if self._matching:
-            tokens, mask = gather(tokens, self._ranks), gather(mask, self._ranks)
-        tab = None if features.tab is None else gather(features.tab, self._ranks)
-        return type(features)(gather(features.global_, self._ranks), tab, tokens, mask)
+    def __call__(self, done: int, batches: Sequence[Batch], stop: StopRequest | None = None) -> StepResult:
+        """Train on this rank's `accumulate` batches after `done` steps; all ranks learn whether to `stop`.
 
+        Raises RunError if the loss or the gradient is not finite on some rank; the weights are then unchanged.
+        """
+        optim = self._config.optim
+        rates = set_lr(self._optimizer, lr_share(done, self._config.total_steps, optim))
+        self._model.train()
+        self._optimizer.zero_grad(set_to_none=True)
 
-def vectors(features: Features) -> list[Tensor]:
-    """The differentiable tensors of features, in one order: global, TAB where there is one, tokens."""
-    return [features.global_, *([] if features.tab is None else [features.tab]), features.tokens]
+        began = time.perf_counter()
+        parts = [to_device(batch, self._ranks.device, self._size) for batch in batches]
+        prepare_seconds = time.perf_counter() - began
 
+        seed = derive_seed(self._config.seed, "negatives", done) >> 1  # torch takes 63 bits
+        loss = self._gradients.backward(parts, seed=seed)
+        trained = [parameter for _, parameter in named_parameters(self._optimizer)]
+        norm = torch.nn.utils.clip_grad_norm_(trained, optim.clip_norm)
 
-def _leaves(kind: type[F], parts: Sequence[F]) -> F:
-    """Features of all parts as leaves of a new graph."""
-    tabs = [part.tab for part in parts if part.tab is not None]
-    joined = (
-        torch.cat([p.global_ for p in parts]),
-        torch.cat(tabs) if tabs else None,
-        torch.cat([p.tokens for p in parts]),
-    )
-    global_, tab, tokens = (None if t is None else t.detach().requires_grad_() for t in joined)
-    assert global_ is not None and tokens is not None  # noqa: S101, PT018 - narrows the types
-    return kind(global_, tab, tokens, torch.cat([p.mask for p in parts]))
+        numbers, stopping = self._mean_over_ranks(loss, norm, stop is not None and stop.asked)
+        if not all(map(math.isfinite, numbers.values())):
+            raise RunError(self._not_finite(done, loss, parts, numbers))
+        self._optimizer.step()
+        clamp_logit_scale(self._model, optim.max_logit_scale)
 
+        shown_rates = {f"lr.{name}": rate for name, rate in rates.items() if not name.endswith("no_decay")}
+        return StepResult({**numbers, **shown_rates}, stopping, prepare_seconds)
 
-def _broken(features: Features) -> Tensor:
-    """Which rows have a value that is not finite."""
-    return ~torch.stack([tensor.detach().flatten(1).isfinite().all(1) for tensor in vectors(features)]).all(0)
+    def _mean_over_ranks(
+        self, loss: StepLoss, norm: torch.Tensor, stop: bool
+    ) -> tuple[dict[str, float], bool]:
+        """Read all numbers of the step at once: this is its only wait for the device."""
+        measured = {
+            "loss": loss.total.detach(),
+            **loss.parts,
+            "negatives": loss.negatives,
+            "grad_norm": norm,
+            "stop": torch.full_like(norm, stop),
+        }
+        means = mean(torch.stack(list(measured.values())), self._ranks).tolist()
+        numbers = dict(zip(measured, means, strict=True))
+        return numbers, numbers.pop("stop") > 0
+
+    def _not_finite(
+        self, done: int, loss: StepLoss, parts: Sequence[Inputs], numbers: dict[str, float]
+    ) -> str:
+        keys = [key for part in parts for key in part.keys]
+        broken = [key for key, bad in zip(keys, loss.broken.tolist(), strict=True) if bad]
+        broken_everywhere = [key for of_rank in gather_objects(broken, self._ranks) for key in of_rank]
+        all_keys = [key for of_rank in gather_objects(keys, self._ranks) for key in of_rank]
+        return not_finite(done + 1, numbers["loss"], numbers["grad_norm"], broken_everywhere, all_keys)

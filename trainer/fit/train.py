@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-import yaml
 
 from schemas.config import describe, flatten
 from schemas.errors import ConfigError
@@ -26,10 +25,14 @@ from trainer.device.ranks import Ranks, barrier, gather_objects, leave, start_ra
 from trainer.device.stop import stop_signals
 from trainer.fit.checkpoint import RunState, find_last, load_state, saved_config, set_random_state
 from trainer.fit.config import TrainConfig
+from trainer.fit.evaluation import Evaluator
 from trainer.fit.initialise import make_model
-from trainer.fit.logs import METRICS_FILE, Console, JsonLines, LogFolder, Sink, TensorBoard, WandB
 from trainer.fit.loop import Loop
 from trainer.fit.optim import freeze, make_optimizer
+from trainer.fit.recorder import Recorder
+from trainer.fit.saver import Saver
+from trainer.fit.step import TrainingStep
+from trainer.logs.run_logs import RunLogs
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.towers import tokenize
 
@@ -89,23 +92,23 @@ def _train(config: TrainConfig, ranks: Ranks) -> Result:
     if state is not None:
         set_random_state(state.ranks[ranks.rank].random, ranks.device)
     barrier(ranks)
-    sinks, console, logs = _sinks(config, start) if ranks.first else ([], None, None)
-    if console is not None:
-        for line in _summary(config, ranks, model, shards, part, start, notes):
-            console.say(line)
-    loop = Loop(config, ranks, model, optimizer, loader, epoch_samples=shards.samples, start=start, best=best,
-                owed=state is not None and state.owed,
-                sinks=sinks, console=console, logs=logs, evaluation=evaluation)  # fmt: skip
+    logs = _open_logs(config, start) if ranks.first else RunLogs()
+    for line in _summary(config, ranks, model, shards, part, start, notes):
+        logs.say(line)
+    train_step = TrainingStep(config, ranks, model, optimizer)
+    recorder = Recorder(config, ranks, model, loader, logs, epoch_samples=shards.samples)
+    evaluator = Evaluator(config, ranks, model, logs, evaluation, best)
+    saver = Saver(config, ranks, model, optimizer, loader, logs)
+    loop = Loop(config, ranks, loader, train_step, recorder, evaluator, saver)
     try:
         with stop_signals() as stop:
-            loop.run(stop)
+            done = loop.run(start, stop, owed=state is not None and state.owed)
     finally:
-        for sink in sinks:
-            sink.close()
-    if logs is not None:
-        logs.publish()
-    samples = loop.step * config.global_batch_size
-    return Result(config.output, loop.step, samples, loop.values.get("loss"), loop.metrics, stop.signal)
+        logs.close()
+    logs.publish()
+    samples = done * config.global_batch_size
+    loss = recorder.values.get("loss")
+    return Result(config.output, done, samples, loss, evaluator.metrics, stop.signal)
 
 
 def _loader(
@@ -199,21 +202,15 @@ def _loader_state(state: RunState | None, ranks: Ranks) -> LoaderState | None:
     return LoaderState.from_dict(state.ranks[ranks.rank].loader)
 
 
-def _sinks(config: TrainConfig, start: int) -> tuple[list[Sink], Console, LogFolder]:
-    try:
-        logs = LogFolder(config.output)
-        (logs.path / "config.yaml").write_text(yaml.safe_dump(config.to_dict(), sort_keys=False))
-        logs.publish()
-    except OSError as error:
-        raise ConfigError(f"output={config.output} cannot be written: {one_line(error)}") from None
-    name = config.output.rstrip("/").rpartition("/")[2]
-    console = Console(name, config.total_steps, start)
-    sinks: list[Sink] = [console, JsonLines(logs.path / METRICS_FILE, start)]
-    if config.log.tensorboard:
-        sinks.append(TensorBoard(logs.path / "tensorboard", start))
-    if config.log.wandb:
-        sinks.append(WandB(config.log.wandb, name, config.to_dict(), logs.path))
-    return sinks, console, logs
+def _open_logs(config: TrainConfig, start: int) -> RunLogs:
+    return RunLogs.open(
+        config.output,
+        start=start,
+        total_steps=config.total_steps,
+        config=config.to_dict(),
+        tensorboard=config.log.tensorboard,
+        wandb=config.log.wandb,
+    )
 
 
 def _summary(

@@ -94,7 +94,19 @@ class CLIP2Video(nn.Module):
             else None
         )
         self.interaction = _interaction(config, width, positions)
-        init_from_clip(self)
+        self.start_from_clip()
+
+    def start_from_clip(self) -> None:
+        """Give the temporal modules their initial weights. Centres and the interaction module stay random."""
+        attention = None if self.tdb is None else self.tdb.attention
+        actions = None if self.tab is None else self.tab.actions
+        init_from_clip(
+            self.clip,
+            width=self.width,
+            frame_positions=self.frame_positions,
+            tdb=self.tdb,
+            transformers=(self.sequence, attention, actions),
+        )
 
     @property
     def image_size(self) -> int:
@@ -222,7 +234,7 @@ def build_model(config: ModelConfig) -> CLIP2Video:
     model = CLIP2Video(config)
     if config.pretrained is not None:
         load_pretrained(model.clip, config)
-        init_from_clip(model)
+        model.start_from_clip()
     return model
 
 

@@ -1,44 +1,48 @@
-"""How the new modules start: from CLIP's own weights where the shapes allow it, as in CLIP2Video, else as CLIP starts.
+"""Initial weights of the temporal modules: copied from CLIP where shapes allow, as in CLIP2Video.
 
-Copied are the text tower's positions (to frame positions; its first two rows to the types) and its first blocks (to the
-temporal transformer, the difference attention and the half-rate transformer). That needs a text tower as wide as D, which
-holds for OpenAI's ViTs and nearly all of open_clip's; for others the modules keep a random start with CLIP's deviations.
-The difference MLP takes the first D rows of the visual projection where the vision tower is at least that wide.
+The text tower's positions become the frame positions, their first two rows the type embeddings. Its first blocks become
+the temporal transformer, the difference attention and the half-rate transformer. Both need a text tower of width D,
+which OpenAI's ViTs and nearly all of open_clip's have; other towers leave the modules random, with CLIP's deviations.
+The difference MLP takes the first D rows of the visual projection if the vision tower has that many.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import nn
 
+from trainer.model.tdb import TemporalDifference
 from trainer.model.towers import text_tower
 from trainer.model.transformer import Transformer
 
-if TYPE_CHECKING:
-    from trainer.model.clip2video import CLIP2Video
-
 
 @torch.no_grad()
-def init_from_clip(model: CLIP2Video) -> None:
-    """Start the temporal modules from the model's CLIP weights (see above). Centres and the interaction stay random."""
-    tower = text_tower(model.clip)
+def init_from_clip(
+    clip: nn.Module,
+    *,
+    width: int,
+    frame_positions: nn.Embedding | None,
+    tdb: TemporalDifference | None,
+    transformers: tuple[Transformer | None, ...],
+) -> None:
+    """Overwrite the modules that exist with CLIP's weights. `width`: of the frame and text vectors, D."""
+    tower = text_tower(clip)
     positions = tower.positional_embedding
-    if positions.shape[1] == model.width:
-        if model.frame_positions is not None:
-            model.frame_positions.weight.copy_(positions)
-        if model.tdb is not None:
-            model.tdb.types.weight.copy_(positions[:2])
-    attention = None if model.tdb is None else model.tdb.attention
-    actions = None if model.tab is None else model.tab.actions
-    for stack in (model.sequence, attention, actions):
+    if positions.shape[1] == width:
+        if frame_positions is not None:
+            frame_positions.weight.copy_(positions)
+        if tdb is not None:
+            tdb.types.weight.copy_(positions[:2])
+    for stack in transformers:
         if stack is not None:
             _copy_blocks(stack, tower.transformer.resblocks)
-    projection = getattr(model.clip.visual, "proj", None)
-    if model.tdb is not None and model.tdb.projection is not None and isinstance(projection, torch.Tensor):
-        rows = projection[: model.width]
-        if rows.shape == model.tdb.projection.shape:
-            model.tdb.projection.copy_(rows)
+    projection = getattr(clip.visual, "proj", None)
+    if tdb is not None and tdb.projection is not None and isinstance(projection, torch.Tensor):
+        rows = projection[:width]
+        if rows.shape == tdb.projection.shape:
+            tdb.projection.copy_(rows)
 
 
 def _copy_blocks(stack: Transformer, blocks: Any) -> None:

@@ -14,7 +14,6 @@ from torch import Tensor
 from schemas.errors import ConfigError
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
-from trainer.model.init import init_from_clip
 from trainer.model.towers import NOT_WEIGHTS, load_clip_state
 from trainer.model.weights import plain_state_dict, read_state_dict
 
@@ -95,7 +94,7 @@ def load_clip(
         state,
         "state dict" if isinstance(state_dict_or_path, Mapping) else str(state_dict_or_path),
     )
-    init_from_clip(model)
+    model.start_from_clip()
     return model.eval()
 
 

@@ -19,6 +19,7 @@ from storage.shards.read import ShardError
 from storage.uris import is_remote
 from storage.write import write_bytes
 from trainer.retrieval.config import EvaluateConfig
+from trainer.retrieval.scores import DIRECTIONS, METRICS
 
 if TYPE_CHECKING:
     from trainer.model.config import InteractionConfig
@@ -82,7 +83,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
 
 def write_result(config: EvaluateConfig, result: Evaluation) -> None:
     """The result as JSON in `config.output`, whole or not at all."""
-    from trainer.fit.checkpoint import versions
+    from trainer.device.versions import versions
     from trainer.model.io import follow
 
     checkpoint = (
@@ -130,20 +131,18 @@ def _loader(config: EvaluateConfig, embedder: Any, shards: Any) -> Iterable[Any]
     )
 
 
-COLUMNS = {"R1": "R@1", "R5": "R@5", "R10": "R@10", "MdR": "MdR", "MnR": "MnR"}
-
-
 def table(result: Evaluation) -> str:
-    """The metrics as papers print them."""
-    lines = [f"{'':24}" + "".join(f"{title:>8}" for title in COLUMNS.values())]
-    for way, title in (("t2v", "text to video"), ("v2t", "video to text")):
-        rows = [(title, result.coarse[way])]
+    """Return the metrics as papers print them."""
+    lines = [f"{'':24}" + "".join(f"{metric.column:>8}" for metric in METRICS)]
+    for way, title in DIRECTIONS.items():
+        lines.append(_row(title, result.coarse[way]))
         if result.reranked is not None:
-            rows.append((f"  best {result.top_k} re-ranked", result.reranked[way]))
-        lines += [
-            f"{label:24}" + "".join(f"{values[name]:8.1f}" for name in COLUMNS) for label, values in rows
-        ]
+            lines.append(_row(f"  best {result.top_k} re-ranked", result.reranked[way]))
     return "\n".join(lines)
+
+
+def _row(label: str, values: dict[str, float]) -> str:
+    return f"{label:24}" + "".join(f"{values[metric.name]:8.1f}" for metric in METRICS)
 
 
 def _say(config: EvaluateConfig, result: Evaluation) -> None:

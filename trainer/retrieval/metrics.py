@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from trainer.retrieval.scores import summarise
+
 Metrics = dict[str, dict[str, float]]
 
 
@@ -119,13 +121,6 @@ class BlockwiseRetrieval:
                 )
         single = len(self._groups) == len(self.caption_to_video)
         return {"t2v": summarise(self.t2v_ranks, lower_median=not single), "v2t": summarise(v2t)}
-
-
-def summarise(ranks: np.ndarray, *, lower_median: bool = False) -> dict[str, float]:
-    """Ranks from 1, one a query -> R1, R5, R10 (percent of queries at rank <= K), MdR, MnR."""
-    median = np.sort(ranks)[(len(ranks) - 1) // 2] if lower_median else np.median(ranks)
-    recalls = {f"R{k}": float(100.0 * np.mean(ranks <= k)) for k in (1, 5, 10)}
-    return {**recalls, "MdR": float(median), "MnR": float(np.mean(ranks))}
 
 
 def _ranks(scores: np.ndarray, own: np.ndarray, *, axis: int = 1) -> np.ndarray:

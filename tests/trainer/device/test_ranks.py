@@ -16,9 +16,9 @@ from trainer.data.animate import Inputs
 from trainer.device.ranks import Ranks, gather, gather_objects, mean
 from trainer.fit.config import TrainConfig
 from trainer.fit.optim import freeze
-from trainer.fit.step import Step
 from trainer.fit.train import check_ranks
 from trainer.model.clip2video import CLIP2Video
+from trainer.objective.gradients import Gradients
 
 SAMPLES = 8
 
@@ -51,7 +51,10 @@ def loss_and_gradients(settings: TrainConfig, ranks: Ranks, parts: int) -> dict[
     each = SAMPLES // ranks.world // parts
     first = ranks.rank * SAMPLES // ranks.world
     batches = [inputs(slice(first + i * each, first + (i + 1) * each)) for i in range(parts)]
-    loss = Step(model, settings, ranks).backward(batches, seed=11)
+    gradients = Gradients(
+        model, ranks, settings.loss, compile=settings.compile, dual_frozen=settings.freeze == "dual"
+    )
+    loss = gradients.backward(batches, seed=11)
     numbers = mean(torch.stack([loss.total.detach(), loss.negatives, *loss.parts.values()]), ranks)
     return {
         "numbers": numbers.tolist(),

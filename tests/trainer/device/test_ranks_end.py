@@ -26,15 +26,15 @@ leave(main(sys.argv[1:]))
 # Rank 1 runs out of memory at its second step; rank 0 goes on into a collective that never comes.
 FAIL = """
 import os, sys, torch
-import trainer.fit.loop, trainer.fit.train
+import trainer.fit.step, trainer.fit.train
 from trainer.device.ranks import leave
-made, real = [], trainer.fit.loop.to_device
+made, real = [], trainer.fit.step.to_device
 def full(*arguments):
     made.append(1)
     if os.environ["RANK"] == "1" and len(made) > 1:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
     return real(*arguments)
-trainer.fit.loop.to_device = full
+trainer.fit.step.to_device = full
 leave(trainer.fit.train.main(sys.argv[1:]))
 """
 

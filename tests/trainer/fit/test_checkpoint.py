@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import torch
 from tiny_run import tiny_config
 
 from schemas.errors import ConfigError
-from schemas.version import VERSION
 from trainer.fit.checkpoint import (
     Best,
     RankState,
@@ -21,7 +19,6 @@ from trainer.fit.checkpoint import (
     random_state,
     save_checkpoint,
     saved_config,
-    versions,
 )
 from trainer.fit.config import TrainConfig
 from trainer.fit.initialise import make_model
@@ -213,12 +210,3 @@ def test_a_pickle_is_not_run(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         make_model(config.model, str(path))
     assert not (tmp_path / "ran").exists()
-
-
-def test_a_bare_checkout_has_versions(monkeypatch) -> None:
-    def absent(name: str) -> str:
-        raise importlib.metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(importlib.metadata, "version", absent)
-    found = versions()
-    assert (found["zoetrope"], found["torch"]) == (VERSION, "unknown")

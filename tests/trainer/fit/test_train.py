@@ -16,9 +16,9 @@ import yaml
 from tiny_run import tiny_config, tiny_values
 
 from storage.configs import load_config
+from trainer.device.errors import RunError
 from trainer.fit.checkpoint import find_last
 from trainer.fit.config import TrainConfig
-from trainer.fit.loop import RunError
 from trainer.fit.train import main, train
 from trainer.model.io import load_model
 
@@ -154,10 +154,13 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_samples(stills: Path, tmp
     ("where", "says"),
     [
         (
-            "to_device",
+            "trainer.fit.step.to_device",
             r"out of memory at step 1 with 4 clips of 4 frames.*checkpointing=true, raise accumulate \(now 2;",
         ),
-        ("evaluate_model", r"evaluation at step 1: out of memory; lower data.eval_batch_size \(now 8\)"),
+        (
+            "trainer.fit.evaluation.evaluate_model",
+            r"evaluation at step 1: out of memory; lower data.eval_batch_size \(now 8\)",
+        ),
     ],
 )
 def test_out_of_memory_says_what_to_lower(
@@ -168,7 +171,7 @@ def test_out_of_memory_says_what_to_lower(
     def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore")
 
-    monkeypatch.setattr(f"trainer.fit.loop.{where}", full)
+    monkeypatch.setattr(where, full)
     data = {"eval_shards": str(stills), "eval_batch_size": 8}
     config = tiny_config(stills, tmp_path / "run", max_steps=2, eval_every=1, accumulate=2, data=data)
     with pytest.raises(

@@ -11,7 +11,7 @@ import torch
 
 import trainer
 from schemas.errors import ConfigError
-from trainer.fit.losses import Batch, dual_loss
+from trainer.objective.losses import Batch, dual_loss
 
 LOGITS, UNIT = 1e-4, 1e-5
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.retrieval.metrics import BlockwiseRetrieval, blockwise_metrics, retrieval_metrics, summarise
+from trainer.retrieval.metrics import BlockwiseRetrieval, blockwise_metrics, retrieval_metrics
+from trainer.retrieval.scores import summarise
 
 CASES = json.loads((Path(__file__).parents[2] / "data" / "retrieval_metrics.json").read_text())
 SINGLE = {case["name"]: case for case in CASES["single"]}

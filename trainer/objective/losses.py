@@ -1,23 +1,26 @@
 """Training losses: symmetric contrastive over global and TAB vectors, and matching on hard negatives.
 
-All of them take this process's features beside the gathered ones of all processes, and the place (`offset`) of the former in
-the latter. Each averages over the local rows, so the mean over processes equals the loss of one process with the whole batch.
+A loss takes the features of this process and those gathered from all processes; `offset` is the first row of this
+process among all. It averages over the local rows, so its mean over processes is the loss of the whole batch.
+
+`LOSSES` lists the losses that training uses. A new loss is one entry there, and its weight in `LossConfig`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 the usual name
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from trainer.model.clip2video import CLIP2Video, TextFeatures, VideoFeatures
+from trainer.model.clip2video import CLIP2Video, TextFeatures, VideoFeatures
+from trainer.objective.config import LossConfig
 
-SHARES = (
-    2**40
-)  # that a row's probability is dealt out in: far below float64's 2^53, so no draw falls behind the last
+# A row's probabilities are rounded to this many shares. It is far below float64's 2^53, so sums are exact.
+SHARES = 2**40
 
 
 class DualLoss(NamedTuple):
@@ -29,11 +32,34 @@ class DualLoss(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Text i and video i are a pair. `ids` [n] int64: equal ids show the same picture or video and are no negatives."""
+    """Text i and video i are a pair. `ids` [n] int64: items with equal ids are no negatives of each other."""
 
     text: TextFeatures
     video: VideoFeatures
     ids: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """The input of a loss."""
+
+    model: CLIP2Video
+    local: Batch  # of this process
+    whole: Batch  # of all processes, with gradient
+    offset: int  # first row of `local` in `whole`
+    seed: int  # of random choices in this step
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss that training uses."""
+
+    name: str  # in records
+    trains: Literal["dual", "interaction"]  # the part of the model that it needs and trains
+    weight: Callable[[LossConfig], float]  # in the total
+    compute: Callable[[Problem], dict[str, Tensor]]  # the loss first, then its parts for the record
+    autocast: bool  # computed in the forward pass's precision, instead of float32
+    reads_tokens: bool  # needs the tokens of all processes, beside the vectors
 
 
 def contrastive_loss(
@@ -47,10 +73,10 @@ def contrastive_loss(
     all_ids_N: Tensor | None = None,
     offset: int = 0,
 ) -> Tensor:
-    """Symmetric cross-entropy (InfoNCE, both directions halved) of local rows against all columns -> 0-d float32.
+    """Return the symmetric cross-entropy (InfoNCE, both directions halved) of local rows against all columns.
 
-    Unit vectors [n,D] and [N,D]; `scale` multiplies the cosines; rows i pair with columns offset + i. Other columns with the
-    row's id are left out of its denominator.
+    Unit vectors [n,D] and [N,D]; `scale` multiplies the cosines; row i pairs with column offset + i. Other columns
+    with the row's id are left out of its denominator. The result is 0-d float32.
     """
     with torch.autocast(text_nD.device.type, enabled=False):
         t2v = scale.float() * text_nD.float() @ all_video_ND.float().T
@@ -66,8 +92,9 @@ def contrastive_loss(
 def dual_loss(
     local: Batch, everyone: Batch | None = None, *, scale: Tensor, center_weight: float, offset: int = 0
 ) -> DualLoss:
-    """`contrastive_loss` of the global and of the TAB vectors, mixed. `everyone` is the gathered batch (with gradient);
-    None for one process.
+    """Return `contrastive_loss` of the global and of the TAB vectors, and their mixture.
+
+    `everyone` is the gathered batch with gradient, or None for one process.
     """
     whole = local if everyone is None else everyone
 
@@ -87,10 +114,11 @@ def dual_loss(
 def hard_negatives(
     logits_nN: Tensor, ids_n: Tensor, all_ids_N: Tensor, *, offset: int = 0, seed: int | None = None
 ) -> tuple[Tensor, Tensor]:
-    """For each row a wrong column, drawn from the softmax of its logits (`seed`) or the hardest (None) -> index, found [n].
+    """Choose one wrong column per row -> index [n], found [n].
 
-    Columns with the row's id are never chosen; where no other exists, `found` is False (and the index means nothing). A
-    row's draw depends on the seed and its place in the whole batch alone, so the number of processes does not change it.
+    With a `seed` the column is drawn from the softmax of the row's logits, without it the largest is taken. Columns
+    with the row's id are never chosen; if there are no others, `found` is False and the index is meaningless. A draw
+    depends only on the seed and the row's position in the whole batch, so the number of processes changes nothing.
     """
     same = ids_n[:, None] == all_ids_N[None, :]
     same[:, offset : offset + len(ids_n)] |= torch.eye(len(ids_n), dtype=torch.bool, device=same.device)
@@ -98,12 +126,11 @@ def hard_negatives(
     found = ~same.all(-1)
     if seed is None:
         return scores.argmax(-1), found
-    generator = torch.Generator().manual_seed(seed)  # on the CPU: the same on every device
-    draw_n = torch.rand(len(all_ids_N), generator=generator, dtype=torch.float64)[
-        offset : offset + len(ids_n)
-    ]
+    generator = torch.Generator().manual_seed(seed)  # on the CPU: the same draw for every device
+    draw_N = torch.rand(len(all_ids_N), generator=generator, dtype=torch.float64)
+    draw_n = draw_N[offset : offset + len(ids_n)]
     share_nN = scores.masked_fill(~found[:, None], 0).double().softmax(-1)
-    below_nN = (share_nN * SHARES).long().cumsum(-1)  # whole numbers: any order of summing gives the same
+    below_nN = (share_nN * SHARES).long().cumsum(-1)  # integers: the order of summation does not matter
     point_n1 = (draw_n.to(scores.device)[:, None] * below_nN[:, -1:]).long()
     return (below_nN <= point_n1).sum(-1).clamp(max=len(all_ids_N) - 1), found
 
@@ -116,10 +143,11 @@ def match_loss(
     offset: int = 0,
     seed: int | None = None,
 ) -> Tensor:
-    """Binary cross-entropy of the interaction module -> 0-d float32: every local pair as a match; its text with a hard wrong
-    video, and its video with a hard wrong text, as none. Positives and negatives weigh the same.
+    """Return the interaction module's binary cross-entropy -> 0-d float32.
 
-    Negatives are picked by the dual encoder's logits (see `hard_negatives`), without gradient into the choice.
+    Positives are the local pairs. Negatives are each text with a hard wrong video, and each video with a hard wrong
+    text; together they weigh as much as the positives. The dual encoder's logits choose the negatives (see
+    `hard_negatives`), without a gradient into the choice.
     """
     whole = local if everyone is None else everyone
     with torch.no_grad():
@@ -136,3 +164,29 @@ def match_loss(
     positive, for_text, for_video = logits.chunk(3)
     wrong = (F.softplus(for_text) * has_text + F.softplus(for_video) * has_video) / 2
     return (F.softplus(-positive) + wrong).mean() / 2
+
+
+def _contrastive(problem: Problem) -> dict[str, Tensor]:
+    model = problem.model
+    dual = dual_loss(
+        problem.local,
+        problem.whole,
+        scale=model.clip.logit_scale.float().exp(),
+        center_weight=model.config.center_weight,
+        offset=problem.offset,
+    )
+    parts = {"contrastive": dual.total, "global": dual.global_}
+    if dual.tab is not None:
+        parts["tab"] = dual.tab
+    return parts
+
+
+def _match(problem: Problem) -> dict[str, Tensor]:
+    loss = match_loss(problem.model, problem.local, problem.whole, offset=problem.offset, seed=problem.seed)
+    return {"match": loss}
+
+
+LOSSES = (
+    Loss("contrastive", "dual", lambda _: 1.0, _contrastive, autocast=False, reads_tokens=False),
+    Loss("match", "interaction", lambda c: c.match_weight, _match, autocast=True, reads_tokens=True),
+)

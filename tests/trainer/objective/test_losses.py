@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from tiny_models import tiny_inputs, tiny_model
 
-from trainer.fit.losses import Batch, contrastive_loss, dual_loss, hard_negatives, match_loss
+from trainer.objective.losses import Batch, contrastive_loss, dual_loss, hard_negatives, match_loss
 
 SCALE = torch.tensor(10.0)
 

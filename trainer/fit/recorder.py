@@ -1,0 +1,114 @@
+"""Records of training steps: the last step's values, and rates over the steps since the last record."""
+
+from __future__ import annotations
+
+import resource
+import time
+from dataclasses import dataclass, field
+
+import torch
+
+from trainer.data.loader import TrainingLoader
+from trainer.data.shards import Dropped
+from trainer.device.ranks import Ranks, gather_objects
+from trainer.fit.advice import some_of
+from trainer.fit.config import TrainConfig
+from trainer.fit.flops import flops_per_sample, peak_flops
+from trainer.fit.step import StepResult
+from trainer.logs.run_logs import RunLogs
+from trainer.model.clip2video import CLIP2Video
+
+Values = dict[str, float | None]
+
+
+@dataclass
+class Meters:
+    """Time spent since `began`."""
+
+    began: float = field(default_factory=time.perf_counter)
+    waited: float = 0.0  # seconds of waiting for the loader
+    prepared: float = 0.0  # seconds of copying batches to the device and planning their rendering
+    steps: int = 0
+
+
+class Recorder:
+    """Measures steps on every rank; the first rank writes the records."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        ranks: Ranks,
+        model: CLIP2Video,
+        loader: TrainingLoader,
+        logs: RunLogs,
+        epoch_samples: int | None,
+    ) -> None:
+        """`epoch_samples`: samples in the shards; None if it is not known."""
+        self.values: Values = {}  # of the last step, and of the last record
+        self._config, self._ranks, self._model, self._loader = config, ranks, model, loader
+        self._logs, self._epoch_samples = logs, epoch_samples
+        self._flops = flops_per_sample(model)
+        self._peak = peak_flops(ranks.device, config.precision)
+        self._dropped = 0
+        self._meters = Meters()
+
+    def restart(self) -> None:
+        """Forget the time spent so far: evaluations and checkpoints do not count as training."""
+        self._meters = Meters()
+
+    def add(self, result: StepResult, wait_seconds: float) -> None:
+        """Count one step."""
+        self.values = dict(result.values)
+        self._meters.steps += 1
+        self._meters.waited += wait_seconds
+        self._meters.prepared += result.prepare_seconds
+        self._logs.advance(self.values["loss"] or 0.0)
+
+    def record(self, step: int) -> None:
+        """Write a record of `step` and restart the meters. All ranks must call it."""
+        meters = self._meters
+        spent = max(time.perf_counter() - meters.began, 1e-9)
+        of_rank = (
+            self._loader.take_dropped(),
+            meters.waited,
+            meters.prepared,
+            _memory_gb(self._ranks.device),
+        )
+        dropped, waited, prepared, memory = zip(*gather_objects(of_rank, self._ranks), strict=True)
+        drops = [drop for drops_of_rank in dropped for drop in drops_of_rank]
+        self._dropped += len(drops)
+        samples = step * self._config.global_batch_size
+        rate = meters.steps * self._config.global_batch_size / spent
+        self.values |= {
+            "logit_scale": self._model.clip.logit_scale.detach().exp().item(),
+            "samples": samples,
+            "epoch": samples / self._epoch_samples if self._epoch_samples else None,
+            "samples_per_s": rate,
+            "data_wait": max(waited) / spent,
+            "prepare": max(prepared) / spent,
+            "memory_gb": max(memory),
+            "mfu": self._mfu(rate),
+            "dropped": self._dropped,
+        }
+        self._logs.write(step, self.values)
+        say_drops(self._logs, drops, "left out", f"in all {self._dropped}")
+        self.restart()
+
+    def _mfu(self, samples_per_s: float) -> float | None:
+        """Return the model's share of the peak operations of all ranks' devices; None if the peak is unknown."""
+        if not self._peak:
+            return None
+        return samples_per_s * self._flops / (self._peak * self._ranks.world)
+
+
+def say_drops(logs: RunLogs, drops: list[Dropped], what: str, aside: str) -> None:
+    """Print which samples were left out, if any."""
+    if drops:
+        logs.say(f"{what} {len(drops)} ({aside}): {some_of(drops, '; ')}")
+
+
+def _memory_gb(device: torch.device) -> float:
+    """Return the peak of GPU memory, or on a CPU the peak of this process's resident memory."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9

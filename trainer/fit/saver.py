@@ -1,0 +1,52 @@
+"""Saving during training: every rank's state into one checkpoint, which the first rank writes."""
+
+from __future__ import annotations
+
+import torch
+
+from schemas.text import one_line
+from trainer.data.loader import TrainingLoader
+from trainer.device.errors import RunError
+from trainer.device.ranks import Ranks, barrier, gather_objects
+from trainer.fit.checkpoint import Best, RankState, RunState, random_state, save_checkpoint
+from trainer.fit.config import TrainConfig
+from trainer.fit.recorder import Values
+from trainer.logs.run_logs import RunLogs
+from trainer.model.clip2video import CLIP2Video
+
+
+class Saver:
+    """Writes checkpoints of a run. All ranks must call `save`."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        ranks: Ranks,
+        model: CLIP2Video,
+        optimizer: torch.optim.Optimizer,
+        loader: TrainingLoader,
+        logs: RunLogs,
+    ) -> None:
+        self._config, self._ranks, self._loader, self._logs = config, ranks, loader, logs
+        self._model, self._optimizer = model, optimizer
+
+    def save(self, step: int, best: Best | None, values: Values, *, owed: bool) -> None:
+        """Write the checkpoint of `step`; `owed`: an evaluation is due at this step and was not made.
+
+        Raises RunError if it cannot be written.
+        """
+        of_rank = RankState(self._loader.state().to_dict(), random_state(self._ranks.device))
+        states = gather_objects(of_rank, self._ranks)
+        if self._ranks.first:
+            try:
+                self._logs.publish()  # first: a run resumed from this checkpoint needs the records up to it
+                path = save_checkpoint(
+                    self._config, self._model, self._optimizer, RunState(step, states, best, owed), values
+                )
+            except OSError as error:
+                raise RunError(
+                    f"step {step}: no checkpoint could be written: {one_line(error)}; "
+                    "resume=true continues from the one before"
+                ) from None
+            self._logs.say(f"saved {path}")
+        barrier(self._ranks)

@@ -1,0 +1,1 @@
+"""Records of a run: the console, metrics.jsonl, TensorBoard, Weights & Biases."""

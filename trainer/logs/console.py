@@ -1,0 +1,42 @@
+"""The console: a progress bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from trainer.retrieval.scores import console_names
+
+SHOWN = ("loss", "negatives", "samples_per_s", "data_wait", "grad_norm", *console_names(), "eval.videos")
+
+
+class Console:
+    """Prints records and messages. On a terminal, messages appear above the bar."""
+
+    def __init__(self, name: str, total: int, start: int) -> None:
+        from tqdm import tqdm
+
+        self._terminal = sys.stderr.isatty()
+        self._total = total
+        self._bar = tqdm(
+            total=total, initial=start, desc=name, unit="step", disable=not self._terminal, dynamic_ncols=True
+        )
+
+    def advance(self, loss: float) -> None:
+        """Move the bar by one step."""
+        self._bar.update()
+        self._bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self._bar.write(text, file=sys.stderr)
+
+    def write(self, step: int, values: Mapping[str, float | None]) -> None:
+        """Print the values in SHOWN. On a terminal the bar shows the loss, so only evaluations are printed."""
+        shown = [f"{name} {value:.4g}" for name in SHOWN if (value := values.get(name)) is not None]
+        if not self._terminal or "eval.videos" in values:
+            self.say(f"step {step}/{self._total}  " + "  ".join(shown))
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self._bar.close()

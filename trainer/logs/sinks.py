@@ -1,0 +1,94 @@
+"""The places that records are written to: metrics.jsonl, TensorBoard, Weights & Biases."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from schemas.errors import ConfigError
+
+
+class Sink(Protocol):
+    """A place that records are written to."""
+
+    def write(self, step: int, values: Mapping[str, float | None]) -> None:
+        """Write the values of one step. None is an unknown value."""
+
+    def close(self) -> None:
+        """Write what is buffered and close."""
+
+
+class JsonLines:
+    """One JSON object per record, ``step`` first. Unknown and non-finite values become null."""
+
+    def __init__(self, path: Path, resume_step: int) -> None:
+        """Drop records after `resume_step`: the resumed run writes these steps again."""
+        if path.exists():
+            kept = [line for line in path.read_text().splitlines() if _step_of(line) <= resume_step]
+            partial = path.with_name(f".{path.name}.partial")
+            partial.write_text("".join(f"{line}\n" for line in kept))
+            partial.replace(path)
+        self._file = path.open("a", buffering=1)
+
+    def write(self, step: int, values: Mapping[str, float | None]) -> None:
+        """Write one line. The line is in the file when this returns."""
+        finite = {k: v if v is not None and math.isfinite(v) else None for k, v in values.items()}
+        self._file.write(json.dumps({"step": step, **finite}) + "\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _step_of(line: str) -> float:
+    """Return the step of a record. A line that a kill truncated counts as the latest of all."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
+
+
+class TensorBoard:
+    """Scalars for TensorBoard."""
+
+    def __init__(self, folder: Path, resume_step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(folder), purge_step=resume_step + 1 if resume_step else None)
+
+    def write(self, step: int, values: Mapping[str, float | None]) -> None:
+        """Write one scalar per known value."""
+        for name, value in values.items():
+            if value is not None:
+                self._writer.add_scalar(name.replace(".", "/"), value, step)
+
+    def close(self) -> None:
+        """Write what is buffered and close."""
+        self._writer.close()
+
+
+class WandB:
+    """Weights & Biases, if its package is installed."""
+
+    def __init__(self, project: str, name: str, run_id: str, config: Mapping[str, Any], folder: Path) -> None:
+        """`run_id` identifies the run for resuming. Raises ConfigError if the package is missing."""
+        try:
+            import wandb
+        except ImportError:
+            raise ConfigError(
+                f"log.wandb={project}, but wandb is not installed: pip install wandb, or log.wandb=null"
+            ) from None
+        self._run = wandb.init(
+            project=project, name=name, config=dict(config), dir=str(folder), resume="allow", id=run_id
+        )
+
+    def write(self, step: int, values: Mapping[str, float | None]) -> None:
+        """Write the known values of a step."""
+        self._run.log({k: v for k, v in values.items() if v is not None}, step=step)
+
+    def close(self) -> None:
+        """End the run on the server."""
+        self._run.finish()

@@ -1,0 +1,1 @@
+"""The training objective: losses, and their gradients over ranks and parts of a batch."""

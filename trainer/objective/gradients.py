@@ -1,0 +1,201 @@
+"""One optimisation step's loss and gradients, over ranks and over the parts that a rank's share is encoded in.
+
+Negatives are always those of the global batch. Over ranks, features are gathered with their gradient. Over parts
+(`accumulate` > 1) every part is encoded twice: first without a graph, to have all features and from them the loss and its
+gradient by feature; then part by part with a graph, into which that gradient is fed (Gao et al. 2021, "Scaling deep
+contrastive learning batch size under memory limited setup"). So accumulation costs one more forward pass, needs the memory
+of one part, and changes neither the loss nor the gradient.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from trainer.data.animate import Inputs, normalise
+from trainer.device.precision import autocast
+from trainer.device.ranks import Ranks, gather
+from trainer.model.clip2video import CLIP2Video, Features, TextFeatures, VideoFeatures
+from trainer.objective.config import LossConfig
+from trainer.objective.losses import LOSSES, Batch, Loss, Problem
+
+F = TypeVar("F", bound=Features)
+# Buffers are constants: not sent again at every step. The option has another name from torch 2.15 on.
+_OPTIONS = inspect.signature(DistributedDataParallel.__init__).parameters
+NO_BUFFER_SYNC = "forward_sync_buffers" if "forward_sync_buffers" in _OPTIONS else "broadcast_buffers"
+
+
+class Encoder(nn.Module):
+    """The part of the model that DDP wraps and torch.compile compiles: inputs to features."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: CLIP2Video) -> None:
+        super().__init__()
+        self.model = model
+        mean, std = model.normalisation
+        self.register_buffer("mean", torch.tensor(mean), persistent=False)
+        self.register_buffer("std", torch.tensor(std), persistent=False)
+
+    def forward(
+        self, frames_BTHWC: Tensor, frame_mask_BT: Tensor, token_ids_CL: Tensor, token_mask_CL: Tensor
+    ) -> tuple[TextFeatures, VideoFeatures]:
+        """uint8 frames [B,T,h,w,3] and captions -> features of the texts and of the videos."""
+        text = self.model.encode_text(token_ids_CL, token_mask_CL)
+        return text, self.model.encode_video(
+            normalise(frames_BTHWC, frame_mask_BT, self.mean, self.std), frame_mask_BT
+        )
+
+
+@dataclass(frozen=True)
+class StepLoss:
+    """Losses of this rank, 0-d float32. Their means over ranks are those of the global batch."""
+
+    total: Tensor
+    parts: dict[str, Tensor]  # the losses in use and their parts, by name
+    broken: Tensor  # bool [n]: samples of this rank whose features are not finite
+    negatives: Tensor  # 0-d: negatives per text, on average
+
+
+class Gradients:
+    """Computes losses and leaves gradients, averaged over ranks, in the parameters."""
+
+    def __init__(
+        self,
+        model: CLIP2Video,
+        ranks: Ranks,
+        config: LossConfig,
+        *,
+        precision: str = "fp32",
+        compile: bool = False,
+        dual_frozen: bool = False,
+    ) -> None:
+        """`precision`: bf16 or fp32, of the forward pass; `dual_frozen`: train the interaction module alone."""
+        self._model, self._ranks, self._config = model, ranks, config
+        self._precision, self._dual_frozen = precision, dual_frozen
+        self._losses = [loss for loss in LOSSES if loss.trains == "dual" or model.interaction is not None]
+        self._gather_tokens = any(loss.reads_tokens for loss in self._losses)
+        self._encoder = Encoder(model).to(ranks.device)
+        if compile:
+            self._encoder.compile()
+        self._parallel: nn.Module = self._encoder
+        if ranks.world > 1:
+            device_ids = [ranks.device.index] if ranks.device.type == "cuda" else None
+            constant: dict[str, Any] = {NO_BUFFER_SYNC: False}
+            self._parallel = DistributedDataParallel(
+                self._encoder, device_ids=device_ids, gradient_as_bucket_view=True, **constant
+            )
+
+    def backward(self, parts: Sequence[Inputs], *, seed: int) -> StepLoss:
+        """Add the gradient of the loss over all parts of all ranks to the parameters. `seed`: of random choices."""
+        ids = torch.cat([part.video_ids_B for part in parts])
+        if len(parts) == 1:
+            text, video = self._encode(self._parallel, parts[0])
+            loss = self._loss(text, video, ids, seed)
+            loss.total.backward()
+            return loss
+        with torch.no_grad():
+            encoded = [self._encode(self._encoder, part) for part in parts]
+        text = _leaves(TextFeatures, [text for text, _ in encoded])
+        video = _leaves(VideoFeatures, [video for _, video in encoded])
+        loss = self._loss(text, video, ids, seed)
+        self._backward_parts(parts, loss.total, text, video)
+        return loss
+
+    def _backward_parts(
+        self, parts: Sequence[Inputs], total: Tensor, text: TextFeatures, video: VideoFeatures
+    ) -> None:
+        """Feed the loss's gradient by feature into each part's graph; parameters that the loss uses itself get theirs last."""
+        leaves = [*vectors(text), *vectors(video)]
+        trained = [p for p in self._model.parameters() if p.requires_grad]
+        grads = torch.autograd.grad(total, [*leaves, *trained], allow_unused=True)
+        of_leaves, of_parameters = grads[: len(leaves)], grads[len(leaves) :]
+        start = 0
+        for number, part in enumerate(parts):
+            last = number == len(parts) - 1
+            alone = isinstance(self._parallel, DistributedDataParallel) and not last
+            with self._parallel.no_sync() if alone else nullcontext():  # type: ignore[operator]
+                outputs = [t for features in self._encode(self._parallel, part) for t in vectors(features)]
+                rows = slice(start, start + len(part.keys))
+                pairs = [
+                    (out, grad[rows])
+                    for out, grad in zip(outputs, of_leaves, strict=True)
+                    if grad is not None
+                ]
+                if last:
+                    pairs += [
+                        (p, grad) for p, grad in zip(trained, of_parameters, strict=True) if grad is not None
+                    ]
+                fed = [(out * grad).sum() for out, grad in pairs if out.requires_grad]
+                if fed:
+                    torch.stack(fed).sum().backward()
+            start = rows.stop
+
+    def _encode(self, encoder: nn.Module, part: Inputs) -> tuple[TextFeatures, VideoFeatures]:
+        with autocast(self._ranks.device, self._precision):
+            features: tuple[TextFeatures, VideoFeatures] = encoder(
+                part.frames_BTHWC, part.frame_mask_BT, part.token_ids_CL, part.token_mask_CL
+            )
+        return features
+
+    def _loss(self, text: TextFeatures, video: VideoFeatures, ids: Tensor, seed: int) -> StepLoss:
+        local = whole = Batch(text, video, ids)
+        if self._ranks.world > 1:
+            whole = Batch(self._gathered(text), self._gathered(video), gather(ids, self._ranks))
+        problem = Problem(self._model, local, whole, self._ranks.rank * len(ids), seed)
+        terms: list[Tensor] = []
+        parts: dict[str, Tensor] = {}
+        for loss in self._losses:
+            frozen = self._dual_frozen and loss.trains == "dual"
+            with self._context(loss, frozen):
+                found = loss.compute(problem)
+            parts |= {name: part.detach() for name, part in found.items()}
+            if not frozen:
+                terms.append(loss.weight(self._config) * found[loss.name])
+        negatives = (local.ids[:, None] != whole.ids[None, :]).float().sum(1).mean()
+        return StepLoss(sum(terms[1:], terms[0]), parts, _broken(text) | _broken(video), negatives)
+
+    @contextmanager
+    def _context(self, loss: Loss, frozen: bool) -> Iterator[None]:
+        """Compute a loss in its precision, and without gradient if what it trains is frozen."""
+        precision = self._precision if loss.autocast else "fp32"
+        with torch.set_grad_enabled(not frozen), autocast(self._ranks.device, precision):
+            yield
+
+    def _gathered(self, features: F) -> F:
+        tokens, mask = features.tokens, features.mask
+        if self._gather_tokens:
+            tokens, mask = gather(tokens, self._ranks), gather(mask, self._ranks)
+        tab = None if features.tab is None else gather(features.tab, self._ranks)
+        return type(features)(gather(features.global_, self._ranks), tab, tokens, mask)
+
+
+def vectors(features: Features) -> list[Tensor]:
+    """The differentiable tensors of features, in one order: global, TAB where there is one, tokens."""
+    return [features.global_, *([] if features.tab is None else [features.tab]), features.tokens]
+
+
+def _leaves(kind: type[F], parts: Sequence[F]) -> F:
+    """Features of all parts as leaves of a new graph."""
+    tabs = [part.tab for part in parts if part.tab is not None]
+    joined = (
+        torch.cat([p.global_ for p in parts]),
+        torch.cat(tabs) if tabs else None,
+        torch.cat([p.tokens for p in parts]),
+    )
+    global_, tab, tokens = (None if t is None else t.detach().requires_grad_() for t in joined)
+    assert global_ is not None and tokens is not None  # noqa: S101, PT018 - narrows the types
+    return kind(global_, tab, tokens, torch.cat([p.mask for p in parts]))
+
+
+def _broken(features: Features) -> Tensor:
+    """Which rows have a value that is not finite."""
+    return ~torch.stack([tensor.detach().flatten(1).isfinite().all(1) for tensor in vectors(features)]).all(0)
