@@ -34,7 +34,8 @@ from trainer.fit.config import TrainConfig  # noqa: E402
 from trainer.fit.train import train  # noqa: E402
 from trainer.index.build import index  # noqa: E402
 from trainer.index.config import IndexSettings  # noqa: E402
-from trainer.index.search import SearchIndex, open_index  # noqa: E402
+from trainer.index.search import open_index  # noqa: E402
+from trainer.index.searcher import SearchIndex  # noqa: E402
 from trainer.retrieval.embed import Items  # noqa: E402
 from trainer.retrieval.ranking import match_scores  # noqa: E402
 

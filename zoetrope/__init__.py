@@ -22,7 +22,7 @@ _EXPORTS = {
     "evaluate": "trainer.retrieval.evaluate",
     "convert": "trainer.model.convert",
     "index": "trainer.index.build",
-    "search": "zoetrope.commands.search",
+    "search": "trainer.index.search",
     "decode_clip": "transforms.stores.webdataset",
     "preview": "preview.show.preview",
     "studio": "preview.studio.studio",

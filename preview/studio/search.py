@@ -15,7 +15,8 @@ from schemas.errors import ConfigError
 from storage.shards.access import ShardAccess
 
 if TYPE_CHECKING:
-    from trainer.index.search import Hit, SearchIndex
+    from trainer.index.hit import Hit
+    from trainer.index.searcher import SearchIndex
 
 MOST_FOUND = 10_000  # clips that the page may still ask for; the oldest are forgotten first
 CAPTIONS_MOST, TEXT_MOST = 20, 2000  # captions of a clip, characters of each, that the page gets

@@ -7,50 +7,18 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from schemas.errors import ConfigError
-from schemas.text import human_bytes
 from storage.shards.read import ShardError
-from trainer.index.search import Hit, SearchIndex, open_index
+from trainer.index.hit import Hit
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from trainer.index.searcher import SearchIndex
 
 PROGRAM = "zoetrope search"
-MAX_PICTURE_BYTES = 64 * 1024 * 1024
-
-
-def read_picture(path: str) -> np.ndarray:
-    """A picture file as uint8 RGB [H,W,3]. Raises ConfigError if it cannot be read or is larger than is allowed."""
-    from schemas.records import SampleError
-    from storage.read import open_uri
-    from transforms.media.pictures import PictureLimits, decode
-
-    try:
-        with open_uri(path) as stream:
-            data = bytes(stream.read(MAX_PICTURE_BYTES + 1))
-        if len(data) > MAX_PICTURE_BYTES:
-            raise ConfigError(f"{path}: larger than {human_bytes(MAX_PICTURE_BYTES)}")
-        return decode(data, PictureLimits(min_side=8)).image_HWC
-    except SampleError as error:
-        raise ConfigError(f"{path}: {error.detail}") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
-
-
-def search(
-    index: str | Path,
-    text: str | None = None,
-    *,
-    image: str | None = None,
-    top: int = 10,
-    rerank: bool = True,
-    top_k: int | None = None,
-    weight: float | None = None,
-) -> list[Hit]:
-    """`SearchIndex.search` for one query; `image` is a file. Open the index once (`open_index`) to ask it more often."""
-    picture = None if image is None else read_picture(image)
-    return open_index(index).search(text, image=picture, top=top, rerank=rerank, top_k=top_k, weight=weight)
 
 
 def as_table(hits: Sequence[Hit]) -> str:
@@ -82,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
+    from trainer.index.search import open_index, read_picture
+
     found = open_index(args.index, device=args.device)
     image = None if args.image is None else read_picture(args.image)
     fine = {"rerank": not args.no_rerank, "top_k": args.top_k, "weight": args.weight}

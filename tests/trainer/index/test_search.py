@@ -19,7 +19,8 @@ from tiny_index import checkpoint, full, spoil
 from schemas.errors import ConfigError
 from trainer.index.build import index
 from trainer.index.config import IndexSettings
-from trainer.index.search import SearchIndex, open_index
+from trainer.index.search import open_index
+from trainer.index.searcher import SearchIndex
 from zoetrope.commands.search import main
 
 TEXT = "a red square on green"
@@ -227,6 +228,17 @@ def test_without_an_interaction_module_search_is_coarse(tmp_path: Path) -> None:
         open_index(clips)
 
 
+def test_an_index_without_clips_finds_nothing(tmp_path: Path) -> None:
+    members = shards_of.sample(1)[1] | {"jpg": b"no picture"}
+    shards_of.write_shard(tmp_path / "clips" / "0.tar", [("s000001", members)])
+    settings = IndexSettings(device="cpu")
+    index(checkpoint(tmp_path / "model"), str(tmp_path / "clips"), tmp_path / "index", settings)
+    found = open_index(tmp_path / "index", device="cpu")
+    assert (found.clips, found.can_rerank) == (0, True)
+    assert found.search(TEXT) == []
+    assert found.search(image=shards_of.picture(0)) == []
+
+
 def test_a_diverged_interaction_module_is_an_error_that_names_a_clip(tmp_path: Path, capsys) -> None:
     clips = shards_of.write_shards(tmp_path / "clips", 1, 4, "video")
     broken = spoil(checkpoint(tmp_path / "model"), "interaction.head.bias")
@@ -246,7 +258,7 @@ def test_a_diverged_interaction_module_is_an_error_that_names_a_clip(tmp_path: P
             "model.clip2video.CLIP2Video.to",
             "no room for the model; is it in use? Free it, or give --device cpu",
         ),
-        ("retrieval.ranking.match_scores", "Free it, lower --top-k (now 10), or give --device cpu"),
+        ("index.searcher.match_scores", "Free it, lower --top-k (now 10), or give --device cpu"),
         ("retrieval.embed.Embedder.still", "is the GPU in use? Free it, or give --device cpu"),
     ],
 )

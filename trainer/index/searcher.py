@@ -1,0 +1,199 @@
+"""Search in an open index: candidates from the dual encoder, their order from the interaction module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from schemas.errors import ConfigError
+from storage.shards.read import ShardError
+from trainer.device.precision import memory_advice
+from trainer.index.frames import read_frames
+from trainer.index.hit import Hit
+from trainer.index.store import IndexInfo, Part
+from trainer.model.towers import tokenize
+from trainer.retrieval.embed import Embedder, Items
+from trainer.retrieval.ranking import match_scores
+from transforms.media.fit import fit
+
+MAX_TEXT = 10_000  # characters of a query; the model reads far fewer
+
+
+class SearchIndex:
+    """An open index. Searches may run on several threads."""
+
+    def __init__(self, info: IndexInfo, parts: Sequence[Part], embedder: Embedder) -> None:
+        self.info, self.embedder = info, embedder
+        self._parts = [part for part in parts if part.info.clips]
+        self._starts = np.cumsum([0, *(part.info.clips for part in self._parts)])
+
+    @property
+    def clips(self) -> int:
+        """Number of clips."""
+        return int(self._starts[-1])
+
+    @property
+    def can_rerank(self) -> bool:
+        """Does the model have an interaction module, and the index the frame tokens that it reads?"""
+        return self.info.tokens is not None and self.embedder.model.interaction is not None
+
+    def search(
+        self,
+        text: str | None = None,
+        *,
+        image: np.ndarray | None = None,
+        top: int = 10,
+        rerank: bool = True,
+        top_k: int | None = None,
+        weight: float | None = None,
+    ) -> list[Hit]:
+        """Return the best `top` clips for a text, or for a picture (uint8 RGB [H,W,3]), best first.
+
+        With `rerank`, and if the index `can_rerank`, the best `top_k` clips of a text are re-ranked (None: the
+        model's number, or `top` if that is larger). `weight` is the share of the match score, 0 to 1 (None: the
+        model's). A picture counts as a clip without motion. It is compared by the dual encoder alone, because the
+        interaction module reads texts.
+
+        Raises ConfigError unless exactly one query is given, for an empty or overlong text, and for a number out of
+        range or without effect; ValueError for features or matches that are not finite; MemoryError with advice.
+        """
+        if (text is None) == (image is None):
+            raise ConfigError("give a text or a picture to search by, and not both")
+        if top < 1:
+            raise ConfigError(f"top = {top} must be at least 1")
+        self._check_reranking(text, rerank, top, top_k, weight)
+        fine = rerank and self.can_rerank and image is None
+        count = (top_k or max(top, self.embedder.model.config.interaction.top_k)) if fine else top
+        less = f"lower --top-k (now {count}), " if fine else ""
+        with memory_advice(f"is the GPU in use? Free it, {less}or give --device cpu"):
+            query = self._embed_picture(image) if image is not None else self.embed_text(str(text))
+            rows_1K, cosines_1K = self.coarse(query.vectors_NE.numpy(), count)
+            rows_K, cosines_K = rows_1K[0], cosines_1K[0]
+            if not fine or not len(rows_K):
+                return self._hits(rows_K, cosines_K)
+            match_K = self.match(query, rows_K)
+        order = np.argsort(-self._fine_scores(cosines_K, match_K, weight), kind="stable")[:top]
+        return self._hits(rows_K, cosines_K, match_K, order)
+
+    def embed_text(self, text: str) -> Items:
+        """Return a text as one item. Raises ConfigError if it is empty or longer than MAX_TEXT characters."""
+        if not text.strip() or len(text) > MAX_TEXT:
+            raise ConfigError(f"a text to search by has 1 to {MAX_TEXT} characters, not {len(text.strip())}")
+        tokens = tokenize([text], self.embedder.model.config.max_words)
+        return self.embedder.texts(tokens.ids_NL, tokens.mask_NL, [text])
+
+    def coarse(self, vectors_QE: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray]:
+        """Compare float32 query vectors with all clips, exactly.
+
+        Returns rows [Q,K] int64 of the best K = min(top, clips), and their cosines [Q,K], best first. Ties keep the
+        order of the index.
+        """
+        rows = [np.empty((len(vectors_QE), 0), np.int64)]
+        best = [np.empty((len(vectors_QE), 0), np.float32)]
+        for start, part in zip(self._starts, self._parts, strict=False):
+            scores_QI = vectors_QE @ part.vectors_NE.T
+            kept_QK = _best(scores_QI, top)
+            rows.append(kept_QK + start)
+            best.append(np.take_along_axis(scores_QI, kept_QK, 1))
+        rows_QK, best_QK = np.concatenate(rows, 1), np.concatenate(best, 1)
+        kept_QK = _best(best_QK, top)
+        rows_QK, best_QK = np.take_along_axis(rows_QK, kept_QK, 1), np.take_along_axis(best_QK, kept_QK, 1)
+        order = np.lexsort((rows_QK, -best_QK), axis=1)
+        return np.take_along_axis(rows_QK, order, 1), np.take_along_axis(best_QK, order, 1)
+
+    def match(self, query: Items, rows_K: np.ndarray) -> np.ndarray:
+        """Return the interaction module's logits float32 [K] of one text and the clips in those rows.
+
+        Raises ValueError naming a clip whose logit is not finite.
+        """
+        if not len(rows_K):
+            return np.empty(0, np.float32)
+        found = [self._at(int(row)) for row in rows_K]
+        tokens = torch.from_numpy(np.stack([part.tokens_NTD[row] for part, row in found]))
+        mask = torch.from_numpy(np.stack([part.mask_NT[row] for part, row in found]))
+        clips = Items(torch.empty(len(found), 0), tokens, mask)
+        text = torch.zeros(len(found), dtype=torch.int64)
+
+        def name(pair: int) -> str:
+            part, row = found[pair]
+            return f"{part.clips['key'][row]} and the text"
+
+        return match_scores(self.embedder, query, text, clips, torch.arange(len(found)), name).numpy()
+
+    def frames(self, hit: Hit) -> np.ndarray:
+        """Return a hit's frames as the model sees them, uint8 RGB [T,h,w,3]. Raises ShardError or OSError."""
+        (frames_THWC,) = self.frames_or_none([hit])
+        if frames_THWC is None:
+            raise ShardError(f"{hit.shard}: {hit.key} is not there any more; index the shards again")
+        return frames_THWC
+
+    def frames_or_none(self, hits: Sequence[Hit]) -> list[np.ndarray | None]:
+        """Return each hit's frames as the model sees them; None if the shard or the sample no longer exists."""
+        places = [(hit.shard, hit.key) for hit in hits]
+        return read_frames(places, frames=self.embedder.model.config.max_frames, size=self.embedder.size)
+
+    def _check_reranking(
+        self, text: str | None, rerank: bool, top: int, top_k: int | None, weight: float | None
+    ) -> None:
+        """Raise ConfigError for numbers that are out of range or have no effect."""
+        why = ""
+        if not self.can_rerank:
+            why = "the index has no frame tokens or its model no interaction module"
+        elif text is None:
+            why = "a picture is not re-ranked"
+        elif not rerank:
+            why = "re-ranking is off"
+        for name, value in (("top_k", top_k), ("weight", weight)):
+            if value is not None and why:
+                raise ConfigError(f"{name} = {value} has no effect: {why}; leave it out")
+        if top_k is not None and top_k < top:
+            raise ConfigError(
+                f"top_k = {top_k} must be at least top = {top}: all clips shown are re-ranked; raise it, or lower top"
+            )
+        if weight is not None and not 0 <= weight <= 1:
+            raise ConfigError(f"weight = {weight} must be 0 to 1, the share of the match score")
+
+    def _embed_picture(self, image_HWC: np.ndarray) -> Items:
+        fitted = torch.from_numpy(np.array(fit(image_HWC, self.embedder.size)))
+        return self.embedder.still(fitted, self.embedder.model.config.max_frames)
+
+    def _fine_scores(
+        self, cosines_K: np.ndarray, match_K: np.ndarray, weight: float | None = None
+    ) -> np.ndarray:
+        model = self.embedder.model
+        dual = torch.from_numpy(cosines_K) * model.clip.logit_scale.detach().float().exp().cpu()
+        scores: np.ndarray = model.rerank_score(dual, torch.from_numpy(match_K), weight).numpy()
+        return scores
+
+    def _hits(
+        self,
+        rows_K: np.ndarray,
+        cosines_K: np.ndarray,
+        match_K: np.ndarray | None = None,
+        order: np.ndarray | None = None,
+    ) -> list[Hit]:
+        """Return hits for candidates, in `order` if it is given."""
+        places = range(len(rows_K)) if order is None else order.tolist()
+        hits = []
+        for rank, place in enumerate(places, start=1):
+            part, row = self._at(int(rows_K[place]))
+            clip = part.clips.slice(row, 1).to_pylist()[0]
+            match = None if match_K is None else float(match_K[place])
+            captions = tuple(clip["captions"])
+            cosine = float(cosines_K[place])
+            hits.append(Hit(rank, clip["key"], part.info.shard, captions, cosine, place + 1, match))
+        return hits
+
+    def _at(self, row: int) -> tuple[Part, int]:
+        part = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return self._parts[part], row - int(self._starts[part])
+
+
+def _best(scores_QI: np.ndarray, top: int) -> np.ndarray:
+    """Return the columns [Q,K] of each row's best K = min(top, I) scores, in no order."""
+    if scores_QI.shape[1] <= top:
+        return np.broadcast_to(np.arange(scores_QI.shape[1]), scores_QI.shape)
+    kept_QK: np.ndarray = np.argpartition(-scores_QI, top - 1, axis=1)[:, :top]
+    return kept_QK
