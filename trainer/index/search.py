@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from storage.files import local_copy, open_uri
 
 from schemas.errors import ConfigError
 from schemas.records import SampleError
 from schemas.text import human_bytes
+from storage.read import local_copy, open_uri
 from trainer.device.precision import choose_device, memory_advice
 from trainer.index.hit import Hit
 from trainer.index.searcher import SearchIndex
