@@ -51,7 +51,8 @@ def find(pattern: str) -> list[FileInfo]:
 def find_under(folder: str) -> list[FileInfo]:
     """Every file in a folder and its folders, sorted by path; [] if there is no such folder.
 
-    The folder's name may hold any character. Raises as `find`.
+    The folder's name may hold any character. Links are followed; one that leads nowhere is a file of 0 bytes. Raises
+    as `find`.
     """
     folder = absolute(folder).rstrip("/") or "/"
     check_folder_address(folder)
@@ -135,7 +136,8 @@ def identity(files: Sequence[FileInfo]) -> dict[str, int | str]:
     folder = prefix.rpartition("/")[0]
     digest = hashlib.blake2b(digest_size=8)
     for file in files:
-        digest.update(f"{file.path[len(folder) :]}\x1f{file.size}\x1e".encode())
+        line = f"{file.path[len(folder) :]}\x1f{file.size}\x1e"
+        digest.update(line.encode("utf-8", "surrogateescape"))  # names on a disk need not be UTF-8
     return {"files": len(files), "bytes": sum(f.size for f in files), "names": digest.hexdigest()}
 
 
@@ -189,11 +191,8 @@ def _all_below(folder: str) -> Iterator[tuple[str, int]]:
     """(path below the folder, bytes) of every file in it and its folders."""
     here = local_path(folder)
     if here is not None:
-        for inner, _, names in os.walk(here):
-            for name in names:
-                file = os.path.join(inner, name)
-                if os.path.isfile(file):
-                    yield os.path.relpath(file, here), os.path.getsize(file)
+        for file, size in _files_below(here):
+            yield os.path.relpath(file, here), size
         return
     files, path = filesystem(folder)
     base = path.rstrip("/") + "/"
@@ -202,6 +201,34 @@ def _all_below(folder: str) -> Iterator[tuple[str, int]]:
     for name, about in found.items():
         if name.startswith(base) and about["type"] == "file":
             yield name[len(base) :], int(about["size"])
+
+
+def _files_below(folder: str) -> Iterator[tuple[str, int]]:
+    """(path, bytes) of every file in a local folder, through links; a link to nothing is a file of 0 bytes.
+
+    Raises OSError if a folder in it cannot be listed: its files would vanish otherwise.
+    """
+    if not os.path.isdir(folder):
+        return
+
+    def unreadable(error: OSError) -> None:
+        raise error
+
+    for inner, folders, names in os.walk(folder, onerror=unreadable, followlinks=True):
+        here = os.path.realpath(inner) + os.sep
+        folders[:] = [
+            name
+            for name in folders
+            if not here.startswith(
+                os.path.realpath(os.path.join(inner, name)) + os.sep
+            )  # a link to a folder above
+        ]
+        for name in names:
+            path = os.path.join(inner, name)
+            if os.path.isfile(path):
+                yield path, os.path.getsize(path)
+            elif os.path.islink(path) and not os.path.exists(path):
+                yield path, 0
 
 
 def _entries(folder: str, prefix: str = "") -> Iterator[tuple[str, int | None]]:

@@ -1,44 +1,40 @@
-"""A folder of pictures with ``NAME.txt`` beside them, or with tables of captions: captions.csv, captions.jsonl.
+"""A folder of pictures with ``NAME.txt`` files, or with tables of captions: captions.csv, captions.jsonl.
 
-HF imagefolder's metadata.csv and metadata.jsonl (``file_name``, ``text``) are read as well. A table speaks of the pictures
-relative to its own folder, and goes before a text file.
+HF imagefolder's metadata.csv and metadata.jsonl (``file_name``, ``text``) are read as well. A table names pictures
+relative to its own folder, and takes precedence over a text file.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import Any
 
+from pipelines.sources.annotations.folder_tables import TABLES, Captions, Problem, is_table, read_tables
+from pipelines.sources.annotations.names import folded, stem
 from pipelines.sources.base import Source
-from pipelines.sources.cells import texts
+from pipelines.sources.config import SourceConfig
 from schemas.errors import ConfigError
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
+from schemas.text import valid_text
 from storage.find import FileInfo, find, find_under, folder_exists, identity
-from storage.read import capped_lines, open_input
-from storage.uris import absolute, is_glob, join, safe_relative
+from storage.read import open_input
+from storage.uris import absolute, is_glob, join
 
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-TABLES = ("captions.csv", "captions.jsonl", "metadata.csv", "metadata.jsonl")
-FILE_COLUMNS = ("file_name", "filename", "file", "image", "path")
-CAPTION_COLUMNS = ("caption", "captions", "text")
-MAX_ROW_BYTES = 100_000  # of a table; under csv's own limit of a field
+READ = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+NOT_READ = (  # pictures that the decoder refuses, so that each of them is a failure with its kind
+    *(".heic", ".heif", ".jxl", ".jp2", ".j2k", ".jpx", ".svg", ".psd", ".ico", ".tga", ".pcx", ".apng"),
+    *(".pbm", ".pgm", ".ppm", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".exr", ".hdr", ".eps"),
+)
+PICTURES = (*READ, *NOT_READ)
+TEXT = ".txt"
 MAX_TEXT_BYTES = 1024 * 1024
-
-
-@dataclass(slots=True)
-class Table:
-    """What the caption tables say."""
-
-    captions: dict[str, list[str]] = field(default_factory=dict)  # by path
-    bad: list[tuple[Reason, str]] = field(default_factory=list)  # rows that say nothing
 
 
 class FolderSource(Source):
     """Pictures at any depth, in the order of their paths. Key: position and file name."""
+
+    config: SourceConfig
 
     def fingerprint(self) -> dict[str, Any]:
         """Kind, names and sizes of pictures, texts and tables, and the limit."""
@@ -46,19 +42,19 @@ class FolderSource(Source):
         return {"kind": "folder", "limit": self.config.limit, **identity(files)}
 
     def plan(self) -> Iterator[Task]:
-        """Tasks hold their references: ``{rows: [{key, path, captions | null} | {key, reason, detail}]}``."""
+        """Tasks hold their references: ``{rows: [{key, path, captions, text} | {key, reason, detail}]}``."""
         yield from self.tasks(self._rows())
 
     def read(self, task: Task) -> Iterator[Reference | Failure]:
-        """References to the picture files; their text files are read here."""
+        """Yield references to the picture files. Their text files are read here."""
         if not folder_exists(self._root):
-            raise FileNotFoundError(f"{self._root}: the folder of pictures has gone")
+            raise FileNotFoundError(f"{self._root}: the folder of pictures is gone")
         for row in task.payload["rows"]:
             if "reason" in row:
                 yield Failure(row["key"], Stage.PLAN, Reason(row["reason"]), row["detail"])
                 continue
             try:
-                captions = _captions(row["path"], row["captions"])
+                captions = _captions(row["path"], row["captions"], row.get("text"))
             except SampleError as error:
                 yield error.failure(row["key"])
                 continue
@@ -75,150 +71,127 @@ class FolderSource(Source):
         return before.rpartition("/")[0]
 
     def _files(self) -> list[FileInfo]:
+        """Pictures, text files and tables. Raises ConfigError if there is no picture and no table."""
         uri = absolute(self.config.uri or "")
-        found = [*find(uri), *find(join(uri, "**"))] if is_glob(uri) else find_under(uri)
-        files = {file.path: file for file in found}
-        kept = [file for path, file in sorted(files.items()) if self._counts(path)]
-        if not any(_is_picture(file.path) for file in kept):
-            if not is_glob(uri) and not folder_exists(uri):
+        if is_glob(uri):
+            matched = [*find(uri), *find(join(uri, "**"))]  # pictures, and folders of pictures
+            found = [file for file in matched if self._counts(file.path)]
+            files = {file.path: file for file in [*found, *self._tables_of(found)]}
+            kept = sorted(files.values(), key=lambda file: file.path)
+        else:
+            if not folder_exists(uri):
                 raise ConfigError(f"source.uri: {uri}: no such folder; check the path")
-            what = ", ".join(extension[1:] for extension in PICTURES)
+            kept = [file for file in find_under(uri) if self._counts(file.path)]
+        if not any(_is_picture(file.path) or is_table(file.path) for file in kept):
+            what = ", ".join(ending[1:] for ending in READ)
             raise ConfigError(
                 f"source.uri: {uri}: no pictures ({what}) in it; give the folder that holds them, or a glob"
             )
         return kept
 
+    def _tables_of(self, files: list[FileInfo]) -> Iterator[FileInfo]:
+        """The caption tables in the folders of these pictures, up to the folder that the glob starts from."""
+        folders: set[str] = set()
+        for file in files:
+            folder = file.path.rpartition("/")[0]
+            while folder not in folders and folder.startswith(self._root):
+                folders.add(folder)
+                folder = folder.rpartition("/")[0]
+        for folder in sorted(folders):
+            for name in TABLES:
+                yield from find(join(folder, name))
+
     def _counts(self, path: str) -> bool:
-        hidden = any(part.startswith((".", "__MACOSX")) for part in path.removeprefix(self._root).split("/"))
-        return not hidden and (
-            path.lower().endswith((*PICTURES, ".txt")) or path.rpartition("/")[2] in TABLES
-        )
+        parts = path.removeprefix(self._root).split("/")
+        hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
+        return not hidden and (_is_picture(path) or path.lower().endswith(TEXT) or is_table(path))
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         files = self._files()
-        table = Table()
-        for file in files:
-            if file.path.rpartition("/")[2] in TABLES:
-                _read_table(file, self.config.caption_column, table)
         pictures = {file.path for file in files if _is_picture(file.path)}
-        for position, path in enumerate(sorted(pictures | table.captions.keys())):
+        tables = [file for file in files if is_table(file.path)]
+        captions = read_tables(tables, pictures, self.config.caption_column)
+        texts = _Texts(file.path for file in files if file.path.lower().endswith(TEXT))
+        named = {*captions.of, *captions.problems}
+        if is_glob(absolute(self.config.uri or "")):
+            named &= pictures  # other pictures of the tables are not part of this source
+        self._check_captions(pictures, tables, texts, captions)
+        for position, path in enumerate(sorted(pictures | named)):
             name = path.rpartition("/")[2]
             key = f"folder-{position:08d}-{slug(name.rpartition('.')[0] or name, 60)}".rstrip("-")
-            if not _is_utf8(path):
-                yield {"key": key, "reason": str(Reason.NOT_UTF8), "detail": f"file name {name!a}"}
-            elif path in pictures:
-                yield {"key": key, "path": path, "captions": table.captions.get(path)}
-            else:
-                yield {
-                    "key": key,
-                    "reason": str(Reason.MISSING_IMAGE),
-                    "detail": f"{path}: named in a table, but not there",
-                }
-        for position, (reason, detail) in enumerate(table.bad):
-            yield {"key": f"folder-x{position:08d}", "reason": str(reason), "detail": detail}
+            yield {"key": key} | _row(path, path in pictures, captions, texts)
+        for position, (reason, detail) in enumerate(captions.others):
+            yield {"key": f"folder-x{position:08d}"} | _failed((reason, detail))
+
+    def _check_captions(
+        self, pictures: set[str], tables: list[FileInfo], texts: _Texts, captions: Captions
+    ) -> None:
+        """Raises ConfigError where no picture can get a caption, before each of them becomes a failure."""
+        if not is_glob(absolute(self.config.uri or "")) and not tables and not texts.count:
+            raise ConfigError(
+                f"source.uri: {self.config.uri}: {len(pictures)} pictures and no captions; "
+                f"add NAME.txt files, or a table such as {TABLES[0]}"
+            )
+        if captions.of and not texts.count and not pictures & captions.of.keys():
+            first = next(iter(captions.of))
+            raise ConfigError(
+                f"source.uri: {tables[0].path}: none of its {len(captions.of)} pictures is there, such as {first}"
+            )
+
+
+class _Texts:
+    """Caption files by the picture that they belong to."""
+
+    def __init__(self, paths: Iterator[str]) -> None:
+        self._paths = set(paths)
+        self._folded = {folded(stem(path)): path for path in sorted(self._paths)}
+
+    @property
+    def count(self) -> int:
+        return len(self._paths)
+
+    def other_than_usual(self, picture: str) -> str | None:
+        """The caption file of a picture where its name differs in case or Unicode form; None for NAME.txt."""
+        if stem(picture) + TEXT in self._paths:
+            return None
+        return self._folded.get(folded(stem(picture)))
+
+
+def _row(path: str, is_there: bool, captions: Captions, texts: _Texts) -> dict[str, Any]:
+    if valid_text(path) != path:
+        return _failed((Reason.NOT_UTF8, f"file name {path.rpartition('/')[2]!a}"))
+    if path in captions.problems:
+        return _failed(captions.problems[path])
+    if not is_there:
+        return _failed((Reason.MISSING_IMAGE, f"{path}: a table names it, and it is not there"))
+    row: dict[str, Any] = {"path": path, "captions": captions.of.get(path)}
+    text = texts.other_than_usual(path)
+    return row if text is None or valid_text(text) != text else {**row, "text": text}
+
+
+def _failed(problem: Problem) -> dict[str, Any]:
+    return {"reason": str(problem[0]), "detail": valid_text(problem[1])}
 
 
 def _is_picture(path: str) -> bool:
     return path.lower().endswith(PICTURES)
 
 
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _captions(path: str, told: list[str] | None) -> tuple[str, ...]:
-    """Captions from the table, or the lines of NAME.txt."""
-    beside = f"{path.rpartition('.')[0]}.txt"
-    if told is None:
-        try:
-            with open_input(beside) as stream:
-                told = stream.read(MAX_TEXT_BYTES).decode("utf-8-sig").splitlines()
-        except FileNotFoundError:
-            detail = f"{path}: no {beside.rpartition('/')[2]} beside it, and no row in a table"
-            raise SampleError(Stage.CAPTION, Reason.MISSING_CAPTION, detail) from None
-        except UnicodeDecodeError as error:
-            raise SampleError(Stage.CAPTION, Reason.NOT_UTF8, f"{beside}: byte {error.start}") from None
+def _captions(path: str, from_table: list[str] | None, text: str | None) -> tuple[str, ...]:
+    """Captions from the table, or the lines of the text file."""
+    told = from_table if from_table is not None else _text_lines(path, text or f"{stem(path)}{TEXT}")
     captions = tuple(caption.strip() for caption in told if caption.strip())
     if not captions:
         raise SampleError(Stage.CAPTION, Reason.EMPTY_CAPTION, path)
     return captions
 
 
-def _read_table(file: FileInfo, caption_column: str | None, table: Table) -> None:
-    """Add a table's captions by path, and its bad rows."""
-    folder = file.path.rpartition("/")[0]
-    with open_input(file.path) as stream:
-        lines = _lines(stream, file, table)
-        rows = (
-            _csv_rows(lines, file.path, table)
-            if file.path.endswith(".csv")
-            else _json_rows(lines, file.path, table)
-        )
-        names: tuple[str, str] | None = None
-        for row in rows:
-            names = names or _columns(row, caption_column, file.path)
-            name = row.get(names[0])
-            relative = safe_relative(name) if isinstance(name, str) and _is_utf8(name) else None
-            if relative is None:
-                reason = f"{file.path}: file name {ascii(name)[:100]} is missing, or leads out of the folder"
-                table.bad.append((Reason.MALFORMED_ROW, reason))
-            else:
-                table.captions.setdefault(join(folder, relative), []).extend(texts(row.get(names[1])))
-
-
-def _lines(stream: IO[bytes], file: FileInfo, table: Table) -> Iterator[str]:
-    """Text lines with their newline; one that is too long or not UTF-8 becomes a bad row."""
-    for number, (line, length) in enumerate(
-        capped_lines(stream, file.size, file.path, cap=MAX_ROW_BYTES), start=1
-    ):
-        if length > MAX_ROW_BYTES:
-            table.bad.append((Reason.ROW_TOO_LONG, f"{file.path}: line {number}: {length} bytes"))
-            continue
-        try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8") + "\n"
-        except UnicodeDecodeError as error:
-            table.bad.append((Reason.NOT_UTF8, f"{file.path}: line {number}: byte {error.start}"))
-
-
-def _csv_rows(lines: Iterator[str], path: str, table: Table) -> Iterator[dict[str, Any]]:
-    reader = csv.DictReader(lines)
-    while True:
-        try:
-            yield next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            table.bad.append((Reason.MALFORMED_ROW, f"{path}: line {reader.line_num}: {error}"))
-
-
-def _json_rows(lines: Iterator[str], path: str, table: Table) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            row = error
-        if isinstance(row, dict):
-            yield row
-        else:
-            detail = f"{path}: line {number}: {row if isinstance(row, Exception) else 'not an object'}"
-            table.bad.append((Reason.MALFORMED_ROW, detail))
-
-
-def _columns(row: dict[str, Any], caption_column: str | None, path: str) -> tuple[str, str]:
-    """(file name, caption) columns, by the first row. Raises ConfigError if there are none."""
-    file = next((name for name in FILE_COLUMNS if name in row), None)
-    wanted = (caption_column,) if caption_column else CAPTION_COLUMNS
-    caption = next((name for name in wanted if name in row), None)
-    if file is None or caption is None:
-        lacking = "file_name" if file is None else " or ".join(wanted)
-        has = ", ".join(str(name) for name in row)
-        raise ConfigError(
-            f"source.uri: {path}: no column {lacking}; it has {has} (source.caption_column names another)"
-        )
-    return file, caption
+def _text_lines(path: str, text: str) -> list[str]:
+    try:
+        with open_input(text) as stream:
+            return stream.read(MAX_TEXT_BYTES).decode("utf-8-sig").splitlines()
+    except FileNotFoundError:
+        detail = f"{path}: no {text.rpartition('/')[2]} in its folder, and no row in a table"
+        raise SampleError(Stage.CAPTION, Reason.MISSING_CAPTION, detail) from None
+    except UnicodeDecodeError as error:
+        raise SampleError(Stage.CAPTION, Reason.NOT_UTF8, f"{text}: byte {error.start}") from None

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.sources.annotations.cells import texts, url_identity
 from pipelines.sources.base import Source
-from pipelines.sources.cells import texts, url_identity
 from pipelines.sources.config import SourceConfig
 from schemas.errors import ConfigError
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import IO, Any, Self, cast
 
+from pipelines.sources.annotations.cells import texts, url_identity
 from pipelines.sources.base import Source
-from pipelines.sources.cells import texts, url_identity
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
 from schemas.text import valid_text

@@ -10,8 +10,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from pipelines.sources.annotations.cells import url_identity
 from pipelines.sources.base import Source
-from pipelines.sources.cells import url_identity
 from schemas.errors import ConfigError
 from schemas.records import Failure, Reason, Reference, Stage, Task
 from storage.find import FileInfo, find_some, identity

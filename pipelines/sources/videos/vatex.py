@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import ijson
 
-from pipelines.sources.cells import texts
+from pipelines.sources.annotations.cells import texts
 from pipelines.sources.videos.base import Entry
 from pipelines.sources.videos.listed import ListedSource
 from pipelines.sources.videos.splits import select

@@ -1,8 +1,8 @@
 import pytest
 from source_checks import source_of, told
 
+from pipelines.sources.annotations.cells import url_identity
 from pipelines.sources.base import Source, make_source, read_task
-from pipelines.sources.cells import url_identity
 from pipelines.sources.config import SourceConfig
 from schemas.errors import ConfigError
 from schemas.records import Failure, Reason, Reference, Task

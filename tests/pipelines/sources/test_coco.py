@@ -204,9 +204,78 @@ def test_the_limit_is_of_images(coco):
 
 def test_lone_surrogates_never_reach_a_table(coco):
     annotations, folder = coco
+    (folder / "1.jpg").write_bytes(b"one")
     annotations.write_text(
         '{"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": [{"image_id": 1, "caption": "a \\ud83d cat"}]}'
     )
     (item,) = read_all(source_of(kind="coco", annotations=annotations, images=folder))
     assert isinstance(item, Reference)
     assert item.captions[0].encode() == b"a ? cat"
+
+
+def test_file_names_that_differ_from_the_annotations_are_found(coco):
+    annotations, folder = coco
+    images = [
+        {"id": 1, "file_name": "train2017\\A.JPG"},
+        {"id": 2, "file_name": "cafe\u0301.jpg"},
+        {"id": 3, "file_name": "000000000030"},
+        {"id": 4, "file_name": "gone.jpg"},
+    ]
+    (folder / "a.jpg").write_bytes(b"a")
+    (folder / "caf\u00e9.jpg").write_bytes(b"b")
+    write_json(annotations, images, [{"image_id": i, "caption": f"c{i}"} for i in range(1, 5)])
+    for place in (folder, zipped(folder, folder.parent / "a.zip")):
+        items = read_all(source_of(kind="coco", annotations=annotations, images=place))
+        assert told(items[:3]) == ["c1", "c2", "c3"]
+        names = [item.path.rpartition("/")[2] if item.path else item.image for item in items[:3]]
+        assert names in (["a.jpg", "caf\u00e9.jpg", "000000000030.jpg"], [b"a", b"b", b"picture 30"])
+        missing = items[3]
+        assert isinstance(missing, Failure) or missing.path == f"{folder}/gone.jpg"
+
+
+def test_a_folder_without_any_annotated_picture_is_one_line_at_planning(coco, tmp_path):
+    annotations, _ = coco
+    for images in (tmp_path / "other", tmp_path / "other.zip"):
+        (tmp_path / "other").mkdir(exist_ok=True)
+        (tmp_path / "other" / "x.jpg").write_bytes(b"x")
+        zipped(tmp_path / "other", tmp_path / "other.zip", "")
+        message = r"source\.images: .*none of the 3 annotated pictures is there, such as 000000000009\.jpg; it holds x\.jpg"
+        with pytest.raises(ConfigError, match=message):
+            list(source_of(kind="coco", annotations=annotations, images=images).plan())
+
+
+def test_karpathys_split_file_with_and_without_its_folders(coco, tmp_path):
+    annotations, folder = coco
+    image = {
+        "filepath": "train2017",
+        "filename": "000000000009.jpg",
+        "cocoid": 9,
+        "split": "val",
+        "sentences": [{"raw": "one"}, {"raw": "two"}],
+    }
+    annotations.write_text(json.dumps({"images": [image], "dataset": "coco"}))
+    for images in (folder, tmp_path):
+        (item,) = read_all(source_of(kind="coco", annotations=annotations, images=images))
+        assert isinstance(item, Reference)
+        assert (item.key, item.captions) == ("coco-000000000009", ("one", "two"))
+        assert (item.path, item.meta) == (f"{folder}/000000000009.jpg", {"split": "val"})
+
+
+def test_a_mark_and_deep_values_in_the_annotations_are_read(coco):
+    annotations, folder = coco
+    text = annotations.read_text().replace('"year": 2017', '"year": NaN, "x": ' + "[" * 5000 + "]" * 5000)
+    annotations.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    items = read_all(source_of(kind="coco", annotations=annotations, images=folder))
+    assert told(items) == ["nine, first", "twenty-five", "thirty"]
+
+
+def test_encrypted_and_unknown_members_are_a_failure_each(coco, tmp_path):
+    annotations, folder = coco
+    data = bytearray(zipped(folder, tmp_path / "a.zip").read_bytes())
+    for name, offset, value in (("000000000009", 8, 1), ("000000000025", 10, 99)):  # flags, method
+        place = data.rindex(b"PK\x01\x02", 0, data.rindex(name.encode()))
+        data[place + offset] = value
+    (tmp_path / "a.zip").write_bytes(data)
+    items = read_all(source_of(kind="coco", annotations=annotations, images=tmp_path / "a.zip"))
+    assert told(items) == ["unreadable", "unreadable", "thirty"]
+    assert "encrypted" in items[0].detail

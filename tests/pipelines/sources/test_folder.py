@@ -7,7 +7,8 @@ from source_checks import plan_of, read_all, source_of, told
 
 from pipelines.sources.base import read_task
 from schemas.errors import ConfigError
-from schemas.records import Reference
+from schemas.records import Failure, Reason, Reference, SampleError
+from storage.read import read_picture
 
 
 def put(root, name, data=b"picture"):
@@ -148,7 +149,7 @@ def test_places_that_are_not_there_or_empty(tmp_path, photos):
     source = source_of(kind="folder", uri=photos)
     task = plan_of(source)[0]
     shutil.rmtree(photos)
-    with pytest.raises(FileNotFoundError, match="has gone"):
+    with pytest.raises(FileNotFoundError, match="is gone"):
         list(read_task(source, task))
 
 
@@ -172,3 +173,112 @@ def test_a_folder_s_name_may_hold_any_character(tmp_path):
     )
     assert cli.main(["validate", str(output)]) == 0
     assert expand_shards(str(output)) == [str(output / "00000.tar")]
+
+
+def test_every_picture_is_a_clip_or_a_failure_row(tmp_path):
+    root = tmp_path / "photos"
+    for name in ("a.jpg", "b.avif", "c.heic", "D.JXL"):
+        put(root, name)
+    put(tmp_path, "other/f.jpg")
+    (root / "e.jpg").symlink_to("gone.jpg")
+    (root / "more").symlink_to("../other")
+    (root / "loop").symlink_to(".")
+    for path in (root, tmp_path / "other"):
+        for name in "abcDef":
+            put(path, f"{name}.txt", name.encode())
+    items = read_all(source_of(kind="folder", uri=root))
+    assert told(items) == ["D", "a", "b", "c", "e", "f"]
+    assert items[-1].path == f"{root}/more/f.jpg"
+    with pytest.raises(SampleError) as caught:
+        read_picture(items[4].path)
+    assert caught.value.reason == Reason.MISSING_IMAGE
+
+
+def test_a_folder_that_cannot_be_listed_is_not_left_out(tmp_path, photos, monkeypatch):
+    real = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("/deep"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(OSError, match=r"photos: cannot be listed: .*Permission denied.*deep"):
+        list(source_of(kind="folder", uri=photos).plan())
+
+
+def test_names_differ_in_case_unicode_form_slashes_and_endings(tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    for name in ("A.JPG", f"{composed}.jpg", f"{decomposed} 2.jpg", "sub/c.jpg", "d.png", "e #1.jpg"):
+        put(tmp_path, name, name.encode())
+    put(tmp_path, "A.TXT", b"upper case")
+    rows = [f"{decomposed}.jpg,one", f"{composed} 2.JPG,two", "sub\\c.jpg,three", "d,four", "e #1.jpg,five"]
+    put(tmp_path, "captions.csv", "\n".join(["File_Name , Caption", *rows]).encode())
+    items = read_all(source_of(kind="folder", uri=tmp_path))
+    assert told(items) == ["upper case", "two", "one", "four", "five", "three"]
+
+
+@pytest.mark.parametrize(
+    ("table", "captions"),
+    [
+        ("file_name,caption\na.jpg,a man, with a hat\nb.jpg,a cup\n", ["a man, with a hat", "a cup"]),
+        ("file_name;caption\na.jpg;a man, with a hat\nb.jpg;a cup\n", ["a man, with a hat", "a cup"]),
+        (
+            "file_name\tcaption\r\na.jpg\ta man,\twith a hat\r\nb.jpg\ta cup\r\n",
+            ["a man,\twith a hat", "a cup"],
+        ),
+        ('file_name, caption\na.jpg, "a man, with a hat"\nb.jpg, a cup\n', ["a man, with a hat", "a cup"]),
+        ("file_name,caption,,\na.jpg,a man,,\nb.jpg,a cup,,\n", ["a man", "a cup"]),
+        ("caption,file_name\na man, with a hat,a.jpg\na cup,b.jpg\n", ["malformed_row line 2", "a cup"]),
+        ('file_name,caption\na.jpg,"a man\nb.jpg,a cup\n', ["malformed_row line 2", "a cup"]),
+        ('file_name,caption\na.jpg,"a man\nb.jpg,"a cup"\n', ["malformed_row line 2", "a cup"]),
+        ('file_name,caption\na.jpg,"a man\nb.jpg,a cup"\n', ["malformed_row line 2", 'a cup"']),
+        ('file_name,caption\na.jpg,"a man" he said\nb.jpg,a cup\n', ["malformed_row line 2", "a cup"]),
+        ('file_name,caption\na.jpg,a 5" pipe\nb.jpg,"a\nb"\n', ['a 5" pipe', "a\nb"]),
+    ],
+)
+def test_a_caption_of_a_table_comes_whole_or_its_line_is_named(tmp_path, table, captions):
+    for name in ("a.jpg", "b.jpg"):
+        put(tmp_path, name)
+    put(tmp_path, "captions.csv", table.encode())
+    items = read_all(source_of(kind="folder", uri=tmp_path))
+    words = []
+    for item, wanted in zip(items, captions, strict=False):
+        if isinstance(item, Failure):
+            _, _, line = wanted.partition(" ")
+            assert f"captions.csv: {line}" in item.detail
+            words.append(f"{item.reason} {line}")
+        else:
+            words.append(item.captions[0])
+    assert words == captions
+    counted = [item for item in items if not item.key.startswith("folder-x")]
+    assert len(counted) == 2
+
+
+def test_a_glob_reads_the_tables_in_the_folders_of_its_pictures(tmp_path):
+    for name in ("a.jpg", "b.jpg", "sub/c.jpg"):
+        put(tmp_path, name)
+    put(tmp_path, "captions.csv", b"file_name,caption\na.jpg,one\nb.jpg,two\nsub/c.jpg,three\n")
+    assert told(read_all(source_of(kind="folder", uri=f"{tmp_path}/a*.jpg"))) == ["one"]
+    assert told(read_all(source_of(kind="folder", uri=f"{tmp_path}/*.jpg"))) == ["one", "two"]
+    assert told(read_all(source_of(kind="folder", uri=f"{tmp_path}/*/*.jpg"))) == ["three"]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a.jpg": b"", "b.jpg": b""}, "2 pictures and no captions; add NAME.txt"),
+        (
+            {"a.jpg": b"", "captions.csv": b"file_name,caption\nx/a.jpg,one\n"},
+            "none of its 1 pictures is there",
+        ),
+        ({"a.jpg": b"", "captions.csv": "file_name,caption\na.jpg,x".encode("utf-16")}, "its text is UTF-16"),
+        ({"a.jpg": b"", "captions.csv": b"file_name,caption\ra.jpg,x\r"}, "carriage return"),
+    ],
+)
+def test_a_wrong_guess_about_the_folder_is_one_line_at_planning(tmp_path, files, message):
+    for name, data in files.items():
+        put(tmp_path, name, data)
+    with pytest.raises(ConfigError, match=message) as caught:
+        list(source_of(kind="folder", uri=tmp_path).plan())
+    assert "\n" not in str(caught.value)

@@ -134,5 +134,5 @@ def test_a_folder(put):
     assert caught.value.reason == Reason.MISSING_IMAGE
     task = next(source.plan())
     TestStore.objects.clear()
-    with pytest.raises(FileNotFoundError, match="has gone"):
+    with pytest.raises(FileNotFoundError, match="is gone"):
         list(read_task(source, task))

@@ -1,0 +1,139 @@
+"""COCO annotations in the forms that people have: COCO's own, Karpathy's split files, and lists of image and caption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.sources.annotations.cells import texts
+from pipelines.sources.annotations.json_entries import json_entries
+from schemas.text import valid_text
+
+Id = int | str
+ID_FIELDS = ("id", "cocoid", "imgid", "image_id")
+FILE_FIELDS = ("file_name", "filename", "image", "file", "path")
+MAX_DIGITS = 18  # of an id that is written as text
+
+
+@dataclass(slots=True)
+class Image:
+    """One entry of 'images'. Fields that are missing, or not of their type, are None or empty."""
+
+    id: Id | None
+    file: str = ""
+    url: str | None = None
+    captions: list[str] = field(default_factory=list)
+    split: str | None = None
+    known: bool = True  # False: it has captions, but is not in 'images'
+
+
+def read_images(paths: Iterable[str], field: str) -> list[Image]:
+    """The images of annotation files with their captions, in order of id: numbers, texts, images without an id.
+
+    An annotation belongs to the image of the same id. If there is none, '7', '007' and 7.0 are the number 7. Images
+    that only captions speak of come with ``known=False``. Raises ConfigError for a file that is not JSON.
+    """
+    images: list[Image] = []
+    captions: dict[Id, list[str]] = {}
+    listed: dict[Id, Image] = {}
+    for path in paths:
+        for name, entry in json_entries(path, field, ("images", "annotations")):
+            about = entry if isinstance(entry, dict) else {}
+            if name == "annotations":
+                identifier = identifier_of(about.get("image_id"))
+                if identifier is not None:
+                    captions.setdefault(identifier, []).extend(texts(about.get("caption")))
+            elif name == "images":
+                images.append(_image(about))
+            else:  # a list of rows: one row per caption, or per image
+                row = _image(about)
+                image = listed.get(row.id) if row.id is not None else None
+                if image is None:
+                    image = row
+                    images.append(row)
+                    if row.id is not None:
+                        listed[row.id] = row
+                image.captions += texts(about.get("caption", about.get("captions")))
+    _give_captions(images, captions)
+    images.sort(key=_order)
+    return images
+
+
+def identifier_of(value: Any) -> Id | None:
+    """An id as an int or a text. 7.0 is 7. None for what is no id."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    return value if isinstance(value, int | str) else None
+
+
+def _image(about: Mapping[str, Any]) -> Image:
+    identifier = next(
+        (i for i in (identifier_of(about.get(name)) for name in ID_FIELDS) if i is not None), None
+    )
+    file = next((about[name] for name in FILE_FIELDS if isinstance(about.get(name), str)), "")
+    folder = about.get("filepath")  # Karpathy's: the folder of the file
+    url = about.get("coco_url") or about.get("flickr_url")
+    split = about.get("split")
+    captions = [
+        caption
+        for sentence in _list(about.get("sentences"))
+        for caption in texts(sentence.get("raw") if isinstance(sentence, dict) else sentence)
+    ]
+    return Image(
+        identifier if identifier is not None or not file else _file_id(about, file),
+        valid_text(f"{folder}/{file}" if isinstance(folder, str) and folder and file else file),
+        valid_text(url) if isinstance(url, str) else None,
+        captions,
+        split if isinstance(split, str) else None,
+    )
+
+
+def _file_id(about: Mapping[str, Any], file: str) -> str | None:
+    """The file names the image in lists of image and caption, which have no ids."""
+    return file if "caption" in about or "captions" in about else None
+
+
+def _give_captions(images: list[Image], captions: dict[Id, list[str]]) -> None:
+    """Add each annotation to its image, by the id itself, else by the number that the id stands for."""
+    by_id: dict[Id, Image] = {}
+    by_number: dict[int, Image | None] = {}  # None: several images
+    for image in images:
+        if image.id is None or image.id in by_id:
+            continue
+        by_id[image.id] = image
+        number = _number(image.id)
+        if number is not None:
+            by_number[number] = None if number in by_number else image
+    for identifier, told in captions.items():
+        number = _number(identifier)
+        found = by_id.get(identifier) or (by_number.get(number) if number is not None else None)
+        if found is None:
+            images.append(Image(identifier, captions=told, known=False))
+        else:
+            found.captions += told
+
+
+def _number(identifier: Id) -> int | None:
+    if isinstance(identifier, int):
+        return identifier
+    text = identifier.strip()
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS else None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _order(image: Image) -> tuple[int, int, str]:
+    """Numbers by value, then texts, then images without an id: as their keys sort."""
+    if is_key_number(image.id):
+        return (0, int(image.id or 0), "")
+    return (2, 0, "") if image.id is None else (1, 0, str(image.id))
+
+
+def is_key_number(identifier: Id | None) -> bool:
+    """Does the id fit the 12 digits of a key?"""
+    return isinstance(identifier, int) and 0 <= identifier < 10**12

@@ -1,0 +1,153 @@
+"""Tables of captions in a folder of pictures: captions.csv, captions.jsonl, metadata.csv, metadata.jsonl."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pipelines.sources.annotations.cells import texts
+from pipelines.sources.annotations.names import folded, stem
+from pipelines.sources.annotations.tables import BadRow, CsvTable, Row, column_of, json_rows, read_lines
+from schemas.errors import ConfigError
+from schemas.records import Reason
+from schemas.text import valid_text
+from storage.find import FileInfo
+from storage.read import open_input
+from storage.uris import join, safe_relative
+
+TABLES = ("captions.csv", "captions.jsonl", "metadata.csv", "metadata.jsonl")
+FILE_COLUMNS = ("file_name", "filename", "file", "image", "path")
+CAPTION_COLUMNS = ("caption", "captions", "text")
+
+Problem = tuple[Reason, str]
+
+
+@dataclass(slots=True)
+class Captions:
+    """The contents of caption tables."""
+
+    of: dict[str, list[str]] = field(default_factory=dict)  # path of a picture -> its captions
+    problems: dict[str, Problem] = field(default_factory=dict)  # path -> why its row cannot be read
+    others: list[Problem] = field(default_factory=list)  # rows that name no picture
+
+
+def is_table(path: str) -> bool:
+    """Is this a file of captions?"""
+    return path.rpartition("/")[2].lower() in TABLES
+
+
+def read_tables(files: Iterable[FileInfo], pictures: Iterable[str], caption_column: str | None) -> Captions:
+    """Read the caption tables. Raises ConfigError for one without the columns, or of an unknown encoding."""
+    found = Captions()
+    index = _Pictures(pictures)
+    for file in files:
+        folder = file.path.rpartition("/")[0]
+        for row in _rows(file, caption_column, index, folder):
+            _add(row, file.path, folder, index, found)
+    for path in [path for path in found.problems if path in found.of]:
+        found.others.append(found.problems.pop(path))  # another row of the picture can be read
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """The two cells of a row that can be read."""
+
+    line: int
+    file: object
+    caption: object
+
+
+class _Pictures:
+    """Pictures by the path that a table gives them; case, Unicode form and a missing ending are forgiven."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths = set(paths)
+        self._folded: dict[str, str | None] = {}
+        for path in sorted(self._paths):
+            for key in (folded(path), folded(stem(path)) + "\0"):
+                self._folded[key] = path if key not in self._folded else None
+
+    def get(self, folder: str, name: str) -> str:
+        """The path of a picture that a table in `folder` names; as written if there is no such picture."""
+        path = join(folder, name)
+        if path in self._paths:
+            return path
+        return self._folded.get(folded(path)) or self._folded.get(folded(path) + "\0") or path
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._paths
+
+
+def _rows(
+    file: FileInfo, caption_column: str | None, index: _Pictures, folder: str
+) -> Iterator[_Cells | BadRow]:
+    asked = (caption_column,) if caption_column else CAPTION_COLUMNS
+    with open_input(file.path) as stream:
+        lines = read_lines(stream, file.size, file.path)
+        rows: Iterable[Row | BadRow] = json_rows(lines)
+        columns: Sequence[str] = ()
+        if file.path.lower().endswith(".csv"):
+            is_row = _names_one(index, folder)
+            table = CsvTable(
+                lines, file.path, wanted=(*FILE_COLUMNS, *asked), takes_rest=asked, is_row=is_row
+            )
+            rows, columns = table, table.columns
+        names = _columns(columns, asked, file.path) if columns else None
+        for row in rows:
+            if isinstance(row, BadRow):
+                yield row
+                continue
+            if names is None:
+                names = _columns(list(row.values), asked, file.path)
+            yield _Cells(row.line, row.values.get(names[0]), row.values.get(names[1]))
+
+
+def _names_one(index: _Pictures, folder: str) -> Callable[[Sequence[str]], bool]:
+    """Recognise a row that a quote has swallowed: one of its cells names a picture of the folder."""
+    return lambda cells: bool(_named(cells, folder, index))
+
+
+def _named(cells: Iterable[str], folder: str, index: _Pictures) -> set[str]:
+    """The pictures that cells name."""
+    names = (_safe(cell) for cell in cells)
+    paths = {index.get(folder, name) for name in names if name is not None}
+    return {path for path in paths if path in index}
+
+
+def _add(row: _Cells | BadRow, table: str, folder: str, index: _Pictures, found: Captions) -> None:
+    if isinstance(row, BadRow):
+        named = _named(row.cells, folder, index)
+        problem = (row.reason, row.named(table))
+        if len(named) == 1:
+            found.problems.setdefault(named.pop(), problem)
+        else:
+            found.others.append(problem)
+        return
+    name = _safe(row.file)
+    if name is None:
+        shown = ascii(row.file)[:100]
+        detail = f"{table}: line {row.line}: file name {shown} is missing, or leads out of the folder"
+        found.others.append((Reason.MALFORMED_ROW, detail))
+    else:
+        found.of.setdefault(index.get(folder, name), []).extend(texts(row.caption))
+
+
+def _safe(value: object) -> str | None:
+    """A relative file name that stays in its folder and is UTF-8; None for anything else."""
+    if not isinstance(value, str) or valid_text(value) != value:
+        return None
+    return safe_relative(value.strip().replace("\\", "/"))
+
+
+def _columns(columns: Sequence[str], asked: Sequence[str], path: str) -> tuple[str, str]:
+    """The columns of file name and caption. Raises ConfigError if there are none."""
+    file = column_of(columns, FILE_COLUMNS)
+    caption = column_of(columns, asked)
+    if file is None or caption is None:
+        lacking = "file_name" if file is None else " or ".join(asked)
+        has = ", ".join(str(name) for name in columns)
+        raise ConfigError(
+            f"source.uri: {path}: no column {lacking}; it has {has[:200]} (source.caption_column names another)"
+        )
+    return file, caption

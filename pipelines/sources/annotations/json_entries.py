@@ -1,0 +1,190 @@
+"""JSON annotations, streamed: byte order marks, NaN and any depth are read; memory is bounded per entry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from typing import IO, Any
+
+import ijson
+
+from schemas.errors import ConfigError
+from schemas.text import one_line
+from storage.read import open_input
+
+BUFFER = 1024 * 1024
+MAX_DEPTH = 32  # levels of one entry; a deeper value reads as null
+MAX_EVENTS = 2_000_000  # values and keys of one entry
+MAX_TEXT = 64 * 1024 * 1024  # bytes of one string
+BOM = b"\xef\xbb\xbf"
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_SCALARS = frozenset(("string", "number", "boolean", "null"))
+_NOT_JSON = re.compile(  # a string, or a constant that JSON does not have
+    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|-?\b(?:NaN|Infinity)\b', re.S
+)
+_CONSTANT = re.compile(rb"-?(?:NaN|Infinity)")
+_LONGEST = len(b"-Infinity")
+_ESCAPES = re.compile(rb"\\.", re.S)
+
+
+def json_entries(path: str, field: str, arrays: Collection[str] = ()) -> Iterator[tuple[str | None, Any]]:
+    """Yield the entries of a JSON file in its order.
+
+    Of an array: (None, entry). Of an object: (key, value) for each key; with `arrays`, (key, entry) for each entry of
+    the arrays of these names, and no other key. Raises ConfigError, one line that names `field`, file and cause.
+    """
+    with open_input(path) as stream:
+        try:
+            events = ijson.basic_parse(JsonBytes(stream), use_float=True, buf_size=BUFFER)
+            yield from _entries(events, arrays)
+        except (ijson.JSONError, UnicodeDecodeError, ValueError) as error:
+            raise ConfigError(f"{field}: {path}: not a readable JSON: {_cause(error)}") from None
+
+
+class JsonBytes:
+    """A stream of JSON without its byte order mark, with NaN and Infinity replaced by null outside of strings."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._held = b""  # the end of the last chunk, which may hold the first half of a constant
+        self._in_string = False  # is the start of `_held` inside of a string?
+        self._string_bytes = 0
+        self._started = False
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to about `size` further bytes; b'' at the end."""
+        if size == 0:
+            return b""
+        while True:
+            chunk = self._stream.read(size if size > 0 else BUFFER)
+            if not self._started:
+                chunk = _without_mark(chunk)
+                self._started = True
+            data = self._held + chunk
+            keep = _safe_end(data) if chunk else len(data)
+            ready, self._held = data[:keep], data[keep:]
+            if ready or not chunk:
+                return self._cleaned(ready)
+
+    def _cleaned(self, data: bytes) -> bytes:
+        starts_inside = self._in_string
+        quotes = _count_quotes(data)
+        self._string_bytes = 0 if quotes else self._string_bytes + len(data) * starts_inside
+        if self._string_bytes > MAX_TEXT:
+            raise ValueError(f"a text of over {MAX_TEXT} bytes")
+        self._in_string = starts_inside ^ bool(quotes & 1)
+        if b"NaN" not in data and b"Infinity" not in data:
+            return data
+        prefix = b'"' if starts_inside else b""
+        return _NOT_JSON.sub(_null, prefix + data)[len(prefix) :]
+
+
+def _entries(events: Iterator[tuple[str, Any]], arrays: Collection[str]) -> Iterator[tuple[str | None, Any]]:
+    top = next(events)[0]
+    if top == "start_array":
+        for event, value in events:
+            if event == "end_array":
+                break
+            yield None, _built(event, value, events)
+    elif top == "start_map":
+        for event, key in events:
+            if event == "end_map":
+                break
+            event, value = next(events)
+            if not arrays:
+                yield key, _built(event, value, events)
+            elif key in arrays and event == "start_array":
+                for inner, item in events:
+                    if inner == "end_array":
+                        break
+                    yield key, _built(inner, item, events)
+            else:
+                _skip(event, events)
+    for _ in events:  # the end of the file is checked as well
+        pass
+
+
+def _skip(event: str, events: Iterator[tuple[str, Any]]) -> None:
+    depth = 1 if event in ("start_map", "start_array") else 0
+    while depth:
+        event = next(events)[0]
+        if event in ("start_map", "start_array"):
+            depth += 1
+        elif event in ("end_map", "end_array"):
+            depth -= 1
+
+
+def _built(event: str, value: Any, events: Iterator[tuple[str, Any]]) -> Any:
+    """One value from its events."""
+    if event in _SCALARS:
+        return value
+    inside: Any = {} if event == "start_map" else []
+    key: str = ""
+    outer: list[tuple[Any, str]] = []  # the containers around `inside`, each with the key that was open in it
+    for count, (event, value) in enumerate(events):
+        if event == "map_key":
+            key = value
+        elif event in _SCALARS:
+            if type(inside) is dict:
+                inside[key] = value
+            else:
+                inside.append(value)
+        elif event in ("end_map", "end_array"):
+            if not outer:
+                return inside
+            inside, key = outer.pop()
+        else:
+            made: Any = {} if event == "start_map" else []
+            deep = len(outer) + 1 >= MAX_DEPTH
+            if deep:
+                _skip(event, events)
+            if type(inside) is dict:
+                inside[key] = None if deep else made
+            else:
+                inside.append(None if deep else made)
+            if not deep:
+                outer.append((inside, key))
+                inside = made
+        if count > MAX_EVENTS:
+            raise ValueError(f"an entry of over {MAX_EVENTS} values")
+    raise ValueError("it is cut off")
+
+
+def _null(match: re.Match[bytes]) -> bytes:
+    token = match.group()
+    return token if token.startswith(b'"') else b"null"
+
+
+def _safe_end(data: bytes) -> int:
+    """Where to cut a chunk so that neither a constant nor an escape is cut in two."""
+    end = max(0, len(data) - _LONGEST)
+    for match in _CONSTANT.finditer(data, max(0, end - _LONGEST)):
+        if match.start() < end < match.end():
+            end = match.start()
+    backslashes = end - len(data[:end].rstrip(b"\\"))
+    return end - backslashes % 2
+
+
+def _count_quotes(data: bytes) -> int:
+    """Count the quotes that begin or end a string."""
+    if b'\\"' in data:
+        data = _ESCAPES.sub(b"", data)
+    return data.count(b'"')
+
+
+def _without_mark(chunk: bytes) -> bytes:
+    if chunk.startswith(UTF16_MARKS):
+        raise ValueError("its text is UTF-16; save it as UTF-8")
+    return chunk.removeprefix(BOM)
+
+
+def _cause(error: Exception) -> str:
+    """yajl's message without its picture of the place."""
+    text = error.args[0] if error.args and isinstance(error.args[0], bytes) else str(error)
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    if "premature EOF" in text or "Incomplete" in text:
+        return "it is cut off"
+    if "overflow" in text:
+        return "a number in it does not fit 64 bits"
+    return one_line(text.strip().splitlines()[0] if text.strip() else type(error).__name__, 120)

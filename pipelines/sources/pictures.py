@@ -1,0 +1,144 @@
+"""Picture files by the name that annotations give them: in a folder, in zips, or matched by a glob."""
+
+from __future__ import annotations
+
+import lzma
+import struct
+import zipfile
+import zlib
+
+from pipelines.sources.annotations.names import NameIndex
+from schemas.errors import ConfigError
+from schemas.records import Reason, SampleError, Stage
+from schemas.text import one_line
+from storage.find import find, find_under, folder_exists
+from storage.read import MAX_PICTURE_BYTES, open_input
+from storage.uris import absolute, is_glob, join, safe_relative
+
+ZIP = ".zip"
+BROKEN_ZIP = (  # what zipfile raises for damaged, encrypted or unknown contents
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+    OverflowError,
+    ValueError,
+)
+
+
+class Pictures:
+    """Picture files by name. A folder is listed only when `locate` is called; of a zip the directory is read once.
+
+    Raises FileNotFoundError if there is nothing, ConfigError for a zip that is damaged.
+    """
+
+    def __init__(self, images: str) -> None:
+        self._root = absolute(images)
+        self._folder: str | None = None
+        self._index: NameIndex | None = None
+        self._files: dict[str, str] = {}  # relative name -> path
+        self._members: dict[str, tuple[zipfile.ZipFile, zipfile.ZipInfo]] = {}
+        self._archives: list[zipfile.ZipFile] = []
+        if not is_glob(self._root) and not self._root.lower().endswith(ZIP):
+            self._folder = self._root.rstrip("/") or "/"
+            self.check()
+            return
+        files = find(self._root) or find_under(self._root)
+        if not files:
+            raise FileNotFoundError(f"{self._root}: no such file, or nothing matches; check the path")
+        base = _base(self._root)
+        for file in files:
+            if file.path.lower().endswith(ZIP):
+                self._open_zip(file.path)
+            else:
+                self._files[file.path[len(base) :].lstrip("/")] = file.path
+        self._index = NameIndex([*self._files, *self._members])
+
+    def check(self) -> None:
+        """Raises FileNotFoundError if there is no folder; every picture would look missing otherwise."""
+        if self._folder is not None and not folder_exists(self._folder):
+            raise FileNotFoundError(f"{self._folder}: no such folder of pictures; check the path")
+
+    @property
+    def is_listed(self) -> bool:
+        """Is finding a picture cheap? A remote folder has to be listed for it."""
+        return self._folder is None or "://" not in self._folder
+
+    def locate(self, name: str) -> str | None:
+        """The name that `get` takes for the picture of this name; None if it is not there. Lists a folder once."""
+        if safe_relative(name.replace("\\", "/")) is None:
+            return None
+        if self._index is None:
+            folder = self._folder or ""
+            self._index = NameIndex(file.path[len(folder) :].lstrip("/") for file in find_under(folder))
+        return self._index.get(name.replace("\\", "/"))
+
+    def holds(self, name: str) -> bool:
+        """Is there a file of exactly this name in the folder? One request, without a listing."""
+        relative = safe_relative(name)
+        return relative is not None and bool(find(join(self._folder or "", relative)))
+
+    def example(self) -> str | None:
+        """The name of a picture that is there; None if there is none, or the folder was not listed."""
+        return next(iter(self._index), None) if self._index is not None else None
+
+    def get(self, name: str) -> tuple[str | None, bytes | None]:
+        """(path, None) of a file to be read, or (None, bytes) from a zip. Raises SampleError."""
+        relative = safe_relative(name.replace("\\", "/"))
+        if relative is None:
+            detail = f"file name {name[:200]!r} is empty, or leads out of the folder"
+            raise SampleError(Stage.PLAN, Reason.MALFORMED_ROW, detail)
+        if self._folder is not None:
+            return join(self._folder, relative), None
+        found = self._index.get(relative) if self._index is not None else None
+        if found is None:
+            raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"{relative} is not in {self._root}")
+        if found in self._files:
+            return self._files[found], None
+        return None, _unzipped(*self._members[found])
+
+    def close(self) -> None:
+        """Close the archives."""
+        for archive in self._archives:
+            archive.close()
+
+    def _open_zip(self, path: str) -> None:
+        stream = open_input(path)
+        try:
+            archive = zipfile.ZipFile(stream)
+        except BROKEN_ZIP as error:
+            stream.close()
+            raise ConfigError(f"source.images: {path}: not a whole zip: {one_line(error, 120)}") from None
+        self._archives.append(archive)
+        for info in archive.infolist():
+            if not info.is_dir():
+                self._members.setdefault(info.filename, (archive, info))
+
+
+def _base(root: str) -> str:
+    """The folder that holds everything a glob or file name can match."""
+    first = min((root.index(character) for character in "*?[" if character in root), default=len(root))
+    return root[:first].rpartition("/")[0]
+
+
+def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    where = f"{archive.filename}: {info.filename}"
+    if info.file_size > MAX_PICTURE_BYTES:
+        raise SampleError(Stage.READ, Reason.TOO_LARGE, f"{where}: {info.file_size} bytes")
+    try:
+        with archive.open(info) as member:
+            data = member.read(MAX_PICTURE_BYTES + 1)
+    except OSError as error:
+        if error.errno is not None:
+            raise  # the zip itself is gone; bz2 raises an OSError without a number for damaged data
+        raise SampleError(Stage.READ, Reason.UNREADABLE, f"{where}: {error}") from None
+    except BROKEN_ZIP as error:
+        raise SampleError(Stage.READ, Reason.UNREADABLE, f"{where}: {one_line(error)}") from None
+    if len(data) > MAX_PICTURE_BYTES:
+        raise SampleError(Stage.READ, Reason.TOO_LARGE, f"{where}: over {MAX_PICTURE_BYTES} bytes")
+    if not data:
+        raise SampleError(Stage.READ, Reason.EMPTY_BODY, f"{where}: an empty file")
+    return data
