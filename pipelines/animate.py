@@ -8,7 +8,8 @@ from itertools import islice
 from typing import Any
 
 from pipelines.config import AnimateConfig
-from pipelines.making.clips import Animator, read_reference
+from pipelines.making.clip_worker import read_reference
+from pipelines.making.clips import Animator
 from pipelines.making.filters import find_filter
 from pipelines.output.folder import Output
 from pipelines.output.prepare import Job
@@ -30,6 +31,7 @@ NO_BYTES = (
     "overwrite",
     "max_failure_ratio",
     "fetch",
+    "limits",
 )  # fields that change no byte of a shard
 PLACES = (
     "source.uri",
@@ -44,7 +46,7 @@ def animate(config: AnimateConfig, beam_args: Sequence[str] = ()) -> RunResult:
     Raises ConfigError (nothing was done), JobError (it cannot go on; run it again later), KeyboardInterrupt (stopped).
     """
     source = make_source(config.source, shard_samples=config.shard.max_samples)
-    job = make_job(config, source, beam_args)
+    job = make_job(config, source)
     return run_job(
         job,
         Output(config.output),
@@ -55,13 +57,20 @@ def animate(config: AnimateConfig, beam_args: Sequence[str] = ()) -> RunResult:
     )
 
 
-def make_job(config: AnimateConfig, source: Source, beam_args: Sequence[str] = ()) -> Job:
+def make_job(config: AnimateConfig, source: Source) -> Job:
     """The job of a config, before it runs. Raises ConfigError if a filter or the source cannot be found."""
     for path in config.filters:
         find_filter(path)
     uses_gpus = config.device != "cpu" and config.renders
-    threads = choose_runner(beam_args, config.workers, uses_gpus).threads
-    maker = Animator(source, config.settings, config.fetch, config.filters, config.device, threads)
+    maker = Animator(
+        source,
+        config.settings,
+        config.fetch,
+        config.filters,
+        config.device,
+        config.workers,
+        config.limits,
+    )
     return Job(
         KIND,
         config.to_dict(),
@@ -139,7 +148,7 @@ Fields:
 def plan_only(config: AnimateConfig, beam_args: Sequence[str] = ()) -> int:
     """Print what a run would do; makes a few of the pictures that lie at hand to estimate bytes, and writes nothing."""
     source = make_source(config.source, shard_samples=config.shard.max_samples)
-    job = make_job(config, source, beam_args)
+    job = make_job(config, source)
     height, width = config.clip.hw
     return dry_run(
         job,

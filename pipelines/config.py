@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from pipelines.fetching.config import FetchConfig
-from pipelines.making.config import FrameConfig, ShardConfig
+from pipelines.making.config import FrameConfig, SampleLimits, ShardConfig
 from pipelines.sources.config import SourceConfig
 from pipelines.sources.videos.config import VideoSourceConfig
 from schemas.config import Config
@@ -30,9 +30,10 @@ class AnimateConfig(ClipSettings):
         None,
         ge=1,
         le=4096,
-        description="cores to use on this machine; with --runner, threads per worker; null: all",
+        description="processes that make samples; with --runner, per worker of it; null: one per core",
     )
     shard: ShardConfig = ShardConfig()
+    limits: SampleLimits = SampleLimits()
     fetch: FetchConfig = FetchConfig()
     filters: tuple[str, ...] = Field(
         (), description="module:function that drop samples, see docs/extending.md"
@@ -74,7 +75,7 @@ class ImportConfig(Config):
         None,
         ge=1,
         le=4096,
-        description="cores to use on this machine; with --runner, threads per worker; null: all",
+        description="processes that make samples; with --runner, per worker of it; null: one per core",
     )
     shard: ShardConfig = ShardConfig()
     max_failure_ratio: float = Field(

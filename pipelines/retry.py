@@ -135,15 +135,17 @@ def _write_plan(output: Output, job: Job, reasons: frozenset[str], done: set[int
 def _kinds() -> dict[str, Kind]:
     def animated(config: AnimateConfig, beam_args: Sequence[str]) -> tuple[Job, float]:
         source = make_source(config.source, shard_samples=config.shard.max_samples)
-        return animate.make_job(config, source, beam_args), animate.allowed_failures(config, source)
+        return animate.make_job(config, source), animate.allowed_failures(config, source)
 
     def imported(config: ImportConfig, beam_args: Sequence[str]) -> tuple[Job, float]:
-        return videos.make_job(config, beam_args), config.max_failure_ratio
+        return videos.make_job(config), config.max_failure_ratio
 
     common = ("workers", "max_failure_ratio")
     return {
-        animate.KIND: Kind(AnimateConfig, ("fetch", *common), animate.PLACES, animated),
-        videos.KIND: Kind(ImportConfig, ("limits.decode_seconds", *common), videos.PLACES, imported),
+        animate.KIND: Kind(AnimateConfig, ("fetch", "limits", *common), animate.PLACES, animated),
+        videos.KIND: Kind(
+            ImportConfig, ("limits.decode_seconds", "limits.memory_mb", *common), videos.PLACES, imported
+        ),
     }
 
 

@@ -62,9 +62,7 @@ def build(
 def job_of(values: Mapping[str, Any]) -> Job:
     """The job of a resolved config's plain values. Raises ConfigError."""
     config = AnimateConfig.make(values)
-    return make_job(
-        config, make_source(config.source, shard_samples=config.shard.max_samples), ("--runner=remote",)
-    )
+    return make_job(config, make_source(config.source, shard_samples=config.shard.max_samples))
 
 
 class _Plan(beam.DoFn):

@@ -30,6 +30,7 @@ NO_BYTES = (
     "overwrite",
     "max_failure_ratio",
     "limits.decode_seconds",
+    "limits.memory_mb",
 )  # fields that change no byte
 PLACES = (
     "source.videos",
@@ -44,7 +45,7 @@ def import_videos(config: ImportConfig, beam_args: Sequence[str] = ()) -> RunRes
     Raises ConfigError (nothing was done), JobError (it cannot go on; run it again later), KeyboardInterrupt (stopped).
     """
     return run_job(
-        make_job(config, beam_args),
+        make_job(config),
         Output(config.output),
         workers=config.workers,
         overwrite=config.overwrite,
@@ -53,11 +54,10 @@ def import_videos(config: ImportConfig, beam_args: Sequence[str] = ()) -> RunRes
     )
 
 
-def make_job(config: ImportConfig, beam_args: Sequence[str] = ()) -> Job:
+def make_job(config: ImportConfig) -> Job:
     """The job of a config, before it runs. Raises ConfigError if annotations or split are not there."""
     source = make_source(config.source, shard_samples=config.shard.max_samples)
-    threads = choose_runner(beam_args, config.workers).threads
-    maker = VideoImporter(source, config.frames, config.limits, config.max_caption, threads)
+    maker = VideoImporter(source, config.frames, config.limits, config.max_caption, config.workers)
     return Job(KIND, config.to_dict(), identity(config, source), source.plan, maker, config.shard)
 
 
@@ -98,7 +98,7 @@ def main(argv: list[str]) -> int:
 
 def plan_only(config: ImportConfig, beam_args: Sequence[str] = ()) -> int:
     """Print what a run would do; decodes two videos to estimate bytes, and writes nothing."""
-    job = make_job(config, beam_args)
+    job = make_job(config)
     frames = config.frames
     return dry_run(
         job,

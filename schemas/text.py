@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 _BYTE_UNITS = ("B", "kB", "MB", "GB")
 
@@ -26,6 +27,17 @@ def one_line(message: object, limit: int | None = None) -> str:
 def valid_text(text: str) -> str:
     """The text with lone surrogates replaced by '?'. JSON and file names can hold them; UTF-8 and Parquet cannot."""
     return text.encode("utf-8", "replace").decode()
+
+
+def valid_json(value: Any) -> Any:
+    """A JSON value, its texts and names as `valid_text` gives them."""
+    if isinstance(value, str):
+        return valid_text(value)
+    if isinstance(value, Mapping):
+        return {valid_text(str(name)): valid_json(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [valid_json(inner) for inner in value]
+    return value
 
 
 def nearest(name: str, known: Iterable[str], *, count: int = 1, cutoff: float = 0.5) -> list[str]:

@@ -1,16 +1,17 @@
-"""Calls in a pool of threads: results in input order, a bounded number of calls and of bytes under way.
+"""Calls under way in a pool: results in input order, a bounded number of calls and of bytes.
 
 Everything that works ahead of a stream uses this module: tasks of a Beam bundle, samples of a task, clips of a shard.
-It is in the lowest package that starts threads, so that `pipelines`, `trainer` and `preview` can all import it.
+The pool can be one of threads or of processes: it is whatever gives a `Future`. This is the lowest package that starts
+threads, so `pipelines`, `trainer` and `preview` can all import it.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,13 +25,12 @@ class _Call(Generic[T, R]):
 
 
 class Window(Generic[T, R]):
-    """Calls under way, in the order in which they were submitted.
+    """Calls under way, in the order in which they were added.
 
     The window is full when `calls` of them are under way, or when they hold `max_bytes` between them.
     """
 
-    def __init__(self, pool: Executor, *, calls: int, max_bytes: int | None = None) -> None:
-        self._pool = pool
+    def __init__(self, *, calls: int, max_bytes: int | None = None) -> None:
         self._most_calls, self._most_bytes = calls, max_bytes
         self._waiting: deque[_Call[T, R]] = deque()
         self._bytes = 0
@@ -40,14 +40,14 @@ class Window(Generic[T, R]):
 
     @property
     def full(self) -> bool:
-        """Whether the caller must take a result before it submits another call."""
+        """Whether the caller must take a result before it adds another call."""
         if len(self._waiting) >= self._most_calls:
             return True
         return self._most_bytes is not None and self._bytes >= self._most_bytes
 
-    def submit(self, item: T, call: Callable[..., R], *arguments: Any, size: int = 0) -> None:
-        """Start a call. `item` comes back with its result; `size` bytes count until then."""
-        self._waiting.append(_Call(item, size, self._pool.submit(call, *arguments)))
+    def add(self, item: T, future: Future[R], *, size: int = 0) -> None:
+        """Add a call that was just submitted. `item` comes back with its result; `size` bytes count until then."""
+        self._waiting.append(_Call(item, size, future))
         self._bytes += size
 
     def take(self) -> tuple[T, R]:
@@ -65,23 +65,22 @@ class Window(Generic[T, R]):
 
 
 def in_order(
-    pool: Executor,
-    call: Callable[[T], R],
+    submit: Callable[[T], Future[R]],
     items: Iterable[T],
     *,
     calls: int,
     size_of: Callable[[T], int] = lambda item: 0,
     max_bytes: int | None = None,
 ) -> Iterator[R]:
-    """`call(item)` of each item, results in input order. `items` is read as far ahead as the window allows.
+    """The results of `submit(item)`, in input order. `items` is read as far ahead as the window allows.
 
     At most `calls` calls are under way, and no further one starts while they hold `max_bytes` by `size_of`.
     The first exception of a call, in input order, is raised here. Closing the iterator cancels the rest.
     """
-    window: Window[T, R] = Window(pool, calls=calls, max_bytes=max_bytes)
+    window: Window[None, R] = Window(calls=calls, max_bytes=max_bytes)
     try:
         for item in items:
-            window.submit(item, call, item, size=size_of(item))
+            window.add(None, submit(item), size=size_of(item))
             while window.full:
                 yield window.take()[1]
         while len(window):

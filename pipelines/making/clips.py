@@ -1,39 +1,38 @@
-"""The maker of the main job: references in, clips out. Reads or fetches, decodes, renders, encodes, in input order."""
+"""The maker of the main job: references in, clips out. Reads or fetches here, and makes the clips in worker processes."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from pipelines.fetching.config import FetchConfig
 from pipelines.fetching.fetcher import Fetcher
-from pipelines.making.filters import load_filters
+from pipelines.making.clip_worker import Answer, ClipMaker, Given, failure_of
+from pipelines.making.config import SampleLimits
 from pipelines.making.gpu import GPU_BATCH, GpuRenderer, worker_device
+from pipelines.making.handfuls import AHEAD_BYTES, through_workers
 from pipelines.making.maker import Made, StageTimes
-from pipelines.running.engine import available_cores
+from pipelines.making.pool import Lost, WorkerPool, available_cores, release_pool, share_pool
 from pipelines.sources.base import Source, read_task
-from schemas.errors import JobError
-from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
+from schemas.records import Failure, Reference, SampleError, Stage, Task
 from storage.ordered import in_order
 from storage.read import read_picture
-from transforms.clip import ClipSettings, Prepared, finish, prepare, render_clip, sample_row
+from transforms.clip import ClipSettings, Prepared
 
-HANDFUL = 4  # samples that a thread of the pool takes at a time
-Given = (
-    tuple[Reference, bytes | None] | Failure
-)  # a reference and its picture (None: to be read from its path)
+READERS = 16  # threads that read pictures from an object store; each waits most of the time
+MODULES = ("pipelines.making.clip_worker",)
 
 
 @dataclass
 class Animator:
     """Picklable; what is heavy is made in `setup`.
 
-    In memory per worker: at most ``4 * (threads + 2)`` samples between reading and writing for each task under way (with a
-    GPU a batch more), and what the fetcher holds ahead (`fetch.ahead_bytes`).
+    In memory per task under way: `AHEAD_BYTES` of pictures and finished clips, one handful per worker process beyond
+    that, and what the fetcher holds ahead (`fetch.ahead_bytes`). With a GPU two batches of frames more.
     """
 
     source: Source
@@ -41,49 +40,89 @@ class Animator:
     fetch: FetchConfig = field(default_factory=FetchConfig)
     filters: tuple[str, ...] = ()
     device: str = "auto"
-    threads: int | None = None  # None: all cores of the worker's machine
+    workers: int | None = None  # processes; None: one per core of the worker's machine
+    limits: SampleLimits = field(default_factory=SampleLimits)
+
+    def warm_up(self) -> WorkerPool:
+        """Start the worker processes before anything else is loaded; release the pool after `setup`."""
+        target = ClipMaker(self.settings, self.filters, checks_references=not self.source.is_remote)
+        return share_pool(target, self.limits, workers=self.workers or available_cores(), modules=MODULES)
 
     def setup(self) -> None:
-        """Thread pool, device, filters. torch is loaded only where there is a GPU."""
-        from transforms.rendering.render import prepare_worker
-
-        prepare_worker()  # samples are what runs in parallel
-        self._threads = self.threads or available_cores()
-        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="sample")
-        self._filters = load_filters(self.filters)
-        self._device = worker_device(self.device)
+        """Worker processes, device, fetcher. torch is loaded only where there is a GPU."""
+        self._pool = self.warm_up()
+        self._device = worker_device(self.device) if self.settings.renders else "cpu"
         self._gpu = GpuRenderer(self.settings.clip.hw, self._device)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
         self._fetcher: Fetcher | None = Fetcher(self.fetch) if self.source.is_remote else None
+        height, width = self.settings.clip.hw
+        self._frames_bytes = self.settings.clip.frames * height * width * 3
 
     def close(self) -> None:
-        """Let go of threads and connections."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Let go of processes, threads and connections."""
+        release_pool(self._pool)
+        self._readers.shutdown(wait=False, cancel_futures=True)
         if self._fetcher is not None:
             self._fetcher.close()
 
     def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
-        """One clip or failure an input, in input order."""
-        given = self._fetched(self._filtered(read_task(self.source, task)), times)
-        if self._device == "cpu" or not self.settings.renders:
-            yield from self._in_order(given, lambda item: self._one(item, times))
+        """One clip or failure per input, in input order."""
+        given = self._given(read_task(self.source, task), times)
+        if self._device == "cpu":
+            yield from self._through("make", given, times)
         else:
             yield from self._on_gpu(given, task, times)
 
-    def _filtered(self, items: Iterator[Reference | Failure]) -> Iterator[Reference | Failure]:
-        for item in items:
-            if isinstance(item, Reference):
-                try:
-                    self._filters.check_reference(item)
-                except Exception as error:
-                    item = _failure(item, error, Stage.FILTER)
-            yield item
+    def _given(self, items: Iterator[Reference | Failure], times: StageTimes) -> Iterator[Given | Failure]:
+        """Each reference with its picture, or with None where a worker reads it."""
+        if not self.source.is_remote:
+            return self._read_ahead(items)
+        return self._fetched(self._checked(items, times), times)
 
-    def _fetched(self, items: Iterator[Reference | Failure], times: StageTimes) -> Iterator[Given]:
-        """Pictures for the references, failures in their places."""
-        if self._fetcher is None:
-            yield from (item if isinstance(item, Failure) else (item, item.image) for item in items)
-            return
-        waiting: deque[Failure | None] = deque()  # in input order; None stands for the next fetched reference
+    def _through(self, method: str, items: Iterator[Any], times: StageTimes) -> Iterator[Any]:
+        """What a method of `ClipMaker` makes of each item, in order; failures of items that cost their worker."""
+        answers = through_workers(
+            self._pool,
+            method,
+            items,
+            input_bytes=_input_bytes,
+            result_bytes=_result_bytes,
+            guess=self._frames_bytes // 8,
+        )
+        for item, answer in answers:
+            if isinstance(answer, Lost) and not isinstance(item, Failure):
+                reference = item[0]
+                yield Failure(reference.key, Stage.DECODE, answer.reason, answer.detail, reference.url)
+            elif isinstance(answer, Answer):
+                times.add_all(answer.times)
+                yield answer.value
+            else:
+                yield answer
+
+    def _checked(
+        self, items: Iterator[Reference | Failure], times: StageTimes
+    ) -> Iterator[Reference | Failure]:
+        """The references that a user's filters keep; a filter may hang or crash, so a worker calls it."""
+        if not self.filters:
+            return items
+        given = (item if isinstance(item, Failure) else (item, None) for item in items)
+        return self._through("check", given, times)
+
+    def _read_ahead(self, items: Iterator[Reference | Failure]) -> Iterator[Given | Failure]:
+        """Pictures of object stores, read by several threads. Workers read local files on their own."""
+
+        def submit(item: Reference | Failure) -> Future[Given | Failure]:
+            if isinstance(item, Reference) and item.path is not None and "://" in item.path:
+                return self._readers.submit(_read_remote, item)
+            ready: Future[Given | Failure] = Future()
+            ready.set_result(item if isinstance(item, Failure) else (item, item.image))
+            return ready
+
+        return in_order(submit, items, calls=2 * READERS, size_of=_reference_bytes, max_bytes=AHEAD_BYTES)
+
+    def _fetched(self, items: Iterator[Reference | Failure], times: StageTimes) -> Iterator[Given | Failure]:
+        """Fetched pictures for the references, failures in their places."""
+        waiting: deque[Failure | None] = deque()  # in input order; None is the place of the next reference
 
         def references() -> Iterator[Reference]:
             for item in items:
@@ -91,6 +130,7 @@ class Animator:
                 if isinstance(item, Reference):
                     yield item
 
+        assert self._fetcher is not None  # noqa: S101 - narrows the type
         fetched = self._fetcher.fetch_all(references())
         while True:
             with times.timed("fetch"):
@@ -102,111 +142,58 @@ class Animator:
             reference, data = entry
             yield data if isinstance(data, Failure) else (reference, data)
 
-    def _one(self, item: Given, times: StageTimes) -> Made | Failure:
-        """The whole way of one sample, in a thread of the pool."""
-        prepared = self._prepare(item, times)
-        if isinstance(prepared, Failure):
-            return prepared
-        reference, clip = prepared
-        try:
-            with times.timed("render"):
-                frames_THWC = render_clip(clip, device="cpu")
-        except Exception as error:
-            return _failure(reference, error, Stage.RENDER)
-        return self._encode(reference, clip, frames_THWC, "cpu", times)
-
-    def _prepare(self, item: Given, times: StageTimes) -> tuple[Reference, Prepared] | Failure:
-        if isinstance(item, Failure):
-            return item
-        reference, data = item
-        stage = Stage.READ
-        try:
-            if data is None:
-                with times.timed("read"):
-                    data = read_reference(reference)
-            stage = Stage.DECODE
-            with times.timed("decode"):
-                self._check_picture(reference, data)
-                return reference, prepare(data, reference, self.settings)
-        except Exception as error:
-            return _failure(reference, error, stage)
-
-    def _check_picture(self, reference: Reference, data: bytes) -> None:
-        if self._filters.on_pictures:
-            from transforms.media.pictures import decode
-
-            self._filters.check_picture(reference, decode(data, self.settings.pictures))
-
-    def _encode(
-        self, reference: Reference, clip: Prepared, frames_THWC: Any, device: str, times: StageTimes
-    ) -> Made | Failure:
-        try:
-            with times.timed("encode"):
-                done = finish(clip, frames_THWC, self.settings, device=device)
-                return Made(reference.key, done.members, sample_row(done, ""))
-        except Exception as error:
-            return _failure(reference, error, Stage.ENCODE)
-
-    def _on_gpu(self, given: Iterator[Given], task: Task, times: StageTimes) -> Iterator[Made | Failure]:
-        """Decoded in the pool, rendered in batches of GPU_BATCH here, encoded in the pool."""
-        prepared = self._in_order(given, lambda item: self._prepare(item, times), ahead=2 * GPU_BATCH)
-        rendered = self._rendered(prepared, task, times)
-        return self._in_order(
-            rendered,
-            lambda item: (
-                item
-                if isinstance(item, Failure)
-                else self._encode(item[0], item[1], item[2], self._device, times)
-            ),
-        )
+    def _on_gpu(
+        self, given: Iterator[Given | Failure], task: Task, times: StageTimes
+    ) -> Iterator[Made | Failure]:
+        """Decoded by the workers, rendered in batches of GPU_BATCH here, encoded by the workers."""
+        prepared = self._through("prepare", given, times)
+        return self._through("finish", self._rendered(prepared, task, times), times)
 
     def _rendered(
         self, prepared: Iterator[tuple[Reference, Prepared] | Failure], task: Task, times: StageTimes
-    ) -> Iterator[tuple[Reference, Prepared, Any] | Failure]:
+    ) -> Iterator[tuple[Reference, Prepared, Any, str] | Failure]:
         while batch := list(islice(prepared, GPU_BATCH)):
-            results = iter(
-                self._gpu.render([item[1] for item in batch if not isinstance(item, Failure)], task, times)
-            )
+            clips = [item[1] for item in batch if not isinstance(item, Failure)]
+            results = iter(self._gpu.render(clips, task, times))
             for item in batch:
                 if isinstance(item, Failure):
                     yield item
                     continue
                 result = next(results)
-                yield (
-                    _failure(item[0], result, Stage.RENDER)
-                    if isinstance(result, SampleError)
-                    else (*item, result)
-                )
-
-    def _in_order(self, items: Iterator[Any], call: Callable[[Any], Any], ahead: int = 0) -> Iterator[Any]:
-        """`call` on each item in the pool, results in the items' order, a bounded number under way.
-
-        Items go to the pool by HANDFUL: waking threads for each one costs a twelfth of a clip's time.
-        """
-        calls = (ahead or HANDFUL * (self._threads + 2)) // HANDFUL
-        handfuls = iter(lambda: list(islice(items, HANDFUL)), [])
-        for results in in_order(self._pool, lambda handful: _each(call, handful), handfuls, calls=calls):
-            yield from results
+                if isinstance(result, SampleError):
+                    yield failure_of(item[0], result, Stage.RENDER)
+                else:
+                    yield (item[0], replace(item[1], image_HWC=None), result, self._device)
 
 
-def _each(call: Callable[[Any], Any], items: list[Any]) -> list[Any]:
-    return [call(item) for item in items]
+def _read_remote(reference: Reference) -> Given | Failure:
+    try:
+        return reference, read_picture(reference.path or "")
+    except SampleError as error:
+        return failure_of(reference, error, Stage.READ)
 
 
-def read_reference(reference: Reference) -> bytes:
-    """The encoded picture of a reference that need not be fetched. Raises SampleError (stage read)."""
-    if reference.image is not None:
-        return reference.image
-    if reference.path is None:
-        raise SampleError(
-            Stage.READ, Reason.MISSING_IMAGE, "the source gave neither a picture, a path nor a url to fetch"
-        )
-    return read_picture(reference.path)
+def _reference_bytes(item: Reference | Failure) -> int:
+    return len(item.image or b"") if isinstance(item, Reference) else 0
 
 
-def _failure(reference: Reference, error: Exception, stage: Stage) -> Failure:
-    if isinstance(error, JobError):
-        raise error
-    if isinstance(error, SampleError):
-        return error.failure(reference.key, reference.url)
-    return Failure(reference.key, stage, Reason.ERROR, f"{type(error).__name__}: {error}", reference.url)
+def _input_bytes(item: tuple[Any, ...]) -> int:
+    """Of an item for the workers: its encoded picture, or the frames that a GPU rendered."""
+    reference, *given = item
+    return len(reference.image or b"") + sum(_size(value) for value in given)
+
+
+def _result_bytes(answer: Answer | Lost) -> int:
+    if isinstance(answer, Lost):
+        return 0
+    value = answer.value
+    if isinstance(value, Made):
+        return sum(map(len, value.members.values()))
+    return sum(_size(part) for part in value) if isinstance(value, tuple) else 0
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, bytes):
+        return len(value)
+    pixels = value.image_HWC if isinstance(value, Prepared) else value
+    return int(getattr(pixels, "nbytes", 0))

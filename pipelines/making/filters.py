@@ -7,7 +7,7 @@ a sample, or a few words why it is dropped; the words stand in `failures.parquet
 - Two, the reference and the decoded `transforms.media.pictures.Picture`: called before rendering, to drop by size,
   content or score.
 
-Filters may be called from several threads at once.
+Each worker process has its own filters and calls them one at a time. A call is under the limits of its sample (`limits`).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from pipelines.output.folder import RECORD, RECORD_FILE, Attempt, Output, Record
 from schemas.errors import JobError, StoppedError
 from schemas.manifest import ShardRow
 from schemas.records import Failure, Task
-from schemas.text import one_line
+from schemas.text import one_line, valid_json
 from storage.shards.write import ShardWriter, sample_size
 from storage.uris import join
 from storage.write import NewFile, create_file, remove_tree, write_bytes
@@ -62,7 +62,7 @@ def make_task(
                 with times.timed("write"):
                     rows.append(
                         {
-                            **item.row,
+                            **valid_json(item.row),
                             "status": "written",
                             "key": item.key,
                             **_writing(output, shards.write, item),

@@ -85,7 +85,7 @@ def validate(
         return _check_shard(output, row, indexed.get(row.shard), decode)
 
     with ThreadPoolExecutor(threads) as pool:
-        checks = in_order(pool, check, rows, calls=2 * threads)
+        checks = in_order(lambda row: pool.submit(check, row), rows, calls=2 * threads)
         for row, problems in zip(
             rows, tqdm(checks, total=len(rows), unit="shard", disable=not progress), strict=True
         ):

@@ -20,7 +20,7 @@ from pipelines.making.config import ShardConfig
 from pipelines.making.maker import Maker
 from pipelines.making.task import Done, make_task, output_error
 from pipelines.output.folder import Attempt, Output
-from pipelines.running.signals import Signals
+from pipelines.running.signals import find_signals
 from schemas.records import Task
 from storage.login import get_options, set_options
 from storage.ordered import Window
@@ -36,9 +36,7 @@ class JobSpec:
     output: str  # folder or URI
     fingerprint: str  # of the config that makes the bytes
     shard: ShardConfig
-    signals: str | None = (
-        None  # local folder of progress and stop files, None where workers share no disk with us
-    )
+    signals: str | None = None  # name of the submitter's Signals, if the job runs in its process
     tasks_at_once: int = 2  # per worker: while one task ends, the next already keeps the cores busy
     accelerator: str | None = (
         None  # Beam's resource hint of the make stage, e.g. type:nvidia-l4;count:1;install-nvidia-driver
@@ -95,9 +93,9 @@ class _Make(beam.DoFn):
         set_options(self._spec.stores)
         self._maker.setup()
         self._output = Output(self._spec.output)
-        self._signals = Signals(self._spec.signals)
+        self._signals = find_signals(self._spec.signals)
         self._pool = ThreadPoolExecutor(self._spec.tasks_at_once, thread_name_prefix="task")
-        self._running: Window[tuple[Any, Any], Done] = Window(self._pool, calls=self._spec.tasks_at_once)
+        self._running: Window[tuple[Any, Any], Done] = Window(calls=self._spec.tasks_at_once)
         self._abort = threading.Event()
 
     def start_bundle(self) -> None:
@@ -110,7 +108,7 @@ class _Make(beam.DoFn):
         if file_exists(self._output.record_path(task.index)):  # a runner that begins anew after a loss
             yield Attempt(task.index, self._output.tmp(f"done-{task.index}"), ())
             return
-        self._running.submit((window, timestamp), self._make, task)
+        self._running.add((window, timestamp), self._pool.submit(self._make, task))
         if self._running.full:
             yield self._next()[0]
 
@@ -118,12 +116,10 @@ class _Make(beam.DoFn):
         while len(self._running):
             attempt, window, timestamp = self._next()
             yield WindowedValue(attempt, timestamp, (window,))
-        self._signals.flush()
 
     def teardown(self) -> None:
         self._abort.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
-        self._signals.close()
         self._maker.close()
 
     def _next(self) -> tuple[Attempt, Any, Any]:

@@ -13,7 +13,7 @@ import apache_beam as beam
 from pipelines.running import flink
 from pipelines.running.engine import RunnerChoice
 from pipelines.running.graph import NAMESPACE
-from pipelines.running.signals import request_stop
+from pipelines.running.signals import Signals
 from schemas.errors import JobError
 
 STOP_SECONDS = 5.0  # for workers to let go after Ctrl-C
@@ -65,15 +65,15 @@ class PipelineRun(threading.Thread):
         finally:
             self.ended.set()
 
-    def stop(self, signals: str | None) -> bool:
-        """Ask the workers to stop (through the folder of `signals` where they share a disk with us) and wait a little.
+    def stop(self, signals: Signals | None) -> bool:
+        """Ask the job to stop, through its signals if it runs in this process, and wait a little.
 
-        A second Ctrl-C ends the waiting. Whether they have let go.
+        A second Ctrl-C ends the waiting. Returns whether every worker has let go.
         """
         _say("stopping ... (Ctrl-C again to stop at once)")
         try:
-            if signals:
-                request_stop(signals)
+            if signals is not None:
+                signals.request_stop()
             else:
                 self._cancel()
             return self.ended.wait(STOP_SECONDS)

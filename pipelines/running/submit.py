@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 
 import apache_beam as beam
@@ -22,7 +20,7 @@ from pipelines.running.engine import RunnerChoice, choose_runner
 from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.running.pipeline import PipelineRun, StopRequestedError, job_error
 from pipelines.running.progress import Progress
-from pipelines.running.signals import Heart, read_counts
+from pipelines.running.signals import Signals, signals_of_job
 from schemas.errors import ConfigError, JobError
 from schemas.records import Task
 from schemas.text import counted
@@ -160,18 +158,18 @@ def _make_missing(job: Job, output: Output, choice: RunnerChoice) -> _MadeNow:
     already = f", {counted(len(done), 'task')} done before" if done else ""
     about = "" if exact else "about "
     _say(f"{counted(len(places), 'task')}, {about}{counted(inputs, 'input')}{already}; {choice.describe()}")
-    with _signals_folder(choice.is_local) as folder:
+    with signals_of_job() if choice.is_local else nullcontext() as signals:
         spec = JobSpec(
             output.uri,
             job.fingerprint,
             job.shard,
-            folder,
+            signals.name if signals else None,
             job.tasks_at_once,
             commit_at_once=choice.commits_at_once,
         )
         progress = Progress(inputs, exact=exact)
         try:
-            counters = _run_graph(places, job, spec, choice, progress, output)
+            counters = _run_graph(places, job, spec, choice, progress, output, signals)
         finally:
             progress.close()
     _await_records(output, expected)
@@ -185,6 +183,7 @@ def _run_graph(
     choice: RunnerChoice,
     progress: Progress,
     output: Output,
+    signals: Signals | None,
 ) -> Mapping[str, int | float]:
     pipeline = beam.Pipeline(runner=choice.runner, options=choice.options)
     _ = pipeline | beam.Create(list(places)) | "Load" >> beam.ParDo(_Load(spec)) | MakeShards(job.maker, spec)
@@ -192,13 +191,13 @@ def _run_graph(
     if not choice.is_local:
         run.submit()
     run.start()
-    records = _RecordsSeen(output)
+    counts = signals.counts if signals is not None else _RecordsSeen(output).counts
     try:
         while not run.ended.wait(LOOK_SECONDS):
-            progress.update(*(read_counts(spec.signals) if spec.signals else records.counts()))
+            progress.update(*counts())
     except KeyboardInterrupt:
-        raise StopRequestedError(run.stop(spec.signals)) from None
-    progress.update(*(read_counts(spec.signals) if spec.signals else records.counts()))
+        raise StopRequestedError(run.stop(signals)) from None
+    progress.update(*counts())
     if run.error is not None:
         raise job_error(run.error) from run.error
     return run.counters()
@@ -272,19 +271,6 @@ def _counts_before(output: Output, done: set[int]) -> tuple[int, int]:
     for record in output.iter_records():
         written, failed = written + record.written, failed + record.failed
     return written, failed
-
-
-@contextmanager
-def _signals_folder(is_local: bool) -> Iterator[str | None]:
-    if not is_local:
-        yield None
-        return
-    folder = tempfile.mkdtemp(prefix="zoetrope-")
-    try:
-        with Heart(folder):
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _tidy(output: Output) -> None:

@@ -72,7 +72,7 @@ def _make(source: Source, settings: AnimateConfig, task: Task, key: str) -> Any:
     from pipelines.making.maker import StageTimes
     from schemas.errors import JobError
 
-    maker = Animator(source, settings.settings, settings.fetch, settings.filters, settings.device, threads=1)
+    maker = Animator(source, settings.settings, settings.fetch, settings.filters, settings.device, 1)
     try:
         maker.setup()
         try:
@@ -89,7 +89,7 @@ def _make(source: Source, settings: AnimateConfig, task: Task, key: str) -> Any:
 def _picture(source: Source, settings: AnimateConfig, reference: Reference) -> bytes:
     """The encoded picture of a reference, fetched if it must be."""
     from pipelines.fetching.fetcher import Fetcher
-    from pipelines.making.clips import read_reference
+    from pipelines.making.clip_worker import read_reference
 
     if not source.is_remote:
         try:

@@ -103,7 +103,7 @@ def test_by_reason(begun):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["seed=3"], "seed: a retry takes only fetch, workers"),
+        (["seed=3"], "seed: a retry takes only fetch, limits, workers"),
         (["--reason", "tiemout"], "--reason tiemout: no such reason; the nearest is timeout"),
         (["fetch.dedline=3"], "unknown field fetch.dedline; the nearest known field is fetch.deadline"),
     ],

@@ -22,7 +22,7 @@ def test_results_come_in_input_order(pool):
         time.sleep(0.05 if number == 0 else 0)
         return number * number
 
-    assert list(in_order(pool, slow_first, range(50), calls=8)) == [n * n for n in range(50)]
+    assert list(in_order(lambda n: pool.submit(slow_first, n), range(50), calls=8)) == [n * n for n in range(50)]
 
 
 def test_no_more_calls_are_under_way_than_allowed(pool):
@@ -33,7 +33,7 @@ def test_no_more_calls_are_under_way_than_allowed(pool):
             read.append(number)
             yield number
 
-    results = in_order(pool, lambda n: n, source(), calls=3)
+    results = in_order(lambda n: pool.submit(abs, n), source(), calls=3)
     for taken in range(10):
         assert next(results) == taken
         assert len(read) <= taken + 3
@@ -48,7 +48,7 @@ def test_bytes_bound_the_window_whatever_the_number_of_calls(pool):
             read.append(number)
             yield b"x" * 100
 
-    results = in_order(pool, len, source(), calls=1000, size_of=len, max_bytes=250)
+    results = in_order(lambda data: pool.submit(len, data), source(), calls=1000, size_of=len, max_bytes=250)
     for taken in range(5):
         assert next(results) == 100
         assert len(read) <= taken + 3
@@ -56,7 +56,9 @@ def test_bytes_bound_the_window_whatever_the_number_of_calls(pool):
 
 
 def test_an_item_larger_than_the_bound_is_still_called(pool):
-    assert list(in_order(pool, len, [b"x" * 1000] * 3, calls=4, size_of=len, max_bytes=10)) == [1000] * 3
+    large = [b"x" * 1000] * 3
+    results = in_order(lambda data: pool.submit(len, data), large, calls=4, size_of=len, max_bytes=10)
+    assert list(results) == [1000] * 3
 
 
 def test_the_first_error_in_input_order_is_raised(pool):
@@ -65,7 +67,7 @@ def test_the_first_error_in_input_order_is_raised(pool):
             raise ValueError(f"item {number}")
         return number
 
-    results = in_order(pool, fail, range(10), calls=8)
+    results = in_order(lambda n: pool.submit(fail, n), range(10), calls=8)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="item 3"):
         next(results)
@@ -83,7 +85,7 @@ def test_closing_the_iterator_cancels_what_has_not_begun_and_waits_for_the_rest(
         return number
 
     with ThreadPoolExecutor(2) as pool:
-        results = in_order(pool, call, range(100), calls=20)
+        results = in_order(lambda n: pool.submit(call, n), range(100), calls=20)
         assert next(results) == 0
         threading.Timer(0.1, gate.set).start()
         results.close()
@@ -92,10 +94,10 @@ def test_closing_the_iterator_cancels_what_has_not_begun_and_waits_for_the_rest(
 
 
 def test_a_window_gives_the_item_back_with_its_result(pool):
-    window: Window[str, int] = Window(pool, calls=2)
-    window.submit("a", len, "one")
+    window: Window[str, int] = Window(calls=2)
+    window.add("a", pool.submit(len, "one"))
     assert not window.full
-    window.submit("b", len, "three")
+    window.add("b", pool.submit(len, "three"))
     assert window.full
     assert [window.take(), window.take()] == [("a", 3), ("b", 5)]
     assert len(window) == 0

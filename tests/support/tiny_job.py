@@ -45,23 +45,13 @@ class TinyMaker:
                 yield Made(key, {"jpg": key.encode() * 50, "txt": b"a dot", "json": b"{}"}, ROW)
 
 
-class GpuSeen(TinyMaker):
-    """Each sample says which GPUs its process sees."""
-
-    def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
-        for made in super().make(task, times):
-            yield replace(
-                made, members={"txt": os.environ.get("CUDA_VISIBLE_DEVICES", "all").encode(), "json": b"{}"}
-            )
-
-
 class ListenersSeen(TinyMaker):
-    """Each sample says on which addresses the submitter, its worker's parent, listens."""
+    """Each sample says on which addresses its process, the submitter, listens."""
 
     def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
         for made in super().make(task, times):
             yield replace(
-                made, members={"txt": " ".join(sorted(listening(os.getppid()))).encode(), "json": b"{}"}
+                made, members={"txt": " ".join(sorted(listening(os.getpid()))).encode(), "json": b"{}"}
             )
 
 

@@ -57,6 +57,9 @@ class VideoLimits(Config):
     decode_seconds: float = Field(
         300.0, gt=0, description="longest time that reading and decoding one video may take, seconds"
     )
+    memory_mb: int = Field(
+        2048, ge=64, le=1_000_000, description="memory that one video may take, megabytes (2**20 bytes)"
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,20 +12,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_job import GpuSeen, tiny_job
 
 import transforms.rendering.render
-from pipelines.animate import animate, make_job
+from pipelines.animate import animate
 from pipelines.config import AnimateConfig
 from pipelines.making import clips as animator
 from pipelines.making.gpu import GPU_BATCH
 from pipelines.running import engine as runner
 from pipelines.running.engine import choose_runner
-from pipelines.sources.base import make_source
 from schemas.errors import JobError
-from storage.shards.read import iter_shard
-from tests.pipelines.running.test_graph import leftovers, shards, workers_find_this_folder  # noqa: F401 (a fixture)
-from tests.pipelines.running.test_graph import run as run_tiny
+from tests.pipelines.running.test_graph import leftovers, shards
 from zoetrope.samples import write_coco
 
 REAL = transforms.rendering.render.render_batch
@@ -72,12 +68,6 @@ def run(source, monkeypatch):
         return animate(AnimateConfig.make(values)), device
 
     return start
-
-
-@pytest.fixture
-def eight_gpus(monkeypatch):
-    monkeypatch.setattr(runner, "count_gpus", lambda: 8)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
 
 def no_room_above(most: int) -> Callable[[list, int], None]:
@@ -174,36 +164,6 @@ def test_a_picture_that_fails_is_a_failure_and_costs_few_calls(run, tmp_path):
     assert (result.written, result.failed, dict(result.totals.reasons)) == (79, 1, {"error": 1})
     assert len(device.calls) <= 3 + 2 * 5
     assert device.calls[-2:] == [GPU_BATCH, 80 - 2 * GPU_BATCH]  # the size is that of before
-
-
-@pytest.mark.parametrize(
-    ("visible", "seen"), [(None, {"0", "1"}), ("5, GPU-7a", {"5", "GPU-7a"}), ("3,2,-1,1", {"3", "2"})]
-)
-def test_each_worker_process_sees_one_gpu(tmp_path, monkeypatch, workers_find_this_folder, visible, seen):  # noqa: F811
-    monkeypatch.setattr(runner, "count_gpus", lambda: 2)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible) if visible else monkeypatch.delenv(
-        "CUDA_VISIBLE_DEVICES", raising=False
-    )
-    result = run_tiny(tmp_path, tiny_job(12, 1, maker=GpuSeen(), uses_gpus=True), workers=4)
-    assert result.runner == "direct runner, 2 processes of 2 threads, 2 GPUs"
-    samples = [sample for path in tmp_path.glob("*.tar") for sample in iter_shard(str(path))]
-    assert {sample.members["txt"].decode() for sample in samples} == seen
-
-
-def test_processes_follow_the_gpus(eight_gpus, source):
-    def spread(workers: int, *beam_args: str, **more: str) -> tuple[int, int, int]:
-        config = AnimateConfig.make({"source": source, "output": "clips", "workers": workers, **more})
-        job = make_job(config, make_source(config.source, shard_samples=40), beam_args)
-        choice = choose_runner(beam_args, workers, job.uses_gpus)
-        assert job.maker.threads == choice.threads
-        return choice.processes, choice.threads, choice.gpus
-
-    assert spread(128) == (8, 16, 8)
-    assert spread(8) == (8, 1, 8)
-    assert spread(2) == (2, 1, 2)
-    assert spread(128, "--direct_running_mode=multi_processing", "--direct_num_workers=16") == (16, 8, 8)
-    assert spread(32, device="cpu") == spread(32, store="still") == (8, 4, 0)
-    assert spread(4, device="cpu") == (1, 4, 0)
 
 
 def test_no_gpus_are_looked_for_where_another_machine_renders(monkeypatch):

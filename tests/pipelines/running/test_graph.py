@@ -1,9 +1,8 @@
-"""The machinery of every job on Beam: one worker, threads, processes, any order; counters; a larger pipeline."""
+"""The machinery of every job on Beam: any number of workers, any order; counters; a larger pipeline."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import apache_beam as beam
@@ -17,7 +16,7 @@ from pipelines.running.engine import choose_runner
 from pipelines.running.graph import JobSpec, WriteShards
 from pipelines.running.pipeline import job_error
 from pipelines.running.submit import run_job
-from schemas.errors import JobError
+from schemas.errors import ConfigError, JobError
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from storage.shards.read import iter_shard
 from storage.tables import iter_rows, read_manifest
@@ -28,14 +27,6 @@ def run(output: Path, job=None, *, workers=1, beam_args=(), **settings):
         job or tiny_job(), Output(str(output)), workers=workers, overwrite=settings.get("overwrite", False),
         max_failure_ratio=settings.get("max_failure_ratio", 1.0), beam_args=beam_args,
     )  # fmt: skip
-
-
-ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def workers_find_this_folder(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "support"))))
 
 
 def shards(output: Path) -> dict[str, str]:
@@ -50,20 +41,27 @@ def leftovers(output: Path) -> list[str]:
     ]
 
 
-def test_one_source_three_ways_gives_the_same_bytes(tmp_path, workers_find_this_folder):
+def test_one_source_three_ways_gives_the_same_bytes(tmp_path):
     maker = TinyMaker(fails=4)
     run(tmp_path / "one", tiny_job(6, 5, maker=maker))
-    run(tmp_path / "threads", tiny_job(6, 5, maker=maker), workers=4)
-    processes = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    run(tmp_path / "many", tiny_job(6, 5, maker=maker), workers=4)
+    threads = ["--direct_running_mode=multi_threading", "--direct_num_workers=2"]
     result = run(
-        tmp_path / "processes", tiny_job(6, 5, maker=maker, reverse=True), workers=2, beam_args=processes
+        tmp_path / "threads", tiny_job(6, 5, maker=maker, reverse=True), workers=2, beam_args=threads
     )
-    assert result.runner == "direct runner, 2 processes of 1 thread"
-    assert shards(tmp_path / "one") == shards(tmp_path / "threads") == shards(tmp_path / "processes")
+    assert result.runner == "direct runner, 2 workers"
+    assert shards(tmp_path / "one") == shards(tmp_path / "many") == shards(tmp_path / "threads")
     assert len(shards(tmp_path / "one")) == 6
-    tables = [[*iter_rows(str(tmp_path / name), SAMPLES_FILE)] for name in ("one", "threads", "processes")]
+    tables = [[*iter_rows(str(tmp_path / name), SAMPLES_FILE)] for name in ("one", "many", "threads")]
     assert tables[0] == tables[1] == tables[2]
     assert [row["key"] for row in tables[0]] == [f"tiny-{n:06d}" for n in range(30) if n % 4]
+
+
+def test_worker_processes_of_beams_own_are_refused(tmp_path):
+    processes = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    with pytest.raises(ConfigError, match=r"multi_processing has no use here.*workers=N"):
+        run(tmp_path / "out", workers=2, beam_args=processes)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_result_counts_and_beam_counts_the_same(tmp_path):
@@ -124,23 +122,10 @@ def test_a_source_that_vanishes_is_one_line_and_a_later_run_goes_on(tmp_path):
     assert run(output, job).written == 20
 
 
-def test_an_error_of_a_worker_process_is_the_same_line(tmp_path, workers_find_this_folder):
-    job = tiny_job(4, 5, maker=TinyMaker(gone=str(tmp_path / "source")))
-    processes = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
-    with pytest.raises(
-        JobError, match=r"^the source cannot be read on: .*source: no such file; put it back.*again$"
-    ):
-        run(tmp_path / "out", job, workers=2, beam_args=processes)
-
-
-def test_ports_for_worker_processes_are_on_loopback_alone(tmp_path, workers_find_this_folder):
-    processes = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
-    run(tmp_path, tiny_job(4, 1, maker=ListenersSeen()), workers=2, beam_args=processes)
+def test_the_direct_runner_opens_no_port(tmp_path):
+    run(tmp_path, tiny_job(2, 1, maker=ListenersSeen()))
     samples = [sample for path in tmp_path.glob("*.tar") for sample in iter_shard(str(path))]
-    found = {address for sample in samples for address in sample.members["txt"].decode().split()}
-    assert len(samples) == 4
-    assert found
-    assert found <= {"0100007F", "0000000000000000FFFF00000100007F"}  # 127.0.0.1, and the same in IPv6
+    assert [sample.members["txt"] for sample in samples] == [b"", b""]
 
 
 def test_it_stands_in_a_larger_pipeline(tmp_path):
@@ -163,12 +148,11 @@ def test_it_stands_in_a_larger_pipeline(tmp_path):
 def test_the_default_runner_is_named_and_downloads_nothing():
     from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
-    small, large = choose_runner((), 4), choose_runner((), 32)
-    assert isinstance(small.runner, FnApiRunner)
-    assert (small.processes, small.threads) == (1, 4)
-    assert (large.processes, large.threads) == (8, 4)
+    choice = choose_runner((), 4)
+    assert isinstance(choice.runner, FnApiRunner)
+    assert (choice.workers, choice.is_local, choice.commits_at_once) == (4, True, True)
     other = choose_runner(["--runner=FlinkRunner", "--flink_master=host:8081"], None)
-    assert (other.runner, other.is_local, other.threads) == ("FlinkRunner", False, None)
+    assert (other.runner, other.is_local, other.workers) == ("FlinkRunner", False, None)
     assert other.options.get_all_options()["flink_master"] == "host:8081"
 
 

@@ -106,7 +106,7 @@ def test_kill_9_at_ten_random_moments(arguments, fork, whole, tmp_path):
     assert records == [f"{task:05d}.parquet" for task in range(15)]
 
 
-@pytest.mark.parametrize("workers", [1, 10])  # threads; processes
+@pytest.mark.parametrize("workers", [1, 10])
 def test_ctrl_c_stops_within_seconds_and_says_how_to_go_on(arguments, whole, tmp_path, workers):
     output = tmp_path / "clips"
     command = [sys.executable, "-m", "zoetrope.cli", *arguments, f"workers={workers}", f"output={output}"]

@@ -88,7 +88,7 @@ def test_ctrl_c_in_a_thread_pool_stops_and_the_next_run_finishes(tmp_path, monke
 
     def interrupted(self, written, failed):
         real(self, written, failed)
-        if written + failed > 30:
+        if written + failed > 50:  # tasks are made two at a time
             monkeypatch.setattr(Progress, "update", real)
             raise KeyboardInterrupt
 

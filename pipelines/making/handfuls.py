@@ -1,0 +1,61 @@
+"""Samples through the pool of workers: by the handful, in input order, bounded in bytes and not in samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, TypeVar
+
+from pipelines.making.pool import WorkerPool
+from schemas.records import Failure
+from storage.ordered import Window
+
+T = TypeVar("T")
+
+AHEAD_BYTES = 256_000_000  # of one task: inputs that were sent, and results that are awaited or not yet taken
+HANDFUL_SECONDS = 0.03  # a message to a worker and back costs about a hundredth of it
+MOST = 8  # samples in a handful
+
+
+def through_workers(
+    pool: WorkerPool,
+    method: str,
+    items: Iterator[T | Failure],
+    *,
+    input_bytes: Callable[[Any], int],
+    result_bytes: Callable[[Any], int],
+    guess: int,
+    max_bytes: int = AHEAD_BYTES,
+) -> Iterator[tuple[T | Failure, Any]]:
+    """Each item with what the workers' `method` makes of it, or `Lost`, in input order. Failures come back as they are.
+
+    `input_bytes` and `result_bytes` say how large an item and a result are; `guess` is a result's size until one is known.
+    """
+    window: Window[list[T | Failure], list[Any]] = Window(calls=2 * pool.workers + 2, max_bytes=max_bytes)
+    expected = guess
+    items = iter(items)
+    try:
+        while True:
+            handful = list(islice(items, handful_size(pool.sample_seconds)))
+            wanted = [item for item in handful if not isinstance(item, Failure)]
+            if handful:
+                size = sum(map(input_bytes, wanted)) + expected * len(wanted)
+                window.add(handful, pool.submit(method, wanted), size=size)
+            while window.full or (len(window) and not handful):
+                taken, results = window.take()
+                if results:
+                    expected = max(map(result_bytes, results))
+                following = iter(results)
+                for item in taken:
+                    yield item, item if isinstance(item, Failure) else next(following)
+            if not handful:
+                return
+    finally:
+        window.cancel()
+
+
+def handful_size(sample_seconds: float) -> int:
+    """How many samples go to a worker at a time: fewer where each takes long, one where nothing is known yet."""
+    if not sample_seconds:
+        return 1
+    return min(MOST, max(1, round(HANDFUL_SECONDS / sample_seconds)))

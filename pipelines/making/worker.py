@@ -1,0 +1,135 @@
+"""A worker process: takes items by the handful, calls its target on each, and sends each result as it is done.
+
+It never imports Beam or torch on its own. A sample may use `memory_mb` more than the process holds when the sample
+begins; an allocation beyond that fails, which Python and the decoders report as a MemoryError.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import resource
+import socket
+import sys
+import warnings
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pipelines.making import channel
+from schemas.errors import JobError
+from schemas.text import one_line
+
+MEMORY_WORDS = ("nsufficient memory", "annot allocate memory", "bad_alloc", "out of memory")
+STATM = "/proc/self/statm"
+DATA_FIELD = (
+    5  # of STATM: private writable memory, in pages; the kernel holds RLIMIT_DATA against the same number
+)
+MEGABYTE = 1 << 20
+
+
+class Target(Protocol):
+    """What a worker calls. Picklable and small; the name of one of its methods goes with each handful."""
+
+    def setup(self) -> None:
+        """Called once in each worker, before the first item. No limits hold yet."""
+
+
+class Kind(StrEnum):
+    """Of a message from a worker."""
+
+    READY = "ready"  # the target is set up
+    RESULT = "result"
+    MEMORY = "memory"  # the item needed more than it may have; the worker has to be replaced
+    ERROR = "error"  # an exception that ends the job
+
+
+@dataclass(frozen=True)
+class Start:
+    """The first message to a worker."""
+
+    target: Target
+    memory_mb: int
+
+
+@dataclass(frozen=True)
+class Handful:
+    """Items for one call each of a method of the target."""
+
+    method: str
+    items: list[Any]
+
+
+def serve(connection: socket.socket) -> None:
+    """Answer handfuls until the job closes the connection."""
+    _quiet()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is an answer here, not a file of gigabytes
+    try:
+        start: Start = channel.receive(connection)
+        try:
+            start.target.setup()
+            ready = channel.encode((Kind.READY, None))
+        except Exception as error:
+            ready = channel.encode((Kind.ERROR, _portable(error)))
+        connection.sendall(ready)
+        while True:
+            handful: Handful = channel.receive(connection)
+            for item in handful.items:
+                connection.sendall(_answer(start, handful.method, item))
+    except (EOFError, ConnectionError):
+        os._exit(0)
+
+
+def is_memory_error(error: BaseException | None) -> bool:
+    """Is memory what this exception, or one that it came from, reports? Every library says so in its own way."""
+    while error is not None:
+        if isinstance(error, MemoryError) or any(word in str(error) for word in MEMORY_WORDS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _answer(start: Start, method: str, item: Any) -> bytes:
+    limit_memory(start.memory_mb)
+    try:
+        return channel.encode((Kind.RESULT, getattr(start.target, method)(item)))
+    except Exception as error:
+        limit_memory(None)
+        if is_memory_error(error):
+            return channel.encode((Kind.MEMORY, None))
+        return channel.encode((Kind.ERROR, _portable(error)))
+
+
+def limit_memory(megabytes: int | None) -> None:
+    """Let this process have so much more private memory than it has now; None lifts the limit. Linux only."""
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    if megabytes is None:
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+        return
+    try:
+        with open(STATM, "rb") as stream:
+            pages = int(stream.read().split()[DATA_FIELD])
+    except OSError:
+        return
+    allowed = pages * resource.getpagesize() + megabytes * MEGABYTE
+    soft = allowed if most == resource.RLIM_INFINITY else min(allowed, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, most))
+
+
+def _portable(error: Exception) -> Exception:
+    """The exception itself if it survives pickling, else its text."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    except Exception:
+        return JobError(f"{type(error).__name__}: {one_line(error)}")
+    return error
+
+
+def _quiet() -> None:
+    """Drop what C libraries print about broken pictures; Python's own stderr, of a user's filter, stays."""
+    warnings.simplefilter("ignore")
+    own = os.fdopen(os.dup(2), "w", buffering=1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    sys.stderr = own

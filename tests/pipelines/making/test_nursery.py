@@ -1,0 +1,82 @@
+"""The nursery: one thread, only the modules it is given, and exit statuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from pipelines.making import channel
+from pipelines.making.clips import MODULES
+from pipelines.making.nursery import Nursery
+from pipelines.making.videos import MODULES as VIDEO_MODULES
+from pipelines.making.worker import Handful, Kind, Start
+from schemas.errors import JobError
+
+
+@pytest.mark.parametrize("modules", [MODULES, VIDEO_MODULES])
+def test_it_forks_with_one_thread(modules):
+    nursery = Nursery(modules)
+    try:
+        nursery.fork()[1].close()
+        assert len(list(Path(f"/proc/{nursery._process.pid}/task").iterdir())) == 1
+    finally:
+        nursery.close()
+
+
+@pytest.mark.parametrize("modules", [MODULES, VIDEO_MODULES])
+def test_workers_load_neither_beam_nor_torch(modules):
+    nursery = Nursery(modules)
+    try:
+        process, connection = nursery.fork()
+        loaded = Path(f"/proc/{process}/maps").read_text()
+        for library in ("libtorch", "libarrow", "apache_beam", "libcuda"):
+            assert library not in loaded
+        connection.close()
+    finally:
+        nursery.close()
+
+
+def test_the_exit_status_of_a_worker_is_known_to_the_job():
+    nursery = Nursery([])
+    try:
+        process, connection = nursery.fork()
+        os.kill(process, signal.SIGSEGV)
+        assert os.WTERMSIG(nursery.wait(process)) == signal.SIGSEGV
+        connection.close()
+    finally:
+        nursery.close()
+
+
+def test_modules_that_cannot_be_imported_are_one_error():
+    nursery = Nursery(["no_such_module"])
+    try:
+        with pytest.raises(JobError, match="worker processes cannot be started"):
+            nursery.fork()
+    finally:
+        nursery.close()
+
+
+def test_a_closed_nursery_forks_nothing():
+    nursery = Nursery([])
+    nursery.close()
+    with pytest.raises(JobError):
+        nursery.fork()
+
+
+def test_a_worker_answers_over_its_socket():
+    nursery = Nursery(["hostile_target"])
+    try:
+        from hostile_target import HostileTarget
+
+        _, connection = nursery.fork()
+        connection.sendall(channel.encode(Start(HostileTarget(), 256)))
+        assert channel.receive(connection) == (Kind.READY, None)
+        connection.sendall(channel.encode(Handful("act", ["a", "memory"])))
+        assert channel.receive(connection) == (Kind.RESULT, "a")
+        assert channel.receive(connection) == (Kind.MEMORY, None)
+        connection.close()
+    finally:
+        nursery.close()

@@ -1,0 +1,164 @@
+"""The pool of worker processes: results, limits, replacement, and no process that outlives its job."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hostile_target import HostileTarget
+
+from pipelines.making.config import SampleLimits
+from pipelines.making.pool import Lost, WorkerPool, release_pool, share_pool
+from schemas.errors import JobError
+from schemas.records import Reason
+
+LIMITS = SampleLimits(seconds=0.5, memory_mb=256)
+SUPPORT = Path(__file__).parents[2] / "support"
+
+
+@pytest.fixture(scope="module")
+def pool():
+    made = WorkerPool(HostileTarget(), LIMITS, workers=2, modules=[])
+    yield made
+    made.close()
+
+
+def act(pool: WorkerPool, *items):
+    return pool.submit("act", list(items)).result(timeout=60)
+
+
+def reasons(results) -> list:
+    return [result.reason if isinstance(result, Lost) else result for result in results]
+
+
+def test_each_item_of_a_handful_is_answered_in_its_place(pool):
+    futures = [pool.submit("act", [number, number + 0.5]) for number in range(100)]
+    assert [future.result() for future in futures] == [[number, number + 0.5] for number in range(100)]
+    assert act(pool) == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ("spin", Reason.DECODER_TIMEOUT),
+        ("sleep", Reason.DECODER_TIMEOUT),
+        ("memory", Reason.DECODER_MEMORY),
+        ("crash", Reason.DECODER_CRASH),
+        ("exit", Reason.DECODER_CRASH),
+    ],
+)
+def test_a_sample_that_breaks_a_limit_is_lost_alone(pool, bad, reason):
+    assert reasons(act(pool, "a", bad, "b", bad, "c")) == ["a", reason, "b", reason, "c"]
+
+
+def test_a_crash_names_the_signal_and_a_timeout_the_limit(pool):
+    assert act(pool, "crash") == [Lost(Reason.DECODER_CRASH, "ended the process that made it (SIGSEGV)")]
+    assert act(pool, "sleep") == [
+        Lost(Reason.DECODER_TIMEOUT, "took longer than 0.5 seconds, the limit of a sample")
+    ]
+
+
+def test_a_worker_that_was_killed_from_outside_costs_no_sample(tmp_path):
+    pool = WorkerPool(HostileTarget(marks=str(tmp_path)), LIMITS, workers=1, modules=[])
+    try:
+        assert act(pool, "a", "killed once", "b") == ["a", "killed once", "b"]
+    finally:
+        pool.close()
+
+
+def test_an_exception_of_the_method_is_the_futures_and_the_pool_works_on(pool):
+    with pytest.raises(ValueError, match="the method's own"):
+        act(pool, "a", "raise")
+    assert act(pool, "a") == ["a"]
+
+
+def test_large_items_and_results_pass_in_both_directions_at_once(pool):
+    large = [bytes([number]) * 3_000_000 for number in range(8)]
+    futures = [pool.submit("act", large) for _ in range(4)]
+    assert all(future.result() == large for future in futures)
+
+
+def test_the_nursery_may_be_killed_and_is_started_again(pool):
+    os.kill(pool._nursery._process.pid, signal.SIGKILL)
+    assert [act(pool, number) for number in range(8)] == [[number] for number in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"), [("no model there", "no model there"), ("exit", "exit status 7")]
+)
+def test_a_target_that_cannot_be_set_up_ends_every_call(broken, message):
+    pool = WorkerPool(HostileTarget(broken=broken), LIMITS, workers=2, modules=[])
+    try:
+        for _ in range(3):
+            with pytest.raises(JobError, match=message):
+                act(pool, "a")
+    finally:
+        pool.close()
+
+
+def test_closing_ends_calls_under_way_and_every_process():
+    pool = WorkerPool(HostileTarget(), SampleLimits(), workers=2, modules=[])
+    processes = [pool._nursery._process.pid, *act(pool, "process")]
+    stuck, waiting = pool.submit("act", ["spin"]), [pool.submit("act", ["sleep"]) for _ in range(5)]
+    time.sleep(0.2)
+    pool.close()
+    for future in (stuck, *waiting):
+        assert future.cancelled() or isinstance(future.exception(), JobError)
+    assert not any(alive(process) for process in processes)
+
+
+JOB = """
+import sys
+from hostile_target import HostileTarget
+from pipelines.making.config import SampleLimits
+from pipelines.making.pool import WorkerPool
+pool = WorkerPool(HostileTarget(), SampleLimits(), workers=2, modules=[])
+print(*(pool.submit("act", ["process"]).result()[0] for _ in range(8)), pool._nursery._process.pid, flush=True)
+for _ in range(4):
+    pool.submit("act", ["spin"])
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("victim", ["job", "nursery"])
+def test_no_worker_outlives_a_job_that_is_killed_even_while_it_spins(victim):
+    job = subprocess.Popen(
+        [sys.executable, "-c", JOB], env={**os.environ, "PYTHONPATH": f"{SUPPORT}:{SUPPORT.parents[1]}"},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    *workers, nursery = map(int, job.stdout.readline().split())
+    time.sleep(0.2)
+    os.kill(nursery if victim == "nursery" else job.pid, signal.SIGKILL)
+    wanted = set(workers) if victim == "nursery" else {*workers, nursery}
+    deadline = time.monotonic() + 5
+    while any(map(alive, wanted)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not any(map(alive, wanted))
+    job.kill()
+    job.communicate()
+
+
+def alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state not in "ZX"
+
+
+def test_equal_targets_of_one_process_share_a_pool_until_the_last_lets_go():
+    first = share_pool(HostileTarget(), LIMITS, workers=1)
+    second = share_pool(HostileTarget(), LIMITS, workers=1)
+    other = share_pool(HostileTarget(marks="x"), LIMITS, workers=1)
+    assert first is second
+    assert other is not first
+    release_pool(first)
+    assert act(second, "a") == ["a"]
+    release_pool(second)
+    release_pool(other)
+    assert not alive(second._nursery._process.pid)
