@@ -144,12 +144,15 @@ def _master_settings(config: ClusterConfig) -> dict[str, object]:
         "blob.server.port": "0",
         "heartbeat.interval": 1000,  # a lost TaskManager is noticed within seconds, not within a minute
         "heartbeat.timeout": 8000,
-        # Three times, after 5, 10 and 20 seconds: what is lost is back by then. A minute without a loss, and it begins anew.
+        # A lost worker restarts only the subtasks that depended on it.
+        "jobmanager.execution.failover-strategy": "region",
+        # Five restarts within 31 seconds end a job whose output cannot be written. A minute without a loss resets the count.
         "restart-strategy.type": "exponential-delay",
-        "restart-strategy.exponential-delay.initial-backoff": "5s",
+        "restart-strategy.exponential-delay.initial-backoff": "1s",
         "restart-strategy.exponential-delay.backoff-multiplier": 2.0,
+        "restart-strategy.exponential-delay.max-backoff": "30s",
         "restart-strategy.exponential-delay.reset-backoff-threshold": "1min",
-        "restart-strategy.exponential-delay.attempts-before-reset-backoff": 3,
+        "restart-strategy.exponential-delay.attempts-before-reset-backoff": 5,
         "web.tmpdir": str((config.state / "tmp").resolve()),
         "io.tmp.dirs": str((config.state / "tmp").resolve()),
     }

@@ -87,14 +87,25 @@ def direct(source, tmp_path_factory) -> Path:
     return output
 
 
+def ask(cluster: ClusterConfig, path: str) -> dict:
+    """Ask the JobManager."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{cluster.ui_port}{path}", timeout=5) as response:
+        return json.load(response)
+
+
 def last_job(cluster: ClusterConfig) -> dict:
-    """What the JobManager tells of the job that was begun last."""
+    """What the JobManager knows of the job that was submitted last."""
+    jobs = ask(cluster, "/jobs/overview")["jobs"]
+    return ask(cluster, f"/jobs/{max(jobs, key=lambda job: job['start-time'])['jid']}")
 
-    def ask(path: str) -> dict:
-        with urllib.request.urlopen(f"http://127.0.0.1:{cluster.ui_port}{path}", timeout=5) as response:
-            return json.load(response)
 
-    return ask(f"/jobs/{max(ask('/jobs/overview')['jobs'], key=lambda job: job['start-time'])['jid']}")
+def subtasks(cluster: ClusterConfig) -> dict[str, list[dict]]:
+    """The subtasks of each stage of the last job, by the stage's name."""
+    job = last_job(cluster)
+    return {
+        stage["name"]: ask(cluster, f"/jobs/{job['jid']}/vertices/{stage['id']}")["subtasks"]
+        for stage in job["vertices"]
+    }
 
 
 def test_shards_are_those_of_the_direct_runner(beam, cluster, source, direct, tmp_path):
@@ -120,9 +131,20 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, 
     flink = last_job(cluster)
     assert flink["state"] == "FINISHED"
     assert flink["timestamps"]["RESTARTING"] > 0, "it was hit"
+    if victim == "harness":
+        assert_the_other_went_on(cluster)
     records = output / "_zoetrope" / "records"
     assert done == {name: (records / name).stat().st_mtime_ns for name in done}, "nothing is made twice"
     wait_for(lambda: status(cluster)["slots-available"] == 4)
+
+
+def assert_the_other_went_on(cluster: ClusterConfig) -> None:
+    """The subtasks of the TaskManager that lost nothing are still at their first attempt."""
+    making = next(found for name, found in subtasks(cluster).items() if "Shards/Make" in name)
+    hit = {subtask["taskmanager-id"] for subtask in making if subtask["attempt"] > 0}
+    assert len(hit) == 1
+    others = [subtask["attempt"] for subtask in making if subtask["taskmanager-id"] not in hit]
+    assert others == [0] * cluster.slots
 
 
 def test_ctrl_c_cancels_and_the_same_command_goes_on(beam, cluster, source, direct, tmp_path):

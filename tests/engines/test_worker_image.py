@@ -33,7 +33,8 @@ def test_boot_starts_a_worker_in_the_default_environment(source, tmp_path):
     # The image's default python is the one that the tests run with.
     settings["PATH"] = f"{Path(sys.executable).parent}:/usr/bin:/bin"
     log, command = tmp_path / "boot.log", tmp_path / "boot"
-    # Boot writes the pipeline's options into its working folder. Prism puts quotes around the worker's id; a container would not see them.
+    # Boot writes the pipeline's options into its working folder.
+    # Prism puts quotes around the worker's id; a container would not see them.
     command.write_text(
         f"#!/bin/bash\ncd {tmp_path}\n"
         f'exec {shlex.quote(str(BOOT))} --semi_persist_dir={tmp_path} "${{@//\\\'/}}" >>{log} 2>&1\n'
