@@ -23,6 +23,7 @@ from schemas.errors import ConfigError
 from schemas.text import nearest, one_line
 from storage.uris import is_remote
 from trainer.model.config import ModelConfig
+from trainer.model.lean import is_causal, lighten
 from trainer.model.weights import read_state_dict
 
 NOT_WEIGHTS = (
@@ -60,7 +61,16 @@ def tokenize(captions: Sequence[str], max_words: int = 32) -> Tokens:
 
 
 def build_clip(config: ModelConfig) -> Clip:
-    """open_clip's model with random weights. Raises ConfigError for an unknown name and for towers that cannot serve."""
+    """Build open_clip's model with random weights and leaner layers.
+
+    Raises ConfigError for an unknown name and for towers that cannot serve.
+    """
+    clip = _open_clip_model(config)
+    lighten(clip, text_tower(clip))
+    return clip
+
+
+def _open_clip_model(config: ModelConfig) -> Clip:
     shape = config.clip_shape
     if shape is not None:
         return CLIP(
@@ -210,7 +220,9 @@ def encode_tokens(clip: Clip, ids_NL: Tensor) -> TextHidden:
             f"{length} tokens, but the text tower has {len(tower.positional_embedding)} positions; cut the captions"
         )
     x = tower.token_embedding(ids_NL) + tower.positional_embedding[:length]
-    mask = None if tower.attn_mask is None else tower.attn_mask[:length, :length]
+    mask = None
+    if tower.attn_mask is not None and not is_causal(tower):
+        mask = tower.attn_mask[:length, :length]
     x = tower.ln_final(tower.transformer(x, attn_mask=mask))
     projection = tower.text_projection
     if projection is not None:

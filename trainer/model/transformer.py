@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 the usual name
 from torch import Tensor, nn
 
+from trainer.model.lean import quick_gelu_mlp
+
 MASKED = -1e6  # added to the logits of masked keys; a row of masked keys alone then still has a softmax
 
 
@@ -22,9 +24,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [...,D] -> [...,D]."""
-        hidden = self.c_fc(x)
-        out: Tensor = self.c_proj(hidden * torch.sigmoid(1.702 * hidden))
-        return out
+        return quick_gelu_mlp(x, self.c_fc, self.c_proj)
 
 
 class Attention(nn.Module):
