@@ -10,5 +10,6 @@ lock           one writer per output or index
 configs        configs from YAML files
 tables         the tables of an output folder
 shards/        WebDataset shards: read, write, random access
+compressed     gzip, bzip2 and xz streams, with bounds
 ordered        calls in a pool of threads, in input order
 """

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import tarfile
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
 from typing import IO
 
 from storage.read import open_uri
-from storage.shards.read import MEMBER, RawSample, ShardError
-
-BLOCK = tarfile.BLOCKSIZE
+from storage.shards.read import MAX_SAMPLE_BYTES, MEMBER, RawSample, ShardError
+from storage.shards.tar import TarError, TarReader
 
 
 @dataclass(frozen=True, slots=True)
 class MemberAt:
-    """Where a member's bytes lie in its shard."""
+    """The place of a member's bytes in its shard."""
 
     extension: str  # after the key: "000.jpg", "txt", ...
     offset: int  # bytes from the start of the shard
@@ -26,26 +24,15 @@ class MemberAt:
 def scan_members(stream: IO[bytes], uri: str) -> dict[str, list[MemberAt]]:
     """Key -> members of a shard, by reading headers and seeking over contents. Raises ShardError naming the shard."""
     found: dict[str, list[MemberAt]] = {}
-    offset = 0
-    while True:
-        stream.seek(offset)
-        header = stream.read(BLOCK)
-        if len(header) < BLOCK:
-            raise ShardError(
-                f"{uri}: truncated: no end-of-archive mark; run `zoetrope validate` and make the shard again"
-            )
-        if header == bytes(BLOCK):
-            return found
-        try:
-            info = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
-        except tarfile.TarError as error:
-            raise ShardError(
-                f"{uri}: no tar header at byte {offset}: {error}; run `zoetrope validate`"
-            ) from None
-        key, _, extension = info.name.removeprefix("./").partition(".")
-        if info.isreg() and MEMBER.fullmatch(extension):
-            found.setdefault(key, []).append(MemberAt(extension, offset + BLOCK, info.size))
-        offset += BLOCK + info.size + -info.size % BLOCK
+    stream.seek(0)
+    try:
+        for member in TarReader(stream, seek=True):
+            key, _, extension = member.name.removeprefix("./").partition(".")
+            if MEMBER.fullmatch(extension):
+                found.setdefault(key, []).append(MemberAt(extension, member.offset, member.size))
+    except TarError as error:
+        raise ShardError(f"{uri}: {error}; run `zoetrope validate` and make the shard again") from None
+    return found
 
 
 class ShardAccess:
@@ -62,6 +49,8 @@ class ShardAccess:
             members = self._index(uri, stream).get(key)
             if not members:
                 raise ShardError(f"{uri}: holds no sample {key}; run `zoetrope validate`")
+            if sum(member.size for member in members) > MAX_SAMPLE_BYTES:
+                raise ShardError(f"{uri}: sample {key} is over the limit of {MAX_SAMPLE_BYTES} bytes")
             return RawSample(uri, key, {m.extension: _read(stream, m, f"{uri}: {key}") for m in members})
 
     def _index(self, uri: str, stream: IO[bytes]) -> dict[str, list[MemberAt]]:
