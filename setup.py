@@ -66,5 +66,5 @@ setup(
             "wids",
         ],
     },
-    entry_points={"console_scripts": ["zoetrope = zoetrope.cli:main"]},
+    entry_points={"console_scripts": ["zoetrope = zoetrope.__main__:main"]},
 )

@@ -128,7 +128,7 @@ def train(fields: dict[str, Any], batch: int, output: Path, *, checkpointing: bo
     values["model"] = {**fields["model"], "grad_checkpointing": checkpointing}
     config = output.with_suffix(".yaml")
     config.write_text(yaml.safe_dump(values))
-    subprocess.run([sys.executable, "-m", "trainer.fit.train", "--config", str(config)], check=True, cwd=ROOT)
+    subprocess.run([sys.executable, "-m", "zoetrope", "train", "--config", str(config)], check=True, cwd=ROOT)
     records = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()][WARM_UP:]
     known = {
         name: [r[name] for r in records if r[name] is not None]

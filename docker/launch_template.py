@@ -3,7 +3,7 @@
 import os
 import sys
 
-from pipelines.template import main
+from zoetrope.template import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], image=os.environ.get("ZOETROPE_IMAGE")))

@@ -1,8 +1,7 @@
-"""`zoetrope animate`: image-caption pairs in, WebDataset clips out."""
+"""The main job: image-caption pairs in, WebDataset clips out."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any
@@ -13,16 +12,17 @@ from pipelines.making.clips import Animator
 from pipelines.making.filters import find_filter
 from pipelines.output.folder import Output
 from pipelines.output.prepare import Job
-from pipelines.running.dry_run import LOOKED_AT, Glimpse, dry_run
+from pipelines.running.dry_run import LOOKED_AT, Glimpse, Plan, dry_run
 from pipelines.running.engine import choose_runner
+from pipelines.running.stores import store_options
 from pipelines.running.submit import RunResult, run_job
 from pipelines.sources.base import Source, make_source, read_task
-from schemas.config import describe, flatten
+from schemas.config import flatten
 from schemas.records import Reference, SampleError, Task
 from schemas.text import counted
-from storage.configs import load_config
+from schemas.version import VERSION
+from storage.login import set_options
 from transforms.clip import make_clip
-from zoetrope.commands.jobs import Parser, guarded, run_command, split_beam_args
 
 KIND = "animate"
 NO_BYTES = (
@@ -45,6 +45,7 @@ def animate(config: AnimateConfig, beam_args: Sequence[str] = ()) -> RunResult:
 
     Raises ConfigError (nothing was done), JobError (it cannot go on; run it again later), KeyboardInterrupt (stopped).
     """
+    set_options(store_options(beam_args))
     source = make_source(config.source, shard_samples=config.shard.max_samples)
     job = make_job(config, source)
     return run_job(
@@ -85,8 +86,6 @@ def make_job(config: AnimateConfig, source: Source) -> Job:
 
 def identity(config: AnimateConfig, source: Source) -> dict[str, Any]:
     """All that can change a byte of a shard: config fields, the source's own fingerprint, the version."""
-    from zoetrope import __version__
-
     fields = flatten(config.to_dict())
     kept = {
         name: value
@@ -96,7 +95,7 @@ def identity(config: AnimateConfig, source: Source) -> dict[str, Any]:
     return {
         **kept,
         **{f"source.{name}": value for name, value in source.fingerprint().items()},
-        "version": __version__,
+        "version": VERSION,
     }
 
 
@@ -107,46 +106,9 @@ def allowed_failures(config: AnimateConfig, source: Source) -> float:
     return 1.0 if source.is_remote else 0.05
 
 
-def main(argv: list[str]) -> int:
-    """The command. 0 done, 1 done with too many failures or not to be finished now, 2 bad usage or config, 130 stopped."""
-    argv, beam_args = split_beam_args(argv)
-    parser = Parser(prog="zoetrope animate", add_help=False)
-    parser.add_argument("--config")
-    parser.add_argument("--dry-run", action="store_true")
-    parser.add_argument("-h", "--help", action="store_true")
-    parser.add_argument("overrides", nargs="*")
-    options = parser.parse_intermixed_args(argv)
-    if options.help:
-        print(help_text())
-        return 0
-    config = load_config(AnimateConfig, options.config, options.overrides)
-    if options.dry_run:
-        return guarded(lambda: plan_only(config, beam_args))
-    command = shlex.join(["zoetrope", "animate", *argv, *(["--", *beam_args] if beam_args else [])])
-    return run_command(lambda: animate(config, beam_args), config.to_dict(), command)
-
-
-def help_text() -> str:
-    """Usage, and every field with its type, unit and default."""
-    rows = sorted(describe(AnimateConfig), key=lambda row: not row.strip().startswith(("source.", "output")))
-    fields = "\n".join(rows)
-    return f"""usage: zoetrope animate [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run]
-                        [--runner-config FILE.yaml] [-- BEAM OPTIONS]
-
-Image-caption pairs in, WebDataset clips out. Fields come from the file, then from FIELD=VALUE, in that order.
-  --config FILE   a YAML file of fields; configs/animate/ holds one for each kind of source
-  --dry-run       print the plan (shards, samples, bytes, first keys) and write nothing
-  --runner-config FILE.yaml
-                  where it runs: Beam options, as in configs/runners/; without it, this machine
-  --              what follows goes to Beam untouched, e.g. -- --runner=FlinkRunner --flink_master=host:8081
-Running the same command again finishes what is missing. Ctrl-C stops; nothing half-written is left.
-
-Fields:
-{fields}"""
-
-
-def plan_only(config: AnimateConfig, beam_args: Sequence[str] = ()) -> int:
-    """Print what a run would do; makes a few of the pictures that lie at hand to estimate bytes, and writes nothing."""
+def plan(config: AnimateConfig, beam_args: Sequence[str] = ()) -> Plan:
+    """The plan of a run. Makes a few clips of local pictures to estimate bytes, and writes nothing."""
+    set_options(store_options(beam_args))
     source = make_source(config.source, shard_samples=config.shard.max_samples)
     job = make_job(config, source)
     height, width = config.clip.hw

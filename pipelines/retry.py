@@ -1,4 +1,4 @@
-"""`zoetrope retry OUTPUT`: the failed samples of an output, and only those, as further tasks after the last one.
+"""Retries the failed samples of an output, and only those, as further tasks after the last one.
 
 Its plan is kept in the output, so that a retry which was cut off goes on where it stopped.
 """
@@ -6,7 +6,6 @@ Its plan is kept in the output, so that a retry which was cut off goes on where 
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -16,6 +15,7 @@ from pipelines import animate, videos
 from pipelines.config import AnimateConfig, ImportConfig
 from pipelines.output.folder import Output
 from pipelines.output.prepare import Job, task_from_json
+from pipelines.running.stores import store_options
 from pipelines.running.submit import RunResult, run_job
 from pipelines.sources.base import make_source
 from schemas.config import Config
@@ -23,8 +23,8 @@ from schemas.errors import ConfigError
 from schemas.records import Reason, Task
 from schemas.text import nearest_hint
 from storage.configs import load_config
+from storage.login import set_options
 from storage.write import write_bytes
-from zoetrope.commands.jobs import Parser, run_command, split_beam_args
 
 
 @dataclass(frozen=True)
@@ -39,19 +39,6 @@ class Kind:
     ]  # (config, Beam's arguments) -> job, allowed failures
 
 
-HELP = """usage: zoetrope retry OUTPUT [--reason A,B] [FIELD=VALUE ...] [--runner-config FILE.yaml] [-- BEAM OPTIONS]
-
-Make the failed samples of an output again, and only those. What succeeds is added as new shards; nothing that is there
-changes. A retry that was stopped goes on when the same command is run again.
-  --reason A,B    only failures with these reasons, e.g. --reason http_503,timeout (failures.parquet has them); default all
-  FIELD=VALUE     other settings than the first run's, of those that change no byte of a sample:
-                  workers, max_failure_ratio, where the source lies (source.uri, source.videos, ...) if it was moved,
-                  fetch.* of pictures, limits.decode_seconds of videos; e.g. fetch.deadline=60
-  --runner-config FILE.yaml
-                  where it runs: Beam options, as in configs/runners/; without it, this machine
-  --              what follows goes to Beam untouched"""
-
-
 def retry(
     output: str, reasons: Sequence[str] = (), overrides: Sequence[str] = (), beam_args: Sequence[str] = ()
 ) -> RunResult:
@@ -60,6 +47,7 @@ def retry(
     Raises ConfigError (no output of `animate`, not finished, another source, a field that changes bytes), JobError.
     """
     _check_reasons(reasons)
+    set_options(store_options(beam_args))
     place = Output(output)
     kind, config = _config_of(place, overrides)
     main, allowed = kind.job(config, beam_args)
@@ -74,27 +62,9 @@ def retry(
     )
 
 
-def main(argv: list[str]) -> int:
-    """The command. Exit codes as of `zoetrope animate`."""
-    argv, beam_args = split_beam_args(argv)
-    parser = Parser(prog="zoetrope retry", add_help=False)
-    parser.add_argument("output", nargs="?")
-    parser.add_argument("--reason", default="")
-    parser.add_argument("-h", "--help", action="store_true")
-    parser.add_argument("overrides", nargs="*")
-    options = parser.parse_intermixed_args(argv)
-    if options.help:
-        print(HELP)
-        return 0
-    if options.output is None:
-        raise ConfigError("say which output: zoetrope retry clips/")
-    reasons = [reason.strip() for reason in options.reason.split(",") if reason.strip()]
-    _, config = _config_of(Output(options.output), options.overrides)
-    return run_command(
-        lambda: retry(options.output, reasons, options.overrides, beam_args),
-        config.to_dict(),
-        shlex.join(["zoetrope", "retry", *argv]),
-    )
+def config_of(output: str, overrides: Sequence[str] = ()) -> Config:
+    """The config that a retry of this output runs with. Raises ConfigError as `retry` does."""
+    return _config_of(Output(output), overrides)[1]
 
 
 def retry_tasks(output: Output, job: Job, reasons: frozenset[str]) -> Iterator[Task]:

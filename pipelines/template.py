@@ -6,8 +6,6 @@ job is handed over. Resume, fingerprint and tables are the same, and either may 
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -20,21 +18,9 @@ from pipelines.config import AnimateConfig
 from pipelines.output.finish import finish
 from pipelines.output.folder import Output
 from pipelines.output.prepare import Job, check_output, prepare_output
-from pipelines.running.dataflow import with_defaults
 from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.sources.base import make_source
-from schemas.errors import ConfigError
 from schemas.records import Task
-from storage.configs import load_config
-
-FIELDS = {  # a template's parameter -> the config field it sets; parameters of a template know no dots
-    "output": "output",
-    "source_kind": "source.kind",
-    "source_uri": "source.uri",
-    "source_annotations": "source.annotations",
-    "source_images": "source.images",
-    "store": "store",
-}
 
 
 def build(
@@ -92,36 +78,11 @@ class _Finish(beam.DoFn):
         output.clean()
 
 
-def parse(argv: Sequence[str]) -> tuple[AnimateConfig, str | None, list[str]]:
-    """Parameters of a template -> (config, accelerator, Beam's own arguments). Raises ConfigError."""
-    parser = argparse.ArgumentParser(prog="zoetrope template", add_help=False, allow_abbrev=False)
-    for name in (*FIELDS, "config", "overrides", "accelerator"):
-        parser.add_argument(f"--{name}")
-    known, beam_args = parser.parse_known_args(list(argv))
-    given = [f"{field}={getattr(known, name)}" for name, field in FIELDS.items() if getattr(known, name)]
-    config = load_config(AnimateConfig, known.config or None, [*given, *(known.overrides or "").split()])
-    return config, known.accelerator or None, beam_args
-
-
-def main(argv: Sequence[str], image: str | None = None) -> int:
-    """Check, prepare the output and hand the job over. Returns 0, or 2 after one line.
-
-    `image` is the worker image where the parameters name none: the launcher's own.
-    """
-    try:
-        config, accelerator, beam_args = parse(argv)
-        beam_args = with_defaults(beam_args, image)
-        output, job = Output(config.output), job_of(config.to_dict())
-        check_output(output, job, overwrite=config.overwrite)
-        published = prepare_output(output, job, overwrite=config.overwrite)
-        pipeline = beam.Pipeline(options=PipelineOptions(beam_args))
-        build(pipeline, config, published=published, accelerator=accelerator)
-        pipeline.run()
-    except ConfigError as error:
-        print(f"zoetrope: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def launch(config: AnimateConfig, beam_args: Sequence[str], accelerator: str | None = None) -> None:
+    """Check the config, begin the output and hand the job to its runner. Raises ConfigError before anything is written."""
+    output, job = Output(config.output), job_of(config.to_dict())
+    check_output(output, job, overwrite=config.overwrite)
+    published = prepare_output(output, job, overwrite=config.overwrite)
+    pipeline = beam.Pipeline(options=PipelineOptions(list(beam_args)))
+    build(pipeline, config, published=published, accelerator=accelerator)
+    pipeline.run()

@@ -1,8 +1,7 @@
-"""`zoetrope import-videos`: real videos with captions in, the same shards as `zoetrope animate` makes out."""
+"""The job that imports videos: real videos with captions in, the same shards out as those of `pipelines.animate`."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
@@ -13,15 +12,16 @@ from pipelines.making.maker import Made, StageTimes
 from pipelines.making.videos import VideoImporter
 from pipelines.output.folder import Output
 from pipelines.output.prepare import Job
-from pipelines.running.dry_run import LOOKED_AT, Glimpse, dry_run
+from pipelines.running.dry_run import LOOKED_AT, Glimpse, Plan, dry_run
 from pipelines.running.engine import choose_runner
+from pipelines.running.stores import store_options
 from pipelines.running.submit import RunResult, run_job
 from pipelines.sources.base import Source, make_source, read_task
-from schemas.config import describe, flatten
+from schemas.config import flatten
 from schemas.records import Reference, Task
 from schemas.text import counted
-from storage.configs import load_config
-from zoetrope.commands.jobs import Parser, guarded, run_command, split_beam_args
+from schemas.version import VERSION
+from storage.login import set_options
 
 KIND = "import-videos"
 NO_BYTES = (
@@ -44,6 +44,7 @@ def import_videos(config: ImportConfig, beam_args: Sequence[str] = ()) -> RunRes
 
     Raises ConfigError (nothing was done), JobError (it cannot go on; run it again later), KeyboardInterrupt (stopped).
     """
+    set_options(store_options(beam_args))
     return run_job(
         make_job(config),
         Output(config.output),
@@ -63,8 +64,6 @@ def make_job(config: ImportConfig) -> Job:
 
 def identity(config: ImportConfig, source: Source) -> dict[str, Any]:
     """All that can change a byte of a shard: config fields, the source's own fingerprint, the version."""
-    from zoetrope import __version__
-
     kept = {
         name: value
         for name, value in flatten(config.to_dict()).items()
@@ -73,31 +72,13 @@ def identity(config: ImportConfig, source: Source) -> dict[str, Any]:
     return {
         **kept,
         **{f"source.{name}": value for name, value in source.fingerprint().items()},
-        "version": __version__,
+        "version": VERSION,
     }
 
 
-def main(argv: list[str]) -> int:
-    """The command. 0 done, 1 done with too many failures or not to be finished now, 2 bad usage or config, 130 stopped."""
-    argv, beam_args = split_beam_args(argv)
-    parser = Parser(prog="zoetrope import-videos", add_help=False)
-    parser.add_argument("--config")
-    parser.add_argument("--dry-run", action="store_true")
-    parser.add_argument("-h", "--help", action="store_true")
-    parser.add_argument("overrides", nargs="*")
-    options = parser.parse_intermixed_args(argv)
-    if options.help:
-        print(help_text())
-        return 0
-    config = load_config(ImportConfig, options.config, options.overrides)
-    if options.dry_run:
-        return guarded(lambda: plan_only(config, beam_args))
-    command = shlex.join(["zoetrope", "import-videos", *argv, *(["--", *beam_args] if beam_args else [])])
-    return run_command(lambda: import_videos(config, beam_args), config.to_dict(), command)
-
-
-def plan_only(config: ImportConfig, beam_args: Sequence[str] = ()) -> int:
-    """Print what a run would do; decodes two videos to estimate bytes, and writes nothing."""
+def plan(config: ImportConfig, beam_args: Sequence[str] = ()) -> Plan:
+    """The plan of a run. Decodes two videos to estimate bytes, and writes nothing."""
+    set_options(store_options(beam_args))
     job = make_job(config)
     frames = config.frames
     return dry_run(
@@ -131,21 +112,3 @@ def _look_at(task: Task, job: Job) -> Glimpse:
         maker.close()
     sizes = [sum(len(data) + 1024 for data in sample.members.values()) for sample in made]
     return Glimpse([item.key for item in items], sum(sizes) / len(sizes) if sizes else None)
-
-
-def help_text() -> str:
-    """Usage, and every field with its type, unit and default."""
-    fields = "\n".join(describe(ImportConfig))
-    return f"""usage: zoetrope import-videos [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run]
-                              [--runner-config FILE.yaml] [-- BEAM OPTIONS]
-
-Real videos with captions in, WebDataset shards of frames out. Fields come from the file, then from FIELD=VALUE, in that order.
-  --config FILE   a YAML file of fields; configs/import/ holds one for each kind of annotations
-  --dry-run       print the plan (shards, samples, bytes, first keys, what is missing) and write nothing
-  --runner-config FILE.yaml
-                  where it runs: Beam options, as in configs/runners/; without it, this machine
-  --              what follows goes to Beam untouched, e.g. -- --runner=FlinkRunner --flink_master=host:8081
-Running the same command again finishes what is missing. Ctrl-C stops; nothing half-written is left.
-
-Fields:
-{fields}"""

@@ -27,7 +27,7 @@ def test_light_imports_load_no_engine(module):
         "trainer.fit.train",
         "trainer.retrieval.evaluate",
         "trainer.index.build",
-        "zoetrope.commands.search",
+        "trainer.index.search",
         "trainer.model.convert",
     ],
 )

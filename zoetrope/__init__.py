@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
 from schemas.version import VERSION
 
 __version__ = VERSION
 
-_EXPORTS = {
+_EXPORTS = {  # public name -> the module that has it
     "sample_motion": "transforms.motions",
+    "sample_trajectory": "transforms.motions",
+    "motion": "transforms.motions",
+    "motions": "transforms.motions.describe",
+    "Parameter": "transforms.motions",
+    "MotionMix": "transforms.motions",
     "render": "transforms.rendering.render",
     "render_batch": "transforms.rendering.render",
+    "iter_shard": "storage.shards.read",
+    "decode_clip": "transforms.stores.webdataset",
+    "AnimateConfig": "pipelines.config",
     "animate": "pipelines.animate",
     "retry": "pipelines.retry",
     "validate": "pipelines.output.validate",
-    "motions": "zoetrope.commands.motions",
+    "ImportConfig": "pipelines.config",
     "import_videos": "pipelines.videos",
+    "WriteShards": "pipelines.running.graph",
+    "JobSpec": "pipelines.running.graph",
+    "ShardConfig": "pipelines.making.config",
+    "Made": "pipelines.making.maker",
+    "Maker": "pipelines.making.maker",
+    "TrainConfig": "trainer.fit.config",
     "train": "trainer.fit.train",
+    "EvaluateConfig": "trainer.retrieval.config",
     "evaluate": "trainer.retrieval.evaluate",
     "convert": "trainer.model.convert",
+    "IndexSettings": "trainer.index.config",
     "index": "trainer.index.build",
+    "open_index": "trainer.index.search",
     "search": "trainer.index.search",
-    "decode_clip": "transforms.stores.webdataset",
     "preview": "preview.show.preview",
     "studio": "preview.studio.studio",
 }
@@ -31,7 +46,7 @@ _EXPORTS = {
 __all__ = ["__version__", *_EXPORTS]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _EXPORTS:
         raise AttributeError(f"module 'zoetrope' has no attribute {name!r}")
     return getattr(importlib.import_module(_EXPORTS[name]), name)

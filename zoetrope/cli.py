@@ -1,76 +1,149 @@
-"""The `zoetrope` command: finds the subcommand's `main(argv) -> int` and turns usage errors into one line and exit 2."""
+"""The `zoetrope` command: finds the subcommand, and maps every exception to one line and an exit code."""
 
 from __future__ import annotations
 
 import importlib
+import logging
 import os
+import re
 import select
+import signal
 import sys
+import traceback
+from collections.abc import Callable
+from types import ModuleType
 
-from zoetrope import __version__
+from schemas.errors import StopRequestedError, WorkError
+from schemas.version import VERSION
+from zoetrope.interrupt import STOPPED, loading
+from zoetrope.messages import messages_on_stderr
 
+LOG = logging.getLogger(__name__)
 COMMANDS = {
-    "animate": ("pipelines.animate", "image-caption pairs in, WebDataset clips out"),
-    "retry": ("pipelines.retry", "make the failed samples of an output, and only those"),
-    "validate": ("pipelines.output.validate", "check every shard against the manifest"),
-    "motions": ("zoetrope.commands.motions", "list the camera motions, their parameters and ranges"),
-    "preview": ("preview.show.preview", "see a motion on a picture, as GIF, MP4, WebP or contact sheet"),
-    "studio": ("preview.studio.studio", "look at motions and shards in a local web page"),
-    "import-videos": ("pipelines.videos", "real videos (MSR-VTT, MSVD, VATEX, CSV) in, the same shards out"),
-    "train": ("trainer.fit.train", "pretrain or fine-tune CLIP2Video from shards"),
-    "evaluate": ("trainer.retrieval.evaluate", "text-video retrieval metrics of a checkpoint"),
-    "convert": ("trainer.model.convert", "official CLIP2Video or CLIP weights to a checkpoint of ours"),
-    "index": ("trainer.index.build", "embed shards for search"),
-    "search": ("zoetrope.commands.search", "search an index by text or picture, coarse to fine"),
+    "animate": "image-caption pairs in, WebDataset clips out",
+    "retry": "make the failed samples of an output, and only those",
+    "validate": "check every shard against the manifest",
+    "motions": "list the camera motions, their parameters and ranges",
+    "preview": "see a motion on a picture, as GIF, MP4, WebP or contact sheet",
+    "studio": "look at motions and shards in a local web page",
+    "import-videos": "real videos (MSR-VTT, MSVD, VATEX, CSV) in, the same shards out",
+    "train": "pretrain or fine-tune CLIP2Video from shards",
+    "evaluate": "text-video retrieval metrics of a checkpoint",
+    "convert": "official CLIP2Video or CLIP weights to a checkpoint of ours",
+    "index": "embed shards for search",
+    "search": "search an index by text or picture, coarse to fine",
 }
 
+FAILED, USAGE = 1, 2
 STOPPED_BY_PIPE = 141  # 128 + SIGPIPE, as other commands exit
+# The first kind that fits decides. ConfigError is a ValueError, and a few errors of work are both.
+EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (WorkError, FAILED),
+    (OSError, FAILED),
+    (MemoryError, FAILED),
+    (ValueError, USAGE),
+    (KeyboardInterrupt, STOPPED),
+)
+FROM_WORKER = re.compile(r"^[\w.]+Error: ")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one subcommand; returns its exit code (0 done, 1 done with too many failures, 2 bad usage or config).
+    """Run one subcommand; returns its exit code.
 
-    Where the reader of standard output has gone (``zoetrope motions | head -3``), the rest is not printed, and a command that
-    this stopped returns STOPPED_BY_PIPE.
+    0 done, 1 the work could not be done or not all of it, 2 bad usage or config, 130 Ctrl-C. Without `argv` this is the
+    process's own command line: after an error among ranks the process then exits at once.
+    """
+    code = _until_nobody_reads(lambda: _run(sys.argv[1:] if argv is None else argv))
+    if argv is None:
+        _leave_ranks(code)
+    return code
+
+
+def guarded(name: str, run: Callable[[], int], stopped: str = "stopped") -> int:
+    """Call a command. What it raises becomes one line and the exit code of EXIT_CODES; any other error is a bug, and passes.
+
+    `stopped` is the line after Ctrl-C.
+    """
+    with messages_on_stderr(f"zoetrope {name}"):
+        try:
+            return run()
+        except BrokenPipeError:
+            raise
+        except tuple(kind for kind, _ in EXIT_CODES) as error:
+            return _ended(error, stopped)
+
+
+def _run(args: list[str]) -> int:
+    if not args or args[0] in ("-h", "--help"):
+        print(_usage())
+        return 0 if args else USAGE
+    if args[0] in ("-V", "--version"):
+        print(f"zoetrope {VERSION}")
+        return 0
+    if args[0] not in COMMANDS:
+        print(f"zoetrope: unknown command {args[0]!r}; commands: {', '.join(COMMANDS)}", file=sys.stderr)
+        return USAGE
+    with loading():
+        command = _module(args[0])
+    return guarded(args[0], lambda: _call(command, args[1:]), getattr(command, "STOPPED", "stopped"))
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"zoetrope.commands.{name.replace('-', '_')}")
+
+
+def _call(command: ModuleType, args: list[str]) -> int:
+    try:
+        return int(command.main(args))
+    except SystemExit as done:  # argparse, after --help
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+
+
+def _ended(error: BaseException, stopped: str) -> int:
+    """Log the line of an error; returns its exit code."""
+    LOG.debug("".join(traceback.format_exception(error)).rstrip())
+    if isinstance(error, KeyboardInterrupt):
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a further Ctrl-C ends the process without a traceback
+        LOG.warning(stopped)
+        if isinstance(error, StopRequestedError) and not error.clean:
+            sys.stdout.flush()
+            os._exit(STOPPED)  # threads that wait for a server would hold the process
+    else:
+        LOG.error(_line(error))
+    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+def _line(error: BaseException) -> str:
+    """The message of an error. An error of a torch worker process has its own message after a traceback."""
+    from schemas.text import one_line
+
+    text = str(error).strip()
+    if "Original Traceback" in text:
+        text = FROM_WORKER.sub("", text.splitlines()[-1])
+    return one_line(text) if text else one_line(error)
+
+
+def _until_nobody_reads(run: Callable[[], int]) -> int:
+    """Run; where the reader of standard output has gone (``zoetrope motions | head -3``), the rest is not printed.
+
+    A command that this stopped returns STOPPED_BY_PIPE.
     """
     code: int | None = None
     try:
         try:
-            code = _run(sys.argv[1:] if argv is None else argv)
-        except SystemExit as done:  # argparse, after --help
-            code = done.code if isinstance(done.code, int) else int(done.code is not None)
-            raise
+            code = run()
         finally:
-            sys.stdout.flush()  # a closed pipe shows here, not as a traceback at the interpreter's end
+            sys.stdout.flush()  # a closed pipe shows here, and not as a traceback when the interpreter ends
     except BrokenPipeError:
-        if not _reader_is_gone():  # another pipe broke: no affair of ours
+        if not _reader_is_gone():  # another pipe broke, which is a bug
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return STOPPED_BY_PIPE if code is None else code
     return code
 
 
-def _run(args: list[str]) -> int:
-    if not args or args[0] in ("-h", "--help"):
-        print(_usage())
-        return 0 if args else 2
-    if args[0] in ("-V", "--version"):
-        print(f"zoetrope {__version__}")
-        return 0
-    if args[0] not in COMMANDS:
-        print(f"zoetrope: unknown command {args[0]!r}; commands: {', '.join(COMMANDS)}", file=sys.stderr)
-        return 2
-    from schemas.errors import ConfigError
-
-    try:
-        return int(importlib.import_module(COMMANDS[args[0]][0]).main(args[1:]))
-    except ConfigError as error:
-        print(f"zoetrope {args[0]}: {error}", file=sys.stderr)
-        return 2
-
-
 def _reader_is_gone() -> bool:
-    """Whether standard output is a pipe that nobody reads. Asked of the system: a failed write may have left no buffer."""
+    """Whether standard output is a pipe that nobody reads. The system knows; a failed write may have left no buffer."""
     try:
         poll = select.poll()
         poll.register(sys.stdout.fileno(), select.POLLOUT)
@@ -79,8 +152,15 @@ def _reader_is_gone() -> bool:
         return False
 
 
+def _leave_ranks(code: int) -> None:
+    """End this process at once after an error among ranks: NCCL would wait for the others when the interpreter ends."""
+    ranks = sys.modules.get("trainer.device.ranks")
+    if ranks is not None and code:
+        ranks.leave(code)
+
+
 def _usage() -> str:
-    rows = "\n".join(f"  {name:14} {what}" for name, (_, what) in COMMANDS.items())
+    rows = "\n".join(f"  {name:14} {purpose}" for name, purpose in COMMANDS.items())
     return f"usage: zoetrope COMMAND [options]\n\n{rows}\n\nzoetrope COMMAND --help tells each command's options."
 
 

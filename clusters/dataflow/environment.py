@@ -13,7 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from clusters.dataflow.graph import build_job
 from pipelines.running.dataflow import DISK_GB, EXPERIMENTS, SERVICE_OPTIONS, THREADS, with_defaults
-from pipelines.running.engine import read_runner_config
+from zoetrope.arguments import read_runner_config
 
 CONFIG = Path(__file__).parents[2] / "configs" / "runners" / "dataflow.yaml"
 FILLED_IN = {"REGION": "us-central1", "PROJECT": "dry-run", "BUCKET": "dry-run", "REPOSITORY": "images"}

@@ -11,8 +11,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 from apache_beam.transforms.resources import AcceleratorHint
 
-from pipelines.template import build, parse
+from pipelines.template import build
 from zoetrope.samples import write_folder
+from zoetrope.template import parse
 
 ACCELERATOR = "type:nvidia-l4;count:1;install-nvidia-driver"
 MAKE = "Shards/Make"  # the stage that renders

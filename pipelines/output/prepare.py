@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -23,6 +23,7 @@ from storage.read import read_range
 from storage.shards.write import Sink
 from storage.write import remove_file, remove_tree
 
+LOG = logging.getLogger(__name__)
 TABLES = (MANIFEST_FILE, SAMPLES_FILE, FAILURES_FILE)
 PAGES = (
     "sizes.json",
@@ -102,11 +103,7 @@ def prepare_output(output: Output, job: Job, *, overwrite: bool) -> str:
     lost = forget_lost(output)
     if lost:
         named = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
-        print(
-            f"zoetrope: shards of {counted(len(lost), 'task')} are gone or cut off (task {named})",
-            file=sys.stderr,
-            flush=True,
-        )
+        LOG.warning(f"shards of {counted(len(lost), 'task')} are gone or cut off (task {named})")
     output.remove_strays(output.done())
     before = output.read_job() if output.is_ours() else {}
     published = str(before.get("published") or date.today().isoformat())

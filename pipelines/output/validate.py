@@ -1,12 +1,10 @@
-"""`zoetrope validate OUTPUT`: every shard against the manifest, every member against its KEY.json."""
+"""Validation: every shard against the manifest, every member against its KEY.json."""
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -211,32 +209,3 @@ def _check_folder(output: str, rows: list[ShardRow], indexed: dict[str, tuple[in
             if json.load(stream) != {row.shard: row.samples for row in rows}:
                 problems.append(f"sizes.json: does not agree with {MANIFEST_FILE}")
     return problems
-
-
-def main(argv: list[str]) -> int:
-    """The command: 0 all well, 1 something is wrong (each named), 2 not an output."""
-    parser = argparse.ArgumentParser(prog="zoetrope validate", description=__doc__)
-    parser.add_argument("output", help="the folder or URI that `zoetrope animate` wrote")
-    parser.add_argument(
-        "--no-decode", action="store_true", help="check counts and checksums, but decode no pictures"
-    )
-    parser.add_argument(
-        "--workers", type=int, default=None, help="shards looked at together (default: all cores)"
-    )
-    args = parser.parse_args(argv)
-    try:
-        result = validate(
-            args.output, decode=not args.no_decode, workers=args.workers, progress=sys.stderr.isatty()
-        )
-    except (OSError, ValueError) as error:
-        print(f"zoetrope validate: {error}", file=sys.stderr)
-        return 2
-    for problem in result.problems:
-        print(problem)
-    if result.ok:
-        print(
-            f"{args.output}: {result.shards} shards, {result.samples} samples, {result.bytes} bytes: all as the manifest says"
-        )
-        return 0
-    print(f"{args.output}: {len(result.problems)} problems in {result.shards} shards", file=sys.stderr)
-    return 1

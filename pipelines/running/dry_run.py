@@ -1,4 +1,4 @@
-"""`--dry-run`: what a job would do, printed. Reads the source's index and a few inputs; writes nothing."""
+"""A job before it runs: what it would read, make and write. Reads the source's index and a few inputs; writes nothing."""
 
 from __future__ import annotations
 
@@ -9,17 +9,33 @@ from pipelines.output.folder import Output
 from pipelines.output.prepare import Job, check_output
 from schemas.errors import ConfigError
 from schemas.records import Task
-from schemas.text import counted, human_bytes
 
 LOOKED_AT = 5  # inputs of the first task whose keys are shown
 
 
 @dataclass(frozen=True)
 class Glimpse:
-    """What a look at the first inputs shows."""
+    """The first inputs of a job."""
 
     keys: list[str]
-    sample_bytes: float | None  # mean bytes of a sample in a shard; None: nothing at hand to make one of
+    sample_bytes: float | None  # mean bytes of a sample in a shard; None if no input is on this machine
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The work of a job, and how much of it is left."""
+
+    source: str  # the kind of source, in a few words
+    inputs: int
+    exact: bool  # False if `inputs` is an estimate
+    failing: int  # inputs that are known to fail
+    output: str
+    tasks: int
+    left: int  # tasks that are not done yet
+    store: str  # what a sample holds, in a few words
+    sample_bytes: float | None  # mean bytes of a sample; None if unknown
+    runner: str
+    keys: tuple[str, ...]  # of the first inputs
 
 
 def dry_run(
@@ -32,34 +48,36 @@ def dry_run(
     runner: str,
     overwrite: bool = False,
     known_failures: Callable[[Task], int] | None = None,
-) -> int:
-    """Print the plan and return 0. Raises ConfigError for what the run itself would refuse.
+) -> Plan:
+    """The plan of a job. Raises ConfigError for everything that the run itself would refuse.
 
-    source, store, runner: a few words each. look: at a first task. known_failures: inputs of a task that will surely fail.
+    source, store, runner: a few words each. look: reads the first inputs of a task. known_failures: counts the inputs of a
+    task that will surely fail.
     """
     check_output(output, job, overwrite=overwrite)
     done = set() if overwrite else output.done()
-    tasks = samples = left = failing = 0
+    tasks = inputs = left = failing = 0
     exact, first = True, None
     for task in job.tasks():
         first = first or task
-        tasks, samples, exact = tasks + 1, samples + task.samples, exact and task.exact
+        tasks += 1
+        inputs += task.samples
+        exact = exact and task.exact
         left += task.index not in done
         failing += known_failures(task) if known_failures else 0
     if first is None:
         raise ConfigError("source: it holds no inputs; check its path and source.limit")
     glimpse = look(first)
-    size = glimpse.sample_bytes
-    total = (
-        f"about {human_bytes(size * (samples - failing))} ({human_bytes(size)} a sample)"
-        if size
-        else "size unknown"
+    return Plan(
+        source,
+        inputs,
+        exact,
+        failing,
+        output.uri,
+        tasks,
+        left,
+        store,
+        glimpse.sample_bytes,
+        runner,
+        tuple(glimpse.keys),
     )
-    will_fail = f", {failing} of them without a file or captions" if failing else ""
-    print(f"source   {source}: {'' if exact else 'about '}{counted(samples, 'input')}{will_fail}")
-    print(f"output   {output.uri}: {counted(tasks, 'task')} (a shard each), {left} to be made")
-    print(f"store    {store}, {total}")
-    print(f"runner   {runner}")
-    print(f"keys     {', '.join(glimpse.keys)}{', ...' if samples > len(glimpse.keys) else ''}")
-    print("dry run: nothing was written")
-    return 0

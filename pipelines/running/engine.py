@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import yaml
 from apache_beam.options.pipeline_options import (
     DirectOptions,
     GoogleCloudOptions,
@@ -24,8 +23,7 @@ from pipelines.making.gpu import count_gpus
 from pipelines.making.pool import available_cores
 from pipelines.running import flink
 from schemas.errors import ConfigError
-from schemas.text import counted, one_line
-from storage.read import open_uri
+from schemas.text import counted
 
 LOCAL = ("FnApiRunner", "BundleBasedDirectRunner")  # they run in this process
 # Begin a task again only once its first attempt has ended. A shuffle of theirs hands on what came before when all of it is
@@ -81,30 +79,3 @@ def choose_runner(beam_args: Sequence[str], workers: int | None, uses_gpus: bool
         runner = FnApiRunner()
     gpus = count_gpus() if uses_gpus else 0
     return RunnerChoice(options, runner, True, workers or available_cores(), gpus)
-
-
-def read_runner_config(path: str) -> list[str]:
-    """A YAML mapping of Beam's option names to values, as arguments.
-
-    ``runner: FlinkRunner`` gives ``--runner=FlinkRunner``, ``true`` a flag, ``false`` nothing, a list the option once an
-    entry. Raises ConfigError if the file cannot be read or is no such mapping.
-    """
-    try:
-        with open_uri(path, "r") as stream:
-            values = yaml.safe_load(stream)
-    except (OSError, ValueError, ImportError, yaml.YAMLError) as error:
-        raise ConfigError(f"--runner-config {path}: cannot be read: {one_line(error)}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(
-            f"--runner-config {path}: must be a mapping of Beam options, e.g. 'runner: FlinkRunner'"
-        )
-    found: list[str] = []
-    for name, value in values.items():
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, dict) or item is None:
-                raise ConfigError(
-                    f"--runner-config {path}: {name} must be a text, a number, true, false, or a list of them"
-                )
-            if item is not False:
-                found.append(f"--{name}" if item is True else f"--{name}={item}")
-    return found

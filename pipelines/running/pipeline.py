@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import signal
-import sys
 import threading
 from typing import Any
 
@@ -16,19 +16,12 @@ from pipelines.running.graph import NAMESPACE
 from pipelines.running.signals import Signals
 from schemas.errors import JobError
 
+LOG = logging.getLogger(__name__)
 STOP_SECONDS = 5.0  # for workers to let go after Ctrl-C
 ERROR_MARK = re.compile(r"(?:JobError|StoppedError): (.+?)(?: \[while running|\n|\\n|$)")
 JAVA_FRAME = re.compile(
     r"\((\w+\.(java|scala)(:\d+)?|Native Method|Unknown Source)\)|^\.\.\. \d+ more$|^Driver stacktrace:$"
 )
-
-
-class StopRequestedError(KeyboardInterrupt):
-    """Ctrl-C. `clean` says whether every worker of this process has let go."""
-
-    def __init__(self, clean: bool) -> None:
-        super().__init__("stopped")
-        self.clean = clean
 
 
 class PipelineRun(threading.Thread):
@@ -70,7 +63,7 @@ class PipelineRun(threading.Thread):
 
         A second Ctrl-C ends the waiting. Returns whether every worker has let go.
         """
-        _say("stopping ... (Ctrl-C again to stop at once)")
+        LOG.info("stopping ... (Ctrl-C again to stop at once)")
         try:
             if signals is not None:
                 signals.request_stop()
@@ -111,7 +104,7 @@ class PipelineRun(threading.Thread):
                 if str(self._choice.runner).endswith(flink.RUNNER):
                     flink.cancel(self._choice.options, STOP_SECONDS)
             except Exception as error:  # runners raise what they like; the stop goes on without it
-                _say(f"the runner could not cancel: {error}")
+                LOG.warning("the runner could not cancel: %s", error)
 
 
 def job_error(error: BaseException) -> JobError:
@@ -124,7 +117,3 @@ def job_error(error: BaseException) -> JobError:
     return JobError(
         f"the pipeline failed: {(lines[-1] if lines else type(error).__name__)[:500]}; run the same command again"
     )
-
-
-def _say(text: str) -> None:
-    print(f"zoetrope: {text}", file=sys.stderr, flush=True)

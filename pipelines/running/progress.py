@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from schemas.text import duration
+
+LOG = logging.getLogger(__name__)
 LINE_EVERY = 10.0  # seconds, where there is no terminal
 BUCKETS = 60  # of the throughput curve
 
@@ -36,7 +40,7 @@ class Progress:
                 smoothing=0.05,
                 mininterval=0.2,
             )
-            if self._stream.isatty()
+            if self._stream.isatty() and LOG.isEnabledFor(logging.INFO)
             else None
         )
 
@@ -49,7 +53,7 @@ class Progress:
             self._bar.update(written + failed - self._bar.n)
         elif seconds >= self._next_line:
             self._next_line = seconds + self._line_every
-            print(self.line(seconds, written, failed), file=self._stream, flush=True)
+            LOG.info(self.line(seconds, written, failed))
 
     def line(self, seconds: float, written: int, failed: int) -> str:
         """One plain line."""
@@ -85,11 +89,3 @@ class _Throughput:
         self.counts += [0] * (place + 1 - len(self.counts))
         self.counts[place] += made - self._seen
         self._seen = made
-
-
-def duration(seconds: float) -> str:
-    """``1h 02m``, ``3m 20s``, ``12s``."""
-    whole = round(seconds)
-    if whole >= 3600:
-        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
-    return f"{whole // 60}m {whole % 60:02d}s" if whole >= 60 else f"{whole}s"

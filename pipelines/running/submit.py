@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,10 +18,10 @@ from pipelines.output.lock import output_lock
 from pipelines.output.prepare import TABLES, Job, TaskAt, check_output, prepare_output, remove_ours, spool
 from pipelines.running.engine import RunnerChoice, choose_runner
 from pipelines.running.graph import JobSpec, MakeShards
-from pipelines.running.pipeline import PipelineRun, StopRequestedError, job_error
+from pipelines.running.pipeline import PipelineRun, job_error
 from pipelines.running.progress import Progress
 from pipelines.running.signals import Signals, signals_of_job
-from schemas.errors import ConfigError, JobError
+from schemas.errors import ConfigError, JobError, StopRequestedError
 from schemas.records import Task
 from schemas.text import counted
 from storage.find import first_name
@@ -30,6 +30,7 @@ from storage.read import file_exists
 from storage.tables import read_manifest
 from storage.write import create_file, remove_empty_folder, remove_file
 
+LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 0.2
 LISTED_SECONDS = 30.0  # for a store's listing to tell of every record
 RECORDS_SECONDS = 10.0  # between looks at the records of workers that share no disk with us
@@ -151,13 +152,17 @@ def _make_missing(job: Job, output: Output, choice: RunnerChoice) -> _MadeNow:
     if not job.is_retry:
         output.write_state("plan.json", {"tasks": last + 1})
     if not places:
-        _say("nothing to retry" if job.is_retry else f"nothing is missing: {counted(len(done), 'task')} done")
+        LOG.info(
+            "nothing to retry" if job.is_retry else f"nothing is missing: {counted(len(done), 'task')} done"
+        )
         return _MadeNow(_counts_before(output, done))
     remove_file(output.state("finished.json"))
     before = _counts_before(output, done)
     already = f", {counted(len(done), 'task')} done before" if done else ""
     about = "" if exact else "about "
-    _say(f"{counted(len(places), 'task')}, {about}{counted(inputs, 'input')}{already}; {choice.describe()}")
+    LOG.info(
+        f"{counted(len(places), 'task')}, {about}{counted(inputs, 'input')}{already}; {choice.describe()}"
+    )
     with signals_of_job() if choice.is_local else nullcontext() as signals:
         spec = JobSpec(
             output.uri,
@@ -277,7 +282,3 @@ def _tidy(output: Output) -> None:
     """After a start that came to nothing: leave no empty folders."""
     for folder in (output.state("tmp"), output.state(), output.uri):
         remove_empty_folder(folder)
-
-
-def _say(text: str) -> None:
-    print(f"zoetrope: {text}", file=sys.stderr, flush=True)

@@ -1,15 +1,20 @@
-"""`zoetrope studio`: look at motions and shards in a web page on this machine."""
+"""The studio's process: a server on this machine for the page that shows motions and shards."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
+import ipaddress
+import logging
 import socket
-import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
+from aiohttp import web
+
+from preview.studio.pictures import PictureBook
+from preview.studio.server import Studio, make_app
+from preview.studio.shards import OutputView
 from schemas.errors import ConfigError
 from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE
 from schemas.text import one_line
@@ -19,63 +24,37 @@ from storage.uris import join
 if TYPE_CHECKING:
     from preview.studio.search import Searcher
 
+LOG = logging.getLogger(__name__)
 DEFAULT_PORT = 7865
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}; see `zoetrope studio --help`")
-
-
-def main(argv: list[str]) -> int:
-    """The command. Serves until Ctrl-C; returns 130 then. Raises ConfigError for bad usage and a port in use."""
-    parser = _Parser(
-        prog="zoetrope studio",
-        description="Look at camera motions on pictures, and at the clips of an output, in a web page on this machine.",
-        epilog="examples: zoetrope studio photos/; zoetrope studio clips/; zoetrope studio photos/ gs://bucket/clips; "
-        "zoetrope studio clips/ --index index/",
-    )
-    parser.add_argument(
-        "paths", nargs="*", metavar="PICTURES | OUTPUT", help="pictures, folders of them, and output folders"
-    )
-    parser.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help=f"default {DEFAULT_PORT}; 0 = any that is free"
-    )
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine alone)"
-    )
-    parser.add_argument(
-        "--index",
-        metavar="DIR",
-        help="an index made by `zoetrope index`: adds a tab that searches it by text",
-    )
-    args = parser.parse_args(argv)
-    return studio(args.paths, port=args.port, host=args.host, index=args.index)
-
-
 def studio(
-    paths: Sequence[str] = (), *, port: int = DEFAULT_PORT, host: str = "127.0.0.1", index: str | None = None
-) -> int:
-    """Serve the page until interrupted (returns 130). `paths` are pictures, folders of pictures, and outputs, local or URIs.
+    paths: Sequence[str] = (),
+    *,
+    port: int = DEFAULT_PORT,
+    host: str = "127.0.0.1",
+    index: str | None = None,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve the page until KeyboardInterrupt. `paths` are pictures, folders of pictures, and outputs, local or URIs.
 
-    `index` is a folder made by `zoetrope index`: what the Search tab searches, which is hidden without one.
-    There is no password: on another `host` than this machine, whoever reaches the port sees the pictures and outputs.
-    Raises ConfigError (one line) for a path that is neither, and for a port that cannot be had.
+    `index` is a folder made by `zoetrope index`. The Search tab searches it and is hidden without one. `ready` is called
+    with the page's address once the server listens; by default the address is logged. There is no password: on another
+    `host` than this machine, whoever reaches the port sees the pictures and outputs. Raises ConfigError (one line) for a
+    path that is neither, and for a port that cannot be had.
     """
     listener = _listen(host, port)
     with contextlib.closing(listener):
-        from preview.studio.pictures import PictureBook
-        from preview.studio.server import Studio, make_app
-        from preview.studio.shards import OutputView
-
         outputs = [path for path in paths if _is_output(path)]
         pictures = [path for path in paths if path not in outputs]
         app = make_app(
             Studio(PictureBook(pictures), [OutputView(uri) for uri in outputs], _searcher(index), host)
         )
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_serve(app, listener))
-    return 130
+        asyncio.run(_serve(app, listener, ready or _log_address))
+
+
+def _log_address(address: str) -> None:
+    LOG.info(f"studio: {address}")
 
 
 def _searcher(index: str | None) -> Searcher | None:
@@ -121,30 +100,19 @@ def _is_output(path: str) -> bool:
     return False
 
 
-async def _serve(app: object, listener: socket.socket) -> None:
-    from aiohttp import web
-
-    runner = web.AppRunner(app, access_log=None)  # type: ignore[arg-type]
+async def _serve(app: web.Application, listener: socket.socket, ready: Callable[[str], None]) -> None:
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
         await web.SockSite(runner, listener).start()
         host, port = listener.getsockname()[:2]
-        print(
-            f"Zoetrope studio: http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C ends it)",
-            flush=True,
-        )
+        ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         if not _is_loopback(host):
-            print("Anyone who can reach this address can see what it shows.", file=sys.stderr, flush=True)
+            LOG.warning("anyone who can reach this address can see what it shows")
         await asyncio.Event().wait()
     finally:
         await runner.cleanup()
 
 
 def _is_loopback(host: str) -> bool:
-    import ipaddress
-
     return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

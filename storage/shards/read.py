@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from schemas.clip import ClipMeta
+from schemas.errors import WorkError
 from storage.read import open_uri
 from storage.shards.tar import BLOCK, TarError, TarReader
 
@@ -21,7 +22,7 @@ MAX_SAMPLE_BYTES = 1024 * 1024 * 1024  # of all members of one key
 END_MARK = bytes(2 * BLOCK)
 
 
-class ShardError(ValueError):
+class ShardError(WorkError, ValueError):
     """A shard that cannot be read any further. The message names the shard, the key where known, and what to do."""
 
 

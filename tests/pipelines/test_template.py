@@ -11,10 +11,11 @@ from apache_beam.transforms.resources import AcceleratorHint
 
 from pipelines.output.folder import Output
 from pipelines.running.engine import choose_runner
-from pipelines.template import FIELDS, build, main, parse
+from pipelines.template import build
 from schemas.manifest import SAMPLES_FILE
 from storage.tables import iter_rows
 from tests.pipelines.running.test_graph import leftovers, shards
+from zoetrope.template import FIELDS, main, parse
 
 ROOT = Path(__file__).parents[2]
 L4 = "type:nvidia-l4;count:1;install-nvidia-driver"

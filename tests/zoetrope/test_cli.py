@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+import zoetrope
+from schemas.errors import ConfigError, WorkError
+from storage.shards.read import ShardError
 from zoetrope import __version__, cli
 
 
@@ -63,3 +66,102 @@ def test_another_pipe_that_broke_is_not_hidden(monkeypatch):
     monkeypatch.setattr("zoetrope.commands.motions.main", main)
     with pytest.raises(BrokenPipeError):
         cli.main(["motions"])
+
+
+PROBE = """
+import sys
+from zoetrope.cli import main
+code = main(sys.argv[1:])
+heavy = ("apache_beam", "torch", "aiohttp", "pyarrow", "kornia", "av", "open_clip")
+print("LOADED", code, *[name for name in heavy if name in sys.modules])
+"""
+
+
+def loaded_by(*arguments):
+    """(exit code, heavy modules) of a command in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *arguments], capture_output=True, text=True, check=True
+    )
+    _, code, *heavy = done.stdout.splitlines()[-1].split()
+    return int(code), heavy
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_help_loads_nothing_heavy(command):
+    assert loaded_by(command, "--help") == (0, [])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["animate", "source.kind=floder"],
+        ["animate", "--config", "none.yaml"],
+        ["animate", "--dryrun"],
+        ["import-videos", "source.kind=msrvt"],
+        ["train", "global_batch_size=0"],
+        ["evaluate", "checkpont=x"],
+        ["index", "--workers", "0", "model", "clips", "-o", "index"],
+        ["search"],
+        ["retry"],
+        ["validate"],
+        ["convert", "official"],
+        ["studio", "--port", "many"],
+        ["preview", "--size"],
+    ],
+)
+def test_a_mistake_in_a_config_or_in_usage_loads_nothing_heavy(arguments):
+    assert loaded_by(*arguments) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (ConfigError("workers = 0 is not allowed"), 2, "zoetrope motions: workers = 0 is not allowed\n"),
+        (ValueError("a bad\nvalue"), 2, "zoetrope motions: a bad value\n"),
+        (WorkError("the source has gone"), 1, "zoetrope motions: the source has gone\n"),
+        (ShardError("0.tar: cut off"), 1, "zoetrope motions: 0.tar: cut off\n"),
+        (FileNotFoundError(2, "No such file", "x"), 1, "zoetrope motions: [Errno 2] No such file: 'x'\n"),
+        (MemoryError("lower --batch-size"), 1, "zoetrope motions: lower --batch-size\n"),
+    ],
+)
+def test_one_map_from_exceptions_to_one_line_and_an_exit_code(monkeypatch, capsys, error, code, line):
+    def main(arguments):
+        raise error
+
+    monkeypatch.setattr("zoetrope.commands.motions.main", main)
+    assert cli.main(["motions"]) == code
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", line)
+
+
+def test_a_bug_is_no_line_but_a_traceback(monkeypatch):
+    def main(arguments):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("zoetrope.commands.motions.main", main)
+    with pytest.raises(KeyError):
+        cli.main(["motions"])
+
+
+def test_an_error_of_a_worker_process_is_its_last_line(monkeypatch, capsys):
+    def main(arguments):
+        raise ShardError(
+            "Caught ShardError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n"
+            '  File "x.py", line 1, in f\nstorage.shards.ShardError: 0.tar: cut off\n'
+        )
+
+    monkeypatch.setattr("zoetrope.commands.motions.main", main)
+    assert cli.main(["motions"]) == 1
+    assert capsys.readouterr().err == "zoetrope motions: 0.tar: cut off\n"
+
+
+def test_verbose_shows_the_traceback_of_an_error(capsys):
+    assert cli.main(["motions", "-v", "zom_in"]) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert said.splitlines()[-1].startswith("zoetrope motions: ")
+
+
+def test_every_name_of_the_public_face_can_be_had():
+    for name in zoetrope.__all__:
+        assert getattr(zoetrope, name) is not None

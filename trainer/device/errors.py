@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 import torch.distributed as dist
 
+from schemas.errors import WorkError
+
 NO_MEMORY = (
     "out of memory",
     "can't allocate memory",
@@ -20,8 +22,12 @@ LOST_PEER = (
 )  # gloo's RuntimeErrors have no class of their own
 
 
-class RunError(RuntimeError):
+class RunError(WorkError, RuntimeError):
     """A run that cannot go on. The message is one line that says what to do."""
+
+
+class NotFiniteError(RunError, ValueError):
+    """A model whose features or scores are not finite, so that nothing can be ranked by them."""
 
 
 def first_line(error: BaseException) -> str:

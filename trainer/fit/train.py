@@ -1,27 +1,22 @@
-"""`zoetrope train`: pretrain or fine-tune from shards, in one process or under torchrun."""
+"""Training: pretrain or fine-tune from shards, in one process or under torchrun."""
 
 from __future__ import annotations
 
-import argparse
-import signal
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 
-from schemas.config import describe, flatten
+from schemas.config import flatten
 from schemas.errors import ConfigError
 from schemas.text import one_line
-from storage.configs import load_config
-from storage.shards.read import ShardError
 from trainer.data.batch import Batch
 from trainer.data.loader import LoaderState, TrainingLoader, evaluation_loader
 from trainer.data.shards import ShardSet
 from trainer.device.errors import RunError, first_line, lost_peer, no_memory
 from trainer.device.precision import repeatable
-from trainer.device.ranks import Ranks, barrier, gather_objects, leave, start_ranks
+from trainer.device.ranks import Ranks, barrier, gather_objects, start_ranks
 from trainer.device.stop import stop_signals
 from trainer.fit.checkpoint import RunState, find_last, load_state, saved_config, set_random_state
 from trainer.fit.config import TrainConfig
@@ -71,8 +66,22 @@ def train(config: TrainConfig) -> Result:
     Raises ConfigError for what cannot be started, RunError (a loss that is not finite, memory that runs out), ShardError
     (data that cannot be read) and OSError (an output that cannot be written) for what cannot go on.
     """
-    with start_ranks(config.device) as ranks, repeatable(config.deterministic):
-        return _train(config, ranks)
+    try:
+        with start_ranks(config.device) as ranks, repeatable(config.deterministic):
+            return _train(config, ranks)
+    except (RunError, ConfigError):
+        raise
+    except RuntimeError as error:
+        if lost_peer(error):
+            raise RunError(
+                f"another rank has ended, and its line says why; torch says: {first_line(error)}"
+            ) from error
+        if no_memory(error):  # before the first step: the model itself
+            raise RunError(
+                "out of memory: the GPU has no room for the model; is it in use? "
+                f"torch says: {first_line(error)}"
+            ) from error
+        raise
 
 
 def _train(config: TrainConfig, ranks: Ranks) -> Result:
@@ -243,58 +252,3 @@ def _summary(
     if start:
         lines.append(f"resuming after step {start}")
     return [*lines, *notes]
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command. Exit codes: 0 done, 1 the run could not go on, 2 bad usage or config, 130 or 143 stopped by a signal."""
-    args = _parser().parse_args(argv)
-    try:
-        result = train(load_config(TrainConfig, args.config, args.overrides))
-    except ConfigError as error:
-        return _fail(error, 2)
-    except (RunError, ShardError, OSError) as error:
-        return _fail(error, 1)
-    except RuntimeError as error:
-        if lost_peer(error):
-            return _fail(
-                RunError(f"another rank has ended, and its line says why; torch says: {first_line(error)}"), 1
-            )
-        if not no_memory(error):  # before the first step: the model itself
-            raise
-        says = f"torch says: {first_line(error)}"
-        return _fail(RunError(f"out of memory: the GPU has no room for the model; is it in use? {says}"), 1)
-    if result.stopped_by is not None:
-        name = signal.Signals(result.stopped_by).name
-        print(
-            f"zoetrope train: stopped by {name} after step {result.step}; resume=true goes on from there",
-            file=sys.stderr,
-        )
-        return 128 + result.stopped_by
-    return 0
-
-
-def _fail(error: Exception, code: int) -> int:
-    """One line; a worker's error arrives with its traceback before the line that matters."""
-    print(
-        f"zoetrope train: {str(error).strip().splitlines()[-1].removeprefix('storage.shards.ShardError: ')}",
-        file=sys.stderr,
-    )
-    return code
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="zoetrope train",
-        description="Pretrain or fine-tune CLIP2Video. On 8 GPUs: torchrun --nproc_per_node=8 -m zoetrope train --config ...",
-        epilog="fields:\n" + "\n".join(describe(TrainConfig)),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--config", help="YAML file with any of the fields below (configs/train/*.yaml)")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="field=value", help="set a field, e.g. data.shards='clips/*.tar'"
-    )
-    return parser
-
-
-if __name__ == "__main__":
-    leave(main())

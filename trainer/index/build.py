@@ -1,8 +1,7 @@
-"""`zoetrope index`: embed every clip of some shards, once, so that they can be searched."""
+"""Building an index: embed every clip of some shards, once, so that they can be searched."""
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import sys
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from trainer.index.store import IndexInfo, Part
     from trainer.model.config import InteractionConfig
     from trainer.retrieval.embed import Embedder
-
-PROGRAM = "zoetrope index"
-NAMED = 5  # what was left out, named on the console
 
 
 @dataclass(frozen=True)
@@ -194,82 +190,3 @@ def _progress(shards: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     from tqdm import tqdm
 
     return tqdm(shards.items(), unit="shard", desc="index", disable=not sys.stderr.isatty(), leave=False)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command. 0 done, 2 bad usage or config, 130 Ctrl-C.
-
-    1: some shards could not be read (the others are indexed), features are not finite, or there is too little memory.
-    """
-    args = _parser().parse_args(argv)
-    names = ("workers", "batch_size", "device", "precision", "tokens")
-    values = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    try:
-        done = index(args.checkpoint, args.shards, args.output, IndexSettings.make(values), prune=args.prune)
-    except ConfigError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return 2
-    except (ValueError, OSError, MemoryError) as error:
-        print(f"{PROGRAM}: {one_line(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(
-            f"{PROGRAM}: stopped; the same command goes on with the shards that are missing", file=sys.stderr
-        )
-        return 130
-    print(
-        f"{args.output}: {done.clips} clips of {done.shards} shards indexed, {done.skipped} shards were there already"
-    )
-    if args.prune:
-        print(f"{args.output}: {done.pruned} shards that are no longer there forgotten")
-    for what, names_of in (
-        ("samples left out", done.dropped),
-        ("shards not indexed", done.broken),
-        ("indexed shards are no longer there, --prune forgets them", done.missing),
-    ):
-        if names_of:
-            more = f"; and {len(names_of) - NAMED} more" if len(names_of) > NAMED else ""
-            print(f"{PROGRAM}: {len(names_of)} {what}: {'; '.join(names_of[:NAMED])}{more}", file=sys.stderr)
-    return 1 if done.broken else 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM,
-        description="Embed shards for search. The same command again embeds only shards that are new or changed.",
-    )
-    fields = IndexSettings.model_fields
-    parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", help="a checkpoint folder, such as runs/finetune/best"
-    )
-    parser.add_argument(
-        "shards", metavar="SHARDS", nargs="+", help="folders, globs or brace ranges of shards, local or gs://"
-    )
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="DIR",
-        required=True,
-        help="the index: a new or empty folder, or one to add to",
-    )
-    parser.add_argument(
-        "--prune",
-        action="store_true",
-        help="forget indexed shards that are no longer there; of what is there nothing is forgotten",
-    )
-    parser.add_argument(
-        "--workers", type=int, metavar="N", help=f"{fields['workers'].description} (default 4)"
-    )
-    parser.add_argument(
-        "--batch-size", type=int, metavar="N", help=f"{fields['batch_size'].description} (default 64)"
-    )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help=fields["device"].description)
-    parser.add_argument(
-        "--precision", choices=("bf16", "fp32"), help=f"{fields['precision'].description} (default fp32)"
-    )
-    parser.add_argument("--tokens", action=argparse.BooleanOptionalAction, help=fields["tokens"].description)
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

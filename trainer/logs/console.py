@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping
 
 from trainer.retrieval.scores import console_names
 
+LOG = logging.getLogger(__name__)
 SHOWN = ("loss", "negatives", "samples_per_s", "data_wait", "grad_norm", *console_names(), "eval.videos")
 
 
 class Console:
-    """Prints records and messages. On a terminal, messages appear above the bar."""
+    """Logs records and messages. On a terminal, messages appear above the bar."""
 
     def __init__(self, name: str, total: int, start: int) -> None:
         from tqdm import tqdm
 
-        self._terminal = sys.stderr.isatty()
+        self._terminal = sys.stderr.isatty() and LOG.isEnabledFor(logging.INFO)
         self._total = total
         self._bar = tqdm(
             total=total, initial=start, desc=name, unit="step", disable=not self._terminal, dynamic_ncols=True
@@ -28,8 +30,8 @@ class Console:
         self._bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
 
     def say(self, text: str) -> None:
-        """Print one line."""
-        self._bar.write(text, file=sys.stderr)
+        """Log one line."""
+        LOG.info(text)
 
     def write(self, step: int, values: Mapping[str, float | None]) -> None:
         """Print the values in SHOWN. On a terminal the bar shows the loss, so only evaluations are printed."""

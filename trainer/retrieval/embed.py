@@ -12,6 +12,7 @@ from torch import Tensor
 
 from trainer.data.animate import normalise, to_device
 from trainer.data.batch import Batch
+from trainer.device.errors import NotFiniteError, RunError
 from trainer.device.precision import autocast
 from trainer.model.clip2video import CLIP2Video, Features
 
@@ -106,7 +107,7 @@ class Embedder:
             good &= features.tokens.flatten(1).isfinite().all(1)
         if not good.all():
             bad = [name for name, fine in zip(names, good.tolist(), strict=True) if not fine]
-            raise ValueError(
+            raise NotFiniteError(
                 f"{bad[0]}: the model's features are not finite (so for {len(bad)} of {len(names)} at once): has it diverged?"
             )
         if not self.tokens:
@@ -178,7 +179,7 @@ def embed_loader(embedder: Embedder, loader: Iterable[Batch], *, captions: Capti
     for batch in loader:
         seen.add(batch)
     if not seen.owners:
-        raise ValueError("nothing to evaluate on: the shards hold no usable sample")
+        raise RunError("nothing to evaluate on: the shards hold no usable sample")
     owners = np.asarray(seen.owners, np.int64)
     return Embedded(join(seen.videos), join(seen.texts), seen.keys, seen.captions, owners, seen.repeated)
 

@@ -1,31 +1,22 @@
-"""`zoetrope evaluate`: text-video retrieval metrics of a checkpoint, with and without re-ranking."""
+"""Evaluation: text-video retrieval metrics of a checkpoint, with and without re-ranking."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schemas.config import describe
 from schemas.errors import ConfigError
-from storage.configs import load_config
-from storage.shards.read import ShardError
 from storage.uris import is_remote
 from storage.write import write_bytes
 from trainer.retrieval.config import EvaluateConfig
-from trainer.retrieval.scores import DIRECTIONS, METRICS
 
 if TYPE_CHECKING:
     from trainer.model.config import InteractionConfig
-
-PROGRAM = "zoetrope evaluate"
-NAMED = 5  # samples left out that are named on the console; the result file names all
 
 
 @dataclass(frozen=True)
@@ -129,75 +120,3 @@ def _loader(config: EvaluateConfig, embedder: Any, shards: Any) -> Iterable[Any]
     return evaluation_loader(
         shards, settings, words, frames=model.max_frames, size=embedder.size, pin_memory=pin
     )
-
-
-def table(result: Evaluation) -> str:
-    """Return the metrics as papers print them."""
-    lines = [f"{'':24}" + "".join(f"{metric.column:>8}" for metric in METRICS)]
-    for way, title in DIRECTIONS.items():
-        lines.append(_row(title, result.coarse[way]))
-        if result.reranked is not None:
-            lines.append(_row(f"  best {result.top_k} re-ranked", result.reranked[way]))
-    return "\n".join(lines)
-
-
-def _row(label: str, values: dict[str, float]) -> str:
-    return f"{label:24}" + "".join(f"{values[metric.name]:8.1f}" for metric in METRICS)
-
-
-def _say(config: EvaluateConfig, result: Evaluation) -> None:
-    print(f"{config.checkpoint}: {result.videos} videos, {result.captions} captions")
-    print(table(result))
-    times = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in result.seconds.items())
-    print(f"{times} ({result.videos / max(result.seconds['encode'], 1e-9):.0f} videos/s)")
-    if result.repeated:
-        print(
-            f"{result.repeated} samples show a video that came before; their new captions count as that video's"
-        )
-    if result.dropped:
-        more = f"; and {len(result.dropped) - NAMED} more" if len(result.dropped) > NAMED else ""
-        print(
-            f"{PROGRAM}: left out {len(result.dropped)}, so these numbers are not of the whole set: "
-            f"{'; '.join(result.dropped[:NAMED])}{more}",
-            file=sys.stderr,
-        )
-    if config.output:
-        print(f"wrote {config.output}")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command. 0 done, 1 unusable data or features or too little memory, 2 bad usage or config, 130 stopped by Ctrl-C."""
-    args = _parser().parse_args(argv)
-    try:
-        config = load_config(EvaluateConfig, args.config, args.overrides)
-        _say(config, evaluate(config))
-    except ConfigError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return 2
-    except (ShardError, ValueError, MemoryError) as error:
-        # a worker's error arrives with its traceback before the line that matters
-        line = str(error).strip().splitlines()[-1].removeprefix("storage.shards.ShardError: ")
-        print(f"{PROGRAM}: {line}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"{PROGRAM}: stopped", file=sys.stderr)
-        return 130
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM,
-        description="Text-video retrieval metrics of a checkpoint on shards of videos with captions.",
-        epilog="fields:\n" + "\n".join(describe(EvaluateConfig)),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--config", help="YAML file with any of the fields below (configs/eval/*.yaml)")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="field=value", help="set a field, e.g. checkpoint=runs/x/best"
-    )
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

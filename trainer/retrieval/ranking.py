@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainer.device.errors import NotFiniteError
 from trainer.device.precision import autocast
 from trainer.retrieval.embed import Embedded, Embedder, Items
 from trainer.retrieval.metrics import BlockwiseRetrieval, Metrics
@@ -107,7 +108,7 @@ def match_scores(
     match_P = torch.cat(parts)
     bad = (~match_P.isfinite()).nonzero()
     if len(bad):  # compared with NaN nothing is better, so the true one would come first
-        raise ValueError(
+        raise NotFiniteError(
             f"{name(int(bad[0]))}: the interaction module's match is not finite (so for {len(bad)} of {len(match_P)} pairs): "
             "has it diverged? Take an earlier checkpoint, or leave re-ranking out (rerank=false, or --no-rerank in a search)"
         )

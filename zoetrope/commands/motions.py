@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import sys
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
 
-from transforms.motions.composition import built_in_motions, find_motion, make_plan
+from transforms.motions.describe import describe_motion, describe_parameter, find_motions
 from transforms.motions.motion import TIMING, Motion, Parameter
+from zoetrope.arguments import Parser
 
 EPILOG = """Motions compose with '+', each inside the view of those before it: rotate_cw+zoom_in, pan_left+crop_jitter.
 In a composition a parameter that several have is named with its motion: zoom_in.zoom.
 Your own motions are named by import path: mypackage.mymotions:dolly (see docs/motions.md)."""
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Print the motions, or those that are named. Returns 0; an unknown name is a ConfigError (exit 2)."""
-    parser = argparse.ArgumentParser(
+def main(argv: Sequence[str]) -> int:
+    """The command. Raises ConfigError for an unknown name."""
+    args = _parser().read(argv)
+    found = find_motions(args.name)
+    if args.json:
+        about = {
+            "motions": [describe_motion(motion) for motion in found],
+            "timing": [describe_parameter(parameter) for parameter in TIMING],
+        }
+        text = json.dumps(about, indent=2)
+    else:
+        text = "\n".join(_details(found) if args.name else _table(found))
+    with suppress(BrokenPipeError):  # `zoetrope motions | head`: the reader has all that it wanted
+        print(text, flush=True)
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(
         prog="zoetrope motions",
         description="List the camera motions, their parameters, units, defaults and ranges.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "name",
@@ -31,50 +44,7 @@ def main(argv: list[str] | None = None) -> int:
         help="only these: motions, compositions such as rotate_cw+zoom_in, package.module:name",
     )
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
-    args = parser.parse_args(argv)
-    found = _find(args.name)
-    if args.json:
-        text = json.dumps(
-            {"motions": [describe(m) for m in found], "timing": [_fields(p) for p in TIMING]}, indent=2
-        )
-    else:
-        text = "\n".join(_details(found) if args.name else _table(found))
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:  # `zoetrope motions | head`: the reader has what it wanted
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # so that closing it at exit does not fail too
-    return 0
-
-
-def motions(*names: str) -> list[dict[str, Any]]:
-    """Describe every built-in motion, or those named: name, help, parameters (name, default, low, high, unit, help, ...)."""
-    return [describe(motion) for motion in _find(names)]
-
-
-def describe(motion: Motion) -> dict[str, Any]:
-    """One motion as plain JSON values; `parameters` holds those of timing too."""
-    return {"name": motion.name, "help": motion.help, "parameters": [_fields(p) for p in motion.parameters]}
-
-
-def _find(names: Sequence[str]) -> list[Motion]:
-    if not names:
-        return list(built_in_motions().values())
-    return [find_motion(piece) for name in names for piece in make_plan(name, {}).name.split("+")]
-
-
-def _fields(parameter: Parameter) -> dict[str, Any]:
-    default = list(parameter.default) if isinstance(parameter.default, list | tuple) else parameter.default
-    fields: dict[str, Any] = {
-        "name": parameter.name,
-        "default": default,
-        "unit": parameter.unit,
-        "help": parameter.help,
-    }
-    if parameter.choices:
-        return {**fields, "choices": list(parameter.choices)}
-    return {**fields, "low": parameter.low, "high": parameter.high, "log": parameter.log}
+    return parser
 
 
 def _table(found: Sequence[Motion]) -> list[str]:

@@ -2,56 +2,29 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from schemas.errors import ConfigError
-from storage.shards.read import ShardError
-from trainer.index.hit import Hit
+from zoetrope.arguments import Parser
+from zoetrope.interrupt import loading
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from trainer.index.hit import Hit
     from trainer.index.searcher import SearchIndex
 
-PROGRAM = "zoetrope search"
+LOG = logging.getLogger(__name__)
 
 
-def as_table(hits: Sequence[Hit]) -> str:
-    """A line a hit."""
-    fine = any(hit.match is not None for hit in hits)
-    lines = [
-        f"{'rank':>4}  {'cosine':>7}  " + (f"{'match':>7}  {'was':>4}  " if fine else "") + "key  caption"
-    ]
-    for hit in hits:
-        middle = f"{hit.match:7.2f}  {hit.coarse_rank:4}  " if hit.match is not None else ""
-        lines.append(f"{hit.rank:4}  {hit.coarse:7.4f}  {middle}{hit.key}  {hit.caption}")
-    return "\n".join(lines)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command. 0 done, 1 a shard or the model's numbers are no good, or too little memory, 2 bad usage, 130 Ctrl-C."""
-    args = _parser().parse_args(argv)
-    try:
-        _run(args)
-    except ConfigError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return 2
-    except (ShardError, ValueError, MemoryError) as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
-def _run(args: argparse.Namespace) -> None:
-    from trainer.index.search import open_index, read_picture
-
+def main(argv: Sequence[str]) -> int:
+    """The command. 0 done, 1 a shard or the model's numbers are no good, or too little memory."""
+    args = _parser().read(argv)
+    with loading():
+        from trainer.index.search import open_index, read_picture
     found = open_index(args.index, device=args.device)
     image = None if args.image is None else read_picture(args.image)
     fine = {"rerank": not args.no_rerank, "top_k": args.top_k, "weight": args.weight}
@@ -68,7 +41,8 @@ def _run(args: argparse.Namespace) -> None:
         print(as_table(hits))
     if args.html:
         _write_page(args.html, found, hits, args.text, image)
-        print(f"wrote {args.html}", file=sys.stderr)
+        LOG.info(f"wrote {args.html}")
+    return 0
 
 
 def _write_page(
@@ -84,9 +58,21 @@ def _write_page(
     write_page(path, results, clips=found.clips, text=text, image_HWC=image_HWC)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM, description="The clips of an index that fit a text or a picture, best first."
+def as_table(hits: Sequence[Hit]) -> str:
+    """A line a hit."""
+    fine = any(hit.match is not None for hit in hits)
+    lines = [
+        f"{'rank':>4}  {'cosine':>7}  " + (f"{'match':>7}  {'was':>4}  " if fine else "") + "key  caption"
+    ]
+    for hit in hits:
+        middle = f"{hit.match:7.2f}  {hit.coarse_rank:4}  " if hit.match is not None else ""
+        lines.append(f"{hit.rank:4}  {hit.coarse:7.4f}  {middle}{hit.key}  {hit.caption}")
+    return "\n".join(lines)
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="zoetrope search", description="The clips of an index that fit a text or a picture, best first."
     )
     parser.add_argument("index", metavar="INDEX", help="a folder made by `zoetrope index`")
     parser.add_argument("text", metavar="TEXT", nargs="?", help="what to look for, in words")
@@ -115,7 +101,3 @@ def _parser() -> argparse.ArgumentParser:
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where there is one"
     )
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

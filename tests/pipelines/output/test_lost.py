@@ -18,7 +18,7 @@ from tests.pipelines.test_retry import begun, rows  # noqa: F401 (a fixture)
 
 @pytest.mark.parametrize("finished", [True, False])
 @pytest.mark.parametrize("cut", [True, False])
-def test_a_lost_shard_is_made_again(tmp_path, capsys, finished, cut):
+def test_a_lost_shard_is_made_again(tmp_path, caplog, finished, cut):
     run(tmp_path)
     whole = shards(tmp_path)
     if not finished:
@@ -28,7 +28,7 @@ def test_a_lost_shard_is_made_again(tmp_path, capsys, finished, cut):
     else:
         os.remove(tmp_path / "00002.tar")
     result = run(tmp_path)
-    assert "shards of 1 task are gone or cut off (task 2)" in capsys.readouterr().err
+    assert "shards of 1 task are gone or cut off (task 2)" in caplog.text
     assert (result.written, result.resumed, result.totals.off_by) == (5, 15, 0)
     assert shards(tmp_path) == whole
     assert not leftovers(tmp_path)

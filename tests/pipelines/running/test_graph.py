@@ -101,7 +101,7 @@ class Forgetful(TinyMaker):
 
 
 def test_lost_inputs_are_noticed(tmp_path):
-    from zoetrope.commands.jobs import summary
+    from zoetrope.jobs import summary
 
     result = run(tmp_path, tiny_job(3, 5, maker=Forgetful()))
     assert (result.totals.off_by, result.exit_code) == (3, 1)

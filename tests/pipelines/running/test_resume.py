@@ -11,9 +11,8 @@ import pytest
 from tiny_job import TinyMaker, tiny_job
 
 from pipelines.output.folder import Output
-from pipelines.running.pipeline import StopRequestedError
 from pipelines.running.submit import run_job
-from schemas.errors import ConfigError, JobError
+from schemas.errors import ConfigError, JobError, StopRequestedError
 from tests.pipelines.running.test_graph import leftovers, run, shards
 
 
@@ -21,11 +20,12 @@ def stamps(output: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}
 
 
-def test_a_finished_output_is_left_alone(tmp_path, capsys):
+def test_a_finished_output_is_left_alone(tmp_path, caplog):
+    caplog.set_level("INFO")
     run(tmp_path)
     before = stamps(tmp_path)
     result = run(tmp_path)
-    assert "nothing is missing: 4 tasks done" in capsys.readouterr().err
+    assert "nothing is missing: 4 tasks done" in caplog.messages
     assert (result.written, result.resumed, result.exit_code, result.nothing_made) == (0, 20, 0, True)
     after = stamps(tmp_path)
     assert {name for name in after if after[name] != before.get(name)} <= {"config.json", "plan.json"}

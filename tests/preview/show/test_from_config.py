@@ -6,10 +6,10 @@ import yaml
 from PIL import Image
 
 from preview.show.animation import decode_webp
-from preview.show.preview import main
 from schemas.errors import ConfigError
 from storage.shards.read import iter_shard
 from transforms.stores.frames import encoded_frames
+from zoetrope.commands.preview import main
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def config(tmp_path, make_picture):
 
 
 def test_shows_exactly_what_the_job_makes(config, tmp_path):
-    from pipelines.animate import main as animate
+    from zoetrope.commands.animate import main as animate
 
     assert animate(["--config", str(config), "workers=1"]) == 0
     samples = list(iter_shard(str(tmp_path / "clips" / "00000.tar")))

@@ -7,11 +7,12 @@ import pytest
 from PIL import Image
 
 from preview.show.animation import decode_webp
-from preview.show.preview import main, parse_size, preview
+from preview.show.preview import preview
 from preview.show.sheets import GAP
 from schemas.errors import ConfigError
 from transforms.motions import built_in_motions, sample_motion
 from transforms.rendering.render import render
+from zoetrope.commands.preview import main, parse_size
 
 H, W = 150, 200
 

@@ -131,7 +131,7 @@ def test_drop_pick_slide_copy_and_the_job_makes_the_same_clip(serve, page, cat, 
 
 
 def assert_job_makes(folder, config, shown, monkeypatch):
-    from pipelines.animate import main as animate
+    from zoetrope.commands.animate import main as animate
 
     monkeypatch.chdir(folder)
     (folder / "job.yaml").write_text(config)

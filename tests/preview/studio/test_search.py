@@ -16,8 +16,8 @@ from PIL import Image
 from preview.studio.pictures import PictureBook
 from preview.studio.search import IndexSearcher
 from preview.studio.server import Studio, make_app
-from preview.studio.studio import main
 from schemas.errors import ConfigError
+from zoetrope.commands.studio import main
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import urllib.request
 import pytest
 from PIL import Image
 
-from preview.studio.studio import main
 from schemas.errors import ConfigError
+from zoetrope.commands.studio import main
 
 
 def test_port_in_use_is_one_line_and_exit_2():
@@ -74,4 +74,4 @@ def test_serves_on_loopback_until_ctrl_c(output):
             if server.poll() is None:
                 os.kill(server.pid, signal.SIGKILL)
         assert server.returncode == 130
-        assert server.stderr.read() == ""
+        assert server.stderr.read() == "zoetrope studio: stopped\n"

@@ -19,15 +19,14 @@ from tiny_run import tiny_values
 ROOT = Path(__file__).parents[3]
 PLAIN = """
 import sys
-from trainer.device.ranks import leave
-from trainer.fit.train import main
-leave(main(sys.argv[1:]))
+from zoetrope.cli import main
+sys.exit(main())
 """
 # Rank 1 runs out of memory at its second step; rank 0 goes on into a collective that never comes.
 FAIL = """
 import os, sys, torch
-import trainer.fit.step, trainer.fit.train
-from trainer.device.ranks import leave
+import trainer.fit.step
+from zoetrope.cli import main
 made, real = [], trainer.fit.step.to_device
 def full(*arguments):
     made.append(1)
@@ -35,7 +34,7 @@ def full(*arguments):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
     return real(*arguments)
 trainer.fit.step.to_device = full
-leave(trainer.fit.train.main(sys.argv[1:]))
+sys.exit(main())
 """
 
 
@@ -54,7 +53,7 @@ def start_two(code: str, folder: Path, **changes: Any) -> list[subprocess.Popen]
     }
     return [
         subprocess.Popen(
-            [sys.executable, "-c", code, "--config", str(config)],
+            [sys.executable, "-c", code, "train", "--config", str(config)],
             cwd=ROOT,
             env={**os.environ, **meet, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"},
             stderr=subprocess.PIPE,

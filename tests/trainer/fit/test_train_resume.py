@@ -41,7 +41,7 @@ def start(folder: Path, values: dict) -> subprocess.Popen:
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(values))
     env = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "trainer.fit.train", "--config", str(path)]
+    command = [sys.executable, "-m", "zoetrope", "train", "--config", str(path)]
     return subprocess.Popen(
         command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True
     )

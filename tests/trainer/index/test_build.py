@@ -19,12 +19,17 @@ import torch
 from tiny_index import checkpoint, full
 
 from schemas.errors import ConfigError
-from trainer.index.build import index, main, model_fingerprint
+from trainer.index.build import index, model_fingerprint
 from trainer.index.config import IndexSettings
 from trainer.index.store import read_info, read_parts
 from trainer.model.io import load_model, read_config
+from zoetrope import cli
 
 CPU = IndexSettings(device="cpu", workers=2, batch_size=4)
+
+
+def main(arguments: list[str]) -> int:
+    return cli.main(["index", *arguments])
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +185,8 @@ def test_a_killed_run_leaves_whole_parts_and_the_next_goes_on(model: Path, tmp_p
     command = [
         sys.executable,
         "-m",
-        "trainer.index.build",
+        "zoetrope",
+        "index",
         str(model),
         str(clips),
         "-o",

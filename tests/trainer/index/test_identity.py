@@ -12,12 +12,17 @@ from tiny_index import checkpoint
 
 from storage.login import filesystem
 from storage.write import write_bytes
-from trainer.index.build import index, main
+from trainer.index.build import index
 from trainer.index.config import IndexSettings
 from trainer.index.search import open_index
 from trainer.index.store import read_info, read_parts, relocate
+from zoetrope import cli
 
 CPU = IndexSettings(device="cpu", workers=2, batch_size=4)
+
+
+def main(arguments: list[str]) -> int:
+    return cli.main(["index", *arguments])
 
 
 @pytest.fixture(scope="module")

@@ -21,10 +21,14 @@ from trainer.index.build import index
 from trainer.index.config import IndexSettings
 from trainer.index.search import open_index
 from trainer.index.searcher import SearchIndex
-from zoetrope.commands.search import main
+from zoetrope import cli
 
 TEXT = "a red square on green"
 EVIL = "<script>alert('x')</script> & \"more\""
+
+
+def main(arguments: list[str]) -> int:
+    return cli.main(["search", *arguments])
 
 
 @pytest.fixture(scope="module")

@@ -22,11 +22,16 @@ from trainer.model.io import load_model
 from trainer.model.towers import tokenize
 from trainer.retrieval.config import EvaluateConfig
 from trainer.retrieval.embed import Embedder, embed_loader
-from trainer.retrieval.evaluate import _loader, evaluate, main
+from trainer.retrieval.evaluate import _loader, evaluate
 from trainer.retrieval.metrics import retrieval_metrics
 from trainer.retrieval.ranking import rank
+from zoetrope import cli
 
 ROOT = Path(__file__).parents[3]
+
+
+def main(arguments: list[str]) -> int:
+    return cli.main(["evaluate", *arguments])
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,10 @@ from schemas.errors import ConfigError
 from trainer.fit.config import TrainConfig
 from trainer.logs.console import console_names
 from trainer.retrieval import scores
-from trainer.retrieval.evaluate import Evaluation, table
+from trainer.retrieval.evaluate import Evaluation
 from trainer.retrieval.metrics import retrieval_metrics
+from zoetrope.commands import evaluate as command
+from zoetrope.commands.evaluate import table
 from trainer.retrieval.scores import Metric, flat, full_names, is_better, summarise
 
 SIMILARITY = np.array([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])
@@ -45,7 +47,7 @@ def test_a_new_metric_is_one_entry(monkeypatch, tmp_path) -> None:
 
     new = Metric("WoR", "worst", lower_is_better=True, of_ranks=worst, on_console=("v2t",))
     extended = (*scores.METRICS, new)
-    for module in (scores, __import__("trainer.retrieval.evaluate", fromlist=["METRICS"])):
+    for module in (scores, command):
         monkeypatch.setattr(module, "METRICS", extended)
 
     found = retrieval_metrics(SIMILARITY, [0, 1, 2])

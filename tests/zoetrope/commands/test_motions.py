@@ -7,8 +7,9 @@ import pytest
 
 import zoetrope
 from transforms.motions import built_in_motions
+from transforms.motions.describe import motions
 from zoetrope.cli import main as zoetrope_main
-from zoetrope.commands.motions import main, motions
+from zoetrope.commands.motions import main
 
 ROOT = Path(__file__).parents[3]
 

@@ -1,10 +1,9 @@
-"""What every command that runs a job shares: arguments, one-line errors, exit codes, the summary and the report."""
+"""Commands that run a job share this: its circumstances, the lines of its plan and of its result, and its report."""
 
 from __future__ import annotations
 
-import argparse
 import logging
-import os
+import shlex
 import signal
 import sys
 import threading
@@ -12,86 +11,51 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from pipelines.running.engine import read_runner_config
-from pipelines.running.pipeline import StopRequestedError
-from pipelines.running.progress import duration
-from pipelines.running.stores import store_options
-from pipelines.running.submit import RunResult
-from schemas.errors import ConfigError, JobError
-from schemas.text import counted, human_bytes, one_line
+from schemas.text import counted, duration, human_bytes
 from schemas.version import VERSION
-from storage.login import set_options
 
-STOPPED = 130
-VERSIONS = ("apache-beam", "numpy", "opencv-python-headless", "simplejpeg", "av", "kornia", "torch")
+if TYPE_CHECKING:
+    from pipelines.running.dry_run import Plan
+    from pipelines.running.submit import RunResult
 
-
-class Parser(argparse.ArgumentParser):
-    """Usage errors as ConfigError: one line, exit 2."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raises ConfigError."""
-        raise ConfigError(f"{message}; see {self.prog} --help")
+AFTER_STOP = "stopped; nothing half-written is left. Run the same command again to go on."
+PACKAGES = ("apache-beam", "numpy", "opencv-python-headless", "simplejpeg", "av", "kornia", "torch")
 
 
-def split_beam_args(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The command's own arguments, and Beam's: those of ``--runner-config FILE``, then what stands after ``--``.
+def run_and_report(run: Callable[[], RunResult], config: Mapping[str, Any], command: Sequence[str]) -> int:
+    """Run a job, write its report and print its summary; returns the exit code.
 
-    Options of object stores (``--s3_endpoint_url``) take effect at once, because planning opens files too.
+    `command` is the command line, which the report shows.
     """
-    own, beam_args = _split(argv)
-    set_options(store_options(beam_args))
-    return own, beam_args
-
-
-def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    arguments = list(argv)
-    at = arguments.index("--") if "--" in arguments else len(arguments)
-    own, beam_args = arguments[:at], arguments[at + 1 :]
-    for number, argument in enumerate(own):
-        name, equals, path = argument.partition("=")
-        if name == "--runner-config":
-            if not equals and number + 1 == len(own):
-                raise ConfigError(
-                    "--runner-config: say which file, e.g. --runner-config configs/runners/flink.yaml"
-                )
-            path = path if equals else own[number + 1]
-            return own[:number] + own[number + (1 if equals else 2) :], [
-                *read_runner_config(path),
-                *beam_args,
-            ]
-    return own, beam_args
-
-
-def run_command(run: Callable[[], RunResult], config: Mapping[str, Any], command: str) -> int:
-    """Run a job, print its summary, write its report; returns the exit code."""
     started = time.time()
-
-    def whole() -> int:
+    with job_circumstances():
         result = run()
-        report = _report(result, config, command, started)
+        report = _report(result, config, shlex.join(command), started)
         print(summary(result, report))
-        return result.exit_code
-
-    return guarded(whole)
+    return result.exit_code
 
 
-def guarded(run: Callable[[], int]) -> int:
-    """Call it with one line for what ends a job, and exit codes; ConfigError passes (the `zoetrope` command prints it)."""
-    try:
-        with _quiet_beam(), _sigterm_as_ctrl_c():
-            return run()
-    except (JobError, OSError) as error:
-        _say(one_line(error))
-        return 1
-    except KeyboardInterrupt as stop:
-        _say("stopped; nothing half-written is left. Run the same command again to go on.")
-        if isinstance(stop, StopRequestedError) and not stop.clean:
-            sys.stdout.flush()
-            os._exit(STOPPED)  # threads that wait for a server would hold the process
-        return STOPPED
+def plan_lines(plan: Plan) -> str:
+    """The plan of a job, as --dry-run prints it."""
+    about = "" if plan.exact else "about "
+    will_fail = f", {plan.failing} of them without a file or captions" if plan.failing else ""
+    size, total = plan.sample_bytes, "size unknown"
+    if size:
+        made = human_bytes(size * (plan.inputs - plan.failing))
+        total = f"about {made} ({human_bytes(size)} a sample)"
+    more = ", ..." if plan.inputs > len(plan.keys) else ""
+    return "\n".join(
+        (
+            f"source   {plan.source}: {about}{counted(plan.inputs, 'input')}{will_fail}",
+            f"output   {plan.output}: {counted(plan.tasks, 'task')} (a shard each), {plan.left} to be made",
+            f"store    {plan.store}, {total}",
+            f"runner   {plan.runner}",
+            f"keys     {', '.join(plan.keys)}{more}",
+            "dry run: nothing was written",
+        )
+    )
 
 
 def summary(result: RunResult, report: str | None) -> str:
@@ -159,12 +123,19 @@ def _report(result: RunResult, config: Mapping[str, Any], command: str, started:
 
 def _versions() -> dict[str, str]:
     found = {"python": ".".join(map(str, sys.version_info[:3])), "zoetrope": VERSION}
-    for name in VERSIONS:
+    for name in PACKAGES:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+@contextmanager
+def job_circumstances() -> Iterator[None]:
+    """Beam is quiet, and SIGTERM, by which schedulers end a job, stops it as cleanly as Ctrl-C does."""
+    with _quiet_beam(), _sigterm_as_ctrl_c():
+        yield
 
 
 @contextmanager
@@ -195,7 +166,3 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _say(text: str) -> None:
-    print(f"zoetrope: {text}", file=sys.stderr, flush=True)

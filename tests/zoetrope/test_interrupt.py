@@ -1,0 +1,109 @@
+"""Ctrl-C at any moment of any command is one line and exit 130."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from zoetrope.cli import COMMANDS
+from zoetrope.interrupt import loading
+
+ROOT = Path(__file__).parents[2]
+HANG = """
+import signal, sys, threading, time, importlib.abc
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Hang(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            print("importing", flush=True)
+            try:
+                time.sleep(60)
+            except KeyboardInterrupt:
+                raise ImportError("an import that hides Ctrl-C")
+sys.meta_path.insert(0, Hang())
+from zoetrope.__main__ import main
+sys.exit(main())
+"""
+HEAVY = {  # command -> (its arguments, a module that it imports late)
+    "animate": (["source.kind=folder", "source.uri=x", "output=y"], "apache_beam"),
+    "import-videos": (
+        ["source.kind=csv", "source.videos=x", "source.annotations=a", "output=y"],
+        "apache_beam",
+    ),
+    "retry": (["nowhere"], "apache_beam"),
+    "validate": (["nowhere"], "pyarrow"),
+    "motions": ([], "transforms.motions.describe"),
+    "preview": (["x.jpg"], "preview.show.path"),
+    "studio": (["x.jpg"], "aiohttp"),
+    "train": (["data.shards=x", "output=y", "max_steps=1"], "torch"),
+    "evaluate": (["checkpoint=x", "data.shards=y"], "torch"),
+    "convert": (["clip", "x", "-o", "y"], "torch"),
+    "index": (["x", "y", "-o", "z"], "torch"),
+    "search": (["x", "y"], "torch"),
+}
+
+
+def test_every_command_is_tried():
+    assert HEAVY.keys() == COMMANDS.keys()
+
+
+@pytest.mark.parametrize("command", HEAVY)
+def test_ctrl_c_while_a_command_imports_is_one_line(command, tmp_path):
+    arguments, module = HEAVY[command]
+    code = HANG.format(module=module)
+    started = [sys.executable, "-c", code, command, *arguments]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        started, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "importing\n", process.stderr.read()
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert said == "zoetrope: stopped\n"
+
+
+@pytest.mark.parametrize("wait", [0.1, 0.4, 1.0])
+def test_ctrl_c_at_some_moment_of_a_start_is_one_line(wait, tmp_path):
+    """The interpreter's own start, before a line of ours runs, is left out."""
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); print(1, flush=True)\n"
+    code += "from zoetrope.__main__ import main; raise SystemExit(main())"
+    started = [sys.executable, "-c", code, "retry", "nowhere"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        started, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.readline()
+        time.sleep(wait)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode in (130, 2), said  # 2: it was done before
+    assert said.count("\n") == 1
+    assert "Traceback" not in said
+
+
+def test_an_ignored_ctrl_c_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with loading():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_the_handler_of_a_calling_program_stays():
+    def handler(number, frame):
+        raise AssertionError
+
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with loading():
+            assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)

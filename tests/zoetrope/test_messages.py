@@ -1,0 +1,46 @@
+"""Messages: one handler, which the command alone adds; a program can silence or route them."""
+
+from __future__ import annotations
+
+import logging
+
+from zoetrope.messages import PACKAGES, messages_on_stderr, set_verbosity
+
+LOG = logging.getLogger("pipelines.running.submit")
+
+
+def test_the_command_writes_messages_plain_and_warnings_with_its_name(capsys):
+    with messages_on_stderr("zoetrope animate"):
+        LOG.debug("a detail")
+        LOG.info("3 tasks")
+        LOG.warning("a shard is gone")
+    said = capsys.readouterr()
+    assert said.err == "3 tasks\nzoetrope animate: a shard is gone\n"
+    assert said.out == ""
+
+
+def test_quiet_leaves_warnings_and_verbose_adds_details(capsys):
+    with messages_on_stderr("zoetrope animate"):
+        set_verbosity(0, 1)
+        LOG.info("3 tasks")
+        LOG.warning("a shard is gone")
+        set_verbosity(1, 0)
+        LOG.debug("a detail")
+    assert capsys.readouterr().err == "zoetrope animate: a shard is gone\na detail\n"
+
+
+def test_a_program_that_imports_the_packages_gets_no_handler(capsys):
+    before = {name: list(logging.getLogger(name).handlers) for name in PACKAGES}
+    with messages_on_stderr("zoetrope animate"):
+        pass
+    assert {name: list(logging.getLogger(name).handlers) for name in PACKAGES} == before
+    LOG.info("3 tasks")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_closed_standard_error_is_no_error_of_its_own(monkeypatch, tmp_path):
+    with open(tmp_path / "log", "w") as stream:
+        pass
+    monkeypatch.setattr("sys.stderr", stream)
+    with messages_on_stderr("zoetrope animate"):
+        LOG.warning("nobody can read this")

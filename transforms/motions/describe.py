@@ -1,0 +1,44 @@
+"""Motions as plain JSON values, for programs and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from transforms.motions.composition import built_in_motions, find_motion, make_plan
+from transforms.motions.motion import Motion, Parameter
+
+
+def motions(*names: str) -> list[dict[str, Any]]:
+    """Describe every built-in motion, or those named: name, help, parameters (name, default, low, high, unit, help, ...)."""
+    return [describe_motion(motion) for motion in find_motions(names)]
+
+
+def describe_motion(motion: Motion) -> dict[str, Any]:
+    """One motion as plain JSON values; `parameters` holds those of timing too."""
+    return {
+        "name": motion.name,
+        "help": motion.help,
+        "parameters": [describe_parameter(p) for p in motion.parameters],
+    }
+
+
+def find_motions(names: Sequence[str]) -> list[Motion]:
+    """The motions of these names, each part of a composition apart; all built-in ones for none. Raises ConfigError."""
+    if not names:
+        return list(built_in_motions().values())
+    return [find_motion(piece) for name in names for piece in make_plan(name, {}).name.split("+")]
+
+
+def describe_parameter(parameter: Parameter) -> dict[str, Any]:
+    """One parameter as plain JSON values."""
+    default = list(parameter.default) if isinstance(parameter.default, list | tuple) else parameter.default
+    fields: dict[str, Any] = {
+        "name": parameter.name,
+        "default": default,
+        "unit": parameter.unit,
+        "help": parameter.help,
+    }
+    if parameter.choices:
+        return {**fields, "choices": list(parameter.choices)}
+    return {**fields, "low": parameter.low, "high": parameter.high, "log": parameter.log}

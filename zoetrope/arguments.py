@@ -1,0 +1,95 @@
+"""One argument style for every command: --config, FIELD=VALUE, --dry-run, --runner-config, -v, -q, and ``--`` for Beam."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import yaml
+
+from schemas.errors import ConfigError
+from schemas.text import one_line
+from zoetrope.messages import set_verbosity
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose usage errors are ConfigErrors. Every command takes -v and -q."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        options.setdefault("allow_abbrev", False)
+        super().__init__(**options)
+        self.add_argument(
+            "-v", "--verbose", action="count", default=0, help="more messages, and the traceback of an error"
+        )
+        self.add_argument("-q", "--quiet", action="count", default=0, help="warnings and errors alone")
+
+    def error(self, message: str) -> NoReturn:
+        """Raises ConfigError."""
+        raise ConfigError(f"{message}; see `{self.prog} --help`")
+
+    def read(self, argv: Sequence[str]) -> argparse.Namespace:
+        """Parse the arguments, in any order, and apply -v and -q. Raises ConfigError."""
+        args = self.parse_args(argv) if self._subparsers is not None else self.parse_intermixed_args(argv)
+        set_verbosity(args.verbose, args.quiet)
+        return args
+
+    def add_config(self, file_help: str, field_help: str) -> None:
+        """Add --config and FIELD=VALUE."""
+        self.add_argument("--config", metavar="FILE", help=file_help)
+        self.add_argument("overrides", nargs="*", metavar="FIELD=VALUE", help=field_help)
+
+    def add_runner(self) -> None:
+        """Add --runner-config."""
+        self.add_argument(
+            "--runner-config",
+            metavar="FILE",
+            help="where it runs: Beam options, as in configs/runners/; without it, this machine",
+        )
+
+
+def split_beam_args(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The command's own arguments, and Beam's options, which follow ``--``."""
+    arguments = list(argv)
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:at], arguments[at + 1 :]
+
+
+def beam_options(runner_config: str | None, after_dashes: Sequence[str]) -> list[str]:
+    """Beam's options in order: those of the file of --runner-config, then those that follow ``--``."""
+    return [*(read_runner_config(runner_config) if runner_config is not None else ()), *after_dashes]
+
+
+def read_runner_config(path: str) -> list[str]:
+    """A YAML mapping of Beam's option names to values, as arguments.
+
+    ``runner: FlinkRunner`` gives ``--runner=FlinkRunner``, ``true`` a flag, ``false`` nothing, and a list the option once
+    per entry. Raises ConfigError if the file cannot be read or is no such mapping.
+    """
+    from storage.read import open_uri
+
+    try:
+        with open_uri(path, "r") as stream:
+            values = yaml.safe_load(stream)
+    except (OSError, ValueError, ImportError, yaml.YAMLError) as error:
+        raise ConfigError(f"--runner-config {path}: cannot be read: {one_line(error)}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"--runner-config {path}: must be a mapping of Beam options, e.g. 'runner: FlinkRunner'"
+        )
+    return [option for name, value in values.items() for option in _as_options(path, name, value)]
+
+
+def _as_options(path: str, name: str, value: object) -> list[str]:
+    found: list[str] = []
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, dict) or item is None:
+            raise ConfigError(
+                f"--runner-config {path}: {name} must be a text, a number, true, false, or a list of them"
+            )
+        if item is True:
+            found.append(f"--{name}")
+        elif item is not False:
+            found.append(f"--{name}={item}")
+    return found

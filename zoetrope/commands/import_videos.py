@@ -1,0 +1,56 @@
+"""`zoetrope import-videos`: real videos with captions in, the same shards as `zoetrope animate` makes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipelines.config import ImportConfig
+from schemas.config import describe
+from storage.configs import load_config
+from zoetrope.arguments import Parser, beam_options, split_beam_args
+from zoetrope.interrupt import loading
+from zoetrope.jobs import AFTER_STOP, job_circumstances, plan_lines, run_and_report
+
+STOPPED = AFTER_STOP
+USAGE = """zoetrope import-videos [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run]
+                              [--runner-config FILE.yaml] [-- BEAM OPTIONS]"""
+DESCRIPTION = """Real videos with captions in, WebDataset shards of frames out. Fields come from the file, then from
+FIELD=VALUE, in that order.
+What follows -- goes to Beam untouched, e.g. -- --runner=FlinkRunner --flink_master=host:8081
+Running the same command again finishes what is missing. Ctrl-C stops; nothing half-written is left."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command. 0 done, 1 too many failures, or it cannot be finished now."""
+    own, after_dashes = split_beam_args(argv)
+    args = _parser().read(own)
+    config = load_config(ImportConfig, args.config, args.overrides)
+    beam_args = beam_options(args.runner_config, after_dashes)
+    with loading():
+        from pipelines.videos import import_videos, plan
+    if args.dry_run:
+        with job_circumstances():
+            print(plan_lines(plan(config, beam_args)))
+        return 0
+    command = ["zoetrope", "import-videos", *argv]
+    return run_and_report(lambda: import_videos(config, beam_args), config.to_dict(), command)
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="zoetrope import-videos",
+        usage=USAGE,
+        description=DESCRIPTION,
+        epilog="Fields:\n" + "\n".join(describe(ImportConfig)),
+    )
+    parser.add_config(
+        "a YAML file of fields; configs/import/ holds one for each kind of annotations",
+        "set a field, e.g. source.split=test",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the plan (shards, samples, bytes, first keys, what is missing) and write nothing",
+    )
+    parser.add_runner()
+    return parser

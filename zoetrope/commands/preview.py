@@ -1,0 +1,139 @@
+"""`zoetrope preview`: see a motion on pictures, or the very clip that a job would make."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from schemas.errors import ConfigError
+from zoetrope.arguments import Parser
+from zoetrope.interrupt import loading
+
+if TYPE_CHECKING:
+    from preview.show.preview import Preview
+
+SIZE = re.compile(r"(\d+)(?:x(\d+))?")
+PARAMETER = re.compile(r"[a-z][a-z0-9_.]*=")
+ENDINGS = ".gif, .webp, .mp4, .png"
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command. Raises ConfigError for bad usage, and for what cannot be read, drawn or written."""
+    args = _parser().read(argv)
+    with loading():
+        from preview.show.animation import check_ending
+    check_ending(args.output)
+    pictures, parameters = _split(args.inputs)
+    if args.config is not None or args.key is not None:
+        shown = _from_config(args, pictures, parameters)
+    else:
+        shown = _from_pictures(args, pictures, parameters)
+    shown.save(args.output)
+    print(_summary(args.output, shown))
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="zoetrope preview",
+        description=f"See a camera motion on pictures. The ending of -o chooses the kind: {ENDINGS}.",
+        epilog="examples: zoetrope preview cat.jpg --motion zoom_in zoom=1.5 easing=ease_out -o cat.gif; "
+        "zoetrope preview cat.jpg --all -o all.webp; zoetrope preview --config coco.yaml --key coco-000000391895 -o clip.mp4",
+    )
+    parser.add_argument(
+        "inputs",
+        nargs="*",
+        metavar="PICTURE | parameter=value",
+        help="files, folders, globs, URIs; and parameters of the motion, e.g. zoom=1.5 or zoom=[1.2,1.8] to draw from",
+    )
+    parser.add_argument("-o", "--output", default="preview.gif", help="what to write (default preview.gif)")
+    parser.add_argument(
+        "--motion", help="a motion, or several joined by '+' (default zoom_in); `zoetrope motions` lists them"
+    )
+    parser.add_argument("--all", action="store_true", help="every motion on one sheet")
+    parser.add_argument("--path", action="store_true", help="draw the camera's path over the picture")
+    parser.add_argument("--seed", type=int, default=0, help="what the draw starts from (default 0)")
+    parser.add_argument("--size", default="224", help="of a frame, pixels: 224 or WIDTHxHEIGHT (default 224)")
+    parser.add_argument("--frames", type=int, default=12, help="in the clip (default 12)")
+    parser.add_argument("--fps", type=float, default=8.0, help="frames a second (default 8)")
+    parser.add_argument(
+        "--config", metavar="FILE", help="an animate config; with --key: the clip that the job makes"
+    )
+    parser.add_argument("--key", help="the key of the sample, as in KEY.json and samples.parquet")
+    return parser
+
+
+def _split(inputs: Iterable[str]) -> tuple[list[str], dict[str, Any]]:
+    """Pictures, and parameters (``name=value``, the value read as YAML)."""
+    pictures: list[str] = []
+    parameters: dict[str, Any] = {}
+    for text in inputs:
+        if not PARAMETER.match(text):
+            pictures.append(text)
+            continue
+        name, _, raw = text.partition("=")
+        if name in parameters:
+            raise ConfigError(f"parameter {name} is given twice; give it once")
+        try:
+            parameters[name] = yaml.safe_load(raw)
+        except yaml.YAMLError:
+            raise ConfigError(
+                f"parameter {text!r}: write it as name=value, e.g. zoom=1.5 or zoom=[1.2,1.8]"
+            ) from None
+    return pictures, parameters
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """``224`` or ``WIDTHxHEIGHT`` as (height, width). Raises ConfigError."""
+    match = SIZE.fullmatch(text)
+    if not match:
+        raise ConfigError(f"size {text!r}: write 224, or WIDTHxHEIGHT such as 320x240")
+    width = int(match[1])
+    return int(match[2] or width), width
+
+
+def _from_pictures(args: argparse.Namespace, pictures: list[str], parameters: dict[str, Any]) -> Preview:
+    with loading():
+        from preview.show.preview import preview
+    return preview(
+        pictures,
+        args.motion or "zoom_in",
+        seed=args.seed,
+        size=parse_size(args.size),
+        frames=args.frames,
+        fps=args.fps,
+        every_motion=args.all,
+        path=args.path,
+        progress=True,
+        **parameters,
+    )
+
+
+def _from_config(args: argparse.Namespace, pictures: list[str], parameters: dict[str, Any]) -> Preview:
+    if args.config is None or args.key is None:
+        raise ConfigError("--config and --key go together: the job's config file and the key of the sample")
+    for name, given in (("--motion", args.motion), ("--all", args.all), ("a picture", pictures)):
+        if given:
+            raise ConfigError(f"{name} has no effect with --config: the config says which picture and motion")
+    with loading():
+        from preview.show.from_config import clip_of_key
+
+    overrides = [
+        f"{name}={yaml.safe_dump(v, default_flow_style=True).splitlines()[0]}"
+        for name, v in parameters.items()
+    ]
+    return clip_of_key(args.config, args.key, overrides, path=args.path)
+
+
+def _summary(output: str, shown: Preview) -> str:
+    count, height, width = shown.clips[0].frames_THWC.shape[:3]
+    what = f"{output}: {len(shown.clips)} clips, " if len(shown.clips) > 1 else f"{output}: "
+    what += f"{count} frames of {width}x{height} at {shown.fps:g} fps"
+    drawn = shown.clips[0].trajectory
+    if len(shown.clips) == 1 and drawn is not None:
+        what += f", {drawn.motion} " + " ".join(f"{name}={value}" for name, value in drawn.parameters.items())
+    return what.rstrip()

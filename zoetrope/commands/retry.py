@@ -1,0 +1,45 @@
+"""`zoetrope retry`: the failed samples of an output, and only those."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zoetrope.arguments import Parser, beam_options, split_beam_args
+from zoetrope.interrupt import loading
+from zoetrope.jobs import AFTER_STOP, run_and_report
+
+STOPPED = AFTER_STOP
+USAGE = "zoetrope retry OUTPUT [--reason A,B] [FIELD=VALUE ...] [--runner-config FILE.yaml] [-- BEAM OPTIONS]"
+DESCRIPTION = """Make the failed samples of an output again, and only those. Successes are added as new shards, and nothing
+that is there changes. The same command again finishes a retry that was stopped.
+The options that follow -- go to Beam untouched."""
+FIELDS = """other settings than the first run's, of those that change no byte of a sample: workers, max_failure_ratio,
+where the source lies (source.uri, source.videos, ...) if it was moved, fetch.* of pictures, limits.decode_seconds of videos;
+e.g. fetch.deadline=60"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command. Exit codes as of `zoetrope animate`."""
+    own, after_dashes = split_beam_args(argv)
+    args = _parser().read(own)
+    beam_args = beam_options(args.runner_config, after_dashes)
+    reasons = [reason.strip() for reason in args.reason.split(",") if reason.strip()]
+    with loading():
+        from pipelines.retry import config_of, retry
+    config = config_of(args.output, args.overrides).to_dict()
+    command = ["zoetrope", "retry", *argv]
+    return run_and_report(lambda: retry(args.output, reasons, args.overrides, beam_args), config, command)
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="zoetrope retry", usage=USAGE, description=DESCRIPTION)
+    parser.add_argument("output", metavar="OUTPUT", help="the folder that `zoetrope animate` wrote")
+    parser.add_argument(
+        "--reason",
+        default="",
+        metavar="A,B",
+        help="only failures with these reasons, e.g. --reason http_503,timeout (failures.parquet has them); default all",
+    )
+    parser.add_argument("overrides", nargs="*", metavar="FIELD=VALUE", help=FIELDS)
+    parser.add_runner()
+    return parser

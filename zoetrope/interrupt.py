@@ -1,0 +1,37 @@
+"""Ctrl-C while modules load. An import that is interrupted half-way can raise any error, so the process exits at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+STOPPED = 130  # 128 + SIGINT, as shells report it
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Exit with one line and code 130 when Ctrl-C arrives during the imports in this block.
+
+    Nothing has been started or written at that time, so there is nothing to clean up. A SIGINT handler of a calling
+    program, and an ignored SIGINT, stay as they are.
+    """
+    on_main = threading.current_thread() is threading.main_thread()
+    if not on_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _exit)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    sys.stdout.flush()
+    os.write(2, b"zoetrope: stopped\n")
+    os._exit(STOPPED)
