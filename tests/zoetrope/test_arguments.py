@@ -54,7 +54,7 @@ def test_anything_else_than_a_mapping_of_options_is_one_line(tmp_path, text):
 def test_bad_usage_is_a_config_error_that_names_the_help(arguments):
     parser = Parser(prog="zoetrope animate")
     parser.add_config("a file", "a field")
-    with pytest.raises(ConfigError, match="see `zoetrope animate --help`"):
+    with pytest.raises(ConfigError, match="see zoetrope animate --help"):
         parser.read(arguments)
 
 

@@ -9,19 +9,35 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from tqdm import tqdm
 
 from schemas.errors import ConfigError
 from schemas.text import one_line
 from storage.read import local_copy
 from storage.shards.read import ShardError
 from storage.uris import join
+from trainer.data.shards import ShardSet
+from trainer.device.precision import choose_device, memory_advice
 from trainer.index.config import IndexSettings
-
-if TYPE_CHECKING:
-    from trainer.index.store import IndexInfo, Part
-    from trainer.model.config import InteractionConfig
-    from trainer.retrieval.embed import Embedder
+from trainer.index.identity import identify, vanished
+from trainer.index.lock import writing
+from trainer.index.shard import embed_shard
+from trainer.index.store import (
+    MODEL_FOLDER,
+    IndexInfo,
+    Part,
+    PartInfo,
+    create,
+    read_info,
+    read_parts,
+    relocate,
+    remove_part,
+    write_part,
+)
+from trainer.model.config import InteractionConfig
+from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE, follow, load_model, read_config
+from trainer.retrieval.embed import Embedder
 
 
 @dataclass(frozen=True)
@@ -53,13 +69,6 @@ def index(
     no longer there stays until `prune` forgets it. Raises ConfigError (another model's index, another process writing),
     ValueError if the model's features are not finite, MemoryError with what to lower, OSError.
     """
-    from trainer.data.shards import ShardSet
-    from trainer.device.precision import memory_advice
-    from trainer.index.identity import identify
-    from trainer.index.lock import writing
-    from trainer.index.shard import embed_shard
-    from trainer.index.store import PartInfo, read_parts, relocate, write_part
-
     settings = settings or IndexSettings()
     found = ShardSet.find(shards)
     folder = str(output)
@@ -107,9 +116,6 @@ def _tidy(
     known: Mapping[str, Part], here: Mapping[str, str], broken: Container[str], prune: bool
 ) -> list[Part]:
     """Remove the former selves of shards made anew, with `prune` also the parts of shards no longer there: those."""
-    from trainer.index.identity import vanished
-    from trainer.index.store import remove_part
-
     contents = set(here.values())
     others = [part for content, part in known.items() if content not in contents]
     for part in others:  # now, for until all were looked at its bytes might have turned up at another place
@@ -134,9 +140,6 @@ def model_fingerprint(checkpoint: Path, mixing: InteractionConfig | None = None)
     How candidates are re-ranked changes no vector: `interaction.weight` and `top_k` count as their defaults, or as those of
     `mixing`.
     """
-    from trainer.model.config import InteractionConfig
-    from trainer.model.io import WEIGHTS_FILE, read_config
-
     config, mixing = read_config(checkpoint).to_dict(), mixing or InteractionConfig()
     config["interaction"] |= {"weight": mixing.weight, "top_k": mixing.top_k}
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
@@ -151,11 +154,6 @@ def model_fingerprint(checkpoint: Path, mixing: InteractionConfig | None = None)
 
 def _open(checkpoint: str | Path, folder: str, settings: IndexSettings) -> tuple[Embedder, IndexInfo]:
     """The model, and the index begun or checked to be of this model."""
-    from trainer.device.precision import choose_device, memory_advice
-    from trainer.index.store import MODEL_FOLDER, IndexInfo, create, read_info
-    from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE, follow, load_model, read_config
-    from trainer.retrieval.embed import Embedder
-
     before = read_info(folder)
     with ExitStack() as copy:
         try:
@@ -187,6 +185,4 @@ def _open(checkpoint: str | Path, folder: str, settings: IndexSettings) -> tuple
 
 
 def _progress(shards: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    from tqdm import tqdm
-
     return tqdm(shards.items(), unit="shard", desc="index", disable=not sys.stderr.isatty(), leave=False)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from schemas.errors import ConfigError
 from storage.read import exists
 from storage.uris import join
-
-if TYPE_CHECKING:
-    from trainer.model.clip2video import CLIP2Video
+from trainer.model.clip2video import CLIP2Video
+from trainer.model.io import WEIGHTS_FILE, save_model
+from trainer.model.official import load_clip, load_official
 
 
 def convert(
@@ -22,9 +22,6 @@ def convert(
     `options` are the variant's, named as upstream; for ``clip`` also ``quick_gelu`` (bool). Raises ConfigError if the file
     cannot be read as weights, does not fit the variant, or `output` holds a model already.
     """
-    from trainer.model.io import WEIGHTS_FILE, save_model
-    from trainer.model.official import load_clip, load_official
-
     if exists(join(str(output), WEIGHTS_FILE)):
         raise ConfigError(f"output {output} holds a model already; give another folder or remove it")
     loaders = {"official": load_official, "clip": load_clip}

@@ -8,15 +8,22 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from schemas.errors import ConfigError
 from storage.uris import is_remote
 from storage.write import write_bytes
+from trainer.data.config import DataConfig
+from trainer.data.loader import evaluation_loader, noting_drops
+from trainer.data.shards import Dropped, ShardSet
+from trainer.device.precision import choose_device, memory_advice
+from trainer.device.versions import versions
+from trainer.model.config import InteractionConfig
+from trainer.model.io import follow, load_model
+from trainer.model.towers import tokenize
 from trainer.retrieval.config import EvaluateConfig
-
-if TYPE_CHECKING:
-    from trainer.model.config import InteractionConfig
+from trainer.retrieval.embed import Embedder, embed_loader
+from trainer.retrieval.ranking import rank
 
 
 @dataclass(frozen=True)
@@ -40,13 +47,6 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     Raises ConfigError for what cannot be started, ShardError for unreadable data, ValueError for features that are not finite,
     MemoryError with what to lower.
     """
-    from trainer.data.loader import noting_drops
-    from trainer.data.shards import Dropped, ShardSet
-    from trainer.device.precision import choose_device, memory_advice
-    from trainer.model.io import load_model
-    from trainer.retrieval.embed import Embedder, embed_loader
-    from trainer.retrieval.ranking import rank
-
     model = load_model(config.checkpoint)
     top_k, weight = _reranking(config, model.config.interaction)
     shards = ShardSet.find(config.data.shards)
@@ -74,9 +74,6 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
 
 def write_result(config: EvaluateConfig, result: Evaluation) -> None:
     """The result as JSON in `config.output`, whole or not at all."""
-    from trainer.device.versions import versions
-    from trainer.model.io import follow
-
     checkpoint = (
         follow(config.checkpoint) if is_remote(config.checkpoint) else str(Path(config.checkpoint).resolve())
     )
@@ -103,10 +100,6 @@ def _reranking(config: EvaluateConfig, module: InteractionConfig) -> tuple[int |
 
 
 def _loader(config: EvaluateConfig, embedder: Any, shards: Any) -> Iterable[Any]:
-    from trainer.data.config import DataConfig
-    from trainer.data.loader import evaluation_loader
-    from trainer.model.towers import tokenize
-
     data = config.data
     settings = DataConfig(
         shards=data.shards,
