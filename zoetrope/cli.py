@@ -18,7 +18,7 @@ from schemas.version import VERSION
 from zoetrope.interrupt import STOPPED, loading
 from zoetrope.messages import messages_on_stderr
 
-LOG = logging.getLogger(__name__)
+LOG = logging.getLogger("zoetrope.cli")  # also where this module runs as __main__
 COMMANDS = {
     "animate": "image-caption pairs in, WebDataset clips out",
     "retry": "make the failed samples of an output, and only those",
