@@ -38,7 +38,8 @@ RUNNERS = sorted((ROOT / "configs/runners").glob("*.yaml"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *RECIPES, *RUNNERS]
 FLAGS = {"--config": True, "--runner-config": True, "--dry-run": False}  # whether a value follows
 COMMAND = re.compile(
-    r"(?:(?:--nproc_per_node=(\d+) +)?-m zoetrope (train)|(?<!from )zoetrope ([a-z-]+))((?: +(?:'[^']*'|\"[^\"]*\"|[^\s'\"`|&#()])+)*)"
+    r"(?:(?:--nproc_per_node=(\d+) +)?-m zoetrope (train)|(?<!from )zoetrope ([a-z-]+))"
+    r"((?: +(?:'[^']*'|\"[^\"]*\"|[^\s'\"`|&#()])+)*)"
 )
 WRITES = re.compile(
     r"configs/(?:import|animate)/(\w+)\.yaml"
