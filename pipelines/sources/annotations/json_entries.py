@@ -27,16 +27,19 @@ _LONGEST = len(b"-Infinity")
 _ESCAPES = re.compile(rb"\\.", re.S)
 
 
-def json_entries(path: str, field: str, arrays: Collection[str] = ()) -> Iterator[tuple[str | None, Any]]:
+def json_entries(
+    path: str, field: str, arrays: Collection[str] = (), *, others: bool = False
+) -> Iterator[tuple[str | None, Any]]:
     """Yield the entries of a JSON file in its order.
 
     Of an array: (None, entry). Of an object: (key, value) for each key; with `arrays`, (key, entry) for each entry of
-    the arrays of these names, and no other key. Raises ConfigError, one line that names `field`, file and cause.
+    the arrays of these names, and other keys only with `others`. Raises ConfigError, one line that names
+    `field`, file and cause.
     """
     with open_input(path) as stream:
         try:
             events = ijson.basic_parse(JsonBytes(stream), use_float=True, buf_size=BUFFER)
-            yield from _entries(events, arrays)
+            yield from _entries(events, arrays, others or not arrays)
         except (ijson.JSONError, UnicodeDecodeError, ValueError) as error:
             raise ConfigError(f"{field}: {path}: not a readable JSON: {_cause(error)}") from None
 
@@ -79,7 +82,9 @@ class JsonBytes:
         return _NOT_JSON.sub(_null, prefix + data)[len(prefix) :]
 
 
-def _entries(events: Iterator[tuple[str, Any]], arrays: Collection[str]) -> Iterator[tuple[str | None, Any]]:
+def _entries(
+    events: Iterator[tuple[str, Any]], arrays: Collection[str], others: bool
+) -> Iterator[tuple[str | None, Any]]:
     top = next(events)[0]
     if top == "start_array":
         for event, value in events:
@@ -91,13 +96,13 @@ def _entries(events: Iterator[tuple[str, Any]], arrays: Collection[str]) -> Iter
             if event == "end_map":
                 break
             event, value = next(events)
-            if not arrays:
-                yield key, _built(event, value, events)
-            elif key in arrays and event == "start_array":
+            if key in arrays and event == "start_array":
                 for inner, item in events:
                     if inner == "end_array":
                         break
                     yield key, _built(inner, item, events)
+            elif others:
+                yield key, _built(event, value, events)
             else:
                 _skip(event, events)
     for _ in events:  # the end of the file is checked as well

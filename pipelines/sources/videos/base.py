@@ -28,6 +28,15 @@ class Entry:
     captions: tuple[str, ...]  # in the annotations' order; () if there are none
     url: str | None = None
     meta: dict[str, Any] = field(default_factory=dict)  # plain JSON values
+    problem: tuple[Reason, str] | None = None  # why its row cannot be read, where it has no other
+
+
+@dataclass(frozen=True, slots=True)
+class BadEntry:
+    """A row of the annotations that names no video, and still counts as an input."""
+
+    reason: Reason
+    detail: str
 
 
 class VideoSource(Source):
@@ -39,7 +48,7 @@ class VideoSource(Source):
     config: VideoSourceConfig
 
     @abstractmethod
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[Entry | BadEntry]:
         """Yield the videos in the order of the list, else of the annotations."""
 
     def files(self) -> Mapping[str, list[FileInfo]]:
@@ -70,15 +79,19 @@ class VideoSource(Source):
     def plan(self) -> Iterator[Task]:
         """Tasks hold their references: ``{"rows": [{key, video, captions, path, url, meta} | {key, reason, detail}]}``.
 
-        Lists the folder of videos once. Raises ConfigError if none of the videos is there.
+        Lists the folder of videos once. Raises ConfigError if there is no video in the annotations, or none of them is
+        in the folder.
         """
         if self.config.videos is None:
             raise ConfigError("source.videos is required: give the folder of the video files, or a glob")
         rows = list(self._planned(VideoFiles(self.config.videos)))
-        if rows and all(row.get("reason") == Reason.MISSING_VIDEO for row in rows):
+        if not rows:
+            raise ConfigError(f"source.annotations: {self.config.annotations}: no videos in it")
+        missing = [row for row in rows if row.get("reason") == Reason.MISSING_VIDEO]
+        if missing and not any("path" in row for row in rows):
             raise ConfigError(
-                f"source.videos: {self.config.videos}: none of the {len(rows)} videos is there; "
-                f"a file must be named by its id, such as {rows[0]['video']}.mp4"
+                f"source.videos: {self.config.videos}: none of the {len(missing)} videos is there; "
+                f"a file must be named by its id, such as {missing[0]['video']}.mp4"
             )
         yield from self.tasks(rows)
 
@@ -100,12 +113,15 @@ class VideoSource(Source):
 
     def _planned(self, files: VideoFiles) -> Iterator[dict[str, Any]]:
         seen: set[str] = set()
-        for position, entry in enumerate(islice(self.entries(), self.config.limit)):
+        bad: list[BadEntry] = []
+        for position, entry in enumerate(islice(self._named(bad), self.config.limit)):
             video = valid_text(entry.video)
             row = {"key": f"{position:07d}-{slug(video) or 'video'}", "video": video, "url": entry.url}
             path = files.get(video)
             if video in seen:
                 problem = (Reason.DUPLICATE_KEY, f"video {video} came before")
+            elif entry.problem is not None and not entry.captions:
+                problem = entry.problem
             elif not entry.captions:
                 problem = (Reason.MISSING_CAPTION, f"video {video} has no captions in the annotations")
             elif path is None:
@@ -118,6 +134,23 @@ class VideoSource(Source):
                 continue
             captions = [valid_text(text) for text in entry.captions]
             yield row | {"captions": captions, "path": path, "meta": entry.meta}
+        for position, fault in enumerate(bad):  # last, so that they shift no key
+            key = f"x{position:07d}"
+            yield {
+                "key": key,
+                "video": "",
+                "url": None,
+                "reason": fault.reason,
+                "detail": valid_text(fault.detail),
+            }
+
+    def _named(self, bad: list[BadEntry]) -> Iterator[Entry]:
+        """The entries that name a video; the others go to `bad`."""
+        for entry in self.entries():
+            if isinstance(entry, BadEntry):
+                bad.append(entry)
+            else:
+                yield entry
 
 
 def unknown_split(split: str, known: list[str]) -> ConfigError:

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
+from pipelines.sources.annotations.names import folded, stem
 from schemas.errors import ConfigError
 from schemas.records import Reason, SampleError, Stage
-from storage.find import find, folder_exists
+from schemas.text import valid_text
+from storage.find import find, find_under, folder_exists
 from storage.read import open_uri
-from storage.uris import absolute, is_glob, join
+from storage.uris import GLOB_CHARACTERS, absolute, is_glob
 
 ENDINGS = ("mp4", "avi", "mkv", "webm", "mov", "m4v", "wmv", "flv", "mpg", "mpeg", "ts", "ogv", "3gp", "gif")
 CHUNK = 1 << 20
@@ -28,34 +30,52 @@ class VideoFiles:
         root = absolute(videos).rstrip("/")
         if not is_glob(root) and not folder_exists(root):
             raise ConfigError(f"source.videos: {videos}: no such folder; check the path")
-        paths = [file.path for file in find(root if is_glob(root) else join(root, "**"))]
-        paths = [path for path in paths if path.lower().rpartition(".")[2] in ENDINGS]
+        found = find(root) if is_glob(root) else find_under(root)
+        paths = [
+            file.path for file in found if is_video_name(file.path) and valid_text(file.path) == file.path
+        ]
         if not paths:
             raise ConfigError(
                 f"source.videos: {videos}: no video files there ({', '.join(ENDINGS[:5])}, ...)"
             )
-        base = (
-            root[: min(root.find(c) for c in "*?[" if c in root)].rpartition("/")[0]
-            if is_glob(root)
-            else root
-        )
+        base = root
+        if is_glob(root):
+            first = min(root.find(character) for character in GLOB_CHARACTERS if character in root)
+            base = root[:first].rpartition("/")[0]
         self._by_name: dict[str, str] = {}
+        self._by_folded_name: dict[str, str] = {}
         for path in sorted(paths, key=_preference):
-            relative, name = path[len(base) :].lstrip("/"), path.rpartition("/")[2]
-            for known_as in (relative, relative.rpartition(".")[0], name, name.rpartition(".")[0]):
+            relative = path[len(base) :].lstrip("/")
+            name = path.rpartition("/")[2]
+            for known_as in (relative, stem(relative), name, stem(name)):
                 self._by_name.setdefault(known_as, path)
+                self._by_folded_name.setdefault(folded(known_as), path)
 
     def get(self, video: str) -> str | None:
         """The file of a video: its path below the folder, or its name anywhere below it, with or without the ending.
 
+        Names that differ in case, Unicode form or slashes are found too, and a file of another ending than the id's.
         Of several, the first by ending (mp4, avi, mkv, webm, mov, ...), then by path.
         """
-        return self._by_name.get(video.removeprefix("./"))
+        path = self._by_name.get(video.removeprefix("./"))
+        if path is None:
+            path = self._by_folded_name.get(folded(video)) or self._by_folded_name.get(video_key(video))
+        return path
+
+
+def is_video_name(name: str) -> bool:
+    """Does the name end as video files do?"""
+    return "." in name and name.lower().rpartition(".")[2] in ENDINGS
+
+
+def video_key(name: str) -> str:
+    """The id in a name: without the ending of a video file, folded. Equal for names of one video."""
+    return folded(stem(name) if is_video_name(name) else name)
 
 
 @contextmanager
 def open_video(path: str, max_bytes: int) -> Iterator[tuple[IO[bytes], str]]:
-    """(seekable local file, sha256 of its bytes). A remote file is copied to a temporary one, at most `max_bytes` of it.
+    """(seekable local file, sha256 of its bytes). Of a remote file, a temporary copy of at most `max_bytes` is made.
 
     Raises SampleError (stage read): missing_video, too_large, unreadable.
     """
@@ -66,7 +86,8 @@ def open_video(path: str, max_bytes: int) -> Iterator[tuple[IO[bytes], str]]:
         raise SampleError(Stage.READ, reason, f"{path}: {error}") from None
     with source, tempfile.TemporaryFile() if "://" in path else open(path, "rb") as local:
         copy = "://" in path
-        digest, size = hashlib.sha256(), 0
+        digest = hashlib.sha256()
+        size = 0
         try:
             while block := source.read(CHUNK):
                 size += len(block)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import ijson
-
-from pipelines.sources.videos.base import Entry, unknown_split
+from pipelines.sources.annotations.videos_json import read_videos
+from pipelines.sources.videos.base import BadEntry, Entry, unknown_split
 from pipelines.sources.videos.listed import ListedSource
 from pipelines.sources.videos.splits import Split, select
 from schemas.errors import ConfigError
 from storage.find import FileInfo
-from storage.read import open_input
 
 OWN = {"train": "train", "val": "validate", "test": "test"}  # our name -> the JSON's name
 BY_NUMBER = {"train.full": range(6513), "val.full": range(6513, 7010), "test.full": range(7010, 10000)}
+CAPTION_FIELDS = ("caption", "captions", "sentence", "sentences", "text")
 META = ("split", "category", "start time", "end time")  # fields of a video that are kept
 
 
@@ -36,7 +35,7 @@ class MsrvttSource(ListedSource):
             raise unknown_split(self.config.split, [*OWN, *BY_NUMBER, *self.LISTS])
         return super().split_files()
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[Entry | BadEntry]:
         """Yield the videos in the order of the list, else of the JSON's videos."""
         if self.config.split in OWN:
             yield from self._own(self.config.split)
@@ -68,36 +67,13 @@ class MsrvttSource(ListedSource):
     def _all(self) -> Iterator[Entry]:
         if self.config.annotations is None:
             return
-        captions: dict[str, list[str]] = {}
-        about: dict[str, dict[str, Any]] = {}
-        for file in self.annotation_files():
-            for item in _items(file.path, "sentences.item"):
-                if isinstance(item.get("video_id"), str) and isinstance(item.get("caption"), str):
-                    captions.setdefault(item["video_id"], []).append(item["caption"])
-            for item in _items(file.path, "videos.item"):
-                if isinstance(item.get("video_id"), str):
-                    about.setdefault(item["video_id"], item)
-        if not captions:
+        paths = [file.path for file in self.annotation_files()]
+        videos = read_videos(paths, "source.annotations", CAPTION_FIELDS)
+        if not any(item.captions for item in videos.values()):
             raise ConfigError(
                 f"source.annotations: {self.config.annotations}: no 'sentences' in it; give MSRVTT_data.json"
             )
-        for video in about or captions:
-            yield _entry(video, captions.get(video, []), about.get(video, {}))
-
-
-def _entry(video: str, captions: list[str], item: dict[str, Any]) -> Entry:
-    meta = {name.replace(" ", "_"): item[name] for name in META if name in item}
-    url = item.get("url")
-    return Entry(video, tuple(captions), url if isinstance(url, str) else None, meta)
-
-
-def _items(path: str, prefix: str) -> Iterator[dict[str, Any]]:
-    with open_input(path) as stream:
-        try:
-            yield from (
-                item for item in ijson.items(stream, prefix, use_float=True) if isinstance(item, dict)
-            )
-        except (ijson.JSONError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"source.annotations: {path}: not JSON, or cut off: {str(error)[:120]}"
-            ) from None
+        for video, item in videos.items():
+            meta = {name.replace(" ", "_"): item.about[name] for name in META if name in item.about}
+            url = item.about.get("url")
+            yield Entry(video, tuple(item.captions), url if isinstance(url, str) else None, meta)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from pipelines.sources.videos.base import Entry
+from pipelines.sources.videos.base import BadEntry, Entry
 from pipelines.sources.videos.listed import ListedSource
 from pipelines.sources.videos.splits import select
 from pipelines.sources.videos.word_lists import MAX_BYTES, read_word_lists
@@ -18,7 +18,7 @@ class MsvdSource(ListedSource):
 
     LISTS: ClassVar[Mapping[str, str]] = {name: f"{name}_list.txt" for name in ("train", "val", "test")}
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[Entry | BadEntry]:
         """Yield the videos in the order of the list, else of the pickle."""
         split = self.split()
         meta = {"split": self.config.split} if self.config.split else {}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pipelines.sources.videos.base import Entry
+from pipelines.sources.annotations.tables import BadRow, CsvTable, column_of, lines_of
+from pipelines.sources.videos.base import BadEntry, Entry
+from pipelines.sources.videos.files import video_key
 from schemas.errors import ConfigError
 from storage.read import open_input
 
 MAX_LIST_BYTES = 256 * 1024 * 1024
 ID_COLUMNS = ("video_id", "video", "vid", "id")
+SENTENCE_COLUMNS = ("sentence",)
 
 
 @dataclass(frozen=True)
@@ -23,41 +25,59 @@ class Split:
 
 
 def read_split(path: str) -> Split:
-    """Read a list. Raises ConfigError if it is empty, not text, or a CSV without a column of ids."""
-    lines = [line.strip() for line in text_of(path).splitlines() if line.strip()]
+    """Read a list. Raises ConfigError if it is empty, not text, or a CSV without a column of ids or with a bad row."""
+    lines = [line.strip() for line in _text_of(path).splitlines() if line.strip()]
     if not lines:
-        raise ConfigError(f"{path}: an empty list; give one id a line, or a CSV with a column video_id")
-    if "," not in lines[0] and lines[0] not in ID_COLUMNS:
+        raise ConfigError(f"{path}: an empty list; give one id per line, or a CSV with a column video_id")
+    if "," not in lines[0] and column_of([lines[0]], ID_COLUMNS) is None:
         return Split(tuple(lines))
-    rows = list(csv.DictReader(lines))
-    column = next((name for name in ID_COLUMNS if rows and name in rows[0]), None)
+    table = CsvTable(
+        lines_of("\n".join(lines)),
+        path,
+        wanted=(*ID_COLUMNS, *SENTENCE_COLUMNS),
+        takes_rest=SENTENCE_COLUMNS,
+    )
+    column = column_of(table.columns, ID_COLUMNS)
+    sentence = column_of(table.columns, SENTENCE_COLUMNS)
     if column is None:
         raise ConfigError(
             f"{path}: no column {' or '.join(ID_COLUMNS[:2])} in its first line {lines[0][:80]!r}"
         )
-    if "sentence" not in rows[0]:
-        return Split(tuple(row[column] or "" for row in rows))
     sentences: dict[str, tuple[str, ...]] = {}
-    for row in rows:
-        sentences[row[column]] = (*sentences.get(row[column], ()), row["sentence"] or "")
-    return Split(tuple(sentences), sentences)
+    videos: list[str] = []
+    for row in table:
+        if isinstance(row, BadRow):
+            raise ConfigError(row.named(path))
+        video = row.values[column].strip()
+        videos.append(video)
+        if sentence is not None:
+            sentences[video] = (*sentences.get(video, ()), row.values.get(sentence, ""))
+    return Split(tuple(videos)) if sentence is None else Split(tuple(sentences), sentences)
 
 
-def select(split: Split | None, entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Yield all entries, or those of the split in its order. A video without an entry comes without captions."""
+def select(split: Split | None, entries: Iterable[Entry | BadEntry]) -> Iterator[Entry | BadEntry]:
+    """Yield all entries, or those of the split in its order. A video without an entry comes without captions.
+
+    An id with and without the ending of a video file is the same id. Bad entries belong to no split.
+    """
     if split is None:
         yield from entries
         return
-    known = {entry.video: entry for entry in entries}
+    known: dict[str, Entry] = {}
+    similar: dict[str, Entry] = {}
+    for entry in entries:
+        if isinstance(entry, Entry):
+            known[entry.video] = entry
+            similar.setdefault(video_key(entry.video), entry)
     for video in split.videos:
-        entry = known.get(video, Entry(video, ()))
+        entry = known.get(video) or similar.get(video_key(video)) or Entry(video, ())
         if split.sentences is not None:
-            entry = Entry(video, split.sentences[video], entry.url, entry.meta)
+            entry = replace(entry, video=video, captions=split.sentences[video], problem=None)
         yield entry
 
 
-def text_of(path: str) -> str:
-    """Read a small text file as UTF-8, without its byte order mark. Raises ConfigError if it is not text, or too large."""
+def _text_of(path: str) -> str:
+    """Read a small text file as UTF-8, without its byte order mark. Raises ConfigError if it is not text."""
     with open_input(path) as stream:
         data = stream.read(MAX_LIST_BYTES + 1)
     if len(data) > MAX_LIST_BYTES:

@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pytest
+from video_lists import planned
+
+from schemas.errors import ConfigError
+
+FILES = ["a.mp4", "b.mp4", "c d.webm"]
+
+
+def rows(tmp_path: Path, text: str | bytes, **fields: object) -> list[tuple[str, ...]]:
+    table = tmp_path / "c.csv"
+    table.write_bytes(text.encode() if isinstance(text, str) else text)
+    return planned(tmp_path, FILES, kind="csv", annotations=table, **fields)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_rows_of_one_video_are_its_captions(tmp_path: Path, delimiter: str) -> None:
+    lines = [
+        "\ufeff Video , Caption ",
+        "b,two",
+        "a.mp4, one, and more",
+        "./a.MP4,three",
+        ",,",
+        "c d.mp4,four",
+    ]
+    text = "\n".join(line.replace(",", delimiter) for line in lines)
+    more = "one" + delimiter + " and more"
+    assert rows(tmp_path, text) == [
+        ("0000000-b", "two"),
+        ("0000001-a-mp4", more, "three"),
+        ("0000002-c-d-mp4", "four"),
+    ]
+
+
+def test_every_row_is_a_video_or_a_failure_that_names_its_line(tmp_path: Path) -> None:
+    text = 'video,caption\n,orphan\na,"open\nb,two\nc d,"x" y\nb,"never closed\n'
+    found = rows(tmp_path, text)
+    assert [row[:2] for row in found] == [
+        ("0000000-b", "two"),
+        ("0000001-a", "malformed_row"),
+        ("0000002-c-d", "malformed_row"),
+        ("x0000000", "malformed_row"),
+        ("x0000001", "malformed_row"),
+    ]
+    lines = [row[2].partition("c.csv: ")[2].partition(":")[0] for row in found[1:]]
+    assert lines == ["line 3", "line 5", "line 2", "line 6"]
+
+
+def test_a_surplus_field_is_never_cut_off(tmp_path: Path) -> None:
+    assert rows(tmp_path, "caption,video\na man, with a hat,a\na cup,b\n")[-1][1:] == (
+        "malformed_row",
+        f"{tmp_path}/c.csv: line 2: 3 fields for 2 columns; quote what holds a comma",
+    )
+
+
+def test_a_split_by_name_and_by_list(tmp_path: Path) -> None:
+    text = "video,caption,split\na,one,train\nb,two,test\n"
+    assert rows(tmp_path, text, split="test") == [("0000000-b", "two")]
+    (tmp_path / "list.txt").write_text("b.mp4\na\nz\n")
+    found = rows(tmp_path, text, split_file=tmp_path / "list.txt")
+    assert [row[:2] for row in found] == [
+        ("0000000-b", "two"),
+        ("0000001-a", "one"),
+        ("0000002-z", "missing_caption"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "clip,caption\na,b\n",
+            "source.video_column: .*no column video or video_id or path or file; .*: clip, caption",
+        ),
+        ("video,caption\nx,one\ny,two\n", "none of the 2 videos is there.* such as x.mp4"),
+        ("video,caption\n", "no rows in it"),
+        ("video,caption\na,b\n".encode("utf-16"), "UTF-16"),
+    ],
+)
+def test_a_wrong_table_is_one_line_at_planning(tmp_path: Path, text: str | bytes, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        rows(tmp_path, text)
+    assert "\n" not in str(caught.value)
