@@ -175,7 +175,9 @@ def _frames(context: Any, packets: Sequence[Any]) -> Iterator[Any]:
 def _is_usual(frame: av.VideoFrame) -> bool:
     """Is this 8-bit 4:2:0 by BT.601 and limited range, as `encode_mp4` writes it?"""
     even = frame.width % 2 == 0 and frame.height % 2 == 0
-    return even and frame.format.name == "yuv420p" and frame.colorspace in _BT601 and frame.color_range != _FULL
+    return (
+        even and frame.format.name == "yuv420p" and frame.colorspace in _BT601 and frame.color_range != _FULL
+    )
 
 
 def _fast_rgb(frame: av.VideoFrame) -> np.ndarray:

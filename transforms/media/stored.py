@@ -6,7 +6,6 @@ stored upright.
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Callable
 
@@ -14,8 +13,10 @@ import numpy as np
 import simplejpeg
 
 from schemas.records import SampleError
-from transforms.media.jpeg import is_harmless, read_header
-from transforms.media.sniff import webp_size
+from transforms.media.formats.jpeg import is_harmless, read_header
+from transforms.media.formats.webp import webp_size
+from transforms.media.opencv import decode_by_opencv
+from transforms.media.pillow import decode_by_pillow
 
 MAX_PIXELS = 100_000_000  # of one stored picture
 Room = Callable[[int, int], np.ndarray]  # (height, width) -> uint8 [height,width,3] to write to
@@ -66,32 +67,26 @@ def _decode_jpeg(data: bytes, image_HWC: np.ndarray) -> np.ndarray:
     except ValueError as error:
         if not is_harmless(str(error)):
             raise
-        image_HWC[:] = _decode_by_pillow(data, image_HWC.shape[:2])
+        image_HWC[:] = _decode_warned(data, image_HWC.shape)
         return image_HWC
     return decoded
 
 
-def _decode_other(data: bytes, size: tuple[int, int]) -> np.ndarray:
-    import cv2
-
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if picture is None or picture.shape != (*size, 3):
-        raise ValueError("a broken PNG or WebP picture")
+def _decode_warned(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """Decode a JPEG that libjpeg-turbo warns about although every pixel is there."""
+    try:
+        picture = decode_by_pillow(data, "jpeg")
+    except SampleError as error:
+        raise ValueError(error.detail) from None
+    if picture.shape != shape:
+        raise ValueError("a broken JPEG picture")
     return picture
 
 
-def _decode_by_pillow(data: bytes, size: tuple[int, int]) -> np.ndarray:
-    """Decode a JPEG that libjpeg-turbo warns about although every pixel is there."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            picture = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"a broken JPEG picture: {error}") from error
-    if picture.shape != (*size, 3):
-        raise ValueError("a broken JPEG picture")
+def _decode_other(data: bytes, size: tuple[int, int]) -> np.ndarray:
+    picture = decode_by_opencv(data)
+    if picture is None or picture.shape != (*size, 3):
+        raise ValueError("a broken PNG or WebP picture")
     return picture
 
 

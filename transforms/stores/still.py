@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from transforms.media import jpeg
 from transforms.media.encode import encode_picture
+from transforms.media.formats import jpeg
 from transforms.rendering.render import reduce_for
 from transforms.stores.base import Encoding, Members, PictureStore, Still
 

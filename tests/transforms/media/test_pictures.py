@@ -2,12 +2,13 @@ import contextlib
 import io
 import random
 import struct
+import warnings
 import zlib
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile, features
 from skimage import data
 
 from schemas.records import Reason, SampleError, Stage
@@ -26,6 +27,7 @@ EVERY_FORMAT = [
     ("TIFF", {"compression": "tiff_lzw"}),
     ("TIFF", {"compression": "tiff_deflate"}),
     ("TIFF", {"compression": "jpeg"}),
+    *([("AVIF", {"quality": 95})] if features.check("avif") else []),
 ]
 
 
@@ -94,7 +96,7 @@ def test_a_flipped_bit_in_a_png_is_found() -> None:
     assert refused(bytes(whole))[0] in (Reason.CORRUPT, Reason.TRUNCATED)
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation(format: str, orientation: int) -> None:
     """The stored pixels are laid out as a camera that was held this way lays them out."""
@@ -105,18 +107,15 @@ def test_exif_orientation(format: str, orientation: int) -> None:
     stored = upright.transpose(laid[orientation]) if orientation > 1 else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
-    options = (
-        {"quality": 95, "subsampling": 0}
-        if format == "JPEG"
-        else {"lossless": True}
-        if format == "WEBP"
-        else {}
-    )
+    if format == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow has no decoder of AVIF")
+    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}, "AVIF": {"quality": 95}}
+    options = options.get(format, {})
     encoded = save(stored, format, exif=exif, **options)
     assert read_header(encoded, LIMITS).size == (96, 140)
     picture = decode(encoded, LIMITS)
     assert picture.original_size == (96, 140)
-    assert mean_error(picture.image_HWC, np.asarray(upright)) < (3 if format == "JPEG" else 0.01)
+    assert mean_error(picture.image_HWC, np.asarray(upright)) < (3 if format in ("JPEG", "AVIF") else 0.01)
 
 
 def test_broken_exif_never_fails_the_picture() -> None:
@@ -159,9 +158,8 @@ def test_sixteen_bits_keep_their_high_byte() -> None:
 
 
 def test_float_pictures_are_not_supported() -> None:
-    assert (
-        refused(save(Image.fromarray(np.zeros((80, 80), np.float32)), "TIFF"))[0] == Reason.UNSUPPORTED_FORMAT
-    )
+    picture = save(Image.fromarray(np.zeros((80, 80), np.float32)), "TIFF")
+    assert refused(picture) == (Reason.UNSUPPORTED_FORMAT, "tiff: float TIFF is not read")
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF"])
@@ -224,6 +222,63 @@ def test_a_jpeg_with_endless_scans_is_refused() -> None:
     whole = save(photo(), "JPEG", progressive=True)
     at = whole.rindex(b"\xff\xda")
     assert "scans" in refused(whole[:-2] + whole[at:-2] * 300 + whole[-2:])[1]
+
+
+def test_a_jpeg_whose_scans_cost_minutes_is_refused() -> None:
+    whole = bytearray(save(photo(), "JPEG", progressive=True))
+    at = whole.index(b"\xff\xc2") + 5
+    whole[at : at + 4] = struct.pack(">HH", 7000, 7000)
+    scan = bytes(whole[whole.rindex(b"\xff\xda") : -2])
+    assert "pixels to scan" in refused(bytes(whole) + scan * 30)[1]
+    assert read_header(bytes(whole), LIMITS).size == (7000, 7000), (
+        "10 scans of 49 megapixels are an ordinary picture"
+    )
+    whole[whole.index(b"\xff\xc2") + 1] = 0xCA  # arithmetic coding takes ten times as long
+    assert "pixels to scan" in refused(bytes(whole) + scan)[1]
+
+
+def test_each_picture_is_decoded_once(monkeypatch) -> None:
+    pictures = [(format, save(photo(), format, **options)) for format, options in EVERY_FORMAT]
+    loads = []
+    load = ImageFile.ImageFile.load
+
+    def count(self):
+        if self.tile:
+            loads.append(self.format)
+        return load(self)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", count)
+    for format, picture in pictures:
+        read_header(picture, LIMITS)
+        assert loads == [], "a header needs no pixels"
+        decode(picture, LIMITS)
+        assert loads in ([], [format])  # JPEG and compressed TIFF pass by Pillow's own loader
+        loads.clear()
+
+
+def test_damaged_files_say_nothing_on_the_terminal(capfd) -> None:
+    randomly = random.Random(3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        for format, options in EVERY_FORMAT:
+            whole = save(photo(72, 80), format, **options)
+            for _ in range(60):
+                damaged = bytearray(whole)
+                for _ in range(4):
+                    damaged[randomly.randrange(len(damaged))] = randomly.randrange(256)
+                with contextlib.suppress(SampleError):
+                    decode(bytes(damaged), LIMITS)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_bands_of_a_large_picture_are_those_of_the_whole(monkeypatch) -> None:
+    rgba = photo(101, 130).convert("RGBA")
+    rgba.putalpha(photo(101, 130).convert("L"))
+    pictures = [save(rgba, "PNG"), save(photo(101, 130).quantize(16), "PNG", transparency=3)]
+    whole = [decode(picture, LIMITS).image_HWC for picture in pictures]
+    monkeypatch.setattr("transforms.media.pillow._BAND", 1000)
+    for picture, image_HWC in zip(pictures, whole, strict=True):
+        np.testing.assert_array_equal(decode(picture, LIMITS).image_HWC, image_HWC)
 
 
 def test_twelve_bit_jpeg_is_not_supported() -> None:

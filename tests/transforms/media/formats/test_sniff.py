@@ -1,7 +1,9 @@
+import time
+
 import pytest
 
 from schemas.records import Reason, SampleError
-from transforms.media.sniff import sniff
+from transforms.media.formats.sniff import sniff
 
 HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"
 
@@ -33,7 +35,12 @@ def test_supported_formats(data: bytes, kind: str) -> None:
         (b'<?xml version="1.0"?>\n<!-- drawn -->\n<svg xmlns="x">', Reason.UNSUPPORTED_FORMAT, "SVG"),
         (b"\xef\xbb\xbf<svg>", Reason.UNSUPPORTED_FORMAT, "SVG"),
         (HEIC, Reason.UNSUPPORTED_FORMAT, "HEIC"),
-        (HEIC.replace(b"heic", b"avif"), Reason.UNSUPPORTED_FORMAT, "AVIF"),
+        (b"\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00miafheic", Reason.UNSUPPORTED_FORMAT, "HEIC is not read"),
+        (b"<!---->" * 40 + b"x", Reason.NOT_AN_IMAGE, "<!---->"),
+        (b"<!--" * 1000, Reason.NOT_AN_IMAGE, "<!--"),
+        (b"<?xml " * 600, Reason.NOT_AN_IMAGE, "<?xml"),
+        (b" " * 4000 + b"<svg", Reason.NOT_AN_IMAGE, " "),
+        (b"<!-- a -->\n<!DOCTYPE svg PUBLIC 'x'>\n<!-- b --><SVG\n", Reason.UNSUPPORTED_FORMAT, "SVG"),
         (b"8BPS\x00\x01", Reason.UNSUPPORTED_FORMAT, "Photoshop"),
         (b"P6\n64 64\n255\n", Reason.UNSUPPORTED_FORMAT, "pixmap"),
     ],
@@ -43,3 +50,26 @@ def test_everything_else_has_its_reason(data: bytes, reason: Reason, detail: str
         sniff(data)
     assert caught.value.reason == reason
     assert detail in caught.value.detail
+
+
+@pytest.mark.parametrize("brands", [b"avif", b"avis", b"mif1\0\0\0\0miafavif", b"avif\0\0\0\0heic"])
+def test_avif_is_read_where_pillow_reads_it(brands: bytes, monkeypatch) -> None:
+    data = (8 + len(brands)).to_bytes(4, "big") + b"ftyp" + brands
+    monkeypatch.setattr("PIL.features.check", lambda name: True)
+    assert sniff(data) == "avif"
+    monkeypatch.setattr("PIL.features.check", lambda name: False)
+    with pytest.raises(SampleError, match="this Pillow has no decoder"):
+        sniff(data)
+
+
+def test_comments_without_end_are_read_in_one_pass() -> None:
+    began = time.process_time()
+    for data in (
+        b"<!---->" * 10_000,
+        b"<!--" * 100_000,
+        b" <!-- --> " * 10_000,
+        b"\xef\xbb\xbf" + b"\n" * 4096,
+    ):
+        with pytest.raises(SampleError):
+            sniff(data)
+    assert time.process_time() - began < 0.5

@@ -5,7 +5,7 @@ import pytest
 import simplejpeg
 from PIL import Image
 
-from transforms.media.jpeg import JpegError, read_header, without_metadata
+from transforms.media.formats.jpeg import JpegError, read_header, without_metadata
 
 
 @pytest.fixture

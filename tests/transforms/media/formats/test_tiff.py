@@ -1,0 +1,68 @@
+"""The first directory of TIFF files."""
+
+import struct
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from schemas.records import Reason, SampleError
+from tests.transforms.media.formats.files import LONG, SHORT, UNDEFINED, photo, save, tiff
+from transforms.media.formats.tiff import check_tiff
+from transforms.media.pictures import PictureLimits, decode
+
+LIMITS = PictureLimits()
+SIZE = [(256, SHORT, 1, 80), (257, SHORT, 1, 70), (258, SHORT, 1, 8), (259, SHORT, 1, 1), (262, SHORT, 1, 1)]
+
+
+def failure(data: bytes) -> tuple[Reason, str]:
+    began = time.process_time()
+    with pytest.raises(SampleError) as caught:
+        decode(data, LIMITS)
+    assert time.process_time() - began < 1
+    return caught.value.reason, caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"compression": "tiff_lzw"}, {"compression": "jpeg"}, {"compression": "packbits"}]
+)
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "CMYK", "RGBA"])
+def test_ordinary_files_pass(mode: str, options: dict) -> None:
+    if options.get("compression") == "jpeg" and mode in ("1", "P", "RGBA", "CMYK"):
+        options = {}
+    check_tiff(save(photo().convert(mode), "TIFF", **options), LIMITS.max_pixels)
+
+
+def test_float_samples_have_an_honest_reason() -> None:
+    picture = save(Image.fromarray(np.zeros((80, 80), np.float32)), "TIFF")
+    assert failure(picture) == (Reason.UNSUPPORTED_FORMAT, "tiff: float TIFF is not read")
+    colour = tiff(
+        [*SIZE[:2], (258, SHORT, 3, 122), *SIZE[3:], (339, SHORT, 1, 3)],
+        struct.pack("<HHH", 32, 32, 32) + bytes(99),
+    )
+    assert failure(colour) == (Reason.UNSUPPORTED_FORMAT, "tiff: float TIFF is not read")
+    wide = tiff([*SIZE[:2], (258, SHORT, 1, 32), *SIZE[3:]])
+    assert failure(wide) == (Reason.UNSUPPORTED_FORMAT, "tiff: 32 bits a sample are not read")
+
+
+@pytest.mark.parametrize(
+    ("data", "detail"),
+    [
+        (tiff([*SIZE, (324, LONG, 1, 8), (324, LONG, 1, 8)]), "tag 324 comes twice"),
+        (
+            tiff([(tag, UNDEFINED, 1 << 20, 0) for tag in range(700, 760)], bytes(1 << 20)),
+            "more bytes than the file",
+        ),
+        (tiff([*SIZE, (273, LONG, 400_000, 200)], bytes(1_700_000)), "400000 strips or tiles"),
+        (tiff([*SIZE, (322, LONG, 1, 60_000), (323, LONG, 1, 60_000)]), "tiles of 60000x60000"),
+        (tiff([(tag, SHORT, 1, 0) for tag in range(2000)] * 2), "comes twice"),
+    ],
+)
+def test_a_directory_that_costs_without_end_is_refused(data: bytes, detail: str) -> None:
+    assert detail in failure(data)[1]
+
+
+@pytest.mark.parametrize("data", [b"II*\0", b"MM\0*" + bytes(4), b"II*\0\xff\xff\xff\xff", tiff(SIZE)[:40]])
+def test_a_directory_that_is_cut_off_is_a_failure(data: bytes) -> None:
+    assert failure(data)[0] in (Reason.TRUNCATED, Reason.CORRUPT)

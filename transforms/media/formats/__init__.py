@@ -1,0 +1,1 @@
+"""File formats of pictures: structure and metadata, read within bounds and without decoding a pixel."""
