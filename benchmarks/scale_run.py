@@ -20,7 +20,7 @@ from benchmarks import harness
 from pipelines.making.config import ShardConfig
 from pipelines.making.maker import Made, StageTimes
 from pipelines.output.folder import Output
-from pipelines.output.prepare import Job
+from pipelines.output.job import Job
 from pipelines.output.validate import validate
 from pipelines.running.submit import run_job
 from schemas.records import Failure, Task

@@ -11,7 +11,7 @@ from pipelines.making.clip_worker import read_reference
 from pipelines.making.clips import Animator
 from pipelines.making.filters import find_filter
 from pipelines.output.folder import Output
-from pipelines.output.prepare import Job
+from pipelines.output.job import Job
 from pipelines.running.dry_run import LOOKED_AT, Glimpse, Plan, dry_run
 from pipelines.running.engine import choose_runner
 from pipelines.running.stores import store_options

@@ -14,7 +14,8 @@ from typing import Any
 from pipelines import animate, videos
 from pipelines.config import AnimateConfig, ImportConfig
 from pipelines.output.folder import Output
-from pipelines.output.prepare import Job, task_from_json
+from pipelines.output.job import Job, task_from_json
+from pipelines.output.records import done_tasks, iter_records, iter_retry_tasks
 from pipelines.running.stores import store_options
 from pipelines.running.submit import RunResult, run_job
 from pipelines.sources.base import make_source
@@ -69,12 +70,12 @@ def config_of(output: str, overrides: Sequence[str] = ()) -> Config:
 
 def retry_tasks(output: Output, job: Job, reasons: frozenset[str]) -> Iterator[Task]:
     """What is left of a retry that was stopped; else a new plan, written to the output before its first task is given."""
-    done = output.done()
+    done = done_tasks(output)
     _check_finished(output, done)
-    rows = [row for row in output.iter_retry_tasks() if row["index"] not in done]
+    rows = [row for row in iter_retry_tasks(output) if row["index"] not in done]
     if not rows:
         _write_plan(output, job, reasons, done)
-        rows = [row for row in output.iter_retry_tasks() if row["index"] not in done]
+        rows = [row for row in iter_retry_tasks(output) if row["index"] not in done]
     for row in rows:
         row.pop("origin")
         yield task_from_json(json.dumps(row).encode())
@@ -82,9 +83,9 @@ def retry_tasks(output: Output, job: Job, reasons: frozenset[str]) -> Iterator[T
 
 def _write_plan(output: Output, job: Job, reasons: frozenset[str], done: set[int]) -> None:
     """One file of tasks: the failed keys of each record, with the payload of the task that they came from."""
-    origins = {row["index"]: row["origin"] for row in output.iter_retry_tasks()}
+    origins = {row["index"]: row["origin"] for row in iter_retry_tasks(output)}
     failed: dict[int, list[str]] = {}
-    for record in output.iter_records():
+    for record in iter_records(output):
         failures = record.failures
         pairs = zip(failures["key"].to_pylist(), failures["reason"].to_pylist(), strict=True)
         keys = [key for key, reason in pairs if not reasons or reason in reasons]

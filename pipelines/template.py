@@ -17,7 +17,9 @@ from pipelines.animate import make_job
 from pipelines.config import AnimateConfig
 from pipelines.output.finish import finish
 from pipelines.output.folder import Output
-from pipelines.output.prepare import Job, check_output, prepare_output
+from pipelines.output.job import Job
+from pipelines.output.prepare import check_output, prepare_output
+from pipelines.output.records import done_tasks
 from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.sources.base import make_source
 from schemas.records import Task
@@ -56,7 +58,7 @@ class _Plan(beam.DoFn):
 
     def process(self, values: dict[str, Any]) -> Iterator[Task]:
         job, output = job_of(values), Output(values["output"])
-        done, count = output.done(), 0
+        done, count = done_tasks(output), 0
         for task in job.tasks():
             count += 1
             if task.index not in done:

@@ -11,7 +11,7 @@ from pipelines.config import ImportConfig
 from pipelines.making.maker import Made, StageTimes
 from pipelines.making.videos import VideoImporter
 from pipelines.output.folder import Output
-from pipelines.output.prepare import Job
+from pipelines.output.job import Job
 from pipelines.running.dry_run import LOOKED_AT, Glimpse, Plan, dry_run
 from pipelines.running.engine import choose_runner
 from pipelines.running.stores import store_options

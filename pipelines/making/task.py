@@ -13,7 +13,9 @@ import pyarrow as pa
 
 from pipelines.making.config import ShardConfig
 from pipelines.making.maker import Made, Maker, StageTimes
-from pipelines.output.folder import RECORD, RECORD_FILE, Attempt, Output, Record, shard_name
+from pipelines.output.commit import RECORD_FILE, Attempt
+from pipelines.output.folder import Output, shard_name
+from pipelines.output.record import RECORD, Record
 from schemas.errors import JobError, StoppedError
 from schemas.manifest import ShardRow
 from schemas.records import Failure, Task

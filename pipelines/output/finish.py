@@ -19,6 +19,7 @@ import yaml
 
 from pipelines.output import card
 from pipelines.output.folder import Output
+from pipelines.output.records import iter_records
 from schemas.manifest import FAILURES, FAILURES_FILE, MANIFEST, MANIFEST_FILE, SAMPLES, SAMPLES_FILE, ShardRow
 from schemas.version import VERSION
 from storage.read import open_uri
@@ -124,7 +125,7 @@ def _stream_records(output: Output, manifest: _Table, samples: _Table, failures:
     tasks = inputs = written = failed = size = 0
     reasons: Counter[str] = Counter()
     shards: list[ShardRow] = []
-    for record in output.iter_records():
+    for record in iter_records(output):
         tasks += 1
         inputs += record.inputs
         written += record.written

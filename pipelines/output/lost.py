@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from itertools import chain
 
 from pipelines.output.folder import Output
+from pipelines.output.records import done_tasks, iter_retry_tasks, read_shards
 from schemas.manifest import MANIFEST_FILE, ShardRow
 from storage.find import file_sizes, list_names
 from storage.read import file_exists, read_bytes
@@ -21,8 +22,8 @@ def forget_lost(output: Output) -> list[int]:
     the manifest if the output is finished, else each record's header; no shard is read (`zoetrope validate` does that).
     """
     there = file_sizes(output.uri, ".tar")
-    lost = {row.task for row in _shards(output) if there.get(row.shard) != row.bytes} & output.done()
-    retries = list(output.iter_retry_tasks()) if lost else []
+    lost = {row.task for row in _shards(output) if there.get(row.shard) != row.bytes} & done_tasks(output)
+    retries = list(iter_retry_tasks(output)) if lost else []
     undone = lost | {row["index"] for row in retries if row["origin"] in lost}
     for task in sorted(
         undone, reverse=True
@@ -39,7 +40,7 @@ def forget_lost(output: Output) -> list[int]:
 def _shards(output: Output) -> Iterable[ShardRow]:
     if output.read_state("finished.json") is not None and file_exists(output.path(MANIFEST_FILE)):
         return read_manifest(output.uri)
-    return chain.from_iterable(output.read_shards(task) for task in output.done())
+    return chain.from_iterable(read_shards(output, task) for task in done_tasks(output))
 
 
 def _forget(output: Output, task: int) -> None:

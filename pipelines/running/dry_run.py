@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipelines.output.folder import Output
-from pipelines.output.prepare import Job, check_output
+from pipelines.output.job import Job
+from pipelines.output.prepare import check_output
+from pipelines.output.records import done_tasks
 from schemas.errors import ConfigError
 from schemas.records import Task
 
@@ -55,7 +57,7 @@ def dry_run(
     task that will surely fail.
     """
     check_output(output, job, overwrite=overwrite)
-    done = set() if overwrite else output.done()
+    done = set() if overwrite else done_tasks(output)
     tasks = inputs = left = failing = 0
     exact, first = True, None
     for task in job.tasks():

@@ -19,7 +19,9 @@ from apache_beam.utils.windowed_value import WindowedValue
 from pipelines.making.config import ShardConfig
 from pipelines.making.maker import Maker
 from pipelines.making.task import Done, make_task, output_error
-from pipelines.output.folder import Attempt, Output
+from pipelines.output.commit import Attempt, commit
+from pipelines.output.folder import Output
+from pipelines.output.records import read_record
 from pipelines.running.signals import find_signals
 from schemas.records import Task
 from storage.login import get_options, set_options
@@ -168,7 +170,7 @@ class _Rows(beam.DoFn):
         set_options(self._spec.stores)
 
     def process(self, task: int) -> Iterator[beam.pvalue.TaggedOutput]:
-        record = Output(self._spec.output).read_record(task)
+        record = read_record(Output(self._spec.output), task)
         tables = {
             "manifest": [asdict(row) for row in record.shards],
             "samples": record.samples.to_pylist(),
@@ -181,7 +183,7 @@ class _Rows(beam.DoFn):
 
 def _commit(output: Output, attempt: Attempt) -> bool:
     try:
-        return output.commit(attempt)
+        return commit(output, attempt)
     except OSError as error:
         raise output_error(error, output.uri) from error
 

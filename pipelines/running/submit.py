@@ -14,8 +14,10 @@ import apache_beam as beam
 from pipelines.making.task import inputs_of, output_error
 from pipelines.output.finish import Totals, finish
 from pipelines.output.folder import Output
+from pipelines.output.job import Job, TaskAt, spool
 from pipelines.output.lock import output_lock
-from pipelines.output.prepare import TABLES, Job, TaskAt, check_output, prepare_output, remove_ours, spool
+from pipelines.output.prepare import TABLES, check_output, prepare_output, remove_ours
+from pipelines.output.records import done_tasks, iter_records, read_record
 from pipelines.running.engine import RunnerChoice, choose_runner
 from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.running.pipeline import PipelineRun, job_error
@@ -136,7 +138,7 @@ class _MadeNow:
 
 
 def _make_missing(job: Job, output: Output, choice: RunnerChoice) -> _MadeNow:
-    done, last = output.done(), -1
+    done, last = done_tasks(output), -1
     plan = output.tmp(f"plan-{uuid.uuid4().hex}.jsonl")
     inputs, exact, places = 0, True, list[TaskAt]()
     expected = set(done)
@@ -211,7 +213,7 @@ def _run_graph(
 def _await_records(output: Output, expected: set[int]) -> None:
     """Until every record is listed: the tables are made from a listing, and a store may give one of a moment ago."""
     end = time.monotonic() + LISTED_SECONDS
-    while missing := expected - output.done():
+    while missing := expected - done_tasks(output):
         if time.monotonic() > end:
             raise JobError(
                 f"output {output.uri}: the pipeline has ended, but {len(missing)} of its {len(expected)} tasks have no record "
@@ -236,7 +238,7 @@ class _RecordsSeen:
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._seen = output.done()
+        self._seen = done_tasks(output)
         self._written = self._failed = 0
         self._next = 0.0
 
@@ -245,8 +247,8 @@ class _RecordsSeen:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + RECORDS_SECONDS
-            for task in self._output.done() - self._seen:
-                record = self._output.read_record(task)
+            for task in done_tasks(self._output) - self._seen:
+                record = read_record(self._output, task)
                 self._written, self._failed = self._written + record.written, self._failed + record.failed
                 self._seen.add(task)
         return self._written, self._failed
@@ -273,7 +275,7 @@ def _counts_before(output: Output, done: set[int]) -> tuple[int, int]:
     if last is not None:
         return last["written"], last["failed"]
     written = failed = 0
-    for record in output.iter_records():
+    for record in iter_records(output):
         written, failed = written + record.written, failed + record.failed
     return written, failed
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipelines.making.config import ShardConfig
 from pipelines.making.maker import Made, StageTimes
-from pipelines.output.prepare import Job
+from pipelines.output.job import Job
 from schemas.records import Failure, Reason, Stage, Task
 
 ROW = {"caption": "a dot", "motion": "static", "frames": 1, "width": 8, "height": 8, "original_width": 8}

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from schemas.errors import ConfigError
 from storage.lock import BEAT_SECONDS, LEASE_SECONDS, SETTLE_SECONDS, Holder, Lock
-from storage.uris import join
+from storage.uris import is_remote, join
 
 LOCK_FILE = ".lock"
 
@@ -44,6 +44,8 @@ def writing(
     try:
         lock.__enter__()
     except OSError as error:
+        if is_remote(index):
+            raise
         raise ConfigError(f"output={index} cannot be written: {error}") from None
     try:
         yield IndexLock(index, lock, lease)

@@ -12,6 +12,7 @@ from tiny_job import ListenersSeen, TinyMaker, tiny_job, tiny_tasks
 
 from pipelines.making.config import ShardConfig
 from pipelines.output.folder import Output
+from pipelines.output.records import done_tasks
 from pipelines.running.engine import choose_runner
 from pipelines.running.graph import JobSpec, WriteShards
 from pipelines.running.pipeline import job_error
@@ -142,7 +143,7 @@ def test_it_stands_in_a_larger_pipeline(tmp_path):
         assert_that(failed, equal_to([(f"tiny-{n:06d}", "timeout") for n in (0, 5, 10)]), "failures")
         assert_that(count, equal_to([12]), "samples")
     assert len(shards(tmp_path)) == 3
-    assert sorted(Output(str(tmp_path)).done()) == [0, 1, 2]
+    assert sorted(done_tasks(Output(str(tmp_path)))) == [0, 1, 2]
 
 
 def test_the_default_runner_is_named_and_downloads_nothing():

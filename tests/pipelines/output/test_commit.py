@@ -14,7 +14,10 @@ from tiny_job import TinyMaker, tiny_tasks
 from pipelines.making.config import ShardConfig
 from pipelines.making.maker import Made
 from pipelines.making.task import make_task
-from pipelines.output.folder import Output, Record, shard_name, task_of
+from pipelines.output.commit import commit
+from pipelines.output.folder import Output, shard_name, task_of
+from pipelines.output.record import Record
+from pipelines.output.records import done_tasks, iter_records, iter_retry_tasks, read_record
 from schemas.errors import JobError
 from schemas.manifest import FAILURES, SAMPLES
 from schemas.records import Task
@@ -39,9 +42,9 @@ def test_a_task_becomes_its_shard_and_record(tmp_path):
     assert not {name for name in files_of(output) if "tmp" not in name}, (
         "nothing under a final name before the commit"
     )
-    assert output.commit(done.attempt)
+    assert commit(output, done.attempt)
     assert files_of(output) == {"00003.tar", "_zoetrope/records/00003.parquet"}
-    record = output.read_record(3)
+    record = read_record(output, 3)
     assert (record.inputs, record.written, record.failed) == (6, 4, 2)
     assert record.samples.schema == SAMPLES
     assert record.failures.schema == FAILURES
@@ -62,15 +65,15 @@ def test_a_task_becomes_its_shard_and_record(tmp_path):
 def test_a_commit_may_run_twice(tmp_path):
     output = Output(str(tmp_path))
     done = made(output)
-    assert output.commit(done.attempt)
+    assert commit(output, done.attempt)
     before = (tmp_path / "00003.tar").read_bytes()
-    assert not output.commit(done.attempt)
+    assert not commit(output, done.attempt)
     assert (tmp_path / "00003.tar").read_bytes() == before
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3])
 def test_a_commit_cut_off_anywhere_is_finished_by_the_next(tmp_path, monkeypatch, cut):
-    from pipelines.output import folder
+    from pipelines.output import commit as folder
 
     output = Output(str(tmp_path))
     done = made(output, samples=6, fails=0, shard=ShardConfig(max_samples=3))
@@ -84,19 +87,19 @@ def test_a_commit_cut_off_anywhere_is_finished_by_the_next(tmp_path, monkeypatch
 
     monkeypatch.setattr(folder, "move_file", dying)
     with pytest.raises(KeyboardInterrupt):
-        output.commit(done.attempt)
-    assert output.done() == set()
+        commit(output, done.attempt)
+    assert done_tasks(output) == set()
     monkeypatch.setattr(folder, "move_file", real)
-    assert output.commit(done.attempt)
+    assert commit(output, done.attempt)
     assert files_of(output) == {"00003-000.tar", "00003-001.tar", "_zoetrope/records/00003.parquet"}
 
 
 def test_a_second_attempt_does_not_touch_what_the_first_committed(tmp_path):
     output = Output(str(tmp_path))
     first, second = made(output), made(output, fails=2)  # a URL died in between
-    output.commit(first.attempt)
-    assert not output.commit(second.attempt)
-    assert output.read_record(3).failed == 2
+    commit(output, first.attempt)
+    assert not commit(output, second.attempt)
+    assert read_record(output, 3).failed == 2
     assert files_of(output) == {"00003.tar", "_zoetrope/records/00003.parquet"}
 
 
@@ -105,7 +108,7 @@ def test_a_commit_without_its_files_says_so(tmp_path):
     done = made(output)
     output.clean()
     with pytest.raises(OSError, match=r"00003\.tar"):
-        output.commit(done.attempt)
+        commit(output, done.attempt)
 
 
 @pytest.mark.parametrize(
@@ -118,8 +121,8 @@ def test_a_commit_without_its_files_says_so(tmp_path):
 )
 def test_a_task_that_outgrows_a_shard_gets_several(tmp_path, caps, names, samples):
     output = Output(str(tmp_path))
-    output.commit(made(output, 0, samples=10, shard=caps, fails=0).attempt)
-    record = output.read_record(0)
+    commit(output, made(output, 0, samples=10, shard=caps, fails=0).attempt)
+    record = read_record(output, 0)
     assert [row.shard for row in record.shards] == names
     assert [row.samples for row in record.shards] == samples
     assert all((tmp_path / row.shard).stat().st_size == row.bytes <= caps.max_bytes for row in record.shards)
@@ -133,27 +136,27 @@ def test_a_task_that_outgrows_a_shard_gets_several(tmp_path, caps, names, sample
 
 def test_a_task_whose_inputs_all_failed_has_a_record_and_no_tar(tmp_path):
     output = Output(str(tmp_path))
-    output.commit(made(output, 0, fails=1).attempt)
+    commit(output, made(output, 0, fails=1).attempt)
     assert files_of(output) == {"_zoetrope/records/00000.parquet"}
-    assert output.read_record(0).failed == 6
+    assert read_record(output, 0).failed == 6
 
 
 def test_records_come_in_order_and_later_ones_answer_for_failures(tmp_path):
     output = Output(str(tmp_path))
     for task in (2, 0, 1):
-        output.commit(made(output, task).attempt)
+        commit(output, made(output, task).attempt)
     retried = Record.from_bytes(Path(output.record_path(1)).read_bytes())
     key = retried.failures["key"].to_pylist()[0]
     row = {"index": 3, "origin": 1, "samples": 1, "payload": {"start": 6, "count": 6}, "keys": [key]}
     Path(output.state("retries")).mkdir()
     Path(output.state("retries", "00003.jsonl")).write_text(json.dumps(row) + "\n")
-    assert [r.failed for r in output.iter_records()] == [2, 2, 2], "a retry that is not done changes nothing"
-    (task,) = output.iter_retry_tasks()
+    assert [r.failed for r in iter_records(output)] == [2, 2, 2], "a retry that is not done changes nothing"
+    (task,) = iter_retry_tasks(output)
     done = make_task(
         Task(3, 1, task["payload"], keys=tuple(task["keys"])), TinyMaker(), output, ShardConfig(), "f" * 16
     )
-    output.commit(done.attempt)
-    records = list(output.iter_records())
+    commit(output, done.attempt)
+    records = list(iter_records(output))
     assert [r.task for r in records] == [0, 1, 2, 3]
     assert [r.failed for r in records] == [2, 1, 2, 0]
     assert sum(r.inputs for r in records) == 18 == sum(r.written + r.failed for r in records)
@@ -161,18 +164,18 @@ def test_records_come_in_order_and_later_ones_answer_for_failures(tmp_path):
 
 def test_a_broken_record_is_named(tmp_path):
     output = Output(str(tmp_path))
-    output.commit(made(output).attempt)
+    commit(output, made(output).attempt)
     Path(output.record_path(3)).write_bytes(b"PAR1 but not really")
     with pytest.raises(ValueError, match=r"records/00003\.parquet: not a record"):
-        output.read_record(3)
+        read_record(output, 3)
 
 
 def test_strays_of_a_cut_off_commit_are_removed_and_foreign_files_are_not(tmp_path):
     output = Output(str(tmp_path))
-    output.commit(made(output, 0).attempt)
+    commit(output, made(output, 0).attempt)
     for name in ("00001.tar", "00002-000.tar", "mine.tar", "notes.txt", "7.tar"):
         (tmp_path / name).write_bytes(b"x")
-    output.remove_strays(output.done())
+    output.remove_strays(done_tasks(output))
     assert sorted(os.listdir(tmp_path)) == ["00000.tar", "7.tar", "_zoetrope", "mine.tar", "notes.txt"]
 
 

@@ -1,0 +1,91 @@
+"""A job before it runs: what it makes, its fingerprint, and its tasks as lines of a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pipelines.making.config import ShardConfig
+from pipelines.making.maker import Maker
+from schemas.records import Task
+from storage.read import read_range
+from storage.shards.write import Sink
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job before it runs: what it makes, and what tells it from another one."""
+
+    kind: str  # animate | import-videos
+    config: Mapping[str, Any]  # resolved, plain values; kept in the output
+    identity: Mapping[
+        str, Any
+    ]  # dotted field -> value: all that can change a byte of a shard, and the source's own
+    tasks: Callable[[], Iterator[Task]]  # streams the plan
+    maker: Maker
+    shard: ShardConfig
+    tasks_at_once: int = 2  # per worker
+    is_retry: bool = False
+    uses_gpus: bool = False  # where there are any
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits over `identity`."""
+        return hashlib.sha256(_canonical({"kind": self.kind, **self.identity}).encode()).hexdigest()[:16]
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Fields that differ, with both values, as text."""
+    now = json.loads(_canonical(now))
+    return [
+        f"{name} was {_short(before.get(name))} and is {_short(now.get(name))}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskAt:
+    """Where a spooled task stands: what the graph holds instead of the task, so that it stays small."""
+
+    path: str
+    start: int
+    length: int
+
+    def load(self) -> Task:
+        """Read it back."""
+        return task_from_json(read_range(self.path, self.start, self.length))
+
+
+def spool(tasks: Iterable[Task], stream: Sink, path: str) -> Iterator[tuple[Task, TaskAt]]:
+    """Write tasks to a file as lines of JSON, and tell where each stands."""
+    at = 0
+    for task in tasks:
+        line = task_to_json(task)
+        stream.write(line)
+        yield task, TaskAt(path, at, len(line))
+        at += len(line)
+
+
+def task_to_json(task: Task) -> bytes:
+    """One line."""
+    return json.dumps(asdict(task), separators=(",", ":")).encode() + b"\n"
+
+
+def task_from_json(line: bytes) -> Task:
+    """The same task."""
+    values = json.loads(line)
+    keys = values.pop("keys")
+    return Task(**values, keys=None if keys is None else tuple(keys))
+
+
+def _canonical(values: Mapping[str, Any]) -> str:
+    return json.dumps(dict(values), sort_keys=True, separators=(",", ":"), default=str)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else text[:77] + "..."

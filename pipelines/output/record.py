@@ -1,0 +1,97 @@
+"""The record of a task: a Parquet file with one row per input. A task is done when its record is there."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from schemas.manifest import FAILURES, SAMPLES, ShardRow
+
+RECORD = pa.schema(
+    [
+        ("status", pa.string()),
+        *SAMPLES,
+        *(f for f in FAILURES if f.name in ("stage", "reason", "detail")),
+        ("task", pa.int64()),
+    ]
+)
+META = b"zoetrope"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of the inputs of one task."""
+
+    task: int
+    fingerprint: str
+    inputs: int  # read from the source; written + failed, or something was lost
+    rows: pa.Table  # RECORD: a row an input, in input order
+    shards: tuple[ShardRow, ...] = ()
+    counters: Mapping[str, float] = field(default_factory=dict)  # ms per stage, seconds of the shard, ...
+
+    @property
+    def samples(self) -> pa.Table:
+        """The written ones, SAMPLES."""
+        return self._where("written").select(SAMPLES.names).cast(SAMPLES)
+
+    @property
+    def failures(self) -> pa.Table:
+        """The failed ones, FAILURES."""
+        return self._where("failed").select(FAILURES.names).cast(FAILURES)
+
+    @property
+    def written(self) -> int:
+        """How many inputs became samples."""
+        return self._where("written").num_rows
+
+    @property
+    def failed(self) -> int:
+        """How many did not."""
+        return self._where("failed").num_rows
+
+    def without_failures(self, keys: frozenset[str]) -> Record:
+        """The record less its failures of these keys, which a later task answers for."""
+        if not keys:
+            return self
+        status, names = self.rows["status"].to_pylist(), self.rows["key"].to_pylist()
+        keep = [not (s == "failed" and k in keys) for s, k in zip(status, names, strict=True)]
+        kept = self.rows.filter(pa.array(keep, pa.bool_()))
+        dropped = self.rows.num_rows - kept.num_rows
+        return Record(self.task, self.fingerprint, self.inputs - dropped, kept, self.shards, self.counters)
+
+    def _where(self, status: str) -> pa.Table:
+        return self.rows.filter(pc.equal(self.rows["status"], status))
+
+    def to_bytes(self) -> bytes:
+        """As a parquet file."""
+        meta = {
+            "task": self.task,
+            "fingerprint": self.fingerprint,
+            "inputs": self.inputs,
+            "shards": [asdict(row) for row in self.shards],
+            "counters": dict(self.counters),
+        }
+        out = io.BytesIO()
+        pq.write_table(
+            self.rows.replace_schema_metadata({META: json.dumps(meta).encode()}), out, compression="zstd"
+        )
+        return out.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Record:
+        """Read one back. Raises ValueError if it is none."""
+        try:
+            rows = pq.read_table(
+                io.BytesIO(data), use_threads=False
+            )  # small, and each thread would keep memory
+            meta = json.loads((rows.schema.metadata or {})[META])
+        except (pa.ArrowException, KeyError, ValueError, OSError) as error:
+            raise ValueError(str(error)) from None
+        shards = tuple(ShardRow(**row) for row in meta.pop("shards"))
+        return cls(rows=rows.replace_schema_metadata(None), shards=shards, **meta)

@@ -1,0 +1,76 @@
+"""The records of an output: which tasks are done, and what became of their inputs."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.output.folder import Output
+from pipelines.output.record import META, Record
+from schemas.manifest import ShardRow
+from storage.find import list_names
+from storage.read import open_uri, read_bytes
+
+
+def done_tasks(output: Output) -> set[int]:
+    """The tasks that have a record."""
+    found = (
+        name.removesuffix(".parquet")
+        for name in list_names(output.state("records"))
+        if name.endswith(".parquet")
+    )
+    return {int(name) for name in found if name.isdigit()}
+
+
+def read_record(output: Output, task: int) -> Record:
+    """One task's record as it was written. Raises OSError or ValueError naming the file."""
+    path = output.record_path(task)
+    try:
+        return Record.from_bytes(read_bytes(path))
+    except ValueError as error:
+        raise ValueError(_bad_record(path, error)) from None
+
+
+def read_shards(output: Output, task: int) -> tuple[ShardRow, ...]:
+    """The shards in one task's record, without its rows. Raises as `read_record`."""
+    path = output.record_path(task)
+    try:
+        meta = json.loads((pq.read_schema(io.BytesIO(read_bytes(path))).metadata or {})[META])
+        return tuple(ShardRow(**row) for row in meta["shards"])
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise ValueError(_bad_record(path, error)) from None
+
+
+def iter_records(output: Output) -> Iterator[Record]:
+    """Every record in task order, one at a time in memory.
+
+    A failure that a later task (`zoetrope retry`) answers for is left out of the earlier record, so that each input
+    stands in exactly one row.
+    """
+    done = done_tasks(output)
+    origins = {row["index"]: row["origin"] for row in iter_retry_tasks(output) if row["index"] in done}
+    later: dict[int, list[int]] = {}
+    for retry, origin in origins.items():
+        later.setdefault(origin, []).append(retry)
+    for task in sorted(done):
+        retries = [retry for retry in later.get(origins.get(task, task), ()) if retry > task]
+        answered = {key for retry in retries for key in read_record(output, retry).rows["key"].to_pylist()}
+        yield read_record(output, task).without_failures(frozenset(answered))
+
+
+def iter_retry_tasks(output: Output) -> Iterator[dict[str, Any]]:
+    """Rows of the persisted retry plans, in task order: the fields of a Task, and its origin in the plan."""
+    for name in sorted(list_names(output.state("retries"))):
+        if name.endswith(".jsonl"):
+            with open_uri(output.state("retries", name)) as stream:
+                for line in stream:
+                    yield json.loads(line)
+
+
+def _bad_record(path: str, error: Exception) -> str:
+    return f"{path}: not a record: {error}; remove it and run the job again: its task is made anew"
