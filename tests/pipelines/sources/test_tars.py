@@ -87,7 +87,7 @@ def test_members_in_any_order_with_strangers_among_them(tmp_path):
 
 
 def test_every_sample_that_lacks_something_is_a_failure(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipelines.sources.tars.MAX_PICTURE_BYTES", 1000)
+    monkeypatch.setattr("pipelines.sources.tar_groups.MAX_PICTURE_BYTES", 1000)
     members = flat(
         sample("good"),
         [("no-caption.jpg", b"picture")],
@@ -209,3 +209,78 @@ def test_a_tar_that_vanishes_ends_the_job(tmp_path):
         list(read_task(source, task))
     with pytest.raises(ConfigError, match=r"source\.uri: .*a\.tar: no such file"):
         list(source.plan())
+
+
+def pair(key, extension="jpg"):
+    return [(f"{key}.{extension}", b"picture"), (f"{key}.txt", f"caption {key}".encode())]
+
+
+@pytest.mark.parametrize(
+    ("members", "told_"),
+    [
+        (
+            flat(pair("22.05"), pair("22.06"), pair("23.10")),
+            ["caption 22.05", "caption 22.06", "caption 23.10"],
+        ),
+        (
+            flat(pair("a"), [("a.seg.png", b"mask"), ("a.cls.txt", b"7")], pair("b")),
+            ["caption a", "caption b"],
+        ),
+        (
+            flat([("a.cls.txt", b"7"), ("a.seg.png", b"mask")], pair("a"), pair("b")),
+            ["caption a", "caption b"],
+        ),
+        (flat([("22.05.jpg", b"p")], pair("22.06")), ["missing_caption", "caption 22.06"]),
+        (flat([("22.05.txt", b"c"), ("22.06.jpg", b"p")]), ["missing_image", "missing_caption"]),
+        (flat(pair("k.v1/a"), pair("k.v1/b")), ["caption k.v1/a", "caption k.v1/b"]),
+        (flat(pair("a"), [("._a.jpg", b"resource fork"), ("README", b"x")]), ["caption a"]),
+        (flat(pair("a", "heic"), pair("b", "GIF")), ["caption a", "caption b"]),
+        (flat([("a.gif", b"g"), *pair("a")]), ["caption a"]),
+        ([("a.npy", b"x"), ("b.npy", b"y")], ["unreadable"]),
+        ([], []),
+    ],
+)
+def test_every_sample_counts_whatever_its_key_and_kind(tmp_path, members, told_):
+    path = write_tar(tmp_path / "a.tar", members)
+    items = read_all(source_of(kind="tars", uri=path))
+    assert told(items) == told_
+    assert [item.key for item in items] == sorted(item.key for item in items)
+    pictures = {item.image for item in items if isinstance(item, Reference)}
+    assert pictures <= {b"picture"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x1f\x8b\x08",
+        b"\x1f\x8b" + bytes(100),
+        b"BZh9" + bytes(100),
+        b"\xfd7zXZ\x00" + bytes(100),
+        gzip.compress(bytes(100_000))[:-8],
+    ],
+)
+def test_damaged_compression_is_one_failure_that_names_the_tar(tmp_path, data):
+    (tmp_path / "a.tar").write_bytes(data)
+    write_tar(tmp_path / "b.tar", sample("k"))
+    items = read_all(source_of(kind="tars", uri=tmp_path / "*.tar"))
+    assert told(items)[-1] == "caption k"
+    if len(items) == 2:
+        assert "a.tar" in items[0].detail
+
+
+def test_text_that_utf8_cannot_hold_never_reaches_a_record(tmp_path):
+    about = (
+        b'{"caption": "a \\ud800 b", "url": "http://\\udfff/", "status": "\\ud800", "original_width": %d}'
+        % 10**30
+    )
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", errors="surrogateescape") as tar:
+        for name, data in (("\udcff.jpg", b"picture"), ("\udcff.json", about)):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    (tmp_path / "a.tar").write_bytes(out.getvalue())
+    (item,) = read_all(source_of(kind="tars", uri=tmp_path / "a.tar"))
+    assert isinstance(item, Reference)
+    json.dumps([item.captions, item.url, dict(item.meta)], ensure_ascii=False).encode()
+    assert "original_width" not in item.meta
