@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from trainer.data.batch import Batch
+from trainer.data.packing import Packing
 from transforms.rendering.plan import plan_batch
 from transforms.rendering.render import render_batch
 
@@ -24,6 +25,7 @@ class Inputs:
     token_mask_CL: Tensor  # int64, 1 = a token
     video_ids_B: Tensor  # int64, equal for the same picture or video
     caption_video_C: Tensor  # int64, the clip that a caption describes
+    packing: Packing | None = None  # which frames are encoded, if not all
 
 
 def to_device(batch: Batch, device: torch.device, size: tuple[int, int]) -> Inputs:
@@ -44,6 +46,7 @@ def to_device(batch: Batch, device: torch.device, size: tuple[int, int]) -> Inpu
         moved.token_mask,
         moved.video_ids,
         moved.caption_video,
+        moved.packing,
     )
 
 
@@ -70,5 +73,5 @@ def render_on_device(batch: Batch, moved: Batch, size: tuple[int, int]) -> Tenso
 
 def normalise(frames_BTHWC: Tensor, frame_mask_BT: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """Turn uint8 [B,T,H,W,3] into float32 [B,T,3,H,W], (x / 255 - mean) / std by channel. Padding becomes 0."""
-    x = (frames_BTHWC.permute(0, 1, 4, 2, 3).float() / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
-    return x * frame_mask_BT[:, :, None, None, None]
+    x = frames_BTHWC.permute(0, 1, 4, 2, 3).float().mul_(1 / (255 * std.view(3, 1, 1)))
+    return x.sub_((mean / std).view(3, 1, 1)).mul_(frame_mask_BT[:, :, None, None, None])

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from trainer.data.decode import Decoded
 from trainer.data.order import Cursor
+from trainer.data.packing import Packing, pack
 from trainer.data.shards import Dropped
 from transforms.rendering.plan import Plan, plan_batch
 
@@ -42,6 +43,7 @@ class Batch:
     still_rows: Tensor  # int64 [S]
     plan: Plan | None = None  # how a GPU renders the stills; made in the worker, which has the time
     plan_words: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int32))
+    packing: Packing | None = None  # which frames are encoded, if not all
     cursor: Cursor = field(default_factory=Cursor)  # of the worker that made the batch, after it
     dropped: tuple[Dropped, ...] = ()  # what that worker left out since its last batch
 
@@ -68,11 +70,13 @@ class Batch:
 
     def pin_memory(self) -> Batch:
         """Called by the DataLoader: page-locked tensors can be copied to the device while it computes."""
-        return self._map(lambda tensor: tensor.pin_memory())
+        packing = None if self.packing is None else self.packing.pin_memory()
+        return replace(self._map(lambda tensor: tensor.pin_memory()), packing=packing)
 
     def to(self, device: torch.device) -> Batch:
         """A copy on the device, without waiting for it."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+        packing = None if self.packing is None else self.packing.to(device)
+        return replace(self._map(lambda tensor: tensor.to(device, non_blocking=True)), packing=packing)
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
         tensors = {f.name: v for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)}
@@ -134,6 +138,7 @@ def collate(
         still_rows=torch.tensor(stills, dtype=torch.int64),
         plan=planned,
         plan_words=torch.from_numpy(words),
+        packing=pack(frame_mask),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +29,33 @@ class StepResult:
     values: dict[str, float | None]  # loss and its parts, negatives, grad_norm, lr.*: means over ranks
     stopping: bool  # some rank was asked to stop
     prepare_seconds: float  # spent on copying batches to the device and planning their rendering
+
+
+class _Parts(Collection[Inputs]):
+    """The parts of a step, each copied to the device and rendered when its turn comes.
+
+    A second pass over several parts renders them again, to the same bits, so that frames of two parts at most take memory.
+    """
+
+    def __init__(self, batches: Sequence[Batch], device: torch.device, size: tuple[int, int]) -> None:
+        self._batches, self._device, self._size = batches, device, size
+        self.seconds = 0.0  # of the host, spent here so far
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __contains__(self, part: object) -> bool:
+        return False  # every pass makes new parts
+
+    def __iter__(self) -> Iterator[Inputs]:
+        for batch in self._batches:
+            yield self._prepared(batch)
+
+    def _prepared(self, batch: Batch) -> Inputs:
+        began = time.perf_counter()
+        part = to_device(batch, self._device, self._size)
+        self.seconds += time.perf_counter() - began
+        return part
 
 
 class TrainingStep:
@@ -58,10 +85,7 @@ class TrainingStep:
         self._model.train()
         self._optimizer.zero_grad(set_to_none=True)
 
-        began = time.perf_counter()
-        parts = [to_device(batch, self._ranks.device, self._size) for batch in batches]
-        prepare_seconds = time.perf_counter() - began
-
+        parts = _Parts(batches, self._ranks.device, self._size)
         seed = derive_seed(self._config.seed, "negatives", done) >> 1  # torch takes 63 bits
         loss = self._gradients.backward(parts, seed=seed)
         trained = [parameter for _, parameter in named_parameters(self._optimizer)]
@@ -69,12 +93,12 @@ class TrainingStep:
 
         numbers, stopping = self._mean_over_ranks(loss, norm, stop is not None and stop.asked)
         if not all(map(math.isfinite, numbers.values())):
-            raise RunError(self._not_finite(done, loss, parts, numbers))
+            raise RunError(self._not_finite(done, loss, batches, numbers))
         self._optimizer.step()
         clamp_logit_scale(self._model, optim.max_logit_scale)
 
         shown_rates = {f"lr.{name}": rate for name, rate in rates.items() if not name.endswith("no_decay")}
-        return StepResult({**numbers, **shown_rates}, stopping, prepare_seconds)
+        return StepResult({**numbers, **shown_rates}, stopping, parts.seconds)
 
     def _mean_over_ranks(
         self, loss: StepLoss, norm: torch.Tensor, stop: bool
@@ -92,9 +116,9 @@ class TrainingStep:
         return numbers, numbers.pop("stop") > 0
 
     def _not_finite(
-        self, done: int, loss: StepLoss, parts: Sequence[Inputs], numbers: dict[str, float]
+        self, done: int, loss: StepLoss, batches: Sequence[Batch], numbers: dict[str, float]
     ) -> str:
-        keys = [key for part in parts for key in part.keys]
+        keys = [key for batch in batches for key in batch.keys]
         broken = [key for key, bad in zip(keys, loss.broken.tolist(), strict=True) if bad]
         broken_everywhere = [key for of_rank in gather_objects(broken, self._ranks) for key in of_rank]
         all_keys = [key for of_rank in gather_objects(keys, self._ranks) for key in of_rank]

@@ -10,7 +10,7 @@ of one part, and changes neither the loss nor the gradient.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from trainer.data.animate import Inputs, normalise
+from trainer.data.packing import Packing, embed_packed
 from trainer.device.precision import autocast
 from trainer.device.ranks import Ranks, gather
 from trainer.model.clip2video import CLIP2Video, Features, TextFeatures, VideoFeatures
@@ -46,13 +47,20 @@ class Encoder(nn.Module):
         self.register_buffer("std", torch.tensor(std), persistent=False)
 
     def forward(
-        self, frames_BTHWC: Tensor, frame_mask_BT: Tensor, token_ids_CL: Tensor, token_mask_CL: Tensor
+        self,
+        frames_BTHWC: Tensor,
+        frame_mask_BT: Tensor,
+        token_ids_CL: Tensor,
+        token_mask_CL: Tensor,
+        packing: Packing | None = None,
     ) -> tuple[TextFeatures, VideoFeatures]:
         """uint8 frames [B,T,h,w,3] and captions -> features of the texts and of the videos."""
         text = self.model.encode_text(token_ids_CL, token_mask_CL)
-        return text, self.model.encode_video(
-            normalise(frames_BTHWC, frame_mask_BT, self.mean, self.std), frame_mask_BT
-        )
+        embedded = embed_packed(frames_BTHWC, frame_mask_BT, packing, self._embed)
+        return text, self.model.encode_embeddings(embedded, frame_mask_BT)
+
+    def _embed(self, frames_NTHWC: Tensor, mask_NT: Tensor) -> Tensor:
+        return self.model.embed_frames(normalise(frames_NTHWC, mask_NT, self.mean, self.std))
 
 
 @dataclass(frozen=True)
@@ -94,16 +102,20 @@ class Gradients:
                 self._encoder, device_ids=device_ids, gradient_as_bucket_view=True, **constant
             )
 
-    def backward(self, parts: Sequence[Inputs], *, seed: int) -> StepLoss:
+    def backward(self, parts: Collection[Inputs], *, seed: int) -> StepLoss:
         """Add the gradient of the loss over all parts of all ranks to the parameters. `seed`: of random choices."""
-        ids = torch.cat([part.video_ids_B for part in parts])
         if len(parts) == 1:
-            text, video = self._encode(self._parallel, parts[0])
-            loss = self._loss(text, video, ids, seed)
+            (part,) = parts
+            text, video = self._encode(self._parallel, part)
+            loss = self._loss(text, video, part.video_ids_B, seed)
             loss.total.backward()
             return loss
+        encoded, ids_of_parts = [], []
         with torch.no_grad():
-            encoded = [self._encode(self._encoder, part) for part in parts]
+            for part in parts:  # each may be rendered only now
+                encoded.append(self._encode(self._encoder, part))
+                ids_of_parts.append(part.video_ids_B)
+        ids = torch.cat(ids_of_parts)
         text = _leaves(TextFeatures, [text for text, _ in encoded])
         video = _leaves(VideoFeatures, [video for _, video in encoded])
         loss = self._loss(text, video, ids, seed)
@@ -111,7 +123,7 @@ class Gradients:
         return loss
 
     def _backward_parts(
-        self, parts: Sequence[Inputs], total: Tensor, text: TextFeatures, video: VideoFeatures
+        self, parts: Collection[Inputs], total: Tensor, text: TextFeatures, video: VideoFeatures
     ) -> None:
         """Feed the loss's gradient by feature into each part's graph; parameters that the loss uses itself get theirs last."""
         leaves = [*vectors(text), *vectors(video)]
@@ -142,7 +154,7 @@ class Gradients:
     def _encode(self, encoder: nn.Module, part: Inputs) -> tuple[TextFeatures, VideoFeatures]:
         with autocast(self._ranks.device, self._precision):
             features: tuple[TextFeatures, VideoFeatures] = encoder(
-                part.frames_BTHWC, part.frame_mask_BT, part.token_ids_CL, part.token_mask_CL
+                part.frames_BTHWC, part.frame_mask_BT, part.token_ids_CL, part.token_mask_CL, part.packing
             )
         return features
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from trainer.data.animate import normalise, to_device
 from trainer.data.batch import Batch
+from trainer.data.packing import embed_packed, pack
 from trainer.device.errors import NotFiniteError, RunError
 from trainer.device.precision import autocast
 from trainer.model.clip2video import CLIP2Video, Features
@@ -83,11 +84,16 @@ class Embedder:
     @torch.inference_mode()
     def videos(self, frames_BTHWC: Tensor, frame_mask_BT: Tensor, names: Sequence[str]) -> Items:
         """uint8 frames [B,T,h,w,3] of `size` and mask [B,T], 1 = a frame. Raises ValueError as `texts` does."""
+        packing = pack(frame_mask_BT.cpu())
+        packing = None if packing is None else packing.to(self.device)
         mask = frame_mask_BT.to(self.device)
         with autocast(self.device, self.precision):
-            frames = normalise(frames_BTHWC.to(self.device), mask, self._mean, self._std)
-            features = self.model.encode_video(frames, mask)
+            embedded = embed_packed(frames_BTHWC.to(self.device), mask, packing, self._embed)
+            features = self.model.encode_embeddings(embedded, mask)
         return self._items(features, names)
+
+    def _embed(self, frames_NTHWC: Tensor, mask_NT: Tensor) -> Tensor:
+        return self.model.embed_frames(normalise(frames_NTHWC, mask_NT, self._mean, self._std))
 
     @torch.inference_mode()
     def still(self, image_HWC: Tensor, frames: int) -> Items:
