@@ -9,6 +9,10 @@ from torch import Tensor
 from transforms.media.stored import decode_stored
 
 
+ROOM = 1.125  # bytes of a new tensor per byte of the batch before
+GROWTH = 1.25  # of a tensor that proves too small
+
+
 class Pixels:
     """One uint8 tensor that grows as pictures are appended.
 
@@ -19,6 +23,7 @@ class Pixels:
         self._shared = shared
         self._tensor = self._new(0)
         self.used = 0  # bytes
+        self._before = 0  # bytes of the last batch
 
     def decode(self, picture: bytes) -> np.ndarray:
         """Append a stored picture and return a view of it. Raises ValueError; a broken picture takes no room."""
@@ -33,7 +38,7 @@ class Pixels:
         """Reserve the next [height,width,3] bytes. The view stays valid when the tensor grows, and keeps its bytes."""
         end = self.used + height * width * 3
         if end > len(self._tensor):
-            larger = self._new(max(end, 2 * len(self._tensor)))
+            larger = self._new(max(end, int(GROWTH * len(self._tensor))))
             larger[: self.used] = self._tensor[: self.used]
             self._tensor = larger
         view: np.ndarray = self._array[self.used : end].reshape(height, width, 3)
@@ -41,9 +46,15 @@ class Pixels:
         return view
 
     def take(self) -> Tensor:
-        """Return the pictures, uint8 [bytes]. The next picture starts a new tensor of the same size."""
+        """Return the pictures, uint8 [bytes]. The next picture starts a new tensor, a little larger than these need.
+
+        Batches of one job are of about one size. The smaller of the last two counts, so that one huge picture makes no
+        later tensor large.
+        """
         taken = self._tensor[: self.used]
-        self._tensor, self.used = self._new(len(self._tensor) if self.used else 0), 0
+        expected = min(self.used, self._before)
+        self._before = self.used
+        self._tensor, self.used = self._new(int(ROOM * expected)), 0
         return taken
 
     def _new(self, size: int) -> Tensor:

@@ -32,6 +32,17 @@ def test_pictures_follow_one_another_and_the_next_batch_is_another_tensor(shared
     assert len(pixels.take()) == 0
 
 
+def test_one_large_picture_does_not_keep_later_batches_large():
+    pixels = Pixels(shared=True)
+    held = []
+    for side in (40, 40, 400, 40, 40):
+        for _ in range(4):
+            pixels.room(side, side)[:] = 0
+        taken = pixels.take()
+        held.append(taken.untyped_storage().nbytes() / taken.numel())
+    assert max(held) <= 1.3
+
+
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
 def test_a_picture_is_decoded_to_the_tensor(suffix):
     import cv2
