@@ -98,6 +98,10 @@ class CocoSource(Source):
             raise ConfigError(
                 f"source.annotations: {files[0].path}: no 'images' in it; give a captions_*.json of COCO's form"
             )
+        if not any(image.captions for image in images):
+            raise ConfigError(
+                f"source.annotations: {files[0].path}: no captions in it; give a captions_*.json of COCO's form"
+            )
         previous: Id | None = None
         for position, image in enumerate(images):
             key = _key(image.id, position)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import accumulate
 from typing import Any
 
@@ -13,29 +13,24 @@ import pyarrow.parquet as pq
 from pipelines.sources.annotations.cells import texts, url_identity
 from pipelines.sources.base import Source
 from pipelines.sources.config import SourceConfig
+from pipelines.sources.parquet_files import (
+    BROKEN,
+    Columns,
+    check_types,
+    choose_columns,
+    is_texts,
+    open_footer,
+)
 from schemas.errors import ConfigError
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
-from schemas.text import valid_text
+from schemas.text import counted, human_bytes, one_line, valid_text
 from storage.find import FileInfo, find_some, identity
 from storage.read import MAX_PICTURE_BYTES, open_input
 
 BATCH_ROWS_IMAGES, BATCH_ROWS_URLS = 16, 1024
 BUFFER = 1024 * 1024
-CAPTION_COLUMNS = ("caption", "captions", "text")
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Names of the columns that are read."""
-
-    image: str | None
-    url: str | None
-    caption: str
-
-    @property
-    def names(self) -> list[str]:
-        """Those that there are."""
-        return [name for name in (self.image, self.url, self.caption) if name]
+MAX_UNPACKED = 256 * 1024 * 1024  # bytes of a column in a row group, whatever its compression
+MAX_RATIO = 16  # of decoded to stored bytes beyond that; encoded pictures hardly compress
 
 
 class ParquetSource(Source):
@@ -45,6 +40,8 @@ class ParquetSource(Source):
     group is decoded from its beginning, so groups of far more rows than a shard has cost repeated work.
     """
 
+    config: SourceConfig
+
     def fingerprint(self) -> dict[str, Any]:
         """Kind, columns, names and sizes of the tables, and the limit."""
         files = self._files()
@@ -53,11 +50,14 @@ class ParquetSource(Source):
 
     @property
     def is_remote(self) -> bool:
-        """Where the pictures are URLs."""
+        """Are the pictures URLs?"""
         return self._columns(self._files()[0]).image is None
 
     def plan(self) -> Iterator[Task]:
-        """A task is ``{pieces: [[uri, first row, rows], ...], row, columns}``; pieces may cross from file to file."""
+        """A task is ``{pieces: [[uri, first row, rows], ...], row, columns}``. Pieces may cross from file to file.
+
+        Raises ConfigError for a later file whose columns differ from those of the first.
+        """
         files = self._files()
         columns = self._columns(files[0])
         index = row = 0
@@ -67,115 +67,48 @@ class ParquetSource(Source):
             index, row = index + 1, row + samples
 
     def read(self, task: Task) -> Iterator[Reference | Failure]:
-        """One reference or failure a row."""
+        """Yield one reference or failure per row."""
         columns, number = Columns(**task.payload["columns"]), task.payload["row"]
         for uri, first, rows in task.payload["pieces"]:
             done = 0
+            reason = Reason.UNREADABLE
             try:
                 for cells in _rows(uri, first, rows, columns.names):
                     yield _reference(f"parquet-{number + done:09d}", cells, columns, uri, first + done)
                     done += 1
                 problem = f"{uri}: has fewer rows than when planned"
-            except (pa.ArrowException, OSError) as error:
-                if isinstance(error, OSError) and (
-                    error.errno is not None or isinstance(error, FileNotFoundError)
-                ):
-                    raise  # the source is gone; what Arrow itself cannot decode has no errno
+            except OSError as error:
+                if error.errno is not None or isinstance(error, FileNotFoundError):
+                    raise  # the source is gone; an error of Arrow's own has no number
                 problem = f"{uri}: {error}"
+            except TooLargeError as error:
+                reason = Reason.TOO_LARGE
+                problem = f"{uri}: {error}"
+            except BROKEN as error:
+                problem = f"{uri}: {one_line(error)}"
             for missing in range(done, rows):
-                yield Failure(f"parquet-{number + missing:09d}", Stage.READ, Reason.UNREADABLE, problem)
+                yield Failure(f"parquet-{number + missing:09d}", Stage.READ, reason, problem)
             number += rows
 
     def _files(self) -> list[FileInfo]:
         return find_some(self.config.uri or "", "source.uri")
 
     def _columns(self, file: FileInfo) -> Columns:
-        return choose_columns(_footer(file.path).schema.to_arrow_schema(), self.config, file.path)
+        with open_footer(file) as footer:
+            return choose_columns(footer.schema.to_arrow_schema(), self.config, file.path)
 
     def _row_counts(self, files: list[FileInfo], columns: Columns) -> Iterator[tuple[str, int]]:
         for file in files:
-            footer = _footer(file.path)
-            missing = [name for name in columns.names if name not in footer.schema.to_arrow_schema().names]
-            if missing:
-                raise ConfigError(
-                    f"source.uri: {file.path}: no column {missing[0]!r}, which the first file has"
-                )
-            yield file.path, footer.num_rows
-
-
-def choose_columns(schema: pa.Schema, config: SourceConfig, uri: str) -> Columns:
-    """The configured columns, or those of usual names. Raises ConfigError for a column that is missing or not of its type."""
-
-    def named(name: str | None, field: str) -> str | None:
-        if name is not None and name not in schema.names:
-            raise ConfigError(
-                f"source.{field}: {uri} has no column {name!r}; it has {', '.join(schema.names)}"
-            )
-        return name
-
-    def usual(*names: str) -> str | None:
-        return next((name for name in names if name in schema.names), None)
-
-    image, url = named(config.image_column, "image_column"), named(config.url_column, "url_column")
-    if image is None and url is None:
-        image, url = usual("image"), usual("url")
-    caption = named(config.caption_column, "caption_column") or usual(*CAPTION_COLUMNS)
-    if image is None and url is None:
-        raise ConfigError(
-            f"source.image_column: {uri} has no column 'image' or 'url'; it has {', '.join(schema.names)}"
-        )
-    if caption is None:
-        wanted = ", ".join(CAPTION_COLUMNS)
-        raise ConfigError(
-            f"source.caption_column: {uri} has none of {wanted}; it has {', '.join(schema.names)}"
-        )
-    _check_types(schema, Columns(image, url, caption), uri)
-    return Columns(image, url, caption)
-
-
-def _check_types(schema: pa.Schema, columns: Columns, uri: str) -> None:
-    for field, name, fits, wanted in (
-        ("image_column", columns.image, _is_image, "bytes, or a struct with a field 'bytes'"),
-        ("url_column", columns.url, _is_text, "text"),
-        ("caption_column", columns.caption, _is_texts, "text or a list of texts"),
-    ):
-        if name and not fits(schema.field(name).type):
-            raise ConfigError(
-                f"source.{field}: {uri}: column {name!r} is {schema.field(name).type}; it must be {wanted}"
-            )
-
-
-def _is_binary(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
-
-
-def _is_image(kind: pa.DataType) -> bool:
-    if pa.types.is_struct(kind):
-        return kind.get_field_index("bytes") >= 0 and _is_binary(kind.field("bytes").type)
-    return _is_binary(kind)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
-def _is_texts(kind: pa.DataType) -> bool:
-    return (
-        _is_text(kind.value_type)
-        if pa.types.is_list(kind) or pa.types.is_large_list(kind)
-        else _is_text(kind)
-    )
-
-
-def _footer(uri: str) -> pq.FileMetaData:
-    with open_input(uri) as stream:
-        try:
-            return pq.ParquetFile(stream).metadata
-        except pa.ArrowInvalid as error:
-            raise ConfigError(
-                f"source.uri: {uri}: not a readable parquet file: {error}; fetch or write it again"
-            ) from None
+            with open_footer(file) as footer:
+                schema = footer.schema.to_arrow_schema()
+                missing = [name for name in columns.names if name not in schema.names]
+                if missing:
+                    raise ConfigError(
+                        f"source.uri: {file.path}: no column {missing[0]!r}, which the first file has"
+                    )
+                check_types(schema, columns, file.path)
+                rows = footer.num_rows
+            yield file.path, rows
 
 
 def _packed(files: Iterator[tuple[str, int]], size: int, limit: int | None) -> Iterator[list[list[Any]]]:
@@ -208,15 +141,39 @@ def _rows(uri: str, first: int, rows: int, columns: list[str]) -> Iterator[dict[
         if not groups:
             return
         skip = first - starts[groups[0]]
-        texts_only = all(_is_texts(table.schema_arrow.field(name).type) for name in columns)
+        texts_only = all(is_texts(table.schema_arrow.field(name).type) for name in columns)
         batch_rows = BATCH_ROWS_URLS if texts_only else BATCH_ROWS_IMAGES
-        for batch in table.iter_batches(batch_rows, row_groups=groups, columns=columns, use_threads=False):
-            for place in range(min(skip, batch.num_rows), batch.num_rows):
-                if rows == 0:
-                    return
-                rows -= 1
-                yield {name: batch.column(name)[place] for name in columns}
-            skip = max(0, skip - batch.num_rows)
+        for group in groups:
+            _check_sizes(table.metadata, group, columns)
+            batches = table.iter_batches(batch_rows, row_groups=[group], columns=columns, use_threads=False)
+            for batch in batches:
+                for place in range(min(skip, batch.num_rows), batch.num_rows):
+                    if rows == 0:
+                        return
+                    rows -= 1
+                    yield {name: batch.column(name)[place] for name in columns}
+                skip = max(0, skip - batch.num_rows)
+
+
+class TooLargeError(Exception):
+    """A row group that cannot be decoded within a bounded memory."""
+
+
+def _check_sizes(footer: pq.FileMetaData, number: int, columns: list[str]) -> None:
+    """Raises TooLargeError for a row group whose values are too large, or far larger than their bytes in the file."""
+    group = footer.row_group(number)
+    for place in range(group.num_columns):
+        column = group.column(place)
+        if column.path_in_schema.partition(".")[0] not in columns:
+            continue
+        size = column.total_uncompressed_size
+        stored = max(1, column.total_compressed_size)
+        if size > MAX_PICTURE_BYTES * max(1, group.num_rows):
+            detail = f"{human_bytes(size)} in {counted(group.num_rows, 'row')}"
+            raise TooLargeError(f"column {column.path_in_schema}: {detail}")
+        if size > MAX_UNPACKED and size > MAX_RATIO * stored:
+            detail = f"{human_bytes(stored)} that unpack to {human_bytes(size)}"
+            raise TooLargeError(f"column {column.path_in_schema}: {detail}")
 
 
 def _reference(

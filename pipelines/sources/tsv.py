@@ -19,7 +19,7 @@ from storage.read import READ_CHUNK, capped_lines, open_input
 
 MAX_ROW_BYTES = 64 * 1024  # the longest real row is under 4 kB
 PLAN_CHUNK = 4 * 1024 * 1024
-LOOK_ROWS = 20  # rows that decide whether the columns stand in the other order
+LOOK_ROWS = 20  # rows that decide whether the table is of this kind
 BOM = b"\xef\xbb\xbf"
 
 
@@ -28,10 +28,11 @@ class TsvSource(Source):
 
     kind: str
     other_kind: str
+    form: str  # of a row, in words
 
     @property
     def is_remote(self) -> bool:
-        """Always: a row holds a URL."""
+        """Always: every row holds a URL."""
         return True
 
     def fingerprint(self) -> dict[str, Any]:
@@ -43,7 +44,7 @@ class TsvSource(Source):
         index = row = 0
         for file in self._files():
             with open_input(file.path) as stream:
-                self._check_order(file.path, stream)
+                self._check_kind(file.path, stream)
                 stream.seek(0)
                 for start, end, rows in row_ranges(stream, self.shard_samples):
                     rows = rows if self.config.limit is None else min(rows, self.config.limit - row)
@@ -53,7 +54,7 @@ class TsvSource(Source):
                     index, row = index + 1, row + rows
 
     def read(self, task: Task) -> Iterator[Reference | Failure]:
-        """One reference or failure a row, from the task's byte range alone."""
+        """Yield one reference or failure per row, from the task's byte range alone."""
         uri, start, end, row = (task.payload[name] for name in ("uri", "start", "end", "row"))
         seen: dict[tuple[str, str], str] = {}
         with open_input(uri) as stream:
@@ -113,15 +114,23 @@ class TsvSource(Source):
                 )
         return files
 
-    def _check_order(self, uri: str, stream: IO[bytes]) -> None:
-        """Raises ConfigError if the first rows have their URL where the other kind has it."""
-        lines = stream.read(READ_CHUNK).split(b"\n")[:LOOK_ROWS]
+    def _check_kind(self, uri: str, stream: IO[bytes]) -> None:
+        """Raises ConfigError if the first rows are not of this kind, before each row becomes a failure."""
+        head = stream.read(READ_CHUNK)
+        form = f"{self.kind} is {self.form}, without a header"
+        if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head.count(b"\0") * 4 > len(head):
+            raise ConfigError(f"source.uri: {uri}: its text is UTF-16, or it is no text; {form}, in UTF-8")
+        lines = [line for line in head.split(b"\n")[:LOOK_ROWS] if line.strip()]
         rows = [line.decode(errors="replace").removeprefix("\ufeff") for line in lines if b"\t" in line]
+        if lines and not rows:
+            shown = lines[0][:60].decode(errors="replace")
+            raise ConfigError(f"source.uri: {uri}: no tab in its first rows, such as {shown!r}; {form}")
         right = sum(_is_url(self.split(row)[1]) for row in rows)
         swapped = sum(_is_url(self.split(row)[0]) for row in rows)
         if swapped and not right:
             raise ConfigError(
-                f"source.uri: {uri}: its columns stand as in {self.other_kind}; set source.kind={self.other_kind}"
+                f"source.uri: {uri}: its columns are in the order of {self.other_kind}; "
+                f"set source.kind={self.other_kind}"
             )
 
 
@@ -129,6 +138,7 @@ class Cc3mSource(TsvSource):
     """``caption TAB url``: the last tab divides, so a caption may hold tabs."""
 
     kind, other_kind = "cc3m", "cc12m"
+    form = "caption TAB url"
 
     def split(self, text: str) -> tuple[str, str]:
         """(caption, url)."""
@@ -140,6 +150,7 @@ class Cc12mSource(TsvSource):
     """``url TAB caption``: the first tab divides, so a caption may hold tabs."""
 
     kind, other_kind = "cc12m", "cc3m"
+    form = "url TAB caption"
 
     def split(self, text: str) -> tuple[str, str]:
         """(caption, url)."""
@@ -148,7 +159,10 @@ class Cc12mSource(TsvSource):
 
 
 def row_ranges(stream: IO[bytes], rows: int) -> Iterator[tuple[int, int, int]]:
-    """(start, end, rows) of consecutive byte ranges of `rows` rows each, the last one shorter. One pass, flat memory."""
+    """Yield (start, end, rows) of consecutive byte ranges of `rows` rows each; the last one is shorter.
+
+    One pass, in flat memory.
+    """
     start = position = held = 0  # held: rows that ended since start
     ended = True  # whether the byte before position was a newline
     while chunk := stream.read(PLAN_CHUNK):

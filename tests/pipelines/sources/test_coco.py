@@ -279,3 +279,10 @@ def test_encrypted_and_unknown_members_are_a_failure_each(coco, tmp_path):
     items = read_all(source_of(kind="coco", annotations=annotations, images=tmp_path / "a.zip"))
     assert told(items) == ["unreadable", "unreadable", "thirty"]
     assert "encrypted" in items[0].detail
+
+
+def test_annotations_without_captions_are_one_line_at_planning(coco):
+    annotations, folder = coco
+    write_json(annotations, annotations=[{"image_id": 9, "bbox": [0, 0, 1, 1]}])
+    with pytest.raises(ConfigError, match=r"no captions in it; give a captions_\*\.json"):
+        list(source_of(kind="coco", annotations=annotations, images=folder).plan())

@@ -151,3 +151,47 @@ def test_a_table_that_vanishes_ends_the_job(tmp_path):
     (tmp_path / "a.parquet").unlink()
     with pytest.raises(FileNotFoundError, match=r"a\.parquet: cannot be read"):
         list(read_task(source, task))
+
+
+def test_a_later_file_whose_columns_have_another_type_is_named_at_planning(tmp_path):
+    numbered(tmp_path / "a.parquet", 0, 3)
+    for columns, message in (
+        ({"image": [b"a"], "caption": [5]}, r"b\.parquet: column 'caption' is int64; it must be text"),
+        ({"image": ["a"], "caption": ["a"]}, r"b\.parquet: column 'image' is string; it must be bytes"),
+    ):
+        write(tmp_path / "b.parquet", **columns)
+        with pytest.raises(ConfigError, match=message):
+            list(source_of(kind="parquet", uri=tmp_path / "*.parquet").plan())
+    pictures = pa.array([{"bytes": b"one", "path": "a.jpg"}], STRUCT)
+    write(tmp_path / "b.parquet", image=pictures, caption=pa.array(["x"], pa.large_string()))
+    assert told(read_all(source_of(kind="parquet", uri=tmp_path / "*.parquet")))[-1] == "x"
+
+
+def test_a_column_that_comes_twice_is_named(tmp_path):
+    columns = [pa.array([b"1"]), pa.array(["c"]), pa.array(["d"])]
+    pq.write_table(pa.Table.from_arrays(columns, ["image", "caption", "caption"]), tmp_path / "a.parquet")
+    with pytest.raises(ConfigError, match=r"a\.parquet: it has 2 columns named 'caption'"):
+        list(source_of(kind="parquet", uri=tmp_path / "a.parquet").plan())
+
+
+@pytest.mark.parametrize("fill", [b"\0", b"\xff", b"\x15"])
+@pytest.mark.parametrize("length", [0, 1, 7, 60, 250])
+def test_a_damaged_footer_is_one_line_that_names_the_file(tmp_path, fill, length):
+    path = numbered(tmp_path / "a.parquet", 0, 3)
+    data = path.read_bytes()
+    footer = int.from_bytes(data[-8:-4], "little")
+    kept = data[: -8 - footer] + (fill * length + data[-8 - footer : -8])[:length]
+    path.write_bytes(kept + length.to_bytes(4, "little") + b"PAR1")
+    with pytest.raises(ConfigError, match=r"a\.parquet: not a readable parquet file") as caught:
+        list(source_of(kind="parquet", uri=path).plan())
+    assert "\n" not in str(caught.value)
+
+
+def test_cells_that_unpack_to_gigabytes_are_failures(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.sources.parquet.MAX_UNPACKED", 1_000_000)
+    monkeypatch.setattr("pipelines.sources.parquet.MAX_PICTURE_BYTES", 3_000_000)
+    pictures = [b"1", b"2", bytes(2_000_000), b"4", bytes(4_000_000), b"6"]
+    write(tmp_path / "a.parquet", 2, image=pictures, caption=[f"caption {i}" for i in range(6)])
+    items = read_all(source_of(kind="parquet", uri=tmp_path / "a.parquet"))
+    assert told(items) == ["caption 0", "caption 1", *["too_large"] * 4]
+    assert "a.parquet: column image" in items[2].detail

@@ -155,3 +155,22 @@ def test_the_longest_row_allowed(tmp_path):
     first, second = read_all(source_of(kind="cc3m", uri=tmp_path / "a.tsv"))
     assert isinstance(first, Reference)
     assert told([second]) == ["row_too_long"]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            b"caption,url\na cat,http://x/1\n",
+            r"no tab in its first rows, such as 'caption,url'; cc3m is caption TAB url",
+        ),
+        ("a cat\thttp://x/1\n".encode("utf-16"), "UTF-16"),
+        ("a cat\thttp://x/1\n".encode("utf-16-le"), "UTF-16"),
+        (b"PAR1" + bytes(400), "it is no text"),
+    ],
+)
+def test_a_file_of_another_kind_is_one_line_at_planning(tmp_path, data, message):
+    (tmp_path / "a.tsv").write_bytes(data)
+    with pytest.raises(ConfigError, match=message) as caught:
+        list(source_of(kind="cc3m", uri=tmp_path / "a.tsv").plan())
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,141 @@
+"""Schemas and footers of Parquet tables: which columns hold pictures, URLs and captions, and how many rows there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.sources.config import SourceConfig
+from schemas.errors import ConfigError
+from schemas.text import one_line
+from storage.find import FileInfo
+from storage.read import open_input
+
+CAPTION_COLUMNS = ("caption", "captions", "text")
+MOST_ROWS_A_BYTE = 1000  # of a file; a footer that claims more would plan tasks for ever
+BROKEN = (
+    pa.ArrowException,
+    ValueError,
+    KeyError,
+    OverflowError,
+    MemoryError,
+)  # raised by pyarrow for damaged files
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns that are read."""
+
+    image: str | None
+    url: str | None
+    caption: str
+
+    @property
+    def names(self) -> list[str]:
+        """Those that there are."""
+        return [name for name in (self.image, self.url, self.caption) if name]
+
+
+@contextmanager
+def open_footer(file: FileInfo) -> Iterator[pq.FileMetaData]:
+    """The footer of a table. Raises ConfigError, one line that names the file, if it is damaged or claims nonsense."""
+    with open_input(file.path) as stream:
+        try:
+            footer = pq.ParquetFile(stream).metadata
+            groups = [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
+            if min([0, *groups]) < 0 or sum(groups) != footer.num_rows:
+                raise ValueError(f"its footer says {footer.num_rows} rows, its row groups {sum(groups)}")
+            if footer.num_rows > MOST_ROWS_A_BYTE * file.size:
+                raise ValueError(f"its footer says {footer.num_rows} rows in {file.size} bytes")
+            yield footer
+        except ConfigError:
+            raise
+        except OSError as error:
+            if error.errno is not None or isinstance(error, FileNotFoundError):
+                raise  # the file cannot be read; an error of Arrow's own has no number
+            raise _damaged(file.path, error) from None
+        except BROKEN as error:
+            raise _damaged(file.path, error) from None
+
+
+def _damaged(path: str, error: BaseException) -> ConfigError:
+    return ConfigError(
+        f"source.uri: {path}: not a readable parquet file: {one_line(error, 200)}; fetch or write it again"
+    )
+
+
+def choose_columns(schema: pa.Schema, config: SourceConfig, uri: str) -> Columns:
+    """The configured columns, or those of usual names. Raises ConfigError if one is missing or not of its type."""
+
+    def named(name: str | None, field: str) -> str | None:
+        if name is not None and name not in schema.names:
+            raise ConfigError(
+                f"source.{field}: {uri} has no column {name!r}; it has {', '.join(schema.names)}"
+            )
+        return name
+
+    def usual(*names: str) -> str | None:
+        return next((name for name in names if name in schema.names), None)
+
+    image, url = named(config.image_column, "image_column"), named(config.url_column, "url_column")
+    if image is None and url is None:
+        image, url = usual("image"), usual("url")
+    caption = named(config.caption_column, "caption_column") or usual(*CAPTION_COLUMNS)
+    if image is None and url is None:
+        raise ConfigError(
+            f"source.image_column: {uri} has no column 'image' or 'url'; it has {', '.join(schema.names)}"
+        )
+    if caption is None:
+        wanted = ", ".join(CAPTION_COLUMNS)
+        raise ConfigError(
+            f"source.caption_column: {uri} has none of {wanted}; it has {', '.join(schema.names)}"
+        )
+    columns = Columns(image, url, caption)
+    check_types(schema, columns, uri)
+    return columns
+
+
+def check_types(schema: pa.Schema, columns: Columns, uri: str) -> None:
+    """Raises ConfigError for a column that is not of its type, or comes twice."""
+    for field, name, fits, wanted in (
+        ("image_column", columns.image, _is_image, "bytes, or a struct with a field 'bytes'"),
+        ("url_column", columns.url, _is_text, "text"),
+        ("caption_column", columns.caption, is_texts, "text or a list of texts"),
+    ):
+        if not name:
+            continue
+        if schema.names.count(name) > 1:
+            raise ConfigError(
+                f"source.{field}: {uri}: it has {schema.names.count(name)} columns named {name!r}"
+            )
+        kind = schema.field(name).type
+        if not (pa.types.is_null(kind) or fits(kind)):  # null: the file has no value in this column
+            raise ConfigError(
+                f"source.{field}: {uri}: column {name!r} is {schema.field(name).type}; it must be {wanted}"
+            )
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
+
+
+def _is_image(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return kind.get_field_index("bytes") >= 0 and _is_binary(kind.field("bytes").type)
+    return _is_binary(kind)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def is_texts(kind: pa.DataType) -> bool:
+    """Is it a type of text, or of lists of texts?"""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _is_text(kind.value_type) or bool(pa.types.is_null(kind.value_type))
+    return _is_text(kind)
