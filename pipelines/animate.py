@@ -40,10 +40,11 @@ PLACES = (
 )  # where the source lies; Source.fingerprint says what it is
 
 
-def animate(config: AnimateConfig, beam_args: Sequence[str] = ()) -> RunResult:
-    """Run the job; `beam_args` goes to Beam as options.
+def animate(config: AnimateConfig, beam_args: Sequence[str] = (), *, detach: bool = False) -> RunResult:
+    """Run the job; `beam_args` goes to Beam as options. `detach` leaves it on a remote runner.
 
-    Raises ConfigError (nothing was done), JobError (it cannot go on; run it again later), KeyboardInterrupt (stopped).
+    Raises ConfigError (nothing was done), JobError (it cannot continue; run it again later), StillRunningError (it runs on
+    without this process), KeyboardInterrupt (stopped).
     """
     set_options(store_options(beam_args))
     source = make_source(config.source, shard_samples=config.shard.max_samples)
@@ -55,6 +56,7 @@ def animate(config: AnimateConfig, beam_args: Sequence[str] = ()) -> RunResult:
         overwrite=config.overwrite,
         max_failure_ratio=allowed_failures(config, source),
         beam_args=beam_args,
+        detach=detach,
     )
 
 

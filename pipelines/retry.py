@@ -41,7 +41,12 @@ class Kind:
 
 
 def retry(
-    output: str, reasons: Sequence[str] = (), overrides: Sequence[str] = (), beam_args: Sequence[str] = ()
+    output: str,
+    reasons: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+    beam_args: Sequence[str] = (),
+    *,
+    detach: bool = False,
 ) -> RunResult:
     """Retry the failures of an output, or go on with a retry that was stopped.
 
@@ -60,6 +65,7 @@ def retry(
         overwrite=False,
         max_failure_ratio=allowed,
         beam_args=beam_args,
+        detach=detach,
     )
 
 

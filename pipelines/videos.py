@@ -39,10 +39,11 @@ PLACES = (
 )  # Source.fingerprint says what they hold
 
 
-def import_videos(config: ImportConfig, beam_args: Sequence[str] = ()) -> RunResult:
-    """Run the job; `beam_args` goes to Beam as options.
+def import_videos(config: ImportConfig, beam_args: Sequence[str] = (), *, detach: bool = False) -> RunResult:
+    """Run the job; `beam_args` goes to Beam as options. `detach` leaves it on a remote runner.
 
-    Raises ConfigError (nothing was done), JobError (it cannot go on; run it again later), KeyboardInterrupt (stopped).
+    Raises ConfigError (nothing was done), JobError (it cannot continue; run it again later), StillRunningError (it runs on
+    without this process), KeyboardInterrupt (stopped).
     """
     set_options(store_options(beam_args))
     return run_job(
@@ -52,6 +53,7 @@ def import_videos(config: ImportConfig, beam_args: Sequence[str] = ()) -> RunRes
         overwrite=config.overwrite,
         max_failure_ratio=config.max_failure_ratio,
         beam_args=beam_args,
+        detach=detach,
     )
 
 

@@ -22,6 +22,21 @@ class StoppedError(JobError):
     """A job that stopped because it was asked to (Ctrl-C, SIGTERM)."""
 
 
+class StillRunningError(WorkError):
+    """A job on a remote runner that runs on without this process. The message names the job and the way back to it.
+
+    Nothing of its output may be cleaned up. `exit_code` is that of the command: 0 if this was wanted.
+    """
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM. It stops a local job as Ctrl-C does; a job on a remote runner runs on."""
+
+
 class StopRequestedError(KeyboardInterrupt):
     """A stop by Ctrl-C or SIGTERM. `clean` says whether every worker of this process has ended."""
 

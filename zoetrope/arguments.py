@@ -41,11 +41,16 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("overrides", nargs="*", metavar="FIELD=VALUE", help=field_help)
 
     def add_runner(self) -> None:
-        """Add --runner-config."""
+        """Add --runner-config and --detach."""
         self.add_argument(
             "--runner-config",
             metavar="FILE",
             help="where it runs: Beam options, as in configs/runners/; without it, this machine",
+        )
+        self.add_argument(
+            "--detach",
+            action="store_true",
+            help="exit as soon as a remote runner has the job; the same command attaches to it later",
         )
 
 

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from schemas.errors import StillRunningError, TerminatedError
 from schemas.text import counted, duration, human_bytes
 from schemas.version import VERSION
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pipelines.running.dry_run import Plan
     from pipelines.running.submit import RunResult
 
+LOG = logging.getLogger(__name__)
 AFTER_STOP = "stopped; nothing half-written is left. Run the same command again to go on."
 PACKAGES = ("apache-beam", "numpy", "opencv-python-headless", "simplejpeg", "av", "kornia", "torch")
 
@@ -31,7 +33,11 @@ def run_and_report(run: Callable[[], RunResult], config: Mapping[str, Any], comm
     """
     started = time.time()
     with job_circumstances():
-        result = run()
+        try:
+            result = run()
+        except StillRunningError as left:
+            LOG.warning(left)
+            return left.exit_code
         report = _report(result, config, shlex.join(command), started)
         print(summary(result, report))
     return result.exit_code
@@ -133,8 +139,8 @@ def _versions() -> dict[str, str]:
 
 @contextmanager
 def job_circumstances() -> Iterator[None]:
-    """Beam is quiet, and SIGTERM, by which schedulers end a job, stops it as cleanly as Ctrl-C does."""
-    with _quiet_beam(), _sigterm_as_ctrl_c():
+    """Keep Beam quiet, and turn SIGTERM, by which schedulers end a command, into `TerminatedError`."""
+    with _quiet_beam(), _sigterm_stops():
         yield
 
 
@@ -156,13 +162,17 @@ def _quiet_beam() -> Iterator[None]:
 
 
 @contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Schedulers end a job with SIGTERM: stop as cleanly as for Ctrl-C."""
+def _sigterm_stops() -> Iterator[None]:
+    """Schedulers end a command with SIGTERM: stop a local job as cleanly as Ctrl-C does, and leave a remote one."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, _terminated)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _terminated(*_: object) -> NoReturn:
+    raise TerminatedError

@@ -1,4 +1,4 @@
-"""Worker options of a Dataflow job: the image, and one SDK process with one thread per VM.
+"""Dataflow: the worker options of a job (its image, one SDK process with one thread per VM), and a job by its id.
 
 `configs/runners/dataflow.yaml` spells the same options out. The Flex Template's launcher adds them with `with_defaults`.
 """
@@ -14,6 +14,7 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
     WorkerOptions,
 )
+from apache_beam.runners.runner import PipelineState
 
 from schemas.errors import ConfigError
 
@@ -57,3 +58,34 @@ def with_defaults(beam_args: Sequence[str], image: str | None) -> list[str]:
         added += [f"--experiments={name}" for name in EXPERIMENTS if name not in given]
     added += [f"--dataflow_service_options={name}" for name in SERVICE_OPTIONS if name not in given]
     return [*beam_args, *added]
+
+
+class DataflowJob:
+    """A job of the Dataflow service, by its id. `arguments` are Beam's options: project and region."""
+
+    def __init__(self, job_id: str, arguments: Sequence[str]) -> None:
+        from apache_beam.runners.dataflow.internal.apiclient import DataflowApplicationClient
+
+        self._id = job_id
+        self._client = DataflowApplicationClient(PipelineOptions(list(arguments)))
+
+    def state(self) -> str:
+        """Ask the service. Returns Beam's `PipelineState`; UNKNOWN if the project has no such job."""
+        from apache_beam.runners.dataflow.dataflow_runner import DataflowPipelineResult
+        from google.api_core.exceptions import NotFound
+
+        try:
+            job = self._client.get_job(self._id)
+        except NotFound:
+            return PipelineState.UNKNOWN
+        state = str(DataflowPipelineResult.api_jobstate_to_pipeline_state(job.current_state))
+        return PipelineState.STARTING if state == PipelineState.UNKNOWN else state  # it was only just created
+
+    def failure(self) -> str:
+        """The last error message of the job."""
+        messages, _ = self._client.list_messages(self._id, minimum_importance="JOB_MESSAGE_ERROR")
+        return str(messages[-1].message_text) if messages else ""
+
+    def cancel(self) -> None:
+        """Ask the service to cancel the job."""
+        self._client.modify_job_state(self._id, "JOB_STATE_CANCELLED")

@@ -1,4 +1,4 @@
-"""One Beam pipeline under way: in a thread, so that Ctrl-C is heard; stopped on every runner; its errors in one line."""
+"""Run one Beam pipeline in a thread, so that Ctrl-C is heard, stop it on every runner, and put its errors in one line."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import threading
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.runners.runner import PipelineState
 
 from pipelines.running import flink
 from pipelines.running.engine import RunnerChoice
 from pipelines.running.graph import NAMESPACE
+from pipelines.running.remote import RemoteJob, follow, identify
 from pipelines.running.signals import Signals
 from schemas.errors import JobError
 
 LOG = logging.getLogger(__name__)
 STOP_SECONDS = 5.0  # for workers to let go after Ctrl-C
+CANCEL_SECONDS = 120.0  # for a remote runner to end a job that was cancelled
 ERROR_MARK = re.compile(r"(?:JobError|StoppedError): (.+?)(?: \[while running|\n|\\n|$)")
 JAVA_FRAME = re.compile(
     r"\((\w+\.(java|scala)(:\d+)?|Native Method|Unknown Source)\)|^\.\.\. \d+ more$|^Driver stacktrace:$"
@@ -31,6 +34,7 @@ class PipelineRun(threading.Thread):
         super().__init__(name="pipeline", daemon=True)
         self._pipeline, self._choice = pipeline, choice
         self.result: Any = None
+        self.remote: RemoteJob | None = None  # after `submit`, if the job can outlive this process
         self.error: BaseException | None = None
         self.ended = (
             threading.Event()
@@ -42,6 +46,7 @@ class PipelineRun(threading.Thread):
         before = signal.getsignal(signal.SIGINT) if on_main else None
         try:
             self.result = self._pipeline.run()
+            self.remote = identify(self.result, self._choice)
         except Exception as error:
             self.error = error
         finally:
@@ -69,14 +74,17 @@ class PipelineRun(threading.Thread):
                 signals.request_stop()
             else:
                 self._cancel()
-            return self.ended.wait(STOP_SECONDS)
+            return self.ended.wait(CANCEL_SECONDS if self.remote else STOP_SECONDS)
         except KeyboardInterrupt:
             return False
 
     def counters(self) -> dict[str, int | float]:
-        """Beam's counters and distribution sums of this run."""
+        """Beam's counters and distribution sums of this run; none if the runner does not give them any more."""
         found: dict[str, int | float] = {}
-        metrics = self.result.metrics().query()
+        try:
+            metrics = self.result.metrics().query()
+        except Exception:  # runners raise what they like, and the job has ended well
+            return found
         for row in metrics["counters"]:
             if row.key.metric.namespace == NAMESPACE:
                 found[row.key.metric.name] = found.get(row.key.metric.name, 0) + (
@@ -92,8 +100,16 @@ class PipelineRun(threading.Thread):
     def _wait(self) -> None:
         if self.result is None:
             self.result = self._pipeline.run()
-        state = self.result.wait_until_finish()
-        if state not in (None, beam.runners.runner.PipelineState.DONE):
+        try:
+            state = self.result.wait_until_finish()
+        except Exception:
+            # Either the job failed, or this process lost sight of it: the runner knows.
+            if self.remote is None:
+                raise
+            state, _ = follow(self.remote)
+            if state != PipelineState.DONE:
+                raise
+        if state not in (None, PipelineState.DONE):
             raise RuntimeError(f"the pipeline ended in state {state}")
 
     def _cancel(self) -> None:

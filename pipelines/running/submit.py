@@ -18,12 +18,14 @@ from pipelines.output.job import Job, TaskAt, spool
 from pipelines.output.lock import output_lock
 from pipelines.output.prepare import TABLES, check_output, prepare_output, remove_ours
 from pipelines.output.records import done_tasks, iter_records, read_record
+from pipelines.running.attach import STOPPED, attach
 from pipelines.running.engine import RunnerChoice, choose_runner
 from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.running.pipeline import PipelineRun, job_error
 from pipelines.running.progress import Progress
+from pipelines.running.remote import forget, keep, read_kept, still_running
 from pipelines.running.signals import Signals, signals_of_job
-from schemas.errors import ConfigError, JobError, StopRequestedError
+from schemas.errors import ConfigError, JobError, StillRunningError, StopRequestedError, TerminatedError
 from schemas.records import Task
 from schemas.text import counted
 from storage.find import first_name
@@ -77,34 +79,38 @@ def run_job(
     overwrite: bool,
     max_failure_ratio: float,
     beam_args: Sequence[str] = (),
+    detach: bool = False,
 ) -> RunResult:
     """Make what is missing in the output and bring its tables up to date.
 
-    Raises ConfigError (another job or config there), JobError (cannot go on; the output stays as far as it came),
+    `detach` leaves as soon as a remote runner has the job. Raises ConfigError (another job or config there), JobError
+    (cannot go on; the output stays as far as it came), StillRunningError (the job runs on without this process),
     KeyboardInterrupt (stopped; likewise).
     """
     start = time.monotonic()
     check_output(output, job, overwrite=overwrite)
     choice = choose_runner(beam_args, workers, job.uses_gpus)
+    if detach and choice.is_local:
+        raise ConfigError("--detach: a job on this machine ends with its command; give another --runner")
     existed = first_name(output.uri) is not None
     try:
         with output_lock(output) as lock:
             check_output(output, job, overwrite=overwrite)  # it may have changed while we waited for nothing
+            attach(output, overwrite=overwrite)
             published = prepare_output(output, job, overwrite=overwrite)
             try:
-                made = _make_missing(job, output, choice)
+                made = _make_missing(job, output, choice, detach)
                 if lock.lost:
                     raise JobError(
                         f"{output.uri}: another job took the output over while this one was silent; its run goes on"
                     )
                 totals = _finished(output) or _finish(output, job, published)
             finally:
-                if not lock.lost:
+                # A job that runs on needs its plan and its temporary files.
+                if not lock.lost and read_kept(output) is None:
                     output.clean()
-                if not lock.lost and not file_exists(
-                    output.state("plan.json")
-                ):  # not even planned: leave nothing
-                    remove_ours(output)
+                    if not file_exists(output.state("plan.json")):  # not even planned: leave nothing
+                        remove_ours(output)
     except OSError as error:
         raise output_error(error, output.uri) from error
     finally:
@@ -137,7 +143,7 @@ class _MadeNow:
         return totals.written - self.before[0], totals.failed - self.before[1]
 
 
-def _make_missing(job: Job, output: Output, choice: RunnerChoice) -> _MadeNow:
+def _make_missing(job: Job, output: Output, choice: RunnerChoice, detach: bool) -> _MadeNow:
     done, last = done_tasks(output), -1
     plan = output.tmp(f"plan-{uuid.uuid4().hex}.jsonl")
     inputs, exact, places = 0, True, list[TaskAt]()
@@ -176,7 +182,7 @@ def _make_missing(job: Job, output: Output, choice: RunnerChoice) -> _MadeNow:
         )
         progress = Progress(inputs, exact=exact)
         try:
-            counters = _run_graph(places, job, spec, choice, progress, output, signals)
+            counters = _run_graph(places, job, spec, choice, progress, output, signals, detach)
         finally:
             progress.close()
     _await_records(output, expected)
@@ -191,23 +197,46 @@ def _run_graph(
     progress: Progress,
     output: Output,
     signals: Signals | None,
+    detach: bool,
 ) -> Mapping[str, int | float]:
     pipeline = beam.Pipeline(runner=choice.runner, options=choice.options)
     _ = pipeline | beam.Create(list(places)) | "Load" >> beam.ParDo(_Load(spec)) | MakeShards(job.maker, spec)
     run = PipelineRun(pipeline, choice)
     if not choice.is_local:
         run.submit()
+        _keep_remote(run, output, detach)
     run.start()
     counts = signals.counts if signals is not None else _RecordsSeen(output).counts
     try:
         while not run.ended.wait(LOOK_SECONDS):
             progress.update(*counts())
-    except KeyboardInterrupt:
-        raise StopRequestedError(run.stop(signals)) from None
+    except KeyboardInterrupt as stop:
+        if run.remote is not None and isinstance(stop, TerminatedError):
+            raise still_running(run.remote, STOPPED) from None
+        clean = run.stop(signals)
+        if clean and run.remote is not None:
+            forget(output)
+        raise StopRequestedError(clean) from None
+    if isinstance(run.error, StillRunningError):
+        raise run.error
+    if run.remote is not None:
+        forget(output)
     progress.update(*counts())
     if run.error is not None:
         raise job_error(run.error) from run.error
     return run.counters()
+
+
+def _keep_remote(run: PipelineRun, output: Output, detach: bool) -> None:
+    """Keep the id of a job that outlives this process, and leave it there if that is wanted."""
+    if run.remote is None:
+        if detach and run.error is None:
+            LOG.info("--detach: this runner's jobs end with their command, so it waits")
+        return
+    keep(output, run.remote)
+    if detach:
+        raise still_running(run.remote, 0)
+    LOG.info(f"submitted {run.remote}")
 
 
 def _await_records(output: Output, expected: set[int]) -> None:

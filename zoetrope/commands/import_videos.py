@@ -13,7 +13,7 @@ from zoetrope.jobs import AFTER_STOP, job_circumstances, plan_lines, run_and_rep
 
 STOPPED = AFTER_STOP
 USAGE = """zoetrope import-videos [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run]
-                              [--runner-config FILE.yaml] [-- BEAM OPTIONS]"""
+                              [--runner-config FILE.yaml] [--detach] [-- BEAM OPTIONS]"""
 DESCRIPTION = """Real videos with captions in, WebDataset shards of frames out. Fields come from the file, then from
 FIELD=VALUE, in that order.
 What follows -- goes to Beam untouched, e.g. -- --runner=FlinkRunner --flink_master=host:8081
@@ -33,7 +33,9 @@ def main(argv: Sequence[str]) -> int:
             print(plan_lines(plan(config, beam_args)))
         return 0
     command = ["zoetrope", "import-videos", *argv]
-    return run_and_report(lambda: import_videos(config, beam_args), config.to_dict(), command)
+    return run_and_report(
+        lambda: import_videos(config, beam_args, detach=args.detach), config.to_dict(), command
+    )
 
 
 def _parser() -> Parser:

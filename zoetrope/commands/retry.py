@@ -9,7 +9,7 @@ from zoetrope.interrupt import loading
 from zoetrope.jobs import AFTER_STOP, run_and_report
 
 STOPPED = AFTER_STOP
-USAGE = "zoetrope retry OUTPUT [--reason A,B] [FIELD=VALUE ...] [--runner-config FILE.yaml] [-- BEAM OPTIONS]"
+USAGE = "zoetrope retry OUTPUT [--reason A,B] [FIELD=VALUE ...] [--runner-config FILE.yaml] [--detach] [-- BEAM OPTIONS]"
 DESCRIPTION = """Make the failed samples of an output again, and only those. Successes are added as new shards, and nothing
 that is there changes. The same command again finishes a retry that was stopped.
 The options that follow -- go to Beam untouched."""
@@ -28,7 +28,9 @@ def main(argv: Sequence[str]) -> int:
         from pipelines.retry import config_of, retry
     config = config_of(args.output, args.overrides).to_dict()
     command = ["zoetrope", "retry", *argv]
-    return run_and_report(lambda: retry(args.output, reasons, args.overrides, beam_args), config, command)
+    return run_and_report(
+        lambda: retry(args.output, reasons, args.overrides, beam_args, detach=args.detach), config, command
+    )
 
 
 def _parser() -> Parser:

@@ -1,0 +1,85 @@
+"""Attach to the job that an earlier command left running in an output, instead of starting a second one."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from apache_beam.runners.runner import PipelineState
+
+from pipelines.output.folder import Output
+from pipelines.running.pipeline import CANCEL_SECONDS, job_error
+from pipelines.running.remote import (
+    RemoteJob,
+    follow,
+    forget,
+    has_ended,
+    open_job,
+    read_kept,
+    still_running,
+)
+from schemas.errors import ConfigError, StopRequestedError, TerminatedError
+from schemas.text import counted
+
+SAY_SECONDS = 10.0
+LOG = logging.getLogger(__name__)
+STOPPED = 130  # exit code after a signal
+
+
+def attach(output: Output, *, overwrite: bool) -> None:
+    """Wait until no job of an earlier command runs in this output. Call it under the output's lock.
+
+    Raises ConfigError if `overwrite` would remove a running job's files, JobError if that job failed,
+    StillRunningError if it cannot be followed or this process is terminated, StopRequestedError after Ctrl-C.
+    """
+    job = read_kept(output)
+    if job is None:
+        return
+    if overwrite and not has_ended(open_job(job).state()):
+        raise ConfigError(f"output {output.uri}: {job} writes to it; cancel that job, or drop overwrite=true")
+    LOG.info(f"attached to {job}")
+    try:
+        state, handle = follow(job, _Said(output).look)
+    except TerminatedError:
+        raise still_running(job, STOPPED) from None
+    except KeyboardInterrupt:
+        raise StopRequestedError(_cancel(output, job)) from None
+    reason = "" if state == PipelineState.DONE else handle.failure()
+    forget(output)
+    if state == PipelineState.FAILED:
+        raise job_error(RuntimeError(reason or f"{job} failed"))
+
+
+def _cancel(output: Output, job: RemoteJob) -> bool:
+    """Cancel a job and wait for it. Returns whether it has ended."""
+    LOG.info(f"cancelling {job} ... (Ctrl-C again to leave it)")
+    try:
+        open_job(job).cancel()
+        end = time.monotonic() + CANCEL_SECONDS
+        while not has_ended(open_job(job).state()):
+            if time.monotonic() > end:
+                return False
+            time.sleep(1.0)
+    except KeyboardInterrupt:
+        return False
+    except Exception as error:  # clients raise what they like
+        LOG.warning(f"the runner could not cancel: {error}")
+        return False
+    forget(output)
+    return True
+
+
+class _Said:
+    """Says now and then how many tasks are done."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._next = 0.0
+
+    def look(self) -> None:
+        """Say it, if the time has come."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + SAY_SECONDS
+        planned = (self._output.read_state("plan.json") or {}).get("tasks", 0)
+        LOG.info(f"{len(self._output.done())} of {counted(planned, 'task')} done")

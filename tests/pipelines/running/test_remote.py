@@ -1,0 +1,155 @@
+"""A job on a remote runner outlives its submitter: nothing of it is destroyed, and the same command attaches to it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from job_server import job_server
+from tiny_job import TinyMaker, tiny_job
+
+from pipelines.output.folder import Output
+from pipelines.running import remote
+from pipelines.running.remote import FILE, RemoteJob, open_job
+from pipelines.running.submit import run_job
+from schemas.errors import ConfigError, StillRunningError, StopRequestedError, TerminatedError
+from tests.pipelines.running.test_graph import leftovers, shards
+
+TASKS = 12
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(remote, "LOOK_SECONDS", 0.3)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with job_server(tmp_path_factory.mktemp("server")) as (_, options):
+        yield options
+
+
+def job(seconds: float = 0.05):
+    return tiny_job(TASKS, maker=TinyMaker(seconds=seconds))
+
+
+def submit(output: Path, options: list[str], seconds: float = 0.05, **more):
+    place = Output(str(output))
+    return run_job(
+        job(seconds), place, workers=1, overwrite=False, max_failure_ratio=0, beam_args=options, **more
+    )
+
+
+def kept(output: Path) -> RemoteJob:
+    found = remote.read_kept(Output(str(output)))
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def whole(tmp_path) -> dict[str, bytes]:
+    """The shards of the same job on this machine."""
+    submit(tmp_path / "whole", [])
+    return shards(tmp_path / "whole")
+
+
+def signalled(number: int, when: Path) -> None:
+    """Send this process a signal once a file is there and a moment has passed."""
+
+    def send() -> None:
+        while not when.exists():
+            time.sleep(0.05)
+        time.sleep(0.5)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=send, daemon=True).start()
+
+
+def raise_terminated(*_: object) -> None:
+    raise TerminatedError
+
+
+def test_a_job_is_detached_and_the_same_command_attaches(server, whole, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    output = tmp_path / "clips"
+    with pytest.raises(StillRunningError) as left:
+        submit(output, server, detach=True)
+    assert left.value.exit_code == 0
+    assert kept(output).id in str(left.value)
+    assert (output / "_zoetrope" / "tmp").exists(), "the job reads its plan there"
+    result = submit(output, server)
+    assert "attached to PortableRunner job" in caplog.text
+    assert result.exit_code == 0
+    assert shards(output) == whole
+    assert not leftovers(output)
+    assert not (output / "_zoetrope" / FILE).exists()
+
+
+def test_sigterm_leaves_the_job_running(server, whole, tmp_path):
+    output = tmp_path / "clips"
+    before = signal.signal(signal.SIGTERM, raise_terminated)
+    signalled(signal.SIGTERM, output / "_zoetrope" / FILE)
+    try:
+        with pytest.raises(StillRunningError) as left:
+            submit(output, server)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert left.value.exit_code == 130
+    assert open_job(kept(output)).state() == "RUNNING"
+    submit(output, server)
+    assert shards(output) == whole
+
+
+def test_ctrl_c_cancels_the_job_and_waits_for_it(server, whole, tmp_path):
+    output = tmp_path / "clips"
+    signalled(signal.SIGINT, output / "_zoetrope" / FILE)
+    with pytest.raises(StopRequestedError) as stopped:
+        submit(output, server)
+    assert stopped.value.clean
+    assert not (output / "_zoetrope" / FILE).exists()
+    assert not (output / "_zoetrope" / "tmp").exists()
+    submit(output, server)
+    assert shards(output) == whole
+
+
+def test_a_runner_that_is_out_of_sight_keeps_its_job(whole, tmp_path, monkeypatch):
+    """The submitter cannot ask the runner: it destroys nothing, and says which job runs on."""
+    monkeypatch.setattr(remote, "PATIENCE_SECONDS", 1.0)
+    output = tmp_path / "clips"
+    with job_server(tmp_path) as (process, options):
+
+        def cut() -> None:
+            while not (output / "_zoetrope" / FILE).exists():
+                time.sleep(0.05)
+            process.kill()
+
+        threading.Thread(target=cut, daemon=True).start()
+        with pytest.raises(
+            StillRunningError, match=r"does not answer .*the job runs on: PortableRunner job"
+        ) as left:
+            submit(output, options)
+    assert left.value.exit_code == 1
+    assert (output / "_zoetrope" / "tmp").exists()
+    with pytest.raises(StillRunningError, match="does not answer"):
+        submit(output, options)
+    assert (output / "_zoetrope" / "tmp").exists(), "nor does the next command"
+
+
+def test_overwrite_is_refused_while_a_job_runs(server, tmp_path):
+    output = tmp_path / "clips"
+    with pytest.raises(StillRunningError):
+        submit(output, server, detach=True)
+    with pytest.raises(ConfigError, match="writes to it; cancel that job"):
+        run_job(job(), Output(str(output)), workers=1, overwrite=True, max_failure_ratio=0, beam_args=server)
+    submit(output, server)
+
+
+def test_a_local_job_cannot_be_detached(tmp_path):
+    with pytest.raises(ConfigError, match="--detach: a job on this machine ends with its command"):
+        submit(tmp_path / "clips", [], detach=True)
+    assert not (tmp_path / "clips").exists()
