@@ -6,9 +6,12 @@ import logging
 import re
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import apache_beam as beam
+import grpc
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.running import flink
@@ -101,7 +104,8 @@ class PipelineRun(threading.Thread):
         if self.result is None:
             self.result = self._pipeline.run()
         try:
-            state = self.result.wait_until_finish()
+            with _quiet_reader():
+                state = self.result.wait_until_finish()
         except Exception:
             # Either the job failed, or this process lost sight of it: the runner knows.
             if self.remote is None:
@@ -121,6 +125,22 @@ class PipelineRun(threading.Thread):
                     flink.cancel(self._choice.options, STOP_SECONDS)
             except Exception as error:  # runners raise what they like; the stop goes on without it
                 LOG.warning("the runner could not cancel: %s", error)
+
+
+@contextmanager
+def _quiet_reader() -> Iterator[None]:
+    """Drop the traceback of Beam's thread that reads messages; a lost connection is reported in one line."""
+    before = threading.excepthook
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        if not isinstance(args.exc_value, grpc.RpcError):
+            before(args)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def job_error(error: BaseException) -> JobError:
