@@ -8,6 +8,7 @@ import time
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.output.folder import Output
+from pipelines.output.records import done_tasks
 from pipelines.running.pipeline import CANCEL_SECONDS, job_error
 from pipelines.running.remote import (
     RemoteJob,
@@ -82,4 +83,4 @@ class _Said:
             return
         self._next = time.monotonic() + SAY_SECONDS
         planned = (self._output.read_state("plan.json") or {}).get("tasks", 0)
-        LOG.info(f"{len(self._output.done())} of {counted(planned, 'task')} done")
+        LOG.info(f"{len(done_tasks(self._output))} of {counted(planned, 'task')} done")
