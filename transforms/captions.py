@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import html
 import unicodedata
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from pydantic import Field
 
 from schemas.config import Config
 from schemas.keys import derive_seed
 from schemas.records import Reason, SampleError, Stage
+from transforms.motions.phrases import motion_phrase
 
 # Invisible characters that carry meaning: the joiners of emoji and of Indic and Persian words
 _JOINERS = "\u200c\u200d"
@@ -73,6 +74,22 @@ def append(caption: str, phrase: str) -> str:
         return f"{caption} {sentence[:1].upper()}{sentence[1:]}."
     stop = "." if caption.endswith(".") else ""
     return f"{caption.rstrip(' .,;:')}, {phrase}{stop}"
+
+
+def add_motion_phrase(
+    caption: str, motion: str, parameters: Mapping[str, Any], *, probability: float, seed: int, key: str
+) -> tuple[str, str | None]:
+    """Append the phrase of a drawn motion with the given probability -> caption, the phrase or None.
+
+    The sample's own seed decides whether there is a phrase, and how it is worded. `motion` and `parameters` are those
+    of the trajectory; a motion that has no phrase leaves the caption as it is.
+    """
+    if derive_seed(seed, key, "phrase") >= probability * 2.0**64:
+        return caption, None
+    phrase = motion_phrase(motion, parameters, derive_seed(seed, key, "wording"))
+    if phrase is None:
+        return caption, None
+    return append(caption, phrase), phrase
 
 
 def _visible(character: str) -> str:

@@ -20,12 +20,11 @@ from schemas.config import Config
 from schemas.keys import derive_seed
 from schemas.records import Reference
 from schemas.version import VERSION
-from transforms.captions import CaptionConfig, append, choose, normalise_all
+from transforms.captions import CaptionConfig, add_motion_phrase, choose, normalise_all
 from transforms.media.encode import EncodeConfig
 from transforms.media.mp4 import VideoConfig
 from transforms.media.pictures import Header, PictureLimits, decode, read_header
 from transforms.motions.mix import MotionMix, draw
-from transforms.motions.phrases import motion_phrase
 from transforms.motions.trajectory import Trajectory, zoom_of
 from transforms.rendering.homography import checked_quads
 from transforms.rendering.layers import footprints
@@ -231,12 +230,14 @@ def _caption(
     captions: Sequence[str], trajectory: Trajectory, settings: ClipSettings, key: str
 ) -> tuple[str, str | None]:
     caption = choose(captions, settings.captions.pick, seed=settings.seed, key=key)
-    if derive_seed(settings.seed, key, "phrase") >= settings.captions.motion_phrases * 2.0**64:
-        return caption, None
-    phrase = motion_phrase(
-        trajectory.motion, trajectory.parameters, derive_seed(settings.seed, key, "wording")
+    return add_motion_phrase(
+        caption,
+        trajectory.motion,
+        trajectory.parameters,
+        probability=settings.captions.motion_phrases,
+        seed=settings.seed,
+        key=key,
     )
-    return (append(caption, phrase), phrase) if phrase else (caption, None)
 
 
 def _pixels(data: bytes, header: Header, meta: ClipMeta, settings: ClipSettings) -> Prepared:

@@ -232,7 +232,7 @@ def test_the_trainer_reads_what_is_imported(tmp_path, videos):
     shape = {"frames": 12, "size": (64, 64)}
     batches = list(islice(TrainingLoader(shards, config, tokenize, **shape, batch_size=5, seed=1), 4))
     for batch in batches:
-        assert len(set(batch.video_ids.tolist())) == len(set(batch.keys)) == 5
+        assert len({tuple(row) for row in batch.identities.tolist()}) == len(set(batch.keys)) == 5
         assert batch.frames.shape == (5, 12, 64, 64, 3)
         counts = {
             key.partition("-")[2]: int(n) for key, n in zip(batch.keys, batch.frame_mask.sum(1), strict=True)

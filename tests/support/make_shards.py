@@ -74,6 +74,7 @@ def sample(
     captions: tuple[str, ...] | None = None,
     image_id: str | None = None,
     phrase: str | None = None,
+    motion: str = "zoom_in",
     key: str | None = None,
 ) -> tuple[str, dict[str, bytes]]:
     """Key and members of one sample."""
@@ -102,6 +103,7 @@ def sample(
         height=size,
         kind="video" if video else "animated",
         image_id=image_id,
+        motion="static" if video else motion,
         motion_phrase=phrase,
         quads=() if video else quads_to_json(zoom_quads(frames)),
         timestamps=tuple(t / 8 for t in range(frames)) if video else (),

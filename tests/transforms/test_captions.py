@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import ConfigError
 from schemas.records import Reason, SampleError, Stage
-from transforms.captions import CaptionConfig, append, choose, normalise, normalise_all
+from transforms.captions import CaptionConfig, add_motion_phrase, append, choose, normalise, normalise_all
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,17 @@ def test_config_errors_name_the_field_and_the_range() -> None:
         CaptionConfig.make({"motion_phrases": 2})
     with pytest.raises(ConfigError, match=r"pick = 'last' .* first, random"):
         CaptionConfig.make({"pick": "last"})
+
+
+def test_a_motion_phrase_is_added_with_a_probability_that_the_key_decides() -> None:
+    def said(probability: float) -> list[str]:
+        options = {"probability": probability, "seed": 1}
+        added = [add_motion_phrase("A dog.", "pan_left", {}, key=f"k{i}", **options) for i in range(400)]
+        for caption, phrase in added:
+            assert caption == ("A dog." if phrase is None else append("A dog.", phrase))
+        return [caption for caption, phrase in added if phrase is not None]
+
+    assert said(0.0) == []
+    assert len(said(1.0)) == 400
+    assert 140 < len(said(0.5)) < 260
+    assert add_motion_phrase("A dog.", "my:spin", {}, probability=1.0, seed=1, key="k") == ("A dog.", None)

@@ -23,7 +23,7 @@ class Inputs:
     frame_mask_BT: Tensor  # int64, 1 = a frame
     token_ids_CL: Tensor  # int64
     token_mask_CL: Tensor  # int64, 1 = a token
-    video_ids_B: Tensor  # int64, equal for the same picture or video
+    identities_B3: Tensor  # int64, see `trainer.data.identity`
     caption_video_C: Tensor  # int64, the clip that a caption describes
     packing: Packing | None = None  # which frames are encoded, if not all
 
@@ -44,7 +44,7 @@ def to_device(batch: Batch, device: torch.device, size: tuple[int, int]) -> Inpu
         moved.frame_mask,
         moved.token_ids,
         moved.token_mask,
-        moved.video_ids,
+        moved.identities,
         moved.caption_video,
         moved.packing,
     )

@@ -30,7 +30,7 @@ class Batch:
 
     keys: list[str]
     captions: list[str]
-    video_ids: Tensor  # int64 [B]
+    identities: Tensor  # int64 [B,3], see `trainer.data.identity`
     token_ids: Tensor  # int64 [C,L]
     token_mask: Tensor  # int64 [C,L]
     caption_video: Tensor  # int64 [C], the sample in this batch that a caption describes
@@ -123,7 +123,7 @@ def collate(
     return Batch(
         keys=[sample.key for sample in samples],
         captions=captions,
-        video_ids=torch.tensor([sample.video_id for sample in samples], dtype=torch.int64),
+        identities=torch.tensor([sample.identity for sample in samples], dtype=torch.int64).view(-1, 3),
         token_ids=token_ids,
         token_mask=token_mask,
         caption_video=torch.tensor(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.config import Config
 from transforms.motions.mix import MotionMix
@@ -51,8 +51,40 @@ class DataConfig(Config):
         default_factory=MotionMix.default,
         description="mix of motions that fresh paths are drawn from, as in `zoetrope animate`",
     )
+    motion_phrases: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="with camera=fresh: probability that a fresh path's phrase is appended to its caption, as in "
+        "`zoetrope animate`; captions with phrases make motion count in the loss",
+    )
+    paths_per_picture: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="with motion_phrases: paths over one picture in a batch, of different motions where possible; "
+        "each is a hard negative of the others",
+    )
+    eval_motion_phrases: bool = Field(
+        default=True,
+        description="when evaluating, keep the phrases of stored paths in the captions; false: leave them out",
+    )
     broken_shards: Literal["skip", "error"] = Field(
         default="skip",
         description="a truncated or unreadable shard: use what can be read and say so, or stop",
     )
     eval_batch_size: int = Field(default=32, ge=1, description="videos in a batch when evaluating")
+
+    @model_validator(mode="after")
+    def _effective(self) -> Self:
+        if self.motion_phrases and self.camera == "stored":
+            raise ValueError(
+                f"motion_phrases = {self.motion_phrases} has no effect with camera=stored: a stored path's phrase "
+                "stays in its caption; set camera=fresh, or leave it out"
+            )
+        if self.paths_per_picture > 1 and not self.motion_phrases:
+            raise ValueError(
+                f"paths_per_picture = {self.paths_per_picture} has no effect without motion_phrases: paths whose "
+                "captions say nothing of the motion are no negatives; set motion_phrases=1, or leave it out"
+            )
+        return self

@@ -14,7 +14,7 @@ from schemas.text import one_line
 from storage.shards.read import RawSample, ShardError
 from trainer.data.batch import Batch
 from trainer.data.config import DataConfig
-from trainer.data.decode import Decoded, Decoder
+from trainer.data.decode import Decoded, Decoder, Request
 from trainer.data.order import Cursor, share, shuffled
 from trainer.data.pixels import Pixels
 from trainer.data.shards import Dropped, read_ahead, read_shards
@@ -66,17 +66,18 @@ class TrainingStream(IterableDataset[Batch]):
 
         raw = self._raw(local, drop)
         while True:
-            missing = list(
-                islice(raw, self._batch_size - len(samples))
-            )  # again only if some of them turn out broken
-            cursor = missing[-1][0]
-            decoded = self._decode.all([(sample, cursor.epoch) for cursor, sample in missing], pixels)
-            for (_, sample), made in zip(missing, decoded, strict=True):
-                if isinstance(made, Exception):
-                    drop(Dropped(sample.shard, sample.key, _cause(made)))
-                else:
+            missing = self._batch_size - len(samples)  # after the first turn only if samples were broken
+            paths = min(self._config.paths_per_picture, missing)
+            read = list(islice(raw, missing // paths))
+            cursor = read[-1][0]
+            requests = [Request(sample, at.epoch, path) for at, sample in read for path in range(paths)]
+            decoded = self._decode.all(requests, pixels)
+            for (sample, _, path), made in zip(requests, decoded, strict=True):
+                if not isinstance(made, Exception):
                     samples.append(made)
                     in_a_row = 0
+                elif path == paths - 1:  # all paths of a picture fail alike; they are one sample
+                    drop(Dropped(sample.shard, sample.key, _cause(made)))
             if len(samples) == self._batch_size:
                 batch = self._collate(samples, pixels.take())
                 batch.cursor, batch.dropped = cursor, _taken(dropped)
@@ -125,7 +126,7 @@ class EvaluationStream(IterableDataset[Batch]):
         batch: Batch | None = None  # held back: what is left out after the last batch travels with it
         while some := list(islice(ahead, self._batch_size)):
             samples: list[Decoded] = []
-            decoded = self._decode.all([(sample, 0) for sample in some], pixels)
+            decoded = self._decode.all([Request(sample, 0) for sample in some], pixels)
             for sample, made in zip(some, decoded, strict=True):
                 if isinstance(made, Exception):
                     dropped.append(Dropped(sample.shard, sample.key, _cause(made)))

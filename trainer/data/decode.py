@@ -5,11 +5,10 @@ The stores in `transforms.stores` decode the members; this module picks captions
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -17,9 +16,12 @@ from schemas.clip import ClipMeta
 from schemas.keys import derive_seed
 from storage.shards.read import RawSample
 from trainer.data.config import DataConfig
+from trainer.data.identity import Identity, identity_of
+from trainer.data.paths import draw_paths
 from trainer.data.pixels import Pixels
+from transforms.captions import add_motion_phrase, append
 from transforms.media.stored import decode_stored, stored_size
-from transforms.motions.mix import draw
+from transforms.motions.phrases import motion_meaning
 from transforms.stores.base import PictureStore, at_most, stored_path
 from transforms.stores.registry import find_store
 
@@ -27,12 +29,20 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 
+class Request(NamedTuple):
+    """A clip to decode: in training, one of the paths over a sample's picture."""
+
+    sample: RawSample
+    epoch: int
+    path: int = 0  # from 0; only pictures have more than one
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """One sample, ready for `collate`: either frames, or a picture with the camera's path."""
+    """One clip, ready for `collate`: either frames, or a picture with the camera's path."""
 
     key: str
-    video_id: int  # int64; equal for samples of the same picture or video
+    identity: Identity
     captions: tuple[str, ...]  # one in training, all in evaluation
     frames_THWC: np.ndarray | None  # uint8 RGB, at most `frames` of them
     picture_HWC: np.ndarray | None  # uint8 RGB, any size
@@ -43,15 +53,23 @@ class Decoded:
 class _Opened:
     """A sample whose KEY.json has been read and checked."""
 
-    sample: RawSample
-    epoch: int
+    request: Request
     meta: ClipMeta
-    captions: tuple[str, ...]
     picture: bytes | None  # of a still
 
 
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """An opened sample with its path and captions."""
+
+    opened: _Opened
+    quads_T42: np.ndarray | None  # of a still
+    captions: tuple[str, ...]
+    identity: Identity
+
+
 class Decoder:
-    """Decodes samples for training (one caption, a fresh camera path per epoch) or evaluation (all captions, as stored)."""
+    """Decodes samples for training (one caption, fresh camera paths) or evaluation (all captions, as stored)."""
 
     def __init__(
         self, config: DataConfig, *, frames: int, size: tuple[int, int], seed: int, training: bool
@@ -65,86 +83,113 @@ class Decoder:
         self._fresh = training and config.camera == "fresh"
         self._jitter = training and config.frame_jitter == "clip2video"
 
-    def __call__(self, sample: RawSample, epoch: int) -> Decoded:
-        """Decode one sample. Raises ValueError or OSError if a member is missing or broken."""
-        (decoded,) = self.all([(sample, epoch)])
+    def __call__(self, sample: RawSample, epoch: int, path: int = 0) -> Decoded:
+        """Decode one clip. Raises ValueError or OSError if a member is missing or broken."""
+        (decoded,) = self.all([Request(sample, epoch, path)])
         if isinstance(decoded, Exception):
             raise decoded
         return decoded
 
-    def all(
-        self, samples: Sequence[tuple[RawSample, int]], pixels: Pixels | None = None
-    ) -> list[Decoded | Exception]:
-        """Decode samples, each with its epoch; the error takes the place of a sample that cannot be decoded.
+    def all(self, requests: Sequence[Request], pixels: Pixels | None = None) -> list[Decoded | Exception]:
+        """Decode clips; the error takes the place of a clip that cannot be decoded.
 
-        The pictures of stills are decoded to `pixels`. All samples pass one step before the next step begins: the code and
-        tables of a step stay in the processor's cache, which saves a tenth of the time of a still.
+        The pictures of stills are decoded to `pixels`. All clips pass one step before the next step begins: the code
+        and tables of a step stay in the processor's cache, which saves a tenth of the time of a still.
         """
-        opened = [_unless_broken(self._open, sample) for sample in samples]
-        moved = [_unless_broken(self._with_path, sample) for sample in opened]
-        return [_unless_broken(partial(self._decode, pixels=pixels), sample) for sample in moved]
+        opened = [_unless_broken(self._open, request) for request in requests]
+        described = [_unless_broken(self._describe, sample) for sample in opened]
+        return [_unless_broken(partial(self._decode, pixels=pixels), sample) for sample in described]
 
-    def _open(self, sample_and_epoch: tuple[RawSample, int]) -> _Opened:
-        sample, epoch = sample_and_epoch
-        meta = sample.meta()
+    def _open(self, request: Request) -> _Opened:
+        meta = request.sample.meta()
         store = find_store(meta.store)
-        picture = store.picture(sample.members) if isinstance(store, PictureStore) else None
-        return _Opened(sample, epoch, meta, self._captions(sample, meta, epoch, picture is not None), picture)
+        picture = store.picture(request.sample.members) if isinstance(store, PictureStore) else None
+        if picture is None and self._training and self._config.paths_per_picture > 1:
+            raise ValueError(
+                f"data.paths_per_picture = {self._config.paths_per_picture} needs shards of store still, "
+                f"and this sample's is {meta.store}"
+            )
+        return _Opened(request, meta, picture)
 
-    def _with_path(self, opened: _Opened) -> tuple[_Opened, np.ndarray | None]:
-        if opened.picture is None:
-            return opened, None
-        if self._fresh:
-            return opened, self._draw(opened, opened.picture)
-        return opened, stored_path(opened.meta, at_most(self._frames))
+    def _describe(self, opened: _Opened) -> _Described:
+        """Find the path over a still, the captions, and what the captions say of the motion."""
+        meta = opened.meta
+        if opened.picture is not None and self._fresh:
+            return self._describe_fresh(opened, opened.picture)
+        quads_T42 = None
+        if opened.picture is not None:
+            quads_T42 = stored_path(meta, at_most(self._frames))
+        captions = self._captions(opened)
+        phrase = meta.motion_phrase
+        if not phrase or not (self._training or self._config.eval_motion_phrases):
+            return _Described(opened, quads_T42, captions, identity_of(meta, None))
+        said = motion_meaning(meta.motion, meta.motion_parameters) or phrase
+        with_phrase = tuple(append(caption, phrase) for caption in captions)
+        return _Described(opened, quads_T42, with_phrase, identity_of(meta, said))
 
-    def _decode(self, moved: tuple[_Opened, np.ndarray | None], pixels: Pixels | None) -> Decoded:
-        """Decode the pixels. This is the last step, so a sample that fails earlier takes no room in `pixels`."""
-        opened, quads_T42 = moved
-        sample, picture = opened.sample, opened.picture
-        frames_THWC = picture_HWC = None
-        if picture is None:
-            frames_THWC = self._frames_of(opened)
-        elif pixels is None:
-            picture_HWC = decode_stored(picture)
-        else:
-            picture_HWC = pixels.decode(picture)
-        identity = video_id(opened.meta)
-        return Decoded(sample.key, identity, opened.captions, frames_THWC, picture_HWC, quads_T42)
-
-    def _frames_of(self, opened: _Opened) -> np.ndarray:
-        rng = None
-        if self._jitter:
-            rng = np.random.default_rng(derive_seed(self._seed, opened.sample.key, "frames", opened.epoch))
-        store, pick = find_store(opened.meta.store), at_most(self._frames, rng)
-        return np.stack(list(store.decode(opened.sample.members, opened.meta, pick, self._size)))
-
-    def _draw(self, opened: _Opened, picture: bytes) -> np.ndarray:
-        trajectory = draw(
-            self._config.motions,
-            seed=derive_seed(self._seed, opened.meta.key, "epoch", opened.epoch),
+    def _describe_fresh(self, opened: _Opened, picture: bytes) -> _Described:
+        """Draw a path. The stored path's phrase describes another one, so it is left out."""
+        meta, config = opened.meta, self._config
+        _, epoch, number = opened.request
+        path = draw_paths(
+            config.motions,
+            number + 1,
+            seed=self._seed,
+            key=meta.key,
+            epoch=epoch,
             image_size=stored_size(picture),
             frames=self._frames,
             size=self._size,
-            fps=opened.meta.fps,
+            fps=meta.fps,
+        )[number]
+        (caption,) = self._captions(opened)
+        caption, phrase = add_motion_phrase(
+            caption,
+            path.motion,
+            path.parameters,
+            probability=config.motion_phrases,
+            seed=derive_seed(self._seed, "phrases", epoch),
+            key=meta.key,
         )
-        return trajectory.quads_T42
+        said = None if phrase is None else motion_meaning(path.motion, path.parameters)
+        return _Described(opened, path.quads_T42, (caption,), identity_of(meta, said))
 
-    def _captions(self, sample: RawSample, meta: ClipMeta, epoch: int, is_still: bool) -> tuple[str, ...]:
-        """Return all captions in evaluation, one of them in training.
+    def _decode(self, described: _Described, pixels: Pixels | None) -> Decoded:
+        """Decode the pixels. This is the last step, so a sample that fails earlier takes no room in `pixels`."""
+        opened = described.opened
+        frames_THWC = picture_HWC = None
+        if opened.picture is None:
+            frames_THWC = self._frames_of(opened)
+        elif pixels is None:
+            picture_HWC = decode_stored(opened.picture)
+        else:
+            picture_HWC = pixels.decode(opened.picture)
+        key = opened.request.sample.key
+        return Decoded(
+            key, described.identity, described.captions, frames_THWC, picture_HWC, described.quads_T42
+        )
 
-        A motion phrase describes the stored path, so it is dropped where a fresh path is drawn.
+    def _frames_of(self, opened: _Opened) -> np.ndarray:
+        sample, epoch, _ = opened.request
+        rng = None
+        if self._jitter:
+            rng = np.random.default_rng(derive_seed(self._seed, sample.key, "frames", epoch))
+        store, pick = find_store(opened.meta.store), at_most(self._frames, rng)
+        return np.stack(list(store.decode(sample.members, opened.meta, pick, self._size)))
+
+    def _captions(self, opened: _Opened) -> tuple[str, ...]:
+        """Return all captions in evaluation, in training one of them, without phrases.
+
+        Epochs take a sample's captions in turn, from one that its key chooses, so that each is used equally often.
         """
+        meta, (sample, epoch, _) = opened.meta, opened.request
         captions = meta.captions or ((meta.caption,) if meta.caption else ())
         if not captions:
             raise ValueError("no caption")
         if not self._training:
             return captions
-        chosen = captions[derive_seed(self._seed, sample.key, "caption", epoch) % len(captions)]
-        redrawn = self._fresh and is_still
-        if meta.motion_phrase and not redrawn:
-            chosen = f"{chosen} {meta.motion_phrase}"
-        return (chosen,)
+        first = derive_seed(self._seed, sample.key, "caption")
+        return (captions[(first + epoch) % len(captions)],)
 
 
 def _unless_broken(step: Callable[[In], Out], value: In | Exception) -> Out | Exception:
@@ -155,9 +200,3 @@ def _unless_broken(step: Callable[[In], Out], value: In | Exception) -> Out | Ex
         return step(value)
     except Exception as error:
         return error
-
-
-def video_id(meta: ClipMeta) -> int:
-    """Hash the identity of the picture or video to a signed 64-bit integer, so that a tensor can hold it."""
-    text = f"{meta.source}\x1f{meta.image_id or meta.key}"
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)

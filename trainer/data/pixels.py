@@ -8,7 +8,6 @@ from torch import Tensor
 
 from transforms.media.stored import decode_stored
 
-
 ROOM = 1.125  # bytes of a new tensor per byte of the batch before
 GROWTH = 1.25  # of a tensor that proves too small
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -40,6 +41,7 @@ FREE = (
             "shards",
             "eval_shards",
             "eval_batch_size",
+            "eval_motion_phrases",
             "batches_ahead",
             "read_ahead",
             "broken_shards",
@@ -105,7 +107,7 @@ def _train(config: TrainConfig, ranks: Ranks) -> Result:
     for line in _summary(config, ranks, model, shards, part, start, notes):
         logs.say(line)
     train_step = TrainingStep(config, ranks, model, optimizer)
-    recorder = Recorder(config, ranks, model, loader, logs, epoch_samples=shards.samples)
+    recorder = Recorder(config, ranks, model, loader, logs, epoch_samples=_epoch_samples(config, shards))
     evaluator = Evaluator(config, ranks, model, logs, evaluation, best)
     saver = Saver(config, ranks, model, optimizer, loader, logs)
     loop = Loop(config, ranks, loader, train_step, recorder, evaluator, saver)
@@ -118,6 +120,13 @@ def _train(config: TrainConfig, ranks: Ranks) -> Result:
     samples = done * config.global_batch_size
     loss = recorder.values.get("loss")
     return Result(config.output, done, samples, loss, evaluator.metrics, stop.signal)
+
+
+def _epoch_samples(config: TrainConfig, shards: ShardSet) -> int | None:
+    """Clips that an epoch trains on; None if the shards have no manifest."""
+    if shards.samples is None:
+        return None
+    return shards.samples * config.data.paths_per_picture
 
 
 def _loader(
@@ -166,7 +175,7 @@ def _check_output(config: TrainConfig) -> str | None:
         raise ConfigError(
             f"output={config.output} holds a run up to {name}: set resume=true to go on, or another output"
         )
-    before, now = flatten(saved_config(last)), flatten(config.to_dict())
+    before, now = flatten(_with_defaults(saved_config(last))), flatten(config.to_dict())
     for field in sorted(before.keys() | now.keys()):
         if before.get(field) != now.get(field) and not any(
             field == free or field.startswith(f"{free}.") for free in FREE
@@ -176,6 +185,14 @@ def _check_output(config: TrainConfig) -> str | None:
                 f"run with init={config.output}/last"
             )
     return last
+
+
+def _with_defaults(values: dict[str, Any]) -> dict[str, Any]:
+    """Add the fields that the version which wrote a checkpoint did not have yet, with their defaults."""
+    try:
+        return TrainConfig.make(values).to_dict()
+    except ConfigError:  # fields that this version does not have; the comparison names them
+        return values
 
 
 def check_ranks(ranks: Ranks, last: str | None) -> None:
@@ -240,7 +257,8 @@ def _summary(
         else f"{shards.samples} samples"
     )
     total = config.total_steps * config.global_batch_size
-    epochs = f" = {total / shards.samples:.2f} epochs" if shards.samples else ""
+    epoch = _epoch_samples(config, shards)
+    epochs = f" = {total / epoch:.2f} epochs" if epoch else ""
     many = f"ranks {ranks.world}"
     lines = [
         f"{config.output}: {size:.1f} M parameters, {trained:.1f} M trained; {ranks.device}, {config.precision}",

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from trainer.data.animate import Inputs, normalise
+from trainer.data.identity import same
 from trainer.data.packing import Packing, embed_packed
 from trainer.device.precision import autocast
 from trainer.device.ranks import Ranks, gather
@@ -107,14 +108,14 @@ class Gradients:
         if len(parts) == 1:
             (part,) = parts
             text, video = self._encode(self._parallel, part)
-            loss = self._loss(text, video, part.video_ids_B, seed)
+            loss = self._loss(text, video, part.identities_B3, seed)
             loss.total.backward()
             return loss
         encoded, ids_of_parts = [], []
         with torch.no_grad():
             for part in parts:  # each may be rendered only now
                 encoded.append(self._encode(self._encoder, part))
-                ids_of_parts.append(part.video_ids_B)
+                ids_of_parts.append(part.identities_B3)
         ids = torch.cat(ids_of_parts)
         text = _leaves(TextFeatures, [text for text, _ in encoded])
         video = _leaves(VideoFeatures, [video for _, video in encoded])
@@ -172,7 +173,7 @@ class Gradients:
             parts |= {name: part.detach() for name, part in found.items()}
             if not frozen:
                 terms.append(loss.weight(self._config) * found[loss.name])
-        negatives = (local.ids[:, None] != whole.ids[None, :]).float().sum(1).mean()
+        negatives = (~same(local.ids, whole.ids)).float().sum(1).mean()
         return StepLoss(sum(terms[1:], terms[0]), parts, _broken(text) | _broken(video), negatives)
 
     @contextmanager

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 the usual name
 from torch import Tensor
 
+from trainer.data.identity import same
 from trainer.model.clip2video import CLIP2Video, TextFeatures, VideoFeatures
 from trainer.objective.config import LossConfig
 
@@ -32,7 +33,10 @@ class DualLoss(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Text i and video i are a pair. `ids` [n] int64: items with equal ids are no negatives of each other."""
+    """Text i and video i are a pair. Items that are the same by `ids` are no negatives of each other.
+
+    `ids` int64 are rows of `trainer.data.identity` [n,3], or plain numbers [n].
+    """
 
     text: TextFeatures
     video: VideoFeatures
@@ -76,16 +80,16 @@ def contrastive_loss(
     """Return the symmetric cross-entropy (InfoNCE, both directions halved) of local rows against all columns.
 
     Unit vectors [n,D] and [N,D]; `scale` multiplies the cosines; row i pairs with column offset + i. Other columns
-    with the row's id are left out of its denominator. The result is 0-d float32.
+    that are the same by their ids are left out of its denominator. The result is 0-d float32.
     """
     with torch.autocast(text_nD.device.type, enabled=False):
         t2v = scale.float() * text_nD.float() @ all_video_ND.float().T
         v2t = scale.float() * video_nD.float() @ all_text_ND.float().T
     target = torch.arange(len(t2v), device=t2v.device) + offset
     if ids_n is not None and all_ids_N is not None:
-        same = ids_n[:, None] == all_ids_N[None, :]
-        same[torch.arange(len(target), device=same.device), target] = False
-        t2v, v2t = t2v.masked_fill(same, -torch.inf), v2t.masked_fill(same, -torch.inf)
+        equal = same(ids_n, all_ids_N)
+        equal[torch.arange(len(target), device=equal.device), target] = False
+        t2v, v2t = t2v.masked_fill(equal, -torch.inf), v2t.masked_fill(equal, -torch.inf)
     return (F.cross_entropy(t2v, target) + F.cross_entropy(v2t, target)) / 2
 
 
@@ -120,10 +124,10 @@ def hard_negatives(
     with the row's id are never chosen; if there are no others, `found` is False and the index is meaningless. A draw
     depends only on the seed and the row's position in the whole batch, so the number of processes changes nothing.
     """
-    same = ids_n[:, None] == all_ids_N[None, :]
-    same[:, offset : offset + len(ids_n)] |= torch.eye(len(ids_n), dtype=torch.bool, device=same.device)
-    scores = logits_nN.float().masked_fill(same, -torch.inf)
-    found = ~same.all(-1)
+    equal = same(ids_n, all_ids_N)
+    equal[:, offset : offset + len(ids_n)] |= torch.eye(len(ids_n), dtype=torch.bool, device=equal.device)
+    scores = logits_nN.float().masked_fill(equal, -torch.inf)
+    found = ~equal.all(-1)
     if seed is None:
         return scores.argmax(-1), found
     generator = torch.Generator().manual_seed(seed)  # on the CPU: the same draw for every device

@@ -17,6 +17,9 @@ class EvaluationData(Config):
     )
     workers: int = Field(4, ge=0, le=256, description="decoding processes; 0: in this process")
     batch_size: int = Field(64, ge=1, description="videos embedded at a time; lower it if memory runs out")
+    motion_phrases: bool = Field(
+        True, description="keep the phrases of stored paths in the captions; false: leave them out"
+    )
     broken_shards: Literal["skip", "error"] = Field(
         "error",
         description="a truncated or unreadable shard: stop, or measure on what can be read and say so",

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from trainer.data.animate import normalise, to_device
 from trainer.data.batch import Batch
+from trainer.data.identity import Identity
 from trainer.data.packing import embed_packed, pack
 from trainer.device.errors import NotFiniteError, RunError
 from trainer.device.precision import autocast
@@ -132,18 +133,23 @@ class _Collector:
         self.captions: list[str] = []
         self.owners: list[int] = []
         self.repeated = 0
-        self._place: dict[int, int] = {}  # video id -> row
+        self._place: dict[tuple[str, int, int], int] = {}  # key of an identity -> row
         self._heard: set[tuple[int, str]] = set()
 
     def add(self, batch: Batch) -> None:
         """Embed what is new in a batch."""
-        ids = batch.video_ids.tolist()
         new: list[int] = []
-        for row, video_id in enumerate(ids):
-            if video_id not in self._place:
-                self._place[video_id] = len(self._place)
+        places: list[int] = []  # of the batch's samples among the videos
+        for row, numbers in enumerate(batch.identities.tolist()):
+            keys = Identity(*numbers).keys
+            known = [self._place[key] for key in keys if key in self._place]
+            place = known[0] if known else len(self.keys) + len(new)
+            if not known:
                 new.append(row)
-        self.repeated += len(ids) - len(new)
+            for key in keys:
+                self._place.setdefault(key, place)
+            places.append(place)
+        self.repeated += len(places) - len(new)
         inputs = to_device(batch, self.embedder.device, self.embedder.size)
         if new:
             names = [batch.keys[row] for row in new]
@@ -151,21 +157,21 @@ class _Collector:
             self.videos.append(
                 self.embedder.videos(inputs.frames_BTHWC[new], inputs.frame_mask_BT[new], names)
             )
-        chosen = self._new_captions(batch, set(new))
+        chosen = self._new_captions(batch, places, set(new))
         if chosen:
             names = [batch.keys[int(batch.caption_video[i])] for i in chosen]
             self.texts.append(
                 self.embedder.texts(inputs.token_ids_CL[chosen], inputs.token_mask_CL[chosen], names)
             )
 
-    def _new_captions(self, batch: Batch, first_samples: set[int]) -> list[int]:
+    def _new_captions(self, batch: Batch, places: list[int], first_samples: set[int]) -> list[int]:
         """Rows of the captions to embed. A video's own repeated captions count each; a later sample's repetitions do not."""
         chosen: list[int] = []
         last = -1
         for i, sample in enumerate(batch.caption_video.tolist()):
             skipped = self.first_only and sample == last
             last = sample
-            said = self._place[int(batch.video_ids[sample])], batch.captions[i]
+            said = places[sample], batch.captions[i]
             if skipped or (sample not in first_samples and (said in self._heard or self.first_only)):
                 continue
             self._heard.add(said)

@@ -106,6 +106,7 @@ def _loader(config: EvaluateConfig, embedder: Any, shards: Any) -> Iterable[Any]
         workers=data.workers,
         eval_batch_size=data.batch_size,
         broken_shards=data.broken_shards,
+        eval_motion_phrases=data.motion_phrases,
     )
     model = embedder.model.config
     words = partial(tokenize, max_words=model.max_words)

@@ -63,6 +63,27 @@ def motion_phrase(motion: str, parameters: Mapping[str, Any], seed: int) -> str 
     return f"{opening} the camera {_join(clauses or ['stays still'])}"
 
 
+def motion_meaning(motion: str, parameters: Mapping[str, Any]) -> str | None:
+    """Return what every wording of `motion_phrase` says, without amounts; None if there is no phrase.
+
+    Two motions with equal meanings may have the same phrase, so their clips cannot be told apart by their captions.
+    """
+    names = motion.split("+")
+    clauses: set[str] = set()
+    for label, name in _labels(names):
+        own = {
+            key.removeprefix(f"{label}."): value
+            for key, value in parameters.items()
+            if _owns(key, label, len(names))
+        }
+        verbs = _verbs(name, own)
+        if verbs is None:
+            return None
+        if name != "static" or len(names) == 1:
+            clauses.update(verbs[0].split(" & "))
+    return " & ".join(sorted(clauses))
+
+
 def _labels(names: list[str]) -> list[tuple[str, str]]:
     """A motion that stands twice in a composition has its parameters under name_2 the second time."""
     earlier = [names[:i].count(name) for i, name in enumerate(names)]

@@ -225,3 +225,44 @@ def test_shards_stream_from_other_file_systems() -> None:
     made = TrainingLoader(shards, DataConfig(shards="x", workers=0), WORDS, **SHAPE, batch_size=4, seed=1)
     keys = {key for batch in islice(iter(made), 2) for key in batch.keys}
     assert len(keys) == 8
+
+
+MOTIONS = ["pan_left", "pan_right", "pan_up", "pan_down", "zoom_in", "zoom_out"]
+
+
+@pytest.mark.parametrize("batch_size", [8, 6])
+def test_paths_of_one_picture_come_in_one_batch_with_a_phrase_each(tmp_path, batch_size: int) -> None:
+    folder = shards_of.write_shards(tmp_path, 2, 6)
+    fields = {"motions": MOTIONS, "motion_phrases": 1.0, "paths_per_picture": 4}
+    for batch in take(loader(folder, batch_size=batch_size, **fields), 6):
+        together = Counter(batch.keys)
+        assert sorted(together.values()) == ([4, 4] if batch_size == 8 else [2, 4])
+        assert len(set(zip(batch.keys, batch.captions, strict=True))) == batch_size
+        assert len({tuple(row) for row in batch.identities.tolist()}) == batch_size
+
+
+def test_paths_of_one_picture_go_on_exactly_after_a_resume(tmp_path) -> None:
+    folder = shards_of.write_shards(tmp_path, 2, 6)
+    fields = {"motions": MOTIONS, "motion_phrases": 0.5, "paths_per_picture": 4}
+    made = loader(folder, batch_size=6, **fields)
+    stream = iter(made)
+    for _ in range(4):
+        next(stream)
+    state = LoaderState.from_dict(json.loads(json.dumps(made.state().to_dict())))
+    assert same(list(islice(stream, 7)), take(loader(folder, batch_size=6, state=state, **fields), 7))
+
+
+def test_a_broken_picture_is_one_drop_however_many_paths_it_would_have_had(tmp_path) -> None:
+    samples = [shards_of.sample(i) for i in range(5)]
+    samples[2][1]["jpg"] = b"no picture"
+    shards_of.write_shard(tmp_path / "0.tar", samples)
+    made = loader(tmp_path, motions=MOTIONS, motion_phrases=1.0, paths_per_picture=4, shuffle_samples=0)
+    batches = take(made, 4)
+    assert [set(batch.keys) for batch in batches] == [{f"s{i:06d}"} for i in (0, 1, 3, 4)]
+    assert [drop.key for drop in made.take_dropped()] == ["s000002"]
+
+
+def test_paths_over_shards_without_stills_end_the_run_with_the_reason(tmp_path) -> None:
+    folder = shards_of.write_shards(tmp_path, 1, 4, "frames")
+    with pytest.raises(ShardError, match="paths_per_picture = 4 needs shards of store still"):
+        take(loader(folder, motion_phrases=1.0, paths_per_picture=4), 1)

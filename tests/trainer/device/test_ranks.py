@@ -77,6 +77,9 @@ def run_rank(rank: int, folder: str) -> None:
     gathered = gather(own, ranks)
     (gathered * torch.tensor([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
     results["gather"] = gathered.detach().tolist(), own.grad.tolist()  # type: ignore[union-attr]
+    upstream = torch.ones(2, 2)
+    gather(torch.zeros(1, 2, requires_grad=True), ranks).backward(upstream)
+    results["upstream"] = upstream.tolist()
     try:
         check_ranks(ranks, "a/run/step_00000003" if rank == 0 else None)
     except ConfigError as error:
@@ -136,6 +139,11 @@ def test_gather_has_the_gradient_of_every_ranks_loss(two: list[dict[str, Any]]) 
         values, gradient = two[rank]["gather"]
         assert values == [[1.0, 1.0], [2.0, 2.0]]
         assert gradient == expected
+
+
+def test_gather_leaves_the_gradient_that_it_was_given_as_it_was(two: list[dict[str, Any]]) -> None:
+    for results in two:
+        assert results["upstream"] == [[1.0, 1.0], [1.0, 1.0]]
 
 
 def test_ranks_that_would_go_on_from_different_steps_do_not_start(two: list[dict[str, Any]]) -> None:

@@ -120,7 +120,7 @@ def test_matching_can_be_learned_on_a_frozen_dual_encoder():
     )
     assert match_loss(model, given, seed=0).item() == pytest.approx(math.log(2), abs=0.6)
     optimizer = torch.optim.Adam(model.interaction.parameters(), lr=3e-3)
-    for step in range(100):
+    for step in range(200):
         loss = match_loss(model, given, seed=step)
         optimizer.zero_grad()
         loss.backward()
@@ -141,3 +141,16 @@ def test_draws_never_fall_on_an_equal_id_however_unlikely_the_others_are():
     ids, mine = torch.tensor([0, 1, 1, 2, 1]), torch.tensor([1])
     picks = {hard_negatives(logits, mine, ids, offset=4, seed=seed)[0].item() for seed in range(300)}
     assert picks == {0}
+
+
+def test_paths_over_one_picture_are_negatives_only_when_their_captions_say_so():
+    """Rows are identities: picture, bytes, motion (0: the caption says nothing)."""
+    text, video = unit(4), unit(4, seed=1)
+    silent = torch.tensor([[1, 1, 0]] * 3 + [[2, 2, 0]])
+    told = torch.tensor([[1, 1, 5], [1, 1, 6], [1, 1, 7], [2, 2, 5]])
+    for ids, plain in ((silent, [0, 0, 0, 1]), (told, [0, 1, 2, 3])):
+        got = contrastive_loss(text, video, text, video, scale=SCALE, ids_n=ids, all_ids_N=ids)
+        assert got.item() == pytest.approx(loop(text, video, torch.tensor(plain)), abs=1e-5)
+    logits = torch.tensor([[9.0, 8, 7, 0]]).repeat(4, 1)
+    assert hard_negatives(logits, silent, silent)[0].tolist() == [3, 3, 3, 0]
+    assert hard_negatives(logits, told, told)[0].tolist() == [1, 0, 0, 0]

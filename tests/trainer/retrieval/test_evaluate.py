@@ -141,6 +141,23 @@ def test_captions_and_repeated_videos(model: Path, tmp_path: Path) -> None:
     assert (first.videos, first.captions) == (6, 6)
 
 
+def test_clips_of_one_picture_whose_captions_name_their_motions_are_videos_of_their_own(
+    model: Path, tmp_path: Path
+) -> None:
+    phrases = ("as the camera pans left", "as the camera pans right")
+    motions = ("pan_left", "pan_right")
+    told = []
+    for i in range(6):
+        said = {"phrase": phrases[i % 2], "motion": motions[i % 2]}
+        told.append(shards_of.sample(i, captions=(f"a thing {i // 2}",), image_id=f"id{i // 2}", **said))
+    shards_of.write_shard(tmp_path / "0.tar", told)
+    result = evaluate(config(model, tmp_path))
+    assert (result.videos, result.captions, result.repeated) == (6, 6, 0)
+    data = {"shards": str(tmp_path), "workers": 0, "motion_phrases": False}
+    silent = evaluate(config(model, tmp_path, data=data))
+    assert (silent.videos, silent.captions, silent.repeated) == (3, 3, 3)
+
+
 def test_the_command_prints_and_writes(
     model: Path, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from transforms.motions.composition import built_in_motions
 from transforms.motions.mix import draw
-from transforms.motions.phrases import motion_phrase
+from transforms.motions.phrases import motion_meaning, motion_phrase
 
 
 @pytest.mark.parametrize("name", sorted(built_in_motions()))
@@ -60,3 +60,15 @@ def test_an_unknown_motion_has_no_phrase() -> None:
 def test_the_same_seed_gives_the_same_words() -> None:
     assert motion_phrase("zoom_in", {"zoom": 1.5}, 11) == motion_phrase("zoom_in", {"zoom": 1.5}, 11)
     assert len({motion_phrase("zoom_in", {"zoom": 1.5}, seed) for seed in range(30)}) == 6
+
+
+def test_meanings_leave_out_wording_and_amount_and_keep_the_direction() -> None:
+    assert motion_meaning("zoom_in", {"zoom": 1.1}) == motion_meaning("zoom_in", {"zoom": 3.0}) is not None
+    assert motion_meaning("pan_left", {}) != motion_meaning("pan_right", {})
+    ways = {motion_meaning("tilt", {"direction": angle}) for angle in (0.0, 90.0, 180.0, 270.0)}
+    assert len(ways) == 4
+    into, out = ({"zoom": zoom, "direction": 0.0} for zoom in (1.3, 0.8))
+    assert motion_meaning("ken_burns", into) != motion_meaning("ken_burns", out)
+    assert motion_meaning("static+zoom_in", {}) == motion_meaning("zoom_in", {})
+    assert motion_meaning("rotate_cw+zoom_in", {}) == motion_meaning("zoom_in+rotate_cw", {})
+    assert motion_meaning("mymodule:spin", {}) is None
