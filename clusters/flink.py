@@ -1,9 +1,9 @@
-"""A Flink session cluster on this machine: one JobManager, two TaskManagers, a Beam worker pool and job server. No docker.
+"""Run a Flink session cluster on this machine: JobManager, two TaskManagers, Beam worker pool and job server.
 
     python -m clusters.flink up | down | status
 
 Flink comes from PyPI (`apache-flink-libraries` holds its jars), Beam's runner from Maven; both are kept under
-``.cache/engines``. Everything listens on loopback. A supervisor starts again what is lost.
+``.cache/engines``. Everything listens on loopback. A supervisor restarts lost processes. No docker is needed.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from clusters.jars import ENGINES, EngineError, fetch, fetch_from_pypi, java_com
 from clusters.pools import is_listening
 
 FLINK = "1.20.3"
-# Not of the Python SDK's version, nor of the cluster's: this is the newest runner that the repositories at hand serve whole.
-# The portability protocol between it and the SDK is stable, and Flink 1.20 has all that a runner for 1.19 calls: it runs with
-# the cluster's own jars. `make test-flink` holds both.
+# The runner is older than the Python SDK and the cluster: it is the newest one that the Maven repository
+# served whole. The portability protocol between runner and SDK is stable, and Flink 1.20 has every call that
+# a runner for 1.19 makes. `make test-flink` tests this pair.
 BEAM_RUNNER = "org.apache.beam:beam-runners-flink-1.19:2.62.0"
 FLINKS_OWN = (
     "org.apache.flink",
@@ -44,11 +44,11 @@ JOB_SERVER = "org.apache.beam.runners.flink.FlinkJobServerDriver"
 
 @dataclass(frozen=True)
 class ClusterConfig:
-    """Sizes and ports of a cluster; heaps are small, since pictures live in the Python workers alone."""
+    """Sizes and ports of a cluster. Heaps are small, because pictures exist in the Python workers only."""
 
     ui_port: int = 8081  # REST and web page
     rpc_port: int = 6123
-    pool_port: int = 50000  # of the Beam worker pool, which starts the Python workers of both TaskManagers
+    pool_port: int = 50000  # of the Beam worker pool, which starts the workers of both TaskManagers
     job_port: int = 8099  # of the Beam job server
     task_managers: int = 2
     slots: int = 2  # per TaskManager
@@ -57,18 +57,23 @@ class ClusterConfig:
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """All that are fixed; the others are free ones."""
+        """The fixed ports. All other ports are free ones."""
         return self.ui_port, self.rpc_port, self.pool_port, self.job_port
 
 
 def up(config: ClusterConfig | None = None) -> None:
-    """Start the cluster and wait until it takes jobs. Raises EngineError; then nothing is left running."""
+    """Start the cluster and wait until it accepts jobs.
+
+    Raises EngineError after it has stopped every process.
+    """
     config = config or ClusterConfig()
     if supervisor.processes(config.state):
         raise EngineError(f"a cluster is up already ({config.state}); `make flink-down` stops it")
     for port in config.ports:
         if is_listening(port):
-            raise EngineError(f"port {port} is taken; stop what listens there, or give another port")
+            raise EngineError(
+                f"port {port} is taken; stop the program that listens there, or give another port"
+            )
     try:
         supervisor.start(config.state, _programs(config))
         _wait_until_up(config)
@@ -83,7 +88,10 @@ def down(config: ClusterConfig | None = None) -> None:
 
 
 def status(config: ClusterConfig | None = None) -> dict[str, int]:
-    """What the JobManager says: taskmanagers, slots-total, slots-available, jobs-running. Raises OSError if it is not up."""
+    """Ask the JobManager for taskmanagers, slots-total, slots-available and jobs-running.
+
+    Raises OSError if it is not up.
+    """
     config = config or ClusterConfig()
     with urllib.request.urlopen(f"http://127.0.0.1:{config.ui_port}/overview", timeout=5) as response:
         answer: dict[str, int] = json.load(response)
@@ -91,22 +99,28 @@ def status(config: ClusterConfig | None = None) -> dict[str, int]:
 
 
 def find_flink() -> Path:
-    """Folder of Flink's jars, fetched from PyPI once. Raises EngineError."""
+    """Return the folder of Flink's jars, fetched from PyPI once. Raises EngineError."""
     return fetch_from_pypi(f"apache-flink-libraries=={FLINK}", "deps/lib", ENGINES / f"flink-{FLINK}" / "lib")
 
 
 def find_runner() -> Path:
-    """Folder of Beam's runner with all it needs but Flink, fetched from Maven once. Raises EngineError."""
+    """Return the folder of Beam's runner and its dependencies without Flink, fetched from Maven once.
+
+    Raises EngineError.
+    """
     return fetch(BEAM_RUNNER, without=FLINKS_OWN)
 
 
 def find_job_server() -> Path:
-    """The jar of Beam's job server, for `java -jar` and ``--flink_job_server_jar``. Raises EngineError."""
+    """Write the jar of Beam's job server, for `java -jar` and ``--flink_job_server_jar``.
+
+    Raises EngineError.
+    """
     return job_server(find_runner(), JOB_SERVER, find_flink())
 
 
 def _programs(config: ClusterConfig) -> dict[str, list[str]]:
-    """The commands of a cluster, their settings written beside them."""
+    """Compose the commands of a cluster and write their settings into its folder."""
     jars = ["-cp", f"{find_flink().resolve()}/*:{find_runner().resolve()}/*"]
     programs = {"jobmanager": [*_java(config, "jobmanager", 256, _master_settings(config)), *jars, MASTER]}
     for number in range(config.task_managers):
@@ -146,7 +160,8 @@ def _master_settings(config: ClusterConfig) -> dict[str, object]:
         "heartbeat.timeout": 8000,
         # A lost worker restarts only the subtasks that depended on it.
         "jobmanager.execution.failover-strategy": "region",
-        # Five restarts within 31 seconds end a job whose output cannot be written. A minute without a loss resets the count.
+        # Five restarts within 31 seconds end a job whose output cannot be written. A minute without a loss
+        # resets the count.
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.initial-backoff": "1s",
         "restart-strategy.exponential-delay.backoff-multiplier": 2.0,
@@ -159,7 +174,10 @@ def _master_settings(config: ClusterConfig) -> dict[str, object]:
 
 
 def _worker_settings(config: ClusterConfig) -> dict[str, object]:
-    """Every part of a TaskManager's memory by itself: started without Flink's scripts, it works none out."""
+    """Set each part of a TaskManager's memory.
+
+    Flink's start scripts, which derive them, are not used here.
+    """
     return {
         **_master_settings(config),
         "taskmanager.host": "127.0.0.1",
@@ -191,7 +209,7 @@ def _wait_until_up(config: ClusterConfig) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command. 0 done, 1 with one line that says why not."""
+    """Run the command. Returns 0, or 1 after one line with the reason."""
     parser = argparse.ArgumentParser(
         prog="python -m clusters.flink", description=(__doc__ or "").partition("\n")[0]
     )

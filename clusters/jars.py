@@ -1,7 +1,7 @@
-"""Java programs put together from published jars: fetched with Maven and pip once, kept under ``.cache/engines``.
+"""Assemble Java programs from published jars. Maven and pip fetch them once into ``.cache/engines``.
 
-Beam's job servers are usually had as one jar with everything in it. Not every repository serves those; all of them serve
-the runner and what it depends on, which is the same code.
+Beam publishes each job server as one jar with all dependencies. Not every repository serves those; all of
+them serve the runner and its dependencies, which hold the same code.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ ENGINES = Path(".cache") / "engines"
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 BYTEMAN = "org.jboss.byteman:byteman:4.0.24"
 RULES = Path(__file__).with_name("beam.btm")
-# Java 17 hides what the engines' serializers reach into.
+# The engines' serializers need these packages, which Java 17 closes.
 OPENED = (
     "java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util",
-    "java.util.concurrent", "java.util.concurrent.atomic", "java.time", "sun.nio.ch", "sun.nio.cs", "sun.security.action",
-    "sun.util.calendar",
+    "java.util.concurrent", "java.util.concurrent.atomic", "java.time", "sun.nio.ch", "sun.nio.cs",
+    "sun.security.action", "sun.util.calendar",
 )  # fmt: skip
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>zoetrope</groupId><artifactId>engine</artifactId><version>1</version><dependencies>
@@ -34,21 +34,21 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0<
 
 
 class EngineError(Exception):
-    """What an engine needs cannot be had: one line with the reason."""
+    """An engine cannot be assembled or started. The message is one line with the reason."""
 
 
 def find_java() -> str:
-    """Java on the PATH. Raises EngineError."""
+    """Find Java on the PATH. Raises EngineError."""
     java = shutil.which("java")
     if java is None:
-        raise EngineError("no java on the PATH; Java 11 or 17 must be there")
+        raise EngineError("no java on the PATH; install Java 11 or 17")
     return java
 
 
 def fetch(artifact: str, *, without: Sequence[str] = ()) -> Path:
-    """Folder with the jars of ``group:name:version`` and of all it needs at run time, but those of the groups in `without`.
+    """Fetch ``group:name:version`` and its run-time dependencies, except the groups in `without`.
 
-    Raises EngineError if Maven is not there or does not give them.
+    Returns their folder. Raises EngineError if Maven is not installed or does not deliver them.
     """
     group, name, version = artifact.split(":")
     folder = ENGINES / f"{name}-{version}"
@@ -56,24 +56,24 @@ def fetch(artifact: str, *, without: Sequence[str] = ()) -> Path:
         return folder
     maven = shutil.which("mvn")
     if maven is None:
-        raise EngineError(f"no mvn on the PATH to fetch {artifact} with")
+        raise EngineError(f"no mvn on the PATH to fetch {artifact}; install Maven")
     ENGINES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=ENGINES) as scratch:
         (Path(scratch) / "pom.xml").write_text(POM.format(group, name, version))
         command = [maven, "-B", "-q", PLUGIN, "-DincludeScope=runtime", "-DoutputDirectory=jars"]
         command += [f"-DexcludeGroupIds={','.join(without)}"]
-        done = subprocess.run(command, cwd=scratch, capture_output=True, text=True)  # noqa: S603 - our own arguments
+        done = subprocess.run(command, cwd=scratch, capture_output=True, text=True)  # noqa: S603
         if done.returncode:
             errors = [line for line in done.stdout.splitlines() if "[ERROR]" in line]
             raise EngineError(
-                f"Maven does not give {artifact}: {errors[0] if errors else done.stderr.strip()}"
+                f"Maven does not deliver {artifact}: {errors[0] if errors else done.stderr.strip()}"
             )
-        (Path(scratch) / "jars").rename(folder)
+        _put(Path(scratch) / "jars", folder)
     return folder
 
 
 def fetch_from_pypi(requirement: str, inside: str, folder: Path) -> Path:
-    """Folder with the jars that the source package has in its folder `inside`. Raises EngineError."""
+    """Fetch the jars in the folder `inside` of a source package into `folder`. Raises EngineError."""
     if folder.is_dir():
         return folder
     with tempfile.TemporaryDirectory() as scratch:
@@ -84,26 +84,39 @@ def fetch_from_pypi(requirement: str, inside: str, folder: Path) -> Path:
         if not found:
             errors = [line for line in done.stderr.splitlines() if line.strip()]
             raise EngineError(
-                f"{requirement} cannot be had from PyPI: {errors[-1] if errors else 'no reason was given'}"
+                f"PyPI does not deliver {requirement}: {errors[-1] if errors else 'no reason was given'}"
             )
         _unpack(found[0], inside, folder)
     return folder
 
 
 def _unpack(archive: Path, inside: str, folder: Path) -> None:
-    part = folder.with_name(f"{folder.name}.part")
-    part.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     with tarfile.open(archive) as tar:
         for member in tar:
             source = tar.extractfile(member) if member.isfile() and f"/{inside}/" in member.name else None
             if source is not None:
                 with (part / Path(member.name).name).open("wb") as target:
                     shutil.copyfileobj(source, target)
-    part.rename(folder)
+    _put(part, folder)
+
+
+def _put(part: Path, folder: Path) -> None:
+    """Move a complete folder to its name. Another process may have been faster; its folder holds the same."""
+    try:
+        part.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+        shutil.rmtree(part)
 
 
 def job_server(folder: Path, main: str, beside: Path) -> Path:
-    """A jar that starts `main` with `java -jar`: nothing but a manifest that names the jars of both folders."""
+    """Write a jar that starts `main` with `java -jar`.
+
+    It holds only a manifest with the jars of both folders.
+    """
     jar = folder.with_name(f"{folder.name}-job-server.jar")
     names = [
         os.path.relpath(path, jar.parent)
@@ -118,9 +131,13 @@ def job_server(folder: Path, main: str, beside: Path) -> Path:
 
 
 def java_command(heap_mb: int, log_config: Path) -> list[str]:
-    """Java with a small heap and logging as the file says, which is written. Raises EngineError."""
+    """Compose a Java command with a small heap and its log settings, which are written to `log_config`.
+
+    Raises EngineError.
+    """
     log_config.write_text(
-        "rootLogger.level = INFO\nrootLogger.appenderRef.out.ref = Out\nappender.out.name = Out\nappender.out.type = CONSOLE\n"
+        "rootLogger.level = INFO\nrootLogger.appenderRef.out.ref = Out\n"
+        "appender.out.name = Out\nappender.out.type = CONSOLE\n"
         "appender.out.layout.type = PatternLayout\nappender.out.layout.pattern = %d %-5p %c{1} - %m%n\n"
     )
     settings = [
@@ -133,13 +150,16 @@ def java_command(heap_mb: int, log_config: Path) -> list[str]:
 
 
 def java_options() -> list[str]:
-    """What every Java with Beam in it needs: its packages opened, Beam's servers on loopback. Raises EngineError."""
+    """List the options of every Java that runs Beam: opened packages, servers on loopback.
+
+    Raises EngineError.
+    """
     byteman = next(fetch(BYTEMAN).glob("*.jar")).resolve()
     opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED]
     return [f"-javaagent:{byteman}=script:{RULES}", *opened]
 
 
 def _folded(line: str) -> str:
-    """A line of a manifest: at most 72 bytes, what follows stands behind a space."""
+    """Fold a line of a manifest into lines of at most 72 bytes; continuations start with a space."""
     parts = [line[:70], *(line[at : at + 69] for at in range(70, len(line), 69))]
     return "\r\n ".join(parts) + "\r\n"

@@ -1,6 +1,7 @@
 """Run a worker pool: Beam's own servicer, bound to loopback only, which starts workers of this environment.
 
-Beam's ``worker_pool_main`` listens on every address of the machine and starts whatever ``python`` is first on the PATH.
+Beam's ``worker_pool_main`` listens on every address of the machine and starts whatever ``python`` is first on
+the PATH.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def main(argv: list[str]) -> int:
 
     class Pool(BeamFnExternalWorkerPoolServicer):
         def StopWorker(self, request: Any, context: Any) -> Any:
-            """Do nothing: a worker ends when its runner hangs up, and two runners may use the same worker name."""
+            """Do nothing: a worker ends with its runner's connection, and runners share worker names."""
             return beam_fn_api_pb2.StopWorkerResponse()
 
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])

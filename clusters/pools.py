@@ -1,4 +1,4 @@
-"""A Beam Python worker pool: a process that starts SDK harnesses for a runner (``--environment_type=EXTERNAL``)."""
+"""Run a Beam worker pool, a process that starts Python workers (``--environment_type=EXTERNAL``)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ START_SECONDS = 60.0
 
 
 class WorkerPool:
-    """A pool on a port of loopback. Harnesses it starts are processes of its own group and end with it."""
+    """A pool on a port of loopback.
+
+    The workers that it starts belong to its process group and end with it.
+    """
 
     def __init__(self, log: Path, port: int | None = None) -> None:
         self.port = port or free_port()
@@ -24,15 +27,15 @@ class WorkerPool:
         self._log = log
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start it and wait until it listens. Raises RuntimeError with the log's place if it does not."""
+        """Start it and wait until it listens. Raises RuntimeError with the log's path if it does not."""
         command = [sys.executable, "-m", "clusters.pool_main", str(self.port)]
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)  # noqa: S603 - our own
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
         wait_for_port(self.port, self.process, self._log)
         return self.process
 
     def stop(self) -> None:
-        """End the pool and every harness of it."""
+        """End the pool and all of its workers."""
         stop_group(self.process.pid)
         self.process.wait(10)
 
@@ -47,7 +50,7 @@ class WorkerPool:
 
 
 def stop_group(group: int, patience: float = 5.0) -> None:
-    """SIGTERM to a process group, SIGKILL to what is left of it after `patience` seconds."""
+    """Send SIGTERM to a process group, and SIGKILL to what is left of it after `patience` seconds."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(group, number)
@@ -61,7 +64,7 @@ def stop_group(group: int, patience: float = 5.0) -> None:
 
 
 def group_alive(group: int) -> bool:
-    """Whether a process of the group still runs (zombies do not)."""
+    """Does a process of the group still run? Zombies do not."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
@@ -73,14 +76,14 @@ def group_alive(group: int) -> bool:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """Find a port of loopback on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def is_listening(port: int) -> bool:
-    """Whether somebody listens on a port of loopback."""
+    """Does somebody listen on this port of loopback?"""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -88,7 +91,10 @@ def is_listening(port: int) -> bool:
 def wait_for_port(
     port: int, process: subprocess.Popen[bytes] | None, log: Path, seconds: float = START_SECONDS
 ) -> None:
-    """Return once somebody listens. Raises RuntimeError naming the log if the process ends or time runs out first."""
+    """Wait until somebody listens.
+
+    Raises RuntimeError with the log's path if the process ends first or time runs out.
+    """
     end = time.monotonic() + seconds
     while not is_listening(port):
         if (process is not None and process.poll() is not None) or time.monotonic() > end:

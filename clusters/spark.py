@@ -1,9 +1,10 @@
-"""A Spark standalone cluster on this machine: one master, two workers, a Beam worker pool and job server. No docker.
+"""Run a Spark standalone cluster on this machine: a master, two workers, a Beam worker pool and a job server.
 
     python -m clusters.spark up | down
 
-Spark comes from PyPI (`pyspark` holds its jars), Beam's runner from Maven; both are kept under ``.cache/engines``.
-Everything listens on loopback. A supervisor starts again what is lost.
+Spark comes from PyPI (`pyspark` holds its jars), Beam's runner from Maven. Both are kept under
+``.cache/engines``.
+Everything listens on loopback. A supervisor restarts lost processes. No docker is needed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from clusters.jars import ENGINES, EngineError, fetch, fetch_from_pypi, java_com
 from clusters.pools import is_listening
 
 SPARK = "3.5.7"
-BEAM_RUNNER = "org.apache.beam:beam-runners-spark-3:2.62.0"  # as old as Flink's, for the same reason: see clusters.flink
+# As old as Flink's, for the same reason: see clusters.flink.
+BEAM_RUNNER = "org.apache.beam:beam-runners-spark-3:2.62.0"
 STATE = ENGINES / "spark-cluster"
 START_SECONDS = 90.0
 MASTER = "org.apache.spark.deploy.master.Master"
@@ -45,18 +47,23 @@ class ClusterConfig:
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """All that are fixed; the others are free ones."""
+        """The fixed ports. All other ports are free ones."""
         return self.master_port, self.ui_port, self.pool_port, self.job_port
 
 
 def up(config: ClusterConfig | None = None) -> None:
-    """Start the cluster and wait until it takes jobs. Raises EngineError; then nothing is left running."""
+    """Start the cluster and wait until it accepts jobs.
+
+    Raises EngineError after it has stopped every process.
+    """
     config = config or ClusterConfig()
     if supervisor.processes(config.state):
         raise EngineError(f"a cluster is up already ({config.state}); `make spark-down` stops it")
     for port in config.ports:
         if is_listening(port):
-            raise EngineError(f"port {port} is taken; stop what listens there, or give another port")
+            raise EngineError(
+                f"port {port} is taken; stop the program that listens there, or give another port"
+            )
     try:
         supervisor.start(config.state, _programs(config))
         _wait_until_up(config)
@@ -71,7 +78,7 @@ def down(config: ClusterConfig | None = None) -> None:
 
 
 def status(config: ClusterConfig | None = None) -> dict[str, int]:
-    """What the master says: aliveworkers, cores, coresused. Raises OSError if it is not up."""
+    """Ask the master for aliveworkers, cores and coresused. Raises OSError if it is not up."""
     config = config or ClusterConfig()
     with urllib.request.urlopen(f"http://127.0.0.1:{config.ui_port}/json/", timeout=5) as response:
         answer: dict[str, int] = json.load(response)
@@ -79,17 +86,20 @@ def status(config: ClusterConfig | None = None) -> dict[str, int]:
 
 
 def find_spark() -> Path:
-    """Folder of Spark's jars, fetched from PyPI once. Raises EngineError."""
+    """Return the folder of Spark's jars, fetched from PyPI once. Raises EngineError."""
     return fetch_from_pypi(f"pyspark=={SPARK}", "deps/jars", ENGINES / f"spark-{SPARK}" / "jars")
 
 
 def find_runner() -> Path:
-    """Folder of Beam's runner with what it needs but Spark, fetched from Maven once. Raises EngineError."""
+    """Return the folder of Beam's runner and its dependencies, fetched from Maven once.
+
+    Raises EngineError.
+    """
     return fetch(BEAM_RUNNER, without=("org.slf4j",))
 
 
 def _programs(config: ClusterConfig) -> dict[str, list[str]]:
-    """The commands of a cluster. Beam's jars come first: its Guava is newer than Spark's."""
+    """Compose the commands of a cluster. Beam's jars come first, because its Guava is newer than Spark's."""
     spark, beam = find_spark().resolve(), f"{find_runner().resolve()}/*"
     master = f"spark://127.0.0.1:{config.master_port}"
     jars = ["-cp", f"{beam}:{spark}/*"]
@@ -111,8 +121,8 @@ def _programs(config: ClusterConfig) -> dict[str, list[str]]:
     settings = {
         "driver.host": "127.0.0.1",
         "ui.enabled": "false",
-        "default.parallelism": config.workers
-        * config.cores,  # else 2, as many as there are before the executors come
+        # By default 2: the cores that are known before the executors come.
+        "default.parallelism": config.workers * config.cores,
         "executor.memory": f"{config.executor_mb}m",
         "executor.extraClassPath": beam,
         "executor.extraJavaOptions": " ".join(java_options()),
@@ -153,7 +163,7 @@ def _wait_until_up(config: ClusterConfig) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command. 0 done, 1 with one line that says why not."""
+    """Run the command. Returns 0, or 1 after one line with the reason."""
     parser = argparse.ArgumentParser(
         prog="python -m clusters.spark", description=(__doc__ or "").partition("\n")[0]
     )

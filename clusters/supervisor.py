@@ -1,7 +1,8 @@
-"""Keeps the processes of an engine up: starts each, starts it again when it ends, and ends them all when it is told to.
+"""Keep the processes of an engine up: start each, restart it when it ends, and end all of them on SIGTERM.
 
-On a cluster systemd or Kubernetes does this. Its folder holds what there is to know: ``programs.json`` (name -> command),
-``processes.json`` (name -> process group, "supervisor" among them, while it runs) and ``logs/NAME.log``.
+On a cluster systemd or Kubernetes does this. The supervisor's folder holds ``programs.json`` (name ->
+command), ``processes.json`` (name -> process group, "supervisor" among them, while it runs) and
+``logs/NAME.log``.
 """
 
 from __future__ import annotations
@@ -18,15 +19,18 @@ from pathlib import Path
 from clusters.pools import START_SECONDS, stop_group
 
 LOOK_SECONDS = 0.2
-AGAIN_SECONDS = 1.0  # before a program that ended is started again
+AGAIN_SECONDS = 1.0  # before a program that ended is restarted
 STOP_SECONDS = 30.0  # for the supervisor to end its programs
 SUPERVISOR = "supervisor"
 
 
 def start(folder: Path, programs: Mapping[str, Sequence[str]]) -> None:
-    """Start a supervisor of these commands and wait until it has started them. Raises RuntimeError naming its log."""
+    """Start a supervisor of these commands and wait until it has started them.
+
+    Raises RuntimeError with its log's path.
+    """
     (folder / "logs").mkdir(parents=True, exist_ok=True)
-    for log in (folder / "logs").iterdir():  # of the last time
+    for log in (folder / "logs").iterdir():  # of an earlier cluster
         log.unlink()
     (folder / "programs.json").write_text(
         json.dumps({name: list(command) for name, command in programs.items()}, indent=1)
@@ -34,7 +38,7 @@ def start(folder: Path, programs: Mapping[str, Sequence[str]]) -> None:
     log = folder / "logs" / f"{SUPERVISOR}.log"
     command = [sys.executable, "-m", "clusters.supervisor", str(folder)]
     with log.open("wb") as stream:
-        process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)  # noqa: S603 - our own
+        process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)  # noqa: S603
     end = time.monotonic() + START_SECONDS
     while not set(programs) <= set(processes(folder)):
         if process.poll() is not None or time.monotonic() > end:
@@ -47,13 +51,13 @@ def stop(folder: Path) -> None:
     groups = processes(folder)
     if SUPERVISOR in groups:
         stop_group(groups[SUPERVISOR], STOP_SECONDS)
-    for group in groups.values():  # if the supervisor was killed, they are still there
+    for group in groups.values():  # they survive a supervisor that was killed
         stop_group(group)
     (folder / "processes.json").unlink(missing_ok=True)
 
 
 def processes(folder: Path) -> dict[str, int]:
-    """The process groups by name, of this moment: a program that is started again has another one."""
+    """Read the current process groups by name. A restarted program has a new one."""
     saved = folder / "processes.json"
     found: dict[str, int] = json.loads(saved.read_text()) if saved.exists() else {}
     return found
@@ -66,7 +70,7 @@ class _Supervisor:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def run(self) -> None:
-        """Until SIGTERM."""
+        """Start the programs and restart what ends, until SIGTERM."""
         try:
             for name in self._programs:
                 self._start(name)
@@ -74,13 +78,13 @@ class _Supervisor:
                 time.sleep(LOOK_SECONDS)
                 for name, process in self._running.items():
                     if process.poll() is not None:
-                        print(f"{name} ended with {process.returncode}; it is started again", flush=True)
-                        stop_group(process.pid)  # what it started and left behind
+                        print(f"{name} ended with {process.returncode}; it is restarted", flush=True)
+                        stop_group(process.pid)  # the children that it left behind
                         time.sleep(AGAIN_SECONDS)
                         self._start(name)
         finally:
             for process in self._running.values():
-                process.terminate()  # all at once, then one by one to the end
+                process.terminate()  # ask all at once, then wait for one after another
             for process in self._running.values():
                 stop_group(process.pid)
 
@@ -96,7 +100,7 @@ class _Supervisor:
 
 
 def main(argv: Sequence[str]) -> int:
-    """``supervisor FOLDER``: run the folder's programs until SIGTERM."""
+    """Run the programs of the folder `argv[0]` until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _Supervisor(Path(argv[0])).run()
     return 0

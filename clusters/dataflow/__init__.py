@@ -1,1 +1,1 @@
-"""Checks of the Dataflow job that need no account: its graph, its worker settings, its wheel and its images."""
+"""Check the Dataflow job without an account: its graph, its worker settings, its wheel and its images."""

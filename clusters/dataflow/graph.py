@@ -1,4 +1,4 @@
-"""Check the graph of the job: GPUs under one stage only, and references but no image bytes in the shuffles."""
+"""Check the graph of the job: GPUs under one stage only, and no image bytes in the shuffles."""
 
 from __future__ import annotations
 

@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[2]
 HADOLINT = ROOT / ".cache" / "engines" / "hadolint" / "bin" / "hadolint"
 INSTRUCTIONS = {"FROM", "SHELL", "ENV", "ARG", "RUN", "COPY", "ENTRYPOINT"}
 BASE = "python:3.11-slim"  # the default environment of the image: boot runs the first `python` on the PATH
-# Boot starts workers in the image's default environment, not in a new virtual environment that sees none of it.
+# Boot starts workers in the image's default environment, not in a new virtual environment that sees none of
+# it.
 SETTINGS = {"RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT": "1", "ZOETROPE_IMAGE": "${IMAGE}"}
 LAUNCHER = "FLEX_TEMPLATE_PYTHON_PY_FILE"
 ENTRYPOINT = 'ENTRYPOINT ["/opt/apache/beam/boot"]'
@@ -85,7 +86,7 @@ def _setting_faults(lines: list[str], root: Path) -> Iterator[str]:
 
 
 def lock_faults(text: str, gpu: Mapping[str, str], cpu: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line per version that differs between the images and Beam's boot, or is too heavy for a CPU image."""
+    """Yield a line per version that differs between lock files and boot, or is too heavy for a CPU image."""
     for name, lock in (("requirements.lock", gpu), ("docker/cpu.lock", cpu)):
         version = lock.get("apache-beam")
         if f"_sdk:{version} " not in text:

@@ -1,6 +1,7 @@
-"""Dataflow: the worker options of a job (its image, one SDK process with one thread per VM), and a job by its id.
+"""Worker options of a Dataflow job (image, one SDK process with one thread per VM), and a job by its id.
 
-`configs/runners/dataflow.yaml` spells the same options out. The Flex Template's launcher adds them with `with_defaults`.
+`configs/runners/dataflow.yaml` spells the same options out. The Flex Template's launcher adds them with
+`with_defaults`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A job on a Flink cluster by its name, through the JobManager's REST interface.
 
-Beam's job server ends only its own waiting when it cancels a job, and forgets its jobs when it ends; the JobManager does not.
+Beam's job server ends only its own waiting when it cancels a job, and forgets its jobs when it ends; the
+JobManager does not.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ ANSWER_SECONDS = 10.0
 
 
 class FlinkJob:
-    """The newest job of this name on a cluster. Every method raises OSError if the JobManager does not answer."""
+    """The newest job of this name on a cluster.
+
+    Every method raises OSError if the JobManager does not answer.
+    """
 
     def __init__(self, name: str, master: str) -> None:
         self._name = name

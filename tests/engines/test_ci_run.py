@@ -1,4 +1,4 @@
-"""`.ci/run` with a stub `make`: suites that fail twice fail the build, and every suite shows its closing line."""
+"""`.ci/run` with a stub `make`: a suite that fails twice fails the build, and each shows its closing line."""
 
 from __future__ import annotations
 

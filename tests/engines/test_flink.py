@@ -1,4 +1,4 @@
-"""Jobs on a real Flink session cluster on this machine: as on the direct runner to the byte, whatever is killed meanwhile."""
+"""Jobs on a real Flink session cluster give the bytes of the direct runner, whatever is killed meanwhile."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_videos_are_imported(beam, tmp_path):
 
 
 def test_the_runner_starts_a_job_server_of_its_own(cluster, source, direct, tmp_path, monkeypatch):
-    """As in the README; from its jar, and the jars come to the cluster with the job."""
+    """The job server starts from its jar, and its jars reach the cluster with the job."""
     monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Xmx512m")
     options = [
         "--runner=FlinkRunner",
@@ -214,10 +214,10 @@ def test_a_second_cluster_is_refused(cluster, tmp_path):
         up(ClusterConfig(cluster.ui_port, free_port(), free_port(), free_port(), state=tmp_path))
 
 
-def test_a_cluster_without_its_supervisor_is_stopped_all_the_same(cluster):
+def test_a_cluster_whose_supervisor_was_killed_is_stopped(cluster):
     """Last: it takes the cluster down."""
     groups = supervisor.processes(cluster.state)
     os.kill(groups["supervisor"], signal.SIGKILL)
     down(cluster)
     assert not any(group_alive(group) for group in groups.values())
-    assert main(["down"]) == 0, "and once more does no harm"
+    assert main(["down"]) == 0, "a second time does no harm"

@@ -13,9 +13,7 @@ ROOT = Path(__file__).parents[2]
 PRISM = ROOT / ".cache" / "engines" / "prism"
 pytestmark = [
     pytest.mark.prism,
-    pytest.mark.skipif(
-        not PRISM.exists(), reason="no prism: `make test-prism` builds it where Go is at hand"
-    ),
+    pytest.mark.skipif(not PRISM.exists(), reason="no prism: `make test-prism` builds it with Go"),
 ]
 
 
@@ -60,7 +58,7 @@ def direct(source, tmp_path_factory) -> Path:
 
 
 def check_same(direct: Path, other: Path) -> None:
-    """Shards to the byte, tables to the row, and nothing left over."""
+    """Compare shards to the byte and tables to the row, and find nothing left over."""
     shards = {path.name: path.read_bytes() for path in direct.glob("*.tar")}
     assert shards
     assert shards == {path.name: path.read_bytes() for path in other.glob("*.tar")}
@@ -80,7 +78,7 @@ def test_shards_are_those_of_the_direct_runner(source, direct, tmp_path):
 
 
 def test_a_worker_pool_of_processes(source, direct, tmp_path):
-    """Workers that the runner starts elsewhere, as on a cluster: nothing of the submitter is at hand to them."""
+    """The runner starts workers in processes that share nothing with the submitter, as on a cluster."""
     from clusters.pools import WorkerPool
 
     with WorkerPool(tmp_path / "pool.log") as pool:

@@ -1,4 +1,4 @@
-"""Jobs on a real Spark cluster on this machine: as on the direct runner to the byte, whatever is killed meanwhile."""
+"""Jobs on a real Spark cluster give the bytes of the direct runner, whatever is killed meanwhile."""
 
 from __future__ import annotations
 

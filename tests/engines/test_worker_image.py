@@ -1,4 +1,4 @@
-"""Beam's own boot program starts the Python workers with the environment of `docker/Dockerfile`, as in a container."""
+"""Beam's own boot program starts a worker with the environment variables of `docker/Dockerfile`."""
 
 from __future__ import annotations
 

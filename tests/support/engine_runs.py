@@ -1,4 +1,4 @@
-"""Jobs on a cluster of this machine that are large enough to be caught in the middle, and its processes."""
+"""Run jobs that last long enough to be interrupted on a cluster of this machine, and find its processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from clusters import supervisor
 
 ROOT = Path(__file__).parents[2]
-PICTURES, TASKS = 400, 81  # and one more that is broken
+PICTURES, TASKS = 400, 81  # a broken picture comes on top
 LOOPBACK = {
     "0100007F",
     "0000000000000000FFFF00000100007F",
@@ -22,7 +22,7 @@ LOOPBACK = {
 
 
 def write_source(folder: Path) -> Path:
-    """Pictures with their captions, and one that is none."""
+    """Write pictures with captions, and one file that is no picture."""
     from zoetrope.samples import write_folder
 
     write_folder(folder, PICTURES, long_side=480)
@@ -32,7 +32,7 @@ def write_source(folder: Path) -> Path:
 
 
 def start(source: Path, output: Path, *rest: str) -> subprocess.Popen[str]:
-    """The command as a user types it; large enough to be caught in the middle."""
+    """Start the command as a user types it, on a job that lasts long enough to be interrupted."""
     fields = [
         f"source.uri={source}",
         f"output={output}",
@@ -59,12 +59,12 @@ def run(command: str, config: str, *rest: str) -> subprocess.Popen[str]:
 
 
 def _hear_ctrl_c() -> None:
-    """As from a terminal: what a shell starts in the background inherits that Ctrl-C is ignored."""
+    """Hear Ctrl-C as from a terminal: a shell has its background commands ignore it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finish(job: subprocess.Popen[str], code: int = 0) -> str:
-    """Wait for its end; what it said."""
+    """Wait for the end of a job. Returns its messages."""
     out, err = job.communicate(timeout=240)
     assert job.returncode == code, out + err
     assert "Traceback" not in err
@@ -79,7 +79,7 @@ def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def wait_for_the_middle(job: subprocess.Popen[str], output: Path) -> dict[str, int]:
-    """Until some tasks are done and others are not. The records of those done, and when each was written."""
+    """Wait until some tasks are done. Returns their records, and when each was written."""
     records = output / "_zoetrope" / "records"
     wait_for(lambda: job.poll() is not None or (records.exists() and len(list(records.iterdir())) >= 10), 180)
     assert job.poll() is None, job.communicate()
@@ -89,7 +89,7 @@ def wait_for_the_middle(job: subprocess.Popen[str], output: Path) -> dict[str, i
 
 
 def processes_of(group: int) -> list[int]:
-    """Process ids of a group."""
+    """Find the process ids of a group."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -102,13 +102,13 @@ def processes_of(group: int) -> list[int]:
 
 
 def harnesses(state: Path) -> list[int]:
-    """Process ids of the Python workers that a cluster's pool has started."""
+    """Find the process ids of the Python workers that a cluster's pool has started."""
     pool = supervisor.processes(state)["pool"]
     return [process for process in processes_of(pool) if process != pool]
 
 
 def on_loopback_alone(groups: Iterable[int]) -> bool:
-    """Whether these processes listen nowhere else."""
+    """Do these processes listen on loopback only?"""
     sockets = set()
     for process in [process for group in groups for process in processes_of(group)]:
         for link in Path(f"/proc/{process}/fd").iterdir():

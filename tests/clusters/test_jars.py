@@ -1,0 +1,54 @@
+"""Java programs are assembled from published jars; what cannot be had is one line."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from clusters import jars
+from clusters.jars import EngineError, fetch, find_java, job_server
+
+
+def test_a_job_server_is_a_manifest_that_names_the_jars_of_both_folders(tmp_path):
+    for name in ("runner/beam.jar", "flink/flink.jar"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"")
+    jar = job_server(tmp_path / "runner", "org.example.Main", tmp_path / "flink")
+    with zipfile.ZipFile(jar) as archive:
+        raw = archive.read("META-INF/MANIFEST.MF").decode()
+    assert max(len(line) for line in raw.split("\r\n")) <= 72
+    lines = raw.replace("\r\n ", "").split("\r\n")
+    assert "Main-Class: org.example.Main" in lines
+    assert "Class-Path: runner/beam.jar flink/flink.jar" in lines
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_a_machine_without_java_and_maven_is_one_line():
+    with pytest.raises(EngineError, match="no java on the PATH; install Java 11 or 17"):
+        find_java()
+    with pytest.raises(EngineError, match="no mvn on the PATH to fetch group:name:1; install Maven"):
+        fetch("group:name:1")
+
+
+@pytest.fixture
+def nothing_installed(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(jars, "ENGINES", tmp_path / "engines")
+
+
+def test_two_processes_may_unpack_the_same_archive(tmp_path):
+    archive = tmp_path / "package.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for name in ("package/deps/lib/a.jar", "package/other/b.jar"):
+            member = tarfile.TarInfo(name)
+            member.size = 3
+            tar.addfile(member, io.BytesIO(b"jar"))
+    folder: Path = tmp_path / "engines" / "lib"
+    jars._unpack(archive, "deps/lib", folder)
+    jars._unpack(archive, "deps/lib", folder)
+    assert [path.name for path in folder.iterdir()] == ["a.jar"]
+    assert [path.name for path in folder.parent.iterdir()] == ["lib"], "no part is left"
