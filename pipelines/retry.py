@@ -21,9 +21,9 @@ from pipelines.running.submit import RunResult, run_job
 from pipelines.sources.base import make_source
 from schemas.config import Config
 from schemas.errors import ConfigError
+from schemas.overrides import with_overrides
 from schemas.records import Reason, Task
 from schemas.text import nearest_hint
-from storage.configs import load_config
 from storage.login import set_options
 from storage.write import write_bytes
 
@@ -147,11 +147,7 @@ def _config_of(output: Output, overrides: Sequence[str]) -> tuple[Kind, Config]:
             )
     values: dict[str, Any] = dict(job["config"])
     stored = kind.config.make({**values, "output": output.uri, "overwrite": False})
-    return kind, load_config(kind.config, None, [*_as_overrides(stored), *overrides])
-
-
-def _as_overrides(config: Config) -> list[str]:
-    return [f"{name}={json.dumps(value)}" for name, value in config.to_dict().items() if value is not None]
+    return kind, kind.config.make(with_overrides(kind.config, stored.to_dict(), overrides))
 
 
 def _check_finished(output: Output, done: set[int]) -> None:

@@ -20,6 +20,8 @@ from pydantic.fields import FieldInfo
 from schemas.errors import ConfigError
 from schemas.text import nearest
 
+MAX_SHOWN = 200  # characters of a value in a message
+
 
 class Config(BaseModel):
     """Base of every config: frozen, and an unknown field is an error."""
@@ -155,34 +157,51 @@ def _allowed(field: FieldInfo) -> str:
 
 
 def _first_error(cls: type[Config], error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
+    """One line for the mistake that explains the others: an unknown field is often a required one, misspelt."""
+    errors = error.errors(include_url=False)
+    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     loc = [str(part) for part in first["loc"]]
-    owner, field, name = _locate(cls, loc)
-    where = ".".join(loc) or cls.__name__
     if first["type"] == "extra_forbidden":
-        known = list(flatten_names(cls))
-        of_same_name = [k for k in known if k.rsplit(".", 1)[-1] == loc[-1]]
-        near = nearest(where, known) or nearest(loc[-1], of_same_name or owner.model_fields)
-        hint = (
-            f"; the nearest known field is {near[0]}"
-            if near
-            else f"; known fields: {', '.join(owner.model_fields)}"
-        )
-        return f"unknown field {where}{hint}"
+        return _unknown_field(cls, loc, first["input"])
+    where = ".".join(loc) or cls.__name__
     if first["type"] == "missing":
         return f"{where} is required: give it in the config file or as {where}=..."
-    value = first.get("input")
     if first["type"] == "value_error":
-        return (
-            f"{where}: {first['msg'].removeprefix('Value error, ')}"
-            if loc
-            else first["msg"].removeprefix("Value error, ")
-        )
-    allowed = _allowed(field) if field is not None else ""
-    wanted = _type_name(field.annotation) if field is not None else first["msg"]
-    out_of_range = allowed.startswith("one of") or first["type"].startswith(("greater_than", "less_than"))
-    fits = allowed if allowed and out_of_range else f"{wanted}, {allowed}" if allowed else wanted
-    return f"{name or where} = {value!r} is not allowed: it must be {fits}"
+        message = first["msg"].removeprefix("Value error, ")
+        return f"{where}: {message}" if loc else message
+    _, field, name = _locate(cls, loc)
+    return f"{name or where} = {_short(first.get('input'))} is not allowed: it must be {_fits(first, field)}"
+
+
+def _unknown_field(cls: type[Config], loc: list[str], value: Any) -> str:
+    while isinstance(value, Mapping) and len(value) == 1:  # sorce.uri=x gives {"sorce": {"uri": "x"}}
+        name, value = next(iter(value.items()))
+        loc = [*loc, str(name)]
+    owner, _, _ = _locate(cls, loc)
+    where = ".".join(loc)
+    known = list(flatten_names(cls))
+    of_same_name = [name for name in known if name.rsplit(".", 1)[-1] == loc[-1]]
+    near = nearest(where, known) or nearest(loc[-1], of_same_name or owner.model_fields)
+    if near:
+        return f"unknown field {where}; the nearest known field is {near[0]}"
+    return f"unknown field {where}; known fields: {', '.join(owner.model_fields)}"
+
+
+def _fits(first: Any, field: FieldInfo | None) -> str:
+    """The values that a field takes, in words."""
+    if field is None:
+        return str(first["msg"])
+    allowed, wanted = _allowed(field), _type_name(field.annotation)
+    if allowed.startswith("one of") or (allowed and first["type"].startswith(("greater_than", "less_than"))):
+        return allowed
+    if first["type"] == "string_type":
+        wanted += " (in YAML, put it in quotes)"
+    return f"{wanted}, {allowed}" if allowed else wanted
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def flatten_names(cls: type[Config], prefix: str = "") -> Iterable[str]:
@@ -193,6 +212,12 @@ def flatten_names(cls: type[Config], prefix: str = "") -> Iterable[str]:
             yield from flatten_names(inner, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}"
+
+
+def field_annotation(cls: type[Config], name: str) -> Any:
+    """The type of a dotted field, None where no config class has it."""
+    _, field, found = _locate(cls, name.split("."))
+    return field.annotation if field is not None and found == name else None
 
 
 def _locate(cls: type[Config], loc: list[str]) -> tuple[type[Config], FieldInfo | None, str]:

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from schemas.config import Config
 from schemas.errors import ConfigError
+from schemas.overrides import with_overrides
 from schemas.text import one_line
+from schemas.yaml_text import YamlError, read_yaml
 from storage.read import open_uri
 
 C = TypeVar("C", bound="Config")
+MAX_BYTES = 1 << 20  # of a config file; the longest is a few kB
 
 
 def load_config(cls: type[C], path: str | Path | None, overrides: Sequence[str] = ()) -> C:
@@ -21,19 +22,15 @@ def load_config(cls: type[C], path: str | Path | None, overrides: Sequence[str] 
 
     Raises ConfigError (one line) for an unreadable file, a bad override, an unknown or out-of-range field.
     """
-    values: dict[str, Any] = {}
-    if path is not None:
-        values = _read_yaml(path)
-    for text in overrides:
-        _apply_override(values, text)
-    return cls.make(values)
+    values = {} if path is None else _read_yaml(path)
+    return cls.make(with_overrides(cls, values, overrides))
 
 
 def _read_yaml(path: str | Path) -> dict[str, Any]:
     try:
         with open_uri(str(path), "rb") as stream:
-            values = yaml.safe_load(stream)
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+            values = read_yaml(stream.read(MAX_BYTES))
+    except (OSError, YamlError) as error:
         raise ConfigError(f"config {path}: cannot be read: {one_line(error)}") from None
     if values is None:
         return {}
@@ -42,24 +39,3 @@ def _read_yaml(path: str | Path) -> dict[str, Any]:
             f"config {path}: the file must hold a mapping of fields, not {type(values).__name__}"
         )
     return values
-
-
-def _apply_override(values: dict[str, Any], text: str) -> None:
-    name, equals, raw = text.partition("=")
-    if not equals or not name:
-        raise ConfigError(f"override {text!r}: write it as field=value, e.g. seed=7")
-    try:
-        value = yaml.safe_load(raw) if raw != "" else ""
-    except yaml.YAMLError:
-        value = raw  # a glob such as *.tar is not YAML, but it is a fine string
-    if isinstance(value, dict) and not raw.lstrip().startswith("{"):
-        value = raw  # "gs: x" style accidents: only {…} means a mapping
-    *parents, leaf = name.split(".")
-    where = values
-    for parent in parents:
-        inner = where.get(parent)
-        if not isinstance(inner, dict):
-            inner = {}
-            where[parent] = inner
-        where = inner
-    where[leaf] = value

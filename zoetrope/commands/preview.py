@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from schemas.errors import ConfigError
+from schemas.yaml_text import YamlError, read_yaml
 from zoetrope.arguments import Parser
 from zoetrope.interrupt import loading
 
@@ -67,10 +66,10 @@ def _parser() -> Parser:
     return parser
 
 
-def _split(inputs: Iterable[str]) -> tuple[list[str], dict[str, Any]]:
-    """Pictures, and parameters (``name=value``, the value read as YAML)."""
+def _split(inputs: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+    """Pictures, and parameters as they are written (``name=value``)."""
     pictures: list[str] = []
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, str] = {}
     for text in inputs:
         if not PARAMETER.match(text):
             pictures.append(text)
@@ -78,13 +77,18 @@ def _split(inputs: Iterable[str]) -> tuple[list[str], dict[str, Any]]:
         name, _, raw = text.partition("=")
         if name in parameters:
             raise ConfigError(f"parameter {name} is given twice; give it once")
-        try:
-            parameters[name] = yaml.safe_load(raw)
-        except yaml.YAMLError:
-            raise ConfigError(
-                f"parameter {text!r}: write it as name=value, e.g. zoom=1.5 or zoom=[1.2,1.8]"
-            ) from None
+        parameters[name] = raw
     return pictures, parameters
+
+
+def _parameter(name: str, raw: str) -> Any:
+    """The value of a motion's parameter: a number, a name, or a list of two to draw from."""
+    try:
+        return read_yaml(raw)
+    except YamlError:
+        raise ConfigError(
+            f"parameter {name}={raw!r}: write it as name=value, e.g. zoom=1.5 or zoom=[1.2,1.8]"
+        ) from None
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -96,7 +100,7 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(match[2] or width), width
 
 
-def _from_pictures(args: argparse.Namespace, pictures: list[str], parameters: dict[str, Any]) -> Preview:
+def _from_pictures(args: argparse.Namespace, pictures: list[str], parameters: dict[str, str]) -> Preview:
     with loading():
         from preview.show.preview import preview
     return preview(
@@ -109,11 +113,11 @@ def _from_pictures(args: argparse.Namespace, pictures: list[str], parameters: di
         every_motion=args.all,
         path=args.path,
         progress=True,
-        **parameters,
+        **{name: _parameter(name, raw) for name, raw in parameters.items()},
     )
 
 
-def _from_config(args: argparse.Namespace, pictures: list[str], parameters: dict[str, Any]) -> Preview:
+def _from_config(args: argparse.Namespace, pictures: list[str], parameters: dict[str, str]) -> Preview:
     if args.config is None or args.key is None:
         raise ConfigError("--config and --key go together: the job's config file and the key of the sample")
     for name, given in (("--motion", args.motion), ("--all", args.all), ("a picture", pictures)):
@@ -122,10 +126,7 @@ def _from_config(args: argparse.Namespace, pictures: list[str], parameters: dict
     with loading():
         from preview.show.from_config import clip_of_key
 
-    overrides = [
-        f"{name}={yaml.safe_dump(v, default_flow_style=True).splitlines()[0]}"
-        for name, v in parameters.items()
-    ]
+    overrides = [f"{name}={raw}" for name, raw in parameters.items()]
     return clip_of_key(args.config, args.key, overrides, path=args.path)
 
 

@@ -1,0 +1,49 @@
+"""YAML text as plain values, with bounds on what a few bytes can expand to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+MAX_VALUES = 100_000  # in one document, aliases expanded
+
+
+class YamlError(ValueError):
+    """Text that is not usable YAML. The message is one line."""
+
+
+class _Loader(yaml.SafeLoader):
+    """As SafeLoader, but a date stays the text that it is: no field holds a date, and folders are named by them."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def read_yaml(text: str | bytes) -> Any:
+    """The plain value of one YAML document. Raises YamlError for anything else, and for a document that is too large."""
+    try:
+        value = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+        _count(value, MAX_VALUES)
+    except RecursionError:
+        raise YamlError("it is nested too deeply") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise YamlError(" ".join(str(error).split())) from None
+    return value
+
+
+def _count(value: Any, left: int) -> int:
+    """The values that may still follow. An alias counts each time it is used."""
+    if left <= 0:
+        raise YamlError(f"it expands to over {MAX_VALUES} values")
+    left -= 1
+    if isinstance(value, dict):
+        for item in value.values():
+            left = _count(item, left)
+    elif isinstance(value, list):
+        for item in value:
+            left = _count(item, left)
+    return left

@@ -1,0 +1,47 @@
+"""YAML text: plain values, and bounds on what a few bytes can expand to."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+import yaml
+
+from schemas.yaml_text import YamlError, read_yaml
+
+
+def test_plain_values_are_as_yaml_has_them():
+    text = "a: 1\nb: [x, 2.5, true, null]\nc: {d: 'e'}\n"
+    assert read_yaml(text) == yaml.safe_load(text) == {"a": 1, "b": ["x", 2.5, True, None], "c": {"d": "e"}}
+    assert read_yaml("&a [1]") == [1]
+    assert read_yaml("") is None
+
+
+def test_a_date_stays_text():
+    assert isinstance(yaml.safe_load("2024-01-05"), datetime.date)
+    assert read_yaml("2024-01-05") == "2024-01-05"
+    assert read_yaml("output: 2020-99-99") == {"output": "2020-99-99"}
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join('*' + chr(97 + i) for _ in range(9))}]\n" for i in range(9)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [",
+        "seed: " + "9" * 5000,
+        "a: " + "[" * 5000,
+        BOMB,
+        "!!python/object/apply:os.system ['true']",
+        b"\xff\x00",
+    ]
+    + ["a: &a [*a]"],
+)
+def test_everything_else_is_one_line(text):
+    with pytest.raises(YamlError) as error:
+        read_yaml(text)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 400
