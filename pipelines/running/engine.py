@@ -22,6 +22,7 @@ from apache_beam.runners.runner import PipelineRunner
 from pipelines.making.gpu import count_gpus
 from pipelines.making.pool import available_cores
 from pipelines.running import flink
+from pipelines.running.options import check_options
 from schemas.errors import ConfigError
 from schemas.text import counted
 
@@ -57,9 +58,10 @@ class RunnerChoice:
 def choose_runner(beam_args: Sequence[str], workers: int | None, uses_gpus: bool = False) -> RunnerChoice:
     """The runner that Beam's own options name, or the direct runner.
 
-    `beam_args` are the options after ``--``; they go to Beam untouched. Raises ConfigError for Beam's own worker
-    processes on this machine: the job has its own.
+    `beam_args` are the options after ``--``; they go to Beam untouched. Raises ConfigError for an option that Beam does
+    not know, and for Beam's own worker processes on this machine: the job has its own.
     """
+    check_options(beam_args)
     options = PipelineOptions(list(beam_args))
     name = options.view_as(StandardOptions).runner
     if name is not None and name.rpartition(".")[2] not in LOCAL:

@@ -21,6 +21,7 @@ from pipelines.output.records import done_tasks, iter_records, read_record
 from pipelines.running.attach import STOPPED, attach
 from pipelines.running.engine import RunnerChoice, choose_runner
 from pipelines.running.graph import JobSpec, MakeShards
+from pipelines.running.options import check_endpoints
 from pipelines.running.pipeline import PipelineRun, job_error
 from pipelines.running.progress import Progress
 from pipelines.running.remote import forget, keep, read_kept, still_running
@@ -92,6 +93,7 @@ def run_job(
     choice = choose_runner(beam_args, workers, job.uses_gpus)
     if detach and choice.is_local:
         raise ConfigError("--detach: a job on this machine ends with its command; give another --runner")
+    check_endpoints(choice.options)
     existed = first_name(output.uri) is not None
     try:
         with output_lock(output) as lock:
