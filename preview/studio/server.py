@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -25,7 +26,9 @@ from schemas.text import human_bytes, one_line
 from storage.shards.read import ShardError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+LOG = logging.getLogger(__name__)
 MAX_JSON = 64 * 1024
+MAX_DEPTH = 16  # of lists and objects in a request; the page sends 4
 ASSETS = {
     "theme.css": "text/css",
     "studio.css": "text/css",
@@ -214,7 +217,7 @@ def _guard(host: str) -> Any:
         if not _is_our_name(request.headers.get("Host", ""), host):
             return _error(403, "this address is not served here; use 127.0.0.1 or localhost")
         origin = request.headers.get("Origin")
-        foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("Host")
+        foreign = origin is not None and _netloc(origin) != request.headers.get("Host")
         if foreign or request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
             return _error(403, "requests from other sites are refused")
         response = await handler(request)
@@ -226,7 +229,10 @@ def _guard(host: str) -> Any:
 
 def _is_our_name(header: str, host: str) -> bool:
     """A name that someone else's DNS could point here is refused; IP addresses, localhost and our own name are not."""
-    name = (urlsplit(f"//{header}").hostname or "") if header else ""
+    try:
+        name = urlsplit(f"//{header}").hostname or ""
+    except ValueError:  # "[" opens an address that does not end
+        return False
     if name in ("localhost", host.lower()):
         return True
     try:
@@ -234,6 +240,13 @@ def _is_our_name(header: str, host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 @web.middleware
@@ -251,6 +264,12 @@ async def _tell(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _error(error.status, error.reason)
     except (OSError, pa.ArrowException) as error:
         return _error(500, f"the files cannot be read: {type(error).__name__}")
+    except (RecursionError, ValueError) as error:
+        return _error(400, f"the request cannot be used: {one_line(error, 200)}")
+    except Exception as error:
+        LOG.error("%s %r: %s: %s", request.method, request.path, type(error).__name__, one_line(error, 300))
+        LOG.debug("the request failed", exc_info=True)
+        return _error(500, f"the request failed: {type(error).__name__}")
 
 
 def _error(status: int, text: str) -> web.Response:
@@ -272,12 +291,30 @@ async def _posted(request: web.Request) -> dict[str, Any]:
     if len(body) > MAX_JSON:
         raise ConfigError(f"the request is larger than {MAX_JSON} bytes")
     try:
-        values = json.loads(body)
+        values = json.loads(body, parse_constant=_refuse_constant)
+        depth = _depth(values)
+    except RecursionError:
+        depth = MAX_DEPTH + 1
     except ValueError:
         raise ConfigError("the request is not JSON") from None
+    if depth > MAX_DEPTH:
+        raise ConfigError(f"the request is nested more than {MAX_DEPTH} deep")
     if not isinstance(values, dict):
         raise ConfigError("the request must be a JSON object")
     return values
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and objects are nested in each other."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return 0
+    return 1 + max(map(_depth, value), default=0)
 
 
 def _number(request: web.Request, name: str, low: int, high: int, *, default: int | None = None) -> int:

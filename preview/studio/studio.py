@@ -101,7 +101,11 @@ def _is_output(path: str) -> bool:
 
 
 async def _serve(app: web.Application, listener: socket.socket, ready: Callable[[str], None]) -> None:
-    runner = web.AppRunner(app, access_log=None)
+    quiet = logging.getLogger(
+        f"{__name__}.http"
+    )  # what is no HTTP is answered with 400, and not worth a traceback
+    quiet.setLevel(logging.CRITICAL)
+    runner = web.AppRunner(app, access_log=None, logger=quiet)
     await runner.setup()
     try:
         await web.SockSite(runner, listener).start()

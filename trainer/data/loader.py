@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from schemas.errors import ConfigError
 from schemas.keys import derive_seed
+from storage.shards.read import ShardError
 from trainer.data.batch import Batch, Tokenize, collate
 from trainer.data.config import DataConfig
 from trainer.data.dataset import EvaluationStream, TrainingStream
@@ -98,10 +99,12 @@ class TrainingLoader:
             cursors=tuple(self._cursors),
             first=self._batches % readers,
         )
-        self._loader = _data_loader(stream, config.workers, config.batches_ahead, pin_memory)
+        self._batches_of_workers = _Batches(
+            _data_loader(stream, config.workers, config.batches_ahead, pin_memory)
+        )
 
     def __iter__(self) -> Iterator[Batch]:
-        for batch in self._loader:
+        for batch in self._batches_of_workers:
             self._cursors[self._batches % len(self._cursors)] = batch.cursor
             self._batches += 1
             self._fresh_drops.extend(batch.dropped)
@@ -139,7 +142,7 @@ def evaluation_loader(
     size: tuple[int, int],
     seed: int = 0,
     pin_memory: bool = False,
-) -> DataLoader[Batch]:
+) -> Iterable[Batch]:
     """Every sample once with all its captions; stills are animated along their stored path. To be read by `noting_drops`."""
     stream = EvaluationStream(
         shards.uris,
@@ -148,7 +151,8 @@ def evaluation_loader(
         partial(collate, tokenize=tokenize, frames=frames, size=size, plan=pin_memory),
         batch_size=config.eval_batch_size,
     )
-    return _data_loader(stream, min(config.workers, len(shards.uris)), config.batches_ahead, pin_memory)
+    workers = min(config.workers, len(shards.uris))
+    return _Batches(_data_loader(stream, workers, config.batches_ahead, pin_memory))
 
 
 def noting_drops(batches: Iterable[Batch], dropped: list[Dropped]) -> Iterator[Batch]:
@@ -157,6 +161,38 @@ def noting_drops(batches: Iterable[Batch], dropped: list[Dropped]) -> Iterator[B
         dropped.extend(batch.dropped)
         if len(batch):
             yield batch
+
+
+class _Batches:
+    """The batches of a torch loader. Its worker processes end with the iteration, also after an error.
+
+    A worker that is still there when the interpreter exits makes torch raise there, after the line that matters. An error
+    of a worker arrives without the traceback that torch puts before its message.
+    """
+
+    def __init__(self, loader: DataLoader[Batch]) -> None:
+        self._loader = loader
+
+    def __iter__(self) -> Iterator[Batch]:
+        batches = iter(self._loader)
+        try:
+            yield from batches
+        except ShardError as error:
+            raise ShardError(_own_message(error)) from None
+        finally:
+            end_workers = getattr(
+                batches, "_shutdown_workers", None
+            )  # None: the batches are made in this process
+            if end_workers is not None:
+                end_workers()
+
+
+def _own_message(error: Exception) -> str:
+    """The last line of torch's report of an error in a worker, without the name of its class; else the message itself."""
+    text = str(error).strip()
+    if "Original Traceback" not in text:
+        return text
+    return text.splitlines()[-1].partition("Error: ")[2]
 
 
 def _data_loader(

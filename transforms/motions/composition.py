@@ -57,6 +57,9 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f"the nearest is {near[0]}" if near else f"known: {', '.join(names)}"
 
 
+MAX_PARTS = 16  # motions of a composition
+
+
 @dataclass(frozen=True)
 class Part:
     """One motion of a composition with what its parameters are drawn from."""
@@ -135,6 +138,10 @@ def make_plan(name: str, parameters: Mapping[str, Any]) -> Plan:
             f"motion {name!r}: write a motion's name, or several joined by '+', e.g. rotate_cw+zoom_in"
         )
     names = [piece.strip() for piece in name.split("+")]
+    if len(names) > MAX_PARTS:
+        raise ConfigError(
+            f"motion {name[:60]!r}...: {len(names)} motions are joined; at most {MAX_PARTS} can be"
+        )
     motions = _labelled([find_motion(piece) for piece in names])
     given = _addressed("+".join(names), motions, parameters)
     parts, slot = [], 2
