@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import yaml
 
+from schemas.config import Config, flatten_names
 from schemas.errors import ConfigError
-from schemas.text import one_line
+from schemas.text import nearest_hint, one_line
+from storage.configs import load_config
 from zoetrope.messages import set_verbosity
+from zoetrope.shipped import find_config
 
 
 class Parser(argparse.ArgumentParser):
@@ -20,14 +23,15 @@ class Parser(argparse.ArgumentParser):
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         options.setdefault("allow_abbrev", False)
         super().__init__(**options)
+        self._fields: set[str] = set()
         self.add_argument(
             "-v", "--verbose", action="count", default=0, help="more messages, and the traceback of an error"
         )
         self.add_argument("-q", "--quiet", action="count", default=0, help="warnings and errors alone")
 
     def error(self, message: str) -> NoReturn:
-        """Raises ConfigError."""
-        raise ConfigError(f"{message}; see {self.prog} --help")
+        """Raises ConfigError, with the nearest option for one that is not known."""
+        raise ConfigError(f"{message}{self._hint(message)}; see {self.prog} --help")
 
     def read(self, argv: Sequence[str]) -> argparse.Namespace:
         """Parse the arguments, in any order, and apply -v and -q. Raises ConfigError."""
@@ -35,8 +39,9 @@ class Parser(argparse.ArgumentParser):
         set_verbosity(args.verbose, args.quiet)
         return args
 
-    def add_config(self, file_help: str, field_help: str) -> None:
-        """Add --config and FIELD=VALUE."""
+    def add_config(self, config: type[Config], file_help: str, field_help: str) -> None:
+        """Add --config and FIELD=VALUE, with the fields of this config."""
+        self._fields = set(flatten_names(config))
         self.add_argument("--config", metavar="FILE", help=file_help)
         self.add_argument("overrides", nargs="*", metavar="FIELD=VALUE", help=field_help)
 
@@ -53,6 +58,26 @@ class Parser(argparse.ArgumentParser):
             help="exit as soon as a remote runner has the job; the same command attaches to it later",
         )
 
+    def _hint(self, message: str) -> str:
+        """What was probably meant by the first of the unrecognized arguments."""
+        _, found, rest = message.partition("unrecognized arguments: ")
+        written = rest.split(" ")[0].partition("=")[0]
+        if not found or not written.startswith("-"):
+            return ""
+        field = written.lstrip("-").replace("-", "_")
+        if field in self._fields:
+            return f"; it is a field: write {field}=VALUE"
+        return nearest_hint(written, self._option_string_actions)
+
+
+C = TypeVar("C", bound=Config)
+
+
+def read_config(cls: type[C], args: argparse.Namespace, kind: str) -> C:
+    """The config of --config, a path or the name of a shipped config of this kind, with FIELD=VALUE. Raises ConfigError."""
+    path = None if args.config is None else find_config(args.config, kind)
+    return load_config(cls, path, args.overrides)
+
 
 def split_beam_args(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """The command's own arguments, and Beam's options, which follow ``--``."""
@@ -63,7 +88,9 @@ def split_beam_args(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def beam_options(runner_config: str | None, after_dashes: Sequence[str]) -> list[str]:
     """Beam's options in order: those of the file of --runner-config, then those that follow ``--``."""
-    return [*(read_runner_config(runner_config) if runner_config is not None else ()), *after_dashes]
+    if runner_config is None:
+        return list(after_dashes)
+    return [*read_runner_config(find_config(runner_config, "runners", "--runner-config")), *after_dashes]
 
 
 def read_runner_config(path: str) -> list[str]:

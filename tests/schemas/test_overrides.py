@@ -53,8 +53,18 @@ def given(*overrides: str) -> dict[str, Any]:
         "'x'",
         " x ",
         "~",
-    ]
-    + ["*.tar", "a=b", "C:\\clips", "0x10", "", "100%", "!x", "&a", "- a", "|", "é\u202e"],
+        "*.tar",
+        "a=b",
+        "C:\\clips",
+        "0x10",
+        "",
+        "100%",
+        "!x",
+        "&a",
+        "- a",
+        "|",
+        "é\u202e",
+    ],
 )
 def test_a_text_field_takes_the_text_as_it_is(text):
     assert given(f"output={text}") == {"output": text}

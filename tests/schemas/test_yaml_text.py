@@ -37,8 +37,8 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         BOMB,
         "!!python/object/apply:os.system ['true']",
         b"\xff\x00",
-    ]
-    + ["a: &a [*a]"],
+        "a: &a [*a]",
+    ],
 )
 def test_everything_else_is_one_line(text):
     with pytest.raises(YamlError) as error:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 
 from schemas.errors import ConfigError
-from zoetrope.arguments import Parser, beam_options, read_runner_config, split_beam_args
+from trainer.fit.config import TrainConfig
+from zoetrope.arguments import Parser, beam_options, read_config, read_runner_config, split_beam_args
 from zoetrope.messages import messages_on_stderr
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_mapping_becomes_arguments(tmp_path):
@@ -34,7 +38,7 @@ def test_the_dashes_part_the_arguments_of_the_command_from_those_of_beam(argumen
     assert own == ["--config", "c.yaml", *arguments, "store=mp4"]
     assert after_dashes == ["--x=8", "--"]
     parser = Parser(prog="zoetrope animate")
-    parser.add_config("a file", "a field")
+    parser.add_config(TrainConfig, "a file", "a field")
     parser.add_runner()
     args = parser.read(own)
     assert (args.config, args.runner_config, args.overrides) == ("c.yaml", "r.yaml", ["store=mp4"])
@@ -53,7 +57,7 @@ def test_anything_else_than_a_mapping_of_options_is_one_line(tmp_path, text):
 @pytest.mark.parametrize("arguments", [["--nothing"], ["--config"], ["--conf", "c.yaml"]])
 def test_bad_usage_is_a_config_error_that_names_the_help(arguments):
     parser = Parser(prog="zoetrope animate")
-    parser.add_config("a file", "a field")
+    parser.add_config(TrainConfig, "a file", "a field")
     with pytest.raises(ConfigError, match="see zoetrope animate --help"):
         parser.read(arguments)
 
@@ -74,3 +78,31 @@ def test_verbosity_is_the_level_of_our_loggers(arguments, level):
         Parser(prog="zoetrope animate").read(arguments)
         assert logging.getLogger("pipelines").level == level
     assert logging.getLogger("pipelines").level == logging.NOTSET
+
+
+@pytest.mark.parametrize(
+    ("argument", "hint"),
+    [
+        ("--confg", "unrecognized arguments: --confg; the nearest is --config; see"),
+        ("--verbos", "the nearest is --verbose"),
+        ("--seed=3", "it is a field: write seed=VALUE"),
+        ("--global-batch-size", "it is a field: write global_batch_size=VALUE"),
+        ("--zzzzzz", "unrecognized arguments: --zzzzzz; see"),
+    ],
+)
+def test_an_unknown_option_names_what_was_probably_meant(argument, hint):
+    parser = Parser(prog="zoetrope train")
+    parser.add_config(TrainConfig, "a file", "a field")
+    with pytest.raises(ConfigError) as error:
+        parser.read([argument])
+    assert hint in str(error.value)
+
+
+def test_a_shipped_config_is_found_by_its_name():
+    parser = Parser(prog="zoetrope train")
+    parser.add_config(TrainConfig, "a file", "a field")
+    by_name = read_config(TrainConfig, parser.read(["--config", "debug", "data.shards=x"]), "train")
+    path = "configs/train/debug.yaml"
+    by_path = read_config(TrainConfig, parser.read(["--config", str(ROOT / path), "data.shards=x"]), "train")
+    assert by_name == by_path
+    assert "--runner=FlinkRunner" in beam_options("flink", [])

@@ -34,6 +34,23 @@ def test_an_unknown_command_is_one_line_and_exit_2(capsys):
     assert "animate" in said.err
 
 
+def test_an_unknown_command_names_the_nearest(capsys):
+    assert cli.main(["anmate"]) == 2
+    assert capsys.readouterr().err.startswith(
+        "zoetrope: unknown command 'anmate'; the nearest is animate; commands: "
+    )
+
+
+def test_help_of_a_command_by_its_name(capsys):
+    assert cli.main(["motions", "--help"]) == 0
+    wanted = capsys.readouterr().out
+    assert cli.main(["help", "motions"]) == 0
+    assert capsys.readouterr().out == wanted
+    assert cli.main(["help"]) == 0
+    assert "usage: zoetrope COMMAND" in capsys.readouterr().out
+    assert cli.main(["help", "anmate"]) == 2
+
+
 def closed_pipe(*arguments):
     """Run the command with a standard output that nobody reads: (exit code, standard error)."""
     read, write = os.pipe()

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from pipelines.config import AnimateConfig
 from schemas.config import describe
-from storage.configs import load_config
-from zoetrope.arguments import Parser, beam_options, split_beam_args
+from zoetrope.arguments import Parser, beam_options, read_config, split_beam_args
 from zoetrope.interrupt import loading
 from zoetrope.jobs import AFTER_STOP, job_circumstances, plan_lines, run_and_report
 
@@ -23,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
     """The command. 0 done, 1 too many failures, or it cannot be finished now."""
     own, after_dashes = split_beam_args(argv)
     args = _parser().read(own)
-    config = load_config(AnimateConfig, args.config, args.overrides)
+    config = read_config(AnimateConfig, args, "animate")
     beam_args = beam_options(args.runner_config, after_dashes)
     with loading():
         from pipelines.animate import animate, plan
@@ -44,6 +43,7 @@ def _parser() -> Parser:
         epilog="Fields:\n" + "\n".join(rows),
     )
     parser.add_config(
+        AnimateConfig,
         "a YAML file of fields; configs/animate/ holds one for each kind of source",
         "set a field, e.g. store=mp4",
     )

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from schemas.config import describe
-from storage.configs import load_config
 from trainer.retrieval.config import EvaluateConfig
 from trainer.retrieval.scores import DIRECTIONS, METRICS
-from zoetrope.arguments import Parser
+from zoetrope.arguments import Parser, read_config
 from zoetrope.interrupt import loading
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def _row(label: str, values: dict[str, float]) -> str:
 def main(argv: Sequence[str]) -> int:
     """The command. 0 done, 1 unusable data or features, or too little memory."""
     args = _parser().read(argv)
-    config = load_config(EvaluateConfig, args.config, args.overrides)
+    config = read_config(EvaluateConfig, args, "eval")
     with loading():
         from trainer.retrieval.evaluate import evaluate
     _show(config, evaluate(config))
@@ -70,6 +69,7 @@ def _parser() -> Parser:
         epilog="fields:\n" + "\n".join(describe(EvaluateConfig)),
     )
     parser.add_config(
+        EvaluateConfig,
         "YAML file with any of the fields below (configs/eval/*.yaml)",
         "set a field, e.g. checkpoint=runs/x/best",
     )

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from pipelines.config import ImportConfig
 from schemas.config import describe
-from storage.configs import load_config
-from zoetrope.arguments import Parser, beam_options, split_beam_args
+from zoetrope.arguments import Parser, beam_options, read_config, split_beam_args
 from zoetrope.interrupt import loading
 from zoetrope.jobs import AFTER_STOP, job_circumstances, plan_lines, run_and_report
 
@@ -24,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
     """The command. 0 done, 1 too many failures, or it cannot be finished now."""
     own, after_dashes = split_beam_args(argv)
     args = _parser().read(own)
-    config = load_config(ImportConfig, args.config, args.overrides)
+    config = read_config(ImportConfig, args, "import")
     beam_args = beam_options(args.runner_config, after_dashes)
     with loading():
         from pipelines.videos import import_videos, plan
@@ -46,6 +45,7 @@ def _parser() -> Parser:
         epilog="Fields:\n" + "\n".join(describe(ImportConfig)),
     )
     parser.add_config(
+        ImportConfig,
         "a YAML file of fields; configs/import/ holds one for each kind of annotations",
         "set a field, e.g. source.split=test",
     )

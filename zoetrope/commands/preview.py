@@ -11,6 +11,7 @@ from schemas.errors import ConfigError
 from schemas.yaml_text import YamlError, read_yaml
 from zoetrope.arguments import Parser
 from zoetrope.interrupt import loading
+from zoetrope.shipped import find_config
 
 if TYPE_CHECKING:
     from preview.show.preview import Preview
@@ -127,7 +128,8 @@ def _from_config(args: argparse.Namespace, pictures: list[str], parameters: dict
         from preview.show.from_config import clip_of_key
 
     overrides = [f"{name}={raw}" for name, raw in parameters.items()]
-    return clip_of_key(args.config, args.key, overrides, path=args.path)
+    config = find_config(args.config, "animate")
+    return clip_of_key(config, args.key, overrides, path=args.path)
 
 
 def _summary(output: str, shown: Preview) -> str:

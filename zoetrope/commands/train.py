@@ -7,9 +7,8 @@ import signal
 from collections.abc import Sequence
 
 from schemas.config import describe
-from storage.configs import load_config
 from trainer.fit.config import TrainConfig
-from zoetrope.arguments import Parser
+from zoetrope.arguments import Parser, read_config
 from zoetrope.interrupt import loading
 
 LOG = logging.getLogger(__name__)
@@ -18,7 +17,7 @@ LOG = logging.getLogger(__name__)
 def main(argv: Sequence[str]) -> int:
     """The command. 0 done, 1 the run could not go on, 130 or 143 stopped by a signal after a step."""
     args = _parser().read(argv)
-    config = load_config(TrainConfig, args.config, args.overrides)
+    config = read_config(TrainConfig, args, "train")
     with loading():
         from trainer.fit.train import train
     result = train(config)
@@ -36,6 +35,7 @@ def _parser() -> Parser:
         epilog="fields:\n" + "\n".join(describe(TrainConfig)),
     )
     parser.add_config(
+        TrainConfig,
         "YAML file with any of the fields below (configs/train/*.yaml)",
         "set a field, e.g. data.shards='clips/*.tar'",
     )

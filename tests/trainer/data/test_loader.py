@@ -266,3 +266,31 @@ def test_paths_over_shards_without_stills_end_the_run_with_the_reason(tmp_path) 
     folder = shards_of.write_shards(tmp_path, 1, 4, "frames")
     with pytest.raises(ShardError, match="paths_per_picture = 4 needs shards of store still"):
         take(loader(folder, motion_phrases=1.0, paths_per_picture=4), 1)
+
+
+def test_a_broken_shard_is_one_line_and_no_worker_is_left(tmp_path: Path) -> None:
+    """With several workers, in a process of its own: what torch raises at the interpreter's end would follow the line."""
+    shards = shards_of.write_shards(tmp_path / "clips", 4, 4)
+    broken = sorted(shards.glob("*.tar"))[1]
+    broken.write_bytes(broken.read_bytes()[:3000])
+    script = f"""
+import sys
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests" / "support")!r}]
+from tests.trainer.data import test_loader
+from trainer.data.loader import evaluation_loader
+from trainer.data.shards import ShardSet
+from trainer.data.config import DataConfig
+from storage.shards.read import ShardError
+config = DataConfig(shards="x", workers=4, broken_shards="error")
+shards = ShardSet.find({str(shards)!r})
+batches = evaluation_loader(shards, config, test_loader.WORDS, **test_loader.SHAPE)
+try:
+    list(batches)
+except ShardError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert done.stdout.count("\n") == 1
+    assert broken.name in done.stdout

@@ -1,0 +1,62 @@
+"""The wheel: everything that the commands need is in it, and the commands start from it alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "wheel", "--no-deps"]
+    command = [*pip, "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (found,) = folder.glob("zoetrope-*.whl")
+    return found
+
+
+def packaged(*names: str) -> set[str]:
+    return {str(path.relative_to(ROOT)) for name in names for path in ROOT.glob(name)}
+
+
+def test_it_holds_every_module_page_and_config(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    packages = ("zoetrope", "schemas", "storage", "transforms", "pipelines", "trainer", "preview")
+    modules = packaged(*(f"{package}/**/*.py" for package in packages))
+    data = packaged("preview/assets/*", "configs/*/*.yaml") | {f"{package}/py.typed" for package in packages}
+    assert modules | data <= names
+    assert "configs/animate/coco.yaml" in data
+    assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "clusters/", "docs/"))]
+
+
+def test_it_states_its_licence_and_its_command(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        read = {name.rpartition("/")[2]: name for name in archive.namelist() if ".dist-info/" in name}
+        about = archive.read(read["METADATA"]).decode()
+        assert archive.read(read["LICENSE"]) == (ROOT / "LICENSE").read_bytes()
+        assert "zoetrope = zoetrope.__main__:main" in archive.read(read["entry_points.txt"]).decode()
+    assert "Apache-2.0" in about
+    assert "the Zoetrope authors" in about
+
+
+def test_a_command_starts_from_it_alone_and_finds_the_shipped_config(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'installed')!r})\n"
+        "import zoetrope; assert zoetrope.__file__.startswith(sys.path[0]), zoetrope.__file__\n"
+        "from zoetrope.__main__ import main\n"
+        "sys.argv = ['zoetrope', 'train', '--config', 'debug', 'data.shards=x', 'sede=1']\n"
+        "sys.exit(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "zoetrope train: unknown field sede; the nearest known field is seed\n"

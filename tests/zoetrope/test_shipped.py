@@ -1,0 +1,44 @@
+"""Shipped configs by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import ConfigError
+from zoetrope.shipped import FOLDER, find_config
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "configs").glob("*/*.yaml")), ids=lambda p: f"{p.parent.name}/{p.stem}"
+)
+def test_every_shipped_config_has_its_name(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert Path(find_config(path.stem, path.parent.name)) == path
+
+
+@pytest.mark.parametrize("name", ["my.yaml", "my.yml", "configs/coco", "gs://bucket/coco", "/coco"])
+def test_a_path_stands_for_itself(name):
+    assert find_config(name, "animate") == name
+
+
+def test_a_file_of_this_name_comes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "coco").write_text("seed: 1\n")
+    assert find_config("coco", "animate") == "coco"
+
+
+def test_an_unknown_name_is_one_line_with_the_nearest():
+    with pytest.raises(ConfigError) as error:
+        find_config("cocoo", "animate")
+    assert str(error.value) == (
+        "--config cocoo: no such file, and no shipped config of this name; "
+        "shipped are cc12m, cc3m, coco, folder, parquet, tars; the nearest is coco"
+    )
+
+
+def test_the_folder_is_next_to_the_packages():
+    assert FOLDER == ROOT / "configs"

@@ -1,0 +1,27 @@
+"""The configs that are installed with the packages: ``--config coco`` names configs/animate/coco.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from schemas.errors import ConfigError
+from schemas.text import nearest_hint
+
+# They are next to this package, in a checkout and in an installed wheel alike.
+FOLDER = Path(__file__).parents[1] / "configs"
+
+
+def find_config(name: str, kind: str, option: str = "--config") -> str:
+    """The file that a name means: a path or URI stands for itself, a plain word for a shipped config of this kind.
+
+    A file of exactly this name in the current folder comes first. Raises ConfigError for an unknown word.
+    """
+    if "/" in name or Path(name).suffix in (".yaml", ".yml") or Path(name).is_file():
+        return name
+    shipped = {path.stem: path for path in sorted((FOLDER / kind).glob("*.yaml"))}
+    if name not in shipped:
+        raise ConfigError(
+            f"{option} {name}: no such file, and no shipped config of this name; "
+            f"shipped are {', '.join(shipped)}{nearest_hint(name, shipped)}"
+        )
+    return str(shipped[name])
