@@ -28,17 +28,11 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 
 
+OBJECT = "!!python/object/apply:os.system ['true']"
+
+
 @pytest.mark.parametrize(
-    "text",
-    [
-        "a: [",
-        "seed: " + "9" * 5000,
-        "a: " + "[" * 5000,
-        BOMB,
-        "!!python/object/apply:os.system ['true']",
-        b"\xff\x00",
-        "a: &a [*a]",
-    ],
+    "text", ["a: [", "seed: " + "9" * 5000, "a: " + "[" * 5000, BOMB, OBJECT, b"\xff\x00", "a: &a [*a]"]
 )
 def test_everything_else_is_one_line(text):
     with pytest.raises(YamlError) as error:
