@@ -14,6 +14,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 from schemas.errors import StopRequestedError, WorkError
+from schemas.text import nearest_hint, one_line
 from schemas.version import VERSION
 from zoetrope.interrupt import STOPPED, loading
 from zoetrope.messages import messages_on_stderr
@@ -55,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     code = _until_nobody_reads(lambda: _run(sys.argv[1:] if argv is None else argv))
     if argv is None:
-        _leave_ranks(code)
+        _leave(code)
     return code
 
 
@@ -74,6 +75,8 @@ def guarded(name: str, run: Callable[[], int], stopped: str = "stopped") -> int:
 
 
 def _run(args: list[str]) -> int:
+    if args[:1] == ["help"]:  # zoetrope help animate
+        args = [*args[1:2], "--help"]
     if not args or args[0] in ("-h", "--help"):
         print(_usage())
         return 0 if args else USAGE
@@ -81,7 +84,11 @@ def _run(args: list[str]) -> int:
         print(f"zoetrope {VERSION}")
         return 0
     if args[0] not in COMMANDS:
-        print(f"zoetrope: unknown command {args[0]!r}; commands: {', '.join(COMMANDS)}", file=sys.stderr)
+        known = f"commands: {', '.join(COMMANDS)}"
+        print(
+            f"zoetrope: unknown command {args[0]!r}{nearest_hint(args[0], COMMANDS)}; {known}",
+            file=sys.stderr,
+        )
         return USAGE
     with loading():
         command = _module(args[0])
@@ -103,7 +110,6 @@ def _ended(error: BaseException, stopped: str) -> int:
     """Log the line of an error; returns its exit code."""
     LOG.debug("".join(traceback.format_exception(error)).rstrip())
     if isinstance(error, KeyboardInterrupt):
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a further Ctrl-C ends the process without a traceback
         LOG.warning(stopped)
         if isinstance(error, StopRequestedError) and not error.clean:
             sys.stdout.flush()
@@ -115,8 +121,6 @@ def _ended(error: BaseException, stopped: str) -> int:
 
 def _line(error: BaseException) -> str:
     """The message of an error. An error of a torch worker process has its own message after a traceback."""
-    from schemas.text import one_line
-
     text = str(error).strip()
     if "Original Traceback" in text:
         text = FROM_WORKER.sub("", text.splitlines()[-1])
@@ -152,16 +156,19 @@ def _reader_is_gone() -> bool:
         return False
 
 
-def _leave_ranks(code: int) -> None:
-    """End this process at once after an error among ranks: NCCL would wait for the others when the interpreter ends."""
+def _leave(code: int) -> None:
+    """The end of the command's own process, up to the exit of the interpreter."""
+    if code == STOPPED:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a further Ctrl-C ends the process without a traceback
     ranks = sys.modules.get("trainer.device.ranks")
     if ranks is not None and code:
-        ranks.leave(code)
+        ranks.leave(code)  # at once after an error among ranks: NCCL would wait for the others in the interpreter's end
 
 
 def _usage() -> str:
     rows = "\n".join(f"  {name:14} {purpose}" for name, purpose in COMMANDS.items())
-    return f"usage: zoetrope COMMAND [options]\n\n{rows}\n\nzoetrope COMMAND --help tells each command's options."
+    more = "zoetrope COMMAND --help, or zoetrope help COMMAND, lists a command's options."
+    return f"usage: zoetrope COMMAND [options]\n\n{rows}\n\n{more}"
 
 
 if __name__ == "__main__":
