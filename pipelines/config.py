@@ -12,7 +12,7 @@ from pipelines.sources.config import SourceConfig
 from pipelines.sources.videos.config import VideoSourceConfig
 from schemas.config import Config
 from transforms.clip import ClipSettings
-from transforms.media.video_frames import VideoLimits
+from transforms.media.video_limits import VideoLimits
 
 
 class AnimateConfig(ClipSettings):

@@ -24,7 +24,8 @@ from schemas.version import VERSION
 from transforms.captions import normalise_all
 from transforms.clip import Clip, sample_row
 from transforms.media.encode import encode_picture
-from transforms.media.video_frames import VideoFrames, VideoLimits, read_frames
+from transforms.media.video_frames import VideoFrames, read_frames
+from transforms.media.video_limits import VideoLimits
 
 
 @dataclass(frozen=True)

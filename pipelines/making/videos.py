@@ -13,7 +13,7 @@ from pipelines.making.pool import Lost, WorkerPool, available_cores, release_poo
 from pipelines.making.video_worker import VideoMaker
 from pipelines.sources.base import Source, read_task
 from schemas.records import Failure, Stage, Task
-from transforms.media.video_frames import VideoLimits
+from transforms.media.video_limits import VideoLimits
 
 MODULES = ("pipelines.making.video_worker", "av")
 GRACE = 10.0  # seconds after which a decoder that does not heed its own deadline is ended

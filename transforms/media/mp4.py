@@ -17,6 +17,7 @@ from pydantic import Field
 
 from schemas.config import Config
 from schemas.text import one_line
+from transforms.media.mp4_index import check_index
 
 if TYPE_CHECKING:
     import av
@@ -126,6 +127,7 @@ def iter_mp4(
 def _decoded(data: bytes, pick: Pick, max_frames: int, max_pixels: int) -> Iterator[np.ndarray]:
     import av
 
+    check_index(io.BytesIO(data))
     # The demuxer, the protocol and the decoder are named, so that a file cannot choose one that opens other files.
     options = {"protocol_whitelist": "none", "codec_whitelist": "h264"}
     with av.open(io.BytesIO(data), "r", format="mp4", options=options) as container:

@@ -1,7 +1,7 @@
-"""Which frames of a video are taken: CLIP2Video's rule, or evenly spaced ones. Pure arithmetic on times and counts.
+"""The choice of a video's frames: CLIP2Video's rule, or evenly spaced ones. Pure arithmetic on times and counts.
 
 CLIP2Video first writes a video's frames to disk with ``ffmpeg -i VIDEO -r 5``, then picks at most twelve of those files.
-`resample` is what ffmpeg does there, `pick` what CLIP2Video's data loader does.
+`resample` repeats the first step, `pick` the second.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from pydantic import Field
 
 from schemas.config import Config
 
-# ffmpeg's constant-rate rule (fftools, vsync cfr): how far behind or ahead of its place a frame may lie, in output frames
+# ffmpeg's constant-rate rule (fftools, vsync cfr): how far a frame may be behind or ahead of its place, in output frames
 _BEHIND, _AHEAD, _HELD = -1.1, 1.1, 0.6
-_NUDGE = 2.0**-17  # ffmpeg moves times off the exact midpoints by so much
+_NUDGE = 2.0**-17  # ffmpeg moves times off the exact midpoints by this much
 
 
 class FrameSampling(Config):
-    """Which frames of a video become the clip."""
+    """The frames of a video that become the clip."""
 
     policy: Literal["clip2video", "uniform"] = Field(
         "clip2video",
@@ -38,35 +38,40 @@ class FrameSampling(Config):
     max_frames: int = Field(12, ge=1, le=999, description="at most so many frames in a clip")
 
 
-def choose_frames(times: Sequence[float], fps: float, sampling: FrameSampling) -> list[int]:
+def choose_frames(
+    times: Sequence[float], fps: float, sampling: FrameSampling, durations: Sequence[float] = ()
+) -> list[int]:
     """Ordinals of the frames of a clip, in order, some perhaps twice; [] only for a video without frames.
 
-    `times` are the frames' times of showing in seconds from the start of the file, in order; `fps` is the stated frame rate
-    (0: unknown).
+    `times` are the display times of the frames in seconds from the start of the file, in order, `durations` how long each
+    is shown in seconds (0 or none: unknown), and `fps` is the stated frame rate (0: unknown).
     """
     if not times:
         return []
     if sampling.policy == "uniform":
         return uniform(len(times), sampling.max_frames)
-    shown = resample(times, fps, sampling.rate)
+    shown = resample(times, fps, sampling.rate, durations)
     # CLIP2Video finds no frames in a video that is too short for its feature_framerate; one frame is better than none
     picked = pick(len(shown), sampling.feature_framerate, sampling.max_frames) or [0]
     return [shown[i] for i in picked] if shown else [0]
 
 
-def resample(times: Sequence[float], fps: float, rate: float = 5.0) -> list[int]:
+def resample(
+    times: Sequence[float], fps: float, rate: float = 5.0, durations: Sequence[float] = ()
+) -> list[int]:
     """The frame that each output frame of ``ffmpeg -r rate`` shows, as its ordinal in the input.
 
-    ffmpeg goes through the input in order and compares each frame's place (``time * rate``) with the number of frames put
-    out so far: a frame is left out if it would end more than 1.1 places before the next one, repeated if it reaches more
-    than 1.1 beyond it, and put out once otherwise. So the first frames come early (0, 1, 4, 9, ... at 25 fps). The same
-    ordinals as ffmpeg 5.1's, which the tests compare.
+    ffmpeg compares the place of each input frame (``time * rate``) with the number of output frames so far. It drops a
+    frame that would end more than 1.1 places before the next one, repeats a frame that reaches more than 1.1 places beyond
+    it, and puts out others once. So the first frames come early (0, 1, 4, 9, ... at 25 fps). The ordinals equal those of
+    ffmpeg 5.1; the tests compare them.
     """
     shown: list[int] = []
-    length = rate / fps if fps > 0 else 0.0  # of an input frame, in output frames
-    length = round(length) or length
+    usual = rate / fps if fps > 0 else 0.0  # length of an input frame, in output frames
     held = [0, 0, 0]  # how often the frame before was repeated, for the last three frames
     for frame, time in enumerate(times):
+        whole = round(durations[frame] * rate) if durations else round(usual)
+        length = whole or min(usual, 1.0)
         place = time * rate
         ahead = place + np.sign(place) * _NUDGE - len(shown)
         reach = ahead + length
@@ -84,7 +89,7 @@ def resample(times: Sequence[float], fps: float, rate: float = 5.0) -> list[int]
 
 
 def pick(count: int, feature_framerate: int, max_frames: int) -> list[int]:
-    """Which of `count` frames at the resampled rate CLIP2Video takes; [] if ``count < feature_framerate``."""
+    """The ordinals that CLIP2Video takes of `count` resampled frames; [] if ``count < feature_framerate``."""
     thinned = np.linspace(0, count - 1, count // feature_framerate, dtype=int)
     if len(thinned) > max_frames:
         thinned = thinned[np.linspace(0, len(thinned) - 1, max_frames, dtype=int)]

@@ -1,0 +1,307 @@
+"""A video file, opened within bounds: a whitelist of containers and codecs, caps on pixels, length, index and time.
+
+No container that names other files is opened. Nothing is shared between readers, so any number may run in threads.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from schemas.records import Reason, SampleError, Stage
+from transforms.media.display import upright
+from transforms.media.fit import fit
+from transforms.media.mp4 import to_rgb
+from transforms.media.mp4_index import IndexTooLargeError, check_index
+from transforms.media.video_limits import VideoLimits
+
+if TYPE_CHECKING:
+    import av
+
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpegts,mpeg,mpegvideo,asf,flv,ogg,gif"
+CODECS = (
+    "h264 hevc av1 libdav1d vp8 vp9 libvpx libvpx-vp9 mpeg4 msmpeg4 msmpeg4v1 msmpeg4v2 h263 mpeg1video mpeg2video flv "
+    "wmv1 wmv2 wmv3 vc1 theora mjpeg gif ffv1 huffyuv rawvideo png prores dvvideo svq3 cinepak"
+)
+UNSTATED = ("mpeg", "mpegts", "mpegvideo")  # containers that do not state their length
+WHOLE = 0.9  # share of the stated length that must be there, less half a second
+DAMAGED = 0.1  # share of the frames that may be damaged
+MAX_ASPECT = 20.0  # of the longer side to the shorter
+_DEFAULT, _HAS_PACKETS = 5_000_000, 100_000_000  # what ffmpeg adds to a stream's pixels when it chooses one
+_DISPLAY_MATRIX = "DISPLAYMATRIX"
+_MAGIC = (
+    b"RIFF",
+    b"\x1aE\xdf\xa3",
+    b"OggS",
+    b"FLV",
+    b"0&\xb2u",
+    b"GIF8",
+    b"\x00\x00\x01\xba",
+    b"\x00\x00\x01\xb3",
+)
+_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free")
+
+
+@dataclass
+class Shown:
+    """The times of frames, in display order."""
+
+    times: list[float] = field(default_factory=list)  # seconds from the start of the file
+    durations: list[float] = field(default_factory=list)  # seconds; 0 = unknown
+
+    def add(self, at: float, duration: float) -> None:
+        """Append a frame."""
+        self.times.append(at)
+        self.durations.append(duration)
+
+    def sorted(self) -> Shown:
+        """The same frames by time."""
+        order = np.argsort(self.times, kind="stable")
+        return Shown([self.times[i] for i in order], [self.durations[i] for i in order])
+
+
+@dataclass
+class VideoReader:
+    """One video file. Each pass opens it again."""
+
+    stream: IO[bytes]
+    limits: VideoLimits
+    size: int  # side of the square frames, pixels
+    fps: float = 0.0
+    original_size: tuple[int, int] = (0, 0)
+    _file_end: float = 0.0  # of the last packet of any stream, seconds
+    _stated_end: float | None = None
+    _damaged: int = 0
+    _states_durations: bool = True
+    _coded_duration: float = 0.0  # of a frame, by the frame rate in the video stream, seconds
+    _deadline: float = field(default=0.0)
+
+    def __post_init__(self) -> None:
+        self._deadline = time.monotonic() + self.limits.decode_seconds
+
+    def stated_times(self) -> Shown:
+        """Read the times in the packets, without decoding; no frames where a packet has no time."""
+        shown = Shown()
+        with self._open() as container:
+            video, start = _video(container), _start(container)
+            self.fps = float(video.guessed_rate or video.average_rate or 0)
+            self._stated_end = _stated_end(container, video, start, self.fps)
+            for packet in _packets(container):
+                self._check_time()
+                self._note_end(packet, start)
+                if packet.stream.index != video.index or not packet.size or packet.is_discard:
+                    continue
+                if packet.pts is None or packet.time_base is None:
+                    return Shown()
+                at = self._checked(float(packet.pts * packet.time_base) - start)
+                shown.add(at, float((packet.duration or 0) * packet.time_base))
+                if packet.pts != packet.dts and container.format.name.startswith("mov"):
+                    self._states_durations = False
+            if not self._states_durations:
+                rate = float(video.codec_context.framerate or 0)
+                self._coded_duration = 1 / rate if rate else self._usual_duration
+                shown.durations = [self._coded_duration] * len(shown.times)
+        return shown.sorted()
+
+    def decode(self, wanted: set[int]) -> tuple[dict[int, np.ndarray], Shown]:
+        """Decode all frames in display order. Returns the wanted ones, fitted, and the times of all."""
+        taken: dict[int, np.ndarray] = {}
+        shown = Shown()
+        self._damaged = 0
+        self.original_size = (0, 0)
+        with self._open() as container:
+            video, start = _video(container), _start(container)
+            self._prepare(video)
+            for frame in self._frames(container, video):
+                self._check_time()
+                self._damaged += int(frame.is_corrupt)
+                if len(shown.times) in wanted:
+                    taken[len(shown.times)] = self._fitted(frame)
+                at = self._checked(self._time(frame, start, shown.times))
+                shown.add(at, self._duration(frame))
+        return taken, shown
+
+    def check_whole(self, times: Sequence[float]) -> None:
+        """Raise SampleError for a truncated or badly damaged video, unless `limits.broken` is "use"."""
+        if self.limits.broken == "use":
+            return
+        end = max(self._file_end, self.end(times))
+        if self._stated_end is not None and end < WHOLE * self._stated_end - 0.5:
+            raise video_error(Reason.TRUNCATED, f"ends after {end:.1f} of {self._stated_end:.1f} seconds")
+        if self._damaged > DAMAGED * (len(times) + self._damaged):
+            raise video_error(Reason.CORRUPT, f"{self._damaged} damaged frames and {len(times)} whole ones")
+
+    def end(self, times: Sequence[float]) -> float:
+        """Seconds from the start of the file to the end of the last frame."""
+        return max(times) + self._usual_duration
+
+    def _note_end(self, packet: Any, start: float) -> None:
+        stamp = packet.dts if packet.pts is None else packet.pts
+        if stamp is not None and packet.time_base:
+            end = float((stamp + (packet.duration or 0)) * packet.time_base) - start
+            self._file_end = max(self._file_end, end)
+
+    def _time(self, frame: Any, start: float, before: Sequence[float]) -> float:
+        """The time of a frame; a frame without one follows the frame before it."""
+        if frame.time is not None:
+            return float(frame.time) - start
+        return before[-1] + self._usual_duration if before else 0.0
+
+    @property
+    def _usual_duration(self) -> float:
+        return 1 / self.fps if self.fps else 0.0
+
+    def _duration(self, frame: Any) -> float:
+        """How long a frame is shown. ffmpeg 5.1 takes the coded frame rate where an MP4 reorders its frames."""
+        if not self._states_durations:
+            return self._coded_duration
+        return float((frame.duration or 0) * frame.time_base) if frame.time_base else 0.0
+
+    def _open(self) -> av.container.InputContainer:
+        import av
+
+        self.stream.seek(0)
+        head = self.stream.read(12)
+        if not head:
+            raise video_error(Reason.EMPTY_BODY, "an empty file")
+        try:
+            check_index(self.stream)
+            # The whitelists exclude playlists and other files that name further files and addresses.
+            options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none"}
+            return av.open(self.stream, "r", options=options)
+        except IndexTooLargeError as error:
+            raise video_error(Reason.TOO_LARGE, str(error)) from None
+        except (av.error.FFmpegError, ValueError) as error:
+            if head.startswith(_MAGIC) or head[4:8] in _BOXES:
+                detail = f"a video that cannot be opened; cut off or damaged: {_words(error)}"
+                raise video_error(Reason.CORRUPT, detail) from None
+            raise video_error(Reason.NOT_A_VIDEO, f"no video of a known kind: {_words(error)}") from None
+
+    def _prepare(self, video: Any) -> None:
+        context = video.codec_context
+        if context is None or context.name not in CODECS.split():
+            name = context.name if context else "unknown"
+            raise video_error(Reason.UNSUPPORTED_FORMAT, f"codec {name}")
+        self._check_size(context.height, context.width)
+        context.thread_count = 1  # videos are decoded in parallel
+        context.options = {"max_pixels": str(self.limits.max_pixels)}
+
+    def _frames(self, container: Any, video: Any) -> Iterator[Any]:
+        """Yield decoded frames. A packet that does not decode is counted and skipped, as ffmpeg does.
+
+        An empty packet repeats the frame before it or marks a dropped one. Decoders take it for the end of the stream, so
+        it is skipped; the next frame's time shows the gap.
+        """
+        import av
+
+        for packet in _packets(container, video):
+            if not packet.size:
+                continue
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                self._damaged += 1
+                continue
+            yield from frames
+        end = av.Packet()
+        end.stream = video
+        end.time_base = video.time_base
+        try:
+            yield from end.decode()  # the frames that the decoder holds back
+        except av.error.FFmpegError:
+            self._damaged += 1
+
+    def _fitted(self, frame: Any) -> np.ndarray:
+        self._check_size(frame.height, frame.width)
+        image_HWC = upright(to_rgb(frame), _display_matrix(frame))
+        if self.original_size == (0, 0):
+            self.original_size = (image_HWC.shape[0], image_HWC.shape[1])
+        return fit(np.ascontiguousarray(image_HWC), (self.size, self.size))
+
+    def _check_size(self, height: int, width: int) -> None:
+        if height * width > self.limits.max_pixels:
+            detail = f"{width}x{height}, over {self.limits.max_pixels} pixels"
+            raise video_error(Reason.TOO_MANY_PIXELS, detail)
+        if height and width and max(height / width, width / height) > MAX_ASPECT:
+            detail = f"{width}x{height}: one side is over {MAX_ASPECT:g} times the other"
+            raise video_error(Reason.BAD_ASPECT, detail)
+
+    def _checked(self, at: float) -> float:
+        if at > self.limits.max_seconds:
+            raise video_error(Reason.TOO_LARGE, f"longer than {self.limits.max_seconds:g} seconds")
+        return at
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self._deadline:
+            detail = f"reading and decoding took over {self.limits.decode_seconds:g} seconds"
+            raise video_error(Reason.TIMEOUT, detail)
+
+
+def video_error(reason: Reason, detail: str) -> SampleError:
+    """A failure of the stage decode."""
+    return SampleError(Stage.DECODE, reason, detail)
+
+
+def _video(container: Any) -> Any:
+    """The video stream that ffmpeg chooses: most pixels, with a bonus for the default stream and one with packets.
+
+    Cover pictures do not count.
+    """
+    from av.stream import Disposition
+
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        kinds = ", ".join(stream.type for stream in container.streams) or "nothing"
+        raise video_error(Reason.NO_FRAMES, f"no video in it, only {kinds}")
+
+    def rank(stream: Any) -> int:
+        context = stream.codec_context
+        pixels = context.height * context.width if context else 0
+        bonus = _DEFAULT if stream.disposition & Disposition.default else 0
+        bonus += _HAS_PACKETS if stream.frames or stream.duration else 0
+        return pixels + bonus
+
+    return max(streams, key=rank)  # the first of equals
+
+
+def _display_matrix(frame: Any) -> list[int] | None:
+    from av.sidedata.sidedata import Type
+
+    data = frame.side_data.get(Type[_DISPLAY_MATRIX])
+    return None if data is None else np.frombuffer(bytes(data), np.int32)[:9].tolist()
+
+
+def _packets(container: Any, *streams: Any) -> Iterator[Any]:
+    """Yield packets up to the end, or up to a place that cannot be read."""
+    import av
+
+    try:
+        yield from container.demux(*streams)
+    except (av.error.FFmpegError, ValueError):
+        return
+
+
+def _stated_end(container: Any, video: Any, start: float, fps: float) -> float | None:
+    """The stated length of the file, in seconds from its start; None if it states none."""
+    if container.format.name in UNSTATED or not container.duration:
+        return None
+    if container.format.name == "avi" and video.frames and fps:
+        return float(
+            video.frames / fps
+        )  # from the header; the duration counts only the frames that are there
+    # Matroska counts from 0, whatever the first time is.
+    before = start if "matroska" in container.format.name else 0.0
+    return float(container.duration / 1e6 - before)
+
+
+def _start(container: Any) -> float:
+    """Time 0 of the file, in seconds: ffmpeg subtracts it from every time."""
+    return (container.start_time or 0) / 1e6
+
+
+def _words(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
