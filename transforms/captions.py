@@ -1,8 +1,9 @@
-"""Captions: made clean, chosen among several, and told what the camera does."""
+"""Captions: cleaned, chosen among several, and extended by a phrase on the camera motion."""
 
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -14,16 +15,20 @@ from schemas.keys import derive_seed
 from schemas.records import Reason, SampleError, Stage
 from transforms.motions.phrases import motion_phrase
 
-# Invisible characters that carry meaning: the joiners of emoji and of Indic and Persian words
-_JOINERS = "\u200c\u200d"
+# Format characters that carry meaning: the joiners of emoji and of Indic and Persian words, the controls of Egyptian
+# hieroglyphs, and the visible signs of Arabic, Syriac and Kaithi numbers and verses (Prepended_Concatenation_Mark)
+_KEPT_FORMATS = frozenset(
+    "\u200c\u200d\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
+) | frozenset(map(chr, range(0x13430, 0x13440)))
+# The flag of a region such as England or Texas: a black flag, its code in tag characters, the end tag (UTS #51, ED-14a).
+# Tag characters elsewhere are invisible text, and are dropped.
+_REGION_FLAG = re.compile("(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f)")
 
 
 class CaptionConfig(Config):
     """How KEY.txt comes from a sample's captions."""
 
-    pick: Literal["first", "random"] = Field(
-        "first", description="which of several captions stands in KEY.txt"
-    )
+    pick: Literal["first", "random"] = Field("first", description="which of several captions KEY.txt holds")
     max_length: int = Field(
         1000, ge=1, le=100_000, description="longest caption, characters; cut between words"
     )
@@ -31,29 +36,26 @@ class CaptionConfig(Config):
         0.0,
         ge=0.0,
         le=1.0,
-        description="probability that a phrase is appended that says what the camera does",
+        description="probability of a phrase that describes the camera motion",
     )
 
 
 def normalise(text: str, max_length: int = 1000) -> str:
-    """One clean line: HTML entities resolved, no control characters, single spaces, Unicode NFC, at most `max_length`.
+    """Clean a caption to one line: no HTML entities, no control characters, single spaces, Unicode NFC.
 
-    Entities are resolved twice, as CLIP does, for alt texts come escaped twice. Cut at the last word that fits (within a word
-    only if the first is too long). '' if nothing is left.
+    Entities are resolved twice, as CLIP does, because alt texts come escaped twice. The line is cut to `max_length`
+    characters at the end of a word, or within a word only if the first one is too long. Returns '' if nothing is left.
     """
-    text = html.unescape(html.unescape(text))
-    text = unicodedata.normalize(
-        "NFC", "".join(_visible(c) for c in text) if not text.isprintable() else text
-    )
-    text = " ".join(text.split())
+    text = _visible(html.unescape(html.unescape(text)))
+    text = " ".join(unicodedata.normalize("NFC", text).split())
     if len(text) <= max_length:
         return text
     cut = text[: max_length + 1].rpartition(" ")[0]
-    return (cut or text[:max_length]).rstrip()
+    return _visible((cut or text[:max_length]).rstrip())  # a cut within a flag leaves tag characters
 
 
 def normalise_all(captions: Sequence[str], max_length: int) -> tuple[str, ...]:
-    """Every caption that is not empty, normalised, in order. Raises SampleError (caption, empty_caption) if none is left."""
+    """Normalise captions and drop empty ones. Raises SampleError (caption, empty_caption) if none is left."""
     kept = tuple(clean for text in captions if (clean := normalise(text, max_length)))
     if not kept:
         raise SampleError(
@@ -63,12 +65,17 @@ def normalise_all(captions: Sequence[str], max_length: int) -> tuple[str, ...]:
 
 
 def choose(captions: Sequence[str], pick: str, *, seed: int, key: str) -> str:
-    """The caption that stands in KEY.txt: the first, or one drawn by the sample's own seed."""
-    return captions[derive_seed(seed, key, "caption") % len(captions)] if pick == "random" else captions[0]
+    """Choose the caption of KEY.txt: the first, or one drawn by the seed of the sample."""
+    if pick == "random":
+        return captions[derive_seed(seed, key, "caption") % len(captions)]
+    return captions[0]
 
 
 def append(caption: str, phrase: str) -> str:
-    """ "A dog." and "as the camera pans left" -> "A dog, as the camera pans left."; after ! and ? a sentence of its own."""
+    """Append a phrase: "A dog." and "as the camera pans left" give "A dog, as the camera pans left.".
+
+    After "!", "?" and "…" the phrase becomes a second sentence.
+    """
     if caption.endswith(("!", "?", "…")):
         sentence = phrase.removeprefix("while ").removeprefix("as ")
         return f"{caption} {sentence[:1].upper()}{sentence[1:]}."
@@ -92,8 +99,17 @@ def add_motion_phrase(
     return append(caption, phrase), phrase
 
 
-def _visible(character: str) -> str:
+def _visible(text: str) -> str:
+    """Turn control characters to spaces and drop invisible ones, except those that carry meaning."""
+    if text.isprintable():
+        return text
+    parts = _REGION_FLAG.split(text)  # texts and flags in turn
+    return "".join(part if index % 2 else "".join(map(_shown, part)) for index, part in enumerate(parts))
+
+
+def _shown(character: str) -> str:
     kind = unicodedata.category(character)
     if kind == "Cc":
         return " "
-    return "" if kind == "Cs" or (kind == "Cf" and character not in _JOINERS) else character
+    is_invisible = kind == "Cs" or (kind == "Cf" and character not in _KEPT_FORMATS)
+    return "" if is_invisible else character

@@ -12,7 +12,7 @@ from storage.read import kind, open_uri
 from storage.uris import join
 from transforms.media.pictures import Picture, PictureLimits, decode, read_header
 
-PICTURE_ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
+PICTURE_ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif")
 MAX_FILE_BYTES = 64 * 1024 * 1024
 
 

@@ -1,3 +1,5 @@
+"""Captions."""
+
 import unicodedata
 
 import pytest
@@ -7,6 +9,14 @@ from hypothesis import strategies as st
 from schemas.errors import ConfigError
 from schemas.records import Reason, SampleError, Stage
 from transforms.captions import CaptionConfig, add_motion_phrase, append, choose, normalise, normalise_all
+
+
+def flag(region: str) -> str:
+    """The emoji of a region's flag: a black flag, tag characters, the end tag."""
+    return "\U0001f3f4" + "".join(chr(0xE0000 + ord(letter)) for letter in region) + "\U000e007f"
+
+
+ENGLAND, SCOTLAND, WALES, TEXAS = map(flag, ("gbeng", "gbsct", "gbwls", "ustx"))
 
 
 @pytest.mark.parametrize(
@@ -23,6 +33,16 @@ from transforms.captions import CaptionConfig, add_motion_phrase, append, choose
         ("cafe\u0301", "café"),
         ("family \U0001f468\u200d\U0001f469", "family \U0001f468\u200d\U0001f469"),
         ("half \ud83d pair", "half pair"),
+        (f"a {ENGLAND} and a {SCOTLAND}{WALES} flag", f"a {ENGLAND} and a {SCOTLAND}{WALES} flag"),
+        (
+            f"a pirate \U0001f3f4\u200d\u2620\ufe0f and {TEXAS}",
+            f"a pirate \U0001f3f4\u200d\u2620\ufe0f and {TEXAS}",
+        ),
+        ("hidden\U000e0068\U000e0069\U000e007f text", "hidden text"),
+        ("a flag \U0001f3f4\U000e0067\U000e0062 cut off", "a flag \U0001f3f4 cut off"),
+        ("\U0001f3f4" + "\U000e0061" * 50 + "\U000e007f", "\U0001f3f4"),
+        ("verse \u06dd\u0661 in \u0600\u0661", "verse \u06dd\u0661 in \u0600\u0661"),
+        ("نمی\u200cخواهم and क्\u200dष", "نمی\u200cخواهم and क्\u200dष"),
         ("&nbsp;&#10;", ""),
         ("", ""),
     ],
@@ -44,6 +64,10 @@ def test_normalise(raw: str, clean: str) -> None:
 )
 def test_length_is_capped_between_words(limit: int, cut: str) -> None:
     assert normalise("one three five", limit) == cut
+
+
+def test_a_cut_within_a_flag_leaves_no_tag_characters() -> None:
+    assert normalise(ENGLAND + WALES, 10) == ENGLAND + "\U0001f3f4"
 
 
 @given(st.text(max_size=80), st.integers(1, 40))

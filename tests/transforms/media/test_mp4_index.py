@@ -49,9 +49,8 @@ EDITS = with_boxes(
     },
 )
 FRAGMENTS = CLIP + box(b"moof", box(b"traf", box(b"trun", FULL + struct.pack(">I", 2**31))))
-COMPRESSED = CLIP + box(
-    b"moov", box(b"cmov", box(b"dcom", b"zlib") + box(b"cmvd", bytes(4) + zlib.compress(moov(EQUAL_SIZES))))
-)
+SQUEEZED = box(b"cmvd", bytes(4) + zlib.compress(moov(EQUAL_SIZES)))
+COMPRESSED = CLIP + box(b"moov", box(b"cmov", box(b"dcom", b"zlib") + SQUEEZED))
 
 
 @pytest.mark.parametrize(
