@@ -98,8 +98,9 @@ def save_checkpoint(
             },
         )
     _point(join(output, LAST), name)
-    if state.best is not None and state.best.step == state.step:
-        _point(join(output, BEST), name)
+    if state.best is not None:
+        # Not only when the best is new: a kill after the folder was written may have left the link at an older one.
+        _point_to_best(output, state.best)
     _prune(output, config.keep)
     return join(output, name)
 
@@ -217,6 +218,12 @@ def _point(link: str, target: str) -> None:
     partial.unlink(missing_ok=True)
     partial.symlink_to(target)
     os.replace(partial, place)
+
+
+def _point_to_best(output: str, best: Best) -> None:
+    name = f"step_{best.step:08d}"
+    if exists(join(output, name, CONFIG_FILE)):
+        _point(join(output, BEST), name)
 
 
 def _steps(output: str) -> list[str]:

@@ -29,6 +29,10 @@ class OptimConfig(Config):
     warmup: float = Field(
         0.1, ge=0, lt=1, description="share of the steps over which the learning rate rises from 0"
     )
+    cosine: Literal["after_warmup", "whole_run"] = Field(
+        "after_warmup",
+        description="where the cosine begins: after the warm-up, or at step 0 under it, as in CLIP4Clip's schedule",
+    )
     end_lr: float = Field(
         0.0, ge=0, le=1, description="share of the peak learning rate that is left at the last step"
     )
@@ -89,8 +93,10 @@ class TrainConfig(Config):
         False,
         description="go on exactly where the run in `output` stopped; from the start if it has no checkpoint",
     )
-    freeze: Literal["none", "clip", "dual"] = Field(
-        "none", description="what is not trained: nothing, the CLIP towers, or all but the interaction module"
+    freeze: Literal["none", "embeddings", "clip", "dual"] = Field(
+        "none",
+        description="parameters that are not trained: none; the towers' input layers (patch, token and position "
+        "embeddings), as in CLIP4Clip; the CLIP towers; all but the interaction module",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
     precision: Literal["bf16", "fp32"] = Field(

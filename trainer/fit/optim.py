@@ -14,15 +14,34 @@ from trainer.fit.config import OptimConfig
 GROUPS = ("clip", "clip_no_decay", "new", "new_no_decay")
 
 
+# The towers' input layers, which CLIP4Clip does not train: patches, tokens, class, positions, and the norm after them.
+EMBEDDINGS = (
+    "clip.token_embedding.weight",
+    "clip.positional_embedding",
+    "clip.text.token_embedding.weight",
+    "clip.text.positional_embedding",
+    "clip.visual.conv1.weight",
+    "clip.visual.class_embedding",
+    "clip.visual.positional_embedding",
+    "clip.visual.ln_pre.weight",
+    "clip.visual.ln_pre.bias",
+)
+
+
 def freeze(model: nn.Module, what: str) -> None:
-    """``none``; ``clip``: the towers, but not the logit scale; ``dual``: all but the interaction module."""
+    """Set which parameters are trained; `what` is a value of `TrainConfig.freeze`."""
     for name, parameter in model.named_parameters():
-        frozen = {
-            "none": False,
-            "clip": name.startswith("clip.") and not name.endswith("logit_scale"),
-            "dual": not name.startswith("interaction."),
-        }[what]
-        parameter.requires_grad_(not frozen)
+        parameter.requires_grad_(not _is_frozen(name, what))
+
+
+def _is_frozen(name: str, what: str) -> bool:
+    if what == "embeddings":
+        return name in EMBEDDINGS
+    if what == "clip":
+        return name.startswith("clip.") and not name.endswith("logit_scale")
+    if what == "dual":
+        return not name.startswith("interaction.")
+    return False
 
 
 def parameter_groups(model: nn.Module) -> dict[str, list[tuple[str, nn.Parameter]]]:
@@ -68,11 +87,16 @@ def named_parameters(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, nn
 
 
 def lr_share(step: int, total: int, config: OptimConfig) -> float:
-    """Share of the peak learning rate at step 0 <= step < total: up linearly over the warm-up, down by half a cosine."""
+    """Return the share of the peak learning rate at step 0 <= step < total.
+
+    It rises linearly over the warm-up and falls along half a cosine. The cosine begins after the warm-up, or with
+    `cosine=whole_run` at step 0, so that the rate jumps to a little below its peak when the warm-up ends.
+    """
     warmup = round(total * config.warmup)
     if step < warmup:
         return (step + 1) / warmup
-    progress = (step - warmup) / max(1, total - warmup)
+    begin = warmup if config.cosine == "after_warmup" else 0
+    progress = (step - begin) / max(1, total - begin)
     return config.end_lr + (1 - config.end_lr) * 0.5 * (1 + math.cos(math.pi * progress))
 
 

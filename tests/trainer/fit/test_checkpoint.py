@@ -210,3 +210,23 @@ def test_a_pickle_is_not_run(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         make_model(config.model, str(path))
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_kill_before_the_link_to_the_best_loses_no_model(tmp_path: Path) -> None:
+    """The folder of step 2 is whole and the best, and the link still names step 1; then the run is resumed."""
+    config = tiny_config(tmp_path, tmp_path / "run", keep=1)
+    model, optimizer = trained(config)
+    save_checkpoint(config, model, optimizer, state(1, Best(1, 10.0)), {})
+    best = Best(2, 20.0)
+    save_checkpoint(config, model, optimizer, state(2, best), {})
+    link = tmp_path / "run" / "best"
+    link.unlink()
+    link.symlink_to("step_00000001")
+    for step in (3, 4):
+        save_checkpoint(config, model, optimizer, state(step, best), {})
+    assert link.resolve().name == "step_00000002"
+    assert load_model(link).config == config.model
+    assert sorted(path.name for path in (tmp_path / "run").glob("step_*")) == [
+        "step_00000002",
+        "step_00000004",
+    ]

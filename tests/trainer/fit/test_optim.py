@@ -127,3 +127,29 @@ def test_configs_that_cannot_be(tmp_path: Path) -> None:
 def test_length_in_samples_is_rounded_up_to_steps(tmp_path: Path) -> None:
     config = tiny_config(tmp_path, tmp_path, max_steps=None, max_samples=50, global_batch_size=8)
     assert config.total_steps == 7
+
+
+def test_frozen_embeddings_are_those_that_clip4clip_freezes() -> None:
+    """Its loop freezes what is neither a block, a final norm, a projection nor the logit scale: 27.7 M of ViT-B/32."""
+    from trainer.model.config import ModelConfig
+
+    with torch.device("meta"):
+        model = CLIP2Video(ModelConfig.make({"clip": "ViT-B-32-quickgelu", "pretrained": None}))
+    freeze(model, "embeddings")
+    frozen = {name: p.numel() for name, p in model.named_parameters() if not p.requires_grad}
+    assert sum(frozen.values()) == 27_736_320
+    trained = ("resblocks.", "ln_final.", "text_projection", "logit_scale", "visual.ln_post.", "visual.proj")
+    assert not any(part in name for name in frozen for part in trained)
+    freeze(model, "none")
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_the_cosine_of_the_whole_run_is_clip4clips() -> None:
+    """There: x / warmup below the warm-up, and 0.5 (1 + cos(pi x)) above it, of x the share of the run that is done."""
+    config = OptimConfig(warmup=0.1, cosine="whole_run")
+    shares = [lr_share(step, 100, config) for step in range(100)]
+    assert shares[9] == pytest.approx(1.0)
+    for step in (10, 50, 99):
+        assert shares[step] == pytest.approx(0.5 * (1 + math.cos(math.pi * step / 100)))
+    assert lr_share(10, 100, OptimConfig(warmup=0.1)) == pytest.approx(1.0)
+    assert shares[10] < 0.98
