@@ -1,7 +1,7 @@
-"""The main job as one graph that needs no submitter: planned, made and finished by workers. What a Flex Template runs.
+"""The main job as one graph that needs no submitter: workers plan, make and finish. A Flex Template runs it.
 
-`zoetrope animate` plans and finishes in its own process and waits for the job between; a template's launcher ends when the
-job is handed over. Resume, fingerprint and tables are the same, and either may go on where the other stopped.
+`zoetrope animate` plans and finishes in its own process and waits for the job in between. A template's launcher
+ends when the job is handed over. Resume, fingerprint and tables are the same, and either may continue the other.
 """
 
 from __future__ import annotations
@@ -18,19 +18,29 @@ from pipelines.config import AnimateConfig
 from pipelines.output.finish import finish
 from pipelines.output.folder import Output
 from pipelines.output.job import Job
+from pipelines.output.lock import output_lock
 from pipelines.output.prepare import check_output, prepare_output
 from pipelines.output.records import done_tasks
+from pipelines.running import dataflow
+from pipelines.running.attach import refuse_running
 from pipelines.running.graph import JobSpec, MakeShards
+from pipelines.running.remote import RemoteJob, forget, keep
 from pipelines.sources.base import make_source
 from schemas.records import Task
 
 
 def build(
-    pipeline: beam.Pipeline, config: AnimateConfig, *, published: str, accelerator: str | None = None
+    pipeline: beam.Pipeline,
+    config: AnimateConfig,
+    *,
+    published: str,
+    accelerator: str | None = None,
+    place: Mapping[str, str] | None = None,
 ) -> Job:
     """Put the whole job into a pipeline. `published` is the ISO date on which the output was begun.
 
-    `accelerator` is the resource hint of the stage that renders; every other stage runs on workers without.
+    `accelerator` is the resource hint of the stage that renders; every other stage runs on workers without. `place`
+    holds the project and region of a Dataflow job, whose id the workers keep in the output while it runs.
     """
     job = job_of(config.to_dict())
     spec = JobSpec(
@@ -39,7 +49,7 @@ def build(
     done = (
         pipeline
         | "Config" >> beam.Create([config.to_dict()])
-        | "Plan" >> beam.ParDo(_Plan()).with_output_types(Task)
+        | "Plan" >> beam.ParDo(_Plan(place)).with_output_types(Task)
         | "Shards" >> MakeShards(job.maker, spec)
     )
     made = done | "Count" >> beam.combiners.Count.Globally()
@@ -54,10 +64,16 @@ def job_of(values: Mapping[str, Any]) -> Job:
 
 
 class _Plan(beam.DoFn):
-    """The tasks that are not done yet, and how many there are in all."""
+    """Plan the tasks that are not done yet, and keep how many there are in all."""
+
+    def __init__(self, place: Mapping[str, str] | None) -> None:
+        self._place = place
 
     def process(self, values: dict[str, Any]) -> Iterator[Task]:
         job, output = job_of(values), Output(values["output"])
+        own = dataflow.job_of_worker()
+        if self._place is not None and own is not None:
+            keep(output, RemoteJob(dataflow.RUNNER, own, self._place))
         done, count = done_tasks(output), 0
         for task in job.tasks():
             count += 1
@@ -67,7 +83,7 @@ class _Plan(beam.DoFn):
 
 
 class _Finish(beam.DoFn):
-    """Once every task is done: tables and pages. May run twice; both write the same."""
+    """Write tables and pages once every task is done. A second run writes the same."""
 
     def __init__(self, values: Mapping[str, Any], published: str) -> None:
         self._values, self._published = dict(values), published
@@ -78,13 +94,21 @@ class _Finish(beam.DoFn):
         counts = {name: value for name, value in asdict(totals).items() if name != "shards"}
         output.write_state("finished.json", counts)
         output.clean()
+        forget(output)
 
 
 def launch(config: AnimateConfig, beam_args: Sequence[str], accelerator: str | None = None) -> None:
-    """Check the config, begin the output and hand the job to its runner. Raises ConfigError before anything is written."""
+    """Check the config, prepare the output and hand the job to its runner.
+
+    Raises ConfigError before anything is written, also if another job still writes to the output.
+    """
     output, job = Output(config.output), job_of(config.to_dict())
-    check_output(output, job, overwrite=config.overwrite)
-    published = prepare_output(output, job, overwrite=config.overwrite)
-    pipeline = beam.Pipeline(options=PipelineOptions(list(beam_args)))
-    build(pipeline, config, published=published, accelerator=accelerator)
-    pipeline.run()
+    options = PipelineOptions(list(beam_args))
+    with output_lock(output):
+        refuse_running(output, "wait for that job, or cancel it")
+        check_output(output, job, overwrite=config.overwrite)
+        published = prepare_output(output, job, overwrite=config.overwrite)
+        pipeline = beam.Pipeline(options=options)
+        place = dataflow.place_of(options)
+        build(pipeline, config, published=published, accelerator=accelerator, place=place)
+        pipeline.run()

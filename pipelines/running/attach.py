@@ -36,8 +36,8 @@ def attach(output: Output, *, overwrite: bool) -> None:
     job = read_kept(output)
     if job is None:
         return
-    if overwrite and not has_ended(open_job(job).state()):
-        raise ConfigError(f"output {output.uri}: {job} writes to it; cancel that job, or drop overwrite=true")
+    if overwrite:
+        refuse_running(output, "cancel that job, or drop overwrite=true")
     LOG.info(f"attached to {job}")
     try:
         state, handle = follow(job, _Said(output).look)
@@ -49,6 +49,13 @@ def attach(output: Output, *, overwrite: bool) -> None:
     forget(output)
     if state == PipelineState.FAILED:
         raise job_error(RuntimeError(reason or f"{job} failed"))
+
+
+def refuse_running(output: Output, remedy: str) -> None:
+    """Raise ConfigError if a job of an earlier command still writes to this output."""
+    job = read_kept(output)
+    if job is not None and not has_ended(open_job(job).state()):
+        raise ConfigError(f"output {output.uri}: {job} writes to it; {remedy}")
 
 
 def _cancel(output: Output, job: RemoteJob) -> bool:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import (
@@ -59,6 +60,19 @@ def with_defaults(beam_args: Sequence[str], image: str | None) -> list[str]:
         added += [f"--experiments={name}" for name in EXPERIMENTS if name not in given]
     added += [f"--dataflow_service_options={name}" for name in SERVICE_OPTIONS if name not in given]
     return [*beam_args, *added]
+
+
+def place_of(options: PipelineOptions) -> dict[str, str] | None:
+    """The options that lead to a job of the service; None for another runner."""
+    if not (options.view_as(StandardOptions).runner or "").endswith(RUNNER):
+        return None
+    cloud = options.view_as(GoogleCloudOptions)
+    return {"project": cloud.project, "region": cloud.region}
+
+
+def job_of_worker() -> str | None:
+    """The id of the job in whose worker this process runs. Beam's boot program gets it from the service."""
+    return os.environ.get("JOB_ID")
 
 
 class DataflowJob:

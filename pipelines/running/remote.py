@@ -76,8 +76,7 @@ def identify(result: Any, choice: RunnerChoice) -> RemoteJob | None:
     if name == dataflow.RUNNER:
         if not getattr(result, "has_job", False):  # a template or a dry run
             return None
-        options = {"project": cloud.project, "region": cloud.region}
-        return RemoteJob(name, result.job_id(), options)
+        return RemoteJob(name, result.job_id(), dataflow.place_of(choice.options) or {})
     master = choice.options.view_as(FlinkRunnerOptions).flink_master
     if name == flink.RUNNER and not master.startswith("["):
         return RemoteJob(name, cloud.job_name, {"flink_master": master})

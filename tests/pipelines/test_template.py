@@ -8,10 +8,12 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 from apache_beam.transforms.resources import AcceleratorHint
+from job_manager import run_job_manager
 
 from pipelines.output.folder import Output
 from pipelines.running.engine import choose_runner
-from pipelines.template import build
+from pipelines.running.remote import RemoteJob, keep, read_kept
+from pipelines.template import _Plan, build
 from schemas.manifest import SAMPLES_FILE
 from storage.tables import iter_rows
 from tests.pipelines.running.test_graph import leftovers, shards
@@ -81,7 +83,7 @@ def test_the_graph(parameters):
 def test_every_parameter_of_the_template_is_described_and_taken():
     metadata = json.loads((ROOT / "docker" / "flex_template.json").read_text())
     names = {parameter["name"] for parameter in metadata["parameters"]}
-    assert names == {*FIELDS, "config", "overrides", "accelerator"}
+    assert names == {*FIELDS, "config", "overrides", "accelerator", "sdk_container_image"}
     for parameter in metadata["parameters"]:
         assert parameter["label"]
         assert len(parameter["helpText"]) > 20
@@ -97,3 +99,28 @@ def test_bad_parameters_are_one_line(capsys, tmp_path):
     err = capsys.readouterr().err
     assert "folder" in err
     assert not (tmp_path / "clips").exists()
+
+
+def test_a_template_refuses_an_output_to_which_a_job_writes(parameters, capsys, tmp_path):
+    output = Output(f"{tmp_path}/clips")
+    with run_job_manager() as manager:
+        manager.add("earlier", "RUNNING")
+        keep(output, RemoteJob("FlinkRunner", "earlier", {"flink_master": manager.master}))
+        assert main(parameters) == 2
+    assert "FlinkRunner job earlier" in capsys.readouterr().err
+    assert not (tmp_path / "clips" / "_zoetrope" / "plan.json").exists()
+
+
+def test_the_workers_of_a_template_keep_the_id_of_their_job(parameters, monkeypatch, tmp_path):
+    """Boot gives the id of the job to its workers. The output holds it until the job has finished."""
+    monkeypatch.setenv("JOB_ID", "2026-01-01_job")
+    config, _, _ = parse(parameters)
+    place = {"project": "mine", "region": "us"}
+    assert list(_Plan(place).process(config.to_dict()))
+    output = Output(config.output)
+    assert read_kept(output) == RemoteJob("DataflowRunner", "2026-01-01_job", place)
+    runner = choose_runner((), 1)
+    with beam.Pipeline(runner=runner.runner, options=runner.options) as pipeline:
+        build(pipeline, config, published="2026-01-01", place=place)
+    assert shards(tmp_path / "clips")
+    assert read_kept(output) is None

@@ -1,0 +1,60 @@
+"""A job on a Flink cluster by its name, through the REST interface."""
+
+from __future__ import annotations
+
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from job_manager import JobManager, run_job_manager
+
+from pipelines.running.flink import FlinkJob, cancel
+
+
+@pytest.fixture
+def manager():
+    with run_job_manager() as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("flink", "beam"),
+    [
+        ("CREATED", "RUNNING"),
+        ("RESTARTING", "RUNNING"),
+        ("FINISHED", "DONE"),
+        ("FAILED", "FAILED"),
+        ("CANCELED", "CANCELLED"),
+    ],
+)
+def test_states_are_those_of_beam(manager: JobManager, flink, beam):
+    manager.add("ours", flink)
+    assert FlinkJob("ours", manager.master).state() == beam
+
+
+def test_a_job_that_the_cluster_does_not_know_is_unknown(manager: JobManager):
+    manager.add("another", "RUNNING")
+    job = FlinkJob("ours", manager.master)
+    assert job.state() == "UNKNOWN"
+    assert "does not know" in job.failure()
+    job.cancel()
+    assert manager.jobs[0]["state"] == "RUNNING"
+
+
+def test_the_newest_job_of_a_name_counts(manager: JobManager):
+    manager.cause = "JobError: the disk is full"
+    for state in ("FAILED", "RUNNING"):
+        manager.add("ours", state)
+    job = FlinkJob("ours", f"http://{manager.master}")
+    assert job.state() == "RUNNING"
+    assert job.failure() == "JobError: the disk is full"
+    job.cancel()
+    assert job.state() == "CANCELLED"
+
+
+def test_cancel_waits_for_the_job_of_the_options(manager: JobManager):
+    manager.add("ours", "RUNNING")
+    cancel(PipelineOptions([f"--flink_master={manager.master}", "--job_name=ours"]), 5)
+    assert manager.jobs[0]["state"] == "CANCELED"
+
+
+def test_a_cluster_inside_the_job_server_needs_no_cancelling():
+    cancel(PipelineOptions(["--flink_master=[auto]", "--job_name=ours"]), 5)
