@@ -1,7 +1,8 @@
-"""Overrides: ``field=value`` of a command line. The text after ``=`` is the value, read by the type of its field.
+"""Overrides: ``field=value`` of a command line. The text after ``=`` is the value, read by the type of its
+field.
 
-A text field takes the text as it is, so that ``output=set #7`` and ``output=2024`` name folders. Only lists and mappings
-are read as YAML.
+A text field takes the text as it is, so that ``output=set #7`` and ``output=2024`` name folders. Only lists
+and mappings are read as YAML.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ _YES, _NO = ("true", "yes", "on"), ("false", "no", "off")
 
 
 def with_overrides(cls: type[Config], values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Nested plain values with each ``a.b=value`` applied in order. `cls` has the fields. Raises ConfigError."""
+    """Nested plain values with each ``a.b=value`` applied in order.
+
+    `cls` has the fields. Raises ConfigError.
+    """
     out = dict(values)
     for text in overrides:
         name, equals, raw = text.partition("=")
@@ -37,7 +41,10 @@ def with_overrides(cls: type[Config], values: Mapping[str, Any], overrides: Sequ
 
 
 def _read(name: str, raw: str, annotation: Any) -> Any:
-    """The value of one override. Text that fits no type of the field stays text, and validation names the field."""
+    """The value of one override.
+
+    Text that fits no type of the field stays text, and validation names the field.
+    """
     kinds = _kinds(annotation)
     if raw.lstrip().startswith(("[", "{")) and kinds != {str}:
         try:

@@ -24,7 +24,10 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def read_yaml(text: str | bytes) -> Any:
-    """The plain value of one YAML document. Raises YamlError for anything else, and for a document that is too large."""
+    """The plain value of one YAML document.
+
+    Raises YamlError for anything else, and for a document that is too large.
+    """
     try:
         value = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
         _count(value, MAX_VALUES)

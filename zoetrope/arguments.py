@@ -1,4 +1,5 @@
-"""One argument style for every command: --config, FIELD=VALUE, --dry-run, --runner-config, -v, -q, and ``--`` for Beam."""
+"""One argument style for every command: --config, FIELD=VALUE, --dry-run, --runner-config, -v, -q, and ``--``
+for Beam."""
 
 from __future__ import annotations
 
@@ -74,7 +75,10 @@ C = TypeVar("C", bound=Config)
 
 
 def read_config(cls: type[C], args: argparse.Namespace, kind: str) -> C:
-    """The config of --config, a path or the name of a shipped config of this kind, with FIELD=VALUE. Raises ConfigError."""
+    """The config of --config, a path or the name of a shipped config of this kind, with FIELD=VALUE.
+
+    Raises ConfigError.
+    """
     path = None if args.config is None else find_config(args.config, kind)
     return load_config(cls, path, args.overrides)
 
@@ -96,8 +100,8 @@ def beam_options(runner_config: str | None, after_dashes: Sequence[str]) -> list
 def read_runner_config(path: str) -> list[str]:
     """A YAML mapping of Beam's option names to values, as arguments.
 
-    ``runner: FlinkRunner`` gives ``--runner=FlinkRunner``, ``true`` a flag, ``false`` nothing, and a list the option once
-    per entry. Raises ConfigError if the file cannot be read or is no such mapping.
+    ``runner: FlinkRunner`` gives ``--runner=FlinkRunner``, ``true`` a flag, ``false`` nothing, and a list the
+    option once per entry. Raises ConfigError if the file cannot be read or is no such mapping.
     """
     from storage.read import open_uri
 

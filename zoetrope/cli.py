@@ -51,8 +51,8 @@ FROM_WORKER = re.compile(r"^[\w.]+Error: ")
 def main(argv: list[str] | None = None) -> int:
     """Run one subcommand; returns its exit code.
 
-    0 done, 1 the work could not be done or not all of it, 2 bad usage or config, 130 Ctrl-C. Without `argv` this is the
-    process's own command line: after an error among ranks the process then exits at once.
+    0 done, 1 the work could not be done or not all of it, 2 bad usage or config, 130 Ctrl-C. Without `argv`
+    this is the process's own command line: after an error among ranks the process then exits at once.
     """
     code = _until_nobody_reads(lambda: _run(sys.argv[1:] if argv is None else argv))
     if argv is None:
@@ -61,7 +61,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def guarded(name: str, run: Callable[[], int], stopped: str = "stopped") -> int:
-    """Call a command. What it raises becomes one line and the exit code of EXIT_CODES; any other error is a bug, and passes.
+    """Call a command. What it raises becomes one line and the exit code of EXIT_CODES; any other error is a
+    bug, and passes.
 
     `stopped` is the line after Ctrl-C.
     """
@@ -128,7 +129,7 @@ def _line(error: BaseException) -> str:
 
 
 def _until_nobody_reads(run: Callable[[], int]) -> int:
-    """Run; where the reader of standard output has gone (``zoetrope motions | head -3``), the rest is not printed.
+    """Run, and print nothing more once the reader of standard output is gone (``zoetrope motions | head -3``).
 
     A command that this stopped returns STOPPED_BY_PIPE.
     """
@@ -147,7 +148,10 @@ def _until_nobody_reads(run: Callable[[], int]) -> int:
 
 
 def _reader_is_gone() -> bool:
-    """Whether standard output is a pipe that nobody reads. The system knows; a failed write may have left no buffer."""
+    """Whether standard output is a pipe that nobody reads.
+
+    The system knows; a failed write may have left no buffer.
+    """
     try:
         poll = select.poll()
         poll.register(sys.stdout.fileno(), select.POLLOUT)
@@ -162,7 +166,7 @@ def _leave(code: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a further Ctrl-C ends the process without a traceback
     ranks = sys.modules.get("trainer.device.ranks")
     if ranks is not None and code:
-        ranks.leave(code)  # at once after an error among ranks: NCCL would wait for the others in the interpreter's end
+        ranks.leave(code)  # at once: as the interpreter ends, NCCL would wait for the other ranks
 
 
 def _usage() -> str:

@@ -1,4 +1,4 @@
-"""`make demo`: sample photographs -> a COCO-style set -> clips, and where to look."""
+"""`make demo`: sample photographs, a COCO-style set of them, its clips, and where to look."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def main(folder: str = "demo") -> int:
     if code == 0:
         print(
             f"\nLook at:\n"
-            f"  {clips}/report.html      what the run did, with moving clips (open it in a browser)\n"
-            f"  {clips}/README.md        what lies in the folder and how to read it\n"
+            f"  {clips}/report.html      the run's numbers and moving clips (open it in a browser)\n"
+            f"  {clips}/README.md        the files of the folder and how to read them\n"
             f"  {clips}/00000.tar        a WebDataset shard: tar tf {clips}/00000.tar\n"
-            f"Then your own:  zoetrope animate --help"
+            f"Next, your own pictures:  zoetrope animate --help"
         )
     return code
 

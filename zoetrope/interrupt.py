@@ -1,4 +1,7 @@
-"""Ctrl-C while modules load. An import that is interrupted half-way can raise any error, so the process exits at once."""
+"""Ctrl-C while modules load.
+
+An import that is interrupted half-way can raise any error, so the process exits at once.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,8 @@ STOPPED = 130  # 128 + SIGINT, as shells report it
 def loading() -> Iterator[None]:
     """Exit with one line and code 130 when Ctrl-C arrives during the imports in this block.
 
-    Nothing has been started or written at that time, so there is nothing to clean up. A SIGINT handler of a calling
-    program, and an ignored SIGINT, stay as they are.
+    Nothing has been started or written at that time, so there is nothing to clean up. A SIGINT handler of a
+    calling program, and an ignored SIGINT, stay as they are.
     """
     on_main = threading.current_thread() is threading.main_thread()
     if not on_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

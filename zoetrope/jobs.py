@@ -1,4 +1,5 @@
-"""Commands that run a job share this: its circumstances, the lines of its plan and of its result, and its report."""
+"""Commands that run a job share this: its circumstances, the lines of its plan and of its result, and its
+report."""
 
 from __future__ import annotations
 
@@ -86,7 +87,8 @@ def summary(result: RunResult, report: str | None) -> str:
         )
     if totals.off_by:
         lines.append(
-            f"off by {totals.off_by}: {totals.inputs} inputs, but {totals.written} written + {totals.failed} failed; "
+            f"off by {totals.off_by}: {totals.inputs} inputs, but {totals.written} written + "
+            f"{totals.failed} failed; "
             "has the source changed while the job ran?"
         )
     elif result.exit_code:
@@ -146,9 +148,10 @@ def job_circumstances() -> Iterator[None]:
 
 @contextmanager
 def _quiet_beam() -> Iterator[None]:
-    """Beam logs tracebacks of what a job tells in one line, and a warning for each option a worker does not know.
+    """Silence Beam's logs.
 
-    What job servers say it logs at the root.
+    Beam logs a traceback for every error that a job reports in one line, and a warning for each option that a
+    worker does not know. It logs the messages of job servers at the root.
     """
     loggers = [logging.getLogger("apache_beam"), logging.getLogger()]
     before = [logger.level for logger in loggers]
@@ -163,7 +166,7 @@ def _quiet_beam() -> Iterator[None]:
 
 @contextmanager
 def _sigterm_stops() -> Iterator[None]:
-    """Schedulers end a command with SIGTERM: stop a local job as cleanly as Ctrl-C does, and leave a remote one."""
+    """SIGTERM, by which schedulers end a command, stops a local job as Ctrl-C does, and leaves a remote one."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,6 +1,8 @@
-"""The command's messages: loggers are named by module, and the command alone adds one handler for standard error.
+"""The command's messages: loggers are named by module, and the command alone adds one handler for standard
+error.
 
-A program that imports the packages gets no handler. It can silence or route the loggers with the standard `logging`.
+A program that imports the packages gets no handler. It can silence or route the loggers with the standard
+`logging`.
 """
 
 from __future__ import annotations

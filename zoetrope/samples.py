@@ -1,7 +1,7 @@
 """Small sample corpora from real photographs, in each of the forms that the job reads.
 
-The pictures are the ones that scikit-image and scikit-learn ship (`make setup` installs both): nothing is downloaded. The
-demo, the documentation's pictures and the tests use them.
+The pictures come with scikit-image and scikit-learn, which `make setup` installs, so nothing is downloaded.
+The demo, the pictures of the documentation and the tests use them.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class SamplePicture:
 
 
 def pictures(count: int, *, long_side: int = 640) -> Iterator[SamplePicture]:
-    """`count` different JPEGs: the eight photographs whole, then ever other windows of them."""
+    """Yield `count` different JPEGs: the eight whole photographs first, then windows of them."""
     names = list(PHOTOGRAPHS)
     originals: dict[str, Image.Image] = {}
     for i in range(count):
@@ -89,7 +89,7 @@ def pictures(count: int, *, long_side: int = 640) -> Iterator[SamplePicture]:
 
 
 def _window(picture: Image.Image, turn: int) -> Image.Image:
-    """The whole picture for turn 0, else one of ever other windows, 60 to 85 % of each side (a low-discrepancy walk)."""
+    """Return the whole picture for turn 0, else a window of 60 to 85 % of each side (low-discrepancy walk)."""
     if turn == 0:
         return picture.copy()
     width, height = picture.size
@@ -100,7 +100,7 @@ def _window(picture: Image.Image, turn: int) -> Image.Image:
 
 
 def write_folder(folder: Path, count: int, **options: int) -> Path:
-    """``NAME.jpg`` beside ``NAME.txt`` (a caption a line). Returns the folder."""
+    """Write ``NAME.jpg`` and ``NAME.txt``, one caption per line. Returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for picture in pictures(count, **options):
         (folder / f"{picture.name}.jpg").write_bytes(picture.jpeg)
@@ -109,7 +109,10 @@ def write_folder(folder: Path, count: int, **options: int) -> Path:
 
 
 def write_coco(folder: Path, count: int, *, zipped: bool = False, **options: int) -> tuple[Path, Path]:
-    """A COCO-style captions JSON and its pictures in ``train2017/`` (or ``train2017.zip``). Returns both paths."""
+    """Write a COCO captions JSON, and its pictures in ``train2017/`` or ``train2017.zip``.
+
+    Returns both paths.
+    """
     images, annotations = [], []
     target = folder / "train2017"
     target.mkdir(parents=True, exist_ok=True)
@@ -142,7 +145,8 @@ def write_coco(folder: Path, count: int, *, zipped: bool = False, **options: int
 
 
 def write_tsv(folder: Path, count: int, base_url: str, *, layout: str = "cc3m", **options: int) -> Path:
-    """A CC3M (caption, url) or CC12M (url, caption) TSV, and its pictures in ``www/`` to be served at `base_url`."""
+    """Write a CC3M (caption, url) or CC12M (url, caption) TSV, and its pictures in ``www/`` for a server at
+    `base_url`."""
     www = folder / "www"
     www.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -156,7 +160,7 @@ def write_tsv(folder: Path, count: int, base_url: str, *, layout: str = "cc3m", 
 
 
 def write_tars(folder: Path, count: int, *, per_tar: int = 10, **options: int) -> Path:
-    """img2dataset-style ``00000.tar`` ... with jpg, txt and json members. Returns the folder."""
+    """Write ``00000.tar`` ... with jpg, txt and json members, as img2dataset does. Returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     tar: tarfile.TarFile | None = None
     for i, picture in enumerate(pictures(count, **options)):
@@ -197,7 +201,10 @@ def write_tars(folder: Path, count: int, *, per_tar: int = 10, **options: int) -
 def write_parquet(
     folder: Path, count: int, *, per_file: int = 10, struct: bool = True, **options: int
 ) -> Path:
-    """Hugging Face style parquet: ``image`` as {bytes, path} (or plain bytes) and ``caption``. Returns the folder."""
+    """Write Parquet as Hugging Face does: ``image`` as {bytes, path} or plain bytes, and ``caption``.
+
+    Returns the folder.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     rows = [
         {"image": {"bytes": p.jpeg, "path": f"{p.name}.jpg"} if struct else p.jpeg, "caption": p.captions[0]}

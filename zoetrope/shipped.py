@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parents[1] / "configs"
 
 
 def find_config(name: str, kind: str, option: str = "--config") -> str:
-    """The file that a name means: a path or URI stands for itself, a plain word for a shipped config of this kind.
+    """Return the file for a name: a path or URI as it is, a plain word as the shipped config of this kind.
 
     A file of exactly this name in the current folder comes first. Raises ConfigError for an unknown word.
     """

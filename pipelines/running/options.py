@@ -53,7 +53,10 @@ def check_options(beam_args: Sequence[str]) -> None:
 
 
 def check_runner(name: str) -> None:
-    """Raise ConfigError unless Beam has a runner of this name, or it is the path of an importable class. '' is the default."""
+    """Raise ConfigError unless Beam has a runner of this name, or it is the path of an importable class.
+
+    '' is the default.
+    """
     known = StandardOptions.KNOWN_RUNNER_NAMES
     lower = [each.lower() for each in known] + ["fnapirunner"]
     if not name or name.lower() in lower or f"{name.lower()}runner" in lower:

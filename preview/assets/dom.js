@@ -1,4 +1,4 @@
-// Small helpers: elements without HTML strings (so text is always text), and requests that say what went wrong.
+// Elements are made without HTML strings, so text is always text. A failed request shows its reason.
 
 export const $ = (id) => document.getElementById(id);
 export const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -37,7 +37,7 @@ export async function api(path, { post, body, signal } = {}) {
   return values;
 }
 
-// Runs the latest call only: a new one ends the one before it.
+// Runs the latest call only: a new call aborts the previous one.
 export function latest(work) {
   let running = null;
   return async (...args) => {

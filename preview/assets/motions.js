@@ -5,9 +5,9 @@ import { Player } from "./player.js";
 
 const TIMING = ["easing", "speed", "hold_start", "hold_end"];
 const SETTINGS = [
-  { name: "seed", label: "Seed", low: 0, high: 9007199254740991, step: 1, value: 0, help: "another seed, another draw" },
+  { name: "seed", label: "Seed", low: 0, high: 9007199254740991, step: 1, value: 0, help: "each seed gives another draw" },
   { name: "frames", label: "Frames", low: 1, high: 120, step: 1, value: 12 },
-  { name: "fps", label: "Frames a second", low: 1, high: 60, step: 0.5, value: 8 },
+  { name: "fps", label: "Frames per second", low: 1, high: 60, step: 0.5, value: 8 },
   { name: "width", label: "Width (px)", low: 16, high: 1024, step: 1, value: 224 },
   { name: "height", label: "Height (px)", low: 16, high: 1024, step: 1, value: 224 },
 ];
@@ -222,7 +222,7 @@ const fetchClip = latest(async (signal) => {
 });
 const changed = later(() => { if (chosen.picture) { $("edit").hidden = false; fetchClip(); } }, 40);
 
-// Pace that is as it usually is goes without saying: its sliders show it.
+// Usual values of the pace are left out: its sliders show them.
 function isUsual(name, value) {
   const last = name.split(".").pop();
   const part = name.includes(".") ? name.split(".")[0] : clip.motion.split("+")[0];
@@ -231,8 +231,8 @@ function isUsual(name, value) {
 
 function showClip(asked) {
   const entries = Object.entries(clip.parameters);
-  const told = entries.filter(([name, value]) => !isUsual(name, value));
-  $("drawn").textContent = `${clip.motion}${told.length ? ": " : ""}${told.map(([name, value]) => `${name} ${typeof value === "number" ? number(value, 4) : value}`).join(", ")}`;
+  const unusual = entries.filter(([name, value]) => !isUsual(name, value));
+  $("drawn").textContent = `${clip.motion}${unusual.length ? ": " : ""}${unusual.map(([name, value]) => `${name} ${typeof value === "number" ? number(value, 4) : value}`).join(", ")}`;
   $("yaml").textContent = clip.yaml;
   if (chosen.mode === "one") {
     for (const [name, value] of entries) (sliders.get(name) ?? (TIMING.includes(name.split(".").pop()) ? null : sliders.get(name.split(".").pop())))?.drawn(value);

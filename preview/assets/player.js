@@ -1,4 +1,4 @@
-// Plays frames on a canvas at their own pace; stops, steps and scrubs by mouse and keyboard.
+// Plays frames on a canvas at their frame rate. Mouse and keyboard stop, step and scrub.
 
 import { calm, h } from "./dom.js";
 

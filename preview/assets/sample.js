@@ -1,4 +1,4 @@
-// A closer look at one clip: larger, with everything that is known of it.
+// One clip in a dialog: larger, with all its metadata.
 
 import { $, h } from "./dom.js";
 

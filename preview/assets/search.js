@@ -1,4 +1,4 @@
-// The Search tab: a text, and the clips it finds, coarse beside re-ranked.
+// The Search tab: a text, and its results in coarse and in re-ranked order.
 
 import { $, api, calm, h, latest, say } from "./dom.js";
 import { showSample, unreadable } from "./sample.js";

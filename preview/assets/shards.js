@@ -1,4 +1,4 @@
-// The Shards tab: filter, page, look closer; failures and histograms.
+// The Shards tab: filter and page through the clips, open one; failures and histograms.
 
 import { $, api, calm, count, h, latest, number } from "./dom.js";
 import { showSample, unreadable } from "./sample.js";

@@ -1,4 +1,4 @@
-// Tabs, and what each shows first.
+// The tabs, and the first content of each.
 
 import { $, api, say } from "./dom.js";
 import { startMotions } from "./motions.js";

@@ -1,4 +1,4 @@
-"""The studio's motions: what can be turned, the clip that comes of it, and the config that makes the same clip again."""
+"""The studio's motions: their parameters, the clip for a request, and the config that makes it again."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ MOST_DRAWS = 24
 
 
 class ClipRequest(Config):
-    """What the page asks for: one clip of one picture."""
+    """A request of the page: one clip of one picture."""
 
     picture: str = Field(description="id")
     motions: list[Any] = Field(
         min_length=1, max_length=60, description="as in a config: names, or {name, weight, parameter: value}"
     )
-    seed: int = Field(0, ge=0, le=2**53, description="the run's seed; above 2^53 a page cannot count")
+    seed: int = Field(0, ge=0, le=2**53, description="the run's seed; a page has no larger integers")
     frames: int = Field(12, ge=1, le=120)
     fps: float = Field(8.0, gt=0, le=60)
     width: int = Field(224, ge=16, le=1024, description="pixels")
@@ -48,7 +48,7 @@ class StudioClip:
     config: str  # YAML
 
     def to_plain(self) -> dict[str, Any]:
-        """As JSON values; frames are the shard's own members, in base64."""
+        """Convert to JSON values. The frames are the members of a shard, in base64."""
         meta = self.clip.meta
         quads_T42 = meta.quads_T42()
         found = curves(quads_T42, (meta.original_height, meta.original_width), meta.fps)
@@ -64,7 +64,7 @@ class StudioClip:
 
 
 def registry() -> list[dict[str, Any]]:
-    """Every built-in motion with its parameters, as plain values for the page."""
+    """Describe every built-in motion with its parameters, as plain values for the page."""
     return [
         {
             "name": name,
@@ -88,7 +88,7 @@ def registry() -> list[dict[str, Any]]:
 
 
 def make_studio_clip(book: PictureBook, request: ClipRequest) -> StudioClip:
-    """Make the very sample that the job makes of this picture. Raises ConfigError."""
+    """Make the sample that the job makes of this picture. Raises ConfigError."""
     picture = book.find(request.picture)
     reference = Reference(job_key(picture), (picture.name,), "folder")
     try:
@@ -102,14 +102,15 @@ def _settings(request: ClipRequest) -> ClipSettings:
     pixels = request.frames * request.width * request.height
     if pixels > MOST_PIXELS:
         raise ConfigError(
-            f"{request.frames} frames of {request.width}x{request.height}: too much for a page; lower one of them"
+            f"{request.frames} frames of {request.width}x{request.height}: too much for a page; "
+            "lower one of them"
         )
     shape = ClipConfig(frames=request.frames, fps=request.fps, size=(request.height, request.width))
     return ClipSettings(seed=request.seed, clip=shape, motions=_checked_mix(request.motions))
 
 
 def draws(book: PictureBook, request: ClipRequest, count: int) -> list[dict[str, Any]]:
-    """`count` (1 to MOST_DRAWS) small clips of the mix: what this seed and the ones after it draw for this picture."""
+    """Make `count` (1 to MOST_DRAWS) small clips of the mix: the draws of this seed and the next ones."""
     if not 1 <= count <= MOST_DRAWS:
         raise ConfigError(f"draws = {count}: 1 to {MOST_DRAWS}")
     settings, image_HWC = _settings(request), book.small(request.picture)
@@ -127,7 +128,7 @@ def draws(book: PictureBook, request: ClipRequest, count: int) -> list[dict[str,
 
 
 def gallery_tile(book: PictureBook, picture: str, motion: str, *, still: bool) -> bytes:
-    """One motion on a picture, small, as a WebP that moves (or its first frame)."""
+    """Show one motion on a picture as a small looping WebP, or as its first frame."""
     if ":" in motion:
         raise ConfigError(f"motion {motion!r}: the page shows built-in motions")
     find_motion(motion)
@@ -146,7 +147,7 @@ def _tile(image_HWC: np.ndarray, quads_T42: np.ndarray, size: tuple[int, int], f
 def _checked_mix(motions: list[Any]) -> MotionMix:
     for entry in motions:
         name = entry.get("name") if isinstance(entry, dict) else entry
-        if ":" in str(name):  # an import path runs code: that is for the command line, not for a page
+        if ":" in str(name):  # an import path runs code, which only the command line may do
             raise ConfigError(
                 f"motion {name!r}: the page shows built-in motions; use `zoetrope preview` for your own"
             )
@@ -154,13 +155,13 @@ def _checked_mix(motions: list[Any]) -> MotionMix:
 
 
 def job_key(picture: StudioPicture) -> str:
-    """The key that the folder source gives the only picture of a run."""
+    """Return the key that the folder source gives to the only picture of a run."""
     stem = picture.name.rpartition(".")[0] or picture.name
     return f"folder-{0:08d}-{slug(stem, 60)}".rstrip("-")
 
 
 def config_yaml(picture: StudioPicture, request: ClipRequest) -> str:
-    """A config for `zoetrope animate` that makes this clip from this picture."""
+    """Write a config for `zoetrope animate` that makes this clip from this picture."""
     place = picture.uri if picture.uri is not None else picture.name
     caption = (picture.name.rpartition(".")[0] or picture.name) + ".txt"
     values = {
@@ -172,7 +173,8 @@ def config_yaml(picture: StudioPicture, request: ClipRequest) -> str:
         "clip": {"frames": request.frames, "fps": request.fps, "size": [request.height, request.width]},
     }
     where = "" if picture.uri is not None else " (run it in the folder that holds the picture)"
-    note = f"# zoetrope animate --config THIS_FILE{where}; the caption stands in {ascii(caption)[1:-1]}, beside the picture\n"
+    caption = ascii(caption)[1:-1]
+    note = f"# zoetrope animate --config THIS_FILE{where}; {caption} next to the picture has its caption\n"
     # lists of numbers on one line, everything else on its own
     return note + str(
         yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
@@ -180,7 +182,7 @@ def config_yaml(picture: StudioPicture, request: ClipRequest) -> str:
 
 
 def only(path: str) -> str:
-    """A glob that matches just this file: the source takes folders and globs."""
+    """Return a glob that matches this file alone: the source takes folders and globs."""
     folder, slash, name = path.rpartition("/")
     escaped = "".join(f"[{c}]" if c in "*?[" else c for c in name)
     first = next((i for i, c in enumerate(name) if c.isalnum()), None)

@@ -1,4 +1,4 @@
-"""The pictures that the studio may show: those named at the start, and those that visitors dropped."""
+"""The pictures that the studio may show: those named at the start, and those that visitors have dropped."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from transforms.media.pictures import PictureLimits, read_header
 
 MOST_GIVEN = 500
 MOST_DROPPED = 200
-MOST_DROPPED_BYTES = 256 * 1024 * 1024  # of all dropped files together; the oldest go first
+MOST_DROPPED_BYTES = 256 * 1024 * 1024  # of all dropped files together; the oldest are removed first
 MAX_UPLOAD = 32 * 1024 * 1024
 THUMB_SIDE = 160
 
 
 class UnknownPictureError(ConfigError):
-    """No picture of this id: never given, or pushed out by newer ones."""
+    """No picture has this id. It was never given, or newer ones have replaced it."""
 
 
 @dataclass(frozen=True)
 class StudioPicture:
-    """One picture, by the id that pages know it by."""
+    """One picture with the id that the page uses for it."""
 
     id: str
-    name: str  # file name, for people
-    uri: str | None  # where it lies; None for a dropped one
-    data: bytes | None = None  # of a dropped one, as encoded
+    name: str  # file name
+    uri: str | None  # None for a dropped picture
+    data: bytes | None = None  # encoded bytes of a dropped picture
 
 
 class PictureBook:
-    """Pictures by id, for several threads. No id leads to a file that was not found at the start."""
+    """Pictures by id, for several threads. No id gives access to a file that was not found at the start."""
 
     def __init__(self, given: Sequence[str] = ()) -> None:
         uris = (
@@ -48,7 +48,7 @@ class PictureBook:
             if given
             else []
         )
-        for uri in set(given).intersection(uris):  # named one by one: told now, not when it is clicked
+        for uri in set(given).intersection(uris):  # named one by one: report mistakes before the first click
             check_header(read_bytes(uri), uri)
         self._given = {
             f"p{i}": StudioPicture(f"p{i}", uri.rsplit("/", 1)[-1], uri) for i, uri in enumerate(uris)
@@ -61,11 +61,17 @@ class PictureBook:
 
     @property
     def given(self) -> list[StudioPicture]:
-        """Those named at the start. Dropped ones belong to whoever dropped them, and are not listed."""
+        """The pictures named at the start.
+
+        Dropped pictures are visible only to the visitor who dropped them.
+        """
         return list(self._given.values())
 
     def add(self, data: bytes, name: str) -> StudioPicture:
-        """Keep a dropped picture under an id that cannot be guessed. Raises ConfigError if it is none, or too large."""
+        """Keep a dropped picture under an id that cannot be guessed.
+
+        Raises ConfigError if it is no picture, or too large.
+        """
         if len(data) > MAX_UPLOAD:
             raise ConfigError(f"{name}: larger than {human_bytes(MAX_UPLOAD)}")
         decode_picture(data, name)
@@ -80,7 +86,7 @@ class PictureBook:
         return picture
 
     def find(self, id: str) -> StudioPicture:
-        """A picture by id. Raises UnknownPictureError."""
+        """Return a picture by id. Raises UnknownPictureError."""
         with self._lock:
             picture = self._given.get(id) or self._dropped.get(id)
         if picture is None:
@@ -88,19 +94,19 @@ class PictureBook:
         return picture
 
     def data(self, id: str) -> bytes:
-        """The encoded bytes."""
+        """Return the encoded bytes."""
         picture = self.find(id)
         return picture.data if picture.data is not None else read_bytes(picture.uri or "")
 
     def size(self, id: str) -> tuple[int, int]:
-        """(H, W) in pixels, from the header."""
+        """Return (H, W) in pixels, from the header."""
         return read_header(self.data(id), PictureLimits()).size
 
     def _image(self, id: str) -> np.ndarray:
         return decode_picture(self.data(id), self.find(id).name).image_HWC
 
     def _small(self, id: str) -> np.ndarray:
-        """At most 480 pixels: enough for the tiles of the gallery."""
+        """At most 480 pixels per side, which is enough for the tiles of the gallery."""
         return shrink(self.image(id)[None], longest=480)[0]
 
     def _thumb(self, id: str, side: int = THUMB_SIDE) -> bytes:
@@ -109,7 +115,7 @@ class PictureBook:
 
 
 def _stays_inside(uri: str, given: Sequence[str]) -> bool:
-    """Whether a local picture is one of the named files, or lies (links followed) in one of the named folders."""
+    """Is a local picture one of the named files, or, with links followed, in one of the named folders?"""
     if "://" in uri:
         return True
     real = os.path.realpath(uri)

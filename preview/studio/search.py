@@ -1,4 +1,4 @@
-"""The studio's search: an index opened in the background, what a text finds in it, and the clips by their keys."""
+"""The studio's search: an index that opens in the background, the results for a text, and their clips."""
 
 from __future__ import annotations
 
@@ -18,60 +18,67 @@ if TYPE_CHECKING:
     from trainer.index.hit import Hit
     from trainer.index.searcher import SearchIndex
 
-MOST_FOUND = 10_000  # clips that the page may still ask for; the oldest are forgotten first
-CAPTIONS_MOST, TEXT_MOST = 20, 2000  # captions of a clip, characters of each, that the page gets
+MOST_FOUND = 10_000  # results whose clips the page may request; the oldest are removed first
+CAPTIONS_MOST, TEXT_MOST = 20, 2000  # of a clip on the page: captions, and characters of each
 
 
 @dataclass(frozen=True)
 class Found:
     """One search result."""
 
-    id: str  # what the page asks for the clip by
+    id: str  # the page requests the clip by it
     key: str
     shard: str  # its file's name, without the folder
     captions: tuple[str, ...]
     cosine: float  # of text and clip, -1 to 1
     coarse_rank: int  # from 1
-    match: float | None = None  # the re-ranker's logit; None where it did not look
+    match: float | None = None  # logit of the interaction module; None where the clip was not re-ranked
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a text finds, best first."""
+    """The results for a text, best first."""
 
     coarse: Sequence[Found]
     reranked: Sequence[Found] | None  # None where the index cannot re-rank
 
     def to_plain(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Convert to JSON values."""
         fine = None if self.reranked is None else [asdict(found) for found in self.reranked]
         return {"coarse": [asdict(found) for found in self.coarse], "reranked": fine}
 
 
 class Searcher(Protocol):
-    """What the Search tab asks, from several threads."""
+    """The requests of the Search tab, from several threads."""
 
     def find(self, text: str, count: int) -> Results:
-        """The best `count` clips for a text. Raises ValueError for a text or an index that cannot be searched."""
+        """Return the best `count` clips for a text.
+
+        Raises ValueError for a text or an index that cannot be searched.
+        """
 
     def clip(self, id: str, *, still: bool) -> bytes:
-        """A clip that was found lately, as a looping WebP, or its first frame. Raises ConfigError for any other id."""
+        """Return a recent result as a looping WebP, or its first frame.
+
+        Raises ConfigError for any other id.
+        """
 
 
 class IndexSearcher:
     """Searches an index made by `zoetrope index`.
 
-    The model takes seconds to load, so that happens on a thread while the page is served already. A clip is read from its
-    shard by key, and only one that was found can be asked for: no request names a file.
+    The model takes seconds to load, so a thread loads it while the page is already served. A clip is read
+    from its shard by key, and only a recent result can be requested: no request names a file.
     """
 
     def __init__(self, folder: str) -> None:
-        """Begin to open the index. Raises ConfigError at once if the folder is none."""
+        """Start to open the index. Raises ConfigError at once if the folder is no index."""
         from trainer.index.store import read_info
 
         if read_info(folder) is None:
             raise ConfigError(
-                f"--index {folder}: no index there; make one with `zoetrope index CHECKPOINT SHARDS -o {folder}`"
+                f"--index {folder}: no index there; make one with "
+                f"`zoetrope index CHECKPOINT SHARDS -o {folder}`"
             )
         self._access = ShardAccess()
         self._found: OrderedDict[str, tuple[str, str]] = OrderedDict()  # id -> shard, key
@@ -91,11 +98,11 @@ class IndexSearcher:
         return Results(self._remember(coarse), None if fine is None else self._remember(fine))
 
     def clip(self, id: str, *, still: bool) -> bytes:
-        """As `Searcher.clip`. Raises ShardError or OSError if the shard is not what it was when it was indexed."""
+        """As `Searcher.clip`. Raises ShardError or OSError if the shard has changed since it was indexed."""
         with self._lock:
             place = self._found.get(id)
         if place is None:
-            raise ConfigError("this clip was not found lately; search again")
+            raise ConfigError("this clip is no recent result; search again")
         return screen_webp(*load_frames(self._access.read(*place)), still=still)
 
     def _remember(self, hits: Sequence[Hit]) -> list[Found]:

@@ -1,4 +1,4 @@
-"""The studio's web server: routes, and the rules that keep it to its visitors and to the folders it was given."""
+"""The studio's web server: its routes, and the rules for who may ask and which files may be shown."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ ASSETS = {
     "dom.js": "text/javascript",
 }
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -52,7 +52,7 @@ HEADERS = {
 
 @dataclass
 class Studio:
-    """What one server shows."""
+    """The pictures, outputs and index of one server."""
 
     book: PictureBook
     outputs: Sequence[OutputView] = ()
@@ -63,11 +63,11 @@ class Studio:
     )
 
     async def work(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Run on a thread, so that one visitor's clip does not hold up another's page."""
+        """Run a function on a thread, so that one visitor's clip does not delay another visitor's page."""
         return await asyncio.get_running_loop().run_in_executor(self.pool, function, *args)
 
     def output(self, request: web.Request) -> OutputView:
-        """The output that a request names by number."""
+        """Return the output that a request names by number. Raises ConfigError if there is none."""
         try:
             return self.outputs[_number(request, "output", 0, len(self.outputs) - 1)]
         except IndexError:
@@ -75,8 +75,8 @@ class Studio:
 
 
 def make_app(studio: Studio) -> web.Application:
-    """The application, ready to be served."""
-    app = web.Application(client_max_size=MAX_UPLOAD + 1024, middlewares=[_guard(studio.host), _tell])
+    """Make the application."""
+    app = web.Application(client_max_size=MAX_UPLOAD + 1024, middlewares=[_guard(studio.host), _one_line])
     for method, path, handler in _routes(studio):
         app.router.add_route(method, path, handler)
     return app
@@ -210,7 +210,8 @@ def _search_routes(studio: Studio) -> list[tuple[str, str, Handler]]:
 
 
 def _guard(host: str) -> Any:
-    """Refuse what a foreign web page could make a browser send: other names for this host, and cross-site requests."""
+    """Refuse the requests that a foreign web page can make a browser send: foreign host names and cross-site
+    requests."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -228,7 +229,10 @@ def _guard(host: str) -> Any:
 
 
 def _is_our_name(header: str, host: str) -> bool:
-    """A name that someone else's DNS could point here is refused; IP addresses, localhost and our own name are not."""
+    """Is the Host header an IP address, localhost or the name of `host`?
+
+    Foreign DNS can point any other name here.
+    """
     try:
         name = urlsplit(f"//{header}").hostname or ""
     except ValueError:  # "[" opens an address that does not end
@@ -250,8 +254,8 @@ def _netloc(origin: str) -> str | None:
 
 
 @web.middleware
-async def _tell(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """What is wrong with a request, as JSON with one line; never a stack trace or a path that was not given."""
+async def _one_line(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer a failed request with one line of JSON, without a stack trace or a path that was not given."""
     try:
         return await handler(request)
     except UnknownPictureError as error:
@@ -309,7 +313,7 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _depth(value: Any) -> int:
-    """How deep lists and objects are nested in each other."""
+    """Count the levels of lists and objects."""
     if isinstance(value, dict):
         value = list(value.values())
     if not isinstance(value, list):

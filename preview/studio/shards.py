@@ -1,6 +1,7 @@
-"""The studio's look into an output folder: filter and page through a table of any length, show single clips.
+"""An output folder in the studio: filter a table of any length, page through it, and show single clips.
 
-Only parquet columns and row groups that a question needs are read, and only the shards whose clips are shown.
+It reads only the parquet columns and row groups that a request needs, and only the shards whose clips are
+shown.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ SHARD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.tar")
 
 @dataclass(frozen=True)
 class Query:
-    """What to show: all conditions hold at once, "" means any."""
+    """Conditions that all hold at once; "" means any."""
 
-    caption: str = ""  # somewhere in the caption, whatever its case
+    caption: str = ""  # a part of the caption, without regard to case
     motion: str = ""  # exactly, or one part of a composition
     source: str = ""  # exactly
 
@@ -58,22 +59,23 @@ class OutputView:
     def __post_init__(self) -> None:
         if not exists(join(self.uri, SAMPLES_FILE)):
             raise ConfigError(
-                f"{self.uri}: no {SAMPLES_FILE} there; give the output folder of a finished `zoetrope animate`"
+                f"{self.uri}: no {SAMPLES_FILE} there; "
+                "give the output folder of a finished `zoetrope animate`"
             )
 
     @cached_property
     def rows(self) -> int:
-        """How many samples the table lists."""
+        """The number of samples in the table."""
         with open_uri(join(self.uri, SAMPLES_FILE)) as stream:
             return int(pq.ParquetFile(stream).metadata.num_rows)
 
     @cached_property
     def summary(self) -> Summary:
-        """Counts and histograms of the whole output; reads the tables once."""
+        """Counts and histograms of the whole output. The tables are read once."""
         return summarise(self.uri)
 
     def overview(self) -> dict[str, Any]:
-        """Counts, histograms and failures as plain values."""
+        """Return counts, histograms and failures as plain values."""
         summary = self.summary
         return {
             "shards": summary.shards,
@@ -90,11 +92,11 @@ class OutputView:
         }
 
     def page(self, query: Query, start: int, count: int) -> dict[str, Any]:
-        """`count` (1 to PAGE_MOST) matching rows from `start` on, and how many match in all."""
+        """Return `count` (1 to PAGE_MOST) matching rows from `start` on, and how many match in all."""
         positions = self.match(query)
         chosen = positions[max(0, start) : max(0, start) + min(max(1, count), PAGE_MOST)]
         rows = self._take(chosen)
-        with self._lock:  # their clips are asked for next: no need to read the table again for each
+        with self._lock:  # the page asks for their clips next, without reading the table again
             self._places.update({row["position"]: (row["shard"], row["key"]) for row in rows})
             while len(self._places) > PLACES_KEPT:
                 self._places.popitem(last=False)
@@ -104,7 +106,7 @@ class OutputView:
         return {"total": len(positions), "start": start, "rows": rows}
 
     def match(self, query: Query) -> np.ndarray:
-        """Positions in the table of the rows that match, ascending; kept for the last few queries."""
+        """Return the positions of the matching rows, ascending. Those of the last few queries are kept."""
         with self._lock:
             if query in self._matches:
                 self._matches.move_to_end(query)
@@ -117,12 +119,12 @@ class OutputView:
         return positions
 
     def clip(self, position: int, *, still: bool = False) -> bytes:
-        """The moving clip of the row at a position in the table, or its first frame, as WebP."""
+        """Return the clip of the row at a position in the table, or its first frame, as WebP."""
         shard, key = self._place(position)
         return screen_webp(*load_frames(self.access.read(self._shard(shard), key)), still=still)
 
     def details(self, position: int) -> dict[str, Any]:
-        """KEY.json of the row at a position, with its quads and captions."""
+        """Return KEY.json of the row at a position, with its quads and captions."""
         shard, key = self._place(position)
         return {
             **asdict(self.access.read(self._shard(shard), key).meta()),
@@ -142,7 +144,10 @@ class OutputView:
         return row["shard"], row["key"]
 
     def _shard(self, name: str) -> str:
-        """Where a shard lies. Table and folder may come from anyone, so neither names nor links may lead out of it."""
+        """Return the address of a shard.
+
+        Table and folder may be foreign: neither names nor links may lead out of the folder.
+        """
         if not SHARD_NAME.fullmatch(name or ""):
             raise ShardError(
                 f"{self.uri}: {SAMPLES_FILE} names the shard {name!r}, which is no file name of a shard"
@@ -165,7 +170,7 @@ class OutputView:
         return np.concatenate(found) if found else np.zeros(0, np.int64)
 
     def _take(self, positions: np.ndarray) -> list[dict[str, Any]]:
-        """The rows at ascending positions, each with its `position`, from the row groups that hold them."""
+        """Read the rows at ascending positions, each with its `position`, from their row groups alone."""
         rows: list[dict[str, Any]] = []
         with open_uri(join(self.uri, SAMPLES_FILE)) as stream:
             table, start = pq.ParquetFile(stream), 0

@@ -36,12 +36,12 @@ def studio(
     index: str | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve the page until KeyboardInterrupt. `paths` are pictures, folders of pictures, and outputs, local or URIs.
+    """Serve the page until KeyboardInterrupt. `paths` are pictures, folders of pictures, and outputs.
 
-    `index` is a folder made by `zoetrope index`. The Search tab searches it and is hidden without one. `ready` is called
-    with the page's address once the server listens; by default the address is logged. There is no password: on another
-    `host` than this machine, whoever reaches the port sees the pictures and outputs. Raises ConfigError (one line) for a
-    path that is neither, and for a port that cannot be had.
+    `index` is a folder made by `zoetrope index`. The Search tab searches it and is hidden without one.
+    `ready` is called with the page's address once the server listens; by default the address is logged. There
+    is no password: on another `host` than this machine, whoever reaches the port sees the pictures and
+    outputs. Raises ConfigError (one line) for a path that is neither, and for a port that cannot be had.
     """
     listener = _listen(host, port)
     with contextlib.closing(listener):
@@ -66,7 +66,7 @@ def _searcher(index: str | None) -> Searcher | None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket, before anything slow: a port in use is told at once."""
+    """Listen before anything slow starts, so that a port in use is reported at once."""
     if not 0 <= port <= 65535:
         raise ConfigError(f"port = {port}: it must be 0 to 65535")
     try:
@@ -101,9 +101,7 @@ def _is_output(path: str) -> bool:
 
 
 async def _serve(app: web.Application, listener: socket.socket, ready: Callable[[str], None]) -> None:
-    quiet = logging.getLogger(
-        f"{__name__}.http"
-    )  # what is no HTTP is answered with 400, and not worth a traceback
+    quiet = logging.getLogger(f"{__name__}.http")  # it would log a traceback for bytes that are no HTTP
     quiet.setLevel(logging.CRITICAL)
     runner = web.AppRunner(app, access_log=None, logger=quiet)
     await runner.setup()

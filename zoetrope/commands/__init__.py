@@ -1,1 +1,4 @@
-"""One thin file per command: arguments in, a use-case called, lines out. `zoetrope.cli` has the table of commands."""
+"""One thin file per command: arguments in, a use-case called, lines out.
+
+`zoetrope.cli` has the table of commands.
+"""

@@ -13,7 +13,8 @@ from zoetrope.jobs import AFTER_STOP, job_circumstances, plan_lines, run_and_rep
 STOPPED = AFTER_STOP
 USAGE = """zoetrope animate [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run]
                         [--runner-config FILE.yaml] [--detach] [-- BEAM OPTIONS]"""
-DESCRIPTION = """Image-caption pairs in, WebDataset clips out. Fields come from the file, then from FIELD=VALUE, in that order.
+DESCRIPTION = """Image-caption pairs in, WebDataset clips out. Fields come from the file, then from FIELD=VALUE,
+in that order.
 What follows -- goes to Beam untouched, e.g. -- --runner=FlinkRunner --flink_master=host:8081
 Running the same command again finishes what is missing. Ctrl-C stops; nothing half-written is left."""
 

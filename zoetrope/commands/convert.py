@@ -16,9 +16,9 @@ EPILOG = """examples:
   zoetrope convert official CLIP2Video_MSRVTT9k/pytorch_model.bin.2 -o checkpoints/msrvtt
   zoetrope convert clip ViT-B-32.pt -o checkpoints/clip
 
-The folder holds model.safetensors and config.json; `zoetrope train init=DIR`, `evaluate checkpoint=DIR` and `index DIR`
-take it. Files are read as plain weights: nothing in them is executed. Give the options that the weights were trained with;
-those left out are the paper's model (or what another option leaves possible)."""
+The folder holds model.safetensors and config.json; `zoetrope train init=DIR`, `evaluate checkpoint=DIR` and
+`index DIR` take it. Files are read as plain weights: nothing in them is executed. Give the options that the weights
+were trained with. Options that are left out are the paper's model, or what another option leaves possible."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog="zoetrope convert",
-        description="Convert official CLIP2Video weights, or plain CLIP weights, to a checkpoint folder of ours.",
+        description="Convert official CLIP2Video weights, or plain CLIP weights, to a checkpoint folder.",
         epilog=EPILOG,
     )
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="{official,clip}")
@@ -59,7 +59,8 @@ def _parser() -> Parser:
         dest="quick_gelu",
         action="store_false",
         default=None,
-        help="the weights were trained with exact GELU (open_clip's names without -quickgelu); default: QuickGELU",
+        help="the weights were trained with exact GELU (open_clip's names without -quickgelu); "
+        "default: QuickGELU",
     )
     return parser
 

@@ -50,7 +50,8 @@ def _show(config: EvaluateConfig, result: Evaluation) -> None:
     print(f"{times} ({result.videos / max(result.seconds['encode'], 1e-9):.0f} videos/s)")
     if result.repeated:
         print(
-            f"{result.repeated} samples show a video that came before; their new captions count as that video's"
+            f"{result.repeated} samples show a video that came before; "
+            "their new captions count as that video's"
         )
     if result.dropped:
         more = f"; and {len(result.dropped) - NAMED} more" if len(result.dropped) > NAMED else ""

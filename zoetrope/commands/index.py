@@ -17,7 +17,10 @@ NAMED = 5  # things left out that are named on the console
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command. 0 done, 1 some shards could not be read (the others are indexed), or it cannot go on."""
+    """The command.
+
+    0 done, 1 some shards could not be read (the others are indexed), or it cannot continue.
+    """
     args = _parser().read(argv)
     values = {name: getattr(args, name) for name in SETTINGS if getattr(args, name) is not None}
     settings = IndexSettings.make(values)
@@ -25,7 +28,8 @@ def main(argv: Sequence[str]) -> int:
         from trainer.index.build import index
     done = index(args.checkpoint, args.shards, args.output, settings, prune=args.prune)
     print(
-        f"{args.output}: {done.clips} clips of {done.shards} shards indexed, {done.skipped} shards were there already"
+        f"{args.output}: {done.clips} clips of {done.shards} shards indexed, "
+        f"{done.skipped} shards were there already"
     )
     if args.prune:
         print(f"{args.output}: {done.pruned} shards that are no longer there forgotten")
@@ -44,7 +48,7 @@ def _warn(what: str, names: Sequence[str]) -> None:
 def _parser() -> Parser:
     parser = Parser(
         prog="zoetrope index",
-        description="Embed shards for search. The same command again embeds only shards that are new or changed.",
+        description="Embed shards for search. The same command again embeds only new or changed shards.",
     )
     fields = IndexSettings.model_fields
     parser.add_argument(

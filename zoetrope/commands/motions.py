@@ -10,7 +10,8 @@ from transforms.motions.describe import describe_motion, describe_parameter, fin
 from transforms.motions.motion import TIMING, Motion, Parameter
 from zoetrope.arguments import Parser
 
-EPILOG = """Motions compose with '+', each inside the view of those before it: rotate_cw+zoom_in, pan_left+crop_jitter.
+EPILOG = """Motions compose with '+', each inside the view of the ones before it: rotate_cw+zoom_in,
+pan_left+crop_jitter.
 In a composition a parameter that several have is named with its motion: zoom_in.zoom.
 Your own motions are named by import path: mypackage.mymotions:dolly (see docs/motions.md)."""
 

@@ -42,13 +42,14 @@ def _parser() -> Parser:
         prog="zoetrope preview",
         description=f"See a camera motion on pictures. The ending of -o chooses the kind: {ENDINGS}.",
         epilog="examples: zoetrope preview cat.jpg --motion zoom_in zoom=1.5 easing=ease_out -o cat.gif; "
-        "zoetrope preview cat.jpg --all -o all.webp; zoetrope preview --config coco.yaml --key coco-000000391895 -o clip.mp4",
+        "zoetrope preview cat.jpg --all -o all.webp; "
+        "zoetrope preview --config coco.yaml --key coco-000000391895 -o clip.mp4",
     )
     parser.add_argument(
         "inputs",
         nargs="*",
         metavar="PICTURE | parameter=value",
-        help="files, folders, globs, URIs; and parameters of the motion, e.g. zoom=1.5 or zoom=[1.2,1.8] to draw from",
+        help="files, folders, globs, URIs; and parameters of the motion, e.g. zoom=1.5, or zoom=[1.2,1.8] for a range",
     )
     parser.add_argument("-o", "--output", default="preview.gif", help="what to write (default preview.gif)")
     parser.add_argument(

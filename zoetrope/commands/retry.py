@@ -9,12 +9,13 @@ from zoetrope.interrupt import loading
 from zoetrope.jobs import AFTER_STOP, run_and_report
 
 STOPPED = AFTER_STOP
-USAGE = "zoetrope retry OUTPUT [--reason A,B] [FIELD=VALUE ...] [--runner-config FILE.yaml] [--detach] [-- BEAM OPTIONS]"
+USAGE = """zoetrope retry OUTPUT [--reason A,B] [FIELD=VALUE ...]
+                      [--runner-config FILE.yaml] [--detach] [-- BEAM OPTIONS]"""
 DESCRIPTION = """Make the failed samples of an output again, and only those. Successes are added as new shards, and nothing
 that is there changes. The same command again finishes a retry that was stopped.
 The options that follow -- go to Beam untouched."""
 FIELDS = """other settings than the first run's, of those that change no byte of a sample: workers, max_failure_ratio,
-where the source lies (source.uri, source.videos, ...) if it was moved, fetch.* of pictures, limits.decode_seconds of videos;
+the place of the source (source.uri, source.videos, ...) if it was moved, fetch.* of pictures, limits.decode_seconds of videos;
 e.g. fetch.deadline=60"""
 
 

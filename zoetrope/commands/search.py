@@ -1,4 +1,5 @@
-"""`zoetrope search`: the clips of an index that fit a text or a picture, coarse by the dual encoder, fine by interaction."""
+"""`zoetrope search`: the clips of an index that fit a text or a picture, coarse by the dual encoder, fine by
+interaction."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ LOG = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command. 0 done, 1 the run could not go on, 130 or 143 stopped by a signal after a step."""
+    """The command. 0 done, 1 the run could not continue, 130 or 143 stopped by a signal after a step."""
     args = _parser().read(argv)
     config = read_config(TrainConfig, args, "train")
     with loading():

@@ -15,7 +15,10 @@ LOG = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command. 0 all well, 1 something is wrong (each named). Raises ConfigError for what is no output."""
+    """The command.
+
+    0 all well, 1 something is wrong (each named). Raises ConfigError for what is no output.
+    """
     args = _parser().read(argv)
     with loading():
         from pipelines.output.validate import validate
