@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any
@@ -25,6 +26,9 @@ from storage.login import set_options
 from transforms.clip import make_clip
 
 KIND = "animate"
+LINKS_MAY_FAIL = math.nextafter(
+    1.0, 0.0
+)  # most links of a list may be dead; a job without one clip has failed
 NO_BYTES = (
     "output",
     "workers",
@@ -105,7 +109,7 @@ def allowed_failures(config: AnimateConfig, source: Source) -> float:
     """`max_failure_ratio`, or the default for this kind of source."""
     if config.max_failure_ratio is not None:
         return config.max_failure_ratio
-    return 1.0 if source.is_remote else 0.05
+    return LINKS_MAY_FAIL if source.is_remote else 0.05
 
 
 def plan(config: AnimateConfig, beam_args: Sequence[str] = ()) -> Plan:

@@ -6,6 +6,7 @@ Its plan is kept in the output, so that a retry which was cut off goes on where 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -15,17 +16,20 @@ from pipelines import animate, videos
 from pipelines.config import AnimateConfig, ImportConfig
 from pipelines.output.folder import Output
 from pipelines.output.job import Job, task_from_json
+from pipelines.output.prepare import source_changes
 from pipelines.output.records import done_tasks, iter_records, iter_retry_tasks
 from pipelines.running.stores import store_options
 from pipelines.running.submit import RunResult, run_job
-from pipelines.sources.base import make_source
+from pipelines.sources.base import Source, make_source
 from schemas.config import Config
 from schemas.errors import ConfigError
 from schemas.overrides import with_overrides
 from schemas.records import Reason, Task
-from schemas.text import nearest_hint
+from schemas.text import counted, nearest_hint
 from storage.login import set_options
 from storage.write import write_bytes
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,7 @@ class Kind:
     config: type[Config]
     changeable: tuple[str, ...]  # fields that change no byte of a sample
     places: tuple[str, ...]  # fields that say where the source lies
-    job: Callable[
-        [Any, Sequence[str]], tuple[Job, float]
-    ]  # (config, Beam's arguments) -> job, allowed failures
+    job: Callable[[Any, Sequence[str]], tuple[Job, Source, float]]  # from config and Beam's arguments
 
 
 def retry(
@@ -56,8 +58,11 @@ def retry(
     set_options(store_options(beam_args))
     place = Output(output)
     kind, config = _config_of(place, overrides)
-    main, allowed = kind.job(config, beam_args)
-    job = replace(main, tasks=lambda: retry_tasks(place, main, frozenset(reasons)), is_retry=True)
+    main, source, allowed = kind.job(config, beam_args)
+    job = replace(main, tasks=lambda: retry_tasks(place, main, source, frozenset(reasons)), is_retry=True)
+    changes = source_changes(place, main)
+    if changes:
+        LOG.info(f"the source has changed: {'; '.join(changes)}")
     return run_job(
         job,
         place,
@@ -74,17 +79,34 @@ def config_of(output: str, overrides: Sequence[str] = ()) -> Config:
     return _config_of(Output(output), overrides)[1]
 
 
-def retry_tasks(output: Output, job: Job, reasons: frozenset[str]) -> Iterator[Task]:
-    """What is left of a retry that was stopped; else a new plan, written to the output before its first task is given."""
+def retry_tasks(output: Output, job: Job, source: Source, reasons: frozenset[str]) -> Iterator[Task]:
+    """Yield the tasks left of a retry that was stopped, else those of a new plan, which is kept in the output first.
+
+    Raises ConfigError if the source has another number of inputs and its keys count them.
+    """
     done = done_tasks(output)
     _check_finished(output, done)
     rows = [row for row in iter_retry_tasks(output) if row["index"] not in done]
     if not rows:
+        _check_count(output, job, source)
         _write_plan(output, job, reasons, done)
         rows = [row for row in iter_retry_tasks(output) if row["index"] not in done]
     for row in rows:
         row.pop("origin")
         yield task_from_json(json.dumps(row).encode())
+
+
+def _check_count(output: Output, job: Job, source: Source) -> None:
+    """Keys that are row numbers mean other rows once rows were added or removed."""
+    if not source.keys_are_row_numbers:
+        return
+    before = sum(record.inputs for record in iter_records(output))
+    now = sum(task.samples for task in job.tasks())
+    if now != before:
+        raise ConfigError(
+            f"the source had {counted(before, 'row')} and has {now}; its keys are row numbers, so that a retry would "
+            "make other rows; undo that, or give another output"
+        )
 
 
 def _write_plan(output: Output, job: Job, reasons: frozenset[str], done: set[int]) -> None:
@@ -110,12 +132,13 @@ def _write_plan(output: Output, job: Job, reasons: frozenset[str], done: set[int
 
 
 def _kinds() -> dict[str, Kind]:
-    def animated(config: AnimateConfig, beam_args: Sequence[str]) -> tuple[Job, float]:
+    def animated(config: AnimateConfig, beam_args: Sequence[str]) -> tuple[Job, Source, float]:
         source = make_source(config.source, shard_samples=config.shard.max_samples)
-        return animate.make_job(config, source), animate.allowed_failures(config, source)
+        return animate.make_job(config, source), source, animate.allowed_failures(config, source)
 
-    def imported(config: ImportConfig, beam_args: Sequence[str]) -> tuple[Job, float]:
-        return videos.make_job(config), config.max_failure_ratio
+    def imported(config: ImportConfig, beam_args: Sequence[str]) -> tuple[Job, Source, float]:
+        source = make_source(config.source, shard_samples=config.shard.max_samples)
+        return videos.make_job(config), source, config.max_failure_ratio
 
     common = ("workers", "max_failure_ratio")
     return {

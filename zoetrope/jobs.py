@@ -91,6 +91,10 @@ def summary(result: RunResult, report: str | None) -> str:
             f"{totals.failed} failed; "
             "has the source changed while the job ran?"
         )
+    elif not totals.inputs:
+        lines.append("the source holds no inputs of its kind; check source.kind and its path")
+    elif result.exit_code and not totals.written:
+        lines.append("no input became a clip; failures.parquet says why, one row each")
     elif result.exit_code:
         lines.append(
             f"too many failures: {result.failure_ratio:.1%} of the inputs, over "
@@ -110,8 +114,6 @@ def _report(result: RunResult, config: Mapping[str, Any], command: str, started:
     page = join(result.output, HTML_FILE)
     if result.nothing_made and file_exists(page):
         return page
-    if not result.totals.written:
-        return None
     width, counts = result.throughput
     stats = RunStats(
         command=command,

@@ -11,6 +11,7 @@ from typing import Any
 from pipelines.making.config import ShardConfig
 from pipelines.making.maker import Maker
 from schemas.records import Task
+from schemas.text import counted
 from storage.read import read_range
 from storage.shards.write import Sink
 
@@ -37,14 +38,50 @@ class Job:
         return hashlib.sha256(_canonical({"kind": self.kind, **self.identity}).encode()).hexdigest()[:16]
 
 
+FILES_IDENTITY = (
+    "files",
+    "bytes",
+    "names",
+)  # of storage.find.identity: how many, how large, a digest of the names
+
+
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Fields that differ, with both values, as text."""
     now = json.loads(_canonical(now))
+    changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+    files = [name for name in changed if name.endswith(FILES_IDENTITY)]
+    stems = sorted({_stem(name) for name in files})
     return [
-        f"{name} was {_short(before.get(name))} and is {_short(now.get(name))}"
-        for name in sorted({*before, *now})
-        if before.get(name) != now.get(name)
+        *(
+            f"{name} was {_short(before.get(name))} and is {_short(now.get(name))}"
+            for name in changed
+            if name not in files
+        ),
+        *(_changed_files(stem, before, now) for stem in stems),
     ]
+
+
+def is_of_source(field: str) -> bool:
+    """Does a field of `Job.identity` say which input there is, and not what is made of it?"""
+    return field.startswith("source.")
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("_")[0] if "_" in name.rpartition(".")[2] else name.rpartition(".")[0]
+
+
+def _changed_files(stem: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """A change of input files in words: how many there are, and their size."""
+
+    def words(values: Mapping[str, Any]) -> str | None:
+        separator = "_" if f"{stem}_files" in values else "."
+        files, size = values.get(f"{stem}{separator}files"), values.get(f"{stem}{separator}bytes")
+        return f"{counted(files, 'file')} of {size} bytes" if isinstance(files, int) else None
+
+    was, is_now = words(before), words(now)
+    if was == is_now:
+        return f"{stem}: its {was} have other names or sizes"
+    return f"{stem} was {was or 'no files'} and is {is_now or 'no files'}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 from pipelines.output.folder import STATE, Output, task_of
-from pipelines.output.job import Job, differences
+from pipelines.output.job import Job, differences, is_of_source
 from pipelines.output.lost import forget_lost
 from pipelines.output.records import done_tasks
 from schemas.errors import ConfigError
@@ -44,12 +46,32 @@ def check_output(output: Output, job: Job, *, overwrite: bool) -> None:
         raise ConfigError(
             f"output {output.uri}: made by `zoetrope {before.get('kind')}`; give another output, or overwrite=true"
         )
-    differing = differences(before.get("identity", {}), job.identity)
-    if differing:
+    differing = _differing(before.get("identity", {}), job)
+    if not differing:
+        return
+    where = f"output {output.uri}: begun with another config: {'; '.join(differing)}"
+    if all(name.startswith("source") for name in differing):
         raise ConfigError(
-            f"output {output.uri}: begun with another config: {'; '.join(differing)}; "
-            "give the same config, another output, or overwrite=true"
+            f"{where}; `zoetrope retry {output.uri}` makes its failed inputs again from the source as it is now; "
+            "or give another output, or overwrite=true"
         )
+    raise ConfigError(f"{where}; give the same config, another output, or overwrite=true")
+
+
+def _differing(before: Mapping[str, Any], job: Job) -> list[str]:
+    """Differences that forbid to continue. Of a retry, the source may change: that it was mended is its reason."""
+    now = job.identity
+    if job.is_retry:
+        before = {name: value for name, value in before.items() if not is_of_source(name)}
+        now = {name: value for name, value in now.items() if not is_of_source(name)}
+    return differences(before, now)
+
+
+def source_changes(output: Output, job: Job) -> list[str]:
+    """Changes of the source since the output was begun, in words."""
+    before = output.read_job().get("identity", {})
+    now = {name: value for name, value in job.identity.items() if is_of_source(name)}
+    return differences({name: value for name, value in before.items() if is_of_source(name)}, now)
 
 
 def prepare_output(output: Output, job: Job, *, overwrite: bool) -> str:

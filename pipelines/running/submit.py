@@ -58,8 +58,9 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """0, or 1 if inputs are unaccounted for or more failed than allowed."""
-        return int(self.totals.off_by != 0 or self.failure_ratio > self.max_failure_ratio)
+        """0, or 1 if inputs are unaccounted for, more failed than allowed, or there were none."""
+        is_lost = self.totals.off_by != 0
+        return int(is_lost or self.totals.inputs == 0 or self.failure_ratio > self.max_failure_ratio)
 
     @property
     def nothing_made(self) -> bool:

@@ -50,6 +50,11 @@ class Source(ABC):
         """Plain values that identify the input, whatever its location: equal for equal inputs."""
 
     @property
+    def keys_are_row_numbers(self) -> bool:
+        """Are keys numbers of rows alone? Then rows must be neither added nor removed before a retry."""
+        return False
+
+    @property
     def is_remote(self) -> bool:
         """Are pictures fetched from URLs? Then many failures are normal."""
         return False

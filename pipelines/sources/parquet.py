@@ -42,6 +42,11 @@ class ParquetSource(Source):
 
     config: SourceConfig
 
+    @property
+    def keys_are_row_numbers(self) -> bool:
+        """Always."""
+        return True
+
     def fingerprint(self) -> dict[str, Any]:
         """Kind, columns, names and sizes of the tables, and the limit."""
         files = self._files()

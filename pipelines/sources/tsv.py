@@ -35,6 +35,11 @@ class TsvSource(Source):
         """Always: every row holds a URL."""
         return True
 
+    @property
+    def keys_are_row_numbers(self) -> bool:
+        """Always."""
+        return True
+
     def fingerprint(self) -> dict[str, Any]:
         """Kind, names and sizes of the tables, and the limit."""
         return {"kind": self.kind, "limit": self.config.limit, **identity(self._files())}

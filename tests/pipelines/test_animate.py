@@ -9,7 +9,7 @@ import pytest
 from pipelines.animate import animate, make_job
 from pipelines.config import AnimateConfig
 from pipelines.sources.base import make_source
-from schemas.manifest import SAMPLES_FILE
+from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from storage.shards.read import iter_shard
 from storage.tables import iter_rows
 from transforms.clip import rerender
@@ -122,3 +122,39 @@ def test_as_a_function(coco, tmp_path):
     values = {"source": {"kind": "coco", **{o.partition("=")[0][7:]: o.partition("=")[2] for o in coco}}}
     result = animate(AnimateConfig.make({**values, "output": str(tmp_path / "clips"), "clip": {"size": 32}}))
     assert (result.written, result.failed, result.exit_code) == (12, 0, 0)
+
+
+def refused(tmp_path) -> str:
+    (tmp_path / "a.tsv").write_text("a cat\thttp://127.0.0.1:9/1.jpg\na dog\thttp://169.254.169.254/2.jpg\n")
+    return f"source.uri={tmp_path}/a.tsv"
+
+
+def test_a_job_in_which_every_input_failed_exits_1_and_writes_its_report(tmp_path, capsys):
+
+    arguments = ["animate", "source.kind=cc3m", refused(tmp_path), f"output={tmp_path}/out", "workers=1"]
+    assert cli.main(arguments) == 1
+    said = capsys.readouterr()
+    assert "no input became a clip" in said.out + said.err
+    assert (tmp_path / "out" / "report.html").exists()
+    rows = list(iter_rows(str(tmp_path / "out"), FAILURES_FILE))
+    assert [row["reason"] for row in rows] == ["refused_address", "refused_address"]
+    assert all("fetch.allowed_networks=[" in row["detail"] for row in rows)
+    assert cli.main([*arguments, "max_failure_ratio=1"]) == 0  # as was asked for
+
+
+def test_a_job_without_an_input_exits_1_and_writes_its_report(tmp_path, capsys):
+    import tarfile
+
+    with tarfile.open(tmp_path / "a.tar", "w"):
+        pass
+    arguments = [
+        "animate",
+        "source.kind=tars",
+        f"source.uri={tmp_path}/a.tar",
+        f"output={tmp_path}/out",
+        "workers=1",
+    ]
+    assert cli.main([*arguments, "max_failure_ratio=1"]) == 1
+    said = capsys.readouterr()
+    assert "the source holds no inputs of its kind" in said.out + said.err
+    assert (tmp_path / "out" / "report.html").exists()

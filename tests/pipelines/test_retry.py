@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -116,3 +118,101 @@ def test_what_a_retry_cannot_do_is_one_line(begun, capsys, arguments, message):
 def test_nothing_there_is_one_line(tmp_path):
     with pytest.raises(ConfigError, match="no job has begun there"):
         retry(str(tmp_path))
+
+
+def animate_here(tmp_path, *settings: str) -> int:
+    small = ["clip.size=32", "clip.frames=2", "workers=1", "max_failure_ratio=1"]
+    return cli.main(["animate", f"output={tmp_path}/out", *small, *settings])
+
+
+def captions(tmp_path) -> dict[str, str]:
+    return {row["key"]: row["caption"] for row in iter_rows(str(tmp_path / "out"), SAMPLES_FILE)}
+
+
+def test_a_mended_picture_and_caption_are_made(tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    write_folder(folder, 4)
+    first, second, third, _ = sorted(folder.glob("*.jpg"))
+    whole = second.read_bytes()
+    second.write_bytes(whole[:50])
+    first.with_suffix(".txt").write_text(" ")
+    third.with_suffix(".txt").unlink()
+    assert animate_here(tmp_path, "source.kind=folder", f"source.uri={folder}") == 0
+    assert len(captions(tmp_path)) == 1
+    second.write_bytes(whole)
+    first.with_suffix(".txt").write_text("a mended caption")
+    third.with_suffix(".txt").write_text("a new caption")
+    assert (
+        animate_here(tmp_path, "source.kind=folder", f"source.uri={folder}") == 2
+    )  # says what changed, see below
+    capsys.readouterr()
+    assert cli.main(["retry", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr()
+    assert "the source has changed: source was 7 files of" in said.out + said.err
+    made = captions(tmp_path)
+    assert len(made) == 4
+    assert {"a mended caption", "a new caption"} < set(made.values())
+    assert animate_here(tmp_path, "source.kind=folder", f"source.uri={folder}") == 0  # nothing is missing
+
+
+def test_a_run_over_a_changed_source_says_what_changed_in_words(tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    write_folder(folder, 2)
+    place = ["source.kind=folder", f"source.uri={folder}"]
+    assert animate_here(tmp_path, *place) == 0
+    next(folder.glob("*.txt")).write_text("x" * 1000)
+    capsys.readouterr()
+    assert animate_here(tmp_path, *place) == 2
+    said = capsys.readouterr().err
+    assert "begun with another config: source was 4 files of" in said
+    assert f"`zoetrope retry {tmp_path}/out` makes its failed inputs again" in said
+    assert "names was" not in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_a_corrected_place_of_the_pictures_is_used(tmp_path):
+    write_folder(tmp_path / "right", 3)
+    pictures = sorted((tmp_path / "right").glob("*.jpg"))
+    (tmp_path / "wrong").mkdir()
+    shutil.copy(pictures[0], tmp_path / "wrong" / pictures[0].name)
+    entries = [{"id": i, "file_name": path.name} for i, path in enumerate(pictures)]
+    told = [{"image_id": i, "caption": f"caption {i}"} for i in range(3)]
+    (tmp_path / "coco.json").write_text(json.dumps({"images": entries, "annotations": told}))
+    place = ["source.kind=coco", f"source.annotations={tmp_path}/coco.json"]
+    assert animate_here(tmp_path, *place, f"source.images={tmp_path}/wrong") == 0
+    assert list(captions(tmp_path).values()) == ["caption 0"]
+    assert cli.main(["retry", str(tmp_path / "out"), f"source.images={tmp_path}/right"]) == 0
+    assert sorted(captions(tmp_path).values()) == ["caption 0", "caption 1", "caption 2"]
+
+
+def test_a_caption_that_was_quoted_wrongly_is_made_once_it_is_right(tmp_path):
+    folder = tmp_path / "pictures"
+    write_folder(folder, 2)
+    for path in folder.glob("*.txt"):
+        path.unlink()
+    names = sorted(path.name for path in folder.glob("*.jpg"))
+    table = folder / "captions.csv"
+    table.write_text(f'file_name,caption\n{names[0]},"open\n{names[1]},fine\n')
+    assert animate_here(tmp_path, "source.kind=folder", f"source.uri={folder}") == 0
+    assert list(captions(tmp_path).values()) == ["fine"]
+    table.write_text(f'file_name,caption\n{names[0]},"closed"\n{names[1]},fine\n')
+    assert cli.main(["retry", str(tmp_path / "out")]) == 0
+    assert sorted(captions(tmp_path).values()) == ["closed", "fine"]
+
+
+def test_rows_that_were_added_to_a_table_with_row_numbers_are_refused(tmp_path, capsys):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    write_folder(tmp_path / "pictures", 2)
+    one, two = (path.read_bytes() for path in sorted((tmp_path / "pictures").glob("*.jpg")))
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"image": [b"broken", two], "caption": ["one", "two"]}), path)
+    assert animate_here(tmp_path, "source.kind=parquet", f"source.uri={path}") == 0
+    pq.write_table(pa.table({"image": [two, one, two], "caption": ["zero", "one", "two"]}), path)
+    capsys.readouterr()
+    assert cli.main(["retry", str(tmp_path / "out")]) == 2
+    assert "the source had 2 rows and has 3; its keys are row numbers" in capsys.readouterr().err
+    pq.write_table(pa.table({"image": [one, two], "caption": ["one", "two"]}), path)
+    assert cli.main(["retry", str(tmp_path / "out")]) == 0
+    assert sorted(captions(tmp_path).values()) == ["one", "two"]
