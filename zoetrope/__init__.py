@@ -31,6 +31,8 @@ _EXPORTS = {  # public name -> the module that has it
     "Made": "pipelines.making.maker",
     "Maker": "pipelines.making.maker",
     "TrainConfig": "trainer.fit.config",
+    "ClipDataset": "trainer.data.clip_dataset",
+    "render_stills": "trainer.data.clip_dataset",
     "train": "trainer.fit.train",
     "EvaluateConfig": "trainer.retrieval.config",
     "evaluate": "trainer.retrieval.evaluate",

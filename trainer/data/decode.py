@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -47,6 +47,7 @@ class Decoded:
     frames_THWC: np.ndarray | None  # uint8 RGB, at most `frames` of them
     picture_HWC: np.ndarray | None  # uint8 RGB, any size
     quads_T42: np.ndarray | None  # float32, fractions of the picture, T as above
+    motion: str = ""  # as named in the mix; '' for real videos
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +67,32 @@ class _Described:
     quads_T42: np.ndarray | None  # of a still
     captions: tuple[str, ...]
     identity: Identity
+    motion: str
 
 
 class Decoder:
     """Decodes samples for training (one caption, fresh camera paths) or evaluation (all captions, as stored)."""
 
     def __init__(
-        self, config: DataConfig, *, frames: int, size: tuple[int, int], seed: int, training: bool
+        self,
+        config: DataConfig,
+        *,
+        frames: int,
+        size: tuple[int, int],
+        seed: int,
+        training: bool,
+        captions: Literal["one", "all"] | None = None,
     ) -> None:
-        """`frames` limits the frames of a clip; `size` is (height, width) that the model takes, in pixels."""
+        """`frames` limits the frames of a clip; `size` is (height, width) that the model takes, in pixels.
+
+        `captions`: None takes one in training and all in evaluation.
+        """
         self._config = config
         self._frames = frames
         self._size = size
         self._seed = seed
         self._training = training
+        self._all_captions = captions == "all" if captions else not training
         self._fresh = training and config.camera == "fresh"
         self._jitter = training and config.frame_jitter == "clip2video"
 
@@ -121,11 +134,12 @@ class Decoder:
             quads_T42 = stored_path(meta, at_most(self._frames))
         captions = self._captions(opened)
         phrase = meta.motion_phrase
+        motion = meta.motion if meta.kind == "animated" else ""
         if not phrase or not (self._training or self._config.eval_motion_phrases):
-            return _Described(opened, quads_T42, captions, identity_of(meta, None))
+            return _Described(opened, quads_T42, captions, identity_of(meta, None), motion)
         said = motion_meaning(meta.motion, meta.motion_parameters) or phrase
         with_phrase = tuple(append(caption, phrase) for caption in captions)
-        return _Described(opened, quads_T42, with_phrase, identity_of(meta, said))
+        return _Described(opened, quads_T42, with_phrase, identity_of(meta, said), motion)
 
     def _describe_fresh(self, opened: _Opened, picture: bytes) -> _Described:
         """Draw a path. The stored path's phrase describes another one, so it is left out."""
@@ -142,17 +156,17 @@ class Decoder:
             size=self._size,
             fps=meta.fps,
         )[number]
-        (caption,) = self._captions(opened)
-        caption, phrase = add_motion_phrase(
-            caption,
-            path.motion,
-            path.parameters,
+        add = partial(
+            add_motion_phrase,
+            motion=path.motion,
+            parameters=path.parameters,
             probability=config.motion_phrases,
             seed=derive_seed(self._seed, "phrases", epoch),
             key=meta.key,
         )
-        said = None if phrase is None else motion_meaning(path.motion, path.parameters)
-        return _Described(opened, path.quads_T42, (caption,), identity_of(meta, said))
+        captions, phrases = zip(*(add(caption) for caption in self._captions(opened)), strict=True)
+        said = None if phrases[0] is None else motion_meaning(path.motion, path.parameters)
+        return _Described(opened, path.quads_T42, captions, identity_of(meta, said), path.motion)
 
     def _decode(self, described: _Described, pixels: Pixels | None) -> Decoded:
         """Decode the pixels. This is the last step, so a sample that fails earlier takes no room in `pixels`."""
@@ -166,7 +180,13 @@ class Decoder:
             picture_HWC = pixels.decode(opened.picture)
         key = opened.request.sample.key
         return Decoded(
-            key, described.identity, described.captions, frames_THWC, picture_HWC, described.quads_T42
+            key,
+            described.identity,
+            described.captions,
+            frames_THWC,
+            picture_HWC,
+            described.quads_T42,
+            described.motion,
         )
 
     def _frames_of(self, opened: _Opened) -> np.ndarray:
@@ -178,7 +198,7 @@ class Decoder:
         return np.stack(list(store.decode(sample.members, opened.meta, pick, self._size)))
 
     def _captions(self, opened: _Opened) -> tuple[str, ...]:
-        """Return all captions in evaluation, in training one of them, without phrases.
+        """Return all captions or one of them, without phrases.
 
         Epochs take a sample's captions in turn, from one that its key chooses, so that each is used equally often.
         """
@@ -186,7 +206,7 @@ class Decoder:
         captions = meta.captions or ((meta.caption,) if meta.caption else ())
         if not captions:
             raise ValueError("no caption")
-        if not self._training:
+        if self._all_captions:
             return captions
         first = derive_seed(self._seed, sample.key, "caption")
         return (captions[(first + epoch) % len(captions)],)

@@ -1,0 +1,153 @@
+"""Clips as a PyTorch dataset: the bits of the stored clips, each once, split over workers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import make_shards as shards_of
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+import zoetrope
+from schemas.errors import ConfigError
+from storage.shards.read import iter_shard
+from transforms.stores.read import read_clip
+
+SHAPE = {"frames": 4, "size": (32, 32)}
+EIGHT = ["pan_left", "pan_right", "pan_up", "pan_down", "zoom_in", "zoom_out", "rotate_cw", "rotate_ccw"]
+ROOT = Path(__file__).parents[3]
+
+
+def dataset(folder: Path, **options) -> zoetrope.ClipDataset:
+    return zoetrope.ClipDataset(str(folder), **{**SHAPE, **options})
+
+
+@pytest.mark.parametrize("store", ["still", "frames", "mp4", "video"])
+def test_frames_are_bit_for_bit_those_of_the_stored_clip(store: str, tmp_path: Path) -> None:
+    folder = shards_of.write_shards(tmp_path, 1, 3, store)
+    made = {sample["key"]: sample for sample in dataset(folder)}
+    assert len(made) == 3
+    for raw in iter_shard(str(folder / "00000.tar")):
+        sample, meta = made[raw.key], raw.meta()
+        wanted = read_clip(raw.members, meta, frames=4, size=(32, 32))
+        assert np.array_equal(sample["frames"].numpy(), wanted)
+        assert sample["caption"] in meta.captions
+        assert sample["captions"] == [sample["caption"]]
+        assert sample["frame_mask"].tolist() == [1, 1, 1, 1]
+        assert sample["motion"] == ("" if store == "video" else meta.motion)
+        assert sample["quads"].shape == (4, 4, 2)
+        if store == "still":
+            assert np.array_equal(sample["quads"].numpy(), meta.quads_T42())
+
+
+def test_short_clips_are_padded_and_masked(tmp_path: Path) -> None:
+    folder = shards_of.write_shards(tmp_path, 1, 1, "video", frames=2)
+    (sample,) = dataset(folder)
+    assert sample["frame_mask"].tolist() == [1, 1, 0, 0]
+    assert sample["frames"].shape == (4, 32, 32, 3)
+    assert not sample["frames"][2:].any()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_epoch_has_every_clip_once_and_collates(workers: int, tmp_path: Path) -> None:
+    folder = shards_of.write_shards(tmp_path, 3, 4)
+    loader = DataLoader(dataset(folder, shuffle=3), batch_size=4, num_workers=workers)
+    batches = list(loader)
+    assert sorted(key for batch in batches for key in batch["key"]) == [f"s{i:06d}" for i in range(12)]
+    assert batches[0]["frames"].shape == (4, 4, 32, 32, 3)
+    assert batches[0]["frames"].dtype == torch.uint8
+    assert batches[0]["video_id"].dtype == torch.int64
+
+
+def test_epochs_differ_in_order_captions_and_fresh_paths(tmp_path: Path) -> None:
+    folder = shards_of.write_shards(tmp_path, 4, 2, captions=("one", "two"))
+    made = dataset(folder, camera="fresh", motions=EIGHT, motion_phrases=1.0, shuffle=4)
+    first = {sample["key"]: sample for sample in made}
+    again = {sample["key"]: sample for sample in made}
+    made.set_epoch(1)
+    second = {sample["key"]: sample for sample in made}
+    assert list(first) == list(again)
+    assert list(first) != list(second)
+    for key, sample in first.items():
+        assert torch.equal(sample["frames"], again[key]["frames"])
+        assert not torch.equal(sample["quads"], second[key]["quads"])
+        assert sample["caption"].partition(",")[0] != second[key]["caption"].partition(",")[0]
+        assert " camera " in sample["caption"]
+        assert sample["motion"] in EIGHT
+
+
+def test_all_captions_come_with_the_phrase_of_the_path(tmp_path: Path) -> None:
+    said = {"captions": ("a dog", "two cats"), "phrase": "as the camera zooms in"}
+    shards_of.write_shard(tmp_path / "0.tar", [shards_of.sample(1, **said)])
+    (stored,) = dataset(tmp_path, captions="all")
+    assert stored["captions"] == ["a dog, as the camera zooms in", "two cats, as the camera zooms in"]
+    (fresh,) = dataset(tmp_path, captions="all", camera="fresh", motions=["pan_left"], motion_phrases=1.0)
+    assert len(fresh["captions"]) == 2
+    assert all("left" in caption for caption in fresh["captions"])
+
+
+def test_equal_pictures_have_equal_video_ids(tmp_path: Path) -> None:
+    samples = [shards_of.sample(i, image_id=f"i{i // 2}") for i in range(4)]
+    shards_of.write_shard(tmp_path / "0.tar", samples)
+    one, same, other, _ = (sample["video_id"] for sample in dataset(tmp_path))
+    assert one == same != other
+
+
+def test_stills_rendered_afterwards_have_the_same_frames(tmp_path: Path) -> None:
+    folder = shards_of.write_shards(tmp_path, 1, 3)
+    rendered = list(dataset(folder))
+    later = list(dataset(folder, render=False))
+    assert "frames" not in later[0]
+    frames = zoetrope.render_stills(later, "cpu")
+    assert torch.equal(frames, torch.stack([sample["frames"] for sample in rendered]))
+
+
+def test_too_few_shards_and_settings_without_effect_are_one_line_errors(tmp_path: Path) -> None:
+    folder = shards_of.write_shards(tmp_path, 1, 2)
+    with pytest.raises(ConfigError, match=r"1 shards for 2 readers .*num_workers lower"):
+        list(DataLoader(dataset(folder), num_workers=2))
+    with pytest.raises(ConfigError, match="motions have no effect with camera=stored"):
+        dataset(folder, motions=["pan_left"])
+    with pytest.raises(ConfigError, match="motion_phrases = 1.0 has no effect with camera=stored"):
+        dataset(folder, motion_phrases=1.0)
+    with pytest.raises(ConfigError, match="matches"):
+        dataset(tmp_path / "none")
+
+
+def test_a_broken_sample_is_named_or_skipped(tmp_path: Path) -> None:
+    samples = [shards_of.sample(i) for i in range(3)]
+    samples[1][1]["jpg"] = b"no picture"
+    shards_of.write_shard(tmp_path / "0.tar", samples)
+    with pytest.raises(ValueError, match=r"0\.tar: s000001: "):
+        list(dataset(tmp_path))
+    assert [s["key"] for s in dataset(tmp_path, broken_shards="skip")] == ["s000000", "s000002"]
+
+
+def test_it_loads_neither_beam_nor_the_training_loop() -> None:
+    code = "import sys, zoetrope; zoetrope.ClipDataset; print([m for m in sys.modules if m.startswith(('apache_beam', 'pipelines', 'trainer.fit'))])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_loop_in_the_docs_runs(tmp_path: Path, monkeypatch, capsys) -> None:
+    shards_of.write_shards(tmp_path / "clips", 2, 8)
+    page = (ROOT / "docs" / "own_loop.md").read_text()
+    (code,) = [block.partition("```")[0] for block in page.split("```python\n")[1:]]
+    tiny = (
+        'open_clip.model.CLIP(32, {"layers": 1, "width": 32, "head_width": 16, "patch_size": 16, "image_size": 224}, '
+        '{"layers": 1, "width": 32, "heads": 2})'
+    )
+    assert 'open_clip.create_model("ViT-B-32-quickgelu", pretrained="openai")' in code
+    code = code.replace('open_clip.create_model("ViT-B-32-quickgelu", pretrained="openai")', tiny)
+    code = code.replace("batch_size=64, num_workers=8", "batch_size=4, num_workers=0")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "docs/own_loop.md", "exec"), {"__name__": "__main__"})
+    losses = [float(line.split()[-1]) for line in capsys.readouterr().out.splitlines()]
+    assert len(losses) == 10
+    assert losses[-1] < losses[0]

@@ -1,0 +1,171 @@
+"""Clips of shards as a PyTorch dataset, for training loops other than ours."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from schemas.errors import ConfigError
+from schemas.keys import derive_seed
+from trainer.data.config import DataConfig
+from trainer.data.decode import Decoded, Decoder
+from trainer.data.order import share, shuffled
+from trainer.data.shards import Dropped, Policy, ShardSet, read_shards
+from transforms.motions.mix import MotionMix
+from transforms.rendering.plan import plan_batch
+from transforms.rendering.render import render, render_batch
+
+Sample = dict[str, Any]
+
+
+class ClipDataset(IterableDataset[Sample]):
+    """The clips of one epoch, each once, split over ranks and DataLoader workers by whole shards.
+
+    A sample is a dict:
+        key, caption       str
+        captions           list of str: the caption, or with `captions="all"` every caption of the picture or video
+        frames             uint8 [T,H,W,3] RGB; padding at the end is 0
+        frame_mask         int64 [T], 1 = a frame
+        video_id           int, equal for clips of one picture or video
+        motion             str, such as "pan_left"; '' for real videos
+        quads              float32 [T,4,2], the views in fractions of the picture; 0 for real videos
+    With `render=False` a still has `picture`, uint8 [h,w,3], instead of `frames`: see `render_stills`.
+
+    Stored clips and stills along their stored paths have the same bits as `zoetrope.decode_clip` gives.
+    """
+
+    def __init__(
+        self,
+        shards: str | Sequence[str],
+        *,
+        frames: int = 12,
+        size: tuple[int, int] = (224, 224),
+        camera: Literal["stored", "fresh"] = "stored",
+        motions: Any = None,
+        motion_phrases: float = 0.0,
+        captions: Literal["one", "all"] = "one",
+        shuffle: int = 0,
+        epoch: int = 0,
+        seed: int = 0,
+        render: bool = True,
+        broken_shards: Policy = "error",
+    ) -> None:
+        """Find the shards: a folder, a glob, a brace range, gs://, or a list of them.
+
+        frames, size: frames of a clip and their (height, width) in pixels.
+        camera: follow a still's stored path, or draw a fresh one per epoch from the mix `motions` (None: the default
+            mix), whose phrase is appended to the caption with probability `motion_phrases`.
+        captions: one caption per epoch, in turn, or all.
+        shuffle: encoded samples in the shuffle buffer; shards are shuffled in any case, by `seed` and `epoch`.
+        broken_shards: stop at an unreadable shard or sample, or skip it.
+        Raises ConfigError naming what is wrong.
+        """
+        super().__init__()
+        self._shards = ShardSet.find(shards).uris
+        settings: dict[str, Any] = {"shards": "", "camera": camera, "motion_phrases": motion_phrases}
+        if motions is not None:
+            if camera == "stored":
+                raise ConfigError(
+                    "motions have no effect with camera=stored; set camera=fresh, or leave them out"
+                )
+            settings["motions"] = MotionMix.make(motions)
+        self._decode = Decoder(
+            DataConfig.make(settings), frames=frames, size=size, seed=seed, training=True, captions=captions
+        )
+        self._frames, self._size, self._render = frames, size, render
+        self._shuffle, self._seed, self._policy = shuffle, seed, broken_shards
+        self.epoch = epoch
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration gives. Call it before the DataLoader starts its workers."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[Sample]:
+        slot, slots = _reader()
+        if len(self._shards) < slots:
+            raise ConfigError(
+                f"{len(self._shards)} shards for {slots} readers (ranks x DataLoader workers): each reader needs one; "
+                "set num_workers lower, or make smaller shards"
+            )
+        mine = share(self._shards, seed=self._seed, epoch=self.epoch, slot=slot, slots=slots)
+        raw = read_shards(mine, policy=self._policy, on_broken=_ignore)
+        rng = random.Random(derive_seed(self._seed, "buffer", self.epoch, slot))
+        for sample in shuffled(raw, rng, max_samples=self._shuffle, max_bytes=1 << 30):
+            try:
+                decoded = self._decode(sample, self.epoch)
+            except (ValueError, OSError) as error:
+                if self._policy == "error":
+                    raise ValueError(f"{sample.shard}: {sample.key}: {error}") from error
+                continue
+            yield self._sample(decoded)
+
+    def _sample(self, decoded: Decoded) -> Sample:
+        quads_T42 = decoded.quads_T42
+        count = len(decoded.frames_THWC) if quads_T42 is None else len(quads_T42)  # type: ignore[arg-type]
+        padding = self._frames - count
+        sample: Sample = {
+            "key": decoded.key,
+            "caption": decoded.captions[0],
+            "captions": list(decoded.captions),
+            "frame_mask": (torch.arange(self._frames) < count).long(),
+            "video_id": decoded.identity.item,
+            "motion": decoded.motion,
+        }
+        if quads_T42 is None:
+            sample["quads"] = torch.zeros(self._frames, 4, 2)
+        else:
+            sample["quads"] = torch.from_numpy(np.pad(quads_T42, ((0, padding), (0, 0), (0, 0)), mode="edge"))
+        if decoded.picture_HWC is not None and not self._render:
+            return {**sample, "picture": torch.from_numpy(decoded.picture_HWC), "size": self._size}
+        frames_THWC = decoded.frames_THWC
+        if frames_THWC is None:
+            frames_THWC = render(decoded.picture_HWC, quads_T42, size=self._size)  # type: ignore[arg-type]
+        return {
+            **sample,
+            "frames": torch.from_numpy(np.pad(frames_THWC, ((0, padding), (0, 0), (0, 0), (0, 0)))),
+        }
+
+
+def render_stills(samples: Sequence[Sample], device: torch.device | str) -> Tensor:
+    """Render samples of `ClipDataset(..., render=False)` on a device -> uint8 [B,T,H,W,3] there; padding is 0.
+
+    On a CPU the frames are those of `render=True`; a GPU's differ from them by at most one grey level.
+    """
+    device = torch.device(device)
+    quads_BT42 = torch.stack([sample["quads"] for sample in samples]).numpy()
+    pictures = [sample["picture"] for sample in samples]
+    size = samples[0]["size"]
+    if device.type == "cpu":
+        images = [picture.numpy() for picture in pictures]
+        frames = torch.from_numpy(np.stack(render_batch(images, list(quads_BT42), size=size, device="cpu")))
+    else:
+        from transforms.rendering.kornia import render_packed, to_device
+
+        sizes = [(picture.shape[0], picture.shape[1]) for picture in pictures]
+        plan, words = plan_batch(quads_BT42, sizes, size)
+        pixels = torch.cat([picture.flatten() for picture in pictures]).to(device)
+        frames = render_packed(pixels, plan, to_device(words, device)).view(*quads_BT42.shape[:2], *size, 3)
+    mask_BT = torch.stack([sample["frame_mask"] for sample in samples]).to(device)
+    return frames * mask_BT[:, :, None, None, None].to(torch.uint8)
+
+
+def _reader() -> tuple[int, int]:
+    """Return this reader's number among all readers, and their count: ranks x DataLoader workers."""
+    rank, world = 0, 1
+    if dist.is_available() and dist.is_initialized():
+        rank, world = dist.get_rank(), dist.get_world_size()
+    worker = get_worker_info()
+    if worker is None:
+        return rank, world
+    return worker.id * world + rank, worker.num_workers * world
+
+
+def _ignore(what: Dropped) -> None:
+    """Skip the rest of a broken shard without a word, as `broken_shards="skip"` asks."""
