@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 LOCK   := $(shell $(PYTHON) -c "import hashlib;print(hashlib.sha256(open('requirements.lock','rb').read()).hexdigest()[:12])")
 STAMP  := $(VENV)/.lock-$(LOCK)
 
-.PHONY: help setup demo test test-gpu test-gcs test-prism test-flink flink-up flink-down test-spark spark-up spark-down dataflow-dry-run check lint types bench docs lock clean
+.PHONY: help setup demo test test-gpu test-gcs test-prism test-flink flink-up flink-down test-spark spark-up spark-down dataflow-dry-run check lint types bench scale-model docs lock clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -89,6 +89,10 @@ check: lint types test  ## the one gate: lint, types, tests
 
 bench: setup     ## every benchmark, ours beside the peers; JSON into benchmarks/results/
 	$(BIN)/python -m benchmarks
+
+scale-model: setup  ## the cost tables and the event model of docs/scale.md
+	$(BIN)/python -m benchmarks.scale_model
+	$(BIN)/python -m benchmarks.scale_events
 
 docs: setup      ## the pictures in docs/, from the real code
 	$(BIN)/python -m docs.make_pictures

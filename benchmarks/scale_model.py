@@ -1,8 +1,8 @@
-"""What a corpus of any size costs: cores, hours, bytes, dollars; and how a schedule of shards bears stragglers and losses.
+"""Estimate what a corpus costs in cores, hours, bytes and dollars, and what stragglers and lost machines add.
 
     python -m benchmarks.scale_model            the tables of docs/scale.md, and benchmarks/results/scale_model.json
 
-Everything is a formula over the figures in `Assumptions`; measure your own and put them there.
+Everything is a formula over the figures in `Assumptions`. Measure your own and put them there.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Assumptions:
     mp4_clips_a_core_s: float = 30.0
     fetches_a_core_s: float = 200.0  # img2dataset-like fetch, of a core with free bandwidth
     picture_bytes: float = 52e3  # of a source picture, reduced to about 512 pixels
-    web_picture_bytes: float = 220e3  # of a picture as it lies on the web
+    web_picture_bytes: float = 220e3  # of a picture as it is on the web
     frames_bytes: float = 200e3
     mp4_bytes: float = 90e3
     still_bytes: float = 25e3
@@ -45,7 +45,7 @@ class Assumptions:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one job."""
+    """The cost of one job."""
 
     pairs: int
     clips: int
@@ -62,7 +62,7 @@ class Cost:
 
 
 def cost(pairs: int, store: str, *, from_web: bool, cores: int, a: Assumptions) -> Cost:
-    """The formulas. `store` is frames, mp4 or still."""
+    """Apply the formulas. `store` is frames, mp4 or still."""
     clips = round(pairs * (a.alive if from_web else 1.0))
     rate = a.mp4_clips_a_core_s if store == "mp4" else a.clips_a_core_s
     seconds = clips / rate + (pairs / a.fetches_a_core_s if from_web else 0.0)
@@ -90,7 +90,7 @@ REQUESTS_A_SHARD = 8  # class A: tar and record uploaded (start, end), copied, l
 
 @dataclass(frozen=True)
 class Schedule:
-    """What became of a simulated job."""
+    """The outcome of a simulated job."""
 
     hours: float  # wall clock
     ideal_hours: float  # if every worker were busy to the end, and nothing were lost
@@ -102,9 +102,11 @@ def simulate(
     shards: int, workers: int, *, seconds: float = 40.0, spread: float = 0.25, stragglers: float = 0.02, slow: float = 5.0,
     preempted_an_hour: float = 0.0, away: float = 120.0, seed: int = 0,
 ) -> Schedule:  # fmt: skip
-    """Workers take the next shard when free. A shard takes lognormal `seconds`; of the shards the share `stragglers` takes
-    `slow` times as long. A worker is lost `preempted_an_hour` times an hour, with the shard under way, and is back after
-    `away` seconds; its shard goes to the end of the queue.
+    """Simulate workers that take the next shard when they are free.
+
+    A shard takes lognormal `seconds`, and a share `stragglers` of them `slow` times as long. A worker is lost
+    `preempted_an_hour` times an hour together with its shard, which returns to the queue. The worker is back after
+    `away` seconds.
     """
     rng = random.Random(seed)
     durations = [
@@ -142,7 +144,7 @@ def simulate(
 
 
 def tables(a: Assumptions) -> str:
-    """Markdown, as docs/scale.md shows it."""
+    """Format the costs as the Markdown table of docs/scale.md."""
     titles = ["pairs", "from", "store", "clips", "core-hours", "hours on", "read TB", "written TB"]
     titles += ["compute", "storage a month", "out of the cloud"]
     lines = [f"| {' | '.join(titles)} |"]
@@ -161,7 +163,7 @@ def tables(a: Assumptions) -> str:
 
 
 def schedules() -> list[tuple[str, Schedule]]:
-    """Some schedules, told in a line each."""
+    """Simulate some schedules. Returns a name and the mean outcome for each."""
     base = {"shards": 12_000, "workers": 64, "stragglers": 0.0}
     cases: Sequence[tuple[str, dict[str, float]]] = (
         ("nothing goes wrong", {}),

@@ -21,6 +21,7 @@ from engine_runs import (
     start,
     wait_for,
     wait_for_the_middle,
+    workers_of,
     write_source,
 )
 
@@ -114,7 +115,7 @@ def test_shards_are_those_of_the_direct_runner(beam, cluster, source, direct, tm
     assert on_loopback_alone(supervisor.processes(cluster.state).values()), "while a job runs too"
     assert "FlinkRunner" in finish(job)
     check_same(direct, tmp_path / "clips")
-    wait_for(lambda: not harnesses(cluster.state))
+    wait_for(lambda: not workers_of(cluster.state))
 
 
 @pytest.mark.parametrize("victim", ["harness", "taskmanager-0", "pool"])
@@ -148,13 +149,13 @@ def assert_the_other_went_on(cluster: ClusterConfig) -> None:
 
 
 def test_ctrl_c_cancels_and_the_same_command_goes_on(beam, cluster, source, direct, tmp_path):
-    output, idle = tmp_path / "clips", set(harnesses(cluster.state))
+    output, idle = tmp_path / "clips", set(workers_of(cluster.state))
     job = start(source, output, *beam)
     wait_for_the_middle(job, output)
     job.send_signal(signal.SIGINT)
     assert "stopped" in finish(job, 130)
     wait_for(lambda: last_job(cluster)["state"] == "CANCELED")
-    wait_for(lambda: set(harnesses(cluster.state)) <= idle)
+    wait_for(lambda: set(workers_of(cluster.state)) <= idle)
     records = output / "_zoetrope" / "records"
     done = {path.name: path.stat().st_mtime_ns for path in records.iterdir()}
     assert len(done) < TASKS

@@ -101,10 +101,22 @@ def processes_of(group: int) -> list[int]:
     return sorted(found)
 
 
-def harnesses(state: Path) -> list[int]:
-    """Find the process ids of the Python workers that a cluster's pool has started."""
+def workers_of(state: Path) -> list[int]:
+    """Find the process ids of all that a cluster's pool has started: Beam workers and their sample processes."""
     pool = supervisor.processes(state)["pool"]
     return [process for process in processes_of(pool) if process != pool]
+
+
+def harnesses(state: Path) -> list[int]:
+    """Find the process ids of the Beam workers that a cluster's pool has started."""
+    return [process for process in workers_of(state) if "SdkHarness" in _command(process)]
+
+
+def _command(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def on_loopback_alone(groups: Iterable[int]) -> bool:

@@ -1,0 +1,190 @@
+"""A discrete-event model of one job: workers, losses, an engine's restart rules, kills and resumes.
+
+    python -m benchmarks.scale_events           the tables of docs/scale.md, and benchmarks/results/scale_events.json
+
+`make scale-model` runs it after `benchmarks.scale_model`. Put your own figures into `Requests` and `Engine`.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import random
+import statistics
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results" / "scale_events.json"
+RUNS = 5
+
+
+@dataclass(frozen=True)
+class Requests:
+    """What a resume and the end ask of the object store. Counted at the fake GCS server, in one thread."""
+
+    seconds: float = 0.05  # per request, to a bucket in the same region
+    names_a_page: int = 1000
+    record_reads: float = 3.0  # of each record: its shards, its counts, its rows at the end
+    reads_at_the_end: float = 1.0  # of these, after the last task
+    plan_tasks_a_second: float = 20_000.0  # planned and written as lines
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What an engine does about a lost worker machine."""
+
+    name: str
+    everywhere: bool  # a loss restarts the making subtasks on every machine, not only on the lost one
+    static: bool  # tasks are dealt out at the start; else a free worker takes the next one
+    restart: float  # seconds until a restarted subtask makes again
+    away: float  # seconds until a lost machine is back
+
+
+DATAFLOW = Engine("Dataflow, Spark", everywhere=False, static=False, restart=20.0, away=120.0)
+FLINK = Engine("Flink", everywhere=True, static=True, restart=20.0, away=120.0)
+FLINK_SPARE = Engine("Flink with spare machines", everywhere=True, static=True, restart=20.0, away=10.0)
+
+
+@dataclass(frozen=True)
+class Work:
+    """The tasks of a job."""
+
+    tasks: int
+    slots: int
+    seconds: float = 40.0  # mean length of a task
+    spread: float = 0.25  # of its logarithm
+
+
+def durations(work: Work, seed: int) -> list[float]:
+    """Draw the length of each task in seconds."""
+    rng = random.Random(seed)
+    mean = -work.spread * work.spread / 2
+    return [work.seconds * rng.lognormvariate(mean, work.spread) for _ in range(work.tasks)]
+
+
+def run(work: Work, engine: Engine, losses_an_hour: float, seed: int = 0) -> tuple[float, float]:
+    """Simulate one job. Returns its hours, and the seconds of making that were lost over all seconds of making."""
+    times = durations(work, seed)
+    return (_dealt if engine.static else _taken)(work, engine, times, losses_an_hour, random.Random(seed + 1))
+
+
+def _taken(
+    work: Work, engine: Engine, times: list[float], losses: float, rng: random.Random
+) -> tuple[float, float]:
+    """A free worker takes the next task. A lost one gives its task back."""
+    queue, wasted, end = list(times), 0.0, 0.0
+    free = [(0.0, slot) for slot in range(work.slots)]
+    while queue:
+        now, slot = heapq.heappop(free)
+        length = queue.pop()
+        lost = rng.expovariate(losses / 3600) if losses else float("inf")
+        if lost < length:
+            queue.insert(0, length)
+            wasted += lost
+            heapq.heappush(free, (now + lost + engine.away + engine.restart, slot))
+            continue
+        end = max(end, now + length)
+        heapq.heappush(free, (now + length, slot))
+    return end / 3600, wasted / sum(times)
+
+
+def _dealt(
+    work: Work, engine: Engine, times: list[float], losses: float, rng: random.Random
+) -> tuple[float, float]:
+    """Each slot has its own tasks. After a loss all subtasks start again, and pass over what has a record."""
+    parts = [times[slot :: work.slots] for slot in range(work.slots)]
+    done, now, wasted = [0] * work.slots, 0.0, 0.0
+    while any(count < len(part) for count, part in zip(done, parts, strict=True)):
+        up = rng.expovariate(losses * work.slots / 3600) if losses else float("inf")
+        longest = 0.0
+        for slot, part in enumerate(parts):
+            left, start = up, done[slot]
+            while done[slot] < len(part) and left >= part[done[slot]]:
+                left -= part[done[slot]]
+                done[slot] += 1
+            longest = max(longest, sum(part[start : done[slot]]))
+            if done[slot] < len(part):
+                wasted += left
+        finished = all(count == len(part) for count, part in zip(done, parts, strict=True))
+        now += longest if finished else up + engine.away + engine.restart
+    return now / 3600, wasted / sum(times)
+
+
+@dataclass(frozen=True)
+class Resume:
+    """What a job that was killed keeps, and how soon the same command works again."""
+
+    kept: float  # share of the making that has a record
+    until_planned: float  # minutes of listing, reading records and planning
+    until_first: float  # minutes until the first new task is done
+    end: float  # minutes from the last task to the tables
+
+
+def resume(work: Work, share: float, requests: Requests, start: float = 120.0, seed: int = 0) -> Resume:
+    """Kill a job after `share` of its wall clock, and run the command again. `start`: seconds of the engine's start."""
+    times = durations(work, seed)
+    at = share * sum(times) / work.slots
+    free = [(0.0, slot) for slot in range(work.slots)]
+    kept = count = 0.0
+    for length in times:
+        now, slot = heapq.heappop(free)
+        if now + length <= at:
+            kept, count = kept + length, count + 1
+        heapq.heappush(free, (now + length, slot))
+    made_before = min(1.0, kept / (share * sum(times)))
+    pages = -(-count // requests.names_a_page)
+    at_start = requests.record_reads - requests.reads_at_the_end
+    planned = requests.seconds * (2 * pages + at_start * count) + work.tasks / requests.plan_tasks_a_second
+    end = requests.seconds * (work.tasks / requests.names_a_page + requests.reads_at_the_end * work.tasks)
+    return Resume(made_before, planned / 60, (planned + start + work.seconds) / 60, end / 60)
+
+
+SMALL = Work(12_000, 64)
+LARGE = Work(400_000, 4096)
+
+
+def losses_table() -> list[dict[str, object]]:
+    """12 M pairs on 64 slots, under each engine and rate of losses."""
+    rows: list[dict[str, object]] = []
+    for engine in (DATAFLOW, FLINK, FLINK_SPARE):
+        for hours in (0.0, 24.0, 2.0):
+            found = [run(SMALL, engine, 1 / hours if hours else 0.0, seed) for seed in range(RUNS)]
+            row: dict[str, object] = {"engine": engine.name, "each_lost_every_h": hours or None}
+            row["hours"] = statistics.fmean(took for took, _ in found)
+            row["wasted"] = statistics.fmean(wasted for _, wasted in found)
+            rows.append(row)
+    return rows
+
+
+def resume_table() -> list[dict[str, object]]:
+    """Both sizes, killed at three moments, with records read one after another and with a listing only."""
+    rows: list[dict[str, object]] = []
+    ways = {"each record read": Requests(), "a listing": Requests(record_reads=0.0, reads_at_the_end=0.0)}
+    for pairs, work in (("12 M", SMALL), ("400 M", LARGE)):
+        for way, requests in ways.items():
+            for share in (0.1, 0.5, 0.9):
+                found = asdict(resume(work, share, requests))
+                rows.append({"pairs": pairs, "resume": way, "killed_at": share, **found})
+    return rows
+
+
+def main() -> int:
+    """Print the tables and keep them as JSON."""
+    losses, resumes = losses_table(), resume_table()
+    print("| engine | each machine lost every | hours | making lost |\n|---|---|---|---|")
+    for row in losses:
+        every = f"{row['each_lost_every_h']:.0f} h" if row["each_lost_every_h"] else "never"
+        print(f"| {row['engine']} | {every} | {row['hours']:.2f} | {100 * row['wasted']:.1f} % |")
+    print("\n| pairs | resume by | killed at | work kept | planned after | first new task | end |")
+    print("|---|---|---|---|---|---|---|")
+    for row in resumes:
+        print(
+            f"| {row['pairs']} | {row['resume']} | {100 * row['killed_at']:.0f} % | {100 * row['kept']:.1f} % "
+            f"| {row['until_planned']:.1f} min | {row['until_first']:.1f} min | {row['end']:.1f} min |"
+        )
+    RESULTS.write_text(json.dumps({"losses": losses, "resumes": resumes}, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
