@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-HELPERS = {"__init__", "__main__", "harness", "pictures"}
+HELPERS = {"__init__", "__main__", "harness", "operators", "pictures", "plain_loop"}
 
 
 def main(names: list[str]) -> int:
