@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.job [clips] [rounds]``. Building and starting a graph costs about 0.4 s, so few clips say little.
 Beside them the naive Beam form, in which clips pass a GroupByKey before they are written. All read the same pictures and
-write the same shards; rates leave out starting Python.
+write the same shards; rates leave out starting Python. `--gpu` measures the whole command with and without a GPU.
 """
 
 from __future__ import annotations
@@ -133,4 +133,8 @@ def fresh(folder: str, run: Callable[[Path], None]) -> Callable[[], None]:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--gpu"]:
+        from benchmarks import job_gpu
+
+        raise SystemExit(job_gpu.main(sys.argv[2:]))
     main(*map(int, sys.argv[1:]))
