@@ -64,7 +64,7 @@ def pool(source: Source, folder: Path, cores: int) -> None:
 
 def job(source: Source, folder: Path, cores: int) -> None:
     runner = choose_runner((), cores)
-    spec = JobSpec(str(folder), "benchmark", ShardConfig(max_samples=PER_SHARD), commit_at_once=True)
+    spec = JobSpec(str(folder), "benchmark", ShardConfig(max_samples=PER_SHARD))
     pipeline = beam.Pipeline(runner=runner.runner, options=runner.options)
     maker = Animator(source, SETTINGS, device="cpu", threads=runner.threads)
     _ = pipeline | beam.Create(list(source.plan())) | MakeShards(maker, spec)

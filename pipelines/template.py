@@ -15,6 +15,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.animate import make_job
 from pipelines.config import AnimateConfig
+from pipelines.output.commit import clean
 from pipelines.output.finish import finish
 from pipelines.output.folder import Output
 from pipelines.output.job import Job
@@ -93,7 +94,7 @@ class _Finish(beam.DoFn):
         totals = finish(output, self._values, published=self._published)
         counts = {name: value for name, value in asdict(totals).items() if name != "shards"}
         output.write_state("finished.json", counts)
-        output.clean()
+        clean(output)
         forget(output)
 
 

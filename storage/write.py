@@ -222,27 +222,36 @@ def partial_name(path: str) -> str:
 def move_file(source: str, target: str, size: int | None = None) -> None:
     """Rename one file over whatever is at the target, in one step where the store can (disks, gs://).
 
-    With `size`, a source that is gone is no error if the target has that many bytes: then an earlier request moved it,
-    and its answer was lost. Raises OSError that names a file.
+    With `size`, a source that is gone is no error if the target has that many bytes: then somebody else has moved it, or
+    an earlier request whose answer was lost. Raises OSError that names a file.
     """
-    here = local_path(target)
-    if here is not None:
-        os.makedirs(os.path.dirname(here), exist_ok=True)
-        os.replace(local_path(source) or source, here)
-        flush_to_disk(os.path.dirname(here))
-        return
-    files, path = filesystem(target)
-    _, source_path = filesystem(source)
     try:
-        with as_os_error(source):
-            if scheme_of(target) in GOOGLE:
-                files.mv_file(source_path, path)
-            else:
-                files.cp_file(source_path, path)
-                files.rm_file(source_path)
+        here = local_path(target)
+        if here is not None:
+            _rename(local_path(source) or source, here)
+        else:
+            _move_object(source, target)
     except FileNotFoundError:
         if size is None or file_size(target) != size:
             raise
+
+
+def _rename(source: str, target: str) -> None:
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    os.replace(source, target)
+    flush_to_disk(os.path.dirname(target))
+
+
+def _move_object(source: str, target: str) -> None:
+    files, path = filesystem(target)
+    _, source_path = filesystem(source)
+    with as_os_error(source):
+        if scheme_of(target) in GOOGLE:
+            files.mv_file(source_path, path)
+        else:
+            files.cp_file(source_path, path)
+            with suppress(FileNotFoundError):  # another move of the same file has removed it
+                files.rm_file(source_path)
 
 
 def upload(file: Path, uri: str) -> None:

@@ -17,7 +17,7 @@ from zoetrope.template import parse
 
 ACCELERATOR = "type:nvidia-l4;count:1;install-nvidia-driver"
 MAKE = "Shards/Make"  # the stage that renders
-SHUFFLED = {"Task", "Attempt"}  # a Task holds references, an Attempt holds names; neither holds image bytes
+SHUFFLED = {"Task"}  # a Task holds references and no image bytes
 # With --dry_run DataflowRunner builds the job and submits nothing.
 OPTIONS = (
     "--runner=DataflowRunner",

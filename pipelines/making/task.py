@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tarfile
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ import pyarrow as pa
 
 from pipelines.making.config import ShardConfig
 from pipelines.making.maker import Made, Maker, StageTimes
-from pipelines.output.commit import RECORD_FILE, Attempt
+from pipelines.output.commit import Attempt, new_attempt, part_path
 from pipelines.output.folder import Output, shard_name
 from pipelines.output.record import RECORD, Record
 from schemas.errors import JobError, StoppedError
@@ -21,8 +20,7 @@ from schemas.manifest import ShardRow
 from schemas.records import Failure, Task
 from schemas.text import one_line, valid_json
 from storage.shards.write import ShardWriter, sample_size
-from storage.uris import join
-from storage.write import NewFile, create_file, remove_tree, write_bytes
+from storage.write import NewFile, create_file, remove_tree
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,8 @@ def make_task(
     Raises JobError (output cannot be written, source gone), StoppedError. Whatever it raises, its temporary files are gone.
     """
     start, times = time.monotonic(), StageTimes()
-    folder = output.tmp(uuid.uuid4().hex)
-    shards = _Shards(folder, task.index, shard)
+    attempt = new_attempt(task.index)
+    shards = _Shards(output, attempt, task.index, shard)
     rows: list[dict[str, Any]] = []
     reasons: dict[str, int] = {}
     try:
@@ -86,17 +84,14 @@ def make_task(
             tuple(_shard_row(name, writer, fingerprint, task.index) for name, writer in made),
             _counters(times, time.monotonic() - start),
         )
-        _writing(output, write_bytes, join(folder, RECORD_FILE), record.to_bytes())
     except BaseException:
         shards.abandon()
-        remove_tree(folder)
+        remove_tree(output.tmp(attempt))
         raise
-    parts = tuple((name, writer.bytes) for name, writer in made)
-    written = sum(writer.samples for _, writer in made)
     return Done(
-        Attempt(task.index, folder, parts),
-        written,
-        sum(size for _, size in parts),
+        Attempt(attempt, record),
+        sum(writer.samples for _, writer in made),
+        sum(writer.bytes for _, writer in made),
         time.monotonic() - start,
         reasons,
         times.seconds(),
@@ -112,7 +107,8 @@ def inputs_of(task: Task) -> int:
 class _Shards:
     """The tars of one task: a new one where the next sample would outgrow the caps."""
 
-    folder: str
+    output: Output
+    attempt: str
     task: int
     caps: ShardConfig
     writers: list[ShardWriter] = field(default_factory=list)
@@ -146,7 +142,7 @@ class _Shards:
 
     def _next(self) -> None:
         self._end()
-        self.stream = create_file(join(self.folder, f"{len(self.writers):03d}.tar"))
+        self.stream = create_file(part_path(self.output, self.attempt, len(self.writers)))
         self.writers.append(ShardWriter(self.stream))
 
     def _end(self) -> None:

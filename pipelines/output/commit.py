@@ -1,43 +1,127 @@
-"""The commit that makes a task done: its shards and its record get their final names."""
+"""The commit that makes a task done, right with any number of attempts at once and on every runner.
+
+An attempt writes its shards under names of its own (``tmp/ATTEMPT/000.tar``). Its record is then created exclusively:
+the one attempt whose record is there counts, and the others remove what they made. Last, the shards of that attempt
+move to their final names. Whoever comes next can finish the moves, because the record names the attempt: another
+attempt at the task, the end of the job, or a later run. A file under a shard's final name is therefore always the one
+that the record describes.
+"""
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pipelines.output.folder import Output
-from storage.read import file_exists, file_size
-from storage.uris import join
-from storage.write import move_file, remove_tree
+from pipelines.output.record import Record
+from pipelines.output.records import RecordHead, done_tasks, read_head
+from storage.conditional import create_exclusively
+from storage.find import list_names
+from storage.read import file_exists
+from storage.write import move_file, remove_empty_folder, remove_tree
 
-RECORD_FILE = "record.parquet"  # in an attempt's folder; written last
+MOVES_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A task made under temporary names, to be committed. Small: it passes the checkpoint between make and commit."""
+    """One attempt at a task: whole shards under temporary names, and the record that describes them."""
 
-    task: int
-    folder: str  # of its temporary files
-    parts: tuple[tuple[str, int], ...]  # (final name, bytes) of 000.tar, 001.tar, ... in `folder`
+    name: str  # of its folder below `Output.tmp`
+    record: Record
+
+
+def new_attempt(task: int) -> str:
+    """A name that no other attempt has."""
+    return f"{task:05d}-{uuid.uuid4().hex}"
+
+
+def task_of_attempt(name: str) -> int | None:
+    """The task of an attempt's folder; None for the other things in `Output.tmp`."""
+    task, dash, rest = name.partition("-")
+    return int(task) if dash and len(rest) == 32 and task.isascii() and task.isdigit() else None
+
+
+def part_path(output: Output, attempt: str, part: int) -> str:
+    """The temporary name of an attempt's shard."""
+    return output.tmp(attempt, f"{part:03d}.tar")
 
 
 def commit(output: Output, attempt: Attempt) -> bool:
-    """Move an attempt's shards to their final names, then its record. May run twice, or be cut off anywhere.
+    """Make the attempt the one that counts, unless another one does, and finish the moves of the one that does.
 
-    Returns whether this call (rather than an earlier one) made the task done. Raises OSError if files are missing.
+    May be cut off anywhere, and run again. Returns whether this attempt counts. Raises OSError if the output cannot be
+    written or a shard is missing; the attempt's shards then stay, for whoever comes next.
     """
-    final = output.record_path(attempt.task)
-    if file_exists(final):
-        remove_tree(attempt.folder)
+    record = attempt.record
+    if create_exclusively(output.record_path(record.task), record.to_bytes(attempt.name)):
+        _move_parts(output, RecordHead(attempt.name, record.shards))
+        return True
+    head = read_head(output, record.task)
+    _move_parts(output, head)
+    if head.attempt == attempt.name:
+        return True
+    remove_tree(output.tmp(attempt.name))
+    return False
+
+
+def is_done(output: Output, task: int) -> bool:
+    """Is there a record of the task? If so, its moves are finished, in case its attempt was killed before."""
+    if not file_exists(output.record_path(task)):
         return False
-    for part, (name, size) in enumerate(attempt.parts):
-        temporary, target = join(attempt.folder, f"{part:03d}.tar"), output.path(name)
-        if file_exists(temporary):
-            move_file(temporary, target)
-        elif file_size(target) != size:
-            raise OSError(
-                f"{target}: neither it nor {temporary} is there with {size} bytes; run the job again"
-            )
-    move_file(join(attempt.folder, RECORD_FILE), final)
-    remove_tree(attempt.folder)
+    settle(output, task)
     return True
+
+
+def settle(output: Output, task: int) -> None:
+    """Finish the moves of a task that has a record. Raises OSError if a shard is under neither of its names."""
+    _move_parts(output, read_head(output, task))
+
+
+def settle_all(output: Output) -> None:
+    """Finish the moves of every attempt that counts and was killed before it had moved its shards.
+
+    Lists the temporary folder, and reads the records of the tasks that have attempts there.
+    """
+    attempts = [name for name in list_names(output.tmp()) if task_of_attempt(name) is not None]
+    if not attempts:
+        return
+    done = done_tasks(output)
+    open_ones = [name for name in attempts if task_of_attempt(name) in done]
+    with ThreadPoolExecutor(MOVES_AT_ONCE) as pool:
+        list(pool.map(lambda name: _settle_attempt(output, name), open_ones))
+
+
+def _settle_attempt(output: Output, name: str) -> None:
+    task = task_of_attempt(name)
+    assert task is not None  # noqa: S101 - the names were filtered
+    head = read_head(output, task)
+    if head.attempt != name:
+        return
+    there = set(list_names(output.tmp(name)))
+    parts = [part for part in range(len(head.shards)) if f"{part:03d}.tar" in there]
+    _move_parts(output, head, parts)
+
+
+def _move_parts(output: Output, head: RecordHead, parts: Sequence[int] | None = None) -> None:
+    """Move shards to their final names: all of them, or those of `parts`."""
+    if not head.attempt:
+        return  # the record of an earlier version, which moved its shards first
+    for part, row in enumerate(head.shards):
+        if parts is None or part in parts:
+            temporary, final = part_path(output, head.attempt, part), output.path(row.shard)
+            try:
+                move_file(temporary, final, row.bytes)
+            except FileNotFoundError:
+                raise OSError(
+                    f"{final}: neither it nor {temporary} is there with {row.bytes} bytes; run the job again"
+                ) from None
+    remove_empty_folder(output.tmp(head.attempt))
+
+
+def clean(output: Output) -> None:
+    """Remove what attempts left behind, after the moves of those that count. Only under the lock of the output."""
+    settle_all(output)
+    remove_tree(output.tmp())

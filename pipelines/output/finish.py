@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from pipelines.output import card
+from pipelines.output.commit import settle_all
 from pipelines.output.folder import Output
 from pipelines.output.records import iter_records
 from schemas.manifest import FAILURES, FAILURES_FILE, MANIFEST, MANIFEST_FILE, SAMPLES, SAMPLES_FILE, ShardRow
@@ -83,6 +84,7 @@ def finish(output: Output, config: Mapping[str, Any], *, published: str) -> Tota
     `config` is the resolved config as plain values, `published` an ISO date for croissant.json. Raises OSError (disk full,
     not writable) with the path; nothing half-written then stands under a final name.
     """
+    settle_all(output)
     names = (MANIFEST_FILE, SAMPLES_FILE, FAILURES_FILE)
     schemas = (MANIFEST, SAMPLES, FAILURES)
     folder = output.tmp(f"finish-{uuid.uuid4().hex[:8]}")

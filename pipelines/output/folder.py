@@ -21,7 +21,7 @@ from storage.find import list_names
 from storage.login import check_folder_address
 from storage.read import file_exists, read_bytes
 from storage.uris import absolute, join
-from storage.write import remove_file, remove_tree, write_bytes
+from storage.write import remove_file, write_bytes
 
 STATE = "_zoetrope"
 
@@ -72,10 +72,6 @@ class Output:
     def read_state(self, name: str) -> dict[str, Any] | None:
         """Read one back, None if it is not there."""
         return json.loads(read_bytes(self.state(name))) if file_exists(self.state(name)) else None
-
-    def clean(self) -> None:
-        """Remove what attempts left behind. Only under the lock: no other job may be writing."""
-        remove_tree(self.tmp())
 
     def remove_strays(self, done: set[int]) -> None:
         """Remove shards of tasks without a record: a commit was cut off between its tar and its record."""

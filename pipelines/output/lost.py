@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import chain
 
 from pipelines.output.folder import Output
-from pipelines.output.records import done_tasks, iter_retry_tasks, read_shards
+from pipelines.output.records import done_tasks, iter_retry_tasks, read_head
 from schemas.manifest import MANIFEST_FILE, ShardRow
 from storage.find import file_sizes, list_names
 from storage.read import file_exists, read_bytes
@@ -40,7 +40,7 @@ def forget_lost(output: Output) -> list[int]:
 def _shards(output: Output) -> Iterable[ShardRow]:
     if output.read_state("finished.json") is not None and file_exists(output.path(MANIFEST_FILE)):
         return read_manifest(output.uri)
-    return chain.from_iterable(read_shards(output, task) for task in done_tasks(output))
+    return chain.from_iterable(read_head(output, task).shards for task in done_tasks(output))
 
 
 def _forget(output: Output, task: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from pipelines.output.commit import clean
 from pipelines.output.folder import STATE, Output, task_of
 from pipelines.output.job import Job, differences, is_of_source
 from pipelines.output.lost import forget_lost
@@ -79,7 +80,7 @@ def prepare_output(output: Output, job: Job, *, overwrite: bool) -> str:
 
     Returns the ISO date on which the output was begun.
     """
-    output.clean()
+    clean(output)
     if overwrite and output.is_ours():
         remove_ours(output)
     lost = forget_lost(output)

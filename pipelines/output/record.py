@@ -68,9 +68,10 @@ class Record:
     def _where(self, status: str) -> pa.Table:
         return self.rows.filter(pc.equal(self.rows["status"], status))
 
-    def to_bytes(self) -> bytes:
-        """As a parquet file."""
+    def to_bytes(self, attempt: str) -> bytes:
+        """As a Parquet file that names the attempt which made the shards."""
         meta = {
+            "attempt": attempt,
             "task": self.task,
             "fingerprint": self.fingerprint,
             "inputs": self.inputs,
@@ -91,6 +92,7 @@ class Record:
                 io.BytesIO(data), use_threads=False
             )  # small, and each thread would keep memory
             meta = json.loads((rows.schema.metadata or {})[META])
+            meta.pop("attempt", None)
         except (pa.ArrowException, KeyError, ValueError, OSError) as error:
             raise ValueError(str(error)) from None
         shards = tuple(ShardRow(**row) for row in meta.pop("shards"))

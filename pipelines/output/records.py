@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -36,13 +37,21 @@ def read_record(output: Output, task: int) -> Record:
         raise ValueError(_bad_record(path, error)) from None
 
 
-def read_shards(output: Output, task: int) -> tuple[ShardRow, ...]:
-    """The shards in one task's record, without its rows. Raises as `read_record`."""
+@dataclass(frozen=True)
+class RecordHead:
+    """A record without its rows."""
+
+    attempt: str  # the attempt that made the shards; "" in records of earlier versions
+    shards: tuple[ShardRow, ...]
+
+
+def read_head(output: Output, task: int) -> RecordHead:
+    """One task's record without its rows. Raises as `read_record`."""
     path = output.record_path(task)
     try:
         meta = json.loads((pq.read_schema(io.BytesIO(read_bytes(path))).metadata or {})[META])
-        return tuple(ShardRow(**row) for row in meta["shards"])
-    except (pa.ArrowException, KeyError, ValueError) as error:
+        return RecordHead(meta.get("attempt", ""), tuple(ShardRow(**row) for row in meta["shards"]))
+    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise ValueError(_bad_record(path, error)) from None
 
 

@@ -27,9 +27,6 @@ from schemas.errors import ConfigError
 from schemas.text import counted
 
 LOCAL = ("FnApiRunner", "BundleBasedDirectRunner")  # they run in this process
-# Begin a task again only once its first attempt has ended. A shuffle of theirs hands on what came before when all of it is
-# made, so that a commit behind it would come hours late, and a job that is stopped would have nothing to show for them.
-AT_ONCE = ("FlinkRunner", "SparkRunner")
 
 
 @dataclass(frozen=True)
@@ -41,11 +38,6 @@ class RunnerChoice:
     is_local: bool  # the job runs in this process
     workers: int | None = None  # worker processes on this machine; None: the workers are elsewhere
     gpus: int = 0  # of this machine, used for rendering
-
-    @property
-    def commits_at_once(self) -> bool:
-        """Whether the stage that makes a task also commits it, rather than a later one behind a shuffle."""
-        return self.is_local or str(self.runner).rpartition(".")[2] in AT_ONCE
 
     def describe(self) -> str:
         """For the first line of a run."""

@@ -1,7 +1,7 @@
-"""The Beam part of every job that writes shards: make behind no shuffle, commit behind a checkpoint.
+"""The Beam part of every job that writes shards: one stage makes a task and commits it (see `pipelines.output.commit`).
 
-`WriteShards` stands in a larger pipeline as well as alone. The elements that move are tasks (references) and attempts
-(names); image bytes never leave the worker that made them.
+`WriteShards` works in a larger pipeline as well as alone. The elements that move are tasks (references) and numbers of
+tasks that are done; image bytes never leave the worker that made them.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from apache_beam.utils.windowed_value import WindowedValue
 from pipelines.making.config import ShardConfig
 from pipelines.making.maker import Maker
 from pipelines.making.task import Done, make_task, output_error
-from pipelines.output.commit import Attempt, commit
+from pipelines.output.commit import commit, is_done
 from pipelines.output.folder import Output
 from pipelines.output.records import read_record
 from pipelines.running.signals import find_signals
 from schemas.records import Task
 from storage.login import get_options, set_options
 from storage.ordered import Window
-from storage.read import file_exists
 
 NAMESPACE = "zoetrope"
 
@@ -43,7 +42,6 @@ class JobSpec:
     accelerator: str | None = (
         None  # Beam's resource hint of the make stage, e.g. type:nvidia-l4;count:1;install-nvidia-driver
     )
-    commit_at_once: bool = False  # in the make stage: only for runners that never run two attempts at a time
     stores: Mapping[str, Mapping[str, Any]] = field(default_factory=get_options)  # scheme -> its options
 
 
@@ -55,17 +53,11 @@ class MakeShards(beam.PTransform):
         self._maker, self._spec = maker, spec
 
     def expand(self, tasks: beam.PCollection[Task]) -> beam.PCollection[int]:
-        """Make, checkpoint, commit."""
-        make = beam.ParDo(_Make(self._maker, self._spec)).with_output_types(Attempt)
+        """Spread the tasks over the workers, make and commit each."""
+        make = beam.ParDo(_Make(self._maker, self._spec)).with_output_types(int)
         if self._spec.accelerator is not None:
             make = make.with_resource_hints(accelerator=self._spec.accelerator)
-        return (
-            tasks
-            | "Spread" >> beam.Reshuffle()
-            | "Make" >> make
-            | "Checkpoint" >> beam.Reshuffle()
-            | "Commit" >> beam.ParDo(_Commit(self._spec)).with_output_types(int)
-        )
+        return tasks | "Spread" >> beam.Reshuffle() | "Make" >> make
 
 
 class WriteShards(beam.PTransform):
@@ -106,9 +98,9 @@ class _Make(beam.DoFn):
 
     def process(
         self, task: Task, window: Any = beam.DoFn.WindowParam, timestamp: Any = beam.DoFn.TimestampParam
-    ) -> Iterator[Attempt]:
-        if file_exists(self._output.record_path(task.index)):  # a runner that begins anew after a loss
-            yield Attempt(task.index, self._output.tmp(f"done-{task.index}"), ())
+    ) -> Iterator[int]:
+        if is_done(self._output, task.index):  # the runner has begun again after a loss
+            yield task.index
             return
         self._running.add((window, timestamp), self._pool.submit(self._make, task))
         if self._running.full:
@@ -116,15 +108,15 @@ class _Make(beam.DoFn):
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         while len(self._running):
-            attempt, window, timestamp = self._next()
-            yield WindowedValue(attempt, timestamp, (window,))
+            index, window, timestamp = self._next()
+            yield WindowedValue(index, timestamp, (window,))
 
     def teardown(self) -> None:
         self._abort.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._maker.close()
 
-    def _next(self) -> tuple[Attempt, Any, Any]:
+    def _next(self) -> tuple[int, Any, Any]:
         try:
             (window, timestamp), done = self._running.take()
         except BaseException:
@@ -132,32 +124,21 @@ class _Make(beam.DoFn):
             self._running.cancel()
             raise
         _count(done)
-        return done.attempt, window, timestamp
+        return done.attempt.record.task, window, timestamp
 
     def _make(self, task: Task) -> Done:
         done = make_task(
             task, self._maker, self._output, self._spec.shard, self._spec.fingerprint, watch=self._watch
         )
-        if self._spec.commit_at_once:
-            _commit(self._output, done.attempt)
+        try:
+            commit(self._output, done.attempt)
+        except OSError as error:
+            raise output_error(error, self._output.uri) from error
         return done
 
     def _watch(self, written: int, failed: int) -> bool:
         self._signals.count(written, failed)
         return self._abort.is_set() or self._signals.stop_requested()
-
-
-class _Commit(beam.DoFn):
-    def __init__(self, spec: JobSpec) -> None:
-        self._spec = spec
-
-    def setup(self) -> None:
-        set_options(self._spec.stores)
-
-    def process(self, attempt: Attempt) -> Iterator[int]:
-        if _commit(Output(self._spec.output), attempt):
-            Metrics.counter(NAMESPACE, "committed_at_checkpoint").inc()
-        yield attempt.task
 
 
 class _Rows(beam.DoFn):
@@ -181,16 +162,9 @@ class _Rows(beam.DoFn):
                 yield beam.pvalue.TaggedOutput(tag, row)
 
 
-def _commit(output: Output, attempt: Attempt) -> bool:
-    try:
-        return commit(output, attempt)
-    except OSError as error:
-        raise output_error(error, output.uri) from error
-
-
 def _count(done: Done) -> None:
     """Beam counters and distributions. Called from the bundle's own thread: Beam counts nowhere else."""
-    Metrics.counter(NAMESPACE, "shards").inc(len(done.attempt.parts))
+    Metrics.counter(NAMESPACE, "shards").inc(len(done.attempt.record.shards))
     Metrics.counter(NAMESPACE, "written").inc(done.written)
     Metrics.counter(NAMESPACE, "failed").inc(sum(done.reasons.values()))
     Metrics.counter(NAMESPACE, "bytes").inc(done.bytes)

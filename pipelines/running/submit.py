@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 import apache_beam as beam
 
 from pipelines.making.task import inputs_of, output_error
+from pipelines.output.commit import clean
 from pipelines.output.finish import Totals, finish
 from pipelines.output.folder import Output
 from pipelines.output.job import Job, TaskAt, spool
@@ -111,7 +112,7 @@ def run_job(
             finally:
                 # A job that runs on needs its plan and its temporary files.
                 if not lock.lost and read_kept(output) is None:
-                    output.clean()
+                    _clean_up(output)
                     if not file_exists(output.state("plan.json")):  # not even planned: leave nothing
                         remove_ours(output)
     except OSError as error:
@@ -181,7 +182,6 @@ def _make_missing(job: Job, output: Output, choice: RunnerChoice, detach: bool) 
             job.shard,
             signals.name if signals else None,
             job.tasks_at_once,
-            commit_at_once=choice.commits_at_once,
         )
         progress = Progress(inputs, exact=exact)
         try:
@@ -240,6 +240,14 @@ def _keep_remote(run: PipelineRun, output: Output, detach: bool) -> None:
     if detach:
         raise still_running(run.remote, 0)
     LOG.info(f"submitted {run.remote}")
+
+
+def _clean_up(output: Output) -> None:
+    """Remove temporary files at the end of a run, as far as the store lets us. The next run does the rest."""
+    try:
+        clean(output)
+    except (OSError, ValueError) as error:
+        LOG.debug("%s: temporary files are left: %s", output.uri, error)
 
 
 def _await_records(output: Output, expected: set[int]) -> None:

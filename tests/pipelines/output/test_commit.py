@@ -14,14 +14,17 @@ from tiny_job import TinyMaker, tiny_tasks
 from pipelines.making.config import ShardConfig
 from pipelines.making.maker import Made
 from pipelines.making.task import make_task
-from pipelines.output.commit import commit
+from pipelines.output import commit as commit_module
+from pipelines.output.commit import clean, commit, is_done
 from pipelines.output.folder import Output, shard_name, task_of
+from pipelines.output.lost import forget_lost
 from pipelines.output.record import Record
 from pipelines.output.records import done_tasks, iter_records, iter_retry_tasks, read_record
 from schemas.errors import JobError
 from schemas.manifest import FAILURES, SAMPLES
 from schemas.records import Task
 from storage.shards.read import iter_shard
+from storage.write import move_file, remove_tree
 
 
 def made(
@@ -67,48 +70,69 @@ def test_a_commit_may_run_twice(tmp_path):
     done = made(output)
     assert commit(output, done.attempt)
     before = (tmp_path / "00003.tar").read_bytes()
-    assert not commit(output, done.attempt)
+    assert commit(output, done.attempt)
     assert (tmp_path / "00003.tar").read_bytes() == before
 
 
-@pytest.mark.parametrize("cut", [1, 2, 3])
-def test_a_commit_cut_off_anywhere_is_finished_by_the_next(tmp_path, monkeypatch, cut):
-    from pipelines.output import commit as folder
-
+@pytest.mark.parametrize("cut", [1, 2])
+@pytest.mark.parametrize("finished_by", ["another attempt", "the end of the job", "the same attempt"])
+def test_moves_that_were_cut_off_are_finished_by_whoever_comes_next(tmp_path, monkeypatch, cut, finished_by):
     output = Output(str(tmp_path))
-    done = made(output, samples=6, fails=0, shard=ShardConfig(max_samples=3))
-    real, calls = folder.move_file, []
+    two = {"samples": 6, "fails": 0, "shard": ShardConfig(max_samples=3)}
+    done, other = made(output, **two), made(output, **two)
+    calls = []
 
-    def dying(source, target, *size):
-        calls.append(target)
+    def dying(*arguments):
+        calls.append(arguments)
         if len(calls) == cut:
             raise KeyboardInterrupt
-        real(source, target, *size)
+        move_file(*arguments)
 
-    monkeypatch.setattr(folder, "move_file", dying)
-    with pytest.raises(KeyboardInterrupt):
-        commit(output, done.attempt)
-    assert done_tasks(output) == set()
-    monkeypatch.setattr(folder, "move_file", real)
-    assert commit(output, done.attempt)
+    with monkeypatch.context() as patch:
+        patch.setattr(commit_module, "move_file", dying)
+        with pytest.raises(KeyboardInterrupt):
+            commit(output, done.attempt)
+    assert done_tasks(output) == {3}
+    if finished_by == "another attempt":
+        assert not commit(output, other.attempt)
+    elif finished_by == "the same attempt":
+        assert commit(output, done.attempt)
+        clean(output)
+    else:
+        clean(output)
     assert files_of(output) == {"00003-000.tar", "00003-001.tar", "_zoetrope/records/00003.parquet"}
+    assert is_done(output, 3)
 
 
 def test_a_second_attempt_does_not_touch_what_the_first_committed(tmp_path):
     output = Output(str(tmp_path))
     first, second = made(output), made(output, fails=2)  # a URL died in between
-    commit(output, first.attempt)
+    assert commit(output, first.attempt)
     assert not commit(output, second.attempt)
     assert read_record(output, 3).failed == 2
     assert files_of(output) == {"00003.tar", "_zoetrope/records/00003.parquet"}
 
 
-def test_a_commit_without_its_files_says_so(tmp_path):
+def test_a_commit_without_its_files_says_so_and_the_next_run_makes_them_again(tmp_path):
     output = Output(str(tmp_path))
     done = made(output)
-    output.clean()
+    remove_tree(output.tmp())
     with pytest.raises(OSError, match=r"00003\.tar"):
         commit(output, done.attempt)
+    assert forget_lost(output) == [3]
+    assert not is_done(output, 3)
+
+
+def test_records_of_an_earlier_version_name_no_attempt_and_count(tmp_path):
+    output = Output(str(tmp_path))
+    done = made(output)
+    os.replace(output.tmp(done.attempt.name, "000.tar"), tmp_path / "00003.tar")
+    Path(output.record_path(3)).parent.mkdir()
+    Path(output.record_path(3)).write_bytes(done.attempt.record.to_bytes(""))
+    clean(output)
+    assert is_done(output, 3)
+    assert forget_lost(output) == []
+    assert read_record(output, 3).written == 4
 
 
 @pytest.mark.parametrize(

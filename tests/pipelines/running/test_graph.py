@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import apache_beam as beam
@@ -14,7 +16,7 @@ from pipelines.making.config import ShardConfig
 from pipelines.output.folder import Output
 from pipelines.output.records import done_tasks
 from pipelines.running.engine import choose_runner
-from pipelines.running.graph import JobSpec, WriteShards
+from pipelines.running.graph import JobSpec, MakeShards, WriteShards
 from pipelines.running.pipeline import job_error
 from pipelines.running.submit import run_job
 from schemas.errors import ConfigError, JobError
@@ -129,6 +131,30 @@ def test_the_direct_runner_opens_no_port(tmp_path):
     assert [sample.members["txt"] for sample in samples] == [b"", b""]
 
 
+@dataclass(frozen=True)
+class FailsAtTheEnd(TinyMaker):
+    """The source of the last task has gone, and the maker notices late."""
+
+    def make(self, task, times):
+        if task.index == 19:
+            time.sleep(1)
+            raise OSError("gs://x: 503 after two minutes of retries")
+        yield from super().make(task, times)
+
+
+def test_a_job_that_fails_near_its_end_keeps_what_was_made(tmp_path):
+    output = Output(str(tmp_path))
+    spec = JobSpec(str(tmp_path), "f" * 16, ShardConfig())
+    choice = choose_runner([], 1)
+    pipeline = beam.Pipeline(runner=choice.runner, options=choice.options)
+    _ = pipeline | beam.Create(tiny_tasks(20, 5)) | MakeShards(FailsAtTheEnd(), spec)
+    with pytest.raises(Exception, match="503"):
+        pipeline.run().wait_until_finish()
+    kept = len(done_tasks(output))
+    assert kept >= 17, "all but the task that fails and those that were under way with it"
+    assert len(shards(tmp_path)) == kept
+
+
 def test_it_stands_in_a_larger_pipeline(tmp_path):
     """Tasks from anywhere in; manifest, samples and failures out, as PCollections."""
     spec = JobSpec(str(tmp_path), "f" * 16, ShardConfig())
@@ -151,7 +177,7 @@ def test_the_default_runner_is_named_and_downloads_nothing():
 
     choice = choose_runner((), 4)
     assert isinstance(choice.runner, FnApiRunner)
-    assert (choice.workers, choice.is_local, choice.commits_at_once) == (4, True, True)
+    assert (choice.workers, choice.is_local) == (4, True)
     other = choose_runner(["--runner=FlinkRunner", "--flink_master=host:8081"], None)
     assert (other.runner, other.is_local, other.workers) == ("FlinkRunner", False, None)
     assert other.options.get_all_options()["flink_master"] == "host:8081"
