@@ -10,7 +10,7 @@ from schemas.errors import ConfigError
 
 def test_without_a_runner_the_job_runs_in_this_process():
     choice = choose_runner((), 3)
-    assert (choice.is_local, choice.workers, choice.commits_at_once) == (True, 3, True)
+    assert (choice.is_local, choice.workers) == (True, 3)
     assert choice.describe() == "direct runner, 3 workers"
 
 
