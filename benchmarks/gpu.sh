@@ -3,7 +3,7 @@
 #
 #   benchmarks/gpu.sh [FOLDER]
 #
-# Runs the tests marked gpu and the benchmarks render_gpu, training and job --gpu. Their JSON and logs end in FOLDER
+# Runs the tests marked gpu and the benchmarks render_gpu, training and job_gpu (job --gpu). Their JSON and logs end in FOLDER
 # (default: benchmarks/results/gpu). The last lines say what was left out, and why. Exit status: 0 if nothing failed.
 #
 #   PYTHON=python3.12   the interpreter that has torch (default: python3)
@@ -75,12 +75,14 @@ PY
 
 export CUBLAS_WORKSPACE_CONFIG=:4096:8 # what bit-equal runs need
 core="numpy cv2 kornia pydantic yaml skimage"
+# shellcheck disable=SC2046
 step tests 110 "$core pytest hypothesis open_clip av simplejpeg webdataset" \
-    "$python" -m pytest -n 0 -q -m gpu -p no:cacheprovider tests
+    "$python" -m pytest -n 0 -q -m gpu -p no:cacheprovider \
+    $(grep -rl "mark.gpu" tests --include="test_*.py")
 step render_gpu 60 "$core" "$python" -m benchmarks.render_gpu --rounds 5
 step training 90 "$core open_clip fsspec simplejpeg" \
     "$python" -m benchmarks.training --quick --models ViT-B-32-quickgelu --steps 40
-step job 80 "$core apache_beam fsspec pyarrow simplejpeg" "$python" -m benchmarks.job --gpu --clips 2000
+step job 80 "$core apache_beam fsspec pyarrow simplejpeg" "$python" -m benchmarks.job_gpu --clips 2000
 
 for name in render_gpu training job_gpu; do
     [ -e "benchmarks/results/$name.json" ] && cp "benchmarks/results/$name.json" "$out/"

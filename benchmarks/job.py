@@ -18,7 +18,8 @@ from pathlib import Path
 import apache_beam as beam
 
 from benchmarks import harness
-from pipelines.making.clips import Animator, read_reference
+from pipelines.making.clip_worker import read_reference
+from pipelines.making.clips import Animator
 from pipelines.making.config import ShardConfig
 from pipelines.running.engine import available_cores, choose_runner
 from pipelines.running.graph import JobSpec, MakeShards
@@ -66,7 +67,7 @@ def job(source: Source, folder: Path, cores: int) -> None:
     runner = choose_runner((), cores)
     spec = JobSpec(str(folder), "benchmark", ShardConfig(max_samples=PER_SHARD))
     pipeline = beam.Pipeline(runner=runner.runner, options=runner.options)
-    maker = Animator(source, SETTINGS, device="cpu", threads=runner.threads)
+    maker = Animator(source, SETTINGS, device="cpu", workers=cores)
     _ = pipeline | beam.Create(list(source.plan())) | MakeShards(maker, spec)
     pipeline.run().wait_until_finish()
 
