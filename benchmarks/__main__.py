@@ -1,4 +1,4 @@
-"""Every benchmark, one after the other: `make bench`, or `python -m benchmarks render clip` for some.
+"""Run every benchmark in turn: `make bench`. `python -m benchmarks render clip` runs some of them.
 
 Each writes benchmarks/results/NAME.json with the commit, the hardware, the versions, medians and IQRs.
 """
@@ -13,7 +13,7 @@ HELPERS = {"__init__", "__main__", "harness", "job_gpu", "operators", "pictures"
 
 
 def main(names: list[str]) -> int:
-    """Run the named benchmarks (default: all), each in a process of its own; 1 if any failed, 2 for an unknown name."""
+    """Run the named benchmarks (default: all), each in a new process. Returns 1 if any failed, 2 for an unknown name."""
     known = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in HELPERS)
     unknown = sorted(set(names) - set(known))
     if unknown:

@@ -1,4 +1,4 @@
-"""End to end on one core: a 512x384 JPEG in, 12 JPEGs of 224x224 out, beside decoding and encoding alone.
+"""End to end on one core: a 512x384 JPEG in, 12 JPEGs of 224x224 out, compared with decoding and encoding alone.
 
     python -m benchmarks.clip [--rounds 40]
 
@@ -26,7 +26,7 @@ FLOOR = "decode + encode alone"
 
 
 def cases(data: bytes) -> dict[str, Callable[[], list[bytes]]]:
-    """Each makes the JPEGs of one clip."""
+    """Functions that each make the JPEGs of one clip."""
     zoom_T42, windows_T4 = zoom_in(HEIGHT, WIDTH)
     shifts = np.linspace(-0.08, 0.08, FRAMES, dtype=np.float32)[:, None, None] * np.array([1, 0], np.float32)
     pan_T42 = zoom_T42[-1:] + shifts
@@ -58,7 +58,7 @@ def cases(data: bytes) -> dict[str, Callable[[], list[bytes]]]:
 
 
 def sample(data: bytes, settings: ClipSettings, keys: Iterator[int] = count()) -> list[bytes]:  # noqa: B008 (shared on purpose)
-    """What the job does for one sample: header checks, checksum, caption, draw, decode, render, encode, KEY.json."""
+    """Do the job's work for one sample: header checks, checksum, caption, draw, decode, render, encode, KEY.json."""
     reference = Reference(f"{next(keys):09d}", ("a cup of coffee on a saucer",), "folder", image=data)
     return list(make_clip(data, reference, settings).members.values())
 

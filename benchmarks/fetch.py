@@ -1,4 +1,4 @@
-"""Fetch and store beside img2dataset: pictures a second from a server on loopback, same concurrency, same processes.
+"""Fetch and store, compared with img2dataset: pictures per second from a server on loopback.
 
     python -m venv /tmp/peer && /tmp/peer/bin/pip install img2dataset
     python -m benchmarks.fetch --peer /tmp/peer/bin/python [--pictures 4000]
@@ -73,7 +73,7 @@ def serve(port: multiprocessing.Queue) -> None:
 
 @contextmanager
 def server() -> Iterator[tuple[str, float]]:
-    """(base URL, mean bytes of a picture) of a server process."""
+    """Start a server process. Yields (base URL, mean bytes of a picture)."""
     port: multiprocessing.Queue = multiprocessing.Queue()
     process = multiprocessing.Process(target=serve, args=(port,), daemon=True)
     process.start()
@@ -84,7 +84,7 @@ def server() -> Iterator[tuple[str, float]]:
 
 
 def run_ours(table: Path, output: Path, processes: int, concurrency: int) -> float:
-    """Pictures a second."""
+    """Return pictures per second."""
     from pipelines.sources.base import make_source
     from pipelines.sources.config import SourceConfig
 
@@ -127,7 +127,7 @@ def _make(task: object) -> tuple[int, float, float]:
 
 
 def run_peer(python: str, table: Path, output: Path, processes: int, concurrency: int) -> float:
-    """Pictures a second, by the begin and end that img2dataset writes beside each shard."""
+    """Return pictures per second, from the start and end times that img2dataset writes for each shard."""
     script = output.with_suffix(".py")
     script.write_text(PEER)
     command = [python, str(script), str(table), str(output), str(processes), str(concurrency), str(PER_SHARD)]

@@ -1,4 +1,4 @@
-"""Shared by the benchmarks: interleaved rounds, medians with IQR, ratios round by round, and the JSON with its origin.
+"""Shared by the benchmarks: interleaved rounds, medians with IQR, ratios per round, and the JSON with its origin.
 
 Cases take turns within a round, so that whatever else the machine does hits all of them; a ratio is the median of the
 rounds' ratios, which holds on a busy machine where the times themselves do not.
@@ -24,7 +24,7 @@ PACKAGES = ("numpy", "opencv-python-headless", "torch", "kornia", "pillow", "sim
 def interleave(
     cases: Mapping[str, Callable[[], object]], *, rounds: int, warm_up: int = 2
 ) -> dict[str, list[float]]:
-    """Seconds of each case in each round."""
+    """The seconds of each case in each round."""
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     for turn in range(-warm_up, rounds):
         for name, case in cases.items():
@@ -36,18 +36,18 @@ def interleave(
 
 
 def spread(values: Sequence[float], digits: int = 4) -> dict[str, float]:
-    """Median and the quartiles' distance."""
+    """Return the median and the distance of the quartiles."""
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
     return {"median": round(middle, digits), "iqr": round(high - low, digits)}
 
 
 def ratio(seconds: Mapping[str, Sequence[float]], ours: str, theirs: str) -> dict[str, float]:
-    """How many times faster `ours` is than `theirs`, round by round."""
+    """Return how many times faster `ours` is than `theirs` in each round."""
     return spread([b / a for a, b in zip(seconds[ours], seconds[theirs], strict=True)], 3)
 
 
 def origin() -> dict[str, Any]:
-    """Commit, hardware and versions."""
+    """Return commit, hardware and versions."""
     return {
         "commit": _git("rev-parse", "HEAD"),
         "uncommitted_changes": bool(_git("status", "--porcelain", "--untracked-files=no")),
@@ -61,7 +61,7 @@ def origin() -> dict[str, Any]:
 
 
 def write(name: str, results: Mapping[str, Any]) -> Path:
-    """benchmarks/results/NAME.json"""
+    """Write benchmarks/results/NAME.json."""
     path = ROOT / "benchmarks" / "results" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({"benchmark": name, **origin(), **results}, indent=2) + "\n")

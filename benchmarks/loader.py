@@ -1,4 +1,4 @@
-"""How many clips a second one worker of the training loader decodes, from each of the three stores.
+"""Clips per second that one worker of the training loader decodes from each of the three stores.
 
     python benchmarks/loader.py [--samples 192] [--rounds 9]
 
@@ -43,7 +43,7 @@ TARGETS = {"frames": 3.0, "mp4": 12.0}  # still over the other
 
 
 def write_shard(folder: Path, store: str, samples: int) -> int:
-    """FOLDER/STORE/00000.tar as the main job writes it; returns its bytes."""
+    """Write FOLDER/STORE/00000.tar as the main job does; returns its bytes."""
     path = folder / store / "00000.tar"
     path.parent.mkdir()
     write_samples(path, store, range(samples))
@@ -51,7 +51,7 @@ def write_shard(folder: Path, store: str, samples: int) -> int:
 
 
 def write_samples(path: Path, store: str, indices: range) -> None:
-    """A shard of the photographs, one sample an index."""
+    """A shard of the photographs with one sample per index."""
     settings = ClipSettings.make({"store": store})
     with path.open("wb") as stream:
         writer = ShardWriter(stream)
@@ -70,7 +70,7 @@ def write_samples(path: Path, store: str, indices: range) -> None:
 
 
 def case(folder: Path, store: str, samples: int) -> Callable[[], None]:
-    """Take `samples` clips from what one worker of the loader iterates, here without the process around it."""
+    """Take `samples` clips from the stream of one loader worker, in this process."""
     config = DataConfig(shards=str(folder / store), workers=0, shuffle_samples=64)
     make = partial(collate, tokenize=partial(tokenize, max_words=32), frames=FRAMES, size=SIZE)
     stream = TrainingStream(

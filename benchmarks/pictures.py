@@ -11,7 +11,7 @@ FRAMES = 12
 
 
 def photograph(name: str, height: int, width: int) -> np.ndarray:
-    """A photograph of scikit-image, cut to the aspect and resized: uint8 RGB [height,width,3]."""
+    """Return a photograph of scikit-image, cropped and resized: uint8 RGB [height,width,3]."""
     image = getattr(skimage.data, name)()
     h, w = image.shape[:2]
     cut = min(h / height, w / width)
@@ -21,7 +21,10 @@ def photograph(name: str, height: int, width: int) -> np.ndarray:
 
 
 def zoom_in(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """A zoom from 1.0 to 0.6 of the shorter side: quads_T42 float32, and windows_T4 (left, top, right, bottom) in pixels."""
+    """Return a zoom from 1.0 to 0.6 of the shorter side.
+
+    It is quads_T42 float32, and windows_T4 (left, top, right, bottom) in pixels.
+    """
     halves = np.linspace(1.0, 0.6, FRAMES) * min(height, width) / 2
     x, y = width / 2, height / 2
     windows = np.stack([x - halves, y - halves, x + halves, y + halves], axis=1)
@@ -31,7 +34,7 @@ def zoom_in(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def warp_matrices(windows_T4: np.ndarray, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """[T,2,3] from output indices to picture indices, as cv2.warpAffine takes them with WARP_INVERSE_MAP."""
+    """Return [T,2,3] from output indices to picture indices, for cv2.warpAffine with WARP_INVERSE_MAP."""
     scale = (windows_T4[:, 2] - windows_T4[:, 0]) / size[1]
     matrices = np.zeros((len(windows_T4), 2, 3))
     matrices[:, 0, 0] = matrices[:, 1, 1] = scale
@@ -40,7 +43,7 @@ def warp_matrices(windows_T4: np.ndarray, size: tuple[int, int] = SIZE) -> np.nd
 
 
 def supersampled(image: np.ndarray, windows_T4: np.ndarray, times: int = 8) -> np.ndarray:
-    """frames_THWC float: bilinear at `times` the size without rounding, then the mean over each pixel."""
+    """Return frames_THWC float: bilinear at `times` the size without rounding, then the mean over each pixel."""
     large = (SIZE[0] * times, SIZE[1] * times)
     source, flags = image.astype(np.float32), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     frames = []
@@ -51,7 +54,7 @@ def supersampled(image: np.ndarray, windows_T4: np.ndarray, times: int = 8) -> n
 
 
 def psnr(frames: np.ndarray, reference: np.ndarray) -> dict[str, float]:
-    """dB over the frames: the mean and the worst."""
+    """Return the mean and the worst dB over the frames."""
     errors = np.mean((frames.astype(np.float64) - reference) ** 2, axis=(1, 2, 3))
     values = 10 * np.log10(255**2 / errors)
     return {"mean": round(float(values.mean()), 1), "worst": round(float(values.min()), 1)}

@@ -2,7 +2,7 @@
 
     python -m benchmarks.plan [--rows 12400000]
 
-Writes a synthetic table into a temporary folder, plans it in a process of its own, and deletes it. The table has a bad row
+Writes a synthetic table into a temporary folder, plans it in a new process, and deletes it. The table has a bad row
 in every ten thousand, so that what is planned is what a real file holds. Targets: under 30 s, under 500 MB.
 """
 
@@ -24,7 +24,7 @@ BLOCK_ROWS = 10_000
 
 
 def write_table(path: Path, rows: int) -> None:
-    """`rows` rows of about 210 bytes. Only the numbers differ from block to block, which is all that planning could notice."""
+    """Write `rows` rows of about 210 bytes. Blocks differ in their numbers alone: planning sees no more."""
     words = "a photograph of a harbour at dusk with boats and the hills behind it as seen from the old lighthouse "
     block = [
         f"https://images.example.org/{i:08d}/picture.jpg\t{words}{i}".ljust(ROW_BYTES - 2, ".")
@@ -40,7 +40,7 @@ def write_table(path: Path, rows: int) -> None:
 
 
 def plan(path: str) -> dict[str, float]:
-    """Plan the table here: what `zoetrope animate` does before its first picture."""
+    """Plan the table in this process, as `zoetrope animate` does before its first picture."""
     from pipelines.sources.base import make_source
     from pipelines.sources.config import SourceConfig
 

@@ -1,4 +1,4 @@
-"""Rendering on one thread: frames/s and PSNR of Zoetrope beside its peers, for a zoom 1.0 -> 0.6 to 12 frames of 224x224.
+"""Rendering on one thread: frames/s and PSNR of Zoetrope and its peers, for a zoom to 12 frames of 224x224.
 
     python -m benchmarks.render [--rounds 15]
 
@@ -28,7 +28,7 @@ OURS, PLAIN = "zoetrope", "cv2.warpAffine loop"
 
 
 def peers(image: np.ndarray) -> dict[str, Callable[[], np.ndarray]]:
-    """Each returns frames_THWC of the same zoom."""
+    """Functions that each return frames_THWC of the same zoom."""
     h, w = image.shape[:2]
     quads_T42, windows_T4 = zoom_in(h, w)
     matrices = warp_matrices(windows_T4)
@@ -45,7 +45,7 @@ def peers(image: np.ndarray) -> dict[str, Callable[[], np.ndarray]]:
 
 
 def kornia_remap(image: np.ndarray, matrices_T23: np.ndarray) -> np.ndarray:
-    """One call for all the frames of a picture."""
+    """Render all frames of a picture in one call."""
     matrices = torch.from_numpy(matrices_T23).float()[:, :, :, None, None]
     y, x = torch.arange(SIZE[0])[:, None], torch.arange(SIZE[1])
     map_x, map_y = (
@@ -68,7 +68,7 @@ def pil_resize(image: np.ndarray, windows_T4: np.ndarray) -> np.ndarray:
 
 
 def zoompan(image: np.ndarray, windows_T4: np.ndarray) -> np.ndarray:
-    """ffmpeg's filter through PyAV. It has no window of another aspect than the picture, so it gets the middle square."""
+    """Run ffmpeg's filter through PyAV. Its window has the picture's aspect, so it gets the middle square."""
     h, w = image.shape[:2]
     side, last = min(h, w), FRAMES - 1
     graph = av.filter.Graph()

@@ -1,6 +1,6 @@
 """1k, 10k (and 100k) samples: clips/s flat, resident memory flat.
 
-``python -m benchmarks.scale [sizes...]``, default 1000 10000. Each size is the real command in a process of its own, over
+``python -m benchmarks.scale [sizes...]``, default 1000 10000. Each size is the real command in a new process, over
 links to the same pictures, so that a large corpus costs no disk; the shards are removed between sizes.
 """
 
@@ -22,7 +22,7 @@ PICTURES = 200
 
 
 def corpus(folder: Path, count: int) -> Path:
-    """`count` hard links to PICTURES pictures, with captions."""
+    """Make `count` hard links to PICTURES pictures, with captions."""
     base = write_folder(folder / "base", PICTURES)
     target = folder / f"pictures-{count}"
     target.mkdir()

@@ -1,8 +1,8 @@
-"""The machinery at size, on samples of a few hundred bytes: does planning, committing, finishing, validating stay linear?
+"""The machinery at scale, on samples of a few hundred bytes: planning, committing, finishing and validating.
 
     python -m benchmarks.scale_run 100 200 400         tasks of 1,000 samples each; JSON into benchmarks/results/
 
-Every size runs in a process of its own, so that its peak memory is its own.
+Every size runs in a new process, so that its peak memory is measured alone.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ROW |= {"original_height": 8, "zoom": 1.0, "source": "tiny", "url": None, "image
 
 @dataclass(frozen=True)
 class Tiny:
-    """A maker without pictures."""
+    """A maker that needs no pictures."""
 
     def setup(self) -> None:
         pass
@@ -52,7 +52,7 @@ class Tiny:
 
 
 def run_one(tasks: int) -> dict[str, float]:
-    """One size, here and now: CPU seconds of the job and of validation, peak memory in MB."""
+    """Run one size in this process: CPU seconds of the job and of validation, and peak memory in MB."""
     with tempfile.TemporaryDirectory() as folder:
         job = Job(
             "animate", {"store": "still", "source": {"kind": "tiny"}}, {"tasks": tasks},
@@ -75,7 +75,7 @@ def run_one(tasks: int) -> dict[str, float]:
 
 
 def main(argv: list[str]) -> int:
-    """Run every size in a process of its own, and keep the results."""
+    """Run every size in a new process, and keep the results."""
     if argv[:1] == ["--one"]:
         print(json.dumps(run_one(int(argv[1]))))
         return 0

@@ -43,7 +43,7 @@ PER_SHARD, TOP_K, SIZE, FRAMES = 500, 50, 32, 4
 
 
 def write_videos(folder: Path, videos: int) -> Path:
-    """`videos` clips in which a shape drifts, as shards of JPEG frames."""
+    """Write `videos` clips in which a shape drifts, as shards of JPEG frames."""
     import simplejpeg
 
     folder.mkdir()
@@ -91,7 +91,7 @@ def train_model(shards: Path, output: Path, steps: int) -> Path:
 
 
 class Everything:
-    """The slow way: the interaction module reads the query with every clip."""
+    """Search the slow way: the interaction module reads the query with every clip."""
 
     def __init__(self, found: SearchIndex) -> None:
         self.found = found
@@ -104,7 +104,7 @@ class Everything:
         self.captions = [row["captions"][0] for part in parts for row in part.clips.to_pylist()]
 
     def search(self, text: str) -> str:
-        """The caption of the best clip."""
+        """Return the caption of the best clip."""
         query = self.found.embed_text(text)
         count = len(self.captions)
         text = torch.zeros(count, dtype=torch.int64)
