@@ -1,8 +1,8 @@
-# Everything a newcomer types. `make demo` and `make test` do all of their own set-up.
+# Common tasks. `make demo` and `make test` set everything up themselves.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# The environment is right only for this very lock file: another lock, another stamp, another install.
+# The environment is valid for this exact lock file: another lock gives another stamp, and so another install.
 LOCK   := $(shell $(PYTHON) -c "import hashlib;print(hashlib.sha256(open('requirements.lock','rb').read()).hexdigest()[:12])")
 STAMP  := $(VENV)/.lock-$(LOCK)
 
@@ -63,7 +63,7 @@ $(ENGINES)/hadolint/bin/hadolint: | setup
 dataflow-dry-run: setup $(ENGINES)/hadolint/bin/hadolint  ## check the Dataflow job's graph, worker settings, wheel and images without an account
 	$(BIN)/python -m clusters.dataflow
 
-# Without Go the tests of an engine are skipped, and say so.
+# Without Go, the tests of an engine are skipped, and their reason says so.
 $(ENGINES)/fake-gcs-server:
 	@command -v go >/dev/null || { echo "no Go here: the tests will be skipped"; exit 0; } && \
 	    GOBIN=$(CURDIR)/$(ENGINES) go install github.com/fsouza/fake-gcs-server@v1.56.1
