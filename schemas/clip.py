@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -60,13 +62,50 @@ class ClipMeta:
                 f"KEY.json: format must be {FORMAT}, got {values.get('format') if isinstance(values, dict) else values!r}"
             )
         known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
-        known["captions"] = tuple(known.get("captions", ()))
-        known["quads"] = tuple(tuple(map(tuple, quad)) for quad in known.get("quads", ()))
-        known["timestamps"] = tuple(known.get("timestamps", ()))
         try:
-            return cls(**known)
+            known["captions"] = tuple(known.get("captions", ()))
+            known["quads"] = tuple(tuple(map(tuple, quad)) for quad in known.get("quads", ()))
+            known["timestamps"] = tuple(known.get("timestamps", ()))
+            meta = cls(**known)
+            meta._check()
         except TypeError as error:
             raise ValueError(f"KEY.json: {error}") from None
+        return meta
+
+    def _check(self) -> None:
+        """Raises ValueError or TypeError for a field of another type or shape."""
+        for words, kinds, names in _FIELDS:
+            for name in names:
+                value = getattr(self, name)
+                if not isinstance(value, kinds) or value is True or value is False:
+                    raise ValueError(f"KEY.json: {name} is {str(value)[:40]!r}, not {words}")
+        if not all(isinstance(caption, str) for caption in self.captions):
+            raise ValueError("KEY.json: a caption is no text")
+        if min(self.frames, self.width, self.height, self.original_width, self.original_height) < 0:
+            raise ValueError("KEY.json: a size is negative")
+        if not (math.isfinite(self.fps) and self.fps >= 0):
+            raise ValueError(f"KEY.json: fps is {self.fps}")
+        if self.quads and _shape(self.quads)[1:] != (4, 2):
+            raise ValueError("KEY.json: quads are not numbers [T, 4, 2]")
+        if self.timestamps and len(_shape(self.timestamps)) != 1:
+            raise ValueError("KEY.json: timestamps are not a list of numbers")
+
+
+def _shape(values: Any) -> tuple[int, ...]:
+    """The shape of nested numbers; () for anything else."""
+    try:
+        return np.asarray(values, dtype=np.float64).shape
+    except (ValueError, TypeError):  # rows of different lengths, or text
+        return ()
+
+
+_FIELDS: tuple[tuple[str, tuple[type, ...], tuple[str, ...]], ...] = (
+    ("text", (str,), ("key", "caption", "source", "store", "kind", "sha256", "motion", "device", "version")),
+    ("a whole number", (int,), ("frames", "width", "height", "original_width", "original_height", "seed")),
+    ("a number", (float, int), ("fps",)),
+    ("a mapping", (dict, Mapping), ("motion_parameters", "meta")),
+    ("text or null", (str, NoneType), ("url", "image_id", "motion_phrase")),
+)
 
 
 def quads_to_json(quads_T42: np.ndarray) -> tuple[tuple[tuple[float, float], ...], ...]:

@@ -17,10 +17,15 @@ class _Loader(yaml.SafeLoader):
     """As SafeLoader, but a date stays the text that it is: no field holds a date, and folders are named by them."""
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+def _date(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
+    try:
+        loader.construct_yaml_timestamp(node)
+    except ValueError as error:
+        raise YamlError(f"{node.value} looks like a date, and {error}; quote it if it is a name") from None
+    return str(node.value)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _date)
 
 
 def read_yaml(text: str | bytes) -> Any:

@@ -10,7 +10,7 @@ import braceexpand
 import pyarrow.parquet as pq
 
 from schemas.manifest import MANIFEST, MANIFEST_FILE, ShardRow
-from storage.find import glob_uris, list_uris
+from storage.find import glob_uris, list_names, list_uris
 from storage.read import exists, open_uri
 from storage.uris import join
 
@@ -37,15 +37,16 @@ def iter_rows(
 
 
 def expand_shards(pattern: str) -> list[str]:
-    """Shard URIs from a folder, a glob, or a brace range (``clips/{00000..00331}.tar``), sorted; ValueError if none."""
+    """Shard URIs from a folder, a glob, or a brace range (``clips/{00000..00331}.tar``), sorted.
+
+    Raises ValueError if there are none, or if a brace range names a shard that is not there.
+    """
     if "://" not in pattern and Path(pattern).is_dir():  # its name may hold any character
         uris = list_uris(pattern, ".tar")
     elif "{" in pattern:
-        uris = [
-            uri
-            for part in braceexpand.braceexpand(pattern)
-            for uri in (glob_uris(part) if "*" in part else [part])
-        ]
+        parts = list(braceexpand.braceexpand(pattern))
+        _check_all_there([part for part in parts if "*" not in part], pattern)
+        uris = [uri for part in parts for uri in (glob_uris(part) if "*" in part else [part])]
     elif pattern.endswith(".tar") and not any(c in pattern for c in "*?["):
         uris = [pattern]
     elif any(c in pattern for c in "*?["):
@@ -57,3 +58,20 @@ def expand_shards(pattern: str) -> list[str]:
             f"shards {pattern!r}: nothing matches; give a folder, a glob such as clips/*.tar, or a brace range"
         )
     return uris
+
+
+def _check_all_there(uris: Sequence[str], pattern: str) -> None:
+    """Raises ValueError for a shard of a brace range that is missing: a gap would silently be left out otherwise."""
+    folders: dict[str, set[str]] = {}
+    missing = []
+    for uri in uris:
+        folder, slash, name = uri.rpartition("/")
+        if folder not in folders:
+            folders[folder] = set(list_names(folder + slash if folder or slash else "."))
+        if name not in folders[folder]:
+            missing.append(uri)
+    if missing:
+        raise ValueError(
+            f"shards {pattern!r}: {missing[0]} is not there, and {len(missing)} of its {len(uris)} shards are missing; "
+            "check the range"
+        )

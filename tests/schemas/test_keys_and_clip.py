@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -42,3 +44,36 @@ def test_key_json_round_trips_exactly():
 def test_a_json_of_another_kind_is_refused(data):
     with pytest.raises(ValueError, match=r"KEY\.json"):
         ClipMeta.from_json(data)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"quads": 5},
+        {"quads": [[[0, 0], [1]]]},
+        {"quads": None},
+        {"quads": [[["x", 0], [1, 0], [1, 1], [0, 1]]]},
+        {"quads": [[[0, 0], [1, 0], [1, 1]]]},
+        {"captions": 5},
+        {"captions": [1]},
+        {"captions": None},
+        {"width": "x"},
+        {"frames": -1},
+        {"frames": True},
+        {"fps": None},
+        {"fps": "8"},
+        {"timestamps": [[1]]},
+        {"timestamps": ["x"]},
+        {"meta": []},
+        {"caption": None},
+        {"format": 9},
+    ],
+)
+def test_key_json_of_another_form_is_a_value_error(change):
+    meta = ClipMeta(
+        "k", "c", ("c",), "coco", "frames", 1, 8.0, 4, 4, quads=(((0, 0), (1, 0), (1, 1), (0, 1)),)
+    )
+    values = json.loads(meta.to_json())
+    assert ClipMeta.from_json(json.dumps(values)).quads == meta.quads
+    with pytest.raises(ValueError, match=r"^KEY\.json: "):
+        ClipMeta.from_json(json.dumps({**values, **change}))

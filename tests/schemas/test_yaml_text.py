@@ -20,7 +20,6 @@ def test_plain_values_are_as_yaml_has_them():
 def test_a_date_stays_text():
     assert isinstance(yaml.safe_load("2024-01-05"), datetime.date)
     assert read_yaml("2024-01-05") == "2024-01-05"
-    assert read_yaml("output: 2020-99-99") == {"output": "2020-99-99"}
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -39,3 +38,10 @@ def test_everything_else_is_one_line(text):
         read_yaml(text)
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 400
+
+
+def test_a_date_is_text_and_an_impossible_one_is_an_error():
+    assert read_yaml("output: 2024-05-06") == {"output": "2024-05-06"}
+    with pytest.raises(YamlError, match="2020-99-99 looks like a date, and month must be in"):
+        read_yaml("output: 2020-99-99")
+    assert read_yaml("output: '2020-99-99'") == {"output": "2020-99-99"}

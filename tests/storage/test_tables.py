@@ -34,3 +34,14 @@ def test_shards_by_folder_glob_brace_and_name(tmp_path):
     assert expand_shards(f"file://{tmp_path}/*.tar") == [f"file://{p}" for p in all_three]
     with pytest.raises(ValueError, match="nothing matches"):
         expand_shards(f"{tmp_path}/*.zip")
+
+
+def test_a_gap_in_a_brace_range_is_refused(tmp_path, monkeypatch):
+    for name in ("00000", "00002"):
+        (tmp_path / f"{name}.tar").touch()
+    with pytest.raises(ValueError, match=r"00001\.tar is not there, and 2 of its 4 shards are missing"):
+        expand_shards(f"{tmp_path}/{{00000..00003}}.tar")
+    monkeypatch.chdir(tmp_path)
+    assert expand_shards("{00000,00002}.tar") == ["00000.tar", "00002.tar"]
+    with pytest.raises(ValueError, match=r"00001\.tar is not there"):
+        expand_shards("./{00000..00002}.tar")
