@@ -44,3 +44,13 @@ def test_yaml_cannot_make_objects(tmp_path):
     path.write_text("output: !!python/object/apply:os.system ['true']\n")
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(Job, path)
+
+
+@pytest.mark.parametrize("text", ["2024", "1.5", "yes"])
+def test_text_that_yaml_reads_as_something_else_needs_quotes_in_a_file(tmp_path, text):
+    path = tmp_path / "job.yaml"
+    path.write_text(f"output: {text}\n")
+    with pytest.raises(ConfigError, match=r"output = .* it must be text \(in YAML, put it in quotes\)"):
+        load_config(Job, path)
+    path.write_text(f"output: '{text}'\n")
+    assert load_config(Job, path).output == load_config(Job, None, [f"output={text}"]).output == text

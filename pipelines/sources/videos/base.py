@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines.sources.base import Source
 from pipelines.sources.videos.config import VideoSourceConfig
-from pipelines.sources.videos.files import VideoFiles
+from pipelines.sources.videos.files import VideoFiles, is_video_name
 from schemas.errors import ConfigError
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, Stage, Task
@@ -91,7 +91,7 @@ class VideoSource(Source):
         if missing and not any("path" in row for row in rows):
             raise ConfigError(
                 f"source.videos: {self.config.videos}: none of the {len(missing)} videos is there; "
-                f"a file must be named by its id, such as {missing[0]['video']}.mp4"
+                f"{_expected(missing[0]['video'])}"
             )
         yield from self.tasks(rows)
 
@@ -160,3 +160,12 @@ def unknown_split(split: str, known: list[str]) -> ConfigError:
     return ConfigError(
         f"source.split = {split!r} is none of {', '.join(known)}{hint}; or give source.split_file"
     )
+
+
+def _expected(video: str) -> str:
+    """Where the file of a video must be, for a message."""
+    if video.startswith("/") or "://" in video:
+        return f"{video} is no file below that folder; give the folder that holds it, or paths relative to it"
+    if is_video_name(video):
+        return f"a file must have the name in the annotations, such as {video}"
+    return f"a file must be named by its id, such as {video}.mp4"

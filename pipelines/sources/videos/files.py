@@ -47,12 +47,14 @@ class VideoFiles:
         for path in sorted(paths, key=_preference):
             relative = path[len(base) :].lstrip("/")
             name = path.rpartition("/")[2]
-            for known_as in (relative, stem(relative), name, stem(name)):
+            for known_as in (path, stem(path), relative, stem(relative), name, stem(name)):
                 self._by_name.setdefault(known_as, path)
                 self._by_folded_name.setdefault(folded(known_as), path)
 
     def get(self, video: str) -> str | None:
-        """The file of a video: its path below the folder, or its name anywhere below it, with or without the ending.
+        """The file of a video: its path below the folder or an absolute path in it, or its name anywhere below it.
+
+        Each is found with or without the ending.
 
         Names that differ in case, Unicode form or slashes are found too, and a file of another ending than the id's.
         Of several, the first by ending (mp4, avi, mkv, webm, mov, ...), then by path.

@@ -35,5 +35,7 @@ class MsvdSource(ListedSource):
             try:
                 captions |= read_word_lists(data)
             except ValueError as error:
-                raise ConfigError(f"source.annotations: {file.path}: {error}") from None
+                raise ConfigError(
+                    f"source.annotations: {file.path}: {error}; give MSVD's raw-captions.pkl"
+                ) from None
         return captions

@@ -64,3 +64,11 @@ def test_a_video_is_opened_with_its_digest_up_to_the_limit(folder: Path) -> None
 
 def test_the_key_of_a_name_has_no_video_ending() -> None:
     assert [video_key(name) for name in ("A.MP4", "a", "a.b", "x/A.webm")] == ["a", "a", "a.b", "x/a"]
+
+
+def test_an_absolute_path_in_the_folder_is_found_and_one_outside_is_not(folder: Path, tmp_path: Path) -> None:
+    files = VideoFiles(str(folder))
+    assert files.get(f"{folder}/v0.avi") == f"{folder}/v0.avi"
+    assert files.get(f"{folder}/sub/V1") == f"{folder}/sub/V1.MKV"
+    (tmp_path / "outside.mp4").write_bytes(b"x")
+    assert files.get(f"{tmp_path}/outside.mp4") is None
