@@ -15,13 +15,14 @@ from schemas.keys import derive_seed
 from schemas.records import Reason, SampleError, Stage
 from transforms.motions.phrases import motion_phrase
 
-# Format characters that carry meaning: the joiners of emoji and of Indic and Persian words, the controls of Egyptian
-# hieroglyphs, and the visible signs of Arabic, Syriac and Kaithi numbers and verses (Prepended_Concatenation_Mark)
+# Format characters that carry meaning: the joiners of emoji and of Indic and Persian words, the controls of
+# Egyptian hieroglyphs, and the visible signs of Arabic, Syriac and Kaithi numbers and verses
+# (Prepended_Concatenation_Mark)
 _KEPT_FORMATS = frozenset(
     "\u200c\u200d\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 ) | frozenset(map(chr, range(0x13430, 0x13440)))
-# The flag of a region such as England or Texas: a black flag, its code in tag characters, the end tag (UTS #51, ED-14a).
-# Tag characters elsewhere are invisible text, and are dropped.
+# The flag of a region such as England or Texas: a black flag, its code in tag characters, the end tag (UTS
+# #51, ED-14a). Tag characters elsewhere are invisible text, and are dropped.
 _REGION_FLAG = re.compile("(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f)")
 
 
@@ -43,8 +44,9 @@ class CaptionConfig(Config):
 def normalise(text: str, max_length: int = 1000) -> str:
     """Clean a caption to one line: no HTML entities, no control characters, single spaces, Unicode NFC.
 
-    Entities are resolved twice, as CLIP does, because alt texts come escaped twice. The line is cut to `max_length`
-    characters at the end of a word, or within a word only if the first one is too long. Returns '' if nothing is left.
+    Entities are resolved twice, as CLIP does, because alt texts come escaped twice. The line is cut to
+    `max_length` characters at the end of a word, or within a word only if the first one is too long. Returns
+    '' if nothing is left.
     """
     text = _visible(html.unescape(html.unescape(text)))
     text = " ".join(unicodedata.normalize("NFC", text).split())
@@ -88,8 +90,8 @@ def add_motion_phrase(
 ) -> tuple[str, str | None]:
     """Append the phrase of a drawn motion with the given probability -> caption, the phrase or None.
 
-    The sample's own seed decides whether there is a phrase, and how it is worded. `motion` and `parameters` are those
-    of the trajectory; a motion that has no phrase leaves the caption as it is.
+    The sample's own seed decides whether there is a phrase, and how it is worded. `motion` and `parameters`
+    are those of the trajectory; a motion that has no phrase leaves the caption as it is.
     """
     if derive_seed(seed, key, "phrase") >= probability * 2.0**64:
         return caption, None

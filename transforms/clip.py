@@ -1,7 +1,8 @@
-"""One picture with its captions becomes one sample: the pure function at the heart of the job.
+"""The pure function at the heart of the job: a picture and its captions become a sample.
 
-`make_clip` is `prepare` (decode, draw), `render_clip`, `finish` (encode). The three are apart so that the job can put one
-batch of many samples on a GPU between the first and the last. What changes a byte of a sample stands in `ClipSettings`.
+`make_clip` is `prepare` (decode, draw), `render_clip`, `finish` (encode). The three are separate so that the
+job can render one batch of many samples on a GPU. `ClipSettings` holds every setting that changes a byte of a
+sample.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class ClipConfig(Config):
 
 
 class ClipSettings(Config):
-    """Everything, beside the picture, its key and its captions, that decides the bytes of a sample."""
+    """The settings that decide the bytes of a sample, together with the picture, its key and its captions."""
 
     seed: int = Field(0, ge=0, description="of all randomness, together with the sample's key")
     store: StoreName = Field("frames", description=summaries())
@@ -115,13 +116,19 @@ class Clip:
 
 
 def make_clip(data: bytes, reference: Reference, settings: ClipSettings, *, device: str = "cpu") -> Clip:
-    """The whole way for one sample. The same arguments give the same bytes. Raises SampleError, the sample's failure."""
+    """Make one sample.
+
+    The same arguments give the same bytes. Raises SampleError.
+    """
     prepared = prepare(data, reference, settings)
     return finish(prepared, render_clip(prepared, device=device), settings, device=device)
 
 
 def prepare(data: bytes, reference: Reference, settings: ClipSettings) -> Prepared:
-    """Captions, header, trajectory, pixels. `data` is the encoded picture. Raises SampleError (stage caption or decode)."""
+    """Captions, header, trajectory, pixels.
+
+    `data` is the encoded picture. Raises SampleError (stage caption or decode).
+    """
     captions = normalise_all(reference.captions, settings.captions.max_length)
     header = read_header(data, settings.pictures)
     trajectory = draw_motion(settings, reference.key, header.size)
@@ -153,7 +160,7 @@ def prepare(data: bytes, reference: Reference, settings: ClipSettings) -> Prepar
 
 
 def draw_motion(settings: ClipSettings, key: str, image_size: tuple[int, int]) -> Trajectory:
-    """The camera motion that a sample gets: by its key, the seed and the upright picture's (H, W) alone."""
+    """Draw the camera motion of a sample by its key, the seed and the (H, W) of the upright picture."""
     return draw(
         settings.motions,
         seed=derive_seed(settings.seed, key, "motion"),
@@ -165,7 +172,7 @@ def draw_motion(settings: ClipSettings, key: str, image_size: tuple[int, int]) -
 
 
 def render_clip(prepared: Prepared, *, device: str = "cpu") -> np.ndarray | None:
-    """Render frames uint8 [T,h,w,3] RGB, or [T,h,w,4] RGBX for stores that take them; None where nothing is rendered."""
+    """Render uint8 RGB [T,h,w,3], or RGBX [T,h,w,4] for stores that take it; None for a kept picture."""
     store = find_store(prepared.meta.store)
     if prepared.image_HWC is None or not isinstance(store, FrameStore):
         return None
@@ -177,7 +184,10 @@ def render_clip(prepared: Prepared, *, device: str = "cpu") -> np.ndarray | None
 def finish(
     prepared: Prepared, frames_THWC: np.ndarray | None, settings: ClipSettings, *, device: str = "cpu"
 ) -> Clip:
-    """Encode what was rendered (None for store=still) and add KEY.txt and KEY.json. `device` is where it was rendered."""
+    """Encode what was rendered (None for store=still) and add KEY.txt and KEY.json.
+
+    `device` is where it was rendered.
+    """
     meta = replace(prepared.meta, device="cpu" if frames_THWC is None else device.partition(":")[0])
     members = _members(prepared, frames_THWC, settings)
     members["txt"] = meta.caption.encode()
@@ -188,16 +198,18 @@ def finish(
 def rerender(
     meta: ClipMeta, data: bytes, settings: ClipSettings | None = None, *, device: str | None = None
 ) -> Clip:
-    """A sample again from its KEY.json and the source picture: on the same kind of device, the bytes that are stored.
+    """Make a sample from its KEY.json and the source picture: the stored bytes, on the same kind of device.
 
-    Of `settings` only `encode`, `video` and `pictures` count, which KEY.json does not hold; the default is the defaults'.
-    `device` is by default the one in `meta`. Raises ValueError if `data` is not the picture, or the sample a real video.
+    Of `settings` only `encode`, `video` and `pictures` count, which KEY.json does not hold; the default is
+    the defaults'. `device` is by default the one in `meta`. Raises ValueError if `data` is not the picture,
+    or the sample a real video.
     """
     if meta.kind != "animated":
         raise ValueError(f"{meta.key}: is a real video, which has no picture to be rendered from")
     if (found := hashlib.sha256(data).hexdigest()) != meta.sha256:
         raise ValueError(
-            f"{meta.key}: sha256 of the picture is {found}, but KEY.json says {meta.sha256}; give the source picture"
+            f"{meta.key}: sha256 of the picture is {found}, but KEY.json has {meta.sha256}; "
+            "give the source picture"
         )
     settings, device = settings or ClipSettings(), device or meta.device
     prepared = _pixels(data, read_header(data, settings.pictures), meta, settings)
@@ -205,7 +217,7 @@ def rerender(
 
 
 def sample_row(clip: Clip, shard: str) -> dict[str, Any]:
-    """The sample's row of samples.parquet (schemas.manifest.SAMPLES)."""
+    """The row of samples.parquet (schemas.manifest.SAMPLES)."""
     meta = clip.meta
     quads_T42 = meta.quads_T42()
     return {

@@ -1,4 +1,4 @@
-"""What the pages share: the template engine, and numbers made ready for charts."""
+"""The template engine of the pages, and numbers for their charts."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def bars(histogram: Histogram) -> list[Bar]:
     show = human_bytes if histogram.name == "sample_bytes" else lambda x: f"{x:g}"
     rows = []
     for i in range(filled[0], filled[-1] + 1):
-        label = f"{show(edges[i])} – {show(edges[i + 1])}" if i + 1 < len(edges) else f"over {show(edges[i])}"
+        label = f"over {show(edges[i])}"
+        if i + 1 < len(edges):
+            label = f"{show(edges[i])} – {show(edges[i + 1])}"
         rows.append(Bar(label, counts[i], 100 * counts[i] / most))
     return rows
 

@@ -1,4 +1,4 @@
-"""The run report: `report.html`, one self-contained file with clips that move, and `report.json`, the same in numbers."""
+"""The run report: `report.html`, a self-contained page with moving clips, and `report.json`, its numbers."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ COLUMNS_OF_TIME = 60
 
 @dataclass(frozen=True)
 class RunStats:
-    """What only the run itself knows. Everything else is read from the tables beside the shards."""
+    """The facts that only the run knows. The tables in the output folder hold the rest."""
 
     command: str  # as typed
     started: float  # seconds since the epoch
     seconds: float  # wall time of this run
     written: int = 0  # samples that this run wrote
     failed: int = 0  # inputs that this run found to fail
-    resumed: int = 0  # samples that stood there already
+    resumed: int = 0  # samples of earlier runs
     bucket_seconds: float = 0.0  # width of a bucket of `throughput`; 0 = not measured
     throughput: tuple[
         int, ...
     ] = ()  # samples (written and failed) that finished in each bucket, from the start on
     config: Mapping[str, Any] = field(
         default_factory=dict
-    )  # resolved, plain values; `motions` is the mix asked for
+    )  # resolved, plain values; `motions` is the mix in the config
     versions: Mapping[str, str] = field(default_factory=dict)  # package -> version
-    counters: Mapping[str, int | float] = field(default_factory=dict)  # whatever the job counted or timed
+    counters: Mapping[str, int | float] = field(default_factory=dict)  # the job's counts and times
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class SheetClip:
 
 @dataclass(frozen=True)
 class Report:
-    """The two files and what they say."""
+    """The two files and their content."""
 
     html: str  # where it was written
     json: str
@@ -79,8 +79,8 @@ class Report:
 def write_report(output: str, stats: RunStats, *, clips: int = 12) -> Report:
     """Write `report.html` and `report.json` into an output folder (local or URI) from its tables and `stats`.
 
-    `clips` (0 to 24) random clips, the same ones for the same output, are shown moving. A clip that cannot be read is
-    named on the page instead of shown: the report of a job never fails on one shard.
+    `clips` (0 to 24) random clips, the same ones for the same output, are shown moving. A clip that cannot be
+    read is named on the page instead of shown: the report of a job never fails on one shard.
     """
     if not 0 <= clips <= 24:
         raise ValueError(f"clips = {clips}: the contact sheet holds 0 to 24")
@@ -140,7 +140,7 @@ def _merged(stats: RunStats, *, most: int) -> dict[str, Any]:
 
 
 def motion_rows(asked: Any, drawn: Mapping[str, int]) -> list[dict[str, Any]]:
-    """One row a motion: share asked for in `motions` of a config (None where it was not), number drawn, share drawn."""
+    """One row per motion: the share in the config (None without one), the number and share drawn."""
     weights: dict[str, float] = {}
     for entry in asked or ():
         name, weight = (
@@ -162,7 +162,10 @@ def motion_rows(asked: Any, drawn: Mapping[str, int]) -> list[dict[str, Any]]:
 
 
 def contact_clips(output: str, count: int) -> tuple[list[SheetClip], list[str]]:
-    """Up to `count` clips spread at random over the output, the same ones each time, and what could not be read."""
+    """Read up to `count` random clips, the same ones each time.
+
+    Returns clips, and errors of unreadable ones.
+    """
     access = ShardAccess()
     sheet, unreadable = [], []
     for row in _random_rows(output, count):

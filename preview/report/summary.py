@@ -1,4 +1,7 @@
-"""An output folder in numbers: counts by motion and source, histograms, failures by reason. Streams; holds no table."""
+"""An output folder in numbers: counts by motion and source, histograms, failures by reason.
+
+Streams; holds no table.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ class Reasoned:
 
 @dataclass(frozen=True)
 class Summary:
-    """What an output holds."""
+    """The content of an output in numbers."""
 
     shards: int
     samples: int
@@ -64,7 +67,10 @@ class Summary:
 
 
 def summarise(output: str) -> Summary:
-    """Read the three tables of an output folder (local or URI) once. A missing failures table counts as empty."""
+    """Read the three tables of an output folder (local or URI) once.
+
+    A missing failures table counts as empty.
+    """
     shards = total = 0
     if exists(join(output, MANIFEST_FILE)):
         for batch in _batches(output, MANIFEST_FILE, ["bytes"]):
@@ -143,7 +149,8 @@ def _floats(values: pa.Array) -> np.ndarray:
 
 def _bin(values: np.ndarray, edges: tuple[float, ...]) -> np.ndarray:
     known = values[np.isfinite(values)]
-    # float32 zooms lie a hair under their edge: 1.2 is stored as 1.2000000477, 1.1 as 1.1000000238, but 1.3 as 1.2999999523
+    # float32 zooms lie a hair under their edge: 1.2 is stored as 1.2000000477, 1.1 as 1.1000000238, but 1.3
+    # as 1.2999999523
     where = np.searchsorted(np.asarray(edges, np.float64), known * (1 + 1e-7), side="right") - 1
     return np.bincount(where.clip(0), minlength=len(edges))
 

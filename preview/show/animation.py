@@ -1,4 +1,4 @@
-"""Frames to a moving picture: GIF, WebP, MP4, or a PNG contact sheet, chosen by the file's ending."""
+"""Frames to GIF, WebP, MP4 or a PNG contact sheet, chosen by the ending of the file name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from schemas.errors import ConfigError
+from transforms.stores.picking import sample_indices
 
 ENDINGS = (".gif", ".webp", ".mp4", ".png")
 GIF_FASTEST_FPS = 50.0  # browsers slow a GIF down whose frames last less than 2/100 s
@@ -24,7 +25,7 @@ def check_ending(path: str) -> str:
 
 
 def encode_animation(frames_THWC: np.ndarray, *, fps: float, ending: str) -> bytes:
-    """uint8 RGB [T,H,W,3] as the bytes of a looping GIF, a looping lossless WebP, an MP4, or a PNG contact sheet.
+    """Encode uint8 RGB [T,H,W,3] as a looping GIF, a looping lossless WebP, an MP4, or a PNG contact sheet.
 
     WebP and PNG hold the pixels exactly; GIF within its palette of 255 colours, MP4 within its codec's error.
     """
@@ -45,7 +46,7 @@ def encode_animation(frames_THWC: np.ndarray, *, fps: float, ending: str) -> byt
 
 
 def encode_png(image_HWC: np.ndarray) -> bytes:
-    """uint8 RGB [H,W,3] as PNG."""
+    """Encode uint8 RGB [H,W,3] as PNG."""
     out = io.BytesIO()
     Image.fromarray(image_HWC).save(out, "PNG")
     return out.getvalue()
@@ -54,10 +55,12 @@ def encode_png(image_HWC: np.ndarray) -> bytes:
 def encode_webp(
     frames_THWC: np.ndarray, *, fps: float, lossless: bool = False, quality: int = 75, method: int = 2
 ) -> bytes:
-    """uint8 RGB [T,H,W,3] as a looping WebP; `quality` 0 to 100, `method` 0 (fast) to 6 (small). One frame gives a still.
+    """Encode uint8 RGB [T,H,W,3] as a looping WebP, one frame as a still WebP.
 
-    Each frame is encoded whole and put into the container here (WebP Container Specification, "Animation"), because
-    libwebp's own animation writer drops frames that equal the one before.
+    `quality` is 0 to 100, `method` 0 (fast) to 6 (small).
+
+    Each frame is encoded whole and put into the container here (WebP Container Specification, "Animation"),
+    because libwebp's own animation writer drops frames that equal the one before.
     """
     stills = []
     for frame in frames_THWC:
@@ -95,9 +98,9 @@ def _bitstream(webp: bytes) -> bytes:
 
 
 def encode_gif(frames_THWC: np.ndarray, *, fps: float) -> bytes:
-    """uint8 RGB [T,H,W,3] as a looping GIF with one palette made from all frames, dithered by error diffusion.
+    """Encode uint8 RGB [T,H,W,3] as a looping GIF with one palette, dithered by error diffusion.
 
-    A palette a clip, not a frame: colours that jump from frame to frame would look like motion.
+    One palette per frame would let colours jump from frame to frame, which looks like motion.
     """
     if fps > GIF_FASTEST_FPS:
         raise ConfigError(
@@ -116,7 +119,7 @@ def encode_gif(frames_THWC: np.ndarray, *, fps: float) -> bytes:
 
 
 def frame_durations(frames: int, *, fps: float, unit: int) -> list[int]:
-    """Milliseconds a frame, each a multiple of `unit` ms and at least one; the whole is right to half a unit.
+    """Milliseconds per frame, a multiple of `unit` ms and at least one; the sum is exact to half a unit.
 
     GIF counts in 10 ms: at 12 fps a frame lasts 80 or 90 ms, and a second stays a second.
     """
@@ -125,14 +128,14 @@ def frame_durations(frames: int, *, fps: float, unit: int) -> list[int]:
 
 
 def _clip_palette(frames_THWC: np.ndarray) -> Image.Image:
-    """255 colours for a whole clip: median cut, refined by k-means, over PALETTE_PIXELS of it spread evenly."""
+    """Choose 255 colours by median cut and k-means over PALETTE_PIXELS pixels of the clip, evenly spread."""
     pixels = frames_THWC.reshape(-1, 3)
     chosen = np.linspace(0, len(pixels) - 1, min(len(pixels), PALETTE_PIXELS)).astype(int)
     return Image.fromarray(pixels[chosen][None]).quantize(255, method=Image.Quantize.MEDIANCUT, kmeans=1)
 
 
 def _even(frames_THWC: np.ndarray) -> np.ndarray:
-    """Frames with even sides, the last row or column repeated: H.264's 4:2:0 has no odd sizes."""
+    """Repeat the last row or column of frames with odd sides: 4:2:0 video has even ones."""
     height, width = frames_THWC.shape[1:3]
     return np.pad(frames_THWC, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 
@@ -150,16 +153,15 @@ def _check_frames(frames_THWC: np.ndarray) -> None:
 
 
 def thin(frames_THWC: np.ndarray, fps: float, *, most: int) -> tuple[np.ndarray, float]:
-    """At most `most` frames, evenly chosen with the first and the last kept, and the fps that keeps the duration."""
+    """Pick at most `most` frames by `sample_indices`. Returns them and the fps that keeps the duration."""
     count = len(frames_THWC)
     if count <= most:
         return frames_THWC, fps
-    chosen = np.linspace(0, count - 1, most).round().astype(int)
-    return frames_THWC[chosen], fps * most / count
+    return frames_THWC[sample_indices(count, most)], fps * most / count
 
 
 def shrink(frames_THWC: np.ndarray, *, longest: int) -> np.ndarray:
-    """Frames whose longer side is at most `longest` pixels, area-averaged."""
+    """Shrink frames by area averaging until their longer side is at most `longest` pixels."""
     height, width = frames_THWC.shape[1:3]
     scale = longest / max(height, width)
     if scale >= 1:
@@ -169,7 +171,7 @@ def shrink(frames_THWC: np.ndarray, *, longest: int) -> np.ndarray:
 
 
 def decode_webp(data: bytes) -> tuple[np.ndarray, Sequence[int]]:
-    """An animated WebP's or GIF's frames as uint8 RGB [T,H,W,3] and their durations in ms."""
+    """Decode an animated WebP or GIF to uint8 RGB [T,H,W,3] and the durations in ms."""
     frames, durations = [], []
     with Image.open(io.BytesIO(data)) as image:
         for index in range(getattr(image, "n_frames", 1)):

@@ -13,7 +13,7 @@ SCREEN_SIDE, SCREEN_FRAMES = 320, 48  # of a clip as pages show it, at most
 
 
 def load_frames(sample: RawSample) -> tuple[np.ndarray, float]:
-    """Decode a stored clip to uint8 RGB [T,H,W,3] and return its fps as well; a still is rendered from its quads.
+    """Decode a stored clip to uint8 RGB [T,H,W,3] and its fps. A still is rendered from its quads.
 
     Raises ShardError, naming shard and key, if a member is missing or does not decode.
     """

@@ -1,4 +1,4 @@
-"""The very clip that a job would make for a key: the job's own source, fetcher, filters and clip maker, for one sample."""
+"""The clip that a job makes for a key, by the job's own source, fetcher, filters and maker."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 def clip_of_key(config: str, key: str, overrides: Sequence[str] = (), *, path: bool = False) -> Preview:
     """Read a config for `zoetrope animate`, find the key in its source, make its clip. Nothing is written.
 
-    Raises ConfigError, one line: the config or source is wrong, no such key, or the reason why the job fails on it.
+    Raises ConfigError, one line: the config or source is wrong, no such key, or the reason why the job fails
+    on it.
     """
     from pipelines.config import AnimateConfig
     from pipelines.sources.base import make_source

@@ -1,4 +1,4 @@
-"""The camera's path over the still: every view's outline, coloured in time, and the line its middle follows."""
+"""The camera path drawn over the still: outlines of the views, coloured by time, and their centres."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from transforms.motions.trajectory import view_centres
 LEGEND = 34  # height of the legend under the picture, pixels
 MOST_OUTLINES = 24  # more would hide the picture
 SMOOTH = 2  # lines are drawn this much larger, then reduced: Pillow's lines have no smooth edges
-# dark blue, magenta, orange, pale yellow: told apart in grey and by colour-blind eyes (samples of matplotlib's "plasma")
+# Dark blue, magenta, orange, pale yellow (from matplotlib's "plasma"): they differ in grey and for
+# colour-blind eyes.
 TIME_COLOURS = ((13, 8, 135), (126, 3, 168), (204, 71, 120), (248, 149, 64), (240, 249, 33))
 
 
 def time_colour(progress: float) -> tuple[int, int, int]:
-    """The colour of a moment, 0 = first frame to 1 = last."""
+    """The colour of a time, 0 = first frame to 1 = last."""
     at = min(max(progress, 0.0), 1.0) * (len(TIME_COLOURS) - 1)
     low = min(int(at), len(TIME_COLOURS) - 2)
     pair = np.asarray(TIME_COLOURS[low : low + 2], float)
@@ -31,10 +32,13 @@ def draw_path(
     now: int | None = None,
     legend: bool = True,
 ) -> np.ndarray:
-    """The picture, dimmed and shrunk to `longest` pixels, with the outlines of the views: uint8 RGB [H',W',3].
+    """Draw the outlines of the views over the picture, dimmed and shrunk to `longest` pixels.
 
-    Outlines run from dark blue (first frame) to yellow (last), first and last thickest; the dotted line follows what stands
-    in the middle of the frame. `now` draws one frame's outline in white on top. The legend adds LEGEND rows below.
+    Returns uint8 RGB [H',W',3].
+
+    Outlines run from dark blue (first frame) to yellow (last); the first and the last are the thickest. The
+    dots are the centres of the views. `now` draws the outline of one frame in white on top. The legend adds
+    LEGEND rows below.
     """
     height, width = image_HWC.shape[:2]
     scale = min(1.0, longest / max(height, width))

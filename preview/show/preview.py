@@ -35,10 +35,11 @@ def preview(
 ) -> Preview:
     """Render one motion (or composition), or every built-in motion, on one or several pictures.
 
-    `pictures` are files, folders, globs or URIs, or one uint8 RGB image [H,W,3]; `size` is (H, W) of the frames in pixels.
-    Keywords are parameters of the motion (``zoom=1.5``, or a pair to draw from). `path` draws the camera's path as well.
-    The same arguments give the same pixels. Raises ConfigError (a ValueError) for pictures that cannot be read, motions
-    that cannot be drawn, and clips that need too much memory.
+    `pictures` are files, folders, globs or URIs, or one uint8 RGB image [H,W,3]; `size` is (H, W) of the
+    frames in pixels. Keywords are parameters of the motion (``zoom=1.5``, or a pair to draw from). `path`
+    draws the camera's path as well. The same arguments give the same pixels. Raises ConfigError (a
+    ValueError) for pictures that cannot be read, motions that cannot be drawn, and clips that need too much
+    memory.
     """
     named = _named_pictures(pictures)
     names = list(built_in_motions()) if every_motion else [motion]
@@ -109,7 +110,7 @@ def _check_memory(clips: int, frames: int, size: tuple[int, int]) -> None:
     needed = 2 * clips * frames * size[0] * size[1] * 3
     if needed > MOST_BYTES:
         raise ConfigError(
-            f"{clips} clips of {frames} frames of {size[1]}x{size[0]} take {needed / 1e9:.1f} GB, over the limit of "
+            f"{clips} clips of {frames} frames of {size[1]}x{size[0]} take {needed / 1e9:.1f} GB, over "
             f"{MOST_BYTES / 1e9:.1f}; give fewer pictures or frames, or a smaller size"
         )
 

@@ -40,7 +40,7 @@ class Preview:
 
     @property
     def sheet_HWC(self) -> np.ndarray:
-        """One picture [H,W,3] of all clips: their camera paths if they were drawn, else the contact sheet. uint8 RGB."""
+        """All clips in one picture, uint8 RGB [H,W,3]: the camera paths if drawn, else the contact sheet."""
         paths = [Cell(clip.label, clip.path_HWC[None]) for clip in self.clips if clip.path_HWC is not None]
         if paths:
             return moving_grid(paths)[0] if len(paths) > 1 else paths[0].frames_THWC[0]
@@ -55,7 +55,10 @@ class Preview:
         return encode_animation(self._moving(), fps=self.fps, ending=ending)
 
     def save(self, path: str) -> str:
-        """Write to a file or URI in the format of its ending. Raises ConfigError if the ending is unknown or writing fails."""
+        """Write to a file or URI in the format of its ending.
+
+        Raises ConfigError if the ending is unknown or writing fails.
+        """
         data = self.encode(check_ending(path))
         try:
             write_bytes(path, data)
@@ -77,7 +80,8 @@ class Preview:
 
     def _repr_html_(self) -> str:
         data = base64.b64encode(encode_webp(self._moving(), fps=self.fps, quality=85)).decode("ascii")
-        return f'<img src="data:image/webp;base64,{data}" alt="{len(self.clips)} moving clips" style="max-width:100%">'
+        alt = f"{len(self.clips)} moving clips"
+        return f'<img src="data:image/webp;base64,{data}" alt="{alt}" style="max-width:100%">'
 
     def _repr_png_(self) -> bytes:
         return encode_png(self.sheet_HWC)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from transforms.stores.picking import sample_indices
+
 GAP = 4  # pixels between tiles and around a labelled sheet
 LABEL = 20  # height of a label line, pixels
 PAPER, INK = (248, 248, 246), (28, 29, 31)
@@ -23,9 +25,9 @@ class Cell:
 
 
 def contact_sheet(frames_THWC: np.ndarray, *, columns: int | None = None) -> np.ndarray:
-    """All frames of one clip in reading order: uint8 RGB [H',W',3]. Pixels are the frames' own; tiles are GAP apart.
+    """Put all frames of a clip in reading order, GAP pixels apart, unscaled: uint8 RGB [H',W',3].
 
-    Tile i lies at row i // columns, column i % columns; `columns` defaults to the most nearly square sheet.
+    Tile i is at row i // columns, column i % columns. By default the sheet is as square as possible.
     """
     count = len(frames_THWC)
     columns = columns or int(np.ceil(np.sqrt(count * frames_THWC.shape[1] / frames_THWC.shape[2])))
@@ -33,17 +35,19 @@ def contact_sheet(frames_THWC: np.ndarray, *, columns: int | None = None) -> np.
 
 
 def strips(cells: Sequence[Cell], *, most: int = STRIP_FRAMES) -> np.ndarray:
-    """A labelled row a clip, first to last, at most `most` frames evenly chosen: uint8 RGB [H',W',3]."""
+    """Put each clip in a labelled row of at most `most` frames, evenly spaced: uint8 RGB [H',W',3]."""
     rows = []
     for cell in cells:
-        count = len(cell.frames_THWC)
-        chosen = np.linspace(0, count - 1, min(count, most)).round().astype(int)
+        chosen = sample_indices(len(cell.frames_THWC), most)
         rows.append(labelled(_tile(list(cell.frames_THWC[chosen]), len(chosen)), cell.label))
     return _framed(_tile(rows, 1))
 
 
 def moving_grid(cells: Sequence[Cell], *, columns: int | None = None) -> np.ndarray:
-    """All clips at once, labelled: uint8 RGB [T,H',W',3]. A clip shorter than the longest rests on its last frame."""
+    """All clips at once, labelled: uint8 RGB [T,H',W',3].
+
+    A clip shorter than the longest rests on its last frame.
+    """
     frames = max(len(cell.frames_THWC) for cell in cells)
     columns = columns or int(np.ceil(np.sqrt(len(cells))))
     grids = []
@@ -54,7 +58,7 @@ def moving_grid(cells: Sequence[Cell], *, columns: int | None = None) -> np.ndar
 
 
 def labelled(image_HWC: np.ndarray, label: str) -> np.ndarray:
-    """The image with a line of text under it, cut to its width."""
+    """Add a line of text under the image, cut to its width."""
     height, width = image_HWC.shape[:2]
     paper = Image.new("RGB", (width, height + LABEL), PAPER)
     paper.paste(Image.fromarray(image_HWC), (0, 0))
@@ -67,7 +71,7 @@ def labelled(image_HWC: np.ndarray, label: str) -> np.ndarray:
 
 
 def _tile(tiles: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    """Tiles in reading order; each column as wide, each row as high, as its largest tile."""
+    """Put tiles in reading order; a column is as wide, and a row as high, as its largest tile."""
     widths = [max(tile.shape[1] for tile in tiles[c::columns]) for c in range(columns)]
     heights = [max(tile.shape[0] for tile in tiles[r : r + columns]) for r in range(0, len(tiles), columns)]
     sheet = np.empty(

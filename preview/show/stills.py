@@ -1,4 +1,4 @@
-"""Finding and opening the pictures that a person names: files, folders, globs, URIs."""
+"""The pictures that a person names: files, folders, globs and URIs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
 def find_pictures(names: Iterable[str], *, most: int) -> list[str]:
-    """Paths or URIs of the pictures behind files, folders (not their subfolders) and globs, in order, none twice.
+    """Find the pictures of files, folders (without subfolders) and globs. Returns URIs in order, none twice.
 
-    Raises ConfigError if a name stands for nothing, or all of them for more than `most`.
+    Raises ConfigError for a name without pictures, and for more than `most` pictures.
     """
     found: dict[str, None] = {}
     for name in names:
@@ -36,7 +36,7 @@ def find_pictures(names: Iterable[str], *, most: int) -> list[str]:
 
 
 def _pictures_at(name: str) -> list[str]:
-    """What a file, folder or glob stands for, sorted. Raises OSError if it cannot be looked at."""
+    """The pictures of a file, folder or glob, sorted. Raises OSError if it cannot be read."""
     if any(c in name for c in "*?["):
         return [uri for uri in glob_uris(name) if _is_picture(uri)]
     what = kind(name)
@@ -54,7 +54,10 @@ def _is_picture(uri: str) -> bool:
 
 
 def read_picture(uri: str, *, need: tuple[int, int] | None = None) -> Picture:
-    """Open and decode one picture. Raises ConfigError, one line that names it, if it cannot be read or is not allowed."""
+    """Open and decode one picture.
+
+    Raises ConfigError, one line that names it, if it cannot be read or is not allowed.
+    """
     return decode_picture(read_bytes(uri), uri, need=need)
 
 
@@ -80,7 +83,7 @@ def decode_picture(data: bytes, name: str, *, need: tuple[int, int] | None = Non
 
 
 def check_header(data: bytes, name: str) -> None:
-    """Raises ConfigError, as `decode_picture`, for what its first bytes show to be no picture, or too small or large a one."""
+    """Read the header alone. Raises ConfigError, as `decode_picture`, for other files and forbidden sizes."""
     try:
         read_header(data, PictureLimits())
     except SampleError as error:

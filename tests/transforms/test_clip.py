@@ -177,7 +177,7 @@ def test_the_three_steps_with_a_batch_between_are_the_whole(source: bytes) -> No
 
 
 def test_reduced_decoding_shows_the_same_place() -> None:
-    """Sides that the scale does not divide must not shift the view: a dot stays where the full picture has it."""
+    """Sides that the scale does not divide must not shift the view: a dot keeps its place."""
     dot_HWC = np.full((1203, 1605, 3), 30, np.uint8)
     cv2.circle(dot_HWC, (1590, 1190), 9, (250, 250, 250), -1, cv2.LINE_AA)
     encoded = encode_picture(dot_HWC, "jpg", 98)

@@ -1,1 +1,1 @@
-"""From shards to batches: which worker reads what, shuffling, decoding, collating, and the state to go on from."""
+"""Shards to batches: the order of reading, shuffling, decoding, collating, and the state to resume from."""

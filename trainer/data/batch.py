@@ -1,4 +1,4 @@
-"""Batches as they travel from a worker to the device: uint8 pixels, token ids, identities, and the reader's cursor."""
+"""Batches between a worker and the device: uint8 pixels, token ids, identities, the reader's cursor."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ Tokenize = Callable[
 class Batch:
     """B samples with C captions (C = B in training). F of the samples came as frames, S as stills; F + S = B.
 
-    Pictures of different sizes lie one after another in one tensor, so that a batch crosses to the device in few copies.
+    Pictures of different sizes lie one after another in one tensor, so that a batch crosses to the device in
+    few copies.
     """
 
     keys: list[str]
@@ -45,14 +46,15 @@ class Batch:
     plan_words: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int32))
     packing: Packing | None = None  # which frames are encoded, if not all
     cursor: Cursor = field(default_factory=Cursor)  # of the worker that made the batch, after it
-    dropped: tuple[Dropped, ...] = ()  # what that worker left out since its last batch
+    dropped: tuple[Dropped, ...] = ()  # samples that the worker dropped since its last batch
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Only pictures and frames cross from a worker in shared memory: that costs a file descriptor and a connection a
-        tensor, more than the bytes of the small ones.
+        """Send only pictures and frames in shared memory.
+
+        Shared memory costs a file descriptor and a connection per tensor, more than a small tensor's bytes.
         """
         return {
             name: value.numpy() if isinstance(value, Tensor) and name not in ("pixels", "frames") else value
@@ -95,8 +97,8 @@ def collate(
 ) -> Batch:
     """Put decoded samples together; clips are padded to `frames` = T.
 
-    `pixels` are the stills' pictures one after another, if they were decoded to such a place (`Pixels.take`). With `plan`
-    the rendering of the stills on a GPU is planned too.
+    `pixels` are the stills' pictures one after another, if they were decoded to such a place (`Pixels.take`).
+    With `plan` the rendering of the stills on a GPU is planned too.
     """
     moving = [i for i, sample in enumerate(samples) if sample.frames_THWC is not None]
     stills = [i for i, sample in enumerate(samples) if sample.frames_THWC is None]

@@ -1,4 +1,4 @@
-"""What to read and how: the `data` section of a training config."""
+"""The `data` section of a training config."""
 
 from __future__ import annotations
 
@@ -40,12 +40,13 @@ class DataConfig(Config):
     )
     camera: Literal["fresh", "stored"] = Field(
         default="fresh",
-        description="camera path over a `still` in training: drawn anew every epoch, or as stored",
+        description="camera path over a `still` in training: a fresh one every epoch, or the stored one",
     )
     frame_jitter: Literal["clip2video"] | None = Field(
         default=None,
-        description="of stored clips with more frames than the model takes, which ones in training; clip2video: anew every "
-        "epoch, around evenly spaced places, where these lie six or more apart; null: evenly spaced, as in evaluation",
+        description="frames in training of stored clips that have more than the model takes; clip2video: drawn "
+        "every epoch around evenly spaced ones, where these are six or more apart; null: evenly spaced, as in "
+        "evaluation",
     )
     motions: MotionMix = Field(
         default_factory=MotionMix.default,
@@ -55,19 +56,19 @@ class DataConfig(Config):
         default=0.0,
         ge=0,
         le=1,
-        description="with camera=fresh: probability that a fresh path's phrase is appended to its caption, as in "
-        "`zoetrope animate`; captions with phrases make motion count in the loss",
+        description="with camera=fresh: probability that a fresh path's phrase is appended to its caption, as "
+        "in `zoetrope animate`; captions with phrases make motion count in the loss",
     )
     paths_per_picture: int = Field(
         default=1,
         ge=1,
         le=64,
-        description="with motion_phrases: paths over one picture in a batch, of different motions where possible; "
-        "each is a hard negative of the others",
+        description="with motion_phrases: paths over one picture in a batch, of different motions where "
+        "possible; each is a hard negative of the others",
     )
     eval_motion_phrases: bool = Field(
         default=True,
-        description="when evaluating, keep the phrases of stored paths in the captions; false: leave them out",
+        description="when evaluating, keep the phrases of stored paths in the captions; false: drop them",
     )
     broken_shards: Literal["skip", "error"] = Field(
         default="skip",
@@ -79,12 +80,12 @@ class DataConfig(Config):
     def _effective(self) -> Self:
         if self.motion_phrases and self.camera == "stored":
             raise ValueError(
-                f"motion_phrases = {self.motion_phrases} has no effect with camera=stored: a stored path's phrase "
-                "stays in its caption; set camera=fresh, or leave it out"
+                f"motion_phrases = {self.motion_phrases} has no effect with camera=stored: a stored path's "
+                "phrase stays in its caption; set camera=fresh, or leave it out"
             )
         if self.paths_per_picture > 1 and not self.motion_phrases:
             raise ValueError(
-                f"paths_per_picture = {self.paths_per_picture} has no effect without motion_phrases: paths whose "
-                "captions say nothing of the motion are no negatives; set motion_phrases=1, or leave it out"
+                f"paths_per_picture = {self.paths_per_picture} has no effect without motion_phrases: paths "
+                "whose captions say nothing of the motion are no negatives; set motion_phrases=1, or leave it out"
             )
         return self

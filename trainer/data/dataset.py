@@ -1,4 +1,4 @@
-"""The datasets that the loader's workers iterate: endless for training, once through for evaluation."""
+"""The datasets that the loader's workers iterate: endless for training, one pass for evaluation."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from trainer.data.pixels import Pixels
 from trainer.data.shards import Dropped, read_ahead, read_shards
 
 Collate = Callable[[Sequence[Decoded], Tensor], Batch]
-HOPELESS = 100  # broken samples or shards in a row after which it is not the samples
+HOPELESS = 100  # broken samples or shards in a row after which the run stops
 
 
 class TrainingStream(IterableDataset[Batch]):
-    """Full batches without end; the order depends on (shards, seed, slot, slots) alone, so it can be gone back into.
+    """Endless full batches. The order depends on (shards, seed, slot, slots) alone, so a run can resume.
 
-    Worker i of the DataLoader plays slot (i + first) of the rank: the loader asks its workers in turn from 0, and after a
-    resume it must be the turn of the slot that would have been next.
+    Worker i of the DataLoader plays slot (i + first) of the rank: the loader asks its workers in turn from 0,
+    and after a resume it must be the turn of the slot that would have been next.
     """
 
     def __init__(
@@ -85,7 +85,10 @@ class TrainingStream(IterableDataset[Batch]):
                 yield batch
 
     def _raw(self, local: int, drop: Callable[[Dropped], None]) -> Iterator[tuple[Cursor, RawSample]]:
-        """Undecoded samples from the cursor on; with each the cursor after it. What was taken before is read, not decoded."""
+        """Yield undecoded samples from the cursor on, each with the cursor after it.
+
+        Samples before the cursor are read and not decoded.
+        """
         slot, slots = local * self._world + self._rank, self._world * len(self._cursors)
         start = self._cursors[local]
         epoch = start.epoch
@@ -107,7 +110,7 @@ class TrainingStream(IterableDataset[Batch]):
 
 
 class EvaluationStream(IterableDataset[Batch]):
-    """Every sample once, in shard order, shards split over the workers; the last batch may be smaller."""
+    """Every sample once, in shard order. Shards are split over the workers; the last batch may be smaller."""
 
     def __init__(
         self, shards: Sequence[str], config: DataConfig, decode: Decoder, collate: Collate, *, batch_size: int
@@ -123,7 +126,7 @@ class EvaluationStream(IterableDataset[Batch]):
         pixels = Pixels(shared=worker is not None)
         raw = read_shards(mine, policy=self._config.broken_shards, on_broken=dropped.append)
         ahead = read_ahead(raw, _depth(mine, self._config))
-        batch: Batch | None = None  # held back: what is left out after the last batch travels with it
+        batch: Batch | None = None  # held back: it carries the samples that are dropped after it
         while some := list(islice(ahead, self._batch_size)):
             samples: list[Decoded] = []
             decoded = self._decode.all([Request(sample, 0) for sample in some], pixels)
@@ -138,19 +141,19 @@ class EvaluationStream(IterableDataset[Batch]):
                 batch = self._collate(samples, pixels.take())
                 batch.dropped = _taken(dropped)
         if batch is None and dropped:
-            batch = self._collate([], pixels.take())  # of no sample: what was left out is told all the same
+            batch = self._collate([], pixels.take())  # without a sample: it carries the dropped ones
         if batch is not None:
             batch.dropped += _taken(dropped)
             yield batch
 
 
 def _depth(uris: Sequence[str], config: DataConfig) -> int:
-    """Reading ahead hides a network; a local disk has the kernel for that, and a thread would only take turns with decoding."""
+    """The depth of reading ahead, which hides a network. Of a local disk the kernel reads ahead."""
     return config.read_ahead if any("://" in uri for uri in uris) else 0
 
 
 def _taken(dropped: list[Dropped]) -> tuple[Dropped, ...]:
-    """Take out what is there now; the thread that reads ahead may be adding to it."""
+    """Take the entries out one by one, because the thread that reads ahead may add more."""
     return tuple(dropped.pop(0) for _ in range(len(dropped)))
 
 

@@ -1,4 +1,4 @@
-"""Decode samples to uint8 frames, or to a picture and the camera's path over it. Runs in the loader's workers.
+"""Decode samples to uint8 frames, or to a picture and its camera path. Runs in the loader's workers.
 
 The stores in `transforms.stores` decode the members; this module picks captions, epochs and paths.
 """
@@ -71,7 +71,7 @@ class _Described:
 
 
 class Decoder:
-    """Decodes samples for training (one caption, fresh camera paths) or evaluation (all captions, as stored)."""
+    """Decode for training (one caption, fresh camera paths) or for evaluation (all captions, as stored)."""
 
     def __init__(
         self,
@@ -106,8 +106,9 @@ class Decoder:
     def all(self, requests: Sequence[Request], pixels: Pixels | None = None) -> list[Decoded | Exception]:
         """Decode clips; the error takes the place of a clip that cannot be decoded.
 
-        The pictures of stills are decoded to `pixels`. All clips pass one step before the next step begins: the code
-        and tables of a step stay in the processor's cache, which saves a tenth of the time of a still.
+        The pictures of stills are decoded to `pixels`. All clips pass one step before the next step begins:
+        the code and tables of a step stay in the processor's cache, which saves a tenth of the time of a
+        still.
         """
         opened = [_unless_broken(self._open, request) for request in requests]
         described = [_unless_broken(self._describe, sample) for sample in opened]
@@ -169,7 +170,10 @@ class Decoder:
         return _Described(opened, path.quads_T42, captions, identity_of(meta, said), path.motion)
 
     def _decode(self, described: _Described, pixels: Pixels | None) -> Decoded:
-        """Decode the pixels. This is the last step, so a sample that fails earlier takes no room in `pixels`."""
+        """Decode the pixels.
+
+        This is the last step, so a sample that fails earlier takes no room in `pixels`.
+        """
         opened = described.opened
         frames_THWC = picture_HWC = None
         if opened.picture is None:
@@ -200,7 +204,8 @@ class Decoder:
     def _captions(self, opened: _Opened) -> tuple[str, ...]:
         """Return all captions or one of them, without phrases.
 
-        Epochs take a sample's captions in turn, from one that its key chooses, so that each is used equally often.
+        Epochs take a sample's captions in turn, from one that its key chooses, so that each is used equally
+        often.
         """
         meta, (sample, epoch, _) = opened.meta, opened.request
         captions = meta.captions or ((meta.caption,) if meta.caption else ())

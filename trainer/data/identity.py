@@ -1,8 +1,9 @@
 """Which samples show the same: pictures by identity or by bytes, and motions by what the captions say.
 
-Two clips are equal, and so no negatives of each other, if they show the same picture or video, unless both captions
-say how the camera moves and they say different things. Pictures are the same if their image ids or the SHA-256 sums
-of their source bytes are equal. Videos have ids alone, because several clips may be cut from one file.
+Two clips are equal, and so no negatives of each other, if they show the same picture or video, unless both
+captions say how the camera moves and they say different things. Pictures are the same if their image ids or
+the SHA-256 sums of their source bytes are equal. Videos have ids alone, because several clips may be cut from
+one file.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Identity(NamedTuple):
 
 
 def identity_of(meta: ClipMeta, motion: str | None) -> Identity:
-    """Return the identity of a clip; `motion` is what its caption says of the camera (see `motion_meaning`)."""
+    """Return the identity of a clip; `motion` is the camera motion in its caption (see `motion_meaning`)."""
     name = f"{meta.source}\x1f{meta.image_id or meta.key}"
     picture = meta.sha256 if meta.kind == "animated" else ""
     content = f"sha256\x1f{picture}" if picture else f"item\x1f{name}"

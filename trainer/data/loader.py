@@ -1,4 +1,4 @@
-"""The loaders: worker processes in front, batches in a fixed order behind, and a state to go on from exactly."""
+"""The loaders: worker processes, batches in a fixed order, and a state to resume from exactly."""
 
 from __future__ import annotations
 
@@ -28,11 +28,14 @@ from transforms.rendering.render import keep_freed_memory
 
 @dataclass(frozen=True)
 class LoaderState:
-    """Where a rank's loader stands: JSON values alone. Valid for the same shards, seed, ranks, workers and batch size."""
+    """The position of a rank's loader, in JSON values.
 
-    batches: int  # handed out by this rank
-    cursors: tuple[Cursor, ...]  # one a worker
-    made_for: dict[str, Any]  # what the order depends on
+    Valid for the same shards, seed, ranks, workers and batch size.
+    """
+
+    batches: int  # taken by this rank
+    cursors: tuple[Cursor, ...]  # one per worker
+    made_for: dict[str, Any]  # the values that decide the order
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -40,14 +43,17 @@ class LoaderState:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> LoaderState:
-        """The state back from JSON values."""
+        """Restore a state from JSON values."""
         return cls(
             int(values["batches"]), tuple(Cursor(**c) for c in values["cursors"]), dict(values["made_for"])
         )
 
 
 class TrainingLoader:
-    """Endless batches of one rank. Iterate it once; `state()` between batches says how to go on after the last one taken."""
+    """Endless batches of one rank.
+
+    Iterate it once; between batches `state()` gives the state to resume from after the last one taken.
+    """
 
     def __init__(
         self,
@@ -112,11 +118,11 @@ class TrainingLoader:
             yield batch
 
     def state(self) -> LoaderState:
-        """After the last batch that was taken."""
+        """The position after the last batch that was taken."""
         return LoaderState(self._batches, tuple(self._cursors), self._made_for)
 
     def take_dropped(self) -> list[Dropped]:
-        """What was left out since the last call."""
+        """Return the samples that were dropped since the last call."""
         dropped, self._fresh_drops = self._fresh_drops, []
         return dropped
 
@@ -129,7 +135,8 @@ class TrainingLoader:
                     else (" differ", "")
                 )
                 raise ConfigError(
-                    f"resume: {name}{was}{now}; the order of samples depends on it: set it back, or start a new run with init="
+                    f"resume: {name}{was}{now}; the order of samples depends on it: "
+                    "set it back, or start a new run with init="
                 )
 
 
@@ -143,7 +150,10 @@ def evaluation_loader(
     seed: int = 0,
     pin_memory: bool = False,
 ) -> Iterable[Batch]:
-    """Every sample once with all its captions; stills are animated along their stored path. To be read by `noting_drops`."""
+    """Every sample once with all its captions; stills are animated along their stored path.
+
+    Read it through `noting_drops`.
+    """
     stream = EvaluationStream(
         shards.uris,
         config,
@@ -156,7 +166,7 @@ def evaluation_loader(
 
 
 def noting_drops(batches: Iterable[Batch], dropped: list[Dropped]) -> Iterator[Batch]:
-    """The batches of an evaluation that have samples in them; what was left out is added to `dropped`."""
+    """Yield the batches that have samples, and add the dropped samples to `dropped`."""
     for batch in batches:
         dropped.extend(batch.dropped)
         if len(batch):
@@ -166,8 +176,8 @@ def noting_drops(batches: Iterable[Batch], dropped: list[Dropped]) -> Iterator[B
 class _Batches:
     """The batches of a torch loader. Its worker processes end with the iteration, also after an error.
 
-    A worker that is still there when the interpreter exits makes torch raise there, after the line that matters. An error
-    of a worker arrives without the traceback that torch puts before its message.
+    A worker that is still there when the interpreter exits makes torch raise there, after the line that
+    matters. An error of a worker arrives without the traceback that torch puts before its message.
     """
 
     def __init__(self, loader: DataLoader[Batch]) -> None:
@@ -188,7 +198,7 @@ class _Batches:
 
 
 def _own_message(error: Exception) -> str:
-    """The last line of torch's report of an error in a worker, without the name of its class; else the message itself."""
+    """The last line of torch's report on an error in a worker, without its class; else the message itself."""
     text = str(error).strip()
     if "Original Traceback" not in text:
         return text
@@ -206,7 +216,7 @@ def _data_loader(
         prefetch_factor=batches_ahead if workers else None,
         pin_memory=pin_memory,
         worker_init_fn=_start_worker,
-        generator=torch.Generator(),  # its own, so that making a loader draws nothing from the run's random state
+        generator=torch.Generator(),  # its own: the run's random state stays as it is
     )
 
 
@@ -215,10 +225,10 @@ def _as_is(batch: Any) -> Any:
 
 
 def _start_worker(index: int) -> None:
-    """One thread a worker, which keeps freed memory.
+    """Set up a worker: one thread, and freed memory is kept.
 
-    Ctrl-C and SIGTERM, which a scheduler sends to every process of a job, are the training process's to handle: it still
-    needs its batches to end in order, and then ends its workers itself.
+    Ctrl-C and SIGTERM, which a scheduler sends to every process of a job, are the training process's to
+    handle: it still needs its batches to end in order, and then ends its workers itself.
     """
     import cv2
 
@@ -231,7 +241,7 @@ def _start_worker(index: int) -> None:
 
 
 def _end_by_parent(parent: int) -> None:
-    """End this process at a SIGTERM of the process that made it: that sends one to workers left at its exit, and waits."""
+    """End this process at a SIGTERM of its parent, which sends one to its workers at its exit, and waits."""
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
         pass
     os._exit(128 + signal.SIGTERM)

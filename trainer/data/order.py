@@ -1,8 +1,9 @@
-"""Who reads what, and in which order: pure functions of (seed, epoch, slot).
+"""The order of reading, by pure functions of (seed, epoch, slot).
 
-A *slot* is one (rank, worker) pair; there are ranks x workers of them. In every epoch the shards are put in a new random
-order and dealt out, so that each shard goes to exactly one slot. A slot that is through with its share of an epoch goes
-straight on to its share of the next: batches are always full, and every rank has as many steps as any other.
+A *slot* is one (rank, worker) pair; there are ranks x workers of them. In every epoch the shards are put in a
+new random order and dealt out, so that each shard goes to exactly one slot. A slot that is through with its
+share of an epoch goes straight on to its share of the next: batches are always full, and every rank has as
+many steps as any other.
 """
 
 from __future__ import annotations
@@ -18,29 +19,32 @@ from storage.shards.read import RawSample
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far one slot has read: the epoch, and how many of its samples of that epoch were taken (broken ones too)."""
+    """The position of one slot: the epoch, and the number of its samples taken in it (broken ones too)."""
 
     epoch: int = 0
     taken: int = 0
 
 
 def check_slots(shards: int, world: int, workers: int, name: str = "data.shards") -> None:
-    """Raise ConfigError unless every (rank, worker) gets a shard. `workers` is a rank's; 0 means the training process."""
+    """Raise ConfigError unless every (rank, worker) gets a shard.
+
+    `workers` is a rank's; 0 means the training process.
+    """
     slots = world * max(workers, 1)
     if shards < slots:
         fit = shards // world
         fix = f"set data.workers={fit}" if fit else f"start at most {shards} processes with data.workers=1"
         raise ConfigError(
-            f"{name}: {shards} shards for {world} ranks x {max(workers, 1)} workers = {slots} readers; each reader needs "
-            f"one: {fix}, or make smaller shards (shard.max_samples)"
+            f"{name}: {shards} shards for {world} ranks x {max(workers, 1)} workers = {slots} readers; "
+            f"each reader needs one: {fix}, or make smaller shards (shard.max_samples)"
         )
 
 
 def share(shards: Sequence[str], *, seed: int, epoch: int, slot: int, slots: int) -> list[str]:
     """The shards that `slot` reads in `epoch`, in order.
 
-    Where the shards do not divide evenly, the slots with one shard more move on by one every epoch, so that no slot runs
-    ahead of the others.
+    Where the shards do not divide evenly, the slots with one shard more move on by one every epoch, so that
+    no slot runs ahead of the others.
     """
     order = list(shards)
     random.Random(derive_seed(seed, "shards", epoch)).shuffle(order)
@@ -50,9 +54,10 @@ def share(shards: Sequence[str], *, seed: int, epoch: int, slot: int, slots: int
 def shuffled(
     samples: Iterable[RawSample], rng: random.Random, *, max_samples: int, max_bytes: int
 ) -> Iterator[RawSample]:
-    """Samples in random order out of a buffer that is filled before the first one leaves, and emptied at the end.
+    """Yield samples in random order from a buffer, which fills before the first one and empties at the end.
 
-    The buffer holds `max_samples` samples, or fewer if they come to more than `max_bytes`; with 0 samples the order stays.
+    The buffer holds `max_samples` samples, or fewer if they come to more than `max_bytes`; with 0 samples the
+    order stays.
     """
     buffer: list[RawSample] = []
     held = 0
@@ -66,10 +71,10 @@ def shuffled(
             held -= sample_bytes(out)
             yield out
     rng.shuffle(buffer)
-    while buffer:  # popped, so that memory goes as the buffer empties
+    while buffer:  # popped, so that memory is freed as the buffer empties
         yield buffer.pop()
 
 
 def sample_bytes(sample: RawSample) -> int:
-    """What a sample weighs in the buffer."""
+    """The bytes of a sample in the buffer."""
     return sum(len(data) for data in sample.members.values())

@@ -1,7 +1,7 @@
 """Encode each frame once: real frames, and one frame of padding for all padding of a batch.
 
-Clips of a batch are padded to one length. All frames of padding are equal, so the vision tower needs to see one of them. A
-picture among clips of 12 frames then costs one frame, not 12.
+Clips of a batch are padded to one length. All frames of padding are equal, so the vision tower needs to see
+one of them. A picture among clips of 12 frames then costs one frame, not 12.
 """
 
 from __future__ import annotations

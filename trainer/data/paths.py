@@ -24,7 +24,8 @@ def draw_paths(
 ) -> list[Trajectory]:
     """Draw `count` paths over one picture, of different motions as far as the mix has them.
 
-    The first path does not depend on `count`. Sizes are (height, width) in pixels, of the picture and of the frames.
+    The first path does not depend on `count`. Sizes are (height, width) in pixels, of the picture and of the
+    frames.
     """
     paths: list[Trajectory] = []
     meanings: set[str | None] = set()

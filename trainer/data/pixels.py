@@ -1,4 +1,7 @@
-"""The memory that the pictures of a batch are decoded to. No picture is copied again on its way to the training process."""
+"""The memory that the pictures of a batch are decoded to.
+
+No picture is copied again on its way to the training process.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ class Pixels:
         self._before = 0  # bytes of the last batch
 
     def decode(self, picture: bytes) -> np.ndarray:
-        """Append a stored picture and return a view of it. Raises ValueError; a broken picture takes no room."""
+        """Append a stored picture and return a view of it.
+
+        Raises ValueError; a broken picture takes no room.
+        """
         before = self.used
         try:
             return decode_stored(picture, self.room)
@@ -34,7 +40,10 @@ class Pixels:
             raise
 
     def room(self, height: int, width: int) -> np.ndarray:
-        """Reserve the next [height,width,3] bytes. The view stays valid when the tensor grows, and keeps its bytes."""
+        """Reserve the next [height,width,3] bytes.
+
+        The view stays valid when the tensor grows, and keeps its bytes.
+        """
         end = self.used + height * width * 3
         if end > len(self._tensor):
             larger = self._new(max(end, int(GROWTH * len(self._tensor))))
@@ -45,10 +54,10 @@ class Pixels:
         return view
 
     def take(self) -> Tensor:
-        """Return the pictures, uint8 [bytes]. The next picture starts a new tensor, a little larger than these need.
+        """Return the pictures, uint8 [bytes]. The next picture starts a tensor with a little more room.
 
-        Batches of one job are of about one size. The smaller of the last two counts, so that one huge picture makes no
-        later tensor large.
+        Batches of one job are of about one size. The smaller of the last two counts, so that one huge picture
+        makes no later tensor large.
         """
         taken = self._tensor[: self.used]
         expected = min(self.used, self._before)

@@ -1,4 +1,4 @@
-"""The shards of a run: their names, how many samples they hold, and reading them ahead of the decoder."""
+"""The shards of a run: their names, their number of samples, and reading ahead of the decoder."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ _END = object()
 
 @dataclass(frozen=True)
 class ShardSet:
-    """Shards in name order, and the samples that the manifests beside them promise (None where one has no manifest)."""
+    """Shards in name order, and the samples that their manifests promise (None without a manifest)."""
 
     uris: tuple[str, ...]
     samples: int | None
 
     @classmethod
     def find(cls, patterns: str | Sequence[str]) -> ShardSet:
-        """Expand folders, globs and brace ranges. Raises ConfigError if a pattern matches nothing or a shard comes twice."""
+        """Expand folders, globs and brace ranges.
+
+        Raises ConfigError if a pattern matches nothing or a shard comes twice.
+        """
         try:
             uris = [
                 uri
@@ -47,7 +50,7 @@ class ShardSet:
 
 
 def _count(uris: Sequence[str]) -> int | None:
-    """Samples in all, from the manifest of each folder."""
+    """Sum up the samples by the manifest of each folder."""
     total = 0
     rows: dict[str, dict[str, int]] = {}
     for uri in uris:
@@ -65,7 +68,7 @@ def _count(uris: Sequence[str]) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A sample (or, with an empty key, the rest of a shard) that could not be used, and why."""
+    """A sample that could not be used, and why; with an empty key, the rest of a shard."""
 
     shard: str
     key: str
@@ -78,10 +81,10 @@ class Dropped:
 def read_shards(
     uris: Iterable[str], *, policy: Policy, on_broken: Callable[[Dropped], None]
 ) -> Iterator[RawSample]:
-    """The samples of shards one after another.
+    """Yield the samples of shards in order.
 
-    A shard that is truncated, corrupt, missing or empty is an error under policy ``error``; under ``skip`` what could be
-    read of it is used, and `on_broken` is told.
+    A shard that is truncated, corrupt, missing or empty is an error under the policy ``error``. The policy
+    ``skip`` yields its readable samples and passes the reason to `on_broken`.
     """
     for uri in uris:
         count = 0
@@ -101,7 +104,7 @@ def read_shards(
 
 
 def read_ahead(samples: Iterator[RawSample], depth: int) -> Iterator[RawSample]:
-    """The same samples, read by a thread that is up to `depth` samples ahead: the network works while pictures are decoded."""
+    """Read by a thread, up to `depth` samples ahead, so that the network works while pictures are decoded."""
     if depth < 1:
         yield from samples
         return

@@ -1,4 +1,4 @@
-"""Display matrices of videos: how a decoded frame is turned and mirrored to be shown, as the ffmpeg command does it."""
+"""Display matrices of videos: a decoded frame is turned and mirrored as the ffmpeg command does it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 def upright(image_HWC: np.ndarray, matrix: Sequence[int] | None) -> np.ndarray:
     """Turn and mirror a frame by its display matrix: nine numbers, row by row; None leaves it as it is.
 
-    These are the filters that ffmpeg inserts (`configure_input_video_filter`). An angle between quarter turns, for which
-    ffmpeg rotates inside the frame, goes to the nearest quarter turn.
+    These are the filters that ffmpeg inserts (`configure_input_video_filter`). An angle between quarter
+    turns, for which ffmpeg rotates inside the frame, goes to the nearest quarter turn.
     """
     if matrix is None:
         return image_HWC

@@ -25,18 +25,20 @@ class EncodeConfig(Config):
 
 
 def encode_frames(frames_THWC: np.ndarray, config: EncodeConfig) -> list[bytes]:
-    """Each frame of uint8 RGB [T,h,w,3] as a file in `config.format`; JPEG with 4:2:0 chroma."""
+    """Encode each frame of uint8 RGB [T,h,w,3] in `config.format`; JPEG with 4:2:0 chroma."""
     return [encode_picture(frame_HWC, config.format, config.quality) for frame_HWC in frames_THWC]
 
 
 def encode_picture(image_HWC: np.ndarray, format: str, quality: int) -> bytes:
-    """One uint8 RGB [h,w,3], or RGBX [h,w,4] picture as jpg, png or webp bytes; `quality` 1..100 is not for png.
+    """Encode uint8 RGB [h,w,3] or RGBX [h,w,4] as jpg, png or webp; `quality`, 1 to 100, is not for png.
 
-    The fourth byte of RGBX is padding and not looked at. Raises ValueError for another format, shape or dtype.
+    The fourth byte of RGBX is padding. Raises ValueError for another format, shape or
+    dtype.
     """
     if image_HWC.dtype != np.uint8 or image_HWC.ndim != 3 or image_HWC.shape[2] not in (3, 4):
         raise ValueError(
-            f"picture: must be uint8 of shape [h, w, 3 or 4], got {image_HWC.dtype} of shape {list(image_HWC.shape)}"
+            f"picture: must be uint8 of shape [h, w, 3 or 4], got {image_HWC.dtype} "
+            f"of shape {list(image_HWC.shape)}"
         )
     if format == "jpg":
         order = "RGB" if image_HWC.shape[2] == 3 else "RGBX"

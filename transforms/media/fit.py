@@ -8,8 +8,8 @@ import numpy as np
 def fit(image_HWC: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize uint8 RGB [H,W,3] until it covers `size` = (height, width) in pixels, then crop its centre.
 
-    The filter is PIL's antialiased bicubic. The sizes are rounded as torchvision's Resize and CenterCrop round them.
-    An image that has the size already is returned as it is.
+    The filter is PIL's antialiased bicubic. The sizes are rounded as torchvision's Resize and CenterCrop
+    round them. An image that has the size already is returned as it is.
     """
     height, width = image_HWC.shape[:2]
     if (height, width) == size:
@@ -26,7 +26,7 @@ def fit(image_HWC: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _covering(stored: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
-    """The size of the resized image: one side equals that of `size`, the other keeps the aspect and is rounded down."""
+    """The resized size: one side equals that of `size`, the other keeps the aspect, rounded down."""
     height, width = stored
     if size[0] * width >= size[1] * height:
         return size[0], size[0] * width // height

@@ -1,7 +1,7 @@
 """Frames to H.264 in an MP4 and back, in memory; equal frames give equal bytes.
 
-Colours go to limited-range YCbCr 4:2:0 by the BT.601 matrix, and the stream says so: readers that look at the tags and
-readers that assume the old default (as libswscale does) both give the colours back.
+Colours go to limited-range YCbCr 4:2:0 by the BT.601 matrix, and the stream says so: readers that look at the
+tags and readers that assume the old default (as libswscale does) both give the colours back.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def check_even(size: tuple[int, int], name: str = "clip.size") -> None:
 
 
 def encode_mp4(frames_THWC: np.ndarray, fps: float, *, crf: int = 18, preset: str = "veryfast") -> bytes:
-    """uint8 RGB [T,h,w,3] as an MP4 that plays from its first bytes. `fps` is kept as the nearest simple fraction.
+    """Encode uint8 RGB [T,h,w,3] as an MP4 with its index first. `fps` becomes the nearest simple fraction.
 
     Raises ValueError for odd sizes, no frames, or another dtype or shape.
     """
@@ -69,17 +69,19 @@ def encode_mp4(frames_THWC: np.ndarray, fps: float, *, crf: int = 18, preset: st
         or not len(frames_THWC)
     ):
         raise ValueError(
-            f"frames: must be uint8 of shape [T, h, w, 3], got {frames_THWC.dtype} of shape {list(frames_THWC.shape)}"
+            f"frames: must be uint8 of shape [T, h, w, 3], got {frames_THWC.dtype} "
+            f"of shape {list(frames_THWC.shape)}"
         )
     height, width = frames_THWC.shape[1:3]
     check_even((height, width), "frame size")
     rate = Fraction(fps).limit_denominator(1001)
     out = io.BytesIO()
-    # Room for the index is kept at the front: it takes about 16 bytes a frame (ISO/IEC 14496-12: stsz, ctts, stts, stss, stco)
+    # Room for the index is kept at the front: it takes about 16 bytes a frame (ISO/IEC 14496-12: stsz, ctts,
+    # stts, stss, stco)
     options = {"moov_size": str(2048 + 40 * len(frames_THWC)), "fflags": "+bitexact"}
     with av.open(out, "w", format="mp4", options=options) as container:
-        # Without this x264's macroblock tree takes fast paths whose sums differ between processors, and now and then between
-        # two runs on one (with FFmpeg 8's x264 165, one encode in ten).
+        # Without this x264's macroblock tree takes fast paths whose sums differ between processors, and now
+        # and then between two runs on one (with FFmpeg 8's x264 165, one encode in ten).
         exact = {"threads": "1", "x264-params": "cpu-independent=1"}
         stream = container.add_stream(
             "libx264", rate=rate, options={"crf": str(crf), "preset": preset, **exact}
@@ -105,7 +107,10 @@ def encode_mp4(frames_THWC: np.ndarray, fps: float, *, crf: int = 18, preset: st
 
 
 def decode_mp4(data: bytes, *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Decode every frame of an H.264 MP4, in display order, to uint8 RGB [T,h,w,3]. Raises ValueError, as `iter_mp4`."""
+    """Decode every frame of an H.264 MP4, in display order, to uint8 RGB [T,h,w,3].
+
+    Raises ValueError, as `iter_mp4`.
+    """
     return np.stack(list(iter_mp4(data, max_frames=max_frames, max_pixels=max_pixels)))
 
 
@@ -114,9 +119,10 @@ def iter_mp4(
 ) -> Iterator[np.ndarray]:
     """Decode an H.264 MP4 and yield the picked frames, in display order, as uint8 RGB [h,w,3].
 
-    `pick` maps the number of frames to the ordinals to yield, in ascending order; only those are converted to RGB. The
-    number of frames is read from the packets before anything is decoded. Raises ValueError for other files, for damaged
-    or truncated ones, and for more than `max_frames` frames or `max_pixels` pixels over all frames.
+    `pick` maps the number of frames to the ordinals to yield, in ascending order; only those are converted to
+    RGB. The number of frames is read from the packets before anything is decoded. Raises ValueError for other
+    files, for damaged or truncated ones, and for more than `max_frames` frames or `max_pixels` pixels over
+    all frames.
     """
     try:
         yield from _decoded(data, pick, max_frames, max_pixels)
@@ -128,7 +134,8 @@ def _decoded(data: bytes, pick: Pick, max_frames: int, max_pixels: int) -> Itera
     import av
 
     check_index(io.BytesIO(data))
-    # The demuxer, the protocol and the decoder are named, so that a file cannot choose one that opens other files.
+    # The demuxer, the protocol and the decoder are named, so that a file cannot choose one that opens other
+    # files.
     options = {"protocol_whitelist": "none", "codec_whitelist": "h264"}
     with av.open(io.BytesIO(data), "r", format="mp4", options=options) as container:
         if not container.streams.video:
@@ -203,7 +210,8 @@ def _check_work(frames: int, height: int, width: int, max_frames: int, max_pixel
 def to_rgb(frame: av.VideoFrame, reformatter: VideoReformatter | None = None) -> np.ndarray:
     """Convert a decoded frame to uint8 RGB [h,w,3] by the colour matrix and range that it states.
 
-    The default is BT.601 and limited range. A `reformatter` that is shared by the frames of a video saves time.
+    The default is BT.601 and limited range. A `reformatter` that is shared by the frames of a video saves
+    time.
     """
     from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 

@@ -1,7 +1,7 @@
 """The index of an MP4 or QuickTime file (ISO/IEC 14496-12), measured before a demuxer builds it in memory.
 
-A demuxer makes an entry of some 24 bytes for each sample that the index claims. A few bytes can claim billions: a table
-of equal sizes, fragments without sizes, or edits that repeat the whole track.
+A demuxer makes an entry of some 24 bytes for each sample that the index claims. A few bytes can claim
+billions: a table of equal sizes, fragments without sizes, or edits that repeat the whole track.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ class _Counts:
 
 
 def check_index(stream: IO[bytes]) -> None:
-    """Raise IndexTooLargeError for an index that takes gigabytes. Other files pass; the stream is left at its start."""
+    """Raise IndexTooLargeError for an index that takes gigabytes.
+
+    Other files pass; the stream is left at its start.
+    """
     counts = _Counts()
     stream.seek(0)
     try:

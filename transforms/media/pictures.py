@@ -1,8 +1,9 @@
 """Encoded pictures to 8-bit RGB: the formats that carry photographs on the web.
 
-The header comes first: size and limits are checked before any pixel is decoded. JPEG goes through libjpeg-turbo
-(simplejpeg), run-length-coded BMP through OpenCV, other formats through Pillow; all release the GIL. Colour profiles are
-not applied: the numbers in the file are taken as sRGB, as common training pipelines take them.
+The header comes first: size and limits are checked before any pixel is decoded. JPEG goes through
+libjpeg-turbo (simplejpeg), run-length-coded BMP through OpenCV, other formats through Pillow; all release the
+GIL. Colour profiles are not applied: the numbers in the file are taken as sRGB, as common training pipelines
+take them.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from transforms.media.opencv import decode_by_opencv
 from transforms.media.pillow import decode_by_pillow, open_picture
 
 _MAX_SCANS = 200  # cameras and encoders write about ten
-# A scan costs a pass over the picture: up to 16 ns per pixel by Huffman coding, up to 175 ns by arithmetic coding.
+# A scan costs a pass over the picture: up to 16 ns per pixel by Huffman coding, up to 175 ns by arithmetic
+# coding.
 _MAX_SCANNED, _MAX_SCANNED_ARITHMETIC = 1_500_000_000, 500_000_000  # pixels x scans
 _TURNS = {  # EXIF orientation -> upright [H,W,C]
     2: lambda a: a[:, ::-1],
@@ -68,16 +70,17 @@ class Picture:
     image_HWC: np.ndarray  # uint8 RGB, contiguous, upright
     original_size: tuple[int, int]  # (height, width) before any reduction, upright
     format: str
-    # The part of image_HWC, down and across, that the picture fills. It is (1, 1), except for JPEGs at a reduced scale that
-    # does not divide their sides: there the last row or column is partly outside. Fractions times `extent` stay exact.
+    # The part of image_HWC, down and across, that the picture fills. It is (1, 1), except for JPEGs at a
+    # reduced scale that does not divide their sides: there the last row or column is partly outside.
+    # Fractions times `extent` stay exact.
     extent: tuple[float, float] = (1.0, 1.0)
 
 
 def read_header(data: bytes, limits: PictureLimits) -> Header:
     """Read format, upright size and orientation, without decoding.
 
-    Raises SampleError (stage decode): empty_body, not_an_image, unsupported_format, truncated, corrupt, too_many_pixels,
-    too_small, bad_aspect.
+    Raises SampleError (stage decode): empty_body, not_an_image, unsupported_format, truncated, corrupt,
+    too_many_pixels, too_small, bad_aspect.
     """
     kind = sniff(data)
     read = {"jpeg": _jpeg_header, "png": _png_header, "webp": _webp_header, "tiff": _tiff_header}
@@ -96,10 +99,12 @@ def decode(
 ) -> Picture:
     """Decode a picture to 8-bit RGB, upright, alpha over white.
 
-    `need` is the smallest (height, width), upright, that the decoded picture must have: a JPEG at least twice as large is
-    decoded at 1/2, 1/4 or 1/8 scale. `exact` allows only scales that divide both sides. `header` saves reading it again.
+    `need` is the smallest (height, width), upright, that the decoded picture must have: a JPEG at least twice
+    as large is decoded at 1/2, 1/4 or 1/8 scale. `exact` allows only scales that divide both sides. `header`
+    saves reading it again.
 
-    Raises SampleError (stage decode): those of `read_header`, and truncated or corrupt where pixels are missing.
+    Raises SampleError (stage decode): those of `read_header`, and truncated or corrupt where pixels are
+    missing.
     """
     header = header or read_header(data, limits)
     try:
@@ -189,7 +194,8 @@ def _decode_jpeg(
     size = _upright(header.size, header.orientation)  # as stored; turning twice undoes it
     scale = 1
     if need:
-        # The partial row or column of a turned picture would be at the other side, where `extent` cannot describe it.
+        # The partial row or column of a turned picture would be at the other side, where `extent` cannot
+        # describe it.
         scale = _jpeg_scale(size, _upright(need, header.orientation), exact or header.orientation != 1)
     height, width = -(-size[0] // scale), -(-size[1] // scale)
     smaller = {"min_height": height, "min_width": width} if scale > 1 else {}
@@ -226,7 +232,7 @@ def _decode_other(data: bytes, header: Header) -> np.ndarray:
 
 
 def _decodable(data: bytes, kind: str) -> bytes:
-    """The file without the parts that no pixel depends on, where they make Pillow slow or make it refuse the file."""
+    """Drop the parts that no pixel depends on, where they make Pillow slow or make it refuse the file."""
     if kind == "png":
         return read_png(data).pixels
     if kind == "gif":

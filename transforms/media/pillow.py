@@ -1,4 +1,4 @@
-"""Pillow as a decoder of hostile files: the format is named, warnings are silent, every error is a `SampleError`."""
+"""Pillow as a decoder of hostile files: formats are named, warnings silent, errors are `SampleError`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def decode_by_pillow(data: bytes, kind: str) -> np.ndarray:
     """Decode to uint8 RGB [H,W,3], alpha over white. Raises SampleError."""
     with open_picture(data, kind) as image:
         try:
-            image.load()  # raises if pixels are missing; a missing end mark alone (PNG's IEND, GIF's ;) is forgiven
+            image.load()  # raises if pixels are missing; a missing end mark (PNG's IEND, GIF's ;) is forgiven
             return _to_rgb(image)
         except SampleError:
             raise

@@ -1,7 +1,7 @@
 """Pictures as a shard stores them: JPEG, PNG or WebP bytes to uint8 RGB, the size looked up first.
 
-An EXIF orientation is not followed. The quads of a still are fractions of the picture as it is stored, and frames are
-stored upright.
+An EXIF orientation is not followed. The quads of a still are fractions of the picture as it is stored, and
+frames are stored upright.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ Room = Callable[[int, int], np.ndarray]  # (height, width) -> uint8 [height,widt
 
 
 def stored_size(data: bytes) -> tuple[int, int]:
-    """Read (height, width) in pixels from the header. Raises ValueError, also for more than MAX_PIXELS pixels."""
+    """Read (height, width) in pixels from the header.
+
+    Raises ValueError, also for more than MAX_PIXELS pixels.
+    """
     if data[:2] == b"\xff\xd8":
         height, width = _jpeg_size(data)
     elif data[:8] == b"\x89PNG\r\n\x1a\n" and data[12:16] == b"IHDR" and len(data) >= 24:

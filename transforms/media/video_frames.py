@@ -27,11 +27,12 @@ class VideoFrames:
 def read_frames(
     stream: IO[bytes], sampling: FrameSampling, limits: VideoLimits, *, size: int = 224
 ) -> VideoFrames:
-    """Decode the frames that `sampling` takes: upright, shorter side resized to `size` (bicubic), centre square.
+    """Decode the frames that `sampling` takes: upright, shorter side `size` (bicubic), centre square.
 
-    `stream` must be seekable. The times of the frames are read from the container first, without decoding. In the rare
-    file where the decoder gives other times, the file is decoded a second time. Raises SampleError (stage decode):
-    not_a_video, corrupt, truncated, no_frames, unsupported_format, too_many_pixels, bad_aspect, too_large, timeout.
+    `stream` must be seekable. The times of the frames are read from the container first, without decoding. In
+    the rare file where the decoder gives other times, the file is decoded a second time. Raises SampleError
+    (stage decode): not_a_video, corrupt, truncated, no_frames, unsupported_format, too_many_pixels,
+    bad_aspect, too_large, timeout.
     """
     reader = VideoReader(stream, limits, size)
     shown = reader.stated_times()

@@ -14,7 +14,8 @@ class VideoLimits(Config):
 
     broken: Literal["fail", "use"] = Field(
         "fail",
-        description="a video that is cut off, or of which over a tenth does not decode: a failure, or use what decodes",
+        description="a video that is cut off, or of which over a tenth does not decode: a failure, or use "
+        "the frames that decode",
     )
     max_bytes: int = Field(4_000_000_000, ge=1, description="largest video file, bytes")
     max_pixels: int = Field(36_000_000, ge=1, description="largest frame, pixels")

@@ -1,6 +1,7 @@
-"""A video file, opened within bounds: a whitelist of containers and codecs, caps on pixels, length, index and time.
+"""A video file, opened within bounds: known containers and codecs, caps on pixels, length, index and time.
 
-No container that names other files is opened. Nothing is shared between readers, so any number may run in threads.
+No container that names other files is opened. Nothing is shared between readers, so any number may run in
+threads.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpegts,mpeg,mpegvideo,asf,flv,ogg,gif"
 CODECS = (
-    "h264 hevc av1 libdav1d vp8 vp9 libvpx libvpx-vp9 mpeg4 msmpeg4 msmpeg4v1 msmpeg4v2 h263 mpeg1video mpeg2video flv "
-    "wmv1 wmv2 wmv3 vc1 theora mjpeg gif ffv1 huffyuv rawvideo png prores dvvideo svq3 cinepak"
+    "h264 hevc av1 libdav1d vp8 vp9 libvpx libvpx-vp9 mpeg4 msmpeg4 msmpeg4v1 msmpeg4v2 h263 mpeg1video "
+    "mpeg2video flv wmv1 wmv2 wmv3 vc1 theora mjpeg gif ffv1 huffyuv rawvideo png prores dvvideo svq3 cinepak"
 )
 UNSTATED = ("mpeg", "mpegts", "mpegvideo")  # containers that do not state their length
 WHOLE = 0.9  # share of the stated length that must be there, less half a second
 DAMAGED = 0.1  # share of the frames that may be damaged
 MAX_ASPECT = 20.0  # of the longer side to the shorter
-_DEFAULT, _HAS_PACKETS = 5_000_000, 100_000_000  # what ffmpeg adds to a stream's pixels when it chooses one
+_DEFAULT, _HAS_PACKETS = 5_000_000, 100_000_000  # bonuses in ffmpeg's choice of a stream, in pixels
 _DISPLAY_MATRIX = "DISPLAYMATRIX"
 _MAGIC = (
     b"RIFF",
@@ -156,7 +157,7 @@ class VideoReader:
         return 1 / self.fps if self.fps else 0.0
 
     def _duration(self, frame: Any) -> float:
-        """How long a frame is shown. ffmpeg 5.1 takes the coded frame rate where an MP4 reorders its frames."""
+        """The duration of a frame. ffmpeg 5.1 takes the coded frame rate where an MP4 reorders frames."""
         if not self._states_durations:
             return self._coded_duration
         return float((frame.duration or 0) * frame.time_base) if frame.time_base else 0.0
@@ -193,8 +194,8 @@ class VideoReader:
     def _frames(self, container: Any, video: Any) -> Iterator[Any]:
         """Yield decoded frames. A packet that does not decode is counted and skipped, as ffmpeg does.
 
-        An empty packet repeats the frame before it or marks a dropped one. Decoders take it for the end of the stream, so
-        it is skipped; the next frame's time shows the gap.
+        An empty packet repeats the frame before it or marks a dropped one. Decoders take it for the end of
+        the stream, so it is skipped; the next frame's time shows the gap.
         """
         import av
 
@@ -247,7 +248,7 @@ def video_error(reason: Reason, detail: str) -> SampleError:
 
 
 def _video(container: Any) -> Any:
-    """The video stream that ffmpeg chooses: most pixels, with a bonus for the default stream and one with packets.
+    """The video stream that ffmpeg chooses: most pixels, with bonuses for the default and for having packets.
 
     Cover pictures do not count.
     """

@@ -1,7 +1,7 @@
-"""The choice of a video's frames: CLIP2Video's rule, or evenly spaced ones. Pure arithmetic on times and counts.
+"""The choice of a video's frames: CLIP2Video's rule, or even spacing. Pure arithmetic on times and counts.
 
-CLIP2Video first writes a video's frames to disk with ``ffmpeg -i VIDEO -r 5``, then picks at most twelve of those files.
-`resample` repeats the first step, `pick` the second.
+CLIP2Video first writes a video's frames to disk with ``ffmpeg -i VIDEO -r 5``, then picks at most twelve of
+those files. `resample` repeats the first step, `pick` the second.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pydantic import Field
 
 from schemas.config import Config
 
-# ffmpeg's constant-rate rule (fftools, vsync cfr): how far a frame may be behind or ahead of its place, in output frames
+# ffmpeg's constant-rate rule (fftools, vsync cfr): how far a frame may be behind or ahead of its place, in
+# output frames
 _BEHIND, _AHEAD, _HELD = -1.1, 1.1, 0.6
 _NUDGE = 2.0**-17  # ffmpeg moves times off the exact midpoints by this much
 
@@ -24,7 +25,8 @@ class FrameSampling(Config):
 
     policy: Literal["clip2video", "uniform"] = Field(
         "clip2video",
-        description="clip2video: at `rate`, then every feature_framerate-th, then max_frames; uniform: evenly spaced",
+        description="clip2video: at `rate`, then every feature_framerate-th, then max_frames; "
+        "uniform: evenly spaced",
     )
     rate: float = Field(
         5.0, gt=0, le=240, allow_inf_nan=False, description="frames a second that clip2video starts from"
@@ -43,15 +45,16 @@ def choose_frames(
 ) -> list[int]:
     """Ordinals of the frames of a clip, in order, some perhaps twice; [] only for a video without frames.
 
-    `times` are the display times of the frames in seconds from the start of the file, in order, `durations` how long each
-    is shown in seconds (0 or none: unknown), and `fps` is the stated frame rate (0: unknown).
+    `times` are the display times of the frames in seconds from the start of the file, in order, `durations`
+    how long each is shown in seconds (0 or none: unknown), and `fps` is the stated frame rate (0: unknown).
     """
     if not times:
         return []
     if sampling.policy == "uniform":
         return uniform(len(times), sampling.max_frames)
     shown = resample(times, fps, sampling.rate, durations)
-    # CLIP2Video finds no frames in a video that is too short for its feature_framerate; one frame is better than none
+    # CLIP2Video finds no frames in a video that is too short for its feature_framerate; one frame is better
+    # than none
     picked = pick(len(shown), sampling.feature_framerate, sampling.max_frames) or [0]
     return [shown[i] for i in picked] if shown else [0]
 
@@ -61,10 +64,10 @@ def resample(
 ) -> list[int]:
     """The frame that each output frame of ``ffmpeg -r rate`` shows, as its ordinal in the input.
 
-    ffmpeg compares the place of each input frame (``time * rate``) with the number of output frames so far. It drops a
-    frame that would end more than 1.1 places before the next one, repeats a frame that reaches more than 1.1 places beyond
-    it, and puts out others once. So the first frames come early (0, 1, 4, 9, ... at 25 fps). The ordinals equal those of
-    ffmpeg 5.1; the tests compare them.
+    ffmpeg compares the place of each input frame (``time * rate``) with the number of output frames so far.
+    It drops a frame that would end more than 1.1 places before the next one, repeats a frame that reaches
+    more than 1.1 places beyond it, and puts out others once. So the first frames come early (0, 1, 4, 9, ...
+    at 25 fps). The ordinals equal those of ffmpeg 5.1; the tests compare them.
     """
     shown: list[int] = []
     usual = rate / fps if fps > 0 else 0.0  # length of an input frame, in output frames

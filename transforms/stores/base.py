@@ -61,7 +61,10 @@ class Store(ABC):
     def decode(
         self, members: Members, meta: ClipMeta, pick: Pick = range, size: tuple[int, int] | None = None
     ) -> Iterator[np.ndarray]:
-        """Yield the picked frames as uint8 RGB [h,w,3], at `size` = (height, width) or as stored. Raises ValueError."""
+        """Yield the picked frames as uint8 RGB [h,w,3], at `size` = (height, width) or as stored.
+
+        Raises ValueError.
+        """
 
     @abstractmethod
     def shapes(self, members: Members, meta: ClipMeta) -> list[tuple[int, int]]:
@@ -120,7 +123,10 @@ class PictureStore(Store):
 
 
 def stored_path(meta: ClipMeta, pick: Pick = range) -> np.ndarray:
-    """The picked views of the path in KEY.json, float32 [T,4,2]. Raises ValueError for a path that cannot be rendered."""
+    """The picked views of the path in KEY.json, float32 [T,4,2].
+
+    Raises ValueError for a path that cannot be rendered.
+    """
     quads_T42 = meta.quads_T42()
     if not len(quads_T42):
         raise ValueError("KEY.json has no quads to animate the still by")

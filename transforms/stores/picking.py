@@ -6,10 +6,10 @@ import numpy as np
 
 
 def sample_indices(count: int, limit: int, rng: np.random.Generator | None = None) -> np.ndarray:
-    """Indices of at most `limit` of `count` frames, evenly spaced, the first and the last included, as CLIP2Video does.
+    """Pick at most `limit` of `count` frames, evenly spaced, with the first and the last, as CLIP2Video does.
 
-    `rng` adds the jitter of CLIP2Video's training loader where the indices are six or more apart: each one but the first
-    and the last is drawn between half that distance before it and half that distance behind it.
+    `rng` adds the jitter of CLIP2Video's training loader where the indices are six or more apart: each one
+    but the first and the last is drawn between half that distance before it and half that distance behind it.
     """
     if count <= limit:
         return np.arange(count)

@@ -18,8 +18,9 @@ def read_clip(
 ) -> np.ndarray:
     """Decode a stored clip to uint8 RGB [T,h,w,3], on the CPU. A still is rendered along its stored path.
 
-    `frames` takes at most so many, picked by `sample_indices`; `size` = (height, width) fits stored frames by `fit` and
-    renders stills at that size. Raises ValueError for members that are missing, broken or too large.
+    `frames` takes at most so many, picked by `sample_indices`; `size` = (height, width) fits stored frames by
+    `fit` and renders stills at that size. Raises ValueError for members that are missing, broken or too
+    large.
     """
     pick = range if frames is None else at_most(frames)
     try:

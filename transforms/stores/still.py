@@ -21,7 +21,7 @@ class StillStore(PictureStore):
         return "`KEY.jpg`, the still, to be animated when read along the `quads` in KEY.json"
 
     def keep(self, still: Still, encoding: Encoding) -> dict[str, bytes]:
-        """Keep the bytes of a source JPEG where no pixel needs to change, so that nothing is lost; else encode a JPEG."""
+        """Keep the bytes of the source JPEG where no pixel changes; encode a JPEG otherwise."""
         reduced_HWC = reduce_for(still.image_HWC, still.quads_T42, size=still.size)
         header = still.header
         upright_rgb = header.jpeg is not None and header.jpeg.components != 4 and header.orientation == 1

@@ -107,7 +107,8 @@ def test_more_frames_are_sampled_and_fewer_are_padded() -> None:
 
 
 def test_frames_of_another_size_are_fitted() -> None:
-    assert decoder()(raw(0, "frames", size=48), 0).frames_THWC.shape == (4, 32, 32, 3)  # type: ignore[union-attr]
+    frames_THWC = decoder()(raw(0, "frames", size=48), 0).frames_THWC
+    assert frames_THWC.shape == (4, 32, 32, 3)
 
 
 def test_stored_stills_are_rendered_along_their_quads() -> None:

@@ -269,7 +269,7 @@ def test_paths_over_shards_without_stills_end_the_run_with_the_reason(tmp_path) 
 
 
 def test_a_broken_shard_is_one_line_and_no_worker_is_left(tmp_path: Path) -> None:
-    """With several workers, in a process of its own: what torch raises at the interpreter's end would follow the line."""
+    """Runs in a process of its own, because torch raises at the end of the interpreter."""
     shards = shards_of.write_shards(tmp_path / "clips", 4, 4)
     broken = sorted(shards.glob("*.tar"))[1]
     broken.write_bytes(broken.read_bytes()[:3000])

@@ -1,4 +1,4 @@
-"""A saturated clip in every store: strong colours and hard edges, which show every difference between two decoders."""
+"""A saturated clip in every store. Strong colours and hard edges show how two decoders differ."""
 
 from __future__ import annotations
 

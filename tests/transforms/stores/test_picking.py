@@ -14,7 +14,7 @@ def test_frames_are_evenly_spaced_and_the_first_and_last_are_kept() -> None:
 
 
 def test_jitter_is_that_of_clip2videos_training_loader() -> None:
-    """From half the distance before each evenly spaced place to half behind it, left out; none where half is two or less."""
+    """Indices move by up to half their distance, the upper end excluded; not where half is two or less."""
     rng = np.random.default_rng(0)
     even = sample_indices(120, 12)
     drawn = np.stack([sample_indices(120, 12, rng) for _ in range(400)])

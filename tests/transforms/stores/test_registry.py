@@ -1,4 +1,4 @@
-"""The table of stores: every consumer decodes a clip to the same bits, and a new store needs a class and one entry."""
+"""The table of stores: every consumer decodes the same bits, and a new store is a class and one entry."""
 
 from __future__ import annotations
 

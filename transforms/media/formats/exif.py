@@ -13,7 +13,8 @@ _PREFIX = b"Exif\0\0"
 def exif_orientation(block: bytes) -> int | None:
     """Read the orientation, 1 to 8, from a TIFF block with or without "Exif\\0\\0"; None if it holds none.
 
-    An invalid value gives 1. A broken block says nothing about the pixels. One pass over at most 65,535 entries.
+    An invalid value gives 1. A broken block says nothing about the pixels. One pass over at most 65,535
+    entries.
     """
     while block.startswith(_PREFIX):
         block = block[len(_PREFIX) :]

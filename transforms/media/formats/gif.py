@@ -9,9 +9,10 @@ _EXTENSION, _PICTURE, _TRAILER, _GRAPHIC_CONTROL = 0x21, 0x2C, 0x3B, 0xF9
 
 
 def without_extensions(data: bytes) -> bytes:
-    """The file without the comments and application data before its first picture, which decoders read slowly.
+    """Drop the comments and application data before the first picture, which decoders read slowly.
 
-    The last graphic control extension stays: it holds the transparent colour. Raises SampleError (truncated, corrupt).
+    The last graphic control extension stays: it holds the transparent colour. Raises SampleError (truncated,
+    corrupt).
     """
     if len(data) < 13:
         raise truncated("gif: ends within its header")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# Frame headers that 8-bit decoders handle: baseline, extended, progressive, and the last two with arithmetic coding.
+# Frame headers that 8-bit decoders handle: baseline, extended, progressive, and the last two with arithmetic
+# coding.
 DECODABLE = {
     0xC0: "baseline",
     0xC1: "extended",
@@ -52,7 +53,7 @@ class JpegHeader:
 
 
 def is_harmless(message: str) -> bool:
-    """Does this message of libjpeg-turbo report a fault that changes no pixel? Pillow then decodes the file."""
+    """Does a message of libjpeg-turbo report a fault that changes no pixel? Pillow then decodes the file."""
     return any(mark in message for mark in _HARMLESS)
 
 
@@ -81,8 +82,8 @@ def count_scans(data: bytes) -> int:
 def without_metadata(data: bytes) -> bytes | None:
     """Drop EXIF, XMP, thumbnails, profiles and comments, and keep every bit of the picture.
 
-    JFIF (APP0) and Adobe's APP14 stay, because they define the colours. Returns None for a file that holds more than one
-    picture, or other data after the first (a video, a second view).
+    JFIF (APP0) and Adobe's APP14 stay, because they define the colours. Returns None for a file that holds
+    more than one picture, or other data after the first (a video, a second view).
     """
     out = [b"\xff\xd8"]
     for marker, start, end in _segments(data):
@@ -97,7 +98,7 @@ def without_metadata(data: bytes) -> bytes | None:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield (marker code, payload start, payload end) up to the header of the first scan; find markers as libjpeg does."""
+    """Yield (marker code, payload start, payload end) up to the first scan, as libjpeg finds them."""
     at = 2
     for _ in range(_MAX_MARKERS):
         at = data.find(b"\xff", at)

@@ -1,4 +1,4 @@
-"""The chunks of a PNG file (W3C PNG, third edition): its size, its orientation, and the chunks that make its pixels."""
+"""The chunks of a PNG file (W3C PNG, third edition): size, orientation, and the chunks of the pixels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PngHeader:
 
 
 def read_png(data: bytes) -> PngHeader:
-    """Read the chunks. Raises SampleError (truncated, corrupt) where there is no header, or chunks without end.
+    """Read the chunks. Raises SampleError (truncated, corrupt) without a header, and for chunks without end.
 
     An ancillary chunk with a wrong checksum is ignored, as browsers and libpng ignore it.
     """
@@ -97,7 +97,7 @@ def _inflated(data: bytes) -> bytes:
 
 
 def _raw_profile(text: bytes) -> int | None:
-    """The orientation in ImageMagick's form of an EXIF block: three lines of heading, then hexadecimal digits."""
+    """The orientation in ImageMagick's form of EXIF: three lines of heading, then hexadecimal digits."""
     try:
         return exif_orientation(bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii")))
     except ValueError:

@@ -89,7 +89,7 @@ def _known(data: bytes, brands: frozenset[bytes]) -> str | None:
 
 
 def _is_svg(head: bytes) -> bool:
-    """Does an XML text open with <svg>, after its declaration, comments and document type? One pass over the text."""
+    """Is <svg> the first element of an XML text? One pass over declaration, comments and doctype."""
     text = head.removeprefix(b"\xef\xbb\xbf").lower()
     at = 0
     while True:
