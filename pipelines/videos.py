@@ -14,8 +14,9 @@ from pipelines.output.folder import Output
 from pipelines.output.job import Job
 from pipelines.running.dry_run import LOOKED_AT, Glimpse, Plan, dry_run
 from pipelines.running.engine import choose_runner
+from pipelines.running.result import RunResult
 from pipelines.running.stores import store_options
-from pipelines.running.submit import RunResult, run_job
+from pipelines.running.submit import run_job
 from pipelines.sources.base import Source, make_source, read_task
 from schemas.config import flatten
 from schemas.records import Reference, Task

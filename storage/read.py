@@ -63,8 +63,9 @@ def read_range(uri: str, start: int, length: int) -> bytes:
     here = local_path(uri)
     if here is not None:
         with open(here, "rb") as stream:
+            left = os.fstat(stream.fileno()).st_size - start
             stream.seek(start)
-            return stream.read(length)
+            return stream.read(max(0, min(length, left)))  # it allocates as much as it is asked for
     files, path = filesystem(uri)
     with as_os_error(uri):
         data: bytes = files.cat_file(path, start=start, end=start + length)

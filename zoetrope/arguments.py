@@ -117,6 +117,11 @@ def read_runner_config(path: str) -> list[str]:
     return [option for name, value in values.items() for option in _as_options(path, name, value)]
 
 
+def is_local(beam_args: Sequence[str]) -> bool:
+    """Does the job run on this machine, in Beam's direct runner?"""
+    return not any(argument.startswith("--runner") for argument in beam_args)
+
+
 def _as_options(path: str, name: str, value: object) -> list[str]:
     found: list[str] = []
     for item in value if isinstance(value, list) else [value]:

@@ -20,7 +20,7 @@ from schemas.version import VERSION
 
 if TYPE_CHECKING:
     from pipelines.running.dry_run import Plan
-    from pipelines.running.submit import RunResult
+    from pipelines.running.result import RunResult
 
 LOG = logging.getLogger(__name__)
 AFTER_STOP = "stopped; nothing half-written is left. Run the same command again to go on."
@@ -143,8 +143,8 @@ def _versions() -> dict[str, str]:
 
 @contextmanager
 def job_circumstances() -> Iterator[None]:
-    """Keep Beam quiet, and turn SIGTERM, by which schedulers end a command, into `TerminatedError`."""
-    with _quiet_beam(), _sigterm_stops():
+    """Keep Beam quiet, and turn SIGTERM and SIGHUP into `TerminatedError`."""
+    with _quiet_beam(), _signals_stop():
         yield
 
 
@@ -167,16 +167,23 @@ def _quiet_beam() -> Iterator[None]:
 
 
 @contextmanager
-def _sigterm_stops() -> Iterator[None]:
-    """SIGTERM, by which schedulers end a command, stops a local job as Ctrl-C does, and leaves a remote one."""
+def _signals_stop() -> Iterator[None]:
+    """SIGTERM, from schedulers, and SIGHUP, from a terminal that closes: a local job stops, a remote one is left to run.
+
+    A signal that is ignored, as SIGHUP is under nohup, stays ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _terminated)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, _terminated)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _terminated(*_: object) -> NoReturn:

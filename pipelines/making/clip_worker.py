@@ -5,7 +5,6 @@ Imports transforms and schemas, and no Beam, torch or pyarrow: every worker proc
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,13 +19,41 @@ from pipelines.making.worker import is_memory_error
 from schemas.errors import JobError
 from schemas.records import Failure, Reason, Reference, SampleError, Stage
 from schemas.text import valid_json, valid_text
+from storage.read import read_picture
 from transforms.clip import ClipSettings, Prepared, finish, prepare, render_clip, sample_row
 from transforms.media.pictures import decode
 from transforms.rendering.opencv import prepare_worker
 
-MAX_PICTURE_BYTES = 256 * 1024 * 1024  # of an encoded picture in a file
-Given = tuple[Reference, bytes | None]  # a reference and its picture; None: to be read from its path
 Times = list[tuple[str, float]]  # stage, seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The input of `ClipMaker.make` and `prepare`."""
+
+    reference: Reference
+    picture: bytes | None  # encoded; None: to be read from the reference's path
+    is_checked: bool = False  # the filters that need no picture were called already
+
+    @property
+    def size(self) -> int:
+        """Bytes that a message carries."""
+        return len(self.picture or b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The input of `ClipMaker.finish`: what a GPU rendered."""
+
+    reference: Reference
+    clip: Prepared  # without pixels
+    frames_THWC: NDArray[Any]
+    device: str
+
+    @property
+    def size(self) -> int:
+        """Bytes that a message carries."""
+        return self.frames_THWC.nbytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +63,14 @@ class Answer:
     value: Any  # Made, Failure, or what the next stage needs
     times: Times
 
+    @property
+    def size(self) -> int:
+        """Bytes that a message carries."""
+        if isinstance(self.value, Made):
+            return sum(map(len, self.value.members.values()))
+        pixels = self.value[1].image_HWC if isinstance(self.value, tuple) else None
+        return 0 if pixels is None else int(pixels.nbytes)
+
 
 @dataclass
 class ClipMaker:
@@ -43,7 +78,6 @@ class ClipMaker:
 
     settings: ClipSettings
     filters: tuple[str, ...] = ()
-    checks_references: bool = True  # here; False: that was done before the picture was fetched
     _filters: Filters = field(default_factory=Filters, init=False, repr=False)
 
     def setup(self) -> None:
@@ -51,17 +85,17 @@ class ClipMaker:
         prepare_worker()
         self._filters = load_filters(self.filters)
 
-    def check(self, item: Given) -> Answer:
+    def check(self, reference: Reference) -> Answer:
         """Call the filters that need no picture: the reference itself, or its Failure."""
-        steps = _Steps(item[0], Stage.FILTER)
+        steps = _Steps(reference, Stage.FILTER)
         with steps.failing():
-            self._filters.check_reference(item[0])
-            steps.value = item[0]
+            self._filters.check_reference(reference)
+            steps.value = reference
         return steps.answer()
 
     def make(self, item: Given) -> Answer:
         """The whole way of one sample: a Made or its Failure."""
-        steps = _Steps(item[0], Stage.FILTER)
+        steps = _Steps(item.reference, Stage.FILTER)
         with steps.failing():
             clip = self._prepared(item, steps)
             steps.stage = Stage.RENDER
@@ -72,22 +106,21 @@ class ClipMaker:
 
     def prepare(self, item: Given) -> Answer:
         """What a GPU needs to render the sample: the reference and a Prepared, or its Failure."""
-        steps = _Steps(item[0], Stage.FILTER)
+        steps = _Steps(item.reference, Stage.FILTER)
         with steps.failing():
-            steps.value = (replace(item[0], image=None), self._prepared(item, steps))
+            steps.value = (replace(item.reference, image=None), self._prepared(item, steps))
         return steps.answer()
 
-    def finish(self, item: tuple[Reference, Prepared, NDArray[Any], str]) -> Answer:
+    def finish(self, item: Rendered) -> Answer:
         """Encode what a GPU rendered: a Made or its Failure."""
-        reference, clip, frames_THWC, device = item
-        steps = _Steps(reference, Stage.ENCODE)
+        steps = _Steps(item.reference, Stage.ENCODE)
         with steps.failing():
-            steps.value = self._finished(steps, clip, frames_THWC, device)
+            steps.value = self._finished(steps, item.clip, item.frames_THWC, item.device)
         return steps.answer()
 
     def _prepared(self, item: Given, steps: _Steps) -> Prepared:
-        reference, data = item
-        if self.checks_references:
+        reference, data = item.reference, item.picture
+        if not item.is_checked:
             self._filters.check_reference(reference)
         steps.stage = Stage.READ
         if data is None:
@@ -147,14 +180,14 @@ def failure_of(reference: Reference, error: Exception, stage: Stage) -> Failure:
 
 
 def read_reference(reference: Reference) -> bytes:
-    """The encoded picture of a reference in memory or in a local file. Raises SampleError (stage read)."""
+    """The encoded picture of a reference, from memory or a file. Raises SampleError (stage read)."""
     if reference.image is not None:
         return reference.image
     if reference.path is None:
         raise SampleError(
             Stage.READ, Reason.MISSING_IMAGE, "the source gave neither a picture, a path nor a url to fetch"
         )
-    return _read_file(reference.path)
+    return read_picture(reference.path)
 
 
 def storable(reference: Reference) -> Reference:
@@ -166,20 +199,3 @@ def storable(reference: Reference) -> Reference:
         image_id=None if reference.image_id is None else valid_text(reference.image_id),
         meta=valid_json(reference.meta),
     )
-
-
-def _read_file(path: str) -> bytes:
-    try:
-        with open(path, "rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            if size > MAX_PICTURE_BYTES:
-                raise SampleError(Stage.READ, Reason.TOO_LARGE, f"{path}: over {MAX_PICTURE_BYTES} bytes")
-            data = stream.read(size)
-    except (FileNotFoundError, NotADirectoryError):
-        raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        text = getattr(error, "strerror", None) or error
-        raise SampleError(Stage.READ, Reason.UNREADABLE, f"{path}: {text}") from None
-    if not data:
-        raise SampleError(Stage.READ, Reason.EMPTY_BODY, f"{path}: an empty file")
-    return data

@@ -11,12 +11,13 @@ from typing import Any
 
 from pipelines.fetching.config import FetchConfig
 from pipelines.fetching.fetcher import Fetcher
-from pipelines.making.clip_worker import Answer, ClipMaker, Given, failure_of
+from pipelines.making.clip_worker import Answer, Given, Rendered, failure_of
 from pipelines.making.config import SampleLimits
 from pipelines.making.gpu import GPU_BATCH, GpuRenderer, worker_device
-from pipelines.making.handfuls import AHEAD_BYTES, through_workers
+from pipelines.making.handfuls import AHEAD_BYTES, lost_sample, through_workers
 from pipelines.making.maker import Made, StageTimes
-from pipelines.making.pool import Lost, WorkerPool, available_cores, release_pool, share_pool
+from pipelines.making.pool import Lost, release_pool
+from pipelines.making.pools import clip_pool
 from pipelines.sources.base import Source, read_task
 from schemas.records import Failure, Reference, SampleError, Stage, Task
 from storage.ordered import in_order
@@ -24,7 +25,6 @@ from storage.read import read_picture
 from transforms.clip import ClipSettings, Prepared
 
 READERS = 16  # threads that read pictures from an object store; each waits most of the time
-MODULES = ("pipelines.making.clip_worker",)
 
 
 @dataclass
@@ -43,20 +43,15 @@ class Animator:
     workers: int | None = None  # processes; None: one per core of the worker's machine
     limits: SampleLimits = field(default_factory=SampleLimits)
 
-    def warm_up(self) -> WorkerPool:
-        """Start the worker processes before anything else is loaded; release the pool after `setup`."""
-        target = ClipMaker(self.settings, self.filters, checks_references=not self.source.is_remote)
-        return share_pool(target, self.limits, workers=self.workers or available_cores(), modules=MODULES)
-
     def setup(self) -> None:
         """Worker processes, device, fetcher. torch is loaded only where there is a GPU."""
-        self._pool = self.warm_up()
+        self._pool = clip_pool(self.settings, self.filters, self.limits, self.workers)
         self._device = worker_device(self.device) if self.settings.renders else "cpu"
         self._gpu = GpuRenderer(self.settings.clip.hw, self._device)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
         self._fetcher: Fetcher | None = Fetcher(self.fetch) if self.source.is_remote else None
         height, width = self.settings.clip.hw
-        self._frames_bytes = self.settings.clip.frames * height * width * 3
+        self._clip_bytes = self.settings.clip.frames * height * width * 3 // 8  # a first guess
 
     def close(self) -> None:
         """Let go of processes, threads and connections."""
@@ -81,18 +76,9 @@ class Animator:
 
     def _through(self, method: str, items: Iterator[Any], times: StageTimes) -> Iterator[Any]:
         """What a method of `ClipMaker` makes of each item, in order; failures of items that cost their worker."""
-        answers = through_workers(
-            self._pool,
-            method,
-            items,
-            input_bytes=_input_bytes,
-            result_bytes=_result_bytes,
-            guess=self._frames_bytes // 8,
-        )
-        for item, answer in answers:
+        for item, answer in through_workers(self._pool, method, items, guess=self._clip_bytes):
             if isinstance(answer, Lost) and not isinstance(item, Failure):
-                reference = item[0]
-                yield Failure(reference.key, Stage.DECODE, answer.reason, answer.detail, reference.url)
+                yield lost_sample(item.reference, answer)
             elif isinstance(answer, Answer):
                 times.add_all(answer.times)
                 yield answer.value
@@ -103,10 +89,7 @@ class Animator:
         self, items: Iterator[Reference | Failure], times: StageTimes
     ) -> Iterator[Reference | Failure]:
         """The references that a user's filters keep; a filter may hang or crash, so a worker calls it."""
-        if not self.filters:
-            return items
-        given = (item if isinstance(item, Failure) else (item, None) for item in items)
-        return self._through("check", given, times)
+        return self._through("check", items, times) if self.filters else items
 
     def _read_ahead(self, items: Iterator[Reference | Failure]) -> Iterator[Given | Failure]:
         """Pictures of object stores, read by several threads. Workers read local files on their own."""
@@ -115,7 +98,7 @@ class Animator:
             if isinstance(item, Reference) and item.path is not None and "://" in item.path:
                 return self._readers.submit(_read_remote, item)
             ready: Future[Given | Failure] = Future()
-            ready.set_result(item if isinstance(item, Failure) else (item, item.image))
+            ready.set_result(item if isinstance(item, Failure) else Given(item, item.image))
             return ready
 
         return in_order(submit, items, calls=2 * READERS, size_of=_reference_bytes, max_bytes=AHEAD_BYTES)
@@ -140,7 +123,7 @@ class Animator:
             if entry is None:
                 return
             reference, data = entry
-            yield data if isinstance(data, Failure) else (reference, data)
+            yield data if isinstance(data, Failure) else Given(reference, data, is_checked=True)
 
     def _on_gpu(
         self, given: Iterator[Given | Failure], task: Task, times: StageTimes
@@ -151,7 +134,7 @@ class Animator:
 
     def _rendered(
         self, prepared: Iterator[tuple[Reference, Prepared] | Failure], task: Task, times: StageTimes
-    ) -> Iterator[tuple[Reference, Prepared, Any, str] | Failure]:
+    ) -> Iterator[Rendered | Failure]:
         while batch := list(islice(prepared, GPU_BATCH)):
             clips = [item[1] for item in batch if not isinstance(item, Failure)]
             results = iter(self._gpu.render(clips, task, times))
@@ -163,37 +146,15 @@ class Animator:
                 if isinstance(result, SampleError):
                     yield failure_of(item[0], result, Stage.RENDER)
                 else:
-                    yield (item[0], replace(item[1], image_HWC=None), result, self._device)
+                    yield Rendered(item[0], replace(item[1], image_HWC=None), result, self._device)
 
 
 def _read_remote(reference: Reference) -> Given | Failure:
     try:
-        return reference, read_picture(reference.path or "")
+        return Given(reference, read_picture(reference.path or ""))
     except SampleError as error:
         return failure_of(reference, error, Stage.READ)
 
 
 def _reference_bytes(item: Reference | Failure) -> int:
     return len(item.image or b"") if isinstance(item, Reference) else 0
-
-
-def _input_bytes(item: tuple[Any, ...]) -> int:
-    """Of an item for the workers: its encoded picture, or the frames that a GPU rendered."""
-    reference, *given = item
-    return len(reference.image or b"") + sum(_size(value) for value in given)
-
-
-def _result_bytes(answer: Answer | Lost) -> int:
-    if isinstance(answer, Lost):
-        return 0
-    value = answer.value
-    if isinstance(value, Made):
-        return sum(map(len, value.members.values()))
-    return sum(_size(part) for part in value) if isinstance(value, tuple) else 0
-
-
-def _size(value: Any) -> int:
-    if isinstance(value, bytes):
-        return len(value)
-    pixels = value.image_HWC if isinstance(value, Prepared) else value
-    return int(getattr(pixels, "nbytes", 0))

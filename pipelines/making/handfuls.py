@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
-from pipelines.making.pool import WorkerPool
-from schemas.records import Failure
+from pipelines.making.pool import Lost, WorkerPool
+from schemas.records import Failure, Reference, Stage
 from storage.ordered import Window
 
 T = TypeVar("T")
@@ -22,14 +22,12 @@ def through_workers(
     method: str,
     items: Iterator[T | Failure],
     *,
-    input_bytes: Callable[[Any], int],
-    result_bytes: Callable[[Any], int],
     guess: int,
     max_bytes: int = AHEAD_BYTES,
 ) -> Iterator[tuple[T | Failure, Any]]:
     """Each item with what the workers' `method` makes of it, or `Lost`, in input order. Failures come back as they are.
 
-    `input_bytes` and `result_bytes` say how large an item and a result are; `guess` is a result's size until one is known.
+    An item or a result that carries bytes says how many in `size`. `guess` is a result's size until one is known.
     """
     window: Window[list[T | Failure], list[Any]] = Window(calls=2 * pool.workers + 2, max_bytes=max_bytes)
     expected = guess
@@ -39,12 +37,12 @@ def through_workers(
             handful = list(islice(items, handful_size(pool.sample_seconds)))
             wanted = [item for item in handful if not isinstance(item, Failure)]
             if handful:
-                size = sum(map(input_bytes, wanted)) + expected * len(wanted)
+                size = sum(map(size_of, wanted)) + expected * len(wanted)
                 window.add(handful, pool.submit(method, wanted), size=size)
             while window.full or (len(window) and not handful):
                 taken, results = window.take()
                 if results:
-                    expected = max(map(result_bytes, results))
+                    expected = max(map(size_of, results))
                 following = iter(results)
                 for item in taken:
                     yield item, item if isinstance(item, Failure) else next(following)
@@ -52,6 +50,16 @@ def through_workers(
                 return
     finally:
         window.cancel()
+
+
+def size_of(value: Any) -> int:
+    """Bytes that an item or result carries."""
+    return int(getattr(value, "size", 0))
+
+
+def lost_sample(reference: Reference, lost: Lost) -> Failure:
+    """The failure of a sample that cost its worker."""
+    return Failure(reference.key, Stage.DECODE, lost.reason, lost.detail, reference.url)
 
 
 def handful_size(sample_seconds: float) -> int:

@@ -5,22 +5,19 @@ Imports transforms and schemas, and no Beam, torch or pyarrow: every worker proc
 
 from __future__ import annotations
 
-import hashlib
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import IO
+from dataclasses import dataclass, field
+from typing import Any
 
 from pipelines.making.clip_worker import Answer, failure_of, storable
 from pipelines.making.config import FrameConfig
 from pipelines.making.maker import Made
 from pipelines.making.worker import is_memory_error
+from pipelines.sources.videos.files import open_video
 from schemas.clip import ClipMeta
-from schemas.records import Reason, Reference, SampleError, Stage
-from schemas.text import one_line
+from schemas.records import Reference, Stage
 from schemas.version import VERSION
+from storage.login import set_options
 from transforms.captions import normalise_all
 from transforms.clip import Clip, sample_row
 from transforms.media.encode import encode_picture
@@ -35,12 +32,14 @@ class VideoMaker:
     frames: FrameConfig
     limits: VideoLimits
     max_caption: int  # characters
+    stores: dict[str, dict[str, Any]] = field(default_factory=dict)  # options of object stores
 
     def setup(self) -> None:
         """Keep ffmpeg from printing about broken files: failures.parquet has what is wrong with them."""
         import av
 
         av.logging.set_level(av.logging.PANIC)
+        set_options(self.stores)
 
     def make(self, reference: Reference) -> Answer:
         """The sample of one video as a Made, or its Failure."""
@@ -59,30 +58,8 @@ class VideoMaker:
         return Answer(made, [("decode", decoded - start), ("encode", time.perf_counter() - decoded)])
 
     def _decode(self, reference: Reference) -> tuple[VideoFrames, str]:
-        with _open(reference.path or "", self.limits.max_bytes) as (stream, sha256):
+        with open_video(reference.path or "", self.limits.max_bytes) as (stream, sha256):
             return read_frames(stream, self.frames, self.limits, size=self.frames.size), sha256
-
-
-@contextmanager
-def _open(path: str, max_bytes: int) -> Iterator[tuple[IO[bytes], str]]:
-    """(seekable file, sha256 of its bytes). Raises SampleError (stage read): missing_video, too_large, unreadable."""
-    if "://" in path:
-        from pipelines.sources.videos.files import open_video
-
-        with open_video(path, max_bytes) as opened:
-            yield opened
-        return
-    try:
-        with open(path, "rb") as stream:
-            if os.fstat(stream.fileno()).st_size > max_bytes:
-                raise SampleError(Stage.READ, Reason.TOO_LARGE, f"{path}: over {max_bytes} bytes")
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-            stream.seek(0)
-            yield stream, sha256
-    except (FileNotFoundError, NotADirectoryError):
-        raise SampleError(Stage.READ, Reason.MISSING_VIDEO, f"{path}: no such file") from None
-    except OSError as error:
-        raise SampleError(Stage.READ, Reason.UNREADABLE, f"{path}: {one_line(error)}") from None
 
 
 def _sample(

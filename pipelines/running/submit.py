@@ -26,6 +26,7 @@ from pipelines.running.options import check_endpoints
 from pipelines.running.pipeline import PipelineRun, job_error
 from pipelines.running.progress import Progress
 from pipelines.running.remote import forget, keep, read_kept, still_running
+from pipelines.running.result import RunResult
 from pipelines.running.signals import Signals, signals_of_job
 from schemas.errors import ConfigError, JobError, StillRunningError, StopRequestedError, TerminatedError
 from schemas.records import Task
@@ -40,38 +41,6 @@ LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 0.2
 LISTED_SECONDS = 30.0  # for a store's listing to tell of every record
 RECORDS_SECONDS = 10.0  # between looks at the records of workers that share no disk with us
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run did, and what the output holds now."""
-
-    output: str
-    totals: Totals
-    written: int  # samples of this run
-    failed: int
-    resumed: int  # samples that stood there already
-    seconds: float
-    max_failure_ratio: float
-    runner: str
-    throughput: tuple[float, tuple[int, ...]] = (0.0, ())  # bucket width in seconds, inputs in each
-    counters: Mapping[str, int | float] = field(default_factory=dict)
-
-    @property
-    def exit_code(self) -> int:
-        """0, or 1 if inputs are unaccounted for, more failed than allowed, or there were none."""
-        is_lost = self.totals.off_by != 0
-        return int(is_lost or self.totals.inputs == 0 or self.failure_ratio > self.max_failure_ratio)
-
-    @property
-    def nothing_made(self) -> bool:
-        """Whether the output was complete before."""
-        return not self.throughput[1]
-
-    @property
-    def failure_ratio(self) -> float:
-        """Failed over all inputs of the output."""
-        return self.totals.failed / self.totals.inputs if self.totals.inputs else 0.0
 
 
 def run_job(

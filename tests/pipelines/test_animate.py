@@ -82,7 +82,7 @@ def test_the_dry_run_tells_the_plan_and_writes_nothing(coco, tmp_path, capsys):
         ("output=", "output = '' is not allowed: it must be text, length >= 1"),
         ("filters=nomodule:f", "filters: nomodule:f cannot be imported"),
         ("workers=0", "workers = 0 is not allowed"),
-        ("--workers", "unrecognized arguments: --workers; see zoetrope animate --help"),
+        ("--workers", "unrecognized arguments: --workers; it is a field: write workers=VALUE"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(coco, tmp_path, capsys, override, message):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pipelines.config import AnimateConfig
 from schemas.config import describe
-from zoetrope.arguments import Parser, beam_options, read_config, split_beam_args
+from zoetrope.arguments import Parser, beam_options, is_local, read_config, split_beam_args
 from zoetrope.interrupt import loading
 from zoetrope.jobs import AFTER_STOP, job_circumstances, plan_lines, run_and_report
 
@@ -26,13 +26,18 @@ def main(argv: Sequence[str]) -> int:
     config = read_config(AnimateConfig, args, "animate")
     beam_args = beam_options(args.runner_config, after_dashes)
     with loading():
-        from pipelines.animate import animate, plan
-    if args.dry_run:
-        with job_circumstances():
-            print(plan_lines(plan(config, beam_args)))
-        return 0
-    command = ["zoetrope", "animate", *argv]
-    return run_and_report(lambda: animate(config, beam_args, detach=args.detach), config.to_dict(), command)
+        from pipelines.making.pools import workers_started
+    with workers_started(config, is_local(beam_args) and not args.dry_run):
+        with loading():
+            from pipelines.animate import animate, plan
+        if args.dry_run:
+            with job_circumstances():
+                print(plan_lines(plan(config, beam_args)))
+            return 0
+        command = ["zoetrope", "animate", *argv]
+        return run_and_report(
+            lambda: animate(config, beam_args, detach=args.detach), config.to_dict(), command
+        )
 
 
 def _parser() -> Parser:

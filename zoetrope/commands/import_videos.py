@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pipelines.config import ImportConfig
 from schemas.config import describe
-from zoetrope.arguments import Parser, beam_options, read_config, split_beam_args
+from zoetrope.arguments import Parser, beam_options, is_local, read_config, split_beam_args
 from zoetrope.interrupt import loading
 from zoetrope.jobs import AFTER_STOP, job_circumstances, plan_lines, run_and_report
 
@@ -26,15 +26,18 @@ def main(argv: Sequence[str]) -> int:
     config = read_config(ImportConfig, args, "import")
     beam_args = beam_options(args.runner_config, after_dashes)
     with loading():
-        from pipelines.videos import import_videos, plan
-    if args.dry_run:
-        with job_circumstances():
-            print(plan_lines(plan(config, beam_args)))
-        return 0
-    command = ["zoetrope", "import-videos", *argv]
-    return run_and_report(
-        lambda: import_videos(config, beam_args, detach=args.detach), config.to_dict(), command
-    )
+        from pipelines.making.pools import workers_started
+    with workers_started(config, is_local(beam_args) and not args.dry_run):
+        with loading():
+            from pipelines.videos import import_videos, plan
+        if args.dry_run:
+            with job_circumstances():
+                print(plan_lines(plan(config, beam_args)))
+            return 0
+        command = ["zoetrope", "import-videos", *argv]
+        return run_and_report(
+            lambda: import_videos(config, beam_args, detach=args.detach), config.to_dict(), command
+        )
 
 
 def _parser() -> Parser:

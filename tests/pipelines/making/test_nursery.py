@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 
 from pipelines.making import channel
-from pipelines.making.clips import MODULES
 from pipelines.making.nursery import Nursery
-from pipelines.making.videos import MODULES as VIDEO_MODULES
+from pipelines.making.pools import CLIP_MODULES, VIDEO_MODULES
 from pipelines.making.worker import Handful, Kind, Start
 from schemas.errors import JobError
 
 
-@pytest.mark.parametrize("modules", [MODULES, VIDEO_MODULES])
+@pytest.mark.parametrize("modules", [CLIP_MODULES, VIDEO_MODULES])
 def test_it_forks_with_one_thread(modules):
     nursery = Nursery(modules)
     try:
@@ -26,7 +25,7 @@ def test_it_forks_with_one_thread(modules):
         nursery.close()
 
 
-@pytest.mark.parametrize("modules", [MODULES, VIDEO_MODULES])
+@pytest.mark.parametrize("modules", [CLIP_MODULES, VIDEO_MODULES])
 def test_workers_load_neither_beam_nor_torch(modules):
     nursery = Nursery(modules)
     try:

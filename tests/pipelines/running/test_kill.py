@@ -106,8 +106,10 @@ def test_kill_9_at_ten_random_moments(arguments, fork, whole, tmp_path):
     assert records == [f"{task:05d}.parquet" for task in range(15)]
 
 
-@pytest.mark.parametrize("workers", [1, 10])
-def test_ctrl_c_stops_within_seconds_and_says_how_to_go_on(arguments, whole, tmp_path, workers):
+@pytest.mark.parametrize(
+    ("number", "workers"), [(signal.SIGINT, 1), (signal.SIGINT, 10), (signal.SIGTERM, 2), (signal.SIGHUP, 2)]
+)
+def test_a_signal_stops_within_seconds_and_says_how_to_go_on(arguments, whole, tmp_path, number, workers):
     output = tmp_path / "clips"
     command = [sys.executable, "-m", "zoetrope.cli", *arguments, f"workers={workers}", f"output={output}"]
     job = subprocess.Popen(
@@ -116,7 +118,7 @@ def test_ctrl_c_stops_within_seconds_and_says_how_to_go_on(arguments, whole, tmp
     while not list(output.glob("_zoetrope/tmp/*/000.tar")):
         assert job.poll() is None, job.communicate()
         time.sleep(0.01)
-    os.killpg(job.pid, signal.SIGINT)  # as a terminal sends it: to every process of the job
+    os.killpg(job.pid, number)  # as a terminal sends it: to every process of the job
     began = time.monotonic()
     _, errors = job.communicate(timeout=60)
     assert job.returncode == 130, errors
