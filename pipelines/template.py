@@ -45,7 +45,12 @@ def build(
     """
     job = job_of(config.to_dict())
     spec = JobSpec(
-        Output(config.output).uri, job.fingerprint, job.shard, None, job.tasks_at_once, accelerator
+        Output(config.output).uri,
+        job.fingerprint,
+        job.shard,
+        tasks_at_once=job.tasks_at_once,
+        accelerator=accelerator,
+        replaceable=place is not None,
     )
     done = (
         pipeline

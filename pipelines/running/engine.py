@@ -15,6 +15,7 @@ from apache_beam.options.pipeline_options import (
     DirectOptions,
     GoogleCloudOptions,
     PipelineOptions,
+    PortableOptions,
     StandardOptions,
 )
 from apache_beam.runners.runner import PipelineRunner
@@ -27,6 +28,7 @@ from schemas.errors import ConfigError
 from schemas.text import counted
 
 LOCAL = ("FnApiRunner", "BundleBasedDirectRunner")  # they run in this process
+REPLACING = ("FlinkRunner", "SparkRunner", "DataflowRunner")  # they replace a worker process that ends
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,12 @@ class RunnerChoice:
     is_local: bool  # the job runs in this process
     workers: int | None = None  # worker processes on this machine; None: the workers are elsewhere
     gpus: int = 0  # of this machine, used for rendering
+
+    @property
+    def replaces_workers(self) -> bool:
+        """Does the runner start another worker process for one that has ended?"""
+        in_submitter = self.options.view_as(PortableOptions).environment_type == "LOOPBACK"
+        return str(self.runner).rpartition(".")[2] in REPLACING and not in_submitter
 
     def describe(self) -> str:
         """For the first line of a run."""

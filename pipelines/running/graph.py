@@ -22,7 +22,9 @@ from pipelines.making.task import Done, make_task, output_error
 from pipelines.output.commit import commit, is_done
 from pipelines.output.folder import Output
 from pipelines.output.records import read_record
+from pipelines.running.health import process_health
 from pipelines.running.signals import find_signals
+from schemas.errors import StoppedError
 from schemas.records import Task
 from storage.login import get_options, set_options
 from storage.ordered import Window
@@ -42,6 +44,7 @@ class JobSpec:
     accelerator: str | None = (
         None  # Beam's resource hint of the make stage, e.g. type:nvidia-l4;count:1;install-nvidia-driver
     )
+    replaceable: bool = False  # the runner replaces a worker process that ends
     stores: Mapping[str, Mapping[str, Any]] = field(default_factory=get_options)  # scheme -> its options
 
 
@@ -119,10 +122,14 @@ class _Make(beam.DoFn):
     def _next(self) -> tuple[int, Any, Any]:
         try:
             (window, timestamp), done = self._running.take()
-        except BaseException:
+        except BaseException as error:
+            if self._spec.replaceable and not isinstance(error, StoppedError):
+                process_health().failed()
             self._abort.set()  # the other tasks end at their next sample
             self._running.cancel()
             raise
+        if self._spec.replaceable:
+            process_health().worked()
         _count(done)
         return done.attempt.record.task, window, timestamp
 

@@ -151,6 +151,7 @@ def _make_missing(job: Job, output: Output, choice: RunnerChoice, detach: bool) 
             job.shard,
             signals.name if signals else None,
             job.tasks_at_once,
+            replaceable=choice.replaces_workers,
         )
         progress = Progress(inputs, exact=exact)
         try:

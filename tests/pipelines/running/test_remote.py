@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,14 @@ from pipelines.output.folder import Output
 from pipelines.running import remote
 from pipelines.running.remote import FILE, RemoteJob, open_job
 from pipelines.running.submit import run_job
-from schemas.errors import ConfigError, StillRunningError, StopRequestedError, TerminatedError
+from schemas.errors import (
+    ConfigError,
+    JobError,
+    StillRunningError,
+    StopRequestedError,
+    TerminatedError,
+    WorkError,
+)
 from tests.pipelines.running.test_graph import leftovers, shards
 
 TASKS = 12
@@ -113,6 +121,9 @@ def test_ctrl_c_cancels_the_job_and_waits_for_it(server, whole, tmp_path):
     assert stopped.value.clean
     assert not (output / "_zoetrope" / FILE).exists()
     assert not (output / "_zoetrope" / "tmp").exists()
+    # Beam's local server reports CANCELLED while its worker still makes tasks. Their files were cleaned up.
+    with suppress(JobError):
+        submit(output, server)
     submit(output, server)
     assert shards(output) == whole
 
@@ -135,7 +146,7 @@ def test_a_runner_that_is_out_of_sight_keeps_its_job(whole, tmp_path, monkeypatc
             submit(output, options)
     assert left.value.exit_code == 1
     assert (output / "_zoetrope" / "tmp").exists()
-    with pytest.raises(StillRunningError, match="does not answer"):
+    with pytest.raises(WorkError, match=r"no server answers there|does not answer"):
         submit(output, options)
     assert (output / "_zoetrope" / "tmp").exists(), "nor does the next command"
 
