@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import apache_beam as beam
@@ -73,27 +72,6 @@ def test_the_graph(parameters):
     assert any("Spread" in name for name in names)
     others = {name for name in names if not any(word in name for word in ("Spread", "Count", "Config"))}
     assert not others, "a shuffle behind the making would keep nothing of a job that fails near its end"
-
-
-def test_every_parameter_of_the_template_is_described_and_taken():
-    metadata = json.loads((ROOT / "docker" / "flex_template.json").read_text())
-    names = {parameter["name"] for parameter in metadata["parameters"]}
-    assert names == {*FIELDS, "config", "overrides", "accelerator", "sdk_container_image"}
-    for parameter in metadata["parameters"]:
-        assert parameter["label"]
-        assert len(parameter["helpText"]) > 20
-    import re
-
-    output = next(p for p in metadata["parameters"] if p["name"] == "output")
-    assert re.fullmatch(output["regexes"][0], "gs://bucket/clips")
-    assert not re.fullmatch(output["regexes"][0], "clips/")
-
-
-def test_bad_parameters_are_one_line(capsys, tmp_path):
-    assert main([f"--output={tmp_path}/clips", "--source_kind=floder"]) == 2
-    err = capsys.readouterr().err
-    assert "folder" in err
-    assert not (tmp_path / "clips").exists()
 
 
 def test_a_template_refuses_an_output_to_which_a_job_writes(parameters, capsys, tmp_path):
