@@ -129,9 +129,7 @@ def test_a_broken_sample_is_named_or_skipped(tmp_path: Path) -> None:
 
 def test_it_loads_neither_beam_nor_the_training_loop() -> None:
     code = "import sys, zoetrope; zoetrope.ClipDataset; print([m for m in sys.modules if m.startswith(('apache_beam', 'pipelines', 'trainer.fit'))])"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 

@@ -1,11 +1,93 @@
-"""Stored frames, captions, phrases and identities that the decoder gives to the trainer."""
+"""Decoding for training and evaluation."""
 
 from __future__ import annotations
 
+import make_shards as shards_of
 import numpy as np
 import pytest
+from raw_samples import decoder, raw
 
-from tests.trainer.data.test_dataset import decoder, raw
+from storage.shards.read import RawSample
+from trainer.data.decode import Request
+from trainer.data.pixels import Pixels
+
+
+def test_frames_come_back_as_they_were_written() -> None:
+    decoded = decoder()(raw(3, "frames"), epoch=0)
+    assert decoded.frames_THWC is not None
+    wanted = np.stack([np.roll(shards_of.picture(3, 32, 32), 2 * t, axis=1) for t in range(4)])
+    assert decoded.frames_THWC.shape == (4, 32, 32, 3)
+    assert np.abs(decoded.frames_THWC.astype(int) - wanted).mean() < 8  # JPEG
+
+
+def test_frames_of_another_size_are_fitted() -> None:
+    frames_THWC = decoder()(raw(0, "frames", size=48), 0).frames_THWC
+    assert frames_THWC.shape == (4, 32, 32, 3)
+
+
+def test_a_path_that_leaves_the_picture_is_an_error_of_that_sample() -> None:
+    key, members = shards_of.sample(0)
+    members["json"] = members["json"].replace(b'"quads":[[[0.0,0.0]', b'"quads":[[[-0.5,0.0]')
+    with pytest.raises(ValueError, match="quads"):
+        decoder(camera="stored")(RawSample("x", key, members), 0)
+
+
+def test_stills_move_anew_every_epoch_and_the_same_in_the_same_epoch() -> None:
+    sample, decode = raw(4), decoder()
+    paths = [decode(sample, epoch).quads_T42 for epoch in (0, 1, 1)]
+    assert not np.array_equal(paths[0], paths[1])
+    assert np.array_equal(paths[1], paths[2])
+    assert all(p.min() >= 0 and p.max() <= 1 and p.shape == (4, 4, 2) for p in paths)
+    stored = decoder(training=False)(sample, 3).quads_T42
+    assert np.array_equal(stored, sample.meta().quads_T42())
+
+
+def test_only_the_motions_asked_for_are_drawn() -> None:
+    path = decoder(motions=["static"])(raw(4), 0).quads_T42
+    assert np.array_equal(path, np.repeat(path[:1], 4, axis=0))
+
+
+def test_epochs_take_a_samples_captions_in_turn() -> None:
+    captions = tuple(f"caption {i}" for i in range(5))
+    samples = [raw(index, captions=captions) for index in range(20)]
+    decode = decoder()
+    for sample in samples[:3]:
+        ten = [decode(sample, epoch).captions for epoch in range(10)]
+        assert sorted(ten) == sorted([(caption,) for caption in captions] * 2)
+    assert len({decode(sample, 0).captions for sample in samples}) > 1  # where they begin differs by key
+    assert decoder(training=False)(samples[0], 0).captions == captions
+
+
+def test_many_at_once_are_as_one_by_one_and_broken_ones_leave_no_gap() -> None:
+    samples = [raw(0), raw(1), raw(2, "frames"), raw(3), raw(4), raw(5, "mp4"), raw(6)]
+    samples[1].members["jpg"] = samples[1].members["jpg"][:-100]  # good header, breaks off
+    samples[3].members["json"] = b"{"
+    samples[4].members.pop("jpg")
+    decode, pixels = decoder(), Pixels(shared=False)
+    together = decode.all([Request(sample, 2) for sample in samples], pixels)
+    assert [isinstance(made, ValueError) for made in together] == [i in (1, 3, 4) for i in range(7)]
+    assert "s000004" in str(together[4]) or "jpg is missing" in str(together[4])
+    for made, sample in zip(together, samples, strict=True):
+        if not isinstance(made, Exception):
+            alone = decode(sample, 2)
+            for name in ("frames_THWC", "picture_HWC", "quads_T42", "captions", "identity"):
+                assert np.array_equal(getattr(made, name), getattr(alone, name))
+    stills = [made.picture_HWC.reshape(-1) for made in (together[0], together[6])]
+    assert np.array_equal(pixels.take().numpy(), np.concatenate(stills))
+
+
+def test_members_of_other_pictures_decode_too() -> None:
+    import cv2
+
+    image = shards_of.picture(5)
+    png = cv2.imencode(".png", image[..., ::-1])[1].tobytes()
+    key, members = shards_of.sample(5)
+    members = {"png": png, **{k: v for k, v in members.items() if k != "jpg"}}
+    decoded = decoder(camera="stored")(RawSample("x", key, members), 0)
+    assert decoded.picture_HWC is not None
+    assert (
+        np.array_equal(decoded.picture_HWC[:4, :4], image[:4, :4]) or decoded.picture_HWC.shape != image.shape
+    )
 
 
 @pytest.mark.parametrize("store", ["video", "mp4"])
