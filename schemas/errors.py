@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from schemas.text import one_line
+
 
 class ConfigError(ValueError):
     """A setting that cannot be used. The message is one line: field, value, allowed range, nearest known field."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(one_line(message))  # names of files can hold line breaks and control characters
 
 
 class WorkError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import lzma
 import struct
 import zipfile
@@ -27,6 +28,11 @@ BROKEN_ZIP = (  # what zipfile raises for damaged, encrypted or unknown contents
     OverflowError,
     ValueError,
 )
+
+DAMAGED = (
+    None,
+    errno.EINVAL,
+)  # OSError.errno of bz2 for damaged data, and of a seek to a place that cannot be
 
 
 class Pictures:
@@ -132,8 +138,8 @@ def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         with archive.open(info) as member:
             data = member.read(MAX_PICTURE_BYTES + 1)
     except OSError as error:
-        if error.errno is not None:
-            raise  # the zip itself is gone; bz2 raises an OSError without a number for damaged data
+        if error.errno not in DAMAGED:
+            raise  # the zip itself is gone
         raise SampleError(Stage.READ, Reason.UNREADABLE, f"{where}: {error}") from None
     except BROKEN_ZIP as error:
         raise SampleError(Stage.READ, Reason.UNREADABLE, f"{where}: {one_line(error)}") from None

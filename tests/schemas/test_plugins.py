@@ -49,3 +49,7 @@ def test_a_module_that_fails_while_it_is_imported_is_one_line(
     ) as caught:
         find_plugin("failing_plugin:f", "filters")
     assert "\n" not in str(caught.value)
+
+
+def test_a_config_error_is_one_printable_line() -> None:
+    assert str(ConfigError("no file 'a\nb\x1b[31m\udcff'")) == "no file 'a b?[31m?'"
