@@ -17,6 +17,10 @@ DESCRIPTION = """Image-caption pairs in, WebDataset clips out. Fields come from 
 in that order.
 What follows -- goes to Beam untouched, e.g. -- --runner=FlinkRunner --flink_master=host:8081
 Running the same command again finishes what is missing. Ctrl-C stops; nothing half-written is left."""
+EXAMPLES = """examples:
+  zoetrope animate --config folder source.uri=pictures/ output=clips/
+  zoetrope animate --config coco source.annotations=captions_train2017.json source.images=train2017/ output=clips/
+  zoetrope animate --config tars source.uri='cc12m/*.tar' output=gs://bucket/clips --runner-config flink"""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -46,11 +50,11 @@ def _parser() -> Parser:
         prog="zoetrope animate",
         usage=USAGE,
         description=DESCRIPTION,
-        epilog="Fields:\n" + "\n".join(rows),
+        epilog=f"{EXAMPLES}\n\nFields:\n" + "\n".join(rows),
     )
     parser.add_config(
         AnimateConfig,
-        "a YAML file of fields; configs/animate/ holds one for each kind of source",
+        "a YAML file of fields, or the name of a shipped one for a kind of source, such as coco",
         "set a field, e.g. store=mp4",
     )
     parser.add_argument(

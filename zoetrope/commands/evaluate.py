@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from trainer.retrieval.evaluate import Evaluation
 
 LOG = logging.getLogger(__name__)
+EXAMPLES = """examples:
+  zoetrope evaluate checkpoint=runs/x/best data.shards=msvd/test/
+  zoetrope evaluate --config msvd checkpoint=runs/x/best data.shards=msvd/test/ output=msvd.json
+  zoetrope evaluate checkpoint=runs/x/best data.shards=msvd/test/ rerank=false"""
 NAMED = 5  # samples left out that are named on the console; the result file names all
 
 
@@ -67,11 +71,11 @@ def _parser() -> Parser:
     parser = Parser(
         prog="zoetrope evaluate",
         description="Text-video retrieval metrics of a checkpoint on shards of videos with captions.",
-        epilog="fields:\n" + "\n".join(describe(EvaluateConfig)),
+        epilog=f"{EXAMPLES}\n\nfields:\n" + "\n".join(describe(EvaluateConfig)),
     )
     parser.add_config(
         EvaluateConfig,
-        "YAML file with any of the fields below (configs/eval/*.yaml)",
+        "a YAML file of fields, or the name of a shipped one, such as msvd",
         "set a field, e.g. checkpoint=runs/x/best",
     )
     return parser

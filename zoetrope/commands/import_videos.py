@@ -17,6 +17,11 @@ DESCRIPTION = """Real videos with captions in, WebDataset shards of frames out. 
 FIELD=VALUE, in that order.
 What follows -- goes to Beam untouched, e.g. -- --runner=FlinkRunner --flink_master=host:8081
 Running the same command again finishes what is missing. Ctrl-C stops; nothing half-written is left."""
+EXAMPLES = """examples:
+  zoetrope import-videos --config csv source.videos=videos/ source.annotations=captions.csv output=mine/
+  zoetrope import-videos --config msvd source.videos=videos/ source.annotations=raw-captions.pkl source.split=test \\
+      output=msvd/test/
+  zoetrope import-videos --config csv source.videos=videos/ source.annotations=captions.csv output=mine/ --dry-run"""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -45,11 +50,11 @@ def _parser() -> Parser:
         prog="zoetrope import-videos",
         usage=USAGE,
         description=DESCRIPTION,
-        epilog="Fields:\n" + "\n".join(describe(ImportConfig)),
+        epilog=f"{EXAMPLES}\n\nFields:\n" + "\n".join(describe(ImportConfig)),
     )
     parser.add_config(
         ImportConfig,
-        "a YAML file of fields; configs/import/ holds one for each kind of annotations",
+        "a YAML file of fields, or the name of a shipped one for a kind of annotations, such as csv",
         "set a field, e.g. source.split=test",
     )
     parser.add_argument(

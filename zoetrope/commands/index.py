@@ -10,6 +10,10 @@ from trainer.index.config import IndexSettings
 from zoetrope.arguments import Parser
 from zoetrope.interrupt import loading
 
+EXAMPLES = """examples:
+  zoetrope index runs/x/best clips/ -o index/
+  zoetrope index runs/x/best 'clips/*.tar' gs://bucket/more -o index/
+  zoetrope index runs/x/best clips/ -o index/ --prune"""
 LOG = logging.getLogger(__name__)
 STOPPED = "stopped; the same command goes on with the shards that are missing"
 SETTINGS = ("workers", "batch_size", "device", "precision", "tokens")
@@ -49,6 +53,7 @@ def _parser() -> Parser:
     parser = Parser(
         prog="zoetrope index",
         description="Embed shards for search. The same command again embeds only new or changed shards.",
+        epilog=EXAMPLES,
     )
     fields = IndexSettings.model_fields
     parser.add_argument(

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 SIZE = re.compile(r"(\d+)(?:x(\d+))?")
 PARAMETER = re.compile(r"[a-z][a-z0-9_.]*=")
+EXAMPLES = """examples:
+  zoetrope preview cat.jpg --motion zoom_in zoom=1.5 easing=ease_out -o cat.gif
+  zoetrope preview cat.jpg --all -o all.webp
+  zoetrope preview --config coco.yaml --key coco-000000391895 -o clip.mp4"""
 ENDINGS = ".gif, .webp, .mp4, .png"
 
 
@@ -41,9 +45,7 @@ def _parser() -> Parser:
     parser = Parser(
         prog="zoetrope preview",
         description=f"See a camera motion on pictures. The ending of -o chooses the kind: {ENDINGS}.",
-        epilog="examples: zoetrope preview cat.jpg --motion zoom_in zoom=1.5 easing=ease_out -o cat.gif; "
-        "zoetrope preview cat.jpg --all -o all.webp; "
-        "zoetrope preview --config coco.yaml --key coco-000000391895 -o clip.mp4",
+        epilog=EXAMPLES,
     )
     parser.add_argument(
         "inputs",

@@ -17,6 +17,10 @@ The options that follow -- go to Beam untouched."""
 FIELDS = """other settings than the first run's, of those that change no byte of a sample: workers, max_failure_ratio,
 the place of the source (source.uri, source.videos, ...) if it was moved, fetch.* of pictures, limits.decode_seconds of videos;
 e.g. fetch.deadline=60"""
+EXAMPLES = """examples:
+  zoetrope retry clips/
+  zoetrope retry clips/ --reason http_503,timeout fetch.deadline=60
+  zoetrope retry clips/ source.uri=moved/"""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -35,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="zoetrope retry", usage=USAGE, description=DESCRIPTION)
+    parser = Parser(prog="zoetrope retry", usage=USAGE, description=DESCRIPTION, epilog=EXAMPLES)
     parser.add_argument("output", metavar="OUTPUT", help="the folder that `zoetrope animate` wrote")
     parser.add_argument(
         "--reason",

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from trainer.index.hit import Hit
     from trainer.index.searcher import SearchIndex
 
+EXAMPLES = """examples:
+  zoetrope search index/ "a dog catches a frisbee"
+  zoetrope search index/ --image dog.jpg --top 20 --html found.html
+  zoetrope search index/ "a dog catches a frisbee" --json --no-rerank"""
 LOG = logging.getLogger(__name__)
 
 
@@ -73,7 +77,9 @@ def as_table(hits: Sequence[Hit]) -> str:
 
 def _parser() -> Parser:
     parser = Parser(
-        prog="zoetrope search", description="The clips of an index that fit a text or a picture, best first."
+        prog="zoetrope search",
+        description="The clips of an index that fit a text or a picture, best first.",
+        epilog=EXAMPLES,
     )
     parser.add_argument("index", metavar="INDEX", help="a folder made by `zoetrope index`")
     parser.add_argument("text", metavar="TEXT", nargs="?", help="what to look for, in words")

@@ -8,6 +8,10 @@ from zoetrope.arguments import Parser
 from zoetrope.interrupt import loading
 
 DEFAULT_PORT = 7865
+EXAMPLES = """examples:
+  zoetrope studio photos/
+  zoetrope studio photos/ gs://bucket/clips
+  zoetrope studio clips/ --index index/"""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -27,8 +31,7 @@ def _parser() -> Parser:
     parser = Parser(
         prog="zoetrope studio",
         description="Look at camera motions on pictures, and at the clips of an output, in a web page on this machine.",
-        epilog="examples: zoetrope studio photos/; zoetrope studio clips/; zoetrope studio photos/ gs://bucket/clips; "
-        "zoetrope studio clips/ --index index/",
+        epilog=EXAMPLES,
     )
     parser.add_argument(
         "paths", nargs="*", metavar="PICTURES | OUTPUT", help="pictures, folders of them, and output folders"

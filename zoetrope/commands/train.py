@@ -12,6 +12,11 @@ from zoetrope.arguments import Parser, read_config
 from zoetrope.interrupt import loading
 
 LOG = logging.getLogger(__name__)
+EXAMPLES = """examples:
+  zoetrope train --config debug data.shards=clips/
+  zoetrope train --config pretrain_coco data.shards=coco/ output=runs/coco
+  torchrun --nproc_per_node=4 -m zoetrope train --config finetune_msrvtt data.shards=msrvtt/train/ \\
+      data.eval_shards=msrvtt/test/ init=runs/coco/last"""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -32,11 +37,11 @@ def _parser() -> Parser:
     parser = Parser(
         prog="zoetrope train",
         description="Pretrain or fine-tune CLIP2Video. On 8 GPUs: torchrun --nproc_per_node=8 -m zoetrope train --config ...",
-        epilog="fields:\n" + "\n".join(describe(TrainConfig)),
+        epilog=f"{EXAMPLES}\n\nfields:\n" + "\n".join(describe(TrainConfig)),
     )
     parser.add_config(
         TrainConfig,
-        "YAML file with any of the fields below (configs/train/*.yaml)",
+        "a YAML file of fields, or the name of a shipped recipe, such as debug",
         "set a field, e.g. data.shards='clips/*.tar'",
     )
     return parser

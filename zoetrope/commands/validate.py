@@ -11,6 +11,10 @@ from schemas.text import one_line
 from zoetrope.arguments import Parser
 from zoetrope.interrupt import loading
 
+EXAMPLES = """examples:
+  zoetrope validate clips/
+  zoetrope validate gs://bucket/clips --no-decode
+  zoetrope validate clips/ --workers 4"""
 LOG = logging.getLogger(__name__)
 
 
@@ -44,6 +48,7 @@ def _parser() -> Parser:
     parser = Parser(
         prog="zoetrope validate",
         description="Check every shard of an output against the manifest, and every member against its KEY.json.",
+        epilog=EXAMPLES,
     )
     parser.add_argument("output", metavar="OUTPUT", help="the folder or URI that `zoetrope animate` wrote")
     parser.add_argument(
