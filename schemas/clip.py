@@ -1,4 +1,4 @@
-"""KEY.json: what a sample says of itself. Enough to render the clip again from the source picture."""
+"""KEY.json: the description of a sample, enough to render the clip again from the source picture."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ FORMAT = 1  # raised when a reader of the older form would misread the newer
 
 @dataclass(frozen=True)
 class ClipMeta:
-    """The JSON member of a sample. Sizes in pixels, fps in frames a second, `quads` [T,4,2] in fractions (see motions.md)."""
+    """The JSON member of a sample.
+
+    Sizes in pixels, fps in frames per second, `quads` [T,4,2] in fractions (motions.md).
+    """
 
     key: str
-    caption: str  # what KEY.txt holds
+    caption: str  # the content of KEY.txt
     captions: tuple[str, ...]  # every caption, normalised
     source: str  # coco, cc3m, ...; for videos msrvtt, msvd, vatex, csv
     store: str  # frames | mp4 | still
@@ -40,7 +43,7 @@ class ClipMeta:
     seed: int = 0  # the run's seed
     quads: tuple[tuple[tuple[float, float], ...], ...] = ()  # [T][4][2], () for real videos
     timestamps: tuple[float, ...] = ()  # seconds in the source video, () for animated stills
-    device: str = "cpu"  # what rendered it
+    device: str = "cpu"  # the device that rendered it
     version: str = ""  # of zoetrope
     meta: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
@@ -55,12 +58,14 @@ class ClipMeta:
 
     @classmethod
     def from_json(cls, data: bytes | str | Mapping[str, Any]) -> ClipMeta:
-        """Parse and check. Raises ValueError naming what is wrong; fields of later minor versions are ignored."""
+        """Parse and check.
+
+        Raises ValueError that names the mistake; fields of later minor versions are ignored.
+        """
         values = orjson.loads(data) if isinstance(data, bytes | str) else dict(data)
-        if not isinstance(values, dict) or values.get("format") != FORMAT:
-            raise ValueError(
-                f"KEY.json: format must be {FORMAT}, got {values.get('format') if isinstance(values, dict) else values!r}"
-            )
+        found = values.get("format") if isinstance(values, dict) else values
+        if not isinstance(values, dict) or found != FORMAT:
+            raise ValueError(f"KEY.json: format must be {FORMAT}, got {found!r}")
         known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
         try:
             known["captions"] = tuple(known.get("captions", ()))

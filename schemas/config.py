@@ -1,7 +1,8 @@
-"""Typed configs: YAML plus ``key=value`` overrides, every mistake told in one line.
+"""Typed configs: every mistake is one line that names the field, its value and what is allowed.
 
-A config is a frozen pydantic model that subclasses `Config` and lives beside the code that owns it. Ranges stand in
-``Field(ge=..., le=...)``, the unit and the meaning in ``description``. Nothing is read from the environment.
+A config is a frozen pydantic model that subclasses `Config`, next to the code that uses it. Ranges are given
+as ``Field(ge=..., le=...)``, the unit and the meaning as ``description``. Nothing is read from the
+environment.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ class Config(BaseModel):
 
 
 def fingerprint(config: Config, *, without: Iterable[str] = ()) -> str:
-    """Sixteen hex digits over the config's values, less the dotted fields in `without` (those that change no byte)."""
+    """Sixteen hex digits over the config's values, less the dotted fields in `without` (those that change no
+    byte).
+    """
     values = flatten(config.to_dict())
     dropped = tuple(without)
     kept = {k: v for k, v in values.items() if not any(k == d or k.startswith(d + ".") for d in dropped)}
@@ -61,22 +64,19 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def describe(cls: type[Config], prefix: str = "") -> list[str]:
-    """One line a field for ``--help``: dotted name, type, allowed range, default, meaning with unit."""
+    """One line per field for ``--help``: dotted name, type, allowed range, default, meaning with unit."""
     rows: list[str] = []
     for name, field in cls.model_fields.items():
         inner = _config_class(field.annotation)
         if inner is not None:
             rows.extend(describe(inner, f"{prefix}{name}."))
             continue
-        default = (
-            "required"
-            if field.is_required()
-            else f"default {_plain(field.get_default(call_default_factory=True))}"
-        )
-        allowed = _allowed(field)
-        kind = _type_name(field.annotation) + (
-            f", {allowed}" if allowed and not allowed.startswith("one of") else ""
-        )
+        default = "required"
+        if not field.is_required():
+            default = f"default {_plain(field.get_default(call_default_factory=True))}"
+        kind, allowed = _type_name(field.annotation), _allowed(field)
+        if allowed and not allowed.startswith("one of"):
+            kind = f"{kind}, {allowed}"
         rows.append(f"  {prefix}{name}  ({kind}; {default})\n      {field.description or ''}")
     return rows
 
@@ -127,37 +127,34 @@ def _plain(value: Any) -> str:
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
     text = json.dumps(value, default=str)
-    return (
-        text if len(text) <= 160 else f"a {'list' if isinstance(value, list) else 'mapping'} of {len(value)}"
-    )
+    if len(text) <= 160:
+        return text
+    return f"a {'list' if isinstance(value, list) else 'mapping'} of {len(value)}"
 
 
 def _allowed(field: FieldInfo) -> str:
-    """The allowed values of a field in words, '' where anything of its type goes."""
+    """The allowed values of a field in words; '' if any value of its type is allowed."""
     annotation = field.annotation
     for option in typing.get_args(annotation) if _is_union(annotation) else (annotation,):
         if typing.get_origin(option) is typing.Literal:
             return "one of " + ", ".join(str(a) for a in typing.get_args(option))
     low = high = ""
     for mark in field.metadata:
-        if isinstance(mark, annotated_types.Interval):
-            low = f">= {mark.ge}" if mark.ge is not None else f"> {mark.gt}" if mark.gt is not None else low
-            high = f"<= {mark.le}" if mark.le is not None else f"< {mark.lt}" if mark.lt is not None else high
-        elif isinstance(mark, annotated_types.Ge):
-            low = f">= {mark.ge}"
-        elif isinstance(mark, annotated_types.Gt):
-            low = f"> {mark.gt}"
-        elif isinstance(mark, annotated_types.Le):
-            high = f"<= {mark.le}"
-        elif isinstance(mark, annotated_types.Lt):
-            high = f"< {mark.lt}"
-        elif isinstance(mark, annotated_types.MinLen) and mark.min_length:
+        if isinstance(mark, annotated_types.MinLen) and mark.min_length:
             low = f"length >= {mark.min_length}"
+        for name, sign in (("ge", ">="), ("gt", ">")):
+            if getattr(mark, name, None) is not None:
+                low = f"{sign} {getattr(mark, name)}"
+        for name, sign in (("le", "<="), ("lt", "<")):
+            if getattr(mark, name, None) is not None:
+                high = f"{sign} {getattr(mark, name)}"
     return " and ".join(part for part in (low, high) if part)
 
 
 def _first_error(cls: type[Config], error: ValidationError) -> str:
-    """One line for the mistake that explains the others: an unknown field is often a required one, misspelt."""
+    """One line for the mistake that explains the others: an unknown field is often a required one,
+    misspelt.
+    """
     errors = error.errors(include_url=False)
     first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     loc = [str(part) for part in first["loc"]]

@@ -6,14 +6,20 @@ from schemas.text import one_line
 
 
 class ConfigError(ValueError):
-    """A setting that cannot be used. The message is one line: field, value, allowed range, nearest known field."""
+    """A setting that cannot be used.
+
+    The message is one line: field, value, allowed range, nearest known field.
+    """
 
     def __init__(self, message: object = "") -> None:
         super().__init__(one_line(message))  # names of files can hold line breaks and control characters
 
 
 class WorkError(Exception):
-    """Work that cannot continue although the request was valid. The message is one line: the cause, and the remedy."""
+    """Work that cannot continue although the request was valid.
+
+    The message is one line: the cause, and the remedy.
+    """
 
 
 class JobError(WorkError):
@@ -28,7 +34,8 @@ class StoppedError(JobError):
 
 
 class StillRunningError(WorkError):
-    """A job on a remote runner that runs on without this process. The message names the job and the way back to it.
+    """A job on a remote runner that runs on without this process. The message names the job and the way back
+    to it.
 
     Nothing of its output may be cleaned up. `exit_code` is that of the command: 0 if this was wanted.
     """

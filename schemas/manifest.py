@@ -1,12 +1,13 @@
-"""The tables beside the shards: what was written, sample by sample, and what failed. The contract with readers.
+"""The tables of an output: one row per shard, written sample and failed input. They are the contract with
+readers.
 
 output/
   00000.tar ...            the shards
-  manifest.parquet         a row a shard            MANIFEST
-  samples.parquet          a row a written sample   SAMPLES
-  failures.parquet         a row a failed input     FAILURES
+  manifest.parquet         one row per shard            MANIFEST
+  samples.parquet          one row per written sample   SAMPLES
+  failures.parquet         one row per failed input     FAILURES
   sizes.json wids.json config.yaml README.md croissant.json report.html report.json
-  _zoetrope/               the job's own: lock, plan, one record a task, temporary files
+  _zoetrope/               bookkeeping of the job: lock, plan, one record per task, temporary files
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ SAMPLES = pa.schema(
         (
             "zoom",
             pa.float32(),
-        ),  # picture area over the tightest view's area, square-rooted; 1 = the whole picture
+        ),  # square root of picture area over the tightest view's area; 1 = whole picture
         ("bytes", pa.int64()),  # all members of the sample, without tar headers
         ("source", pa.string()),
         ("url", pa.string()),
@@ -64,7 +65,7 @@ MANIFEST_FILE, SAMPLES_FILE, FAILURES_FILE = "manifest.parquet", "samples.parque
 
 @dataclass(frozen=True)
 class ShardRow:
-    """One shard, as the manifest has it."""
+    """One row of the manifest."""
 
     shard: str  # file name
     samples: int

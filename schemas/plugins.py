@@ -17,8 +17,9 @@ def is_plugin(name: str) -> bool:
 def find_plugin(path: str, field: str) -> Any:
     """The object at ``module:name``, imported.
 
-    `field` is the config field that names it and opens the message. Raises ConfigError, one line, if the path is not
-    written this way, the module cannot be imported (whatever it raises), or the module has no such name.
+    `field` is the config field that names it and opens the message. Raises ConfigError, one line, if the path
+    is not written this way, the module cannot be imported (whatever it raises), or the module has no such
+    name.
     """
     module_name, colon, name = path.partition(":")
     if not (module_name and colon and name):

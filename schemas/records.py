@@ -24,7 +24,7 @@ class Stage(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a sample failed. One word a cause, so that a table by reason tells what to do."""
+    """Why a sample failed. One word per cause, so that a table by reason says how to fix it."""
 
     MALFORMED_ROW = "malformed_row"
     NOT_UTF8 = "not_utf8"
@@ -44,7 +44,7 @@ class Reason(StrEnum):
     TOO_MANY_REDIRECTS = "too_many_redirects"
     TOO_LARGE = "too_large"
     OPTED_OUT = "opted_out"
-    HTTP_ERROR = "http_error"  # a status without a reason of its own; the status stands in the detail
+    HTTP_ERROR = "http_error"  # a status without a reason of its own; the detail holds the status
     HTTP_400 = "http_400"
     HTTP_401 = "http_401"
     HTTP_403 = "http_403"
@@ -70,12 +70,12 @@ class Reason(StrEnum):
     DECODER_TIMEOUT = "decoder_timeout"  # took longer than limits.seconds
     DECODER_MEMORY = "decoder_memory"  # needed more than limits.memory_mb
     DECODER_CRASH = "decoder_crash"  # ended the process that made it
-    ERROR = "error"  # anything unforeseen; the exception stands in the detail
+    ERROR = "error"  # anything unforeseen; the detail holds the exception
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A sample that did not become a clip: data, never an exception that ends the job."""
+    """A sample that did not become a clip. It is data, never an exception that ends the job."""
 
     key: str
     stage: Stage
@@ -106,13 +106,16 @@ class SampleError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One picture with its captions, before anything was fetched or decoded. Exactly one of `image`, `path`, `url` is set."""
+    """One picture with its captions, not yet fetched or decoded.
+
+    Exactly one of `image`, `path` and `url` is set.
+    """
 
     key: str  # from [a-z0-9_-], unique in the source, sorting in source order
     captions: tuple[str, ...]  # raw, at least one
     source: str  # the kind of source: coco, cc3m, ...
     image: bytes | None = None  # the encoded picture
-    path: str | None = None  # a file to read through Beam FileSystems
+    path: str | None = None  # a file to read, local or by URI
     url: str | None = None  # where it can be (or was) fetched; fetched only if image and path are None
     image_id: str | None = None  # equal ids are the same picture: no negatives of each other
     meta: Mapping[str, Any] = field(default_factory=dict)  # further JSON values for KEY.json, under "meta"
@@ -120,10 +123,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """The work of one shard, planned from references alone: never image bytes."""
+    """The work of one shard. It holds references, and never image bytes."""
 
     index: int  # position in the plan; shard names derive from it
-    samples: int  # how many inputs it stands for (an estimate only if `exact` is False)
+    samples: int  # number of inputs; an estimate if `exact` is False
     payload: Mapping[str, Any]  # plain JSON values that the source's `read` understands
     exact: bool = True
     keys: tuple[str, ...] | None = None  # if set (retry), only these keys are made

@@ -12,8 +12,8 @@ _BYTE_UNITS = ("B", "kB", "MB", "GB")
 def one_line(message: object, limit: int | None = None) -> str:
     """An exception's message, or any text, as one line of at most `limit` characters.
 
-    An exception without a message gives the name of its type. Characters that UTF-8 cannot hold (lone surrogates) and
-    control characters become '?', so that the line can be stored and cannot steer a terminal.
+    An exception without a message gives the name of its type. Characters that UTF-8 cannot hold (lone
+    surrogates) and control characters become '?', so that the line can be stored and cannot steer a terminal.
     """
     text = " ".join(str(message).split())
     if not text and isinstance(message, BaseException):
@@ -25,7 +25,10 @@ def one_line(message: object, limit: int | None = None) -> str:
 
 
 def valid_text(text: str) -> str:
-    """The text with lone surrogates replaced by '?'. JSON and file names can hold them; UTF-8 and Parquet cannot."""
+    """The text with lone surrogates replaced by '?'.
+
+    JSON and file names can hold them; UTF-8 and Parquet cannot.
+    """
     return text.encode("utf-8", "replace").decode()
 
 
@@ -41,7 +44,9 @@ def valid_json(value: Any) -> Any:
 
 
 def nearest(name: str, known: Iterable[str], *, count: int = 1, cutoff: float = 0.5) -> list[str]:
-    """The known names that are spelt most like `name`, best first; [] if none is close. Case does not count."""
+    """The known names that are spelt most like `name`, best first; [] if none is close. Case does not
+    count.
+    """
     by_lower_case: dict[str, str] = {}
     for candidate in known:
         by_lower_case.setdefault(candidate.casefold(), candidate)

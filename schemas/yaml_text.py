@@ -14,7 +14,9 @@ class YamlError(ValueError):
 
 
 class _Loader(yaml.SafeLoader):
-    """As SafeLoader, but a date stays the text that it is: no field holds a date, and folders are named by them."""
+    """As SafeLoader, but a date stays the text that it is: no field holds a date, and folders are named by
+    them.
+    """
 
 
 def _date(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:

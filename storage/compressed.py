@@ -1,4 +1,6 @@
-"""Decompress a stream whose format its first bytes name (gzip, bzip2, xz), with bounded memory and expansion."""
+"""Decompress a stream whose format its first bytes name (gzip, bzip2, xz), with bounded memory and
+expansion.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,8 @@ class _Decompressor(Protocol):
 def decompressed(stream: IO[bytes]) -> IO[bytes]:
     """The same stream, or a forward-only stream of its decompressed bytes.
 
-    Reading the latter raises CompressionError for damaged data, for data that ends early, and for data that expands
-    beyond MAX_RATIO.
+    Reading the latter raises CompressionError for damaged data, for data that ends early, and for data that
+    expands beyond MAX_RATIO.
     """
     buffered = stream if hasattr(stream, "peek") else io.BufferedReader(cast("Any", stream), READ)
     head = cast("io.BufferedReader", buffered).peek(10)[:10]

@@ -28,9 +28,9 @@ class FileInfo:
 def find(pattern: str) -> list[FileInfo]:
     """The files that a path or glob matches, sorted by path; [] if there are none.
 
-    ``*`` and ``?`` match within a name, ``**`` across folders, ``[...]`` one of some characters. A local name that
-    holds such characters is found as it is spelt. Raises OSError if the place cannot be listed, ConfigError as
-    `check_folder_address`.
+    ``*`` and ``?`` match within a name, ``**`` across folders, ``[...]`` one of some characters. A local name
+    that holds such characters is found as it is spelt. Raises OSError if the place cannot be listed,
+    ConfigError as `check_folder_address`.
     """
     pattern = absolute(pattern)
     check_folder_address(pattern)
@@ -51,8 +51,8 @@ def find(pattern: str) -> list[FileInfo]:
 def find_under(folder: str) -> list[FileInfo]:
     """Every file in a folder and its folders, sorted by path; [] if there is no such folder.
 
-    The folder's name may hold any character. Links are followed; one that leads nowhere is a file of 0 bytes. Raises
-    as `find`.
+    The folder's name may hold any character. Links are followed; one that leads nowhere is a file of 0 bytes.
+    Raises as `find`.
     """
     folder = absolute(folder).rstrip("/") or "/"
     check_folder_address(folder)
@@ -88,13 +88,18 @@ def _find_braces(pattern: str, field: str) -> list[FileInfo]:
 
 
 def glob_uris(pattern: str) -> list[str]:
-    """Sorted paths or URIs that a glob matches, in the form of the pattern (``file://`` is kept). Raises as `find`."""
+    """Sorted paths or URIs that a glob matches, in the form of the pattern (``file://`` is kept).
+
+    Raises as `find`.
+    """
     prefix = "file://" if pattern.startswith("file://") else ""
     return [prefix + file.path for file in find(pattern)]
 
 
 def list_names(folder: str) -> list[str]:
-    """Sorted names of the files and folders in a folder, whose name may hold any character; [] if it does not exist."""
+    """Sorted names of the files and folders in a folder, whose name may hold any character; [] if it does not
+    exist.
+    """
     return sorted(name for name, _ in _entries(folder))
 
 
@@ -120,7 +125,9 @@ def is_local_folder(path: str) -> bool:
 
 
 def folder_exists(path: str) -> bool:
-    """Does a local folder exist, or an object store hold anything below this prefix? Raises OSError, ConfigError."""
+    """Does a local folder exist, or an object store hold anything below this prefix? Raises OSError,
+    ConfigError.
+    """
     path = absolute(path)
     check_folder_address(path)
     return first_name(path) is not None if is_remote(path) else os.path.isdir(path)
@@ -129,10 +136,11 @@ def folder_exists(path: str) -> bool:
 def identity(files: Sequence[FileInfo]) -> dict[str, int | str]:
     """Identify a set of input files: how many, how many bytes, and a digest of names and sizes.
 
-    Names are relative to the common folder, so that a corpus may be moved. Modification times and etags are left out:
-    copying a corpus to another disk or bucket changes them, and its bytes not at all.
+    Names are relative to the common folder, so that a corpus may be moved. Modification times and etags are
+    left out: copying a corpus to another disk or bucket changes them, and its bytes not at all.
     """
-    prefix = os.path.commonprefix([file.path for file in files])  # noqa: RUF071 - commonpath would mangle gs://
+    # commonpath would mangle gs://
+    prefix = os.path.commonprefix([file.path for file in files])  # noqa: RUF071
     folder = prefix.rpartition("/")[0]
     digest = hashlib.blake2b(digest_size=8)
     for file in files:
@@ -157,7 +165,10 @@ def _split_at_glob(pattern: str) -> tuple[str, str]:
 
 
 def _glob_regex(pattern: str) -> str:
-    """A regex for a glob. ``**/`` also matches no folder at all; a bracket that is not closed is a plain character."""
+    """A regex for a glob.
+
+    ``**/`` also matches no folder at all; a bracket that is not closed is a plain character.
+    """
     regex, position = "", 0
     while position < len(pattern):
         rest = pattern[position:]

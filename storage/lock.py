@@ -1,8 +1,10 @@
-"""One writer per output or index. On a disk a kernel lock, which dies with its process; in an object store a lease.
+"""One writer per output or index. On a disk a kernel lock, which dies with its process; in an object store a
+lease.
 
-A lease is an object that its holder rewrites every few seconds. It never depends on the clocks of two machines: a
-writer that finds a silent lease watches it for its whole length by its own clock, and takes it over only if it has not
-changed once. Of two that take it over together one succeeds, because the store compares versions (`conditional`).
+A lease is an object that its holder rewrites every few seconds. It never depends on the clocks of two
+machines: a writer that finds a silent lease watches it for its whole length by its own clock, and takes it
+over only if it has not changed once. Of two that take it over together one succeeds, because the store
+compares versions (`conditional`).
 """
 
 from __future__ import annotations
@@ -51,10 +53,11 @@ class Holder:
 
 
 class Lock:
-    """Held while a block writes to a place. Entering raises ConfigError, with the text of `refusal`, if it is held.
+    """Held while a block writes to a place. Entering raises ConfigError, with the text of `refusal`, if it is
+    held.
 
-    `path` is the lock file. Entering takes up to the length of a lease if a dead holder has left one. Raises OSError
-    if the place cannot be written.
+    `path` is the lock file. Entering takes up to the length of a lease if a dead holder has left one. Raises
+    OSError if the place cannot be written.
     """
 
     def __init__(
@@ -85,7 +88,9 @@ class Lock:
 
     @property
     def lost(self) -> bool:
-        """May another writer have taken the place over? Only for a lease, after a long silence of this process."""
+        """May another writer have taken the place over? Only for a lease, after a long silence of this
+        process.
+        """
         return self._lock.lost
 
 
@@ -192,7 +197,10 @@ class _Lease:
             self._version = None
 
     def _confirm(self, content: bytes) -> None:
-        """Keep the version of what we wrote. Where the store cannot compare, the last of two writers has the lease."""
+        """Keep the version of what we wrote.
+
+        Where the store cannot compare, the last of two writers has the lease.
+        """
         if not is_atomic(self._path):
             time.sleep(self._settle)
         found = read_version(self._path)
@@ -211,7 +219,10 @@ class _Lease:
             self._last_beat = _elapsed()
 
     def _renewed(self) -> str | None:
-        """The new version; None if the lease is another's. A beat whose answer was lost is found by its token."""
+        """The new version; None if the lease is another's.
+
+        A beat whose answer was lost is found by its token.
+        """
         version = replace_version(self._path, self._content(), self._version or "")
         if version is not None:
             return version
@@ -221,7 +232,10 @@ class _Lease:
         return replace_version(self._path, self._content(), found[1])
 
     def _content(self) -> bytes:
-        """Different for every write, so that versions differ too. The time is a hint for people, and never trusted."""
+        """Different for every write, so that versions differ too.
+
+        The time is a hint for people, and never trusted.
+        """
         self._beats += 1
         return json.dumps({**_me(), "token": self._token, "beat": self._beats, "time": time.time()}).encode()
 

@@ -1,4 +1,6 @@
-"""The file system of a URI: known schemes, packages, credentials, and errors that name the URI in one line."""
+"""The file system of a URI: known schemes, packages, credentials, and errors that name the URI in one
+line.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ _options: dict[str, dict[str, Any]] = {}
 
 
 def set_options(options: Mapping[str, Mapping[str, Any]]) -> None:
-    """Set how this process opens each scheme, as scheme -> fsspec's arguments (``{"s3": {"endpoint_url": ...}}``).
+    """Set how this process opens each scheme, as scheme -> fsspec's arguments (``{"s3": {"endpoint_url":
+    ...}}``).
 
     Files that are open keep their settings.
     """
@@ -42,8 +45,8 @@ def get_options() -> dict[str, dict[str, Any]]:
 def filesystem(uri: str) -> tuple[AbstractFileSystem, str]:
     """The file system of a path or URI, and the path that it uses. Raises ConfigError as `check_address`.
 
-    Instances are shared by all threads of a process, and a forked process makes new ones. Listings are not cached,
-    because other processes write to the same folders.
+    Instances are shared by all threads of a process, and a forked process makes new ones. Listings are not
+    cached, because other processes write to the same folders.
     """
     path = local_path(uri)
     if path is not None:
@@ -53,7 +56,8 @@ def filesystem(uri: str) -> tuple[AbstractFileSystem, str]:
     options: dict[str, Any] = {"use_listings_cache": False, **_options.get(scheme, {})}
     if scheme not in GOOGLE:
         return fsspec.core.url_to_fs(uri, **options)
-    # gcsfs's default class asks for each bucket's type over gRPC, which needs a further permission and cannot fork.
+    # gcsfs's default class asks for each bucket's type over gRPC, which needs a further permission and cannot
+    # fork.
     from gcsfs.core import GCSFileSystem
 
     logging.getLogger("gcsfs").setLevel(
@@ -85,7 +89,8 @@ def check_folder_address(uri: str) -> None:
     scheme = scheme_of(uri)
     if scheme in WEB:
         raise ConfigError(
-            f"{uri}: no way to open {scheme}:// addresses here; download it, or give a local path or gs://bucket/..."
+            f"{uri}: no way to open {scheme}:// addresses here; download it, or give a local path or "
+            "gs://bucket/..."
         )
     check_address(uri)
 
@@ -126,7 +131,8 @@ def _google_login(bucket: str) -> str | None:
         return "anon"
     except OSError as error:
         raise ConfigError(
-            f"gs://{bucket}: no Google Cloud credentials here, and as a public bucket it cannot be listed ({error}); "
+            f"gs://{bucket}: no Google Cloud credentials here, and as a public bucket it cannot be "
+            f"listed ({error}); "
             "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file"
         ) from None
 
@@ -143,8 +149,19 @@ def as_os_error(uri: str) -> Iterator[None]:
             raise
         if isinstance(error, NotADirectoryError) or getattr(error, "code", None) == 404:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), uri) from None
+        if _is_refused_condition(error):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), uri) from None
         for known, number in ((FileNotFoundError, errno.ENOENT), (FileExistsError, errno.EEXIST)):
             if isinstance(error, known):
                 raise known(number, os.strerror(number), uri) from None
         text = one_line(error)
         raise OSError(text if uri in text else f"{uri}: {text}") from error
+
+
+def _is_refused_condition(error: Exception) -> bool:
+    """Did S3 refuse a conditional write? s3fs turns that into an OSError like any other, with S3's own error
+    as its cause.
+    """
+    answer = getattr(error.__cause__, "response", None)
+    code = answer.get("Error", {}).get("Code") if isinstance(answer, dict) else None
+    return code in ("PreconditionFailed", "ConditionalRequestConflict")

@@ -1,8 +1,8 @@
 """Calls under way in a pool: results in input order, a bounded number of calls and of bytes.
 
-Everything that works ahead of a stream uses this module: tasks of a Beam bundle, samples of a task, clips of a shard.
-The pool can be one of threads or of processes: it is whatever gives a `Future`. This is the lowest package that starts
-threads, so `pipelines`, `trainer` and `preview` can all import it.
+Everything that works ahead of a stream uses this module: tasks of a Beam bundle, samples of a task, clips of
+a shard. The pool can be one of threads or of processes: it is whatever gives a `Future`. This is the lowest
+package that starts threads, so `pipelines`, `trainer` and `preview` can all import it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ class Window(Generic[T, R]):
         return self._most_bytes is not None and self._bytes >= self._most_bytes
 
     def add(self, item: T, future: Future[R], *, size: int = 0) -> None:
-        """Add a call that was just submitted. `item` comes back with its result; `size` bytes count until then."""
+        """Add a call that was just submitted.
+
+        `item` comes back with its result; `size` bytes count until then.
+        """
         self._waiting.append(_Call(item, size, future))
         self._bytes += size
 
@@ -57,7 +60,9 @@ class Window(Generic[T, R]):
         return oldest.item, oldest.future.result()
 
     def cancel(self) -> None:
-        """Drop the calls that have not begun, and wait for those that run. Their results and errors are lost."""
+        """Drop the calls that have not begun, and wait for those that run. Their results and errors are
+        lost.
+        """
         running = [call.future for call in self._waiting if not call.future.cancel()]
         wait(running)
         self._waiting.clear()

@@ -25,7 +25,8 @@ MAX_PICTURE_BYTES = 256 * 1024 * 1024  # of an encoded picture in a file, zip, t
 def open_uri(uri: str, mode: Literal["rb", "r"] = "rb") -> IO[Any]:
     """Open one file for reading. Raises OSError, which names it, and ConfigError as `login.check_address`.
 
-    Objects are read in large pieces: readers of tars ask for 10 kB at a time, which some clients would fetch one by one.
+    Objects are read in large pieces: readers of tars ask for 10 kB at a time, which some clients would fetch
+    one by one.
     """
     here = local_path(uri)
     if here is not None:
@@ -37,7 +38,9 @@ def open_uri(uri: str, mode: Literal["rb", "r"] = "rb") -> IO[Any]:
 
 
 def open_input(path: str) -> IO[bytes]:
-    """Open a source's file for random-access reading. Raises OSError that says what cannot be read and why."""
+    """Open a source's file for random-access reading. Raises OSError that says what cannot be read and
+    why.
+    """
     check_folder_address(path)
     try:
         stream: IO[bytes] = open_uri(path)
@@ -73,7 +76,9 @@ def read_range(uri: str, start: int, length: int) -> bytes:
 
 
 def read_picture(path: str, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
-    """The bytes of one picture file. Raises SampleError (missing_image, too_large, unreadable, empty_body)."""
+    """The bytes of one picture file. Raises SampleError (missing_image, too_large, unreadable,
+    empty_body).
+    """
     try:
         data = _read_capped(path, max_bytes + 1)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
@@ -141,7 +146,10 @@ def file_exists(uri: str) -> bool:
 
 
 def file_size(uri: str) -> int | None:
-    """Bytes of a file; None if there is no such file. One request. Raises OSError if the store cannot be asked."""
+    """Bytes of a file; None if there is no such file. One request.
+
+    Raises OSError if the store cannot be asked.
+    """
     here = local_path(uri)
     if here is not None:
         return os.path.getsize(here) if os.path.isfile(here) else None

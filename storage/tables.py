@@ -16,7 +16,9 @@ from storage.uris import join
 
 
 def read_manifest(output: str) -> list[ShardRow]:
-    """The shards of an output folder (local or URI), in name order. Raises FileNotFoundError with what to do."""
+    """The shards of an output folder (local or URI), in name order. Raises FileNotFoundError with what to
+    do.
+    """
     path = join(output, MANIFEST_FILE)
     if not exists(path):
         raise FileNotFoundError(
@@ -30,7 +32,9 @@ def read_manifest(output: str) -> list[ShardRow]:
 def iter_rows(
     output: str, name: str, *, columns: Sequence[str] | None = None, batch_rows: int = 8192
 ) -> Iterator[dict[str, Any]]:
-    """Stream the rows of one of the tables as dicts (of all `columns`, or these), without holding the table."""
+    """Stream the rows of one of the tables as dicts (of all `columns`, or these), without holding the
+    table.
+    """
     with open_uri(join(output, name)) as stream:
         for batch in pq.ParquetFile(stream).iter_batches(batch_size=batch_rows, columns=columns):
             yield from batch.to_pylist()
@@ -55,13 +59,16 @@ def expand_shards(pattern: str) -> list[str]:
         uris = list_uris(pattern, ".tar")
     if not uris:
         raise ValueError(
-            f"shards {pattern!r}: nothing matches; give a folder, a glob such as clips/*.tar, or a brace range"
+            f"shards {pattern!r}: nothing matches; give a folder, a glob such as clips/*.tar, or a brace "
+            "range"
         )
     return uris
 
 
 def _check_all_there(uris: Sequence[str], pattern: str) -> None:
-    """Raises ValueError for a shard of a brace range that is missing: a gap would silently be left out otherwise."""
+    """Raises ValueError for a shard of a brace range that is missing: a gap would silently be left out
+    otherwise.
+    """
     folders: dict[str, set[str]] = {}
     missing = []
     for uri in uris:
@@ -72,6 +79,7 @@ def _check_all_there(uris: Sequence[str], pattern: str) -> None:
             missing.append(uri)
     if missing:
         raise ValueError(
-            f"shards {pattern!r}: {missing[0]} is not there, and {len(missing)} of its {len(uris)} shards are missing; "
+            f"shards {pattern!r}: {missing[0]} is not there, and {len(missing)} of its {len(uris)} "
+            "shards are missing; "
             "check the range"
         )

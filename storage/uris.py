@@ -1,4 +1,7 @@
-"""Paths and URIs as text. Nothing here touches a disk or a network, except `is_glob`, which looks for a local name."""
+"""Paths and URIs as text.
+
+Nothing here touches a disk or a network, except `is_glob`, which looks for a local name.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ def local_path(uri: str) -> str | None:
 
 
 def absolute(pattern: str) -> str:
-    """A local path or glob made absolute, so that it means the same on every worker. Remote URIs are unchanged."""
+    """A local path or glob made absolute, so that it means the same on every worker.
+
+    Remote URIs are unchanged.
+    """
     path = local_path(pattern)
     return pattern if path is None else path
 
@@ -46,7 +52,9 @@ def name_of(uri: str) -> str:
 
 
 def is_glob(pattern: str) -> bool:
-    """Does a path have glob characters (``*``, ``**``, ``?``, ``[...]``) without naming something local literally?"""
+    """Does a path have glob characters (``*``, ``**``, ``?``, ``[...]``) without naming something local
+    literally?
+    """
     if not any(character in pattern for character in GLOB_CHARACTERS):
         return False
     path = local_path(pattern)

@@ -1,9 +1,9 @@
 """Write files by path or URI: create, replace, move, upload and remove.
 
-A file is whole under its name, or not there. On a disk its bytes and its name have reached the disk (fsync) before a
-function returns. An object appears when its upload ends, but a folder of objects appears one by one. So a folder that
-must be whole has a file that is uploaded last and removed first (`written_folder`, `remove_folder`): without that file
-it does not count.
+A file is whole under its name, or not there. On a disk its bytes and its name have reached the disk (fsync)
+before a function returns. An object appears when its upload ends, but a folder of objects appears one by one.
+So a folder that must be whole has a file that is uploaded last and removed first (`written_folder`,
+`remove_folder`): without that file it does not count.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ class NewFile(Protocol):
         """Complete the file. Raises OSError that names it; then no whole file is under the name."""
 
     def discard(self) -> None:
-        """Give the file up, in whatever state it is. An object does not appear; a local file may be left in part."""
+        """Give the file up, in whatever state it is.
+
+        An object does not appear; a local file may be left in part.
+        """
 
     def __enter__(self) -> Self:
         """Closes the file if the block ends well, and discards it otherwise."""
@@ -98,8 +101,8 @@ class _LocalFile(io.BufferedWriter):
 class _Upload(io.BufferedIOBase):
     """An object that is being written. It appears whole when it is closed, and otherwise not at all.
 
-    A small one is a single request. A larger one is streamed to stores that upload in parts, and kept in a temporary
-    file for the others.
+    A small one is a single request. A larger one is streamed to stores that upload in parts, and kept in a
+    temporary file for the others.
     """
 
     def __init__(self, path: str) -> None:
@@ -195,7 +198,10 @@ def _abort(stream: Any) -> None:
 
 
 def write_bytes(uri: str, data: bytes) -> None:
-    """Write a small file whole or not at all: readers see the old one or the new one. Raises OSError, which names it."""
+    """Write a small file whole or not at all: readers see the old one or the new one.
+
+    Raises OSError, which names it.
+    """
     here = local_path(uri)
     if here is None:
         files, path = filesystem(uri)
@@ -222,8 +228,8 @@ def partial_name(path: str) -> str:
 def move_file(source: str, target: str, size: int | None = None) -> None:
     """Rename one file over whatever is at the target, in one step where the store can (disks, gs://).
 
-    With `size`, a source that is gone is no error if the target has that many bytes: then somebody else has moved it, or
-    an earlier request whose answer was lost. Raises OSError that names a file.
+    With `size`, a source that is gone is no error if the target has that many bytes: then somebody else has
+    moved it, or an earlier request whose answer was lost. Raises OSError that names a file.
     """
     try:
         here = local_path(target)
@@ -263,10 +269,11 @@ def upload(file: Path, uri: str) -> None:
 
 @contextmanager
 def written_folder(uri: str, last: str) -> Iterator[Path]:
-    """A local folder to write files into. If the block ends well, its files are at `uri`, the file `last` after the others.
+    """A local folder to write files into. If the block ends well, its files are at `uri`, the file `last`
+    after the others.
 
-    Locally the folder replaces an earlier one in one step. The objects of an earlier one are overwritten, and until
-    `last` is there again it does not count. Raises OSError that names the place.
+    Locally the folder replaces an earlier one in one step. The objects of an earlier one are overwritten, and
+    until `last` is there again it does not count. Raises OSError that names the place.
     """
     here = local_path(uri)
     if here is not None:
@@ -339,7 +346,9 @@ def remove_empty_folder(folder: str) -> None:
 
 
 def flush_to_disk(path: str | Path) -> None:
-    """Wait until a file's bytes, or a folder's names, are on the disk, so that a power cut leaves them whole."""
+    """Wait until a file's bytes, or a folder's names, are on the disk, so that a power cut leaves them
+    whole.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The files that tell other readers what lies in an output: sizes.json, wids.json, README.md, croissant.json."""
+"""The files that describe an output to other readers: sizes.json, wids.json, README.md, croissant.json."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from transforms.stores.registry import find_store
 
 @dataclass(frozen=True)
 class Facts:
-    """What a dataset's card says. Counts over the whole output, not over one run."""
+    """The facts on a dataset's card. Counts are of the whole output, not of one run."""
 
     name: str  # of the output folder
     config: Mapping[str, Any]  # the resolved config
@@ -40,7 +40,7 @@ def wids_json(name: str, shards: Sequence[ShardRow]) -> bytes:
 
 
 def brace_pattern(shards: Sequence[ShardRow]) -> str | None:
-    """``{00000..00331}.tar`` where the names run without a gap, else None (then a glob does)."""
+    """``{00000..00331}.tar`` if the names have no gap, else None; a glob serves then."""
     names = [row.shard for row in shards]
     first, last = (names[0], names[-1]) if names else ("", "")
     stems = [name.removesuffix(".tar") for name in names]
@@ -52,32 +52,33 @@ def brace_pattern(shards: Sequence[ShardRow]) -> str | None:
 
 
 def readme_md(facts: Facts) -> bytes:
-    """The dataset's page: what it holds, how to read it, how it was made."""
+    """The dataset's page: its content, how to read it, how it was made."""
     pattern = brace_pattern(facts.shards)
     total = sum(row.bytes for row in facts.shards)
     reasons = "".join(
         f"| `{reason}` | {count} |\n"
         for reason, count in sorted(facts.reasons.items(), key=lambda r: (-r[1], r[0]))
     )
-    failures = f"\n| why not | inputs |\n|---|---|\n{reasons}" if reasons else ""
+    failures = f"\n| reason | inputs |\n|---|---|\n{reasons}" if reasons else ""
     reading = pattern or "*.tar"
     text = f"""# {facts.name}
 
-{facts.samples} clips with captions in {len(facts.shards)} WebDataset shards ({total} bytes), made by Zoetrope {facts.version}.
-{facts.failed} inputs gave no clip; `{FAILURES_FILE}` says why, one row each.
+{facts.samples} clips with captions in {len(facts.shards)} WebDataset shards ({total} bytes), \
+made by Zoetrope {facts.version}.
+{facts.failed} inputs gave no clip; `{FAILURES_FILE}` gives the reason of each.
 {failures}
-## What lies here
+## Files
 
-| file | what |
+| file | content |
 |---|---|
-| `{reading}` | the shards: plain tars, members of a sample side by side |
-| `{MANIFEST_FILE}` | a row a shard: samples, bytes, sha256, first and last key |
-| `{SAMPLES_FILE}` | a row a clip: key, shard, caption, motion, size, url |
-| `{FAILURES_FILE}` | a row an input that failed: key, stage, reason, detail, url |
+| `{reading}` | the shards: plain tars, the members of a sample follow each other |
+| `{MANIFEST_FILE}` | one row per shard: samples, bytes, sha256, first and last key |
+| `{SAMPLES_FILE}` | one row per clip: key, shard, caption, motion, size, url |
+| `{FAILURES_FILE}` | one row per failed input: key, stage, reason, detail, url |
 | `sizes.json`, `wids.json` | the same counts for open_clip and wids |
 | `config.yaml` | the resolved config |
 | `croissant.json` | the dataset in Croissant 1.0 |
-| `report.html`, `report.json` | what the run did |
+| `report.html`, `report.json` | a report on the run |
 
 {_members(facts.config)}
 
@@ -107,8 +108,10 @@ def _members(config: Mapping[str, Any]) -> str:
     if "frames" in config:  # real videos
         about = dict(config["frames"])
         return (
-            f"Members of a sample: `KEY.000.{about['format']}` and so on, its frames, up to {about['max_frames']}; "
-            "`KEY.txt`, the first caption; `KEY.json`, everything else: all captions, the frames' times in the video."
+            f"Members of a sample: `KEY.000.{about['format']}` and so on, its frames, up to "
+            f"{about['max_frames']}; "
+            "`KEY.txt`, the first caption; `KEY.json`, everything else: all captions, the frames' times "
+            "in the video."
         )
     extension = dict(config.get("encode") or {}).get("format", "jpg")
     frames = int(dict(config.get("clip") or {}).get("frames", 12))
@@ -155,7 +158,7 @@ def croissant_json(facts: Facts, *, published: str) -> bytes:
             mlc.FileObject(
                 id=SAMPLES_FILE,
                 name=SAMPLES_FILE,
-                description="A row a clip.",
+                description="One row per clip.",
                 content_url=SAMPLES_FILE,
                 encoding_formats=["application/x-parquet"],
                 sha256=facts.samples_sha256,

@@ -1,10 +1,10 @@
 """The commit that makes a task done, right with any number of attempts at once and on every runner.
 
-An attempt writes its shards under names of its own (``tmp/ATTEMPT/000.tar``). Its record is then created exclusively:
-the one attempt whose record is there counts, and the others remove what they made. Last, the shards of that attempt
-move to their final names. Whoever comes next can finish the moves, because the record names the attempt: another
-attempt at the task, the end of the job, or a later run. A file under a shard's final name is therefore always the one
-that the record describes.
+An attempt writes its shards under names of its own (``tmp/ATTEMPT/000.tar``). Its record is then created
+exclusively: the one attempt whose record is there counts, and the others remove what they made. Last, the
+shards of that attempt move to their final names. Whoever comes next can finish the moves, because the record
+names the attempt: another attempt at the task, the end of the job, or a later run. A file under a shard's
+final name is therefore always the one that the record describes.
 """
 
 from __future__ import annotations
@@ -50,10 +50,11 @@ def part_path(output: Output, attempt: str, part: int) -> str:
 
 
 def commit(output: Output, attempt: Attempt) -> bool:
-    """Make the attempt the one that counts, unless another one does, and finish the moves of the one that does.
+    """Make the attempt the one that counts, unless another one does, and finish the moves of the one that
+    does.
 
-    May be cut off anywhere, and run again. Returns whether this attempt counts. Raises OSError if the output cannot be
-    written or a shard is missing; the attempt's shards then stay, for whoever comes next.
+    May be cut off anywhere, and run again. Returns whether this attempt counts. Raises OSError if the output
+    cannot be written or a shard is missing; the attempt's shards then stay, for whoever comes next.
     """
     record = attempt.record
     if create_exclusively(output.record_path(record.task), record.to_bytes(attempt.name)):
@@ -76,7 +77,9 @@ def is_done(output: Output, task: int) -> bool:
 
 
 def settle(output: Output, task: int) -> None:
-    """Finish the moves of a task that has a record. Raises OSError if a shard is under neither of its names."""
+    """Finish the moves of a task that has a record. Raises OSError if a shard is under neither of its
+    names.
+    """
     _move_parts(output, read_head(output, task))
 
 
@@ -122,6 +125,9 @@ def _move_parts(output: Output, head: RecordHead, parts: Sequence[int] | None = 
 
 
 def clean(output: Output) -> None:
-    """Remove what attempts left behind, after the moves of those that count. Only under the lock of the output."""
+    """Remove what attempts left behind, after the moves of those that count.
+
+    Only under the lock of the output.
+    """
     settle_all(output)
     remove_tree(output.tmp())

@@ -1,7 +1,7 @@
-"""The end of a job: from the records, in task order, to the tables and pages beside the shards.
+"""The end of a job: write the tables and pages of the output from the records, in task order.
 
-Streams one record at a time, so that memory stays flat however many samples there are. Every file is written under a
-temporary name and moved, so that a kill leaves the old ones or the new ones.
+One record is in memory at a time, however many samples there are. Every table is written under a temporary
+name and moved, so that a kill leaves the old tables or the new ones.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from schemas.version import VERSION
 from storage.read import open_uri
 from storage.write import as_stream, create_file, move_file, remove_tree, write_bytes
 
-PIECES = 256  # tables that wait to be a row group; each takes kilobytes, however few rows it has
+PIECES = 256  # tables that wait for a row group; each takes kilobytes, however few its rows
 ROW_GROUP = 16_384  # rows; small enough that a reader of one page of samples reads little
 
 
 @dataclass(frozen=True)
 class Totals:
-    """What the whole output holds, over every run that went into it."""
+    """The content of the whole output, over every run that added to it."""
 
     tasks: int
     inputs: int
@@ -44,12 +44,12 @@ class Totals:
 
     @property
     def off_by(self) -> int:
-        """Inputs that are neither written nor failed: 0, or something was lost."""
+        """Inputs that are neither written nor failed. Anything but 0 is an error."""
         return self.inputs - self.written - self.failed
 
 
 class _Table:
-    """A parquet file written record by record, in row groups of a fixed size whatever the records' sizes."""
+    """A Parquet file that is written record by record, in row groups of a fixed size."""
 
     def __init__(self, stream: IO[bytes], schema: pa.Schema) -> None:
         self._writer = pq.ParquetWriter(stream, schema, compression="zstd")
@@ -72,17 +72,17 @@ class _Table:
             self._rows -= ROW_GROUP
 
     def close(self) -> None:
-        """Write what waits, and the footer."""
+        """Write the waiting rows and the footer."""
         if self._rows:
             self._writer.write_table(pa.concat_tables(self._waiting))
         self._writer.close()
 
 
 def finish(output: Output, config: Mapping[str, Any], *, published: str) -> Totals:
-    """Write every table and page but the report (which also needs what the run measured).
+    """Write every table and page but the report, which also needs the measurements of the run.
 
-    `config` is the resolved config as plain values, `published` an ISO date for croissant.json. Raises OSError (disk full,
-    not writable) with the path; nothing half-written then stands under a final name.
+    `config` is the resolved config as plain values, `published` an ISO date for croissant.json. Raises
+    OSError that names the path (disk full, not writable); then no file is half-written under a final name.
     """
     settle_all(output)
     names = (MANIFEST_FILE, SAMPLES_FILE, FAILURES_FILE)

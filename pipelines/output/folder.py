@@ -5,10 +5,10 @@ OUTPUT/
   _zoetrope/
     config.json                    the job: resolved config, source identity
     plan.json finished.json        how many tasks there are; the totals once every table is written
-    records/00012.parquet          a row an input; its being there is what makes task 12 done
+    records/00012.parquet          one row per input; task 12 is done when this file is there
     retries/0000.jsonl             the tasks of a `zoetrope retry`
-    tmp/ATTEMPT/...                files under temporary names, of one attempt at one task
-    lock                           see storage.lock
+    tmp/ATTEMPT/...                temporary files of one attempt at one task
+    lock                           see pipelines.output.lock
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from schemas.errors import ConfigError
+from schemas.text import one_line
 from storage.find import list_names
 from storage.login import check_folder_address
 from storage.read import file_exists, read_bytes
@@ -27,67 +29,86 @@ STATE = "_zoetrope"
 
 
 class Output:
-    """Paths and records of one output folder (local path or URI). Holds nothing but its address; picklable."""
+    """The paths of one output folder (local path or URI).
+
+    It holds only its address, so that it can be pickled.
+    """
 
     def __init__(self, uri: str) -> None:
-        """Raises ConfigError for an address that cannot be opened."""
+        """Raise ConfigError for an address that cannot be opened."""
         self.uri = absolute(uri).rstrip("/") or "/"
         check_folder_address(self.uri)
 
     def path(self, *names: str) -> str:
-        """Of a file in the output."""
+        """Path of a file in the output."""
         return join(self.uri, *names)
 
     def state(self, *names: str) -> str:
-        """Of a file of the job's bookkeeping."""
+        """Path of a file of the job's bookkeeping."""
         return join(self.uri, STATE, *names)
 
     def record_path(self, task: int) -> str:
-        """Of a task's record."""
+        """Path of a task's record."""
         return self.state("records", f"{task:05d}.parquet")
 
     def tmp(self, *names: str) -> str:
-        """Of a file under a temporary name."""
+        """Path of a temporary file."""
         return self.state("tmp", *names)
 
     def is_ours(self) -> bool:
-        """Whether a job of ours began here."""
+        """Has one of our jobs begun here?"""
         return file_exists(self.state("config.json"))
 
     def read_job(self) -> dict[str, Any]:
-        """What `write_job` wrote. Raises OSError or ValueError."""
-        job = json.loads(read_bytes(self.state("config.json")))
-        if not isinstance(job, dict):
-            raise ValueError(f"{self.state('config.json')}: not a job's config")
+        """The content that `write_job` wrote. Raises OSError, and ConfigError if it is damaged."""
+        job = self.read_state("config.json")
+        if job is None:
+            raise FileNotFoundError(f"{self.state('config.json')}: no such file")
         return job
 
     def write_job(self, job: Mapping[str, Any]) -> None:
-        """Keep the job's config and its source's identity."""
+        """Write the job's config and its source's identity."""
         self.write_state("config.json", job)
 
     def write_state(self, name: str, values: Mapping[str, Any]) -> None:
-        """Keep a small JSON file of the job's own."""
+        """Write a small JSON file of the bookkeeping."""
         write_bytes(self.state(name), json.dumps(values, indent=1, sort_keys=True).encode())
 
     def read_state(self, name: str) -> dict[str, Any] | None:
-        """Read one back, None if it is not there."""
-        return json.loads(read_bytes(self.state(name))) if file_exists(self.state(name)) else None
+        """The values of such a file; None if it is not there.
+
+        Raises ConfigError, which names it, if it is damaged.
+        """
+        path = self.state(name)
+        try:
+            values = json.loads(read_bytes(path))
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise _damaged(path, one_line(error)) from None
+        if not isinstance(values, dict):
+            raise _damaged(path, "it holds no mapping")
+        return values
 
     def remove_strays(self, done: set[int]) -> None:
-        """Remove shards of tasks without a record: a commit was cut off between its tar and its record."""
+        """Remove shards of tasks without a record: an earlier version was cut off while it committed them."""
         for name in list_names(self.uri):
             task = task_of(name)
             if task is not None and task not in done:
                 remove_file(self.path(name))
 
 
+def _damaged(path: str, why: str) -> ConfigError:
+    return ConfigError(f"{path}: damaged ({why}); restore it, or give another output, or overwrite=true")
+
+
 def shard_name(task: int, part: int | None = None) -> str:
-    """``00012.tar``, or ``00012-003.tar`` where a task needs several."""
+    """``00012.tar``, or ``00012-003.tar`` if a task needs several shards."""
     return f"{task:05d}.tar" if part is None else f"{task:05d}-{part:03d}.tar"
 
 
 def task_of(name: str) -> int | None:
-    """The task whose shard has this name, None if it is no shard's name."""
+    """The task whose shard has this name; None for any other name."""
     stem, dot, extension = name.rpartition(".")
     number, dash, part = stem.partition("-")
     if extension != "tar" or not dot or len(number) < 5 or not number.isascii() or not number.isdigit():

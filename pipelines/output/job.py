@@ -18,19 +18,19 @@ from storage.shards.write import Sink
 
 @dataclass(frozen=True)
 class Job:
-    """A job before it runs: what it makes, and what tells it from another one."""
+    """A job before it runs: its tasks, their maker, and the settings that decide the bytes."""
 
     kind: str  # animate | import-videos
     config: Mapping[str, Any]  # resolved, plain values; kept in the output
     identity: Mapping[
         str, Any
-    ]  # dotted field -> value: all that can change a byte of a shard, and the source's own
+    ]  # dotted field -> value: settings that change bytes, and the source's identity
     tasks: Callable[[], Iterator[Task]]  # streams the plan
     maker: Maker
     shard: ShardConfig
     tasks_at_once: int = 2  # per worker
     is_retry: bool = False
-    uses_gpus: bool = False  # where there are any
+    uses_gpus: bool = False  # if the worker has any
 
     @property
     def fingerprint(self) -> str:
@@ -46,7 +46,7 @@ FILES_IDENTITY = (
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Fields that differ, with both values, as text."""
+    """The fields that differ, as text with both values."""
     now = json.loads(_canonical(now))
     changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
     files = [name for name in changed if name.endswith(FILES_IDENTITY)]
@@ -86,19 +86,22 @@ def _changed_files(stem: str, before: Mapping[str, Any], now: Mapping[str, Any])
 
 @dataclass(frozen=True, slots=True)
 class TaskAt:
-    """Where a spooled task stands: what the graph holds instead of the task, so that it stays small."""
+    """The place of a task in the spooled plan.
+
+    The graph holds places instead of tasks, so that it stays small.
+    """
 
     path: str
     start: int
     length: int
 
     def load(self) -> Task:
-        """Read it back."""
+        """Read the task."""
         return task_from_json(read_range(self.path, self.start, self.length))
 
 
 def spool(tasks: Iterable[Task], stream: Sink, path: str) -> Iterator[tuple[Task, TaskAt]]:
-    """Write tasks to a file as lines of JSON, and tell where each stands."""
+    """Write tasks to a file as lines of JSON; yield each task with its place."""
     at = 0
     for task in tasks:
         line = task_to_json(task)
@@ -108,12 +111,12 @@ def spool(tasks: Iterable[Task], stream: Sink, path: str) -> Iterator[tuple[Task
 
 
 def task_to_json(task: Task) -> bytes:
-    """One line."""
+    """One line of the plan."""
     return json.dumps(asdict(task), separators=(",", ":")).encode() + b"\n"
 
 
 def task_from_json(line: bytes) -> Task:
-    """The same task."""
+    """The task of one line."""
     values = json.loads(line)
     keys = values.pop("keys")
     return Task(**values, keys=None if keys is None else tuple(keys))

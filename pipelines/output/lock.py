@@ -7,7 +7,10 @@ from storage.lock import BEAT_SECONDS, LEASE_SECONDS, Holder, Lock
 
 
 def output_lock(output: Output, *, beat: float = BEAT_SECONDS, lease: float = LEASE_SECONDS) -> Lock:
-    """The lock that a job holds while it writes. Entering it raises ConfigError if another job holds it, and OSError."""
+    """The lock that a job holds while it writes.
+
+    Entering it raises ConfigError if another job holds it, and OSError.
+    """
 
     def refusal(holder: Holder) -> str:
         return (

@@ -1,4 +1,6 @@
-"""Shards that were deleted or cut off after their task was done: their records are taken back, so that they are made anew."""
+"""Take back the records of tasks whose shards were deleted or cut off, so that the next run makes them
+again.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,12 @@ from storage.write import remove_file, write_bytes
 
 
 def forget_lost(output: Output) -> list[int]:
-    """Take back the records of tasks whose shards are not all there with their sizes. Returns those tasks, in order.
+    """Take back the records of tasks whose shards are not all there with their sizes. Returns those tasks, in
+    order.
 
-    A task of the plan takes its retries with it: remade, it answers for their inputs again. One listing of the output, and
-    the manifest if the output is finished, else each record's header; no shard is read (`zoetrope validate` does that).
+    A task of the plan takes its retries with it, because it makes their inputs again. This takes one listing
+    of the output, and the manifest if the output is finished, else the header of each record. No shard is
+    read; that is what `zoetrope validate` does.
     """
     there = file_sizes(output.uri, ".tar")
     lost = {row.task for row in _shards(output) if there.get(row.shard) != row.bytes} & done_tasks(output)
@@ -27,7 +31,7 @@ def forget_lost(output: Output) -> list[int]:
     undone = lost | {row["index"] for row in retries if row["origin"] in lost}
     for task in sorted(
         undone, reverse=True
-    ):  # retries first: cut off in between, the task is still found to be lost
+    ):  # retries first: if this is cut off, the task is still found lost
         if task not in lost:
             _forget(output, task)
     if any(row["origin"] in lost for row in retries):

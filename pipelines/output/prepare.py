@@ -1,4 +1,6 @@
-"""Before anything is made: may this job write to this output, and which tasks are missing there."""
+"""Before a job makes anything: check that it may write to the output, and clear what a killed run has
+left.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +34,13 @@ PAGES = (
 
 
 def check_output(output: Output, job: Job, *, overwrite: bool) -> None:
-    """Refuse an output that holds something else. Raises ConfigError: foreign files, another job, another config."""
+    """Raise ConfigError for an output that holds foreign files, another job, or a job with another config."""
     if not output.is_ours():
         foreign = next((name for name in list_names(output.uri) if name != STATE), None)
         if foreign is not None:
             raise ConfigError(
-                f"output {output.uri}: holds files that are not this job's ({foreign}, ...); give an empty or new folder"
+                f"output {output.uri}: holds files that are not this job's ({foreign}, ...); give an "
+                "empty or new folder"
             )
         return
     if overwrite:
@@ -45,7 +48,8 @@ def check_output(output: Output, job: Job, *, overwrite: bool) -> None:
     before = output.read_job()
     if before.get("kind") != job.kind:
         raise ConfigError(
-            f"output {output.uri}: made by `zoetrope {before.get('kind')}`; give another output, or overwrite=true"
+            f"output {output.uri}: made by `zoetrope {before.get('kind')}`; give another output, or "
+            "overwrite=true"
         )
     differing = _differing(before.get("identity", {}), job)
     if not differing:
@@ -53,14 +57,18 @@ def check_output(output: Output, job: Job, *, overwrite: bool) -> None:
     where = f"output {output.uri}: begun with another config: {'; '.join(differing)}"
     if all(name.startswith("source") for name in differing):
         raise ConfigError(
-            f"{where}; `zoetrope retry {output.uri}` makes its failed inputs again from the source as it is now; "
+            f"{where}; `zoetrope retry {output.uri}` makes its failed inputs again from the source as it "
+            "is now; "
             "or give another output, or overwrite=true"
         )
     raise ConfigError(f"{where}; give the same config, another output, or overwrite=true")
 
 
 def _differing(before: Mapping[str, Any], job: Job) -> list[str]:
-    """Differences that forbid to continue. Of a retry, the source may change: that it was mended is its reason."""
+    """Differences that forbid to continue.
+
+    A retry may follow a change of the source, which is its usual reason.
+    """
     now = job.identity
     if job.is_retry:
         before = {name: value for name, value in before.items() if not is_of_source(name)}
@@ -76,7 +84,8 @@ def source_changes(output: Output, job: Job) -> list[str]:
 
 
 def prepare_output(output: Output, job: Job, *, overwrite: bool) -> str:
-    """Under the lock: remove what a killed job left behind (or, overwriting, everything of ours) and keep the config.
+    """Under the lock: finish and clear what a killed run has left, and write the config. Overwriting removes
+    all of ours.
 
     Returns the ISO date on which the output was begun.
     """
@@ -101,7 +110,7 @@ def prepare_output(output: Output, job: Job, *, overwrite: bool) -> str:
 
 
 def remove_ours(output: Output) -> None:
-    """Remove the files of an earlier job from the output; foreign files stay. The config goes last."""
+    """Remove the files of an earlier job from the output; foreign files stay. The config is removed last."""
     for name in list(list_names(output.uri)):
         if task_of(name) is not None or name in TABLES or name in PAGES:
             remove_file(output.path(name))

@@ -26,37 +26,39 @@ META = b"zoetrope"
 
 @dataclass(frozen=True)
 class Record:
-    """What became of the inputs of one task."""
+    """The outcome of every input of one task."""
 
     task: int
     fingerprint: str
-    inputs: int  # read from the source; written + failed, or something was lost
-    rows: pa.Table  # RECORD: a row an input, in input order
+    inputs: int  # read from the source; equals written + failed, unless something was lost
+    rows: pa.Table  # RECORD: one row per input, in input order
     shards: tuple[ShardRow, ...] = ()
-    counters: Mapping[str, float] = field(default_factory=dict)  # ms per stage, seconds of the shard, ...
+    counters: Mapping[str, float] = field(
+        default_factory=dict
+    )  # milliseconds per stage, seconds of the shard
 
     @property
     def samples(self) -> pa.Table:
-        """The written ones, SAMPLES."""
+        """The rows of written samples, as SAMPLES."""
         return self._where("written").select(SAMPLES.names).cast(SAMPLES)
 
     @property
     def failures(self) -> pa.Table:
-        """The failed ones, FAILURES."""
+        """The rows of failed inputs, as FAILURES."""
         return self._where("failed").select(FAILURES.names).cast(FAILURES)
 
     @property
     def written(self) -> int:
-        """How many inputs became samples."""
+        """Number of inputs that became samples."""
         return self._where("written").num_rows
 
     @property
     def failed(self) -> int:
-        """How many did not."""
+        """Number of inputs that failed."""
         return self._where("failed").num_rows
 
     def without_failures(self, keys: frozenset[str]) -> Record:
-        """The record less its failures of these keys, which a later task answers for."""
+        """The record without its failures of these keys, which a later task has made again."""
         if not keys:
             return self
         status, names = self.rows["status"].to_pylist(), self.rows["key"].to_pylist()
@@ -86,11 +88,9 @@ class Record:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Record:
-        """Read one back. Raises ValueError if it is none."""
+        """Parse a record. Raises ValueError if it is damaged."""
         try:
-            rows = pq.read_table(
-                io.BytesIO(data), use_threads=False
-            )  # small, and each thread would keep memory
+            rows = pq.read_table(io.BytesIO(data), use_threads=False)  # small; each thread would keep memory
             meta = json.loads((rows.schema.metadata or {})[META])
             meta.pop("attempt", None)
         except (pa.ArrowException, KeyError, ValueError, OSError) as error:

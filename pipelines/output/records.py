@@ -1,4 +1,4 @@
-"""The records of an output: which tasks are done, and what became of their inputs."""
+"""The records of an output: the tasks that are done, and the outcome of their inputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 
 from pipelines.output.folder import Output
 from pipelines.output.record import META, Record
+from schemas.errors import ConfigError
 from schemas.manifest import ShardRow
+from schemas.text import one_line
 from storage.find import list_names
 from storage.read import open_uri, read_bytes
 
@@ -29,7 +31,7 @@ def done_tasks(output: Output) -> set[int]:
 
 
 def read_record(output: Output, task: int) -> Record:
-    """One task's record as it was written. Raises OSError or ValueError naming the file."""
+    """One task's record as it was written. Raises OSError, or ValueError that names the file."""
     path = output.record_path(task)
     try:
         return Record.from_bytes(read_bytes(path))
@@ -58,8 +60,8 @@ def read_head(output: Output, task: int) -> RecordHead:
 def iter_records(output: Output) -> Iterator[Record]:
     """Every record in task order, one at a time in memory.
 
-    A failure that a later task (`zoetrope retry`) answers for is left out of the earlier record, so that each input
-    stands in exactly one row.
+    A failure that a later task (`zoetrope retry`) has made again is left out of the earlier record, so that
+    each input has exactly one row.
     """
     done = done_tasks(output)
     origins = {row["index"]: row["origin"] for row in iter_retry_tasks(output) if row["index"] in done}
@@ -73,13 +75,29 @@ def iter_records(output: Output) -> Iterator[Record]:
 
 
 def iter_retry_tasks(output: Output) -> Iterator[dict[str, Any]]:
-    """Rows of the persisted retry plans, in task order: the fields of a Task, and its origin in the plan."""
+    """The rows of the retry plans, in task order: the fields of a Task, and the task of the plan that it
+    repeats.
+
+    Raises ConfigError that names a damaged plan.
+    """
     for name in sorted(list_names(output.state("retries"))):
         if name.endswith(".jsonl"):
-            with open_uri(output.state("retries", name)) as stream:
-                for line in stream:
-                    yield json.loads(line)
+            yield from _rows_of(output.state("retries", name))
+
+
+def _rows_of(path: str) -> Iterator[dict[str, Any]]:
+    with open_uri(path) as stream:
+        for number, line in enumerate(stream, 1):
+            try:
+                row = json.loads(line)
+                row["index"], row["origin"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise ConfigError(
+                    f"{path}: line {number} is damaged: {one_line(error)}; remove the file to plan the "
+                    "retry again"
+                ) from None
+            yield row
 
 
 def _bad_record(path: str, error: Exception) -> str:
-    return f"{path}: not a record: {error}; remove it and run the job again: its task is made anew"
+    return f"{path}: not a record: {error}; remove it and run the job again to make its task"

@@ -1,4 +1,4 @@
-"""Validation: every shard against the manifest, every member against its KEY.json."""
+"""Validate an output: check every shard against the manifest, and every member against its KEY.json."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from storage.tables import iter_rows, read_manifest
 from storage.uris import join
 from transforms.stores.registry import find_store
 
-MOST_PROBLEMS_A_SHARD = 5  # further ones of the same shard are counted, not told
+MOST_PROBLEMS_A_SHARD = 5  # further ones of the same shard are only counted
 
 
 @dataclass
 class Validation:
-    """What was looked at, and what is wrong with it, one line each."""
+    """The content that was checked, and its problems, one line each."""
 
     shards: int = 0
     samples: int = 0
@@ -38,12 +38,12 @@ class Validation:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """Is nothing wrong?"""
         return not self.problems
 
 
 class _HashingReader:
-    """A stream that hashes and counts what is read, so that a shard is read once for its checksum and its samples."""
+    """A stream that hashes and counts its bytes, so that a shard is read once for checksum and samples."""
 
     def __init__(self, uri: str) -> None:
         self._stream = open_uri(uri)
@@ -63,7 +63,9 @@ class _HashingReader:
         return self._hash.hexdigest()
 
     def close(self) -> None:
-        """Left to `finish`: what follows a broken member still counts for the checksum."""
+        """Does nothing: `finish` closes, because the bytes behind a broken member belong to the checksum
+        too.
+        """
 
 
 def validate(
@@ -71,8 +73,9 @@ def validate(
 ) -> Validation:
     """Check an output folder (local or URI).
 
-    `decode` also decodes every frame, clip and still; without it members are only counted and hashed. `workers` is the
-    number of shards looked at together (default: all cores). Raises FileNotFoundError if there is no manifest.
+    `decode` also decodes every frame, clip and still; without it members are only counted and hashed.
+    `workers` is the number of shards looked at together (default: all cores). Raises FileNotFoundError if
+    there is no manifest.
     """
     rows = read_manifest(output)
     result = Validation()
@@ -126,7 +129,8 @@ def _check_shard(output: str, row: ShardRow, indexed: tuple[int, str] | None, de
         reader = _HashingReader(uri)
     except OSError as error:
         return [
-            f"{row.shard}: cannot be opened: {error}; remove its record and run animate again, or restore the file"
+            f"{row.shard}: cannot be opened: {error}; remove its record and run animate again, or "
+            "restore the file"
         ]
     try:
         for sample in iter_shard(row.shard, stream=reader):  # type: ignore[arg-type]
@@ -145,13 +149,14 @@ def _check_shard(output: str, row: ShardRow, indexed: tuple[int, str] | None, de
         problems.append(f"{row.shard}: keys are not in order")
     if indexed is not None and indexed != (len(keys), hashlib.sha256(_lines(keys)).hexdigest()):
         problems.append(
-            f"{row.shard}: {SAMPLES_FILE} lists {indexed[0]} samples with other keys than the shard's {len(keys)}"
+            f"{row.shard}: {SAMPLES_FILE} lists {indexed[0]} samples with other keys than the shard's "
+            f"{len(keys)}"
         )
     return problems
 
 
 def _check_sample(sample: RawSample, decode: bool) -> Iterator[str]:
-    """What is wrong with one sample."""
+    """Yield the problems of one sample, a line each."""
     try:
         meta = ClipMeta.from_json(sample.members["json"])
         text = sample.members["txt"].decode()
@@ -185,7 +190,7 @@ def _check_pixels(sample: RawSample, meta: ClipMeta) -> Iterator[str]:
 
 
 def _check_folder(output: str, rows: list[ShardRow], indexed: dict[str, tuple[int, str]]) -> list[str]:
-    """What is wrong beside the shards: tars that no manifest row names, indexes that disagree."""
+    """The problems outside the shards: tars without a manifest row, indexes that disagree."""
     problems = []
     named = {row.shard for row in rows}
     if len(named) != len(rows):

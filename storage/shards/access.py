@@ -22,7 +22,10 @@ class MemberAt:
 
 
 def scan_members(stream: IO[bytes], uri: str) -> dict[str, list[MemberAt]]:
-    """Key -> members of a shard, by reading headers and seeking over contents. Raises ShardError naming the shard."""
+    """Key -> members of a shard, by reading headers and seeking over contents.
+
+    Raises ShardError naming the shard.
+    """
     found: dict[str, list[MemberAt]] = {}
     stream.seek(0)
     try:
@@ -44,7 +47,10 @@ class ShardAccess:
         self._lock = Lock()
 
     def read(self, uri: str, key: str) -> RawSample:
-        """One sample. Raises ShardError naming shard and key if it is not there, OSError if the shard cannot be opened."""
+        """One sample.
+
+        Raises ShardError naming shard and key if it is not there, OSError if the shard cannot be opened.
+        """
         with open_uri(uri) as stream:
             members = self._index(uri, stream).get(key)
             if not members:

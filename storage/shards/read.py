@@ -1,7 +1,8 @@
 """Read shards: plain tars whose members are ``KEY.ext``, contiguous by key, from a whitelist of types.
 
-No decoder that could run code is ever applied (webdataset's default ones unpickle ``.pyd`` and ``.pth``). Every error
-names the shard and, where there is one, the key. A sample is bounded in bytes, whatever its headers claim.
+No decoder that could run code is ever applied (webdataset's default ones unpickle ``.pyd`` and ``.pth``).
+Every error names the shard and, where there is one, the key. A sample is bounded in bytes, whatever its
+headers claim.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ END_MARK = bytes(2 * BLOCK)
 
 
 class ShardError(WorkError, ValueError):
-    """A shard that cannot be read any further. The message names the shard, the key where known, and what to do."""
+    """A shard that cannot be read any further.
+
+    The message names the shard, the key where known, and what to do.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,8 @@ class RawSample:
 def iter_shard(uri: str, *, stream: IO[bytes] | None = None) -> Iterator[RawSample]:
     """Samples of one shard in order, read as a stream.
 
-    Raises ShardError if the tar is truncated or corrupt, a member's type is not whitelisted, a key repeats, a sample's
-    members are not contiguous, or a sample is too large.
+    Raises ShardError if the tar is truncated or corrupt, a member's type is not whitelisted, a key repeats, a
+    sample's members are not contiguous, or a sample is too large.
     """
     source = stream if stream is not None else open_uri(uri)
     seen: set[str] = set()
@@ -59,7 +63,8 @@ def iter_shard(uri: str, *, stream: IO[bytes] | None = None) -> Iterator[RawSamp
                     yield RawSample(uri, key, members)
                 if base in seen:
                     raise ShardError(
-                        f"{uri}: key {base} appears twice, or its members are not contiguous; make the shard again"
+                        f"{uri}: key {base} appears twice, or its members are not contiguous; make the "
+                        "shard again"
                     )
                 seen.add(base)
                 key, members, size = base, {}, 0
@@ -74,7 +79,8 @@ def iter_shard(uri: str, *, stream: IO[bytes] | None = None) -> Iterator[RawSamp
     except (TarError, EOFError, OSError) as error:
         after = f" after key {key}" if key else ""
         raise ShardError(
-            f"{uri}: truncated or unreadable{after}: {error}; run `zoetrope validate` and make the shard again"
+            f"{uri}: truncated or unreadable{after}: {error}; run `zoetrope validate` and make the shard "
+            "again"
         ) from error
     finally:
         if stream is None:
@@ -103,7 +109,8 @@ def _checked(uri: str, name: str, size: int) -> str:
     short = name.removeprefix("./")
     if "/" in short or not MEMBER.fullmatch(short.partition(".")[2]) or not _is_text(short):
         raise ShardError(
-            f"{uri}: member {name!r} is not one of KEY.txt, .json, .mp4, .NNN.jpg|png|webp; not a shard of ours"
+            f"{uri}: member {name!r} is not one of KEY.txt, .json, .mp4, .NNN.jpg|png|webp; not a shard "
+            "of ours"
         )
     if size > MAX_MEMBER_BYTES:
         raise ShardError(f"{uri}: member {short} says {size} bytes, over the limit of {MAX_MEMBER_BYTES}")

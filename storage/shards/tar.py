@@ -1,8 +1,10 @@
-"""Read tars from strangers: plain headers, names and sizes, within bounds on everything that a header can claim.
+"""Read tars from strangers: plain headers, names and sizes, within bounds on everything that a header can
+claim.
 
-The reader takes regular members of USTAR, GNU and PAX tars. It skips folders, links and devices. A sparse member, a
-size that is negative or beyond 1 TiB, a header that is too large, or too many extension headers in a row end it with a
-`TarError`. Memory is bounded by what the caller reads: a header alone makes nothing large.
+The reader takes regular members of USTAR, GNU and PAX tars. It skips folders, links and devices. A sparse
+member, a size that is negative or beyond 1 TiB, a header that is too large, or too many extension headers in
+a row end it with a `TarError`. Memory is bounded by what the caller reads: a header alone makes nothing
+large.
 """
 
 from __future__ import annotations
@@ -48,8 +50,9 @@ class TarMember:
 class TarReader:
     """Iterates over the regular members of an uncompressed tar, in order. Raises TarError.
 
-    `read` returns the content of the member that iteration stands at; what is not read is skipped. With `seek`, content
-    is skipped by seeking from the stream's beginning. `ended` is true once the end-of-archive mark was seen.
+    `read` returns the content of the current member; unread content is skipped. With
+    `seek`, content is skipped by seeking from the stream's beginning. `ended` is true once the end-of-archive
+    mark was seen.
     """
 
     def __init__(self, stream: Readable, *, seek: bool = False) -> None:
@@ -87,7 +90,10 @@ class TarReader:
                 yield TarMember(name.decode("utf-8", "surrogateescape"), size, self._position)
 
     def read(self) -> bytes:
-        """The content of the current member, whole. Check its size first. Raises TarError if the tar ends before."""
+        """The content of the current member, whole. Check its size first.
+
+        Raises TarError if the tar ends before.
+        """
         size, total = self._left, self._left + self._padding
         self._left = self._padding = 0
         data = self._stream.read(total) if total <= PIECE else self._read_in_pieces(total)

@@ -18,8 +18,8 @@ class Sink(Protocol):
 class ShardWriter:
     """Writes samples to a stream as a USTAR tar whose bytes depend on keys and members alone.
 
-    Owner 0/0 without names, mode 0644, time 0. Counts samples and bytes and hashes while writing, so that nothing is read
-    again. `close` writes the end-of-archive blocks and leaves the stream open.
+    Owner 0/0 without names, mode 0644, time 0. Counts samples and bytes and hashes while writing, so that
+    nothing is read again. `close` writes the end-of-archive blocks and leaves the stream open.
     """
 
     def __init__(self, stream: Sink) -> None:
@@ -64,7 +64,8 @@ def _tar_member(name: str, data: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def tar_header(name: str, size: int) -> bytes:
-    """The USTAR header of a member, byte for byte as `tarfile` writes it, in a tenth of the time (and that under the GIL).
+    """The USTAR header of a member, byte for byte as `tarfile` writes it, in a tenth of the time (and that
+    under the GIL).
 
     Raises ValueError for a name of over 100 bytes or a size of 8 GiB or more, which USTAR cannot hold.
     """

@@ -1,4 +1,6 @@
-"""One writer per place: the second is refused, two takers at once are one, and no clock but one's own counts."""
+"""One writer per place: the second is refused, two takers at once are one, and no clock but one's own
+counts.
+"""
 
 from __future__ import annotations
 

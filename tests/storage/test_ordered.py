@@ -22,7 +22,9 @@ def test_results_come_in_input_order(pool):
         time.sleep(0.05 if number == 0 else 0)
         return number * number
 
-    assert list(in_order(lambda n: pool.submit(slow_first, n), range(50), calls=8)) == [n * n for n in range(50)]
+    assert list(in_order(lambda n: pool.submit(slow_first, n), range(50), calls=8)) == [
+        n * n for n in range(50)
+    ]
 
 
 def test_no_more_calls_are_under_way_than_allowed(pool):

@@ -22,7 +22,8 @@ class IndexLock:
         """Raise ConfigError if another process may have taken the index over."""
         if self._lock.lost:
             raise ConfigError(
-                f"output={self._index}: another `zoetrope index` has taken over, because this one was silent for "
+                f"output={self._index}: another `zoetrope index` has taken over, because this one was "
+                "silent for "
                 f"{self._lease:.0f} s; when it has ended, run the same command again to add what is missing"
             )
 
@@ -31,14 +32,18 @@ class IndexLock:
 def writing(
     index: str, *, beat: float = BEAT_SECONDS, lease: float = LEASE_SECONDS, settle: float = SETTLE_SECONDS
 ) -> Iterator[IndexLock]:
-    """Hold the index's lock; a local folder is made. Raises ConfigError if another process writes there, OSError."""
+    """Hold the index's lock; a local folder is made.
+
+    Raises ConfigError if another process writes there, OSError.
+    """
     path = join(index, LOCK_FILE)
 
     def refusal(holder: Holder) -> str:
         text = f"output={index}: another `zoetrope index` is writing there ({holder}); wait for it to end"
         if holder.lease is None:
             return text
-        return f"{text}. If it was killed, its lock {path} is free {holder.lease:.0f} s after it was last written"
+        seconds = f"{holder.lease:.0f} s"
+        return f"{text}. If it was killed, its lock {path} is free {seconds} after it was last written"
 
     lock = Lock(path, refusal, beat=beat, lease=lease, settle=settle)
     try:

@@ -16,7 +16,7 @@ from pipelines.making.maker import Made
 from pipelines.making.task import make_task
 from pipelines.output import commit as commit_module
 from pipelines.output.commit import clean, commit, is_done
-from pipelines.output.folder import Output, shard_name, task_of
+from pipelines.output.folder import Output
 from pipelines.output.lost import forget_lost
 from pipelines.output.record import Record
 from pipelines.output.records import done_tasks, iter_records, iter_retry_tasks, read_record
@@ -201,18 +201,6 @@ def test_strays_of_a_cut_off_commit_are_removed_and_foreign_files_are_not(tmp_pa
         (tmp_path / name).write_bytes(b"x")
     output.remove_strays(done_tasks(output))
     assert sorted(os.listdir(tmp_path)) == ["00000.tar", "7.tar", "_zoetrope", "mine.tar", "notes.txt"]
-
-
-def test_shard_names_and_tasks():
-    assert [shard_name(12), shard_name(12, 3), shard_name(123_456)] == [
-        "00012.tar",
-        "00012-003.tar",
-        "123456.tar",
-    ]
-    assert [task_of(n) for n in ("00012.tar", "00012-003.tar", "123456.tar")] == [12, 12, 123_456]
-    assert {
-        task_of(n) for n in ("12.tar", "00012.txt", "00012-x.tar", "a0012.tar", "00012", "00012-01.tar")
-    } == {None}
 
 
 class FullDisk(TinyMaker):

@@ -1,4 +1,4 @@
-"""A shard that was deleted or cut off after its task was done is made again, and nothing stands twice."""
+"""A shard that was deleted or cut off after its task was done is made again, and no input has two rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tars from strangers: what other writers make is read, and what only an attacker makes is an error in no time."""
+"""Tars from strangers: what other writers make is read, and what only an attacker makes is an error in no
+time.
+"""
 
 import io
 import tarfile
