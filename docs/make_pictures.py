@@ -17,10 +17,14 @@ from transforms.motions import built_in_motions, sample_motion
 from transforms.rendering.render import render
 
 FOLDER = Path(__file__).parent / "pictures"
-COMPOSITIONS = ("rotate_cw+zoom_in", "pan_left+crop_jitter", "zoom_out+crop_jitter")
+COMBINATIONS = ("rotate_cw+zoom_in", "pan_left+crop_jitter", "zoom_out+crop_jitter")
+LATER = ("held", "zoom_in>pan_left", "zoom_in|pan_left")  # last, so that the seeds of the others stay
 SHOWN: dict[
     str, dict[str, float]
 ] = {  # drawn a little stronger than by default, so that a small picture shows them
+    "held": {"zoom": 1.6},
+    "zoom_in>pan_left": {"zoom": 1.7, "distance": 0.5},
+    "zoom_in|pan_left": {"zoom": 1.7, "distance": 0.5},
     "zoom_in": {"zoom": 1.8},
     "zoom_out": {"zoom": 1.8},
     "rotate_cw": {"degrees": 20.0},
@@ -42,11 +46,11 @@ def main() -> int:
     FOLDER.mkdir(exist_ok=True)
     photographs = [data.coffee(), data.astronaut(), data.chelsea(), data.rocket()]
     cells = []
-    for i, name in enumerate([*built_in_motions(), *COMPOSITIONS]):
+    for i, name in enumerate(shown()):
         image_HWC = np.ascontiguousarray(photographs[i % len(photographs)])
         quads_T42 = _quads(name, image_HWC, seed=11 + i)
         frames_THWC = render(image_HWC, quads_T42, size=(HEIGHT, HEIGHT))
-        _save_gif(FOLDER / f"{name}.gif", image_HWC, quads_T42, frames_THWC)
+        _save_gif(FOLDER / f"{file_name(name)}.gif", image_HWC, quads_T42, frames_THWC)
         cells.append(_cell(name, photographs[0], seed=11 + i))
     _save_sheet(FOLDER / "motions.png", cells)
     sizes = {path.name: path.stat().st_size for path in sorted(FOLDER.iterdir())}
@@ -54,6 +58,16 @@ def main() -> int:
         f"{len(sizes)} pictures in {FOLDER}, {sum(sizes.values()) / 1e6:.1f} MB, largest {max(sizes, key=lambda k: sizes[k])}"
     )
     return 0
+
+
+def shown() -> list[str]:
+    """List the motions and combinations that have a picture, in the order of the sheet."""
+    return [*(name for name in built_in_motions() if name not in LATER), *COMBINATIONS, *LATER]
+
+
+def file_name(name: str) -> str:
+    """Return a motion's name as a file's: `>` and `|` mean other things to shells and some file systems."""
+    return name.replace(">", "-then-").replace("|", "-cut-")
 
 
 def _quads(name: str, image_HWC: np.ndarray, seed: int) -> np.ndarray:

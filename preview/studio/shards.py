@@ -186,7 +186,7 @@ class OutputView:
 def _holds(values: pa.Array, name: str, wanted: str) -> np.ndarray:
     if name == "caption":
         hits = pc.match_substring(values, wanted, ignore_case=True)
-    elif name == "motion" and "+" not in wanted:
+    elif name == "motion" and not set(wanted) & set("+>|"):
         hits = pc.match_substring_regex(values, rf"(^|\+){re.escape(wanted)}(\+|$)")
     else:
         hits = pc.equal(values, wanted)

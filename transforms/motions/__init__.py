@@ -1,6 +1,6 @@
-"""Camera motions: what to import from here is all that users and other packages need.
+"""Camera motions: the names that users and other packages need.
 
-`sample_motion` draws one motion by name, `draw` one of a `MotionMix`; `motion`, `Parameter` and `Camera` make new motions.
+`sample_motion` draws one motion by name and `draw` one of a `MotionMix`; `motion`, `Parameter` and `Camera` make new ones.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import numpy as np
 
 from schemas.errors import ConfigError
 from transforms.motions.camera import Camera
-from transforms.motions.composition import built_in_motions, check_shape, clip_rng, find_motion, make_plan
+from transforms.motions.composition import check_shape, clip_rng, make_plan
+from transforms.motions.lookup import built_in_motions, find_motion
 from transforms.motions.mix import MotionChoice, MotionMix, draw
 from transforms.motions.motion import TIMING, Motion, Parameter, motion
 from transforms.motions.trajectory import Trajectory, curves, view_sizes, zoom_of
@@ -48,13 +49,14 @@ def sample_motion(
     parameters: Mapping[str, Any] | None = None,
     **further: Any,
 ) -> np.ndarray:
-    """Draw one motion: quads_T42 float32, the corners TL, TR, BR, BL of each frame's view, (x, y) in [0, 1] of the picture.
+    """Draw one motion: quads_T42 float32, the corners TL, TR, BR, BL of each frame's view, (x, y) in [0, 1].
 
-    `name` is a motion, or several joined by '+'; `image_size` and `size` are (H, W) in pixels, of the picture and of the
-    frames; `fps` matters only to motions that run in seconds (crop_jitter). Parameters are given by keyword (``zoom=1.5``, in
-    compositions also ``zoom_in__zoom=1.5``) or as a mapping (``parameters={"zoom_in.zoom": [1.2, 1.5]}``): a number is
-    taken as it is, [low, high] is drawn from. The same arguments give the same bits. Raises ConfigError (a ValueError)
-    for an unknown motion or parameter, with the nearest name, and for a value out of range, with the range and unit.
+    `name` is a motion, or several joined by '+' (at once), '>' (one after the other) or '|' (a cut). `image_size` and
+    `size` are (H, W) in pixels, of the picture and of the frames. `fps` matters only to motions that run in seconds
+    (crop_jitter). Parameters are given by keyword (``zoom=1.5``, in combinations also ``zoom_in__zoom=1.5``) or as a
+    mapping (``parameters={"zoom_in.zoom": [1.2, 1.5]}``). A number is taken as it is, [low, high] is drawn from. The same
+    arguments give the same bits. Raises ConfigError (a ValueError) for an unknown motion or parameter, with the nearest
+    name, and for a value out of range, with the range and unit.
     """
     return sample_trajectory(
         name,
@@ -79,12 +81,12 @@ def sample_trajectory(
     parameters: Mapping[str, Any] | None = None,
     **further: Any,
 ) -> Trajectory:
-    """As `sample_motion`, with the parameters that were drawn."""
+    """Do as `sample_motion`, and return the drawn parameters too."""
     check_shape(image_size, frames, size, fps)
     twice = set(parameters or {}) & set(further)
     if twice:
         raise ConfigError(f"motion {name}: {min(twice)} is given twice; give it once")
     plan = make_plan(name, {**(parameters or {}), **further})
     rng = clip_rng(seed)
-    rng.random()  # the number that `draw` spends on choosing: a drawn clip can so be made again by name
+    rng.random()  # the number that `draw` spends on choosing, so that a drawn clip can be repeated by name
     return plan.draw(rng, image_size=image_size, frames=frames, size=size, fps=fps)

@@ -1,4 +1,4 @@
-"""The built-in motions. Names say what the camera does: `pan_left` moves the camera left, so what is seen moves right."""
+"""The built-in motions. A name says what the camera does: under `pan_left` the picture's content moves right."""
 
 from __future__ import annotations
 
@@ -9,15 +9,26 @@ import numpy as np
 from transforms.motions.camera import Camera
 from transforms.motions.motion import Motion, Parameter, motion
 
-WAVES = (
-    4  # sine waves in each of a shake's three axes: enough not to look periodic, few enough to stay smooth
-)
+# Sine waves in each of a shake's three axes: enough not to look periodic, few enough to stay smooth.
+WAVES = 4
 
 
 @motion("static", still=True)
 def static(t_T: np.ndarray) -> Camera:
     """The camera rests."""
     return Camera()
+
+
+@motion(
+    "held",
+    Parameter(
+        "zoom", (1.2, 1.7), low=1.0, high=8.0, unit="x", log=True, help="largest view that fits over this one"
+    ),
+    still=True,
+)
+def held(t_T: np.ndarray, zoom: float) -> Camera:
+    """The camera rests on a part of the picture."""
+    return Camera(closer=zoom)
 
 
 def _zoom(default: tuple[float, float]) -> Parameter:
@@ -146,10 +157,10 @@ def crop_jitter(
 
 
 def smooth_noise(seconds_T: np.ndarray, frequency: float, rng: np.random.Generator) -> np.ndarray:
-    """Three independent smooth noises in [-1, 1]: float64 [3,T].
+    """Return three independent smooth noises in [-1, 1]: float64 [3,T].
 
-    Each is a sum of WAVES sines of random phase, at random frequencies between 0.3 and 1 times `frequency` (Hz), with
-    amplitudes as one over the frequency, as those of a hand. Nothing above `frequency`: band-limited, so smooth.
+    Each is a sum of WAVES sines of random phase, at random frequencies between 0.3 and 1 times `frequency` (Hz). Amplitudes
+    fall as one over the frequency, as those of a hand do. There is nothing above `frequency`, so the noise is smooth.
     """
     draws_32W1 = rng.random((3, 2, WAVES, 1))
     rates_3W1 = 0.3 + 0.7 * draws_32W1[:, 0]

@@ -1,8 +1,8 @@
-"""From what a camera does to where its views lie in the picture.
+"""From what a camera does to its views in the picture.
 
-A motion says only what the camera does: a `Camera`, in units of its own view. `place` turns any such path into quads that lie
-in the picture: it scales the whole path by the one largest factor at which it fits, and puts it somewhere in the room that
-is left. No motion, composition or parameter can therefore show what lies outside the picture.
+A motion says only what the camera does: a `Camera`, in units of its own view. `place` turns any such path into quads inside
+the picture. It scales the whole path by the one largest factor at which it fits, and puts it somewhere in the room that is
+left. So no motion, combination or parameter can show anything outside the picture.
 """
 
 from __future__ import annotations
@@ -13,25 +13,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FIELD_OF_VIEW = (
-    50.0  # degrees across the diagonal, about that of a 46 mm lens on 35 mm film; matters for tilts alone
-)
+# Degrees across the diagonal, about those of a 46 mm lens on 35 mm film. Only tilts depend on it.
+FIELD_OF_VIEW = 50.0
 DEGREE = math.pi / 180.0
-MAX_TILT = (
-    60.0  # degrees; with half the field of view that stays below 90, where the view would reach the horizon
-)
-MAX_ZOOM = 64.0  # widest view over tightest within a clip; only compositions of zooms get there, and a view must not vanish
-GRID = (
-    2.0**22
-)  # quads lie on multiples of 1/GRID: exact in float32, and coarser than libm's differences between machines
+# Degrees. With half the field of view that stays below 90, where the view would reach the horizon.
+MAX_TILT = 60.0
+# Widest view over tightest within a clip. Only combinations of zooms reach it, and a view must not vanish.
+MAX_ZOOM = 64.0
+# Quads are multiples of 1/GRID: exact in float32, and coarser than the differences of libm between machines.
+GRID = 2.0**22
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """What the camera does over a clip: each field a float64 [T], or a float that holds throughout.
+    """The camera's movement over a clip: each field is a float64 [T], or a float that holds throughout.
 
-    All is relative to the base view: an upright rectangle of the output's shape. Only changes matter: the whole path is
-    scaled and shifted to fit the picture.
+    Everything is relative to the base view, an upright rectangle of the output's shape. Only changes matter, because the
+    whole path is scaled and shifted to fit the picture.
     """
 
     x: np.ndarray | float = 0.0  # centre of the view, base view widths, positive = right
@@ -39,18 +37,21 @@ class Camera:
     scale: np.ndarray | float = 1.0  # side of the view over the base view's: at 0.5 all looks twice as large
     angle: np.ndarray | float = 0.0  # degrees that the view is turned clockwise
     tilt_x: np.ndarray | float = (
-        0.0  # degrees that the camera looks aslant to the right: the right side is further away
+        0.0  # degrees that the camera looks aslant to the right, which is further away
     )
     tilt_y: np.ndarray | float = (
-        0.0  # degrees that the camera looks aslant downwards: the bottom is further away
+        0.0  # degrees that the camera looks aslant downwards; the bottom is further away
+    )
+    closer: float = (
+        1.0  # how much smaller the whole path is than the largest that fits the picture; at least 1
     )
 
 
 def view_path(cameras: Sequence[Camera], *, frames: int, size: tuple[int, int]) -> np.ndarray:
-    """Corners of every view before placing: complex128 [T,4] (x + iy, unit: base view heights, y down).
+    """Return the corners of every view before placing: complex128 [T,4] (x + iy, unit: base view heights, y down).
 
-    Cameras nest: each moves inside the view of the ones before it, so that a shake of 2 % stays 2 % of what is seen while
-    another motion zooms. With z a point of the view, each camera is z -> offset + scale·e^(i·angle)·z; tilts add up, to at
+    Cameras nest: each moves inside the view of those before it, so that a shake of 2 % stays 2 % of the view while another
+    motion zooms. With z a point of the view, each camera is z -> offset + scale·e^(i·angle)·z; tilts add up, to at
     most MAX_TILT, and zooms multiply, to at most MAX_ZOOM. Raises ValueError if a scale is not positive.
     """
     aspect = size[1] / size[0]
@@ -83,12 +84,12 @@ def _limit_zoom(turn_T: np.ndarray | complex) -> np.ndarray | complex:
 
 
 def _given(field: np.ndarray | float) -> bool:
-    """Whether a camera's field is anything but a plain zero: most motions leave most fields alone."""
+    """Is a camera's field anything but a plain zero? Most motions leave most fields alone."""
     return isinstance(field, np.ndarray) or field != 0.0
 
 
 def tilt_corners(corners_4: np.ndarray, tilt_T: np.ndarray | complex) -> np.ndarray:
-    """Where the corner rays of a pinhole camera that looks aslant meet the picture's plane: complex128 [T,4].
+    """Return where the corner rays of a pinhole camera that looks aslant meet the picture's plane: complex128 [T,4].
 
     The camera orbits the point it looks at, at the distance d from which the view's diagonal fills FIELD_OF_VIEW. With m
     and q a corner's coordinates along and across the tilt's direction and a its angle:
@@ -106,12 +107,15 @@ def tilt_corners(corners_4: np.ndarray, tilt_T: np.ndarray | complex) -> np.ndar
     return direction_T1 * (turned_T4.real + 1j * cos_T1 * turned_T4.imag) / depth_T4
 
 
-def place(path_T4: np.ndarray, *, image_size: tuple[int, int], where: tuple[float, float]) -> np.ndarray:
+def place(
+    path_T4: np.ndarray, *, image_size: tuple[int, int], where: tuple[float, float], closer: float = 1.0
+) -> np.ndarray:
     """Scale a path so that it just fits the picture, and put it `where` in the room left: quads_T42 float32 in [0, 1].
 
-    `image_size` is (H, W) in pixels; `where` is (x, y) in [0, 1]: 0 = at the left or top, 1 = at the right or bottom.
-    One factor holds for the whole path, so that fitting never looks like a zoom. A path fits a rectangle exactly when its
-    bounding box (w, h) does, so the factor is min(W/w, H/h). Raises ValueError if the path is not finite.
+    `image_size` is (H, W) in pixels; `where` is (x, y) in [0, 1]: 0 is at the left or top, 1 at the right or bottom. One
+    factor holds for the whole path, so that fitting never looks like a zoom. A path fits a rectangle exactly when its
+    bounding box (w, h) does, so the factor is min(W/w, H/h). The path is then made `closer` times smaller, at most
+    MAX_ZOOM. Raises ValueError if the path is not finite.
     """
     height, width = image_size
     corners_N2 = path_T4.reshape(-1).view(np.float64).reshape(-1, 2)
@@ -121,7 +125,9 @@ def place(path_T4: np.ndarray, *, image_size: tuple[int, int], where: tuple[floa
         raise ValueError(
             "the camera's path is not finite: check x, y, scale, angle and tilt for NaN and overflow"
         )
-    factor = min(width / across, height / down)  # picture pixels in a base view height
+    factor = min(width / across, height / down)  # picture pixels per base view height
+    if closer != 1.0:
+        factor /= min(closer, MAX_ZOOM)
     by_x, by_y = factor / width, factor / height
     room_2 = np.array([where[0] * (1.0 - across * by_x), where[1] * (1.0 - down * by_y)])
     fractions_N2 = (corners_N2 - least_2) * np.array([by_x, by_y]) + room_2

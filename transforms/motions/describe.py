@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from transforms.motions.composition import built_in_motions, find_motion, make_plan
+from transforms.motions.composition import make_plan
+from transforms.motions.grammar import parse
+from transforms.motions.lookup import built_in_motions, find_motion
 from transforms.motions.motion import Motion, Parameter
 
 
@@ -27,7 +29,7 @@ def find_motions(names: Sequence[str]) -> list[Motion]:
     """The motions of these names, each part of a composition apart; all built-in ones for none. Raises ConfigError."""
     if not names:
         return list(built_in_motions().values())
-    return [find_motion(piece) for name in names for piece in make_plan(name, {}).name.split("+")]
+    return [find_motion(piece.name) for name in names for piece in parse(make_plan(name, {}).name)]
 
 
 def describe_parameter(parameter: Parameter) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class MotionChoice(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, Any]
 
-    name: str = Field(description="a motion, several joined by '+', or package.module:name for your own")
+    name: str = Field(description="a motion, several joined by + > or |, or package.module:name for your own")
     weight: float = Field(default=1.0, description="how often, relative to the others; at least 0")
 
     @model_validator(mode="before")
@@ -80,9 +80,7 @@ class MotionChoice(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         plan = self.plan()
-        if (
-            ":" in self.name
-        ):  # code that nobody has tested: a mistake in it shall stop the job before it starts
+        if ":" in self.name:  # untested code: a mistake in it should stop the job before it starts
             try:
                 plan.draw(clip_rng(0), image_size=(480, 640), frames=12, size=(224, 224), fps=12.0)
             except Exception as error:

@@ -1,11 +1,11 @@
-"""What a motion is: a function from progress to camera, with named parameters.
+"""Motions: functions from progress to camera, with named parameters.
 
-    @motion("dolly", Parameter("distance", default=(0.1, 0.3), low=0.0, high=1.0, unit="view widths", help="how far it goes"))
+    @motion("dolly", Parameter("distance", default=(0.1, 0.3), high=1.0, unit="view widths", help="how far it goes"))
     def dolly(t_T, distance):
         "The camera glides to the right while it comes closer."
         return Camera(x=distance * t_T, scale=1.0 - 0.3 * t_T)
 
-There is no registry to keep in step between processes: a motion is found by name in `transforms.motions.builtin`, or by
+No registry has to be kept in step between processes. A motion is found by its name in `transforms.motions.builtin`, or by
 import path (``mypackage.mymotions:dolly``) anywhere.
 """
 
@@ -33,12 +33,11 @@ Spec = tuple[float, float] | tuple[str, ...]  # what a parameter is drawn from: 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A named number of a motion (or, with `choices`, a name), drawn anew for each clip."""
+    """A named number of a motion (or, with `choices`, a name), drawn for each clip."""
 
     name: str
-    default: (
-        float | str | Sequence[float] | Sequence[str]
-    )  # a value, or [low, high] (choices: several names) to draw from
+    # A value, or [low, high] (with choices: several names) to draw from.
+    default: float | str | Sequence[float] | Sequence[str]
     low: float = 0.0  # smallest allowed
     high: float = 1.0  # largest allowed
     unit: str = ""
@@ -49,7 +48,8 @@ class Parameter:
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name) or "__" in self.name or self.name in RESERVED:
             raise ValueError(
-                f"parameter name {self.name!r}: use a-z, 0-9 and single '_', and none of {', '.join(sorted(RESERVED))}"
+                f"parameter name {self.name!r}: use a-z, 0-9 and single '_', "
+                f"and none of {', '.join(sorted(RESERVED))}"
             )
         if self.log and self.low <= 0.0:
             raise ValueError(f"parameter {self.name}: log=True needs low > 0, got {self.low:g}")
@@ -63,7 +63,10 @@ class Parameter:
         return f"{self.low:g} to {self.high:g} {self.unit}".rstrip()
 
     def spec(self, value: Any, where: str) -> Spec:
-        """What a user's value (one, or a list to draw from) means. Raises ConfigError: `where`, the value, what is allowed."""
+        """Interpret a user's value: one, or a list to draw from.
+
+        Raises ConfigError with `where`, the value and what is allowed.
+        """
         items = list(value) if isinstance(value, list | tuple) else [value]
         if self.choices:
             if not items or any(item not in self.choices for item in items):
@@ -82,7 +85,7 @@ class Parameter:
         return low, high
 
     def value(self, spec: Spec, uniform: float) -> float | str:
-        """The value that a uniform number in [0, 1) stands for; numbers to six digits, so that KEY.json stays short."""
+        """Return the value at a uniform number in [0, 1). Numbers have six digits, so that KEY.json stays short."""
         if self.choices:
             return spec[int(uniform * len(spec))]
         low, high = float(spec[0]), float(spec[1])
@@ -106,7 +109,7 @@ TIMING = (
     Parameter("hold_start", 0.0, low=0.0, high=0.9, unit="of the clip", help="rest before it moves"),
     Parameter("hold_end", 0.0, low=0.0, high=0.9, unit="of the clip", help="rest after it moved"),
 )
-MAX_HOLD = 0.9  # of the clip, hold_start and hold_end together: something must be left to move in
+MAX_HOLD = 0.9  # of the clip, for hold_start and hold_end together: the motion needs time too
 
 
 @dataclass(frozen=True)
@@ -117,11 +120,9 @@ class Motion:
     help: str  # one line: what the camera does
     parameters: tuple[Parameter, ...]
     function: Callable[..., Camera]  # (t_T, **own parameters, and `rng` or `seconds` if it takes them)
-    extras: frozenset[str] = frozenset()  # which of rng, seconds the function takes
-    endless: bool = (
-        False  # goes on for ever, like a shake: `speed` makes it faster instead of complete sooner
-    )
-    still: bool = False  # does not move: has no timing
+    extras: frozenset[str] = frozenset()  # those of rng and seconds that the function takes
+    endless: bool = False  # never completes, like a shake: `speed` makes it faster instead of complete sooner
+    still: bool = False  # does not move, and has no timing
 
     @property
     def own(self) -> tuple[Parameter, ...]:
@@ -132,12 +133,12 @@ class Motion:
 def motion(
     name: str, *parameters: Parameter, endless: bool = False, still: bool = False
 ) -> Callable[[Callable[..., Camera]], Motion]:
-    """Decorator: a function ``(t_T, **parameters) -> Camera`` becomes a `Motion`.
+    """Turn a function ``(t_T, **parameters) -> Camera`` into a `Motion`. Use it as a decorator.
 
-    `t_T` is float64 [T], how far the motion has come at each frame (0 to 1, easing, speed and holds already in it; see
-    `transforms.motions.easing.progress`). The function may also take `rng` (a numpy Generator of this clip, its only source of
-    chance) and `seconds` (from first to last frame). The first line of its docstring is its help. Raises ValueError if
-    names do not match.
+    `t_T` is float64 [T], how far the motion has come at each frame: 0 to 1, with easing, speed and holds applied (see
+    `transforms.motions.easing.progress`). The function may also take `rng` (a numpy Generator of this clip, its only
+    source of chance) and `seconds` (from first to last frame). The first line of its docstring is its help. Raises
+    ValueError if names do not match.
     """
 
     def decorate(function: Callable[..., Camera]) -> Motion:
@@ -151,7 +152,8 @@ def motion(
         extras = frozenset(wanted) & {"rng", "seconds"}
         if sorted(set(wanted) - extras) != sorted(own) or set(own) & {p.name for p in TIMING}:
             raise ValueError(
-                f"motion {name}: the function takes {wanted} after t_T, but its parameters are {own}; they must agree"
+                f"motion {name}: the function takes {wanted} after t_T, "
+                f"but its parameters are {own}; they must agree"
             )
         lines = (inspect.getdoc(function) or "").splitlines()
         if not lines:

@@ -1,20 +1,34 @@
-"""What a camera motion is called in a caption: "as the camera slowly zooms in"."""
+"""Say in a caption what the camera does: "as the camera slowly zooms in, then pans left"."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from schemas.errors import ConfigError
 from schemas.keys import derive_seed
+from transforms.motions.grammar import labels, parse
 
-_OPENINGS = (
-    "as",
-    "while",
-)  # in the wordings, '&' parts the clauses of one motion, to be joined with those of others
-_DIRECTIONS = ("right", "down and to the right", "down", "down and to the left", "left", "up and to the left", "up",
-               "up and to the right")  # fmt: skip
+AFTER_A_STEP = ", then "
+AFTER_A_CUT = ", then after a cut "
+
+_OPENINGS = ("as", "while")
+_DIRECTIONS = (
+    "right",
+    "down and to the right",
+    "down",
+    "down and to the left",
+    "left",
+    "up and to the left",
+    "up",
+    "up and to the right",
+)
+_RESTING = ("static", "held")
+_RESTS = "stays still"
+# In the wordings, '&' separates the clauses of one motion, which are joined with those of others.
 _FINITE: dict[str, tuple[str, ...]] = {
     "static": ("stays still", "does not move", "rests"),
+    "held": ("stays still", "does not move", "rests"),
     "zoom_in": ("zooms in", "moves closer", "pushes in"),
     "zoom_out": ("zooms out", "pulls back", "moves away"),
     "rotate_cw": ("turns clockwise", "rolls clockwise", "rotates clockwise"),
@@ -41,26 +55,23 @@ _NEVER = frozenset(["stays still", "does not move", "rests", "is held by hand"])
 
 
 def motion_phrase(motion: str, parameters: Mapping[str, Any], seed: int) -> str | None:
-    """A phrase for a motion or a composition ("rotate_cw+zoom_in"); None if a part of it is none of the built-in motions.
+    """Return a phrase for a motion or a combination ("rotate_cw+zoom_in", "zoom_in>pan_left", "zoom_in|pan_left").
 
-    `parameters` are the drawn ones ("zoom", in compositions "zoom_in.zoom"); the amount and the speed make it "slowly" or
-    "quickly". `seed` chooses among a few wordings.
+    None if a part of it is not built in. `parameters` are the drawn ones ("zoom", in combinations "zoom_in.zoom"); the
+    amount and the speed make it "slowly" or "quickly". `seed` chooses among a few wordings.
     """
-    names = motion.split("+")
-    clauses: list[str] = []
-    for label, name in _labels(names):
-        own = {
-            key.removeprefix(f"{label}."): value
-            for key, value in parameters.items()
-            if _owns(key, label, len(names))
-        }
-        clause = _clause(name, own, seed)
-        if clause is None:
+    text, earlier_shot = "", 0
+    for shot, at_once in _steps(motion, parameters):
+        words = _words(at_once, seed)
+        if words is None:
             return None
-        if name != "static" or len(names) == 1:
-            clauses.extend(part for part in clause.split(" & ") if part not in clauses)
+        if text:
+            text += AFTER_A_CUT if shot != earlier_shot else AFTER_A_STEP
+        text, earlier_shot = text + words, shot
+    if not text:
+        return None
     opening = _OPENINGS[derive_seed(seed, "phrase", "opening") % len(_OPENINGS)]
-    return f"{opening} the camera {_join(clauses or ['stays still'])}"
+    return f"{opening} the camera {text}"
 
 
 def motion_meaning(motion: str, parameters: Mapping[str, Any]) -> str | None:
@@ -68,32 +79,48 @@ def motion_meaning(motion: str, parameters: Mapping[str, Any]) -> str | None:
 
     Two motions with equal meanings may have the same phrase, so their clips cannot be told apart by their captions.
     """
-    names = motion.split("+")
-    clauses: set[str] = set()
-    for label, name in _labels(names):
+    text, earlier_shot = "", 0
+    for shot, at_once in _steps(motion, parameters):
+        clauses: set[str] = set()
+        for name, own in at_once:
+            verbs = _verbs(name, own)
+            if verbs is None:
+                return None
+            if name not in _RESTING or len(at_once) == 1:
+                clauses.update(verbs[0].split(" & "))
+        if text:
+            text += AFTER_A_CUT if shot != earlier_shot else AFTER_A_STEP
+        text, earlier_shot = text + " & ".join(sorted(clauses or {_RESTS})), shot
+    return text or None
+
+
+def _steps(motion: str, parameters: Mapping[str, Any]) -> list[tuple[int, list[tuple[str, dict[str, Any]]]]]:
+    """Return for each step its shot and its motions, each by name with its own parameters. Empty for no name of a motion."""
+    try:
+        pieces = parse(motion)
+    except ConfigError:  # a stored clip can hold any text
+        return []
+    steps: dict[tuple[int, float], list[tuple[str, dict[str, Any]]]] = {}
+    for piece, label in zip(pieces, labels([piece.name for piece in pieces]), strict=True):
         own = {
             key.removeprefix(f"{label}."): value
             for key, value in parameters.items()
-            if _owns(key, label, len(names))
+            if len(pieces) == 1 or key.rpartition(".")[0] == label
         }
-        verbs = _verbs(name, own)
-        if verbs is None:
+        steps.setdefault((piece.shot, piece.start), []).append((piece.name, own))
+    return [(shot, at_once) for (shot, _), at_once in steps.items()]
+
+
+def _words(at_once: list[tuple[str, dict[str, Any]]], seed: int) -> str | None:
+    """Return the words for motions that happen at once."""
+    clauses: list[str] = []
+    for name, own in at_once:
+        clause = _clause(name, own, seed)
+        if clause is None:
             return None
-        if name != "static" or len(names) == 1:
-            clauses.update(verbs[0].split(" & "))
-    return " & ".join(sorted(clauses))
-
-
-def _labels(names: list[str]) -> list[tuple[str, str]]:
-    """A motion that stands twice in a composition has its parameters under name_2 the second time."""
-    earlier = [names[:i].count(name) for i, name in enumerate(names)]
-    return [
-        (f"{name}_{count + 1}" if count else name, name) for name, count in zip(names, earlier, strict=True)
-    ]
-
-
-def _owns(key: str, label: str, parts: int) -> bool:
-    return parts == 1 or key.rpartition(".")[0] == label
+        if name not in _RESTING or len(at_once) == 1:
+            clauses.extend(part for part in clause.split(" & ") if part not in clauses)
+    return _join(clauses or [_RESTS])
 
 
 def _clause(name: str, parameters: Mapping[str, Any], seed: int) -> str | None:

@@ -28,13 +28,42 @@ def box(quad_42):
 
 def test_what_is_there():
     assert set(built_in_motions()) == {
-        *("static", "zoom_in", "zoom_out", *PANS, "rotate_cw", "rotate_ccw", "ken_burns", "crop_jitter"),
+        *(
+            "static",
+            "held",
+            "zoom_in",
+            "zoom_out",
+            *PANS,
+            "rotate_cw",
+            "rotate_ccw",
+            "ken_burns",
+            "crop_jitter",
+        ),
         *("tilt", "tilt_left", "tilt_right", "tilt_up", "tilt_down"),
     }
 
 
 def test_static_is_the_whole_picture():
     assert sample_motion("static", **SQUARE).tolist() == [[[0, 0], [1, 0], [1, 1], [0, 1]]] * 5
+
+
+@pytest.mark.parametrize("zoom", [1.0, 1.6, 8.0])
+def test_held_rests_on_a_view_of_the_drawn_size_anywhere(zoom):
+    views = [sample_motion("held", zoom=zoom, **SQUARE | {"seed": seed}) for seed in range(200)]
+    for quads_T42 in views:
+        assert (quads_T42 == quads_T42[:1]).all()
+        np.testing.assert_allclose(view_sizes(quads_T42, (1, 1)), 1 / zoom, atol=1e-6)
+    corners = np.array([quads_T42[0, 0] for quads_T42 in views])
+    assert np.ptp(corners) <= 1 - 1 / zoom + 1e-6
+    np.testing.assert_allclose(corners.mean(0), (1 - 1 / zoom) / 2, atol=0.05)
+
+
+def test_held_makes_room_for_another_motion():
+    """A pan inside a held view is the same pan, seen closer."""
+    near = curves(sample_motion("held+pan_left", held__zoom=2.0, distance=0.3, **SQUARE), (600, 600), 12.0)
+    far = curves(sample_motion("pan_left", distance=0.3, **SQUARE), (600, 600), 12.0)
+    np.testing.assert_allclose(near["zoom"], 2 * far["zoom"], rtol=1e-5)
+    np.testing.assert_allclose(np.diff(near["x"]), np.diff(far["x"]) / 2, atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "order"), [("zoom_in", 1), ("zoom_out", -1)])

@@ -25,7 +25,7 @@ def test_every_motion_has_its_moving_picture(name):
     (picture,) = re.findall(r"!\[\]\((.*?)\)", row(name))
     assert picture == f"pictures/{name}.gif"
     with Image.open(DOCS / picture) as image:
-        assert (getattr(image, "n_frames", 1) > 1) == (name != "static")
+        assert (getattr(image, "n_frames", 1) > 1) == (name not in ("static", "held"))
     assert (DOCS / picture).stat().st_size < 300_000
 
 
@@ -40,6 +40,16 @@ def test_the_page_says_the_defaults_and_ranges_of_the_code(name):
             assert f"{low:g} to {high:g}" in row(name)
         if parameter.high not in (1.0, 360.0) and not name.startswith("tilt_"):
             assert f"{parameter.low:g} to {parameter.high:g}" in row(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("zoom_in>pan_left", "zoom_in-then-pan_left"), ("zoom_in\\|pan_left", "zoom_in-cut-pan_left")],
+)
+def test_sequences_and_cuts_have_moving_pictures_too(name, file):
+    assert f"![](pictures/{file}.gif)" in row(name)
+    with Image.open(DOCS / f"pictures/{file}.gif") as image:
+        assert image.n_frames == 16
 
 
 def test_the_page_says_the_timing_of_the_code():

@@ -1,6 +1,6 @@
 import pytest
 
-from transforms.motions.composition import built_in_motions
+from transforms.motions.lookup import built_in_motions
 from transforms.motions.mix import draw
 from transforms.motions.phrases import motion_meaning, motion_phrase
 
@@ -35,6 +35,10 @@ def test_every_built_in_motion_has_words(name: str) -> None:
             ["slowly", "quickly", "left"],
         ),
         ("static+crop_jitter", {"crop_jitter.amplitude": 0.02}, ["camera"]),
+        ("zoom_in>pan_left", {"zoom_in.zoom": 1.2, "pan_left.distance": 0.9}, ["slowly", ", then quickly"]),
+        ("zoom_in|pan_left", {"zoom_in.zoom": 1.2, "pan_left.distance": 0.3}, [", then after a cut "]),
+        ("static>held+pan_left", {"held.zoom": 1.2, "pan_left.distance": 0.3}, [", then ", "left"]),
+        ("pan_left>rotate_cw+zoom_in|held", {}, ["clockwise and ", ", then after a cut "]),
     ],
 )
 def test_the_words_fit_the_motion(motion: str, parameters: dict, words: list[str]) -> None:
@@ -72,3 +76,24 @@ def test_meanings_leave_out_wording_and_amount_and_keep_the_direction() -> None:
     assert motion_meaning("static+zoom_in", {}) == motion_meaning("zoom_in", {})
     assert motion_meaning("rotate_cw+zoom_in", {}) == motion_meaning("zoom_in+rotate_cw", {})
     assert motion_meaning("mymodule:spin", {}) is None
+
+
+def test_a_sequence_says_its_steps_in_order() -> None:
+    phrases = {motion_phrase("zoom_in>pan_left", {}, seed) for seed in range(200)}
+    assert "as the camera zooms in, then pans left" in phrases
+    assert "as the camera zooms in, then after a cut pans left" in {
+        motion_phrase("zoom_in|pan_left", {}, seed) for seed in range(200)
+    }
+    assert motion_phrase("zoom_in>mymodule:spin", {}, 0) is None
+
+
+def test_order_and_cuts_have_meaning() -> None:
+    names = ("zoom_in>pan_left", "pan_left>zoom_in", "zoom_in|pan_left", "zoom_in+pan_left", "zoom_in")
+    assert len({motion_meaning(name, {}) for name in names}) == len(names)
+    assert motion_meaning("held", {"zoom": 1.3}) == motion_meaning("static", {})
+
+
+@pytest.mark.parametrize("name", ["", "+", "zoom_in>", "|||"])
+def test_text_that_is_no_motion_has_no_phrase(name: str) -> None:
+    assert motion_phrase(name, {}, 0) is None
+    assert motion_meaning(name, {}) is None
