@@ -11,7 +11,6 @@ from schemas.errors import ConfigError
 from schemas.overrides import with_overrides
 from schemas.text import one_line
 from schemas.yaml_text import YamlError, read_yaml
-from storage.read import open_uri
 
 C = TypeVar("C", bound="Config")
 MAX_BYTES = 1 << 20  # of a config file; the longest is a few kB
@@ -27,6 +26,8 @@ def load_config(cls: type[C], path: str | Path | None, overrides: Sequence[str] 
 
 
 def _read_yaml(path: str | Path) -> dict[str, Any]:
+    from storage.read import open_uri  # fsspec is not needed for a help page, nor for overrides alone
+
     try:
         with open_uri(str(path), "rb") as stream:
             values = read_yaml(stream.read(MAX_BYTES))
