@@ -69,7 +69,6 @@ def make_job(config: AnimateConfig, source: Source) -> Job:
     """The job of a config, before it runs. Raises ConfigError if a filter or the source cannot be found."""
     for path in config.filters:
         find_filter(path)
-    uses_gpus = config.device != "cpu" and config.renders
     maker = Animator(
         source,
         config.settings,
@@ -87,7 +86,7 @@ def make_job(config: AnimateConfig, source: Source) -> Job:
         maker,
         config.shard,
         tasks_at_once=3 if source.is_remote else 2,
-        uses_gpus=uses_gpus,
+        device=config.device if config.renders else "cpu",
     )
 
 
@@ -125,7 +124,7 @@ def plan(config: AnimateConfig, beam_args: Sequence[str] = ()) -> Plan:
         lambda task: _look_at(task, source, job),
         source=config.source.kind,
         store=f"{config.store}: {counted(config.clip.frames, 'frame')} of {width}x{height}",
-        runner=choose_runner(beam_args, config.workers, job.uses_gpus).describe(),
+        runner=choose_runner(beam_args, config.workers, job.device).describe(),
         overwrite=config.overwrite,
     )
 

@@ -13,7 +13,7 @@ from pipelines.fetching.config import FetchConfig
 from pipelines.fetching.fetcher import Fetcher
 from pipelines.making.clip_worker import Answer, Given, Rendered, failure_of
 from pipelines.making.config import SampleLimits
-from pipelines.making.gpu import GPU_BATCH, GpuRenderer, worker_device
+from pipelines.making.gpu import GPU_BATCH, GpuRenderer, choose_rendering
 from pipelines.making.handfuls import AHEAD_BYTES, lost_sample, through_workers
 from pipelines.making.maker import Made, StageTimes
 from pipelines.making.pool import Lost, release_pool
@@ -46,8 +46,8 @@ class Animator:
     def setup(self) -> None:
         """Worker processes, device, fetcher. torch is loaded only where there is a GPU."""
         self._pool = clip_pool(self.settings, self.filters, self.limits, self.workers)
-        self._device = worker_device(self.device) if self.settings.renders else "cpu"
-        self._gpu = GpuRenderer(self.settings.clip.hw, self._device)
+        rendering = choose_rendering(self.device, self._pool.workers, renders=self.settings.renders)
+        self._gpu = GpuRenderer(self.settings.clip.hw, rendering.devices) if rendering.devices else None
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
         self._fetcher: Fetcher | None = Fetcher(self.fetch) if self.source.is_remote else None
         height, width = self.settings.clip.hw
@@ -63,10 +63,13 @@ class Animator:
     def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
         """One clip or failure per input, in input order."""
         given = self._given(read_task(self.source, task), times)
-        if self._device == "cpu":
+        if self._gpu is None:
             yield from self._through("make", given, times)
-        else:
-            yield from self._on_gpu(given, task, times)
+            return
+        # Decoded by the workers, rendered in batches of GPU_BATCH here, encoded by the workers.
+        prepared = self._through("prepare", given, times)
+        rendered = self._rendered(self._gpu, prepared, task, times)
+        yield from self._through("finish", rendered, times)
 
     def _given(self, items: Iterator[Reference | Failure], times: StageTimes) -> Iterator[Given | Failure]:
         """Each reference with its picture, or with None where a worker reads it."""
@@ -125,19 +128,16 @@ class Animator:
             reference, data = entry
             yield data if isinstance(data, Failure) else Given(reference, data, is_checked=True)
 
-    def _on_gpu(
-        self, given: Iterator[Given | Failure], task: Task, times: StageTimes
-    ) -> Iterator[Made | Failure]:
-        """Decoded by the workers, rendered in batches of GPU_BATCH here, encoded by the workers."""
-        prepared = self._through("prepare", given, times)
-        return self._through("finish", self._rendered(prepared, task, times), times)
-
     def _rendered(
-        self, prepared: Iterator[tuple[Reference, Prepared] | Failure], task: Task, times: StageTimes
+        self,
+        gpu: GpuRenderer,
+        prepared: Iterator[tuple[Reference, Prepared] | Failure],
+        task: Task,
+        times: StageTimes,
     ) -> Iterator[Rendered | Failure]:
         while batch := list(islice(prepared, GPU_BATCH)):
             clips = [item[1] for item in batch if not isinstance(item, Failure)]
-            results = iter(self._gpu.render(clips, task, times))
+            results = iter(gpu.render(clips, task, times))
             for item in batch:
                 if isinstance(item, Failure):
                     yield item
@@ -146,7 +146,7 @@ class Animator:
                 if isinstance(result, SampleError):
                     yield failure_of(item[0], result, Stage.RENDER)
                 else:
-                    yield Rendered(item[0], replace(item[1], image_HWC=None), result, self._device)
+                    yield Rendered(item[0], replace(item[1], image_HWC=None), result, "cuda")
 
 
 def _read_remote(reference: Reference) -> Given | Failure:

@@ -7,8 +7,10 @@ such a fault every later call of the process fails too, and good pictures would 
 from __future__ import annotations
 
 import os
+import queue
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from glob import glob
 from typing import Any
 
 from numpy.typing import NDArray
@@ -16,36 +18,57 @@ from numpy.typing import NDArray
 from pipelines.making.maker import StageTimes
 from schemas.errors import JobError
 from schemas.records import Reason, SampleError, Stage, Task
+from schemas.text import counted
 from transforms.clip import Prepared
 
 GPU_BATCH = 32  # clips rendered in one call
+WORKERS_PER_GPU = 4  # with more of them device=auto leaves a GPU alone; by the costs in docs/runners.md
 DETAIL = 300  # characters of what was said; CUDA goes on with advice for programmers
 FAULTS = ("cuda", "cudnn", "cublas")  # in the text of a RuntimeError: the device's, not the picture's
 
 
-def worker_device(name: str) -> str:
-    """cpu or cuda on this machine. torch is not loaded where there is no sign of a GPU. Raises JobError."""
-    if name == "cpu" or (name == "auto" and not _sign_of_one()):
-        return "cpu"
-    from transforms.rendering.render import choose_device
+@dataclass(frozen=True)
+class Rendering:
+    """Where a job's clips are rendered on one machine, and why."""
+
+    devices: tuple[str, ...] = ()  # cuda:0, cuda:1, ...; none: the worker processes render on their CPU
+    reason: str = ""  # for the first line of a run; empty where there was nothing to choose
+
+    def describe(self) -> str:
+        """Words for the first line of a run."""
+        where = f", {counted(len(self.devices), 'GPU')}" if self.devices else ""
+        return f"{where}{f' ({self.reason})' if self.reason else ''}"
+
+
+def choose_rendering(device: str, workers: int, *, renders: bool) -> Rendering:
+    """Choose between the GPUs and the CPUs of this machine. torch is loaded only where a GPU may be used.
+
+    `device` is cpu, cuda or auto. A store that renders nothing uses no GPU. "auto" takes the GPUs where each serves at
+    most `WORKERS_PER_GPU` worker processes: rendering is about a third of a clip's work on a CPU, and frames that a GPU
+    rendered have to pass through the job's process, so many cores are faster without it. Raises JobError for
+    device=cuda without a GPU.
+    """
+    if device == "cpu" or not renders:
+        return Rendering()
+    visible = _devices_that_may_be_visible()
+    if device == "auto" and visible * WORKERS_PER_GPU < workers:
+        reason = f"{counted(workers, 'worker')} render faster than {counted(visible, 'GPU')}; device=cuda overrules"
+        return Rendering(reason=reason if visible else "")
+    from transforms.rendering.render import choose_device, count_devices
 
     try:
-        return choose_device(name)
+        if choose_device(device) == "cpu":
+            return Rendering()
     except ValueError as error:
         raise JobError(str(error)) from error
+    return Rendering(tuple(f"cuda:{number}" for number in range(count_devices())))
 
 
-def count_gpus() -> int:
-    """GPUs that processes on this machine can use. torch is not loaded where there is no sign of one."""
-    if not _sign_of_one():
-        return 0
-    from transforms.rendering.render import count_devices
-
-    return count_devices()
-
-
-def _sign_of_one() -> bool:
-    return os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/dxg")
+def _devices_that_may_be_visible() -> int:
+    """At most so many GPUs can be used, by the device files and CUDA_VISIBLE_DEVICES; 0 without a driver."""
+    found = len(glob("/dev/nvidia[0-9]*")) or int(os.path.exists("/dev/dxg"))
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return found if named is None else min(found, len([name for name in named.split(",") if name.strip()]))
 
 
 @dataclass
@@ -53,8 +76,13 @@ class GpuRenderer:
     """Thread-safe: the tasks of a worker process share it, and what it learned of the GPU's room."""
 
     size: tuple[int, int]  # (height, width) of a frame
-    device: str
+    devices: Sequence[str]  # a call takes one that no other call uses
     batch: int = GPU_BATCH  # clips in a call; halved where there is no room for so many, and left so
+    _free: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for device in self.devices:
+            self._free.put(device)
 
     def render(
         self, clips: Sequence[Prepared], task: Task, times: StageTimes
@@ -87,16 +115,17 @@ class GpuRenderer:
     def _call(self, clips: Sequence[Prepared], times: StageTimes) -> list[NDArray[Any]] | _Failed:
         from transforms.rendering.render import render_batch
 
+        device = self._free.get()
         try:
             with times.timed("render"):
                 images = [clip.image_HWC for clip in clips if clip.image_HWC is not None]
                 return list(
-                    render_batch(
-                        images, [clip.quads_T42 for clip in clips], size=self.size, device=self.device
-                    )
+                    render_batch(images, [clip.quads_T42 for clip in clips], size=self.size, device=device)
                 )
         except Exception as error:
             return _Failed.of(error)
+        finally:
+            self._free.put(device)
 
     def _make_room(self, clips: int, task: Task, text: str) -> None:
         import torch

@@ -30,7 +30,7 @@ class Job:
     shard: ShardConfig
     tasks_at_once: int = 2  # per worker
     is_retry: bool = False
-    uses_gpus: bool = False  # if the worker has any
+    device: str = "cpu"  # cpu, cuda or auto; cpu for a job that renders nothing
 
     @property
     def fingerprint(self) -> str:

@@ -20,7 +20,7 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.runner import PipelineRunner
 
-from pipelines.making.gpu import count_gpus
+from pipelines.making.gpu import Rendering, choose_rendering
 from pipelines.making.pool import available_cores
 from pipelines.running import flink
 from pipelines.running.options import check_options
@@ -31,6 +31,9 @@ LOCAL = ("FnApiRunner", "BundleBasedDirectRunner")  # they run in this process
 REPLACING = ("FlinkRunner", "SparkRunner", "DataflowRunner")  # they replace a worker process that ends
 
 
+NOT_HERE = Rendering()
+
+
 @dataclass(frozen=True)
 class RunnerChoice:
     """A runner and its options."""
@@ -39,7 +42,7 @@ class RunnerChoice:
     runner: PipelineRunner | str
     is_local: bool  # the job runs in this process
     workers: int | None = None  # worker processes on this machine; None: the workers are elsewhere
-    gpus: int = 0  # of this machine, used for rendering
+    rendering: Rendering = NOT_HERE
 
     @property
     def replaces_workers(self) -> bool:
@@ -51,15 +54,15 @@ class RunnerChoice:
         """For the first line of a run."""
         if self.workers is None:
             return str(self.runner)
-        gpus = f", {counted(self.gpus, 'GPU')}" if self.gpus else ""
-        return f"direct runner, {counted(self.workers, 'worker')}{gpus}"
+        return f"direct runner, {counted(self.workers, 'worker')}{self.rendering.describe()}"
 
 
-def choose_runner(beam_args: Sequence[str], workers: int | None, uses_gpus: bool = False) -> RunnerChoice:
+def choose_runner(beam_args: Sequence[str], workers: int | None, device: str = "cpu") -> RunnerChoice:
     """The runner that Beam's own options name, or the direct runner.
 
-    `beam_args` are the options after ``--``; they go to Beam untouched. Raises ConfigError for an option that Beam does
-    not know, and for Beam's own worker processes on this machine: the job has its own.
+    `beam_args` are the options after ``--``; they go to Beam untouched. `device` is the job's, or cpu if it renders
+    nothing. Raises ConfigError for an option that Beam does not know, and for Beam's own worker processes on this
+    machine: the job has its own.
     """
     check_options(beam_args)
     options = PipelineOptions(list(beam_args))
@@ -79,5 +82,5 @@ def choose_runner(beam_args: Sequence[str], workers: int | None, uses_gpus: bool
         from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
         runner = FnApiRunner()
-    gpus = count_gpus() if uses_gpus else 0
-    return RunnerChoice(options, runner, True, workers or available_cores(), gpus)
+    workers = workers or available_cores()
+    return RunnerChoice(options, runner, True, workers, choose_rendering(device, workers, renders=True))

@@ -61,7 +61,7 @@ def run_job(
     """
     start = time.monotonic()
     check_output(output, job, overwrite=overwrite)
-    choice = choose_runner(beam_args, workers, job.uses_gpus)
+    choice = choose_runner(beam_args, workers, job.device)
     if detach and choice.is_local:
         raise ConfigError("--detach: a job on this machine ends with its command; give another --runner")
     check_endpoints(choice.options)
@@ -150,7 +150,7 @@ def _make_missing(job: Job, output: Output, choice: RunnerChoice, detach: bool) 
             job.fingerprint,
             job.shard,
             signals.name if signals else None,
-            job.tasks_at_once,
+            max(job.tasks_at_once, len(choice.rendering.devices) + 1),
             replaceable=choice.replaces_workers,
         )
         progress = Progress(inputs, exact=exact)

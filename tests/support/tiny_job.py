@@ -80,7 +80,6 @@ def tiny_job(
     *,
     maker: TinyMaker | None = None,
     reverse: bool = False,
-    uses_gpus: bool = False,
     **identity,
 ) -> Job:
     planned = tiny_tasks(tasks, samples)
@@ -91,5 +90,4 @@ def tiny_job(
         tasks=lambda: iter(planned[::-1] if reverse else planned),
         maker=maker or TinyMaker(),
         shard=ShardConfig(),
-        uses_gpus=uses_gpus,
     )

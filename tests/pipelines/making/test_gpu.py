@@ -1,4 +1,4 @@
-"""GPUs shared out among processes, and their failures.
+"""GPUs: when they are used, and their failures.
 
 The device renderer is replaced by OpenCV with errors as torch raises them; all else is the real job.
 """
@@ -6,10 +6,14 @@ The device renderer is replaced by OpenCV with errors as torch raises them; all 
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,10 +21,12 @@ import transforms.rendering.render
 from pipelines.animate import animate
 from pipelines.config import AnimateConfig
 from pipelines.making import clips as animator
-from pipelines.making.gpu import GPU_BATCH
-from pipelines.running import engine as runner
+from pipelines.making import gpu
+from pipelines.making.gpu import GPU_BATCH, GpuRenderer, Rendering, choose_rendering
+from pipelines.making.maker import StageTimes
 from pipelines.running.engine import choose_runner
 from schemas.errors import JobError
+from schemas.records import Task
 from tests.pipelines.running.test_graph import leftovers, shards
 from zoetrope.samples import write_coco
 
@@ -36,7 +42,7 @@ class Device:
         self.calls: list[int] = []
 
     def __call__(self, images: list, quads: list, *, size: tuple[int, int], device: str) -> list:
-        assert device == "cuda"
+        assert device == "cuda:0"
         self.calls.append(len(images))
         self.fail(images, len(self.calls))
         return REAL(images, quads, size=size, device="cpu")
@@ -51,7 +57,7 @@ def source(tmp_path_factory) -> dict[str, str]:
 @pytest.fixture
 def run(source, monkeypatch):
     """run(output, fail) -> the job's result and the device, which fails as `fail` says."""
-    monkeypatch.setattr(animator, "worker_device", lambda name: "cuda")
+    monkeypatch.setattr(animator, "choose_rendering", lambda *_, **__: Rendering(("cuda:0",)))
 
     def start(output: Path, fail: Callable[[list, int], None] = lambda images, calls: None, **more):
         device = Device(fail)
@@ -166,6 +172,70 @@ def test_a_picture_that_fails_is_a_failure_and_costs_few_calls(run, tmp_path):
     assert device.calls[-2:] == [GPU_BATCH, 80 - 2 * GPU_BATCH]  # the size is that of before
 
 
+def machine(monkeypatch, gpus: int, usable: int | None = None) -> None:
+    """A machine with so many device files, of which torch can use `usable`."""
+    monkeypatch.setattr(gpu, "glob", lambda pattern: [f"/dev/nvidia{number}" for number in range(gpus)])
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    count = gpus if usable is None else usable
+    monkeypatch.setattr(transforms.rendering.render, "count_devices", lambda: count)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "workers", "devices"),
+    [(1, 4, ("cuda:0",)), (1, 5, ()), (2, 8, ("cuda:0", "cuda:1")), (2, 16, ()), (0, 2, ())],
+)
+def test_auto_takes_the_gpus_only_where_each_serves_few_workers(monkeypatch, gpus, workers, devices):
+    machine(monkeypatch, gpus)
+    rendering = choose_rendering("auto", workers, renders=True)
+    assert rendering.devices == devices
+    assert bool(rendering.reason) == (gpus > 0 and not devices)
+
+
+def test_the_first_line_says_what_renders_and_why(monkeypatch):
+    machine(monkeypatch, 1)
+    assert choose_runner((), 2, "auto").describe() == "direct runner, 2 workers, 1 GPU"
+    assert choose_runner((), 16, "auto").describe() == (
+        "direct runner, 16 workers (16 workers render faster than 1 GPU; device=cuda overrules)"
+    )
+    assert choose_runner((), 16, "cuda").describe() == "direct runner, 16 workers, 1 GPU"
+    assert choose_runner((), 16, "cpu").describe() == "direct runner, 16 workers"
+
+
+def test_nothing_that_is_not_rendered_looks_for_a_gpu(monkeypatch):
+    machine(monkeypatch, 1)
+    monkeypatch.setattr(transforms.rendering.render, "count_devices", lambda: pytest.fail("loads torch"))
+    assert choose_rendering("cuda", 2, renders=False) == Rendering()
+    assert choose_rendering("cpu", 2, renders=True) == Rendering()
+    assert choose_rendering("auto", 64, renders=True).devices == ()
+
+
+def test_cuda_without_a_gpu_is_one_line_and_auto_is_the_cpu(monkeypatch):
+    machine(monkeypatch, 1, usable=0)
+    with pytest.raises(JobError, match="this machine has 0 CUDA devices"):
+        choose_rendering("cuda", 2, renders=True)
+    assert choose_rendering("auto", 2, renders=True) == Rendering()
+
+
+def test_each_call_has_a_gpu_of_its_own(monkeypatch, source):
+    """Two calls at a time on two devices: never the same one."""
+    taken: list[str] = []
+    both = threading.Barrier(2, timeout=20)
+
+    def render_batch(images, quads, *, size, device):
+        taken.append(device)
+        both.wait()
+        return [np.zeros((1, 8, 8, 3), np.uint8) for _ in images]
+
+    monkeypatch.setattr(transforms.rendering.render, "render_batch", render_batch)
+    renderer = GpuRenderer((8, 8), ("cuda:0", "cuda:1"))
+    clip = SimpleNamespace(image_HWC=np.zeros((8, 8, 3), np.uint8), quads_T42=np.zeros((1, 4, 2)))
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(renderer.render, [clip], Task(0, 1, {}), StageTimes()) for _ in range(4)]
+        assert all(len(call.result()) == 1 for call in calls)
+    assert sorted(taken) == ["cuda:0", "cuda:0", "cuda:1", "cuda:1"]
+
+
 def test_no_gpus_are_looked_for_where_another_machine_renders(monkeypatch):
-    monkeypatch.setattr(runner, "count_gpus", lambda: pytest.fail("loads torch on a submitter"))
-    assert choose_runner(["--runner=FlinkRunner", "--flink_master=host:8081"], None, uses_gpus=True).gpus == 0
+    monkeypatch.setattr(gpu, "glob", lambda pattern: pytest.fail("looks for GPUs on a submitter"))
+    choice = choose_runner(["--runner=FlinkRunner", "--flink_master=host:8081"], None, "auto")
+    assert choice.rendering == Rendering()
