@@ -49,7 +49,10 @@ def decode_stored(data: bytes, room: Room | None = None) -> np.ndarray:
     image_HWC = np.empty((height, width, 3), np.uint8) if room is None else room(height, width)
     if data[:2] == b"\xff\xd8":
         return _decode_jpeg(data, image_HWC)
-    image_HWC[:] = _decode_other(data, (height, width))
+    if data[:4] == b"RIFF":
+        image_HWC[:] = _decode_webp(data, image_HWC.shape)
+    else:
+        image_HWC[:] = _decode_slowly(data, "png", image_HWC.shape)
     return image_HWC
 
 
@@ -70,26 +73,26 @@ def _decode_jpeg(data: bytes, image_HWC: np.ndarray) -> np.ndarray:
     except ValueError as error:
         if not is_harmless(str(error)):
             raise
-        image_HWC[:] = _decode_warned(data, image_HWC.shape)
+        image_HWC[:] = _decode_slowly(data, "jpeg", image_HWC.shape)  # every pixel is there
         return image_HWC
     return decoded
 
 
-def _decode_warned(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    """Decode a JPEG that libjpeg-turbo warns about although every pixel is there."""
+def _decode_slowly(data: bytes, kind: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Decode by Pillow: PNGs, of which libpng prints the damage on the terminal elsewhere, and warned JPEGs."""
     try:
-        picture = decode_by_pillow(data, "jpeg")
+        picture = decode_by_pillow(data, kind)
     except SampleError as error:
-        raise ValueError(error.detail) from None
+        raise ValueError(f"a broken picture: {error.detail}") from None
     if picture.shape != shape:
-        raise ValueError("a broken JPEG picture")
+        raise ValueError("a broken picture: its size is not that of its header")
     return picture
 
 
-def _decode_other(data: bytes, size: tuple[int, int]) -> np.ndarray:
+def _decode_webp(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
     picture = decode_by_opencv(data)
-    if picture is None or picture.shape != (*size, 3):
-        raise ValueError("a broken PNG or WebP picture")
+    if picture is None or picture.shape != shape:
+        raise ValueError("a broken WebP picture")
     return picture
 
 

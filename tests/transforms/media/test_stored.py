@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import warnings
@@ -84,3 +85,15 @@ def test_a_truncated_picture_is_a_value_error(kind: str) -> None:
     for kept in (0.2, 0.6, 0.9):
         with pytest.raises(ValueError, match=r"."):
             decode_stored(whole[: int(len(whole) * kept)])
+
+
+def test_damage_is_never_printed(capfd) -> None:
+    randomly = np.random.default_rng(0)
+    for kind in ("JPEG", "PNG", "WEBP"):
+        for _ in range(60):
+            damaged = bytearray(encoded(kind))
+            for at in randomly.integers(30, len(damaged), 3):
+                damaged[at] = randomly.integers(256)
+            with contextlib.suppress(ValueError):
+                decode_stored(bytes(damaged))
+    assert capfd.readouterr() == ("", "")

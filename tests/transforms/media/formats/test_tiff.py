@@ -34,6 +34,15 @@ def test_ordinary_files_pass(mode: str, options: dict) -> None:
     check_tiff(save(photo().convert(mode), "TIFF", **options), LIMITS.max_pixels)
 
 
+def test_a_note_that_comes_twice_changes_no_pixel() -> None:
+    rows = np.arange(70 * 80, dtype=np.uint8)
+    layout = [*SIZE, (273, LONG, 1, 500), (277, SHORT, 1, 1), (278, SHORT, 1, 70), (279, LONG, 1, 5600)]
+    notes = [(305, 2, 4, 65), (305, 2, 4, 66)]
+    start = 8 + 2 + 12 * (len(layout) + len(notes)) + 4
+    picture = tiff([*layout, *notes], bytes(500 - start) + rows.tobytes())
+    np.testing.assert_array_equal(decode(picture, LIMITS).image_HWC[..., 0], rows.reshape(70, 80))
+
+
 def test_float_samples_have_an_honest_reason() -> None:
     picture = save(Image.fromarray(np.zeros((80, 80), np.float32)), "TIFF")
     assert failure(picture) == (Reason.UNSUPPORTED_FORMAT, "tiff: float TIFF is not read")
@@ -49,14 +58,14 @@ def test_float_samples_have_an_honest_reason() -> None:
 @pytest.mark.parametrize(
     ("data", "detail"),
     [
-        (tiff([*SIZE, (324, LONG, 1, 8), (324, LONG, 1, 8)]), "tag 324 comes twice"),
+        (tiff([*SIZE, (324, LONG, 1, 8), (324, LONG, 1, 8)]), "tag 324 comes 2 times"),
         (
             tiff([(tag, UNDEFINED, 1 << 20, 0) for tag in range(700, 760)], bytes(1 << 20)),
             "more bytes than the file",
         ),
         (tiff([*SIZE, (273, LONG, 400_000, 200)], bytes(1_700_000)), "400000 strips or tiles"),
         (tiff([*SIZE, (322, LONG, 1, 60_000), (323, LONG, 1, 60_000)]), "tiles of 60000x60000"),
-        (tiff([(tag, SHORT, 1, 0) for tag in range(2000)] * 2), "comes twice"),
+        (tiff([(tag, SHORT, 1, 0) for tag in range(2000)] * 2), "tag 256 comes 2 times"),
     ],
 )
 def test_a_directory_that_costs_without_end_is_refused(data: bytes, detail: str) -> None:
