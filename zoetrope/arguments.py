@@ -1,5 +1,4 @@
-"""One argument style for every command: --config, FIELD=VALUE, --dry-run, --runner-config, -v, -q, and ``--``
-for Beam."""
+"""One argument style for every command: --config, FIELD=VALUE, --dry-run, --runner-config, -v, -q, --."""
 
 from __future__ import annotations
 
@@ -7,12 +6,11 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NoReturn, TypeVar
 
-import yaml
-
 from schemas.config import Config, flatten_names
 from schemas.errors import ConfigError
 from schemas.text import nearest_hint, one_line
-from storage.configs import load_config
+from schemas.yaml_text import read_yaml
+from storage.configs import MAX_BYTES, load_config
 from zoetrope.messages import set_verbosity
 from zoetrope.shipped import find_config
 
@@ -51,7 +49,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(
             "--runner-config",
             metavar="FILE",
-            help="where it runs: Beam options, as in configs/runners/; without it, this machine",
+            help="Beam options in a file, or the name of a shipped one, such as flink; without it, this machine",
         )
         self.add_argument(
             "--detach",
@@ -60,7 +58,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def _hint(self, message: str) -> str:
-        """What was probably meant by the first of the unrecognized arguments."""
+        """Name the nearest option or field for the first of the unrecognized arguments."""
         _, found, rest = message.partition("unrecognized arguments: ")
         written = rest.split(" ")[0].partition("=")[0]
         if not found or not written.startswith("-"):
@@ -107,8 +105,8 @@ def read_runner_config(path: str) -> list[str]:
 
     try:
         with open_uri(path, "r") as stream:
-            values = yaml.safe_load(stream)
-    except (OSError, ValueError, ImportError, yaml.YAMLError) as error:
+            values = read_yaml(stream.read(MAX_BYTES))
+    except (OSError, ValueError, ImportError) as error:
         raise ConfigError(f"--runner-config {path}: cannot be read: {one_line(error)}") from None
     if not isinstance(values, dict):
         raise ConfigError(

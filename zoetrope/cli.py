@@ -61,8 +61,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def guarded(name: str, run: Callable[[], int], stopped: str = "stopped") -> int:
-    """Call a command. What it raises becomes one line and the exit code of EXIT_CODES; any other error is a
-    bug, and passes.
+    """Call a command, and turn the exceptions of EXIT_CODES into one line and an exit code.
+
+    Any other exception is a bug, and passes.
 
     `stopped` is the line after Ctrl-C.
     """

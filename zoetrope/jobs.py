@@ -66,7 +66,7 @@ def plan_lines(plan: Plan) -> str:
 
 
 def summary(result: RunResult, report: str | None) -> str:
-    """What a person reads at the end."""
+    """Summarise a run for a person."""
     totals = result.totals
     rate = (result.written + max(0, result.failed)) / result.seconds if result.seconds > 0 else 0.0
     failed = (

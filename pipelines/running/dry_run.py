@@ -34,7 +34,7 @@ class Plan:
     output: str
     tasks: int
     left: int  # tasks that are not done yet
-    store: str  # what a sample holds, in a few words
+    store: str  # the store of a sample, in a few words
     sample_bytes: float | None  # mean bytes of a sample; None if unknown
     runner: str
     keys: tuple[str, ...]  # of the first inputs
