@@ -1,9 +1,10 @@
 """The whole job with and without the GPU, on the same cores: `python -m benchmarks.job --gpu [--clips 2000]`.
 
-`zoetrope animate` runs as users run it, in a process of its own, over pictures of 512x384: `store=frames` on the CPU, on
-the GPU and with `device=auto`, and `store=still`, which renders nothing. Rates are of whole commands, start-up included.
-Wanted on a GPU with 16 cores: 3,000 clips/s with `store=frames`, and never less than without the GPU.
-Without a GPU the CPU alone is run, and no result is kept. Result: benchmarks/results/job_gpu.json
+`zoetrope animate` runs as users run it, in a process of its own, over pictures of 512x384: `store=frames` on
+the CPU, on the GPU and with `device=auto`, and `store=still`, which renders nothing. Rates are of whole
+commands, start-up included. Wanted on a GPU with 16 cores: 3,000 clips/s with `store=frames`, and never less
+than without the GPU. Without a GPU the CPU alone is run, and no result is kept. Result:
+benchmarks/results/job_gpu.json
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Count what a call asks of torch: operators, copies between host and device, and waits of the host for the device.
+"""Count what a call asks of torch: operators, copies between host and device, and waits of the host for the
+device.
 
-On a GPU an operator is one kernel, one copy, or a view that costs the host alone. With `fake_cuda` a call runs on fake
-tensors of a CUDA device, which hold no data, so that copies and waits are counted on a machine without a GPU.
+On a GPU an operator is one kernel, one copy, or a view that costs the host alone. With `fake_cuda` a call
+runs on fake tensors of a CUDA device, which hold no data, so that copies and waits are counted on a machine
+without a GPU.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ from torch.utils._pytree import tree_leaves
 Result = TypeVar("Result")
 # Operators that hand a number of the device to the host, or whose output's shape depends on one.
 VIEWS = frozenset(
-    ["view", "slice", "unbind", "unsqueeze", "squeeze", "permute", "expand", "unfold", "select", "detach", "t",
-     "transpose", "alias", "split", "split_with_sizes", "as_strided", "diagonal", "chunk", "lift_fresh"]
+    ["view", "slice", "unbind", "unsqueeze", "squeeze", "permute", "expand", "unfold", "select", "detach",
+     "t", "transpose", "alias", "split", "split_with_sizes", "as_strided", "diagonal", "chunk", "lift_fresh"]
 )  # fmt: skip
 WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "is_nonzero", "equal")
 
@@ -68,7 +70,9 @@ class _Counting(TorchDispatchMode):
 
 
 def _asynchronous(args: Any, kwargs: Any) -> bool:
-    """Was the copy asked for without a wait? It is one only from or to pinned memory, which fake tensors do not know."""
+    """Was the copy asked for without a wait? It is one only from or to pinned memory, which fake tensors do
+    not know.
+    """
     positional = args[2] if len(args) > 2 else False
     return bool(kwargs.get("non_blocking", positional))
 

@@ -1,7 +1,7 @@
 """A plain training loop over the same towers, as the mark that `zoetrope train` has to beat.
 
-open_clip's own layers, eager, bf16 autocast, the mean over a clip's frames, the contrastive loss, fused AdamW. Frames and
-tokens are on the device already: it reads, decodes and renders nothing.
+open_clip's own layers, eager, bf16 autocast, the mean over a clip's frames, the contrastive loss, fused
+AdamW. Frames and tokens are on the device already: it reads, decodes and renders nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ BLOCK = 3  # steps that are timed together, so that the device never waits for t
 def samples_per_second(
     model: str, *, batch: int, frames: int, device: str, steps: int = 18, words: int = 32
 ) -> dict[str, Any]:
-    """Train a few steps on one batch of random frames. Returns samples per second (median, IQR) and the batch."""
+    """Train a few steps on one batch of random frames.
+
+    Returns samples per second (median, IQR) and the batch.
+    """
     torch.manual_seed(0)
     clip = open_clip.create_model(model, pretrained=None).to(device).train()
     size = clip.visual.image_size

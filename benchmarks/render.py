@@ -34,7 +34,8 @@ def peers(image: np.ndarray) -> dict[str, Callable[[], np.ndarray]]:
     matrices = warp_matrices(windows_T4)
     return {
         OURS: lambda: render(image, quads_T42, size=SIZE),
-        PLAIN: lambda: np.stack([cv2.warpAffine(image, m, SIZE[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        PLAIN: lambda: np.stack([cv2.warpAffine(image, m, SIZE[::-1],
+                                                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                                                 borderMode=cv2.BORDER_REPLICATE) for m in matrices]),
         "zoetrope, kornia": lambda: render_batch([image], [quads_T42], size=SIZE, renderer="kornia")[0],
         "kornia, batched": lambda: kornia_remap(image, matrices),
@@ -121,7 +122,8 @@ def main() -> int:
                 rows[case]["times_as_fast_as_plain_loop"]["median"],
             )
             print(
-                f"  {case:24s} {speed:7.0f}  {times:5.2f}x  {quality[case]['mean']:.1f} ({quality[case]['worst']:.1f}) dB"
+                f"  {case:24s} {speed:7.0f}  {times:5.2f}x  "
+                f"{quality[case]['mean']:.1f} ({quality[case]['worst']:.1f}) dB"
             )
         results.append({"picture": name, "height": height, "width": width, "cases": rows})
     print(

@@ -1,13 +1,15 @@
-"""Rendering on a GPU compared with one thread of the CPU: clips of 12 frames of 224x224 along paths of the default motions.
+"""Rendering on a GPU compared with one thread of the CPU: clips of 12 frames of 224x224 along paths of the
+default motions.
 
     python -m benchmarks.render_gpu [--rounds 9]
     python -m benchmarks.render_gpu --device cpu --rounds 2       # counts; shows that it runs without a GPU
 
-`job` is the work of `zoetrope animate` on a batch: pictures to the GPU, frames back. `training` is the trainer's: pictures
-are on the GPU, the plan came with them from a loader's worker, and frames stay. `host_ms` is the time until the call
-returns, `device_ms` the time until the GPU is done, `plan_ms` the worker's time. Operators, kernels, copies and waits are
-counted on fake tensors of a CUDA device, so they need no GPU. The largest difference from the CPU's frames is in grey
-levels. Without a GPU no times are kept. Result: benchmarks/results/render_gpu.json
+`job` is the work of `zoetrope animate` on a batch: pictures to the GPU, frames back. `training` is the
+trainer's: pictures are on the GPU, the plan came with them from a loader's worker, and frames stay. `host_ms`
+is the time until the call returns, `device_ms` the time until the GPU is done, `plan_ms` the worker's time.
+Operators, kernels, copies and waits are counted on fake tensors of a CUDA device, so they need no GPU. The
+largest difference from the CPU's frames is in grey levels. Without a GPU no times are kept. Result:
+benchmarks/results/render_gpu.json
 """
 
 from __future__ import annotations
@@ -117,7 +119,10 @@ def milliseconds(call: Callable[[], object], rounds: int, device: torch.device) 
 
 
 def device_milliseconds(call: Callable[[], object], rounds: int) -> list[float]:
-    """Time between events around the call. The device waits first, so that it is never out of work in between."""
+    """Time between events around the call.
+
+    The device waits first, so that it is never out of work in between.
+    """
     times = []
     for _ in range(rounds):
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))

@@ -1,18 +1,21 @@
-"""What a training step costs on this GPU: step time, samples per second, MFU, waiting for the loader, the largest batch.
+"""What a training step costs on this GPU: step time, samples per second, MFU, waiting for the loader, the
+largest batch.
 
-    python -m benchmarks.training [--models ViT-B-32-quickgelu ViT-B-16-quickgelu] [--steps 60] [--workers 8] [--compile]
-    python -m benchmarks.training --quick --models ViT-B-32-quickgelu             # no search for the largest batch
-    python -m benchmarks.training --device cpu --models tiny --most 16 --steps 30 --workers 1     # shows that it runs
+    python -m benchmarks.training [--models NAME ...] [--steps 60] [--workers 8] [--compile]
+    python -m benchmarks.training --quick --models ViT-B-32-quickgelu     # no search for the largest batch
+    python -m benchmarks.training --device cpu --models tiny --most 16 --steps 30 --workers 1  # it runs
 
-The code of `zoetrope animate` writes stills (512x384, default motions). For each model, whole steps (rendering, forward,
-backward, AdamW) find the largest batch of clips of 12 frames, without and with gradient checkpointing. Then
-`zoetrope train` itself trains from the shards, at the fine-tuning recipes' 128 and at 95 % of the largest batch, and its
-records are read. Each loader process has one batch ahead and the first records do not count, so that a queue filled before
-the start hides no slow loader. `plain_loop` is a loop over open_clip's own towers with frames that are there already, run
-in the same call. Weights are random: they cost what any others cost. Results of other models on the same GPU are kept.
+The code of `zoetrope animate` writes stills (512x384, default motions). For each model, whole steps
+(rendering, forward, backward, AdamW) find the largest batch of clips of 12 frames, without and with gradient
+checkpointing. Then `zoetrope train` itself trains from the shards, at the fine-tuning recipes' 128 and at 95
+% of the largest batch, and its records are read. Each loader process has one batch ahead and the first
+records do not count, so that a queue filled before the start hides no slow loader. `plain_loop` is a loop
+over open_clip's own towers with frames that are there already, run in the same call. Weights are random: they
+cost what any others cost. Results of other models on the same GPU are kept.
 
-Wanted with ViT-B/32 and 128 clips on one H100 or H200: 1,000 samples/s, MFU 33 %, 1.5 times the plain loop, and at most
-3 % of a step for `prepare` and the loader together. Without a GPU nothing is measured. Result: benchmarks/results/training.json
+Wanted with ViT-B/32 and 128 clips on one H100 or H200: 1,000 samples/s, MFU 33 %, 1.5 times the plain loop,
+and at most 3 % of a step for `prepare` and the loader together. Without a GPU nothing is measured. Result:
+benchmarks/results/training.json
 """
 
 from __future__ import annotations
@@ -79,7 +82,9 @@ def fields_of(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def fits(fields: dict[str, Any], batch: int, *, checkpointing: bool) -> bool:
-    """Whether two whole steps of `batch` stills, rendering included, find the memory; the second has the optimizer's state."""
+    """Whether two whole steps of `batch` stills, rendering included, find the memory; the second has the
+    optimizer's state.
+    """
     model_fields = {**fields["model"], "grad_checkpointing": checkpointing}
     config = TrainConfig.make(
         {**fields, "model": model_fields, "output": "unused", "global_batch_size": batch}
@@ -116,7 +121,7 @@ def clean() -> None:
 
 
 def largest_batch(fields: dict[str, Any], most: int, *, checkpointing: bool) -> int:
-    """Find the largest multiple of GRAIN up to `most` that fits, 0 if none: by doubling, then by bisection."""
+    """Find the largest multiple of GRAIN up to `most` that fits, 0 if none, by doubling and bisection."""
     good, bad, trial = 0, most + GRAIN, min(64, most)
     while bad - good > GRAIN:
         works = fits(fields, trial, checkpointing=checkpointing)
@@ -167,8 +172,8 @@ def probe(model: str, arguments: argparse.Namespace, *, checkpointing: bool) -> 
     command += ["--device", arguments.device, *(["--compile"] if arguments.compile else [])]
     command += ["--checkpointing"] if checkpointing else []
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    *told, last = done.stdout.splitlines()
-    print("\n".join(told), flush=True)
+    *progress, last = done.stdout.splitlines()
+    print("\n".join(progress), flush=True)
     return int(last)
 
 
@@ -244,7 +249,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if arguments.device == "cuda" and not torch.cuda.is_available():
         print(
-            "no GPU that torch can use: nothing measured (--device cpu --models tiny --most 16 shows that it runs)"
+            "no GPU that torch can use: nothing measured "
+            "(--device cpu --models tiny --most 16 shows that it runs)"
         )
         return 0
     if arguments.probe:

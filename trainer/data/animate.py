@@ -51,7 +51,10 @@ def to_device(batch: Batch, device: torch.device, size: tuple[int, int]) -> Inpu
 
 
 def _render(batch: Batch, moved: Batch, size: tuple[int, int]) -> Tensor:
-    """Return the stills' frames [S,T,h,w,3] uint8 on the device of `moved`. `batch` is the same batch on the host."""
+    """Return the stills' frames [S,T,h,w,3] uint8 on the device of `moved`.
+
+    `batch` is the same batch on the host.
+    """
     if moved.pixels.device.type == "cpu":
         images = [picture.numpy() for picture in batch.pictures()]
         clips = render_batch(images, list(batch.quads.numpy()), size=size, device="cpu")
@@ -60,7 +63,9 @@ def _render(batch: Batch, moved: Batch, size: tuple[int, int]) -> Tensor:
 
 
 def render_on_device(batch: Batch, moved: Batch, size: tuple[int, int]) -> Tensor:
-    """Return the stills' frames as kornia renders them, along the worker's plan if the batch has one for this size."""
+    """Return the stills' frames as kornia renders them, along the worker's plan if the batch has one for this
+    size.
+    """
     from transforms.rendering.kornia import render_packed, to_device
 
     plan, words = batch.plan, moved.plan_words
@@ -72,6 +77,9 @@ def render_on_device(batch: Batch, moved: Batch, size: tuple[int, int]) -> Tenso
 
 
 def normalise(frames_BTHWC: Tensor, frame_mask_BT: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Turn uint8 [B,T,H,W,3] into float32 [B,T,3,H,W], (x / 255 - mean) / std by channel. Padding becomes 0."""
+    """Turn uint8 [B,T,H,W,3] into float32 [B,T,3,H,W], (x / 255 - mean) / std by channel.
+
+    Padding becomes 0.
+    """
     x = frames_BTHWC.permute(0, 1, 4, 2, 3).float().mul_(1 / (255 * std.view(3, 1, 1)))
     return x.sub_((mean / std).view(3, 1, 1)).mul_(frame_mask_BT[:, :, None, None, None])

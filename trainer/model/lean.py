@@ -1,7 +1,9 @@
-"""The layers of open_clip's towers, computed with less memory traffic. Parameters, their names and results stay.
+"""The layers of open_clip's towers, computed with less memory traffic.
 
-Measured by arithmetic for ViT-B/32 and clips of 12 frames, open_clip's own layers move 2.6 GB per clip in element-wise work:
-0.9 of it in QuickGELU and 0.4 in the copies of packed projections.
+Parameters, their names and results stay.
+
+Measured by arithmetic for ViT-B/32 and clips of 12 frames, open_clip's own layers move 2.6 GB per clip in
+element-wise work: 0.9 of it in QuickGELU and 0.4 in the copies of packed projections.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ SLOPE = 1.702  # of QuickGELU: x * sigmoid(SLOPE * x)
 def quick_gelu_mlp(x: Tensor, c_fc: nn.Linear, c_proj: nn.Linear) -> Tensor:
     """Return c_proj(QuickGELU(c_fc(x))), x [...,D].
 
-    QuickGELU(h) is silu(SLOPE * h) / SLOPE. The two factors go into the weights, which are small, and silu is one kernel
-    that keeps its input alone for the backward pass. Written out, QuickGELU is three kernels that keep three tensors.
+    QuickGELU(h) is silu(SLOPE * h) / SLOPE. The two factors go into the weights, which are small, and silu is
+    one kernel that keeps its input alone for the backward pass. Written out, QuickGELU is three kernels that
+    keep three tensors.
     """
     bias = None if c_fc.bias is None else SLOPE * c_fc.bias
     hidden = F.silu(F.linear(x, SLOPE * c_fc.weight, bias))
@@ -45,8 +48,8 @@ class QuickGeluMlp(nn.Module):
 class SelfAttention(nn.Module):
     """Multi-head self-attention from the parameters of an `nn.MultiheadAttention`.
 
-    Queries, keys and values stay views of one projection, where torch's own module copies them. A causal mask is a flag,
-    because a mask in a tensor keeps attention off the fastest kernels.
+    Queries, keys and values stay views of one projection, where torch's own module copies them. A causal mask
+    is a flag, because a mask in a tensor keeps attention off the fastest kernels.
     """
 
     def __init__(self, attention: nn.MultiheadAttention, *, causal: bool) -> None:
@@ -64,7 +67,10 @@ class SelfAttention(nn.Module):
         need_weights: bool = False,
         attn_mask: Tensor | None = None,
     ) -> tuple[Tensor, None]:
-        """Attend within x [N,L,D], given three times, as torch's module is called. A causal module needs no mask."""
+        """Attend within x [N,L,D], given three times, as torch's module is called.
+
+        A causal module needs no mask.
+        """
         samples, length, width = query.shape
         packed = F.linear(query, self.in_proj_weight, self.in_proj_bias)
         q, k, v = packed.view(samples, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4).unbind()
@@ -92,7 +98,10 @@ class PatchEmbedding(nn.Module):
 
 
 def lighten(clip: Any, text_tower: Any) -> None:
-    """Replace the layers of both towers in place. Layers that open_clip built in another way stay as they are."""
+    """Replace the layers of both towers in place.
+
+    Layers that open_clip built in another way stay as they are.
+    """
     if isinstance(clip.visual, VisionTransformer):
         convolution = clip.visual.conv1
         if convolution.kernel_size == convolution.stride and not any(convolution.padding):

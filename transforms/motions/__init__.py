@@ -1,6 +1,7 @@
 """Camera motions: the names that users and other packages need.
 
-`sample_motion` draws one motion by name and `draw` one of a `MotionMix`; `motion`, `Parameter` and `Camera` make new ones.
+`sample_motion` draws one motion by name and `draw` one of a `MotionMix`; `motion`, `Parameter` and `Camera`
+make new ones.
 """
 
 from __future__ import annotations
@@ -51,12 +52,13 @@ def sample_motion(
 ) -> np.ndarray:
     """Draw one motion: quads_T42 float32, the corners TL, TR, BR, BL of each frame's view, (x, y) in [0, 1].
 
-    `name` is a motion, or several joined by '+' (at once), '>' (one after the other) or '|' (a cut). `image_size` and
-    `size` are (H, W) in pixels, of the picture and of the frames. `fps` matters only to motions that run in seconds
-    (crop_jitter). Parameters are given by keyword (``zoom=1.5``, in combinations also ``zoom_in__zoom=1.5``) or as a
-    mapping (``parameters={"zoom_in.zoom": [1.2, 1.5]}``). A number is taken as it is, [low, high] is drawn from. The same
-    arguments give the same bits. Raises ConfigError (a ValueError) for an unknown motion or parameter, with the nearest
-    name, and for a value out of range, with the range and unit.
+    `name` is a motion, or several joined by '+' (at once), '>' (one after the other) or '|' (a cut).
+    `image_size` and `size` are (H, W) in pixels, of the picture and of the frames. `fps` matters only to
+    motions that run in seconds (crop_jitter). Parameters are given by keyword (``zoom=1.5``, in combinations
+    also ``zoom_in__zoom=1.5``) or as a mapping (``parameters={"zoom_in.zoom": [1.2, 1.5]}``). A number is
+    taken as it is, [low, high] is drawn from. The same arguments give the same bits. Raises ConfigError (a
+    ValueError) for an unknown motion or parameter, with the nearest name, and for a value out of range, with
+    the range and unit.
     """
     return sample_trajectory(
         name,

@@ -1,4 +1,7 @@
-"""The built-in motions. A name says what the camera does: under `pan_left` the picture's content moves right."""
+"""The built-in motions.
+
+A name says what the camera does: under `pan_left` the picture's content moves right.
+"""
 
 from __future__ import annotations
 
@@ -159,8 +162,9 @@ def crop_jitter(
 def smooth_noise(seconds_T: np.ndarray, frequency: float, rng: np.random.Generator) -> np.ndarray:
     """Return three independent smooth noises in [-1, 1]: float64 [3,T].
 
-    Each is a sum of WAVES sines of random phase, at random frequencies between 0.3 and 1 times `frequency` (Hz). Amplitudes
-    fall as one over the frequency, as those of a hand do. There is nothing above `frequency`, so the noise is smooth.
+    Each is a sum of WAVES sines of random phase, at random frequencies between 0.3 and 1 times `frequency`
+    (Hz). Amplitudes fall as one over the frequency, as those of a hand do. There is nothing above
+    `frequency`, so the noise is smooth.
     """
     draws_32W1 = rng.random((3, 2, WAVES, 1))
     rates_3W1 = 0.3 + 0.7 * draws_32W1[:, 0]

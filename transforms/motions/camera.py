@@ -1,8 +1,9 @@
 """From what a camera does to its views in the picture.
 
-A motion says only what the camera does: a `Camera`, in units of its own view. `place` turns any such path into quads inside
-the picture. It scales the whole path by the one largest factor at which it fits, and puts it somewhere in the room that is
-left. So no motion, combination or parameter can show anything outside the picture.
+A motion says only what the camera does: a `Camera`, in units of its own view. `place` turns any such path
+into quads inside the picture. It scales the whole path by the one largest factor at which it fits, and puts
+it somewhere in the room that is left. So no motion, combination or parameter can show anything outside the
+picture.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ GRID = 2.0**22
 class Camera:
     """The camera's movement over a clip: each field is a float64 [T], or a float that holds throughout.
 
-    Everything is relative to the base view, an upright rectangle of the output's shape. Only changes matter, because the
-    whole path is scaled and shifted to fit the picture.
+    Everything is relative to the base view, an upright rectangle of the output's shape. Only changes matter,
+    because the whole path is scaled and shifted to fit the picture.
     """
 
     x: np.ndarray | float = 0.0  # centre of the view, base view widths, positive = right
@@ -48,11 +49,13 @@ class Camera:
 
 
 def view_path(cameras: Sequence[Camera], *, frames: int, size: tuple[int, int]) -> np.ndarray:
-    """Return the corners of every view before placing: complex128 [T,4] (x + iy, unit: base view heights, y down).
+    """Return the corners of every view before placing: complex128 [T,4] (x + iy, unit: base view heights, y
+    down).
 
-    Cameras nest: each moves inside the view of those before it, so that a shake of 2 % stays 2 % of the view while another
-    motion zooms. With z a point of the view, each camera is z -> offset + scale·e^(i·angle)·z; tilts add up, to at
-    most MAX_TILT, and zooms multiply, to at most MAX_ZOOM. Raises ValueError if a scale is not positive.
+    Cameras nest: each moves inside the view of those before it, so that a shake of 2 % stays 2 % of the view
+    while another motion zooms. With z a point of the view, each camera is z -> offset + scale·e^(i·angle)·z;
+    tilts add up, to at most MAX_TILT, and zooms multiply, to at most MAX_ZOOM. Raises ValueError if a scale
+    is not positive.
     """
     aspect = size[1] / size[0]
     centre_T: np.ndarray | complex = 0j
@@ -89,12 +92,13 @@ def _given(field: np.ndarray | float) -> bool:
 
 
 def tilt_corners(corners_4: np.ndarray, tilt_T: np.ndarray | complex) -> np.ndarray:
-    """Return where the corner rays of a pinhole camera that looks aslant meet the picture's plane: complex128 [T,4].
+    """Return where the corner rays of a pinhole camera that looks aslant meet the picture's plane: complex128
+    [T,4].
 
-    The camera orbits the point it looks at, at the distance d from which the view's diagonal fills FIELD_OF_VIEW. With m
-    and q a corner's coordinates along and across the tilt's direction and a its angle:
-    m' = m / (cos a - m·sin a / d), q' = q·cos a / (cos a - m·sin a / d).
-    The denominator is positive up to MAX_TILT, so every view stays a convex, true perspective of a rectangle.
+    The camera orbits the point it looks at, at the distance d from which the view's diagonal fills
+    FIELD_OF_VIEW. With m and q a corner's coordinates along and across the tilt's direction and a its angle:
+    m' = m / (cos a - m·sin a / d), q' = q·cos a / (cos a - m·sin a / d). The denominator is positive up to
+    MAX_TILT, so every view stays a convex, true perspective of a rectangle.
     """
     tilt_T1 = np.atleast_1d(np.asarray(tilt_T, complex))[:, None]
     degrees_T1 = np.abs(tilt_T1)
@@ -110,12 +114,13 @@ def tilt_corners(corners_4: np.ndarray, tilt_T: np.ndarray | complex) -> np.ndar
 def place(
     path_T4: np.ndarray, *, image_size: tuple[int, int], where: tuple[float, float], closer: float = 1.0
 ) -> np.ndarray:
-    """Scale a path so that it just fits the picture, and put it `where` in the room left: quads_T42 float32 in [0, 1].
+    """Scale a path so that it just fits the picture, and put it `where` in the room left: quads_T42 float32
+    in [0, 1].
 
-    `image_size` is (H, W) in pixels; `where` is (x, y) in [0, 1]: 0 is at the left or top, 1 at the right or bottom. One
-    factor holds for the whole path, so that fitting never looks like a zoom. A path fits a rectangle exactly when its
-    bounding box (w, h) does, so the factor is min(W/w, H/h). The path is then made `closer` times smaller, at most
-    MAX_ZOOM. Raises ValueError if the path is not finite.
+    `image_size` is (H, W) in pixels; `where` is (x, y) in [0, 1]: 0 is at the left or top, 1 at the right or
+    bottom. One factor holds for the whole path, so that fitting never looks like a zoom. A path fits a
+    rectangle exactly when its bounding box (w, h) does, so the factor is min(W/w, H/h). The path is then made
+    `closer` times smaller, at most MAX_ZOOM. Raises ValueError if the path is not finite.
     """
     height, width = image_size
     corners_N2 = path_T4.reshape(-1).view(np.float64).reshape(-1, 2)

@@ -59,7 +59,8 @@ class Plan:
     ) -> Trajectory:
         """Draw the parameters, move the camera, place its path.
 
-        Takes from `rng`: the first shot's place, the parameters, the places of further shots, then what motions use.
+        Takes from `rng`: the first shot's place, the parameters, the places of further shots, then what
+        motions use.
         """
         numbers = 2 + sum(len(part.specs) for part in self.parts)
         uniforms = rng.random(numbers + 2 * (self.shots - 1)).tolist()
@@ -115,8 +116,9 @@ def _camera(
 def make_plan(name: str, parameters: Mapping[str, Any]) -> Plan:
     """Check a name (see `grammar`) and its parameters. Raises ConfigError, one line.
 
-    A parameter is named plainly ("zoom") or with its motion ("zoom_in.zoom", or zoom_in__zoom where dots cannot be written).
-    Timing (easing, speed, hold_start, hold_end) that is named plainly holds, with one draw, for every motion.
+    A parameter is named plainly ("zoom") or with its motion ("zoom_in.zoom", or zoom_in__zoom where dots
+    cannot be written). Timing (easing, speed, hold_start, hold_end) that is named plainly holds, with one
+    draw, for every motion.
     """
     pieces = parse(name)
     if len(pieces) > MAX_PARTS:
@@ -170,7 +172,9 @@ def clip_rng(seed: int) -> np.random.Generator:
 
 
 def check_shape(image_size: tuple[int, int], frames: int, size: tuple[int, int], fps: float) -> None:
-    """Raise ConfigError unless the sizes (H, W) are at least 1 pixel, frames 1 to MAX_FRAMES, and fps above 0."""
+    """Raise ConfigError unless the sizes (H, W) are at least 1 pixel, frames 1 to MAX_FRAMES, and fps above
+    0.
+    """
     for what, (height, width) in (("image_size", image_size), ("size", size)):
         if not (height >= 1 and width >= 1):
             raise ConfigError(f"{what} = {(height, width)}: height and width must be at least 1 pixel")

@@ -12,7 +12,9 @@ from transforms.motions.motion import Motion, Parameter
 
 
 def motions(*names: str) -> list[dict[str, Any]]:
-    """Describe every built-in motion, or those named: name, help, parameters (name, default, low, high, unit, help, ...)."""
+    """Describe every built-in motion, or those named: name, help, parameters (name, default, low, high, unit,
+    help, ...).
+    """
     return [describe_motion(motion) for motion in find_motions(names)]
 
 
@@ -26,7 +28,10 @@ def describe_motion(motion: Motion) -> dict[str, Any]:
 
 
 def find_motions(names: Sequence[str]) -> list[Motion]:
-    """The motions of these names, each part of a composition apart; all built-in ones for none. Raises ConfigError."""
+    """The motions of these names, each part of a composition apart; all built-in ones for none.
+
+    Raises ConfigError.
+    """
     if not names:
         return list(built_in_motions().values())
     return [find_motion(piece.name) for name in names for piece in parse(make_plan(name, {}).name)]

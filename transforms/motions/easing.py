@@ -1,7 +1,7 @@
 """How progress runs between the ends of a motion.
 
-Every easing maps [0, 1] to [0, 1], keeps both ends and never goes back. All are polynomials, so that the same input gives
-the same bits on any machine.
+Every easing maps [0, 1] to [0, 1], keeps both ends and never goes back. All are polynomials, so that the same
+input gives the same bits on any machine.
 """
 
 from __future__ import annotations
@@ -52,13 +52,14 @@ def progress(
 ) -> np.ndarray:
     """Return how far a motion has come at each frame: float64 [T], 0 at the start, 1 when it is complete.
 
-    Frame i is at u = i / (frames - 1) of the clip. The camera rests for the first `hold_start` and the last `hold_end` of
-    the clip (fractions, together below 1). In between, p goes from 0 to 1, and progress is easing(min(1, speed·p)): at
-    speed 1 the motion takes exactly that time, at 2 it is complete half-way and rests, at 0.5 it ends half done. An
-    `endless` motion (a shake) has no completion: its progress is speed·easing(p).
+    Frame i is at u = i / (frames - 1) of the clip. The camera rests for the first `hold_start` and the last
+    `hold_end` of the clip (fractions, together below 1). In between, p goes from 0 to 1, and progress is
+    easing(min(1, speed·p)): at speed 1 the motion takes exactly that time, at 2 it is complete half-way and
+    rests, at 0.5 it ends half done. An `endless` motion (a shake) has no completion: its progress is
+    speed·easing(p).
 
-    A step of a sequence has the time from `start` to `end` of the clip for all this; before it progress is 0, after it
-    that of its last moment. The array is shared: it cannot be written.
+    A step of a sequence has the time from `start` to `end` of the clip for all this; before it progress is 0,
+    after it that of its last moment. The array is shared: it cannot be written.
     """
     u_T = np.arange(frames) / max(frames - 1, 1)
     if (start, end) != (0.0, 1.0):

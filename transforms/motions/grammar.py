@@ -4,8 +4,8 @@
 `a>b`  one after the other: b sets off where a has ended
 `a|b`  two shots of the same picture with a cut between them
 
-`+` binds closest, then `>`, then `|`: in `zoom_in+crop_jitter>pan_left|held` the first shot has two steps. Shots share the
-clip evenly, and steps share their shot.
+`+` binds closest, then `>`, then `|`: in `zoom_in+crop_jitter>pan_left|held` the first shot has two steps.
+Shots share the clip evenly, and steps share their shot.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def parse(name: str) -> list[Piece]:
     """Return the pieces of a name, in order. Raises ConfigError, one line."""
     if not isinstance(name, str) or not all(piece.strip() for piece in OPERATORS.split(name)):
         raise ConfigError(
-            f"motion {name!r}: write a motion's name, or several joined by '+' (at once), '>' (one after the other) "
-            "or '|' (a cut), e.g. rotate_cw+zoom_in or zoom_in>pan_left"
+            f"motion {name!r}: write a motion's name, or several joined by '+' (at once), "
+            "'>' (one after the other) or '|' (a cut), e.g. rotate_cw+zoom_in or zoom_in>pan_left"
         )
     pieces: list[Piece] = []
     for shot, words in enumerate(name.split(CUT)):
@@ -51,7 +51,9 @@ def canonical(name: str) -> str:
 
 
 def labels(names: list[str]) -> list[str]:
-    """Return how the parameters of each motion are addressed: by its name, or name_2 if it occurs a second time."""
+    """Return how the parameters of each motion are addressed: by its name, or name_2 if it occurs a second
+    time.
+    """
     found: list[str] = []
     for name in names:
         label, count = name, 1
@@ -63,5 +65,7 @@ def labels(names: list[str]) -> list[str]:
 
 
 def shot_lengths(frames: int, shots: int) -> list[int]:
-    """Return the frames of each shot: equal numbers, the first shots one more where they do not divide evenly."""
+    """Return the frames of each shot: equal numbers, the first shots one more where they do not divide
+    evenly.
+    """
     return [frames // shots + (shot < frames % shots) for shot in range(shots)]

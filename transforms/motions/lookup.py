@@ -20,13 +20,17 @@ def built_in_motions() -> Mapping[str, Motion]:
 
 
 def find_motion(name: str) -> Motion:
-    """Return a motion by name or by import path (``module:attribute``). Raises ConfigError with the nearest name."""
+    """Return a motion by name or by import path (``module:attribute``).
+
+    Raises ConfigError with the nearest name.
+    """
     if is_plugin(name):
         return _import_motion(name)
     known = built_in_motions()
     if name not in known:
         raise ConfigError(
-            f"unknown motion {name!r}; {nearest_or_known(name, known)}; your own are written package.module:name"
+            f"unknown motion {name!r}; {nearest_or_known(name, known)}; "
+            "your own are written package.module:name"
         )
     return known[name]
 
@@ -35,7 +39,8 @@ def _import_motion(path: str) -> Motion:
     found = find_plugin(path, "motion")
     if not isinstance(found, Motion):
         raise ConfigError(
-            f"motion: {path} is a {type(found).__name__}, not a motion; decorate the function with @motion(...)"
+            f"motion: {path} is a {type(found).__name__}, not a motion; "
+            "decorate the function with @motion(...)"
         )
     return found
 

@@ -51,7 +51,10 @@ DEFAULT: tuple[Any, ...] = (
 
 
 class MotionChoice(BaseModel):
-    """One entry of a mix. Every further field is a parameter of the motion: a value, or [low, high] to draw from."""
+    """One entry of a mix.
+
+    Every further field is a parameter of the motion: a value, or [low, high] to draw from.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, Any]
@@ -84,18 +87,18 @@ class MotionChoice(BaseModel):
             try:
                 plan.draw(clip_rng(0), image_size=(480, 640), frames=12, size=(224, 224), fps=12.0)
             except Exception as error:
-                told = one_line(error)
+                reason = one_line(error)
                 raise ConfigError(
-                    f"motion {self.name} fails on a trial: {type(error).__name__}: {told}"
+                    f"motion {self.name} fails on a trial: {type(error).__name__}: {reason}"
                 ) from error
         return self
 
     def plan(self) -> Plan:
-        """The checked motion. Raises ConfigError."""
+        """Return the checked motion. Raises ConfigError."""
         return make_plan(self.name, self.__pydantic_extra__)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON/YAML values that make the same choice again."""
+        """Return plain JSON/YAML values that make the same choice again."""
         return self.model_dump(mode="json")
 
     def __str__(self) -> str:
@@ -108,7 +111,8 @@ class MotionChoice(BaseModel):
 
 
 class MotionMix(RootModel[tuple[MotionChoice, ...]]):
-    """A weighted mix of motions: in YAML a list of names, or of {name, weight, PARAMETER: value or [low, high]}.
+    """A weighted mix of motions: in YAML a list of names, or of {name, weight, PARAMETER: value or [low,
+    high]}.
 
     Works as the type of a config field: ``motions: MotionMix = Field(default_factory=MotionMix.default)``.
     """
@@ -136,7 +140,7 @@ class MotionMix(RootModel[tuple[MotionChoice, ...]]):
 
     @classmethod
     def make(cls, values: str | Sequence[Any]) -> Self:
-        """From a name, or a list of names and mappings. Raises ConfigError, one line that names the entry."""
+        """Make a mix from a name, or a list of names and mappings. Raises ConfigError for the entry."""
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -144,27 +148,27 @@ class MotionMix(RootModel[tuple[MotionChoice, ...]]):
 
     @classmethod
     def default(cls) -> Self:
-        """Every built-in kind of motion, and the usual compositions."""
+        """Return the default mix: moving and resting views, and the usual compositions."""
         return cls.make(DEFAULT)
 
     def to_dict(self) -> list[dict[str, Any]]:
-        """Plain JSON/YAML values; `make` of them gives an equal mix."""
+        """Return plain JSON/YAML values, of which `make` makes an equal mix."""
         return [choice.to_dict() for choice in self.root]
 
     def probabilities(self) -> list[float]:
-        """How likely each choice is, in order."""
+        """Return the probability of each choice, in order."""
         total = sum(choice.weight for choice in self.root)
         return [choice.weight / total for choice in self.root]
 
     def shares(self) -> dict[str, float]:
-        """How likely each motion is, by the name that `draw` gives it; entries of one motion added up."""
+        """Return the probability of each motion, by the name that `draw` gives it; equal names add up."""
         shares: dict[str, float] = {}
         for plan, probability in zip(self._plans, self.probabilities(), strict=True):
             shares[plan.name] = shares.get(plan.name, 0.0) + probability
         return shares
 
     def choose(self, uniform: float) -> Plan:
-        """The plan that a uniform number in [0, 1) stands for."""
+        """Return the plan at a uniform number in [0, 1)."""
         return self._plans[min(bisect_right(self._bounds, uniform * self._bounds[-1]), self._last)]
 
     @cached_property
@@ -180,9 +184,8 @@ class MotionMix(RootModel[tuple[MotionChoice, ...]]):
         return max(i for i, choice in enumerate(self.root) if choice.weight > 0.0)
 
     def __getstate__(self) -> dict[Any, Any]:
-        state = dict(
-            super().__getstate__()
-        )  # plans hold functions: made anew, by name, where they are needed
+        # Plans hold functions. Each process makes them from their names.
+        state = dict(super().__getstate__())
         state["__dict__"] = {k: v for k, v in state["__dict__"].items() if not k.startswith("_")}
         return state
 
@@ -199,9 +202,11 @@ def draw(
     size: tuple[int, int] = (224, 224),
     fps: float = 12.0,
 ) -> Trajectory:
-    """Choose a motion of the mix, draw its parameters and its place: all from `seed` (see schemas.keys.derive_seed).
+    """Choose a motion of the mix, draw its parameters and its place: all from `seed` (see
+    schemas.keys.derive_seed).
 
-    `image_size` and `size` are (H, W) in pixels, of the picture and of the frames. Raises ConfigError for what cannot be.
+    `image_size` and `size` are (H, W) in pixels, of the picture and of the frames. Raises ConfigError for
+    what cannot be.
     """
     check_shape(image_size, frames, size, fps)
     mix = mix if isinstance(mix, MotionMix) else MotionMix.make(mix)

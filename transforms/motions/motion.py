@@ -1,12 +1,12 @@
 """Motions: functions from progress to camera, with named parameters.
 
-    @motion("dolly", Parameter("distance", default=(0.1, 0.3), high=1.0, unit="view widths", help="how far it goes"))
+    @motion("dolly", Parameter("distance", default=(0.1, 0.3), unit="view widths", help="how far it goes"))
     def dolly(t_T, distance):
         "The camera glides to the right while it comes closer."
         return Camera(x=distance * t_T, scale=1.0 - 0.3 * t_T)
 
-No registry has to be kept in step between processes. A motion is found by its name in `transforms.motions.builtin`, or by
-import path (``mypackage.mymotions:dolly``) anywhere.
+No registry has to be kept in step between processes. A motion is found by its name in
+`transforms.motions.builtin`, or by import path (``mypackage.mymotions:dolly``) anywhere.
 """
 
 from __future__ import annotations
@@ -85,7 +85,10 @@ class Parameter:
         return low, high
 
     def value(self, spec: Spec, uniform: float) -> float | str:
-        """Return the value at a uniform number in [0, 1). Numbers have six digits, so that KEY.json stays short."""
+        """Return the value at a uniform number in [0, 1).
+
+        Numbers have six digits, so that KEY.json stays short.
+        """
         if self.choices:
             return spec[int(uniform * len(spec))]
         low, high = float(spec[0]), float(spec[1])
@@ -114,7 +117,10 @@ MAX_HOLD = 0.9  # of the clip, for hold_start and hold_end together: the motion 
 
 @dataclass(frozen=True)
 class Motion:
-    """A motion as `motion` makes it. `parameters` holds its own, then (unless it is still) those of TIMING."""
+    """A motion as `motion` makes it.
+
+    `parameters` holds its own, then (unless it is still) those of TIMING.
+    """
 
     name: str
     help: str  # one line: what the camera does
@@ -135,10 +141,10 @@ def motion(
 ) -> Callable[[Callable[..., Camera]], Motion]:
     """Turn a function ``(t_T, **parameters) -> Camera`` into a `Motion`. Use it as a decorator.
 
-    `t_T` is float64 [T], how far the motion has come at each frame: 0 to 1, with easing, speed and holds applied (see
-    `transforms.motions.easing.progress`). The function may also take `rng` (a numpy Generator of this clip, its only
-    source of chance) and `seconds` (from first to last frame). The first line of its docstring is its help. Raises
-    ValueError if names do not match.
+    `t_T` is float64 [T], how far the motion has come at each frame: 0 to 1, with easing, speed and holds
+    applied (see `transforms.motions.easing.progress`). The function may also take `rng` (a numpy Generator of
+    this clip, its only source of chance) and `seconds` (from first to last frame). The first line of its
+    docstring is its help. Raises ValueError if names do not match.
     """
 
     def decorate(function: Callable[..., Camera]) -> Motion:

@@ -55,10 +55,12 @@ _NEVER = frozenset(["stays still", "does not move", "rests", "is held by hand"])
 
 
 def motion_phrase(motion: str, parameters: Mapping[str, Any], seed: int) -> str | None:
-    """Return a phrase for a motion or a combination ("rotate_cw+zoom_in", "zoom_in>pan_left", "zoom_in|pan_left").
+    """Return a phrase for a motion or a combination ("rotate_cw+zoom_in", "zoom_in>pan_left",
+    "zoom_in|pan_left").
 
-    None if a part of it is not built in. `parameters` are the drawn ones ("zoom", in combinations "zoom_in.zoom"); the
-    amount and the speed make it "slowly" or "quickly". `seed` chooses among a few wordings.
+    None if a part of it is not built in. `parameters` are the drawn ones ("zoom", in combinations
+    "zoom_in.zoom"); the amount and the speed make it "slowly" or "quickly". `seed` chooses among a few
+    wordings.
     """
     text, earlier_shot = "", 0
     for shot, at_once in _steps(motion, parameters):
@@ -77,7 +79,8 @@ def motion_phrase(motion: str, parameters: Mapping[str, Any], seed: int) -> str 
 def motion_meaning(motion: str, parameters: Mapping[str, Any]) -> str | None:
     """Return what every wording of `motion_phrase` says, without amounts; None if there is no phrase.
 
-    Two motions with equal meanings may have the same phrase, so their clips cannot be told apart by their captions.
+    Two motions with equal meanings may have the same phrase, so their clips cannot be told apart by their
+    captions.
     """
     text, earlier_shot = "", 0
     for shot, at_once in _steps(motion, parameters):
@@ -95,7 +98,10 @@ def motion_meaning(motion: str, parameters: Mapping[str, Any]) -> str | None:
 
 
 def _steps(motion: str, parameters: Mapping[str, Any]) -> list[tuple[int, list[tuple[str, dict[str, Any]]]]]:
-    """Return for each step its shot and its motions, each by name with its own parameters. Empty for no name of a motion."""
+    """Return for each step its shot and its motions, each by name with its own parameters.
+
+    Empty for no name of a motion.
+    """
     try:
         pieces = parse(motion)
     except ConfigError:  # a stored clip can hold any text

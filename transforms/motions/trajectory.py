@@ -1,4 +1,4 @@
-"""A trajectory, and what can be measured on one."""
+"""A trajectory, and measurements on it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trajectory:
-    """A drawn camera motion. ``sample_motion(motion, seed=..., **parameters)`` with the same sizes gives the same quads."""
+    """A drawn camera motion.
+
+    ``sample_motion(motion, seed=..., **parameters)`` with the same sizes gives the same quads.
+    """
 
     motion: str  # as named in the mix: a motion or a composition
     parameters: Mapping[str, Any]  # drawn values, JSON-able; in compositions "zoom_in.zoom"
@@ -19,26 +22,29 @@ class Trajectory:
 
 
 def view_areas(quads_T42: np.ndarray) -> np.ndarray:
-    """Area of each view over the picture's: float64 [T] in (0, 1] (the shoelace formula)."""
+    """Return the area of each view over the picture's: float64 [T] in (0, 1] (the shoelace formula)."""
     x_T4, y_T4 = np.asarray(quads_T42, np.float64).transpose(2, 0, 1)
     return 0.5 * np.abs((x_T4 * np.roll(y_T4, -1, 1) - np.roll(x_T4, -1, 1) * y_T4).sum(1))
 
 
 def zoom_of(quads_T42: np.ndarray) -> float:
-    """Square root of the picture's area over the tightest view's: 1 = every frame shows the whole picture."""
+    """Return the root of the picture's area over the tightest view's. 1 means that every view is all of it."""
     return float(1.0 / np.sqrt(view_areas(quads_T42).min()))
 
 
 def view_sizes(quads_T42: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-    """Height and width of each view in picture pixels: float64 [T,2]; of a tilted view the means of opposite sides."""
+    """Return height and width of each view in picture pixels: float64 [T,2].
+
+    Those of a tilted view are the means of opposite sides.
+    """
     sides_T4 = np.abs(_sides(quads_T42, image_size))  # top, right, bottom, left
     return np.stack([sides_T4[:, 1::2].mean(1), sides_T4[:, 0::2].mean(1)], axis=1)
 
 
 def view_centres(quads_T42: np.ndarray) -> np.ndarray:
-    """What stands in the middle of each frame: float64 [T,2], fractions of the picture.
+    """Return the point in the middle of each frame: float64 [T,2], fractions of the picture.
 
-    The crossing of the diagonals, which perspective keeps, unlike the mean of the corners.
+    It is the crossing of the diagonals, which perspective keeps, unlike the mean of the corners.
     """
     tl_T2, tr_T2, br_T2, bl_T2 = np.asarray(quads_T42, np.float64).transpose(1, 0, 2)
     falling_T2, rising_T2, between_T2 = br_T2 - tl_T2, bl_T2 - tr_T2, tr_T2 - tl_T2
@@ -47,9 +53,11 @@ def view_centres(quads_T42: np.ndarray) -> np.ndarray:
 
 
 def curves(quads_T42: np.ndarray, image_size: tuple[int, int], fps: float) -> dict[str, np.ndarray]:
-    """A trajectory over time, each float64 [T]: `seconds`; `zoom` (picture over view, see `zoom_of`); `x`, `y` (what stands in
-    the middle, fractions of the picture); `angle` (degrees clockwise that the view is turned, continuous beyond 180);
-    `keystone` (longest over shortest side along an axis; 1 = not tilted).
+    """Return a trajectory over time, each float64 [T].
+
+    `seconds`; `zoom`, picture over view (see `zoom_of`); `x` and `y`, the point in the middle in fractions of
+    the picture; `angle`, degrees clockwise that the view is turned, continuous beyond 180; `keystone`, the
+    longest over the shortest side along an axis, 1 without a tilt.
     """
     sides_T4 = _sides(quads_T42, image_size)
     lengths_T4 = np.abs(sides_T4)
@@ -66,12 +74,12 @@ def curves(quads_T42: np.ndarray, image_size: tuple[int, int], fps: float) -> di
 
 
 def _upright(sides_T4: np.ndarray) -> np.ndarray:
-    """The direction in which a view's right lies: unit sides summed, each turned back by its quarter."""
+    """Return the direction of a view's right: unit sides summed, each turned back by its quarter."""
     return (sides_T4 / np.abs(sides_T4) * np.array([1.0, -1j, -1.0, 1j])).sum(1)
 
 
 def _sides(quads_T42: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-    """Sides top, right, bottom, left in picture pixels, clockwise, as complex128 [T,4]."""
+    """Return the sides top, right, bottom, left in picture pixels, clockwise, as complex128 [T,4]."""
     quads_T42 = np.asarray(quads_T42, np.float64)
     corners_T4 = quads_T42[..., 0] * image_size[1] + 1j * (quads_T42[..., 1] * image_size[0])
     return np.roll(corners_T4, -1, 1) - corners_T4

@@ -1,9 +1,9 @@
 """Map output pixels to picture pixels: one homography per frame, in closed form and float64.
 
-Convention: x points right, y points down, and integers are pixel edges, not pixel centres. The output is the rectangle
-from (0, 0) to (w, h), the picture spans (0, 0) to (W, H), and the centre of the first pixel is (0.5, 0.5).
-`layers.index_matrices` moves these maps to array indices, where the centre of the first pixel is (0, 0); OpenCV and
-grid_sample count that way.
+Convention: x points right, y points down, and integers are pixel edges, not pixel centres. The output is the
+rectangle from (0, 0) to (w, h), the picture spans (0, 0) to (W, H), and the centre of the first pixel is
+(0.5, 0.5). `layers.index_matrices` moves these maps to array indices, where the centre of the first pixel is
+(0, 0); OpenCV and grid_sample count that way.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# float32 corners of an exact parallelogram miss it by up to 2.4e-7 of the picture; 1e-6 of 4000 pixels is 0.004 pixel.
+# float32 corners of an exact parallelogram miss it by up to 2.4e-7 of the picture. 1e-6 of 4000 pixels is
+# 0.004 pixel.
 PARALLELOGRAM_TOLERANCE = 1e-6
 # A corner this far outside comes from rounding. The frame then shows the edge pixel, repeated.
 OUTSIDE_TOLERANCE = 1e-5
@@ -22,12 +23,12 @@ def homographies(
 ) -> NDArray[np.float64]:
     """Return [F,3,3] float64 that map output pixel edges to picture pixel edges.
 
-    `quads_F42` are views in fractions of the picture and must have passed `checked_quads`. `picture` is (H, W) in pixels,
-    one for all frames or one per frame ([F,2]). `size` is (h, w) of a frame.
+    `quads_F42` are views in fractions of the picture and must have passed `checked_quads`. `picture` is (H,
+    W) in pixels, one for all frames or one per frame ([F,2]). `size` is (h, w) of a frame.
 
-    A parallelogram (pan, zoom, rotation) gives an exactly affine matrix, whose last row is (0, 0, 1). Any other convex
-    quad gives the projective map of the square to it (Heckbert, Fundamentals of Texture Mapping and Image Warping, 1989,
-    section 2.2.3).
+    A parallelogram (pan, zoom, rotation) gives an exactly affine matrix, whose last row is (0, 0, 1). Any
+    other convex quad gives the projective map of the square to it (Heckbert, Fundamentals of Texture Mapping
+    and Image Warping, 1989, section 2.2.3).
     """
     extent_2 = np.asarray(picture, np.float64)[..., ::-1]
     corners_F42 = quads_F42 * extent_2[..., None, :]

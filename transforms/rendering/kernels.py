@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 KERNEL_SUM = 256
-# Added before rounding. Weights are even, so no sum is exactly between two levels, where OpenCV rounds either way.
+# Added before rounding. Weights are even, so no sum is then exactly between two levels, where OpenCV rounds
+# either way.
 ROUND_UP = KERNEL_SUM**-2
 THREE_TAPS_UP_TO = 2 / 3  # pixels² that three taps can have without a dent in the middle
 FIVE_TAPS_UP_TO = 1.2
@@ -65,7 +66,9 @@ def _sides(variances: NDArray[np.float64], radius: int) -> NDArray[np.int64]:
 def _gaussians(
     variances: NDArray[np.float64], index: NDArray[np.intp], radius: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the right halves [n,radius] of Gaussians cut off at `radius`, with a middle of 1, and their variances [n]."""
+    """Return the right halves [n,radius] of Gaussians cut off at `radius`, with a middle of 1, and their
+    variances [n].
+    """
     squares = np.arange(1, radius + 1) ** 2
     sigmas_N1 = (SIGMAS[index] * np.sqrt(variances))[:, None]
     half_NR = np.exp(-squares / (2 * sigmas_N1**2))

@@ -1,10 +1,12 @@
 """Render a batch with kornia on CUDA or on a CPU, in a number of operators that does not depend on the batch.
 
-`plan.py` says what is done; here it is done, on dense tensors of tiles. All sums are whole numbers below 2^24, so layers
-equal OpenCV's bit for bit. Only reads are indexed, never writes, so that deterministic algorithms cost nothing.
+`plan.py` says what is done; here it is done, on dense tensors of tiles. All sums are whole numbers below
+2^24, so layers equal OpenCV's bit for bit. Only reads are indexed, never writes, so that deterministic
+algorithms cost nothing.
 
-Frames do not depend on the rest of the batch. A coordinate is rounded to 1/1024 pixel on the frame's own layer, and
-sides of the atlas are powers of two, so moving the coordinate to the atlas and to grid_sample's -1..1 loses no bit.
+Frames do not depend on the rest of the batch. A coordinate is rounded to 1/1024 pixel on the frame's own
+layer, and sides of the atlas are powers of two, so moving the coordinate to the atlas and to grid_sample's
+-1..1 loses no bit.
 """
 
 from __future__ import annotations
@@ -75,7 +77,8 @@ def _to_host(frames: Tensor) -> Tensor:
 def render_packed(pixels: Tensor, plan: Plan, words: Tensor) -> Tensor:
     """Return the frames of all clips, [F,h,w,3] uint8, on the device of `pixels`. No gradients.
 
-    `pixels` are the pictures' bytes (uint8 [P]) in the order of the plan, `words` its numbers on the same device.
+    `pixels` are the pictures' bytes (uint8 [P]) in the order of the plan, `words` its numbers on the same
+    device.
     """
     with torch.no_grad():
         integers, numbers = words.long(), words.view(torch.float32)
@@ -103,7 +106,9 @@ def _render(pixels: Tensor, part: Part, size: tuple[int, int], integers: Tensor,
 
 
 def make_store(pixels: Tensor, part: Part, integers: Tensor) -> Tensor:
-    """Return the pictures' bytes, then the sheets of halved pictures, and spare bytes for tiles that read past the end."""
+    """Return the pictures' bytes, then the sheets of halved pictures, and spare bytes for tiles that read
+    past the end.
+    """
     spare = max(2 * TILE, TILE + 2 * part.radius) * 3
     store = pad(pixels, (0, part.store_bytes - len(pixels) + spare))
     for level in part.levels:
@@ -143,10 +148,12 @@ def _weighted(tiles: Tensor, kernels_NK: Tensor, axis: int) -> Tensor:
 
 
 def _read_tiles(store: Tensor, tiling: Tiling, integers: Tensor, *, step: int, rim: int = 0) -> Tensor:
-    """Return [N,side,side,3] uint8, side = step + 2*rim: squares of stored rectangles, whose edges repeat outwards.
+    """Return [N,side,side,3] uint8, side = step + 2*rim: squares of stored rectangles, whose edges repeat
+    outwards.
 
-    Neighbouring tiles start `step` pixels apart, `rim` pixels before their own first pixel. Whole runs of a row are read
-    at once, with an index per row, not per pixel; the columns outside the rectangle are replaced afterwards.
+    Neighbouring tiles start `step` pixels apart, `rim` pixels before their own first pixel. Whole runs of a
+    row are read at once, with an index per row, not per pixel; the columns outside the rectangle are replaced
+    afterwards.
     """
     side = step + 2 * rim
     steps = torch.arange(max(side, tiling.rows, tiling.columns), device=store.device)

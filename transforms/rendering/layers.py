@@ -1,16 +1,17 @@
 """Band-limit a picture before it is warped, so that bilinear sampling neither aliases nor shimmers.
 
-The ideal pixel of a frame is the mean of the picture over the pixel's footprint: a box m picture pixels wide, of variance
-m²/12. Bilinear sampling alone sees one neighbourhood of 2x2 pixels, however large m is. So a picture is halved (exact 2x2
-means) while it is more than `HALVE_ABOVE` times too fine. A small kernel then adds the variance that is still missing.
-That costs a tenth of supersampling and reaches 41 to 50 dB of it on photographs.
+The ideal pixel of a frame is the mean of the picture over the pixel's footprint: a box m picture pixels wide,
+of variance m²/12. Bilinear sampling alone sees one neighbourhood of 2x2 pixels, however large m is. So a
+picture is halved (exact 2x2 means) while it is more than `HALVE_ABOVE` times too fine. A small kernel then
+adds the variance that is still missing. That costs a tenth of supersampling and reaches 41 to 50 dB of it on
+photographs.
 
-Each frame needs its own amount. Frames form groups whose scales differ by at most `GROUP_RATIO`, and a group samples one
-layer: the picture, cut to the part that the group sees, at one resolution and sharpness.
+Each frame needs its own amount. Frames form groups whose scales differ by at most `GROUP_RATIO`, and a group
+samples one layer: the picture, cut to the part that the group sees, at one resolution and sharpness.
 
-All arithmetic is on integers: halving is (a + b + c + d + 2) >> 2, kernels are even 256ths whose sums fit a float32, and
-blurring rounds once. OpenCV and torch therefore make the same layers, bit for bit. `layer_table` plans the layers of a
-whole batch at once, and numpy sees no loop over clips.
+All arithmetic is on integers: halving is (a + b + c + d + 2) >> 2, kernels are even 256ths whose sums fit a
+float32, and blurring rounds once. OpenCV and torch therefore make the same layers, bit for bit. `layer_table`
+plans the layers of a whole batch at once, and numpy sees no loop over clips.
 """
 
 from __future__ import annotations
@@ -45,13 +46,16 @@ class Layer:
         return y1 - y0, x1 - x0
 
     def index_matrices(self, matrices_T33: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return [len(frames),3,3]: output indices to indices of this layer, from the clip's `homographies`."""
+        """Return [len(frames),3,3]: output indices to this layer's, from the clip's `homographies`."""
         return index_matrices(matrices_T33[self.frames], self.halvings, (self.box[0], self.box[2]))
 
 
 @dataclass(frozen=True)
 class LayerTable:
-    """The layers of a batch, ordered by clip, the finest of a clip first. Every frame is in exactly one layer."""
+    """The layers of a batch, ordered by clip, the finest of a clip first.
+
+    Every frame is in exactly one layer.
+    """
 
     clip_L: NDArray[np.intp]
     halvings_L: NDArray[np.int64]
@@ -69,10 +73,11 @@ class LayerTable:
 def index_matrices(
     matrices_F33: NDArray[np.float64], halvings: ArrayLike, origin: ArrayLike
 ) -> NDArray[np.float64]:
-    """Return [F,3,3]: output indices to indices of a layer that starts at `origin` (y, x) of the halved picture.
+    """Return [F,3,3]: output indices to indices of a layer that starts at `origin` (y, x) of the halved
+    picture.
 
-    An index means the centre of a pixel, so half a pixel is added before the map and removed after it. `halvings` and
-    `origin` hold for all frames, or are given per frame ([F] and [F,2]).
+    An index means the centre of a pixel, so half a pixel is added before the map and removed after it.
+    `halvings` and `origin` hold for all frames, or are given per frame ([F] and [F,2]).
     """
     scale = 0.5 ** np.asarray(halvings, np.float64)
     y0, x0 = np.moveaxis(np.asarray(origin, np.float64), -1, 0)
@@ -139,7 +144,8 @@ def _groups(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the layer of each frame and the clip of each layer.
 
-    Each round takes one group out of every clip: the finest frame that is left and the frames of about its scale.
+    Each round takes one group out of every clip: the finest frame that is left and the frames of about its
+    scale.
     """
     counts_N = np.bincount(clip_F, minlength=clips)
     starts_N = np.cumsum(counts_N) - counts_N
@@ -176,11 +182,13 @@ def _halvings(finest_L: NDArray[np.float64]) -> NDArray[np.int64]:
 def footprints(
     quads_F42: NDArray[np.float64], picture: ArrayLike, size: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """Return [F,2]: the width of an output pixel in the picture, along the picture's x and y, in picture pixels.
+    """Return [F,2]: the width of an output pixel in the picture, along the picture's x and y, in picture
+    pixels.
 
-    It is the root of the diagonal of J Jᵀ, where J is the map's derivative (the mean of opposite sides). A pixel, of
-    variance 1/12 per axis, becomes a patch whose variance along x is that of a box this wide, however the view is turned.
-    1 means shown at its own size, 2 at half its size. `picture` is (H, W), one for all frames or one per frame.
+    It is the root of the diagonal of J Jᵀ, where J is the map's derivative (the mean of opposite sides). A
+    pixel, of variance 1/12 per axis, becomes a patch whose variance along x is that of a box this wide,
+    however the view is turned. 1 means shown at its own size, 2 at half its size. `picture` is (H, W), one
+    for all frames or one per frame.
     """
     quads = quads_F42 * np.asarray(picture, np.float64)[..., None, ::-1]
     across = (quads[:, 1] - quads[:, 0] + quads[:, 2] - quads[:, 3]) / (2 * size[1])
@@ -189,11 +197,13 @@ def footprints(
 
 
 def missing_variance(footprint: NDArray[np.float64], halvings: ArrayLike) -> NDArray[np.float64]:
-    """Return the variance that halving and bilinear sampling leave missing, in halved pixels² (x, y), at least 0.
+    """Return the variance that halving and bilinear sampling leave missing, in halved pixels² (x, y), at
+    least 0.
 
-    In picture pixels, a box of `footprint` has m²/12, and the picture is taken to be linear between its pixels, 1/6. Each
-    2x2 mean has added a quarter of a pixel² of its own size, (4^k - 1)/12 in all, and sampling adds 4^k/6. Towards m = 1
-    the blur fades out, so that a picture shown at its own size stays as it is, byte for byte.
+    In picture pixels, a box of `footprint` has m²/12, and the picture is taken to be linear between its
+    pixels, 1/6. Each 2x2 mean has added a quarter of a pixel² of its own size, (4^k - 1)/12 in all, and
+    sampling adds 4^k/6. Towards m = 1 the blur fades out, so that a picture shown at its own size stays as it
+    is, byte for byte.
     """
     area = 4.0 ** np.asarray(halvings)
     wanted = footprint**2 / 12 + 1 / 6
@@ -210,7 +220,7 @@ def _boxes(
     halvings_L: NDArray[np.int64],
     margin_L: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Return y0, y1, x0, x1 of each layer: the part of the halved picture that its frames see, and a margin."""
+    """Return y0, y1, x0, x1 of each layer: the part of the halved picture that frames see, and a margin."""
     extent_L2 = pictures_L2[:, ::-1]
     shrink_L1 = 2.0 ** halvings_L[:, None]
     margin_L1 = margin_L[:, None]

@@ -1,7 +1,7 @@
 """Render on a CPU: the layers of a clip, and one exact bilinear warp per frame.
 
-Pixels travel as RGBX, because OpenCV warps four channels about twice as fast as three. OpenCV releases the GIL, so threads
-of a pool render in parallel. Such a process calls `prepare_worker` first.
+Pixels travel as RGBX, because OpenCV warps four channels about twice as fast as three. OpenCV releases the
+GIL, so threads of a pool render in parallel. Such a process calls `prepare_worker` first.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def render_opencv(
 def render_rgbx(
     image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.float64], size: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """Do as `render_opencv`, but keep the fourth byte of each pixel: [T,h,w,4], a form that JPEG encoders accept."""
+    """Do as `render_opencv`, but keep the fourth byte of each pixel: [T,h,w,4], a form that JPEG encoders
+    accept.
+    """
     frames_THW4 = np.empty((len(quads_T42), *size, 4), np.uint8)
     for t, warp in _warps(image_HWC, quads_T42, size):
         warp(frames_THW4[t])
@@ -87,7 +89,7 @@ def halve(image_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def prepare_worker() -> None:
-    """Call once in a process that renders in its own threads: OpenCV starts none, and freed memory is reused."""
+    """Call once in a process with its own threads: OpenCV starts none, and freed memory is reused."""
     cv2.setNumThreads(1)
     keep_freed_memory()
 
@@ -95,14 +97,18 @@ def prepare_worker() -> None:
 def keep_freed_memory() -> None:
     """Let the allocator keep the memory of freed pictures.
 
-    glibc returns large blocks to the system when they are freed, and the page faults of fresh ones cost more than the
-    warps. It stops doing so for blocks up to the largest that was ever freed: here one of 16 MB, never touched.
+    glibc returns large blocks to the system when they are freed, and the page faults of fresh ones cost more
+    than the warps. It stops doing so for blocks up to the largest that was ever freed: here one of 16 MB,
+    never touched.
     """
     np.empty(1 << 24, np.uint8)
 
 
 def _warp(image_HW4: NDArray[np.uint8], matrix_33: NDArray[np.float64], out_HW4: NDArray[np.uint8]) -> None:
-    """Warp one frame. Under the ACCURATE hint weights are floats, not the steps of 1/32 pixel of older OpenCV."""
+    """Warp one frame.
+
+    Under the ACCURATE hint weights are floats, not the steps of 1/32 pixel of older OpenCV.
+    """
     h, w = out_HW4.shape[:2]
     is_affine = tuple(matrix_33[2]) == AFFINE_ROW
     warp, matrix = (cv2.warpAffine, matrix_33[:2]) if is_affine else (cv2.warpPerspective, matrix_33)

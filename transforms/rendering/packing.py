@@ -1,7 +1,7 @@
 """Pack rectangles of whole tiles into one sheet, without a loop over rectangles.
 
-A sheet is `columns` tiles wide. Rectangles fill shelves from left to right, the highest first, so that a shelf is as high as
-its first rectangle.
+A sheet is `columns` tiles wide. Rectangles fill shelves from left to right, the highest first, so that a
+shelf is as high as its first rectangle.
 """
 
 from __future__ import annotations
@@ -32,11 +32,14 @@ def in_tiles(shape_R2: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def pack(shape_R2: NDArray[np.int64]) -> Sheet:
-    """Place rectangles of `shape_R2` (height, width) tiles. Raise ValueError if they need more than MAX_TILES per side."""
+    """Place rectangles of `shape_R2` (height, width) tiles.
+
+    Raise ValueError if they need more than MAX_TILES per side.
+    """
     heights, widths = shape_R2.T
     widest = int(widths.max())
     columns = _columns(int((heights * widths).sum()), widest)
-    # A rectangle starts before `usable` and so ends on the sheet; the running sum of widths needs no correction.
+    # A rectangle starts before `usable` and so ends on the sheet. The sum of widths needs no correction.
     usable = columns - widest + 1
     order = np.argsort(-heights, kind="stable")
     starts = np.cumsum(widths[order]) - widths[order]

@@ -1,7 +1,9 @@
-"""Plan the rendering of a whole batch: numbers for the device in one flat array, and the few sizes that shape its tensors.
+"""Plan the rendering of a whole batch: numbers for the device in one flat array, and the few sizes that shape
+its tensors.
 
-A plan needs trajectories and the sizes of pictures, but no pixels, and numpy makes it without a loop over clips. So the
-workers of a loader can make it, and it crosses to the device in one copy. `kornia.py` executes it.
+A plan needs trajectories and the sizes of pictures, but no pixels, and numpy makes it without a loop over
+clips. So the workers of a loader can make it, and it crosses to the device in one copy. `kornia.py` executes
+it.
 
 On the device everything is a tile of TILE x TILE pixels, so that pictures of any sizes become dense tensors:
 
@@ -82,10 +84,13 @@ def plan_batch(
     pictures: Sequence[tuple[int, int]],
     size: tuple[int, int],
 ) -> tuple[Plan, NDArray[np.int32]]:
-    """Plan clips along `quads` ([T,4,2] of each) over pictures of (height, width) pixels. Return the plan and its words.
+    """Plan clips along `quads` ([T,4,2] of each) over pictures of (height, width) pixels.
 
-    The pictures are expected one after another, row by row, as RGB bytes. Words are int32: integers, and float32 numbers
-    by their bits. Raises ValueError for quads that cannot be rendered, and for a picture that does not fit the atlas.
+    Return the plan and its words.
+
+    The pictures are expected one after another, row by row, as RGB bytes. Words are int32: integers, and
+    float32 numbers by their bits. Raises ValueError for quads that cannot be rendered, and for a picture that
+    does not fit the atlas.
     """
     if len(quads) == 0:
         return Plan(size, (), ()), np.empty(0, np.int32)
@@ -158,7 +163,8 @@ class _Regions:
     pitch_R: NDArray[np.int64]  # bytes from one row to the next
 
     def rectangles(self, clip_M: NDArray[np.intp], box_M4: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return [M,4]: the first byte, the pitch, the last row and the last column of boxes within the regions.
+        """Return [M,4]: the first byte, the pitch, the last row and the last column of boxes within the
+        regions.
 
         A box may exceed its region by the row and column that halving an odd picture repeats.
         """
@@ -218,7 +224,7 @@ class _PartPlanner:
         )
 
     def _level(self, depth: int, below: _Regions, first_byte: int) -> tuple[Level, _Regions]:
-        """Plan one sheet of halved pictures: of each picture the part that layers of this depth or more need."""
+        """Plan one sheet of halved pictures: of each the part that layers of this depth or more need."""
         deep = self._halvings_L >= depth
         clip_R, region_D = np.unique(self._clip_L[deep], return_inverse=True)
         box_D4 = self._box_L4[deep] << (self._halvings_L[deep] - depth)[:, None]
@@ -237,7 +243,7 @@ class _PartPlanner:
         return Level(first_byte, tiling), made
 
     def _layer_reads(self, regions: Sequence[_Regions]) -> NDArray[np.int64]:
-        """Return where each layer lies in the store, as `_Regions.rectangles`."""
+        """Return where each layer is in the store, as `_Regions.rectangles`."""
         read_L4 = np.empty((len(self._box_L4), 4), np.int64)
         for depth, level in enumerate(regions):
             here = self._halvings_L == depth
@@ -258,8 +264,8 @@ class _PartPlanner:
     def _frame_table(self, sheet: Sheet, rows: int) -> NDArray[np.float32]:
         """Return [F,FRAME_FIELDS]: where each frame samples the atlas.
 
-        The maps count from the centre of the frame and from the nearest pixel to it on the layer. Numbers are so small
-        there that float32 computes them to about a ten-thousandth of a pixel.
+        The maps count from the centre of the frame and from the nearest pixel to it on the layer. Numbers are
+        so small there that float32 computes them to about a ten-thousandth of a pixel.
         """
         batch, layers = self._batch, self._batch.layers
         layer_F = layers.layer_F[self._frames]

@@ -1,6 +1,7 @@
 """The one place that warps: a picture and a trajectory become frames. No randomness, no files, no state.
 
-OpenCV renders on a CPU and kornia on CUDA, from the same layers and homographies. They agree within one grey level.
+OpenCV renders on a CPU and kornia on CUDA, from the same layers and homographies. They agree within one grey
+level.
 """
 
 from __future__ import annotations
@@ -45,9 +46,10 @@ def render(
 ) -> NDArray[np.uint8]:
     """Return the frames that the camera sees: [T,h,w,3] uint8 RGB from one RGB picture.
 
-    `quads_T42[t]` holds the corners top-left, top-right, bottom-right, bottom-left of the view, (x, y) in fractions of the
-    picture's width and height; its outer edges are 0 and 1. `size` is (h, w) in pixels. `device` is "cpu", "cuda",
-    "cuda:N" or "auto". Raises ValueError for a picture, quads, size or device that cannot be used.
+    `quads_T42[t]` holds the corners top-left, top-right, bottom-right, bottom-left of the view, (x, y) in
+    fractions of the picture's width and height; its outer edges are 0 and 1. `size` is (h, w) in pixels.
+    `device` is "cpu", "cuda", "cuda:N" or "auto". Raises ValueError for a picture, quads, size or device that
+    cannot be used.
     """
     return render_batch([image_HWC], [quads_T42], size=size, device=device)[0]
 
@@ -61,11 +63,14 @@ def render_batch(
     renderer: Renderer = "auto",
     rgbx: bool = False,
 ) -> list[NDArray[np.uint8]]:
-    """Do as `render` for many pictures of any sizes. On CUDA kornia renders them together, in a fixed number of kernels.
+    """Do as `render` for many pictures of any sizes.
 
-    `renderer` "auto" is OpenCV on a CPU and kornia elsewhere. With `rgbx`, OpenCV's frames stay [T,h,w,4], with one byte
-    of padding per pixel, which saves a copy before some encoders; kornia's are [T,h,w,3] all the same. Frames come back
-    in the order of the pictures and do not depend on the rest of the batch. Raises ValueError as `render` does.
+    On CUDA kornia renders them together, in a fixed number of kernels.
+
+    `renderer` "auto" is OpenCV on a CPU and kornia elsewhere. With `rgbx`, OpenCV's frames stay [T,h,w,4],
+    with one byte of padding per pixel, which saves a copy before some encoders; kornia's are [T,h,w,3] all
+    the same. Frames come back in the order of the pictures and do not depend on the rest of the batch. Raises
+    ValueError as `render` does.
     """
     if len(images) != len(quads):
         raise ValueError(f"render: {len(images)} pictures but {len(quads)} trajectories; give one for each")
@@ -115,7 +120,7 @@ def count_devices() -> int:
 
 @cache
 def warn_of_unusable_gpu() -> None:
-    """Log one warning per process if a driver runs but torch can use no GPU. `device=auto` would hide that."""
+    """Warn once per process if a driver runs but torch can use no GPU. `device=auto` would hide that."""
     import torch
 
     if not os.path.exists(DRIVER) or os.environ.get("CUDA_VISIBLE_DEVICES") in HIDDEN:

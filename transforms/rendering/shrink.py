@@ -18,8 +18,9 @@ def reduce_for(
 ) -> NDArray[np.uint8]:
     """Average the picture down until its tightest view has 1.25 pixels per output pixel. Never enlarge it.
 
-    Quads are fractions, so they stay as they are. A factor above 0.9 is not applied, so that a second call changes
-    nothing. `image_HWC` is uint8 RGB, `size` the (height, width) of a frame. Raises ValueError for unusable quads.
+    Quads are fractions, so they stay as they are. A factor above 0.9 is not applied, so that a second call
+    changes nothing. `image_HWC` is uint8 RGB, `size` the (height, width) of a frame. Raises ValueError for
+    unusable quads.
     """
     h, w = image_HWC.shape[:2]
     factor = REDUCE_TO / float(footprints(checked_quads(quads_T42), (h, w), size).min())

@@ -24,7 +24,7 @@ DOCS = ROOT / "docs" / "motions.md"
 
 
 def extreme_parameters(names, choose):
-    """Every parameter at its lowest, its highest, its default, or anywhere between; holds within their sum."""
+    """Each parameter at its lowest, highest, default, or anywhere between; holds within their sum."""
     values = {}
     for label, name in labels(names):
         for parameter in find_motion(name).parameters:
@@ -55,7 +55,9 @@ def labels(names):
 
 
 def check_views(quads_T42, frames, image_size, size, tilted, fills=True, grid=2.0**-22):
-    """Inside the picture, convex and clockwise, of the output's shape; and the path touches both ends of one direction."""
+    """Inside the picture, convex and clockwise, of the output's shape; and the path touches both ends of one
+    direction.
+    """
     height, width = image_size
     assert quads_T42.shape == (frames, 4, 2)
     assert quads_T42.dtype == np.float32
@@ -161,7 +163,8 @@ def test_the_same_seed_gives_the_same_bytes_in_any_order_and_process():
 
     program = (
         "import hashlib; from transforms.motions import sample_motion;"
-        f"print(hashlib.sha256(b''.join(sample_motion(n, seed=9, **{shape!r}).tobytes() for n in {names!r})).hexdigest())"
+        f"quads = [sample_motion(n, seed=9, **{shape!r}).tobytes() for n in {names!r}];"
+        "print(hashlib.sha256(b''.join(quads)).hexdigest())"
     )
     other = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
@@ -173,10 +176,13 @@ def test_the_same_seed_gives_the_same_bytes_in_any_order_and_process():
 
 
 def test_the_same_seed_gives_the_same_bytes_on_lesser_machines():
-    """numpy's sines and powers differ in their last bits between instruction sets; the grid of the quads hides that."""
+    """numpy's sines and powers differ in their last bits between instruction sets; the grid of the quads
+    hides that.
+    """
     program = (
         "import hashlib; from transforms.motions import MotionMix, draw; mix = MotionMix.default();"
-        "quads = [draw(mix, seed=seed, image_size=(480 + seed, 640)).quads_T42.tobytes() for seed in range(500)];"
+        "drawn = [draw(mix, seed=seed, image_size=(480 + seed, 640)) for seed in range(500)];"
+        "quads = [one.quads_T42.tobytes() for one in drawn];"
         "print(hashlib.sha256(b''.join(quads)).hexdigest())"
     )
     plain = {**os.environ, "NPY_DISABLE_CPU_FEATURES": " ".join(np._core._multiarray_umath.__cpu_dispatch__)}
@@ -244,7 +250,7 @@ def test_a_shake_stays_the_same_part_of_what_is_seen_while_another_motion_zooms(
         )
         for zoom in (1.0, 4.0)
     )
-    # x = place + shake / zoom in both, with the same shake: only two constants (where each path was placed) are unknown
+    # x = place + shake / zoom in both, with the same shake. Only the places, two constants, are unknown.
     shake_T = still["x"] * still["zoom"]
     unknown_T2 = np.stack([np.ones(24), 1.0 / zoomed["zoom"]], axis=1)
     left_T = zoomed["x"] - shake_T / zoomed["zoom"]
@@ -279,7 +285,7 @@ def test_a_users_own_motion_as_documented(tmp_path, monkeypatch):
 
 
 def test_a_users_own_motion_on_a_worker(tmp_path, monkeypatch):
-    """A pickled mix finds the module by its import path in another process: nothing need be registered there."""
+    """A pickled mix finds the module by its import path in another process, without a registration there."""
     (tmp_path / "mymotions.py").write_text(user_module())
     monkeypatch.syspath_prepend(tmp_path)
     from transforms.motions import MotionMix
@@ -310,7 +316,8 @@ def test_a_users_own_motion_on_a_worker(tmp_path, monkeypatch):
 )
 def test_a_users_motion_that_cannot_be_names_itself(tmp_path, monkeypatch, body, words):
     module = f"broken_{'scale' if 'scale' in body else 'x'}"
-    text = f"from transforms.motions import Camera, motion\n@motion('bad')\ndef bad(t_T):\n    'Bad.'\n    return {body}\n"
+    head = "from transforms.motions import Camera, motion\n@motion('bad')\n"
+    text = head + f"def bad(t_T):\n    'Bad.'\n    return {body}\n"
     (tmp_path / f"{module}.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match=f"motion {module}:bad .*{words}"), np.errstate(all="ignore"):
@@ -318,7 +325,8 @@ def test_a_users_motion_that_cannot_be_names_itself(tmp_path, monkeypatch, body,
 
 
 def test_drawing_imports_nothing_heavy():
-    program = "import sys, transforms.motions; print(sorted({'torch', 'apache_beam', 'cv2', 'kornia'} & set(sys.modules)))"
+    heavy = "{'torch', 'apache_beam', 'cv2', 'kornia'}"
+    program = f"import sys, transforms.motions; print(sorted({heavy} & set(sys.modules)))"
     loaded = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -40,7 +40,9 @@ def test_a_turned_view_in_float32_is_affine():
 
 
 def test_a_tilted_view_foreshortens():
-    """The far side is seen smaller: the output's middle looks beyond the quad's middle, at where the diagonals cross."""
+    """The far side is seen smaller: the output's middle looks beyond the quad's middle, at where the
+    diagonals cross.
+    """
     quad = np.array([[0.25, 0.0], [0.75, 0.0], [1.0, 1.0], [0.0, 1.0]])
     matrix_33 = homographies(quad[None], (1, 1), (224, 320))[0]
     x, y, z = matrix_33 @ (160, 112, 1)

@@ -14,7 +14,9 @@ def zoom(start, end, frames=12):
 
 
 def test_variance_adds_up_to_the_box():
-    """Halving once, blurring and sampling together have the variance of a box five pixels wide and the linear picture."""
+    """Halving once, blurring and sampling together have the variance of a box five pixels wide and the linear
+    picture.
+    """
     blur = missing_variance(np.array([5.0, 5.0]), 1)
     assert blur * 4 + 1 / 4 + 4 / 6 == pytest.approx(np.full(2, 25 / 12 + 1 / 6))
 

@@ -1,4 +1,6 @@
-"""What `render` promises a user: shapes, errors, exact identity, quality against supersampling, smoothness, devices."""
+"""What `render` promises a user: shapes, errors, exact identity, quality against supersampling, smoothness,
+devices.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def photograph(name, shorter):
 
 
 def supersampled(image, quad, size, times=4):
-    """The picture, linear between its pixels, at `times` the size in float, then averaged over each output pixel."""
+    """The picture, linear between its pixels, at `times` the size in float, then averaged over each output
+    pixel.
+    """
     h, w = (side * times for side in size)
     grid_y, grid_x = np.mgrid[0:h, 0:w].astype(np.float64)
     corners = (quad.astype(np.float64) * (image.shape[1], image.shape[0])).astype(np.float32)
@@ -103,8 +107,12 @@ def test_stripes_do_not_shimmer(period):
     x = np.arange(1600)
     stripes = (127.5 + 120 * np.sin(2 * np.pi * x / period)).astype(np.uint8)
     image = np.ascontiguousarray(np.broadcast_to(stripes[None, :, None], (1600, 1600, 3)))
-    quads = np.stack([view((1600, 1600), side, middle=(0.5 + shift, 0.5))
-                      for side, shift in zip(np.linspace(0.98, 0.9, 12), np.linspace(0, 0.01, 12), strict=True)])  # fmt: skip
+    quads = np.stack(
+        [
+            view((1600, 1600), side, middle=(0.5 + shift, 0.5))
+            for side, shift in zip(np.linspace(0.98, 0.9, 12), np.linspace(0, 0.01, 12), strict=True)
+        ]
+    )
     frames = render(image, quads, size=SIZE).astype(np.float64)[:, 4:-4, 4:-4]
     left = frames.std(
         axis=(1, 2, 3)
@@ -136,7 +144,9 @@ def test_a_dot_follows_the_trajectory_within_a_tenth_of_a_pixel():
 
 @pytest.mark.parametrize("renderer", ["opencv", "kornia"])
 def test_nothing_but_the_picture_shows(renderer):
-    """Views that touch every edge and corner: a constant picture stays constant, and no value outside its range appears."""
+    """Views that touch every edge and corner: a constant picture stays constant, and no value outside its
+    range appears.
+    """
     rng = np.random.default_rng(3)
     quads = np.stack([FULL, view((301, 407), 1.0), view((301, 407), 0.7, turn=0.4), FULL[[1, 2, 3, 0]]])
     flat = np.full((301, 407, 3), (200, 7, 93), np.uint8)
