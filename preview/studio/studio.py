@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 DEFAULT_PORT = 7865
+STOPPED = 130  # 128 + SIGINT, as shells report it
 
 
 def studio(
@@ -35,8 +36,8 @@ def studio(
     host: str = "127.0.0.1",
     index: str | None = None,
     ready: Callable[[str], None] | None = None,
-) -> None:
-    """Serve the page until KeyboardInterrupt. `paths` are pictures, folders of pictures, and outputs.
+) -> int:
+    """Serve the page until Ctrl-C, and return 130. `paths` are pictures, folders of pictures, and outputs.
 
     `index` is a folder made by `zoetrope index`. The Search tab searches it and is hidden without one.
     `ready` is called with the page's address once the server listens; by default the address is logged. There
@@ -50,11 +51,13 @@ def studio(
         app = make_app(
             Studio(PictureBook(pictures), [OutputView(uri) for uri in outputs], _searcher(index), host)
         )
-        asyncio.run(_serve(app, listener, ready or _log_address))
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(_serve(app, listener, ready or _log_address))
+    return STOPPED
 
 
 def _log_address(address: str) -> None:
-    LOG.info(f"studio: {address}")
+    LOG.warning(f"studio: {address}")  # a warning is shown also where logging is not set up
 
 
 def _searcher(index: str | None) -> Searcher | None:

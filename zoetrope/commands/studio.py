@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from zoetrope.arguments import Parser
 from zoetrope.interrupt import loading
 
+LOG = logging.getLogger(__name__)
 DEFAULT_PORT = 7865
 EXAMPLES = """examples:
   zoetrope studio photos/
@@ -19,8 +21,9 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().read(argv)
     with loading():
         from preview.studio.studio import studio
-    studio(args.paths, port=args.port, host=args.host, index=args.index, ready=_announce)
-    return 0
+    code = studio(args.paths, port=args.port, host=args.host, index=args.index, ready=_announce)
+    LOG.warning("stopped")
+    return code
 
 
 def _announce(address: str) -> None:
