@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from schemas.errors import ConfigError
 from schemas.keys import check_key
 from schemas.plugins import find_plugin
 from schemas.records import Failure, Reason, Reference, Stage, Task
+from schemas.text import valid_text
 
 
 class Reader(Protocol):
@@ -96,10 +98,32 @@ def read_task(source: Reader, task: Task) -> Iterator[Reference | Failure]:
         if times > 1:
             key = f"{item.key[:78]}-again{times}"
             item = Failure(key, Stage.READ, Reason.DUPLICATE_KEY, f"key {item.key}", item.url)
-        if wanted is None:
-            yield item
-        elif item.key in wanted:
+        if wanted is not None:
+            if item.key not in wanted:
+                continue
             wanted.discard(item.key)
-            yield item
+        yield _storable(item) if isinstance(item, Reference) else item
     for key in sorted(wanted or ()):
         yield Failure(key, Stage.READ, Reason.UNREADABLE, "the source has no input of this key any more")
+
+
+def _storable(reference: Reference) -> Reference:
+    """The reference with texts that UTF-8 can hold, whatever the source read: records and KEY.json hold nothing else."""
+    texts = (*reference.captions, reference.url or "", reference.image_id or "")
+    if all(text.isascii() for text in texts) and not reference.meta:
+        return reference
+    return replace(
+        reference,
+        captions=tuple(valid_text(caption) for caption in reference.captions),
+        url=None if reference.url is None else valid_text(reference.url),
+        image_id=None if reference.image_id is None else valid_text(reference.image_id),
+        meta=_valid(dict(reference.meta)),
+    )
+
+
+def _valid(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value.isascii() else valid_text(value)
+    if isinstance(value, dict):
+        return {_valid(key): _valid(inner) for key, inner in value.items()}
+    return [_valid(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -93,3 +93,19 @@ def test_an_invalid_key_is_the_sources_bug():
 
 def test_equal_urls_are_one_picture():
     assert url_identity("http://a/1") == url_identity("http://a/1") != url_identity("http://a/2")
+
+
+class Odd(Letters):
+    """A source whose texts hold what UTF-8 cannot."""
+
+    def read(self, task):
+        yield Reference(
+            "k", ("a \ud800",), "odd", url="http://\udfff/", image_id="\ud800", meta={"x": ["\ud800", 1]}
+        )
+
+
+def test_no_text_that_utf8_cannot_hold_leaves_a_source():
+    (item,) = read_task(source_of(kind=f"{__name__}:Odd"), Task(0, 1, {}))
+    assert isinstance(item, Reference)
+    assert (item.captions, item.url, item.image_id) == (("a ?",), "http://?/", "?")
+    assert item.meta == {"x": ["?", 1]}
