@@ -22,10 +22,10 @@ from pipelines.output.job import Job
 from pipelines.output.lock import output_lock
 from pipelines.output.prepare import check_output, prepare_output
 from pipelines.output.records import done_tasks
-from pipelines.running import dataflow
-from pipelines.running.attach import refuse_running
 from pipelines.running.graph import JobSpec, MakeShards
-from pipelines.running.remote import RemoteJob, forget, keep
+from pipelines.running.remote import dataflow
+from pipelines.running.remote.attach import refuse_running
+from pipelines.running.remote.job import RemoteJob, forget, keep
 from pipelines.sources.base import make_source
 from schemas.records import Task
 

@@ -39,7 +39,7 @@ def main(argv: Sequence[str], image: str | None = None) -> int:
 
 
 def _launch(argv: Sequence[str], image: str | None) -> int:
-    from pipelines.running.dataflow import with_defaults
+    from pipelines.running.remote.dataflow import with_defaults
     from pipelines.template import launch
 
     config, accelerator, beam_args = parse(argv)

@@ -12,7 +12,7 @@ from typing import Any
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from clusters.dataflow.graph import build_job
-from pipelines.running.dataflow import DISK_GB, EXPERIMENTS, SERVICE_OPTIONS, THREADS, with_defaults
+from pipelines.running.remote.dataflow import DISK_GB, EXPERIMENTS, SERVICE_OPTIONS, THREADS, with_defaults
 from zoetrope.arguments import read_runner_config
 
 CONFIG = Path(__file__).parents[2] / "configs" / "runners" / "dataflow.yaml"

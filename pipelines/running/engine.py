@@ -22,8 +22,8 @@ from apache_beam.runners.runner import PipelineRunner
 
 from pipelines.making.gpu import Rendering, choose_rendering
 from pipelines.making.pool import available_cores
-from pipelines.running import flink
 from pipelines.running.options import check_options
+from pipelines.running.remote import flink
 from schemas.errors import ConfigError
 from schemas.text import counted
 

@@ -14,10 +14,10 @@ import apache_beam as beam
 import grpc
 from apache_beam.runners.runner import PipelineState
 
-from pipelines.running import flink
 from pipelines.running.engine import RunnerChoice
 from pipelines.running.graph import NAMESPACE
-from pipelines.running.remote import RemoteJob, follow, identify
+from pipelines.running.remote import flink
+from pipelines.running.remote.job import RemoteJob, follow, identify
 from pipelines.running.signals import Signals
 from schemas.errors import JobError
 

@@ -11,7 +11,7 @@ from job_manager import run_job_manager
 
 from pipelines.output.folder import Output
 from pipelines.running.engine import choose_runner
-from pipelines.running.remote import RemoteJob, keep, read_kept
+from pipelines.running.remote.job import RemoteJob, keep, read_kept
 from pipelines.template import _Plan, build
 from schemas.manifest import SAMPLES_FILE
 from storage.tables import iter_rows

@@ -6,7 +6,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from job_manager import JobManager, run_job_manager
 
-from pipelines.running.flink import FlinkJob, cancel
+from pipelines.running.remote.flink import FlinkJob, cancel
 
 
 @pytest.fixture

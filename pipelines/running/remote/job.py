@@ -18,8 +18,8 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.output.folder import Output
-from pipelines.running import dataflow, flink
 from pipelines.running.engine import RunnerChoice
+from pipelines.running.remote import dataflow, flink
 from schemas.errors import StillRunningError
 from storage.write import remove_file
 

@@ -10,7 +10,7 @@ from apache_beam.runners.runner import PipelineState
 from pipelines.output.folder import Output
 from pipelines.output.records import done_tasks
 from pipelines.running.pipeline import CANCEL_SECONDS, job_error
-from pipelines.running.remote import (
+from pipelines.running.remote.job import (
     RemoteJob,
     follow,
     forget,

@@ -15,8 +15,8 @@ from job_server import job_server
 from tiny_job import TinyMaker, tiny_job
 
 from pipelines.output.folder import Output
-from pipelines.running import remote
-from pipelines.running.remote import FILE, RemoteJob, open_job
+from pipelines.running.remote import job as remote
+from pipelines.running.remote.job import FILE, RemoteJob, open_job
 from pipelines.running.submit import run_job
 from schemas.errors import (
     ConfigError,

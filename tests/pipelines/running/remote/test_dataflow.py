@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipelines.running.dataflow import RUNNER, DataflowJob, with_defaults
+from pipelines.running.remote.dataflow import RUNNER, DataflowJob, with_defaults
 from schemas.errors import ConfigError
 
 LAUNCHED = [f"--runner={RUNNER}", "--region=us-central1"]
