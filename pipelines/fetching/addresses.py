@@ -1,7 +1,7 @@
 """Address policy: pictures are fetched from public addresses only, unless the config allows more.
 
-A list of URLs is hostile input. Without this check a row such as ``http://169.254.169.254/...`` would copy the
-credentials of the cloud machine that runs the job into a public data set.
+A list of URLs is hostile input. Without this check a row such as ``http://169.254.169.254/...`` would copy
+the credentials of the cloud machine that runs the job into a public data set.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ METADATA = frozenset(  # services that hand out a cloud machine's credentials an
 
 
 class RefusedAddressError(OSError):
-    """A connection that must not be made. It is an OSError, so that aiohttp treats it as a failed connection."""
+    """A connection that must not be made. To aiohttp, an OSError is a failed connection."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class Downloader:
         await self._session.close()
 
     async def get(self, url: str) -> bytes:
-        """The body. Raises SampleError with a reason of its own for each outcome, within `deadline` seconds."""
+        """Fetch the body. Raises SampleError, with a reason per outcome, within `deadline` seconds."""
         latest = ""
         try:
             async with asyncio.timeout(self._config.deadline) as limit:

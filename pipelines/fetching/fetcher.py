@@ -1,4 +1,4 @@
-"""Many downloads at once, with results in input order and bounded memory. The event loop runs in its own thread."""
+"""Many downloads at once, with results in input order, from an event loop in a thread of its own."""
 
 from __future__ import annotations
 
@@ -38,10 +38,12 @@ class _Batch:
 
 
 class Fetcher:
-    """Fetch pictures concurrently for every thread of a worker. Make it in ``DoFn.setup``, close it in ``teardown``.
+    """Fetch pictures concurrently for every thread of a worker. Make it in ``DoFn.setup``, close it in
+    ``teardown``.
 
-    At most `concurrency` pictures are in flight, over all callers. Each call of `fetch_all` holds at most about
-    ``ahead_bytes + concurrency * max_bytes`` bytes; the second part only if every server sends the largest picture.
+    At most `concurrency` pictures are in flight, over all callers. Each call of `fetch_all` holds at most
+    about ``ahead_bytes + concurrency * max_bytes`` bytes; the second part only if every server sends the
+    largest picture.
     """
 
     def __init__(self, config: FetchConfig, *, lookup: Lookup = system_lookup) -> None:
@@ -57,9 +59,11 @@ class Fetcher:
         self._downloader = asyncio.run_coroutine_threadsafe(self._open(lookup), self._loop).result()
 
     def fetch_all(self, references: Iterable[Reference]) -> Iterator[tuple[Reference, bytes | Failure]]:
-        """Yield each reference with its picture or its failure, in the order given; `references` is read lazily.
+        """Yield each reference with its picture or its failure, in the order given; `references` is read
+        lazily.
 
-        A reference that already has its picture yields that picture. Closing the iterator cancels what is in flight.
+        A reference that already has its picture yields that picture. Closing the iterator cancels what is in
+        flight.
         """
         batch = _Batch()
         window: deque[_Item] = deque()
@@ -139,7 +143,7 @@ class Fetcher:
                 task.add_done_callback(partial(self._done, batch, item))
 
     def _next(self, batch: _Batch) -> _Item | None:
-        """The first item that may start: its host has room and memory is left. The head never waits for memory."""
+        """The first item whose host has room, if memory is left. The head never waits for memory."""
         full = batch.held >= self._config.ahead_bytes
         for place, item in enumerate(batch.pending):
             if full and item.number != batch.head:

@@ -26,7 +26,7 @@ def system_lookup(host: str) -> list[str]:
 
 
 class CheckedResolver(AbstractResolver):
-    """Resolve each name once and pass on allowed addresses, so that the checked address is the one connected to."""
+    """Resolve each name once, so that the address that was checked is the one connected to."""
 
     def __init__(self, policy: AddressPolicy, lookup: Lookup, threads: int) -> None:
         self._policy = policy

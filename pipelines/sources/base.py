@@ -28,8 +28,8 @@ class Source(ABC):
     """One kind of input, of pictures or of videos. Subclasses plan tasks and read one task.
 
     Objects are small and picklable: they travel to the workers. Results of `plan` travel in `Task.payload`.
-    Contract: every input becomes exactly one `Reference` or one `Failure`. Keys are from ``[a-z0-9_-]``, unique in
-    the source, the same in every run, and sort in source order.
+    Contract: every input becomes exactly one `Reference` or one `Failure`. Keys are from ``[a-z0-9_-]``,
+    unique in the source, the same in every run, and sort in source order.
     """
 
     def __init__(self, config: SourceFields, *, shard_samples: int) -> None:
@@ -40,12 +40,13 @@ class Source(ABC):
     def plan(self) -> Iterator[Task]:
         """Yield the tasks in source order, streamed from the index; no picture or video is opened.
 
-        Raises ConfigError if nothing is at the address or it is not of this kind, OSError if it cannot be read.
+        Raises ConfigError if nothing is at the address or it is not of this kind, OSError if it cannot be
+        read.
         """
 
     @abstractmethod
     def read(self, task: Task) -> Iterator[Reference | Failure]:
-        """Yield the inputs of one task, in order. Raises OSError, naming the path, if the source itself is gone."""
+        """Yield the inputs of one task, in order. Raises OSError with the path if the source is gone."""
 
     @abstractmethod
     def fingerprint(self) -> dict[str, Any]:
@@ -85,10 +86,11 @@ def make_source(config: SourceFields, *, shard_samples: int) -> Source:
 
 
 def read_task(source: Reader, task: Task) -> Iterator[Reference | Failure]:
-    """Read a task and hold every source to its contract: valid keys, no key twice, only `task.keys` if they are set.
+    """Read a task and hold every source to its contract: valid keys, no key twice, only `task.keys` if they
+    are set.
 
-    A wanted key that the source no longer has is a failure. Raises ValueError for an invalid key, which is a bug in
-    the source.
+    A wanted key that the source no longer has is a failure. Raises ValueError for an invalid key, which is a
+    bug in the source.
     """
     wanted = None if task.keys is None else set(task.keys)
     seen: dict[str, int] = {}
@@ -108,7 +110,7 @@ def read_task(source: Reader, task: Task) -> Iterator[Reference | Failure]:
 
 
 def _storable(reference: Reference) -> Reference:
-    """The reference with texts that UTF-8 can hold, whatever the source read: records and KEY.json hold nothing else."""
+    """The reference with texts that UTF-8 can hold, as records and KEY.json need."""
     texts = (*reference.captions, reference.url or "", reference.image_id or "")
     if all(text.isascii() for text in texts) and not reference.meta:
         return reference

@@ -35,7 +35,7 @@ class CocoSource(Source):
         return self.__dict__ | {"_pictures": None}
 
     def fingerprint(self) -> dict[str, Any]:
-        """Kind, names and sizes of the annotations and of zips, and the limit. A folder of pictures is not listed."""
+        """Kind, limit, names and sizes of the annotations and of zips; not of a folder of pictures."""
         images = self.config.images or ""
         zips: list[FileInfo] = []
         if is_glob(images) or images.lower().endswith(ZIP):
@@ -46,7 +46,8 @@ class CocoSource(Source):
     def plan(self) -> Iterator[Task]:
         """Tasks hold their references: ``{rows: [{key, file, id, captions, url} | {key, reason, detail}]}``.
 
-        The JSON is streamed; its captions stay in memory. Raises ConfigError if no annotated picture is there.
+        The JSON is streamed; its captions stay in memory. Raises ConfigError if no annotated picture is
+        there.
         """
         try:
             pictures = Pictures(self.config.images or "")
@@ -96,11 +97,13 @@ class CocoSource(Source):
         images = read_images([file.path for file in files], "source.annotations")
         if not any(image.known for image in images):
             raise ConfigError(
-                f"source.annotations: {files[0].path}: no 'images' in it; give a captions_*.json of COCO's form"
+                f"source.annotations: {files[0].path}: no 'images' in it; "
+                "give a captions_*.json of COCO's form"
             )
         if not any(image.captions for image in images):
             raise ConfigError(
-                f"source.annotations: {files[0].path}: no captions in it; give a captions_*.json of COCO's form"
+                f"source.annotations: {files[0].path}: no captions in it; "
+                "give a captions_*.json of COCO's form"
             )
         previous: Id | None = None
         for position, image in enumerate(images):
@@ -133,8 +136,8 @@ class CocoSource(Source):
         if wanted and not found:
             holds = pictures.example()
             raise ConfigError(
-                f"source.images: {self.config.images}: none of the {len(wanted)} annotated pictures is there, such "
-                f"as {wanted[0]['file'] or '(no name)'}; it holds {holds or 'no files'}"
+                f"source.images: {self.config.images}: none of the {len(wanted)} annotated pictures is "
+                f"there, such as {wanted[0]['file'] or '(no name)'}; it holds {holds or 'no files'}"
             )
 
 

@@ -32,13 +32,15 @@ class SourceConfig(Config):
     )
     uri: str | None = Field(
         None,
-        description="tables, tars or folder: a local path or gs://, a glob, or a brace range (all kinds but coco)",
+        description="tables, tars or folder: a local path or gs://, a glob, or a brace range "
+        "(all kinds but coco)",
     )
     annotations: str | None = Field(None, description="coco: the captions JSON, or a glob of several")
     images: str | None = Field(None, description="coco: the folder of pictures, a zip of it, or a glob")
     image_column: str | None = Field(
         None,
-        description="parquet: column of encoded pictures, bytes or {bytes, path}; null: 'image' if there is one",
+        description="parquet: column of encoded pictures, bytes or {bytes, path}; "
+        "null: 'image' if there is one",
     )
     url_column: str | None = Field(
         None, description="parquet: column of URLs to fetch; null: 'url' if there is no image column"

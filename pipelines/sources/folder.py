@@ -1,7 +1,7 @@
 """A folder of pictures with ``NAME.txt`` files, or with tables of captions: captions.csv, captions.jsonl.
 
-HF imagefolder's metadata.csv and metadata.jsonl (``file_name``, ``text``) are read as well. A table names pictures
-relative to its own folder, and takes precedence over a text file.
+HF imagefolder's metadata.csv and metadata.jsonl (``file_name``, ``text``) are read as well. A table names
+pictures relative to its own folder, and takes precedence over a text file.
 """
 
 from __future__ import annotations
@@ -135,7 +135,8 @@ class FolderSource(Source):
         if captions.of and not texts.count and not pictures & captions.of.keys():
             first = next(iter(captions.of))
             raise ConfigError(
-                f"source.uri: {tables[0].path}: none of its {len(captions.of)} pictures is there, such as {first}"
+                f"source.uri: {tables[0].path}: none of its {len(captions.of)} pictures is there, "
+                f"such as {first}"
             )
 
 

@@ -1,4 +1,4 @@
-"""Kinds of sources: one table per command maps a kind's name to its class; a user's own class is ``module:Class``."""
+"""Kinds of sources: a table per command maps names to classes; your own is ``module:Class``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ class SourceFields(Protocol):
 
 
 def check_fields(config: BaseModel) -> None:
-    """Hold the fields of a `source` section to its kind: required ones are set, and ones without effect are not.
+    """Hold the fields of a `source` section to its kind: required ones are set, and ones without effect are
+    not.
 
     Every field may be set for a user's own class. Raises ValueError.
     """

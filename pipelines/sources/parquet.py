@@ -36,8 +36,9 @@ MAX_RATIO = 16  # of decoded to stored bytes beyond that; encoded pictures hardl
 class ParquetSource(Source):
     """Rows of a glob of tables, counted over all of them. Key: the row's number.
 
-    A task is planned from footers alone and reads only the row groups and columns it needs, a few rows at a time. A row
-    group is decoded from its beginning, so groups of far more rows than a shard has cost repeated work.
+    A task is planned from footers alone and reads only the row groups and columns it needs, a few rows at a
+    time. A row group is decoded from its beginning, so groups of far more rows than a shard has cost repeated
+    work.
     """
 
     config: SourceConfig
@@ -59,7 +60,8 @@ class ParquetSource(Source):
         return self._columns(self._files()[0]).image is None
 
     def plan(self) -> Iterator[Task]:
-        """A task is ``{pieces: [[uri, first row, rows], ...], row, columns}``. Pieces may cross from file to file.
+        """A task is ``{pieces: [[uri, first row, rows], ...], row, columns}``. Pieces may cross from file to
+        file.
 
         Raises ConfigError for a later file whose columns differ from those of the first.
         """
@@ -165,7 +167,7 @@ class TooLargeError(Exception):
 
 
 def _check_sizes(footer: pq.FileMetaData, number: int, columns: list[str]) -> None:
-    """Raises TooLargeError for a row group whose values are too large, or far larger than their bytes in the file."""
+    """Raises TooLargeError for a row group of too large values, or one that unpacks too far."""
     group = footer.row_group(number)
     for place in range(group.num_columns):
         column = group.column(place)

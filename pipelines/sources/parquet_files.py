@@ -1,4 +1,4 @@
-"""Schemas and footers of Parquet tables: which columns hold pictures, URLs and captions, and how many rows there are."""
+"""Schemas and footers of Parquet tables: the columns that are read, and the number of rows."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Columns:
 
 @contextmanager
 def open_footer(file: FileInfo) -> Iterator[pq.FileMetaData]:
-    """The footer of a table. Raises ConfigError, one line that names the file, if it is damaged or claims nonsense."""
+    """The footer of a table. Raises ConfigError that names the file if it is damaged or absurd."""
     with open_input(file.path) as stream:
         try:
             footer = pq.ParquetFile(stream).metadata
@@ -69,7 +69,7 @@ def _damaged(path: str, error: BaseException) -> ConfigError:
 
 
 def choose_columns(schema: pa.Schema, config: SourceConfig, uri: str) -> Columns:
-    """The configured columns, or those of usual names. Raises ConfigError if one is missing or not of its type."""
+    """The configured or usual columns. Raises ConfigError if one is missing or not of its type."""
 
     def named(name: str | None, field: str) -> str | None:
         if name is not None and name not in schema.names:

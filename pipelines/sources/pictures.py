@@ -36,7 +36,8 @@ DAMAGED = (
 
 
 class Pictures:
-    """Picture files by name. A folder is listed only when `locate` is called; of a zip the directory is read once.
+    """Picture files by name. A folder is listed only when `locate` is called; of a zip the directory is read
+    once.
 
     Raises FileNotFoundError if there is nothing, ConfigError for a zip that is damaged.
     """
@@ -74,7 +75,7 @@ class Pictures:
         return self._folder is None or "://" not in self._folder
 
     def locate(self, name: str) -> str | None:
-        """The name that `get` takes for the picture of this name; None if it is not there. Lists a folder once."""
+        """The name under which `get` finds a picture; None if it is not there. Lists a folder once."""
         if safe_relative(name.replace("\\", "/")) is None:
             return None
         if self._index is None:

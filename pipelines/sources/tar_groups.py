@@ -50,8 +50,9 @@ class _Name:
 def read_groups(stream: IO[bytes]) -> Iterator[Group]:
     """The groups of a tar in order. If it cannot be read to its end, the last one has `broken` set.
 
-    A name is divided at its first dot: ``a.seg.png`` is another member of ``a``. If ``a`` has no picture and no text of
-    its own, names are divided at their last dot: ``22.05.jpg`` and ``22.05.txt`` are the sample ``22.05``.
+    A name is divided at its first dot: ``a.seg.png`` is another member of ``a``. If ``a`` has no picture and
+    no text of its own, names are divided at their last dot: ``22.05.jpg`` and ``22.05.txt`` are the sample
+    ``22.05``.
     """
     tar: TarReader | None = None
     grouping = _Grouping()
@@ -111,7 +112,7 @@ class _Grouping:
         yield Group(last.key if last is not None and not last.is_whole else "", broken=broken)
 
     def _close_dotted(self) -> Iterator[Group]:
-        """End a group that has a dot in its key: a sample if it is whole, else it waits for the end of the run."""
+        """End a group with a dot in its key: a whole one is a sample, another waits for the run's end."""
         group = self._group
         self._group = None
         if group is None:

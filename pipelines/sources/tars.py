@@ -1,4 +1,5 @@
-"""Tars of fetched pictures: ``KEY.jpg|jpeg|png|webp`` + ``KEY.txt`` + ``KEY.json``, as img2dataset writes them.
+"""Tars of fetched pictures: ``KEY.jpg|jpeg|png|webp`` + ``KEY.txt`` + ``KEY.json``, as img2dataset writes
+them.
 
 One task per tar, read as a stream: in one pass, from any store, with one sample in memory.
 """
@@ -30,7 +31,8 @@ MAX_NUMBER = 2**63  # of a kept number: records hold 64 bits
 class TarsSource(Source):
     """Samples of tars, contiguous by key, in any order of keys.
 
-    Key: the number of the tar, the position in it, and the sample's own key, which alone may repeat and does not sort.
+    Key: the number of the tar, the position in it, and the sample's own key, which alone may repeat and does
+    not sort.
     """
 
     config: SourceConfig
@@ -70,7 +72,8 @@ class TarsSource(Source):
             for position, group in enumerate(read_groups(stream)):
                 key = f"tars-{tar:05d}-{position:06d}-{slug(group.key, 60)}".rstrip("-")
                 if group.broken is not None:
-                    detail = f"{uri}: cannot be read to its end{f', at {group.key}' if group.key else ''}: {group.broken}"
+                    where = f", at {group.key}" if group.key else ""
+                    detail = f"{uri}: cannot be read to its end{where}: {group.broken}"
                     yield Failure(key, Stage.READ, Reason.UNREADABLE, detail)
                 elif group.key in seen:
                     detail = (

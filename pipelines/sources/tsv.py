@@ -1,6 +1,8 @@
-"""The published Conceptual Captions tables: CC3M (``caption TAB url``) and CC12M (``url TAB caption``), no header.
+"""The published Conceptual Captions tables: CC3M (``caption TAB url``) and CC12M (``url TAB caption``), no
+header.
 
-Planning only looks for newlines, in large chunks; a task is a byte range, and a worker reads that range alone.
+Planning only looks for newlines, in large chunks; a task is a byte range, and a worker reads that range
+alone.
 """
 
 from __future__ import annotations

@@ -15,5 +15,5 @@ def texts(value: Any) -> list[str]:
 
 
 def url_identity(url: str) -> str:
-    """The `image_id` of a picture known by its URL, so that captions of one picture are not negatives of each other."""
+    """The `image_id` of a picture known by its URL: captions of one picture are no negatives."""
     return "url-" + hashlib.blake2b(url.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -1,4 +1,4 @@
-"""COCO annotations in the forms that people have: COCO's own, Karpathy's split files, and lists of image and caption."""
+"""COCO annotations: COCO's own form, Karpathy's split files, and lists of image and caption."""
 
 from __future__ import annotations
 
@@ -29,10 +29,12 @@ class Image:
 
 
 def read_images(paths: Iterable[str], field: str) -> list[Image]:
-    """The images of annotation files with their captions, in order of id: numbers, texts, images without an id.
+    """The images of annotation files with their captions, in order of id: numbers, texts, images without an
+    id.
 
-    An annotation belongs to the image of the same id. If there is none, '7', '007' and 7.0 are the number 7. Images
-    that only captions speak of come with ``known=False``. Raises ConfigError for a file that is not JSON.
+    An annotation belongs to the image of the same id. If there is none, '7', '007' and 7.0 are the number 7.
+    Images that only captions speak of come with ``known=False``. Raises ConfigError for a file that is not
+    JSON.
     """
     images: list[Image] = []
     captions: dict[Id, list[str]] = {}

@@ -148,6 +148,7 @@ def _columns(columns: Sequence[str], asked: Sequence[str], path: str) -> tuple[s
         lacking = "file_name" if file is None else " or ".join(asked)
         has = ", ".join(str(name) for name in columns)
         raise ConfigError(
-            f"source.uri: {path}: no column {lacking}; it has {has[:200]} (source.caption_column names another)"
+            f"source.uri: {path}: no column {lacking}; it has {has[:200]} "
+            "(source.caption_column names another)"
         )
     return file, caption

@@ -32,9 +32,9 @@ def json_entries(
 ) -> Iterator[tuple[str | None, Any]]:
     """Yield the entries of a JSON file in its order.
 
-    Of an array: (None, entry). Of an object: (key, value) for each key; with `arrays`, (key, entry) for each entry of
-    the arrays of these names, and other keys only with `others`. Raises ConfigError, one line that names
-    `field`, file and cause.
+    Of an array: (None, entry). Of an object: (key, value) for each key; with `arrays`, (key, entry) for each
+    entry of the arrays of these names, and other keys only with `others`. Raises ConfigError, one line that
+    names `field`, file and cause.
     """
     with open_input(path) as stream:
         try:
@@ -45,7 +45,7 @@ def json_entries(
 
 
 class JsonBytes:
-    """A stream of JSON without its byte order mark, with NaN and Infinity replaced by null outside of strings."""
+    """A stream of JSON without its byte order mark, and with null for NaN and Infinity."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream

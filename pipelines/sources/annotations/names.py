@@ -21,8 +21,8 @@ def stem(name: str) -> str:
 class NameIndex:
     """Find files by the name that an index gives them.
 
-    In order: the path itself, the folded path, the path without folders, and, for a name without an ending, the same
-    without endings. A name that fits several files fits none.
+    In order: the path itself, the folded path, the path without folders, and, for a name without an ending,
+    the same without endings. A name that fits several files fits none.
     """
 
     def __init__(self, paths: Iterable[str]) -> None:

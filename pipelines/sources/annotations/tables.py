@@ -1,7 +1,7 @@
 """Tables of text as people write them: CSV with any usual delimiter, and JSON lines.
 
-A row is read whole or not at all: a row that cannot be read becomes a `BadRow` that names its line. A quote that is
-never closed spoils its own line only, not the rows after it.
+A row is read whole or not at all: a row that cannot be read becomes a `BadRow` that names its line. A quote
+that is never closed spoils its own line only, not the rows after it.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ class Line:
 class CsvTable:
     """A CSV with a header. `columns` are its names, without spaces around them.
 
-    `wanted` are the columns that the caller looks for: the delimiter is the one by which the header has most of them.
-    `last_takes_rest`: a row with too many fields gives the surplus to the last column, commas included, if that column
-    is this one and the row has no quotes. `is_row` recognises a row inside of quotes: its line belongs to a quote that
-    was never closed.
+    `wanted` are the columns that the caller looks for: the delimiter is the one by which the header has most
+    of them. `last_takes_rest`: a row with too many fields gives the surplus to the last column, commas
+    included, if that column is this one and the row has no quotes. `is_row` recognises a row inside of
+    quotes: its line belongs to a quote that was never closed.
     """
 
     def __init__(

@@ -33,8 +33,8 @@ class VideoItem:
 def read_videos(paths: Iterable[str], field: str, captions: Sequence[str]) -> dict[str, VideoItem]:
     """Videos by id, in the files' order; `captions` are the fields that hold captions.
 
-    Where the files have arrays of videos, these come first and in their order. Ids are text: 7 and 7.0 are '7'.
-    Raises ConfigError for a file that is not JSON.
+    Where the files have arrays of videos, these come first and in their order. Ids are text: 7 and 7.0 are
+    '7'. Raises ConfigError for a file that is not JSON.
     """
     found: dict[str, VideoItem] = {}
     has_arrays = False

@@ -77,10 +77,11 @@ class VideoSource(Source):
         return about
 
     def plan(self) -> Iterator[Task]:
-        """Tasks hold their references: ``{"rows": [{key, video, captions, path, url, meta} | {key, reason, detail}]}``.
+        """Tasks hold their references: ``{"rows": [{key, video, captions, path, url, meta} | {key, reason,
+        detail}]}``.
 
-        Lists the folder of videos once. Raises ConfigError if there is no video in the annotations, or none of them is
-        in the folder.
+        Lists the folder of videos once. Raises ConfigError if there is no video in the annotations, or none
+        of them is in the folder.
         """
         if self.config.videos is None:
             raise ConfigError("source.videos is required: give the folder of the video files, or a glob")

@@ -32,7 +32,8 @@ class VideoSourceConfig(Config):
     kind: str = Field(description="msrvtt, msvd, vatex, csv, or module:Class for a source of your own")
     videos: str | None = Field(
         None,
-        description="folder of the video files (subfolders too), or a glob; local or gs://. Files are named by id",
+        description="folder of the video files (subfolders too), or a glob; local or gs://. "
+        "Files are named by id",
     )
     annotations: str | None = Field(
         None,
@@ -41,13 +42,15 @@ class VideoSourceConfig(Config):
     )
     split: str | None = Field(
         None,
-        description="msrvtt: train, val, test (as the JSON says), train.full, val.full, test.full (the same, by "
-        "number), train.9k, train.7k, 1k-A; msvd: train, val, test; vatex: these and test1k5_sec (published lists "
-        "in the folder of the annotations); csv: a value of its column 'split'; null: every video",
+        description="msrvtt: train, val, test (as the JSON says), train.full, val.full, test.full "
+        "(the same, by number), train.9k, train.7k, 1k-A; msvd: train, val, test; vatex: these and "
+        "test1k5_sec (published lists in the folder of the annotations); csv: a value of its column "
+        "'split'; null: every video",
     )
     split_file: str | None = Field(
         None,
-        description="a list of ids instead: one id per line, or a CSV with a column video_id (and perhaps sentence)",
+        description="a list of ids instead: one id per line, or a CSV with a column video_id "
+        "(and perhaps sentence)",
     )
     language: Literal["en", "zh"] | None = Field(None, description="vatex: which captions; null: en")
     video_column: str | None = Field(

@@ -52,12 +52,13 @@ class VideoFiles:
                 self._by_folded_name.setdefault(folded(known_as), path)
 
     def get(self, video: str) -> str | None:
-        """The file of a video: its path below the folder or an absolute path in it, or its name anywhere below it.
+        """The file of a video: its path below the folder or an absolute path in it, or its name anywhere
+        below it.
 
         Each is found with or without the ending.
 
-        Names that differ in case, Unicode form or slashes are found too, and a file of another ending than the id's.
-        Of several, the first by ending (mp4, avi, mkv, webm, mov, ...), then by path.
+        Names that differ in case, Unicode form or slashes are found too, and a file of another ending than
+        the id's. Of several, the first by ending (mp4, avi, mkv, webm, mov, ...), then by path.
         """
         path = self._by_name.get(video.removeprefix("./"))
         if path is None:
@@ -77,7 +78,8 @@ def video_key(name: str) -> str:
 
 @contextmanager
 def open_video(path: str, max_bytes: int) -> Iterator[tuple[IO[bytes], str]]:
-    """(seekable local file, sha256 of its bytes). Of a remote file, a temporary copy of at most `max_bytes` is made.
+    """(seekable local file, sha256 of its bytes). Of a remote file, a temporary copy of at most `max_bytes`
+    is made.
 
     Raises SampleError (stage read): missing_video, too_large, unreadable.
     """

@@ -60,7 +60,8 @@ class MsrvttSource(ListedSource):
                 yield entry
         if not found:
             raise ConfigError(
-                f"source.split={split}: {self.config.annotations}: it has no 'videos' of split {OWN[split]!r}; "
+                f"source.split={split}: {self.config.annotations}: "
+                f"it has no 'videos' of split {OWN[split]!r}; "
                 f"give source.split={split}.full, or the list: source.split_file=MSRVTT_{split}.full.csv"
             )
 

@@ -1,4 +1,4 @@
-"""Split lists: one id per line, or a CSV with a column ``video_id`` and perhaps the one ``sentence`` to use for it."""
+"""Split lists: one id per line, or a CSV with a column ``video_id`` and perhaps ``sentence``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Split:
 
 
 def read_split(path: str) -> Split:
-    """Read a list. Raises ConfigError if it is empty, not text, or a CSV without a column of ids or with a bad row."""
+    """Read a list. Raises ConfigError if it is empty, not text, or a CSV without ids."""
     lines = [line.strip() for line in _text_of(path).splitlines() if line.strip()]
     if not lines:
         raise ConfigError(f"{path}: an empty list; give one id per line, or a CSV with a column video_id")

@@ -110,7 +110,7 @@ class TableSource(ListedSource):
 def _named(
     row: BadRow, columns: Sequence[str], video: str, caption: str, known: Container[str]
 ) -> str | None:
-    """The video that a row names although it cannot be read: by its column if that comes first, else by its cells."""
+    """The video that a bad row names: by its column if that comes first, else by its cells."""
     place = columns.index(video)
     if place < min(columns.index(caption), len(row.cells)):
         return row.cells[place] or None

@@ -1,7 +1,7 @@
 """MSVD's captions, a pickle of ``{video id: [[word, ...], ...]}``, read without running it.
 
-A pickle is a program. Its instructions are looked through first, and only those that build text, lists and dicts are
-allowed; then it is loaded by an unpickler that can find no function at all.
+A pickle is a program. Its instructions are looked through first, and only those that build text, lists and
+dicts are allowed; then it is loaded by an unpickler that can find no function at all.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from schemas.text import one_line
 MAX_BYTES = 256 * 1024 * 1024  # of the file; MSVD's has 8 MB
 MAX_WORDS = 50_000_000  # shared lists could stand for more words than the file has bytes
 
-# Every instruction that makes plain data (PEP 3154 and before). Not among them: GLOBAL, REDUCE, BUILD, INST, OBJ, EXT, PERSID.
+# Every instruction that makes plain data (PEP 3154 and before).
+# Left out: GLOBAL, REDUCE, BUILD, INST, OBJ, EXT and PERSID.
 _HARMLESS = (
     "PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 "
-    "STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 "
+    "STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 "
+    "UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 "
     "EMPTY_LIST APPEND APPENDS LIST EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT DICT SETITEM SETITEMS "
     "MEMOIZE PUT BINPUT LONG_BINPUT GET BINGET LONG_BINGET"
 )
@@ -29,8 +31,8 @@ _HARMLESS = (
 def read_word_lists(data: bytes) -> dict[str, list[str]]:
     """Video id -> captions, the words joined by spaces, in the pickle's order.
 
-    Text of Python 2 (bytes) is UTF-8, or Latin-1 where it is not. Raises ValueError, with one line, for a pickle that holds
-    anything but such a dict; nothing in it was run then.
+    Text of Python 2 (bytes) is UTF-8, or Latin-1 where it is not. Raises ValueError, with one line, for a
+    pickle that holds anything but such a dict; nothing in it was run then.
     """
     if len(data) > MAX_BYTES:
         raise ValueError(f"{len(data)} bytes; the limit is {MAX_BYTES}")
@@ -59,10 +61,8 @@ def read_word_lists(data: bytes) -> dict[str, list[str]]:
     }
 
 
-class _PlainUnpickler(
-    pickle._Unpickler
-):  # the one in Python: the one in C makes room for any memo number it reads
-    """Finds no function and no object, whatever it is asked for: the last word, behind the look at the instructions."""
+class _PlainUnpickler(pickle._Unpickler):  # in Python: the one in C makes room for any memo number
+    """Find no function and no object, whatever the pickle asks for: the second line of defence."""
 
     def find_class(self, module: str, name: str) -> NoReturn:
         raise pickle.UnpicklingError(f"asks for {module}.{name}")
@@ -72,13 +72,14 @@ class _PlainUnpickler(
 
 
 def _check_instructions(data: bytes) -> None:
-    """Raises ValueError at the first instruction that could do more than build plain data, or that is cut off."""
+    """Raises ValueError at the first instruction that does not build plain data, or is cut off."""
     harmless = frozenset(_HARMLESS.split())
     for count, (name, argument, position) in enumerate(_instructions(data)):
         if name not in harmless:
             what = f" {str(argument)[:80]!r}" if argument is not None else ""
             raise ValueError(
-                f"refused, and nothing in it was run: its instruction {name}{what} at byte {position} is no plain data"
+                f"refused, and nothing in it was run: its instruction {name}{what} "
+                f"at byte {position} is no plain data"
             )
         if (
             name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count
@@ -91,7 +92,7 @@ def _instructions(data: bytes) -> Iterator[tuple[str, Any, int]]:
         for opcode, argument, position in pickletools.genops(data):
             yield opcode.name, argument, position or 0
     except UnicodeDecodeError:
-        return  # pickletools cannot show Python 2's text that is not ASCII; the unpickler can, and refuses the same
+        return  # pickletools cannot show Python 2's text beyond ASCII; the unpickler checks it
     except (ValueError, IndexError) as error:
         raise ValueError(f"not a pickle, or cut off: {one_line(error, 120)}") from None
 

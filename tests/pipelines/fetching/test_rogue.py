@@ -1,4 +1,4 @@
-"""A list of everything that goes wrong on the web, through the real job: right reasons, right counts, exit 0."""
+"""A list of everything that goes wrong on the web, through the real job: reasons and counts."""
 
 from __future__ import annotations
 
@@ -177,6 +177,6 @@ def test_a_private_address_is_refused_unless_allowed(base, tmp_path):
     tsv.write_text("".join(f"a picture\t{url}\n" for url in urls))
     output = tmp_path / "clips"
     code = cli.main(["animate", "--config", CONFIG, f"source.uri={tsv}", f"output={output}", "workers=1"])
-    assert code == 0
+    assert code == 1  # not one clip
     assert [row["reason"] for row in iter_rows(str(output), FAILURES_FILE)] == ["refused_address"] * len(urls)
     assert read_manifest(str(output)) == []
