@@ -20,9 +20,13 @@ from pipelines.output.records import RecordHead, done_tasks, read_head
 from storage.conditional import create_exclusively
 from storage.find import list_names
 from storage.read import file_exists
-from storage.write import move_file, remove_empty_folder, remove_tree
+from storage.write import move_file, remove_empty_folder, remove_file, remove_tree
 
 MOVES_AT_ONCE = 16
+
+
+class LostShardError(OSError):
+    """A shard that its record describes is under neither of its names."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,11 @@ def commit(output: Output, attempt: Attempt) -> bool:
     """
     record = attempt.record
     if create_exclusively(output.record_path(record.task), record.to_bytes(attempt.name)):
-        _move_parts(output, RecordHead(attempt.name, record.shards))
+        try:
+            _move_parts(output, RecordHead(attempt.name, record.shards))
+        except LostShardError:  # this worker outlived its job, and the shards were cleaned up
+            remove_file(output.record_path(record.task))
+            raise
         return True
     head = read_head(output, record.task)
     _move_parts(output, head)
@@ -69,10 +77,17 @@ def commit(output: Output, attempt: Attempt) -> bool:
 
 
 def is_done(output: Output, task: int) -> bool:
-    """Is there a record of the task? If so, its moves are finished, in case its attempt was killed before."""
+    """Is there a record of the task? If so, its moves are finished, in case its attempt was killed before.
+
+    A record whose shards are gone is removed: its attempt outlived a job whose files were cleaned up.
+    """
     if not file_exists(output.record_path(task)):
         return False
-    settle(output, task)
+    try:
+        settle(output, task)
+    except LostShardError:
+        remove_file(output.record_path(task))
+        return False
     return True
 
 
@@ -118,7 +133,7 @@ def _move_parts(output: Output, head: RecordHead, parts: Sequence[int] | None = 
             try:
                 move_file(temporary, final, row.bytes)
             except FileNotFoundError:
-                raise OSError(
+                raise LostShardError(
                     f"{final}: neither it nor {temporary} is there with {row.bytes} bytes; run the job again"
                 ) from None
     remove_empty_folder(output.tmp(head.attempt))

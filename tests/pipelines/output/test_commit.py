@@ -113,14 +113,24 @@ def test_a_second_attempt_does_not_touch_what_the_first_committed(tmp_path):
     assert files_of(output) == {"00003.tar", "_zoetrope/records/00003.parquet"}
 
 
-def test_a_commit_without_its_files_says_so_and_the_next_run_makes_them_again(tmp_path):
+def test_a_worker_that_outlived_its_job_commits_nothing(tmp_path):
+    """The job was cancelled and its files were cleaned up while the worker still made the task."""
     output = Output(str(tmp_path))
     done = made(output)
     remove_tree(output.tmp())
     with pytest.raises(OSError, match=r"00003\.tar"):
         commit(output, done.attempt)
-    assert forget_lost(output) == [3]
+    assert done_tasks(output) == set()
+
+
+def test_a_record_whose_shards_are_gone_makes_no_task_done(tmp_path):
+    output = Output(str(tmp_path))
+    lost, other = made(output), made(output)
+    assert commit(output, lost.attempt)
+    os.remove(output.path("00003.tar"))
     assert not is_done(output, 3)
+    assert commit(output, other.attempt)
+    assert is_done(output, 3)
 
 
 def test_records_of_an_earlier_version_name_no_attempt_and_count(tmp_path):
