@@ -19,9 +19,9 @@ from pathlib import Path
 from benchmarks import harness
 from pipelines.making.clip_worker import read_reference
 from pipelines.making.config import ShardConfig
-from pipelines.making.pool import available_cores
 from pipelines.sources.base import Source, make_source
 from pipelines.sources.config import SourceConfig
+from pipelines.workers.shared import available_cores
 from schemas.records import Reference, Task
 from storage.shards.write import ShardWriter
 from transforms.clip import Clip, ClipSettings, make_clip

@@ -8,14 +8,14 @@ from itertools import islice
 from typing import Any
 
 from pipelines.config import AnimateConfig
+from pipelines.dry_run import LOOKED_AT, Glimpse, Plan, dry_run
 from pipelines.making.clip_worker import read_reference
 from pipelines.making.clips import Animator
 from pipelines.making.filters import find_filter
 from pipelines.output.folder import Output
 from pipelines.output.job import Job
-from pipelines.running.dry_run import LOOKED_AT, Glimpse, Plan, dry_run
+from pipelines.result import RunResult
 from pipelines.running.engine import choose_runner
-from pipelines.running.result import RunResult
 from pipelines.running.stores import store_options
 from pipelines.running.submit import run_job
 from pipelines.sources.base import Source, make_source, read_task

@@ -7,9 +7,10 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from pipelines.fetching.config import FetchConfig
-from pipelines.making.config import FrameConfig, SampleLimits, ShardConfig
+from pipelines.making.config import FrameConfig, ShardConfig
 from pipelines.sources.config import SourceConfig
 from pipelines.sources.videos.config import VideoSourceConfig
+from pipelines.workers.config import SampleLimits
 from schemas.config import Config
 from transforms.clip import ClipSettings
 from transforms.media.video_limits import VideoLimits

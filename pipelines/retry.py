@@ -18,7 +18,7 @@ from pipelines.output.folder import Output
 from pipelines.output.job import Job, task_from_json
 from pipelines.output.prepare import source_changes
 from pipelines.output.records import done_tasks, iter_records, iter_retry_tasks
-from pipelines.running.result import RunResult
+from pipelines.result import RunResult
 from pipelines.running.stores import store_options
 from pipelines.running.submit import run_job
 from pipelines.sources.base import Source, make_source

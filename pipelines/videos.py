@@ -8,13 +8,13 @@ from itertools import islice
 from typing import Any
 
 from pipelines.config import ImportConfig
+from pipelines.dry_run import LOOKED_AT, Glimpse, Plan, dry_run
 from pipelines.making.maker import Made, StageTimes
 from pipelines.making.videos import VideoImporter
 from pipelines.output.folder import Output
 from pipelines.output.job import Job
-from pipelines.running.dry_run import LOOKED_AT, Glimpse, Plan, dry_run
+from pipelines.result import RunResult
 from pipelines.running.engine import choose_runner
-from pipelines.running.result import RunResult
 from pipelines.running.stores import store_options
 from pipelines.running.submit import run_job
 from pipelines.sources.base import Source, make_source, read_task

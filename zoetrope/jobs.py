@@ -19,8 +19,8 @@ from schemas.text import counted, duration, human_bytes
 from schemas.version import VERSION
 
 if TYPE_CHECKING:
-    from pipelines.running.dry_run import Plan
-    from pipelines.running.result import RunResult
+    from pipelines.dry_run import Plan
+    from pipelines.result import RunResult
 
 LOG = logging.getLogger(__name__)
 AFTER_STOP = "stopped; nothing half-written is left. Run the same command again to go on."

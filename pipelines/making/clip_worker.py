@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipelines.making.filters import Filters, load_filters
 from pipelines.making.maker import Made
-from pipelines.making.worker import is_memory_error
+from pipelines.workers.worker import is_memory_error
 from schemas.errors import JobError
 from schemas.records import Failure, Reason, Reference, SampleError, Stage
 from schemas.text import valid_json, valid_text

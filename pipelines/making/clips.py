@@ -12,13 +12,14 @@ from typing import Any
 from pipelines.fetching.config import FetchConfig
 from pipelines.fetching.fetcher import Fetcher
 from pipelines.making.clip_worker import Answer, Given, Rendered, failure_of
-from pipelines.making.config import SampleLimits
 from pipelines.making.gpu import GPU_BATCH, GpuRenderer, choose_rendering
 from pipelines.making.handfuls import AHEAD_BYTES, lost_sample, through_workers
 from pipelines.making.maker import Made, StageTimes
-from pipelines.making.pool import Lost, release_pool
 from pipelines.making.pools import clip_pool
 from pipelines.sources.base import Source, read_task
+from pipelines.workers.config import SampleLimits
+from pipelines.workers.pool import Lost
+from pipelines.workers.shared import release_pool
 from schemas.records import Failure, Reference, SampleError, Stage, Task
 from storage.ordered import in_order
 from storage.read import read_picture

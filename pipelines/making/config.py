@@ -19,20 +19,6 @@ class ShardConfig(Config):
     )
 
 
-class SampleLimits(Config):
-    """What one sample may cost. The process that makes it is ended beyond that, and the sample is a failure."""
-
-    seconds: float = Field(
-        60.0,
-        gt=0,
-        le=86_400,
-        description="longest time to make one sample, a user's filters included, seconds",
-    )
-    memory_mb: int = Field(
-        2048, ge=64, le=1_000_000, description="memory that one sample may take, megabytes (2**20 bytes)"
-    )
-
-
 class FrameConfig(FrameSampling):
     """Which frames are taken, and how they are stored."""
 

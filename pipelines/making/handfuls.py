@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
-from pipelines.making.pool import Lost, WorkerPool
+from pipelines.workers.pool import Lost, WorkerPool
 from schemas.records import Failure, Reference, Stage
 from storage.ordered import Window
 

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 
 from pipelines.config import AnimateConfig, ImportConfig
 from pipelines.making.clip_worker import ClipMaker
-from pipelines.making.config import FrameConfig, SampleLimits
-from pipelines.making.pool import WorkerPool, available_cores, release_pool, share_pool
+from pipelines.making.config import FrameConfig
+from pipelines.workers.config import SampleLimits
+from pipelines.workers.pool import WorkerPool
+from pipelines.workers.shared import available_cores, release_pool, share_pool
 from transforms.clip import ClipSettings
 from transforms.media.video_limits import VideoLimits
 

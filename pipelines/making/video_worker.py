@@ -12,8 +12,8 @@ from typing import Any
 from pipelines.making.clip_worker import Answer, failure_of, storable
 from pipelines.making.config import FrameConfig
 from pipelines.making.maker import Made
-from pipelines.making.worker import is_memory_error
 from pipelines.sources.videos.files import open_video
+from pipelines.workers.worker import is_memory_error
 from schemas.clip import ClipMeta
 from schemas.records import Reference, Stage
 from schemas.version import VERSION

@@ -9,9 +9,10 @@ from pipelines.making.clip_worker import Answer
 from pipelines.making.config import FrameConfig
 from pipelines.making.handfuls import lost_sample, through_workers
 from pipelines.making.maker import Made, StageTimes
-from pipelines.making.pool import Lost, release_pool
 from pipelines.making.pools import video_pool
 from pipelines.sources.base import Source, read_task
+from pipelines.workers.pool import Lost
+from pipelines.workers.shared import release_pool
 from schemas.records import Failure, Task
 from transforms.media.video_limits import VideoLimits
 

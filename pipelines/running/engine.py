@@ -2,7 +2,7 @@
 
 Without ``--runner`` it is Beam's direct runner on this machine, named explicitly as `FnApiRunner`: the name `DirectRunner`
 would first try to download Prism. It runs in this process, with one Beam worker. The samples are made by the pool of
-worker processes (`pipelines.making.pool`), on this machine as in the workers of a cluster.
+worker processes (`pipelines.workers.pool`), on this machine as in the workers of a cluster.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.runner import PipelineRunner
 
 from pipelines.making.gpu import Rendering, choose_rendering
-from pipelines.making.pool import available_cores
 from pipelines.running.options import check_options
 from pipelines.running.remote import flink
+from pipelines.workers.shared import available_cores
 from schemas.errors import ConfigError
 from schemas.text import counted
 

@@ -19,6 +19,7 @@ from pipelines.output.job import Job, TaskAt, spool
 from pipelines.output.lock import output_lock
 from pipelines.output.prepare import TABLES, check_output, prepare_output, remove_ours
 from pipelines.output.records import done_tasks, iter_records, read_record
+from pipelines.result import RunResult
 from pipelines.running.engine import RunnerChoice, choose_runner
 from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.running.options import check_endpoints
@@ -26,7 +27,6 @@ from pipelines.running.pipeline import PipelineRun, job_error
 from pipelines.running.progress import Progress
 from pipelines.running.remote.attach import STOPPED, attach
 from pipelines.running.remote.job import forget, keep, read_kept, still_running
-from pipelines.running.result import RunResult
 from pipelines.running.signals import Signals, signals_of_job
 from schemas.errors import ConfigError, JobError, StillRunningError, StopRequestedError, TerminatedError
 from schemas.records import Task

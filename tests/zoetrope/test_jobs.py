@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
+from pipelines.dry_run import Plan
 from pipelines.output.finish import Totals
-from pipelines.running.dry_run import Plan
 from pipelines.running.submit import RunResult
 from schemas.errors import TerminatedError
 from zoetrope.jobs import job_circumstances, plan_lines, summary

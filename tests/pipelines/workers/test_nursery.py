@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.making import channel
-from pipelines.making.nursery import Nursery
 from pipelines.making.pools import CLIP_MODULES, VIDEO_MODULES
-from pipelines.making.worker import Handful, Kind, Start
+from pipelines.workers import channel
+from pipelines.workers.nursery import Nursery
+from pipelines.workers.worker import Handful, Kind, Start
 from schemas.errors import JobError
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from hostile_target import HostileTarget
 
-from pipelines.making.config import SampleLimits
-from pipelines.making.pool import Lost, WorkerPool, release_pool, share_pool
+from pipelines.workers.config import SampleLimits
+from pipelines.workers.pool import Lost, WorkerPool
+from pipelines.workers.shared import release_pool, share_pool
 from schemas.errors import JobError
 from schemas.records import Reason
 
@@ -119,8 +120,8 @@ def test_closing_ends_calls_under_way_and_every_process():
 JOB = """
 import sys
 from hostile_target import HostileTarget
-from pipelines.making.config import SampleLimits
-from pipelines.making.pool import WorkerPool
+from pipelines.workers.config import SampleLimits
+from pipelines.workers.pool import WorkerPool
 pool = WorkerPool(HostileTarget(), SampleLimits(), workers=2, modules=[])
 print(*(pool.submit("act", ["process"]).result()[0] for _ in range(8)), pool._nursery._process.pid, flush=True)
 for _ in range(4):

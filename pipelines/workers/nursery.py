@@ -31,7 +31,7 @@ REQUEST = struct.Struct("=ci")  # what to do, process id (0 for FORK)
 ANSWER = struct.Struct("=i")  # process id, or the exit status that waitpid gave
 FORK, WAIT = b"f", b"w"
 PR_SET_PDEATHSIG = 1
-BOOT = "import sys; sys.path[:] = sys.argv[3:]; from pipelines.making.nursery import main; main(sys.argv[1], sys.argv[2])"
+BOOT = "import sys; sys.path[:] = sys.argv[3:]; from pipelines.workers.nursery import main; main(sys.argv[1], sys.argv[2])"
 STARTS = 3  # of the process, before the job gives up
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 LEFT_TO_THE_JOB = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # it stops its workers itself
@@ -157,7 +157,7 @@ def _fork(channel: socket.socket, connection: int) -> int:
     try:
         channel.close()
         die_with_parent(nursery)
-        from pipelines.making.worker import serve
+        from pipelines.workers.worker import serve
 
         serve(socket.socket(fileno=connection))
     except BaseException:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from pipelines.making import channel
+from pipelines.workers import channel
 from schemas.errors import JobError
 from schemas.text import one_line
 

@@ -1,0 +1,75 @@
+"""One worker process as the job sees it: give it handfuls, take its answers, end it."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import time
+from collections import deque
+from contextlib import suppress
+from typing import Any
+
+from pipelines.workers import channel
+from pipelines.workers.nursery import Nursery
+from pipelines.workers.worker import Handful, Kind
+
+
+class WorkerProcess:
+    """One process, as its thread sees it."""
+
+    def __init__(self, nursery: Nursery, start: bytes) -> None:
+        self.process, self._socket = nursery.fork()
+        self._unsent: deque[memoryview] = deque([memoryview(start)])
+        self._poll = select.poll()
+
+    def give(self, handful: Handful) -> None:
+        """Send a handful as soon as the process takes it."""
+        if handful.items:
+            self._unsent.append(memoryview(channel.encode(handful)))
+
+    def answer(self, seconds: float) -> tuple[Kind, Any]:
+        """Wait for the next message. Raises TimeoutError, or EOFError if the process has died.
+
+        It sends in between what the process has not taken yet: both ends would wait for ever if each only sent.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            self._poll.register(self._socket, select.POLLIN | (select.POLLOUT if self._unsent else 0))
+            left = deadline - time.monotonic()
+            events = self._poll.poll(max(0.0, 1000 * left))
+            if not events:
+                raise TimeoutError
+            if events[0][1] & ~select.POLLOUT:
+                message: tuple[Kind, Any] = channel.receive(self._socket)
+                return message
+            self._send_some()
+
+    def kill(self) -> None:
+        """End the process, whatever it does."""
+        with suppress(ProcessLookupError):
+            os.kill(self.process, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._socket.close()
+
+    def _send_some(self) -> None:
+        try:
+            sent = self._socket.send(self._unsent[0], socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except ConnectionError:  # it has died; what it sent before can still be read
+            self._unsent.clear()
+            return
+        self._unsent[0] = self._unsent[0][sent:]
+        if not self._unsent[0]:
+            self._unsent.popleft()
+
+
+def status_in_words(status: int) -> str:
+    """An exit status of `os.waitpid`: the name of the signal, or the number."""
+    if os.WIFSIGNALED(status):
+        return signal.Signals(os.WTERMSIG(status)).name
+    return f"exit status {os.waitstatus_to_exitcode(status)}"
