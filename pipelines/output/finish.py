@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
@@ -20,6 +20,7 @@ import yaml
 from pipelines.output import card
 from pipelines.output.commit import settle_all
 from pipelines.output.folder import Output
+from pipelines.output.record import Record
 from pipelines.output.records import iter_records
 from schemas.manifest import FAILURES, FAILURES_FILE, MANIFEST, MANIFEST_FILE, SAMPLES, SAMPLES_FILE, ShardRow
 from schemas.version import VERSION
@@ -78,11 +79,18 @@ class _Table:
         self._writer.close()
 
 
-def finish(output: Output, config: Mapping[str, Any], *, published: str) -> Totals:
+def finish(
+    output: Output,
+    config: Mapping[str, Any],
+    *,
+    published: str,
+    seen: Callable[[Record], None] = lambda record: None,
+) -> Totals:
     """Write every table and page but the report, which also needs the measurements of the run.
 
-    `config` is the resolved config as plain values, `published` an ISO date for croissant.json. Raises
-    OSError that names the path (disk full, not writable); then no file is half-written under a final name.
+    `config` is the resolved config as plain values, `published` an ISO date for croissant.json. `seen` is
+    called with every record. Raises OSError that names the path (disk full, not writable); then no file is
+    half-written under a final name.
     """
     settle_all(output)
     names = (MANIFEST_FILE, SAMPLES_FILE, FAILURES_FILE)
@@ -91,7 +99,7 @@ def finish(output: Output, config: Mapping[str, Any], *, published: str) -> Tota
     streams = [create_file(f"{folder}/{name}") for name in names]
     tables = [_Table(as_stream(stream), schema) for stream, schema in zip(streams, schemas, strict=True)]
     try:
-        totals = _stream_records(output, *tables)
+        totals = _stream_records(output, tables[0], tables[1], tables[2], seen)
         for table in tables:
             table.close()
     finally:
@@ -122,12 +130,15 @@ def finish(output: Output, config: Mapping[str, Any], *, published: str) -> Tota
     return totals
 
 
-def _stream_records(output: Output, manifest: _Table, samples: _Table, failures: _Table) -> Totals:
+def _stream_records(
+    output: Output, manifest: _Table, samples: _Table, failures: _Table, seen: Callable[[Record], None]
+) -> Totals:
     """Append every record's rows to the three tables, and count."""
     tasks = inputs = written = failed = size = 0
     reasons: Counter[str] = Counter()
     shards: list[ShardRow] = []
     for record in iter_records(output):
+        seen(record)
         tasks += 1
         inputs += record.inputs
         written += record.written

@@ -5,10 +5,12 @@ again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
+from tarfile import RECORDSIZE
 
-from pipelines.output.folder import Output
+from pipelines.output.folder import Output, shard_name
 from pipelines.output.records import done_tasks, iter_retry_tasks, read_head
 from schemas.manifest import MANIFEST_FILE, ShardRow
 from storage.find import file_sizes, list_names
@@ -16,22 +18,25 @@ from storage.read import file_exists, read_bytes
 from storage.tables import read_manifest
 from storage.write import remove_file, write_bytes
 
+READS_AT_ONCE = 32
+
 
 def forget_lost(output: Output) -> list[int]:
     """Take back the records of tasks whose shards are not all there with their sizes. Returns those tasks, in
     order.
 
     A task of the plan takes its retries with it, because it makes their inputs again. This takes one listing
-    of the output, and the manifest if the output is finished, else the header of each record. No shard is
-    read; that is what `zoetrope validate` does.
+    of the output, and the manifest if the output is finished. Otherwise it reads the records of suspicious
+    tasks only. No shard is read; that is what `zoetrope validate` does.
     """
     there = file_sizes(output.uri, ".tar")
-    lost = {row.task for row in _shards(output) if there.get(row.shard) != row.bytes} & done_tasks(output)
+    done = done_tasks(output)
+    lost = {row.task for row in _shards(output, there, done) if there.get(row.shard) != row.bytes} & done
     retries = list(iter_retry_tasks(output)) if lost else []
     undone = lost | {row["index"] for row in retries if row["origin"] in lost}
     for task in sorted(
         undone, reverse=True
-    ):  # retries first: if this is cut off, the task is still found lost
+    ):  # retries first: a cut-off call leaves the task to be found again
         if task not in lost:
             _forget(output, task)
     if any(row["origin"] in lost for row in retries):
@@ -41,10 +46,24 @@ def forget_lost(output: Output) -> list[int]:
     return sorted(undone)
 
 
-def _shards(output: Output) -> Iterable[ShardRow]:
+def _shards(output: Output, there: Mapping[str, int], done: set[int]) -> Iterable[ShardRow]:
+    """The shards to compare with the listing: those of the manifest, or of suspicious tasks."""
     if output.read_state("finished.json") is not None and file_exists(output.path(MANIFEST_FILE)):
         return read_manifest(output.uri)
-    return chain.from_iterable(read_head(output, task).shards for task in done_tasks(output))
+    tasks = sorted(_suspicious(there, done))
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        heads = list(pool.map(lambda task: read_head(output, task), tasks))
+    return chain.from_iterable(head.shards for head in heads)
+
+
+def _suspicious(there: Mapping[str, int], done: set[int]) -> set[int]:
+    """Tasks whose record has to be read to know whether their shards are whole.
+
+    A whole shard is a multiple of a tar's record of 10,240 bytes. A task without a shard, and one with
+    several, says nothing by its names: its inputs may all have failed, or a further shard may be gone.
+    """
+    sizes = {task: there.get(shard_name(task), 0) for task in done}
+    return {task for task, size in sizes.items() if size == 0 or size % RECORDSIZE}
 
 
 def _forget(output: Output, task: int) -> None:

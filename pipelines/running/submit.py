@@ -1,4 +1,7 @@
-"""Runs a job from its plan to its tables: lock, resume, graph, progress, stop, end check. Shared by every command."""
+"""Runs a job from its plan to its tables: lock, resume, graph, progress, stop, end check.
+
+Shared by every command.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ from pipelines.output.folder import Output
 from pipelines.output.job import Job, TaskAt, spool
 from pipelines.output.lock import output_lock
 from pipelines.output.prepare import TABLES, check_output, prepare_output, remove_ours
-from pipelines.output.records import done_tasks, iter_records, read_record
+from pipelines.output.record import Record
+from pipelines.output.records import done_tasks, read_record
 from pipelines.result import RunResult
 from pipelines.running.engine import RunnerChoice, choose_runner
 from pipelines.running.graph import JobSpec, MakeShards
@@ -55,9 +59,9 @@ def run_job(
 ) -> RunResult:
     """Make what is missing in the output and bring its tables up to date.
 
-    `detach` leaves as soon as a remote runner has the job. Raises ConfigError (another job or config there), JobError
-    (cannot go on; the output stays as far as it came), StillRunningError (the job runs on without this process),
-    KeyboardInterrupt (stopped; likewise).
+    `detach` leaves as soon as a remote runner has the job. Raises ConfigError (another job or config there),
+    JobError (cannot go on; the output stays as far as it came), StillRunningError (the job runs on without
+    this process), KeyboardInterrupt (stopped; likewise).
     """
     start = time.monotonic()
     check_output(output, job, overwrite=overwrite)
@@ -77,7 +81,7 @@ def run_job(
                     raise JobError(
                         f"{output.uri}: another job took the output over while this one was silent; its run goes on"
                     )
-                totals = _finished(output) or _finish(output, job, published)
+                totals = _finished(output) or _finish(output, job, published, made.before)
             finally:
                 # A job that runs on needs its plan and its temporary files.
                 if not lock.lost and read_kept(output) is None:
@@ -104,20 +108,41 @@ def run_job(
     )
 
 
+class CountsBefore:
+    """Samples and failures of the tasks that were done before this run.
+
+    They come from the totals of the last run if those still hold. Otherwise the end of the job counts them
+    while it reads every record anyway, so that a resume begins without reading one.
+    """
+
+    def __init__(self, done: set[int], totals: Mapping[str, int] | None) -> None:
+        self.written = self.failed = 0
+        self._to_count = done
+        if totals is not None and totals.get("tasks") == len(done):
+            self.written, self.failed = totals["written"], totals["failed"]
+            self._to_count = set()
+
+    def add(self, record: Record) -> None:
+        """Count a record if its task was done before."""
+        if record.task in self._to_count:
+            self.written, self.failed = self.written + record.written, self.failed + record.failed
+
+
 @dataclass(frozen=True)
 class _MadeNow:
     """What the graph did in this run."""
 
-    before: tuple[int, int]  # (written, failed) in the records, before
+    before: CountsBefore
     throughput: tuple[float, tuple[int, ...]] = (0.0, ())
     counters: Mapping[str, int | float] = field(default_factory=dict)
 
     def counts(self, totals: Totals) -> tuple[int, int]:
-        return totals.written - self.before[0], totals.failed - self.before[1]
+        return totals.written - self.before.written, totals.failed - self.before.failed
 
 
 def _make_missing(job: Job, output: Output, choice: RunnerChoice, detach: bool) -> _MadeNow:
     done, last = done_tasks(output), -1
+    before = CountsBefore(done, output.read_state("finished.json") if done else None)
     plan = output.tmp(f"plan-{uuid.uuid4().hex}.jsonl")
     inputs, exact, places = 0, True, list[TaskAt]()
     expected = set(done)
@@ -136,9 +161,8 @@ def _make_missing(job: Job, output: Output, choice: RunnerChoice, detach: bool) 
         LOG.info(
             "nothing to retry" if job.is_retry else f"nothing is missing: {counted(len(done), 'task')} done"
         )
-        return _MadeNow(_counts_before(output, done))
+        return _MadeNow(before)
     remove_file(output.state("finished.json"))
-    before = _counts_before(output, done)
     already = f", {counted(len(done), 'task')} done before" if done else ""
     about = "" if exact else "about "
     LOG.info(
@@ -221,7 +245,9 @@ def _clean_up(output: Output) -> None:
 
 
 def _await_records(output: Output, expected: set[int]) -> None:
-    """Until every record is listed: the tables are made from a listing, and a store may give one of a moment ago."""
+    """Until every record is listed: the tables are made from a listing, and a store may give one of a moment
+    ago.
+    """
     end = time.monotonic() + LISTED_SECONDS
     while missing := expected - done_tasks(output):
         if time.monotonic() > end:
@@ -264,8 +290,8 @@ class _RecordsSeen:
         return self._written, self._failed
 
 
-def _finish(output: Output, job: Job, published: str) -> Totals:
-    totals = finish(output, job.config, published=published)
+def _finish(output: Output, job: Job, published: str, before: CountsBefore) -> Totals:
+    totals = finish(output, job.config, published=published, seen=before.add)
     values = {name: value for name, value in asdict(totals).items() if name != "shards"}
     output.write_state("finished.json", values)
     return totals
@@ -277,17 +303,6 @@ def _finished(output: Output) -> Totals | None:
     if values is None or not all(file_exists(output.path(name)) for name in TABLES):
         return None
     return Totals(**values, shards=tuple(read_manifest(output.uri)))
-
-
-def _counts_before(output: Output, done: set[int]) -> tuple[int, int]:
-    """(written, failed) of the records that are there: from the last totals if those still hold."""
-    last = output.read_state("finished.json") if done else None
-    if last is not None:
-        return last["written"], last["failed"]
-    written = failed = 0
-    for record in iter_records(output):
-        written, failed = written + record.written, failed + record.failed
-    return written, failed
 
 
 def _tidy(output: Output) -> None:

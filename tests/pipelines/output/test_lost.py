@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 from tiny_job import tiny_job
 
 from pipelines.animate import animate
 from pipelines.config import AnimateConfig
+from pipelines.making.config import ShardConfig
 from pipelines.output.folder import Output
+from pipelines.output.lost import forget_lost
 from pipelines.retry import retry
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from tests.pipelines.running.test_graph import leftovers, run, shards
@@ -67,3 +70,26 @@ def test_a_lost_shard_of_a_retry_counts_as_failed_until_it_is_retried(begun):  #
     assert (result.totals.written, result.totals.failed, result.totals.off_by) == (5, 1, 0)
     assert len(rows(output, FAILURES_FILE)) == 1
     assert retry(str(output)).totals.written == 6
+
+
+def test_a_resume_begins_without_reading_a_record(tmp_path, monkeypatch):
+    run(tmp_path)
+    (tmp_path / "_zoetrope" / "finished.json").unlink()
+    output = Output(str(tmp_path))
+    os.remove(output.record_path(2))
+    monkeypatch.setattr("pipelines.output.lost.read_head", None)
+    assert forget_lost(output) == []
+    monkeypatch.undo()
+    result = run(tmp_path)
+    assert (result.written, result.resumed, result.totals.off_by) == (5, 15, 0)
+
+
+def test_a_further_shard_of_a_task_that_is_gone_is_noticed(tmp_path):
+    job = replace(tiny_job(3, 10), shard=ShardConfig(max_samples=4))
+    run(tmp_path, job)
+    whole = shards(tmp_path)
+    assert len(whole) == 9
+    (tmp_path / "_zoetrope" / "finished.json").unlink()
+    os.remove(tmp_path / "00001-002.tar")
+    assert run(tmp_path, job).written == 10
+    assert shards(tmp_path) == whole
