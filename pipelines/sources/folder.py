@@ -145,7 +145,7 @@ class _Texts:
 
     def __init__(self, paths: Iterator[str]) -> None:
         self._paths = set(paths)
-        self._folded = {folded(stem(path)): path for path in sorted(self._paths)}
+        self._folded: dict[str, str] = {}  # made at the first picture without NAME.txt
 
     @property
     def count(self) -> int:
@@ -155,6 +155,8 @@ class _Texts:
         """The caption file of a picture where its name differs in case or Unicode form; None for NAME.txt."""
         if stem(picture) + TEXT in self._paths:
             return None
+        if not self._folded:
+            self._folded = {folded(stem(path)): path for path in sorted(self._paths)}
         return self._folded.get(folded(stem(picture)))
 
 

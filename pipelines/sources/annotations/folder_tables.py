@@ -63,20 +63,24 @@ class _Pictures:
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._paths = set(paths)
-        self._folded: dict[str, str | None] = {}
-        for path in sorted(self._paths):
-            for key in (folded(path), folded(stem(path)) + "\0"):
-                self._folded[key] = path if key not in self._folded else None
+        self._folded: dict[str, str | None] = {}  # made at the first name that is not a path itself
 
     def get(self, folder: str, name: str) -> str:
         """The path of a picture that a table in `folder` names; as written if there is no such picture."""
         path = join(folder, name)
         if path in self._paths:
             return path
+        if not self._folded:
+            self._fill()
         return self._folded.get(folded(path)) or self._folded.get(folded(path) + "\0") or path
 
     def __contains__(self, path: str) -> bool:
         return path in self._paths
+
+    def _fill(self) -> None:
+        for path in self._paths:
+            for key in (folded(path), folded(stem(path)) + "\0"):
+                self._folded[key] = path if key not in self._folded else None
 
 
 def _rows(
