@@ -50,7 +50,7 @@ OLD_VOICE = (
     r"\bbeside\b",
     r"\bat hand\b",
     r"\bof one's own\b",
-    r"(?:^|(?<=[.!] ))What\b(?! {2})(?![^.]*\?)",
+    r"(?-i:(?:^|(?<=[.!] ))What\b(?! {2})(?![^.]*\?))",
 )
 OLD_VOICE_RX = re.compile("|".join(OLD_VOICE), re.IGNORECASE | re.MULTILINE)
 STORE_KINDS = {"mp4", "still"}

@@ -42,7 +42,7 @@ PLACES = (
     "source.uri",
     "source.annotations",
     "source.images",
-)  # where the source lies; Source.fingerprint says what it is
+)  # places of the source; Source.fingerprint describes its content
 
 
 def animate(config: AnimateConfig, beam_args: Sequence[str] = (), *, detach: bool = False) -> RunResult:
@@ -130,7 +130,7 @@ def plan(config: AnimateConfig, beam_args: Sequence[str] = ()) -> Plan:
 
 
 def _look_at(task: Task, source: Source, job: Job) -> Glimpse:
-    """The first keys, and the mean bytes of a sample over the first few pictures that lie at hand (none are fetched)."""
+    """The first keys, and the mean size of a sample over the first local pictures. Fetches nothing."""
     items = list(islice(read_task(source, task), LOOKED_AT))
     keys, maker = [item.key for item in items], job.maker
     if source.is_remote or not isinstance(maker, Animator):

@@ -56,7 +56,7 @@ class AnimateConfig(ClipSettings):
 
     @property
     def settings(self) -> ClipSettings:
-        """What decides the bytes of a sample."""
+        """The settings that decide the bytes of a sample."""
         return ClipSettings(**{name: getattr(self, name) for name in ClipSettings.model_fields})
 
 

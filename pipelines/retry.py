@@ -1,6 +1,6 @@
 """Retries the failed samples of an output, and only those, as further tasks after the last one.
 
-Its plan is kept in the output, so that a retry which was cut off goes on where it stopped.
+Its plan is kept in the output, so that an interrupted retry can continue.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Kind:
-    """What a retry has to know of a job of one kind."""
+    """The parts of a kind of job that a retry needs."""
 
     config: type[Config]
     changeable: tuple[str, ...]  # fields that change no byte of a sample
-    places: tuple[str, ...]  # fields that say where the source lies
+    places: tuple[str, ...]  # fields with the places of the source
     job: Callable[[Any, Sequence[str]], tuple[Job, Source, float]]  # from config and Beam's arguments
 
 

@@ -1,1 +1,1 @@
-"""What a researcher sees: contact sheets, moving previews, the studio page, run reports."""
+"""Views for researchers: contact sheets, moving previews, the studio page, run reports."""

@@ -30,7 +30,7 @@ def may_pass(error: OSError) -> bool:
 
 
 def translated(error: Exception) -> SampleError:
-    """The failure that an exception of the HTTP client stands for."""
+    """The failure that an exception of the HTTP client means."""
     cause = getattr(error, "os_error", error)
     text = str(cause) or type(cause).__name__
     if isinstance(cause, RefusedAddressError):

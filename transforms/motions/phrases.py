@@ -79,8 +79,8 @@ def motion_phrase(motion: str, parameters: Mapping[str, Any], seed: int) -> str 
 def motion_meaning(motion: str, parameters: Mapping[str, Any]) -> str | None:
     """Return what every wording of `motion_phrase` says, without amounts; None if there is no phrase.
 
-    Two motions with equal meanings may have the same phrase, so their clips cannot be told apart by their
-    captions.
+    Two motions with equal meanings may have the same phrase, so captions cannot distinguish their
+    clips.
     """
     text, earlier_shot = "", 0
     for shot, at_once in _steps(motion, parameters):

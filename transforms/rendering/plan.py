@@ -27,7 +27,7 @@ from transforms.rendering.layers import LayerTable, index_matrices, layer_table
 from transforms.rendering.packing import TILE, Sheet, in_tiles, owners, pack
 
 COORDINATE_STEPS = 1024  # per pixel, so that coordinates are exact in float32 anywhere on the atlas
-# What a part may hold, in pixels. At these sizes a part needs about 3 GB of device memory.
+# Limits of one part, in pixels. At these sizes a part needs about 3 GB of device memory.
 FRAME_PIXELS = 3 * 2**25
 LAYER_PIXELS = 3 * 2**25
 PICTURE_PIXELS = 2**28
@@ -131,7 +131,7 @@ class _Words:
 
 @dataclass(frozen=True)
 class _Batch:
-    """What the parts of a batch are planned from: N clips of F frames in all."""
+    """The input of planning: N clips with F frames in all."""
 
     pictures_N2: NDArray[np.int64]
     counts_N: NDArray[np.int64]

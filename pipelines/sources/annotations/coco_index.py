@@ -99,7 +99,7 @@ def _file_id(about: Mapping[str, Any], file: str) -> str | None:
 
 
 def _give_captions(images: list[Image], captions: dict[Id, list[str]]) -> None:
-    """Add each annotation to its image, by the id itself, else by the number that the id stands for."""
+    """Add each annotation to its image, by the id itself, else by the number that the id spells."""
     by_id: dict[Id, Image] = {}
     by_number: dict[int, Image | None] = {}  # None: several images
     for image in images:

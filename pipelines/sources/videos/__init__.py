@@ -1,1 +1,1 @@
-"""Where videos and their captions come from: MSR-VTT, MSVD, VATEX, and a table of one's own."""
+"""Where videos and their captions come from: MSR-VTT, MSVD, VATEX, and a user's own table."""
