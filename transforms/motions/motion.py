@@ -21,12 +21,14 @@ from typing import Any
 
 from schemas.errors import ConfigError
 from transforms.motions.camera import Camera
-from transforms.motions.easing import EASINGS
+from transforms.motions.easing import EASINGS, is_bezier
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 RESERVED = frozenset(
     {"name", "weight", "seed", "image_size", "frames", "size", "fps", "parameters", "rng", "seconds"}
 )
+
+SHOWN_CHOICES = 4  # in a table
 
 Spec = tuple[float, float] | tuple[str, ...]  # what a parameter is drawn from: low and high, or names
 
@@ -44,6 +46,8 @@ class Parameter:
     help: str = ""
     log: bool = False  # draw evenly in the logarithm: for ratios such as a zoom
     choices: tuple[str, ...] = ()
+    also: str = ""  # in words, what `accepts` takes besides the choices
+    accepts: Callable[[str], bool] | None = None
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name) or "__" in self.name or self.name in RESERVED:
@@ -59,8 +63,15 @@ class Parameter:
     def allowed(self) -> str:
         """The allowed values in words, with the unit."""
         if self.choices:
-            return ", ".join(self.choices)
+            return ", ".join([*self.choices, *([self.also] if self.also else [])])
         return f"{self.low:g} to {self.high:g} {self.unit}".rstrip()
+
+    @property
+    def brief(self) -> str:
+        """The allowed values for a table: `allowed`, or the first choices of many."""
+        if len(self.choices) <= SHOWN_CHOICES:
+            return self.allowed
+        return f"{', '.join(self.choices[:SHOWN_CHOICES])}, ... (docs/motions.md)"
 
     def spec(self, value: Any, where: str) -> Spec:
         """Interpret a user's value: one, or a list to draw from.
@@ -69,7 +80,7 @@ class Parameter:
         """
         items = list(value) if isinstance(value, list | tuple) else [value]
         if self.choices:
-            if not items or any(item not in self.choices for item in items):
+            if not items or not all(self._is_choice(item) for item in items):
                 raise ConfigError(
                     f"{where} = {value!r}: it must be one of {self.allowed}, or a list of these to draw from"
                 )
@@ -83,6 +94,11 @@ class Parameter:
         if low > high:
             raise ConfigError(f"{where} = {value!r}: the first number of a range must not exceed the second")
         return low, high
+
+    def _is_choice(self, item: Any) -> bool:
+        if item in self.choices:
+            return True
+        return self.accepts is not None and isinstance(item, str) and self.accepts(item)
 
     def value(self, spec: Spec, uniform: float) -> float | str:
         """Return the value at a uniform number in [0, 1).
@@ -99,7 +115,14 @@ class Parameter:
 
 
 TIMING = (
-    Parameter("easing", "linear", choices=tuple(EASINGS), help="how the pace runs from start to end"),
+    Parameter(
+        "easing",
+        "linear",
+        choices=tuple(EASINGS),
+        also="bezier(x1,y1,x2,y2) with numbers from 0 to 1",
+        accepts=is_bezier,
+        help="how the pace runs from start to end",
+    ),
     Parameter(
         "speed",
         1.0,

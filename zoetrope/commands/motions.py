@@ -70,7 +70,7 @@ def _details(found: Sequence[Motion]) -> list[str]:
 
 
 def _rows(parameters: Sequence[Parameter]) -> list[str]:
-    return [f"    {p.name:11} {_default(p):12} ({p.allowed + ')':36} {p.help}" for p in parameters]
+    return [f"    {p.name:11} {_default(p):12} ({p.brief + ')':36} {p.help}" for p in parameters]
 
 
 def _default(parameter: Parameter) -> str:

@@ -105,3 +105,10 @@ def test_the_decorator_refuses_what_does_not_agree():
         motion("timed", Parameter("speed", 1.0))(timed)
     with pytest.raises(ValueError, match="motion name"):
         motion("Bad Name", ZOOM)(silent)
+
+
+def test_a_table_shows_the_first_of_many_choices():
+    easing, speed = TIMING[:2]
+    assert easing.brief == "linear, ease_in, ease_out, ease_in_out, ... (docs/motions.md)"
+    assert "ease_in_out_quint, bezier(x1,y1,x2,y2)" in easing.allowed
+    assert speed.brief == speed.allowed == "0.1 to 10 x"
