@@ -1,4 +1,6 @@
-"""Every command that takes a path says in one line, exit 2, that it cannot open an address; and does so before it works."""
+"""Every command that takes a path says in one line, exit 2, that it cannot open an address; and does so
+before it works.
+"""
 
 from __future__ import annotations
 

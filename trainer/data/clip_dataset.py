@@ -30,7 +30,7 @@ class ClipDataset(IterableDataset[Sample]):
 
     A sample is a dict:
         key, caption       str
-        captions           list of str: the caption, or with `captions="all"` every caption of the picture or video
+        captions           list of str: the caption, or every caption with `captions="all"`
         frames             uint8 [T,H,W,3] RGB; padding at the end is 0
         frame_mask         int64 [T], 1 = a frame
         video_id           int, equal for clips of one picture or video
@@ -60,10 +60,10 @@ class ClipDataset(IterableDataset[Sample]):
         """Find the shards: a folder, a glob, a brace range, gs://, or a list of them.
 
         frames, size: frames of a clip and their (height, width) in pixels.
-        camera: follow a still's stored path, or draw a fresh one per epoch from the mix `motions` (None: the default
-            mix), whose phrase is appended to the caption with probability `motion_phrases`.
+        camera: follow a still's stored path, or draw a fresh one per epoch from the mix `motions` (None: the
+            default mix). Its phrase is appended to the caption with probability `motion_phrases`.
         captions: one caption per epoch, in turn, or all.
-        shuffle: encoded samples in the shuffle buffer; shards are shuffled in any case, by `seed` and `epoch`.
+        shuffle: encoded samples in the shuffle buffer; shards are always shuffled, by `seed` and `epoch`.
         broken_shards: stop at an unreadable shard or sample, or skip it.
         Raises ConfigError naming what is wrong.
         """
@@ -84,14 +84,15 @@ class ClipDataset(IterableDataset[Sample]):
         self.epoch = epoch
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration gives. Call it before the DataLoader starts its workers."""
+        """Choose the epoch of the next iteration. Call it before the DataLoader starts its workers."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[Sample]:
         slot, slots = _reader()
         if len(self._shards) < slots:
             raise ConfigError(
-                f"{len(self._shards)} shards for {slots} readers (ranks x DataLoader workers): each reader needs one; "
+                f"{len(self._shards)} shards for {slots} readers (ranks x DataLoader workers): each needs "
+                "one; "
                 "set num_workers lower, or make smaller shards"
             )
         mine = share(self._shards, seed=self._seed, epoch=self.epoch, slot=slot, slots=slots)
@@ -134,7 +135,7 @@ class ClipDataset(IterableDataset[Sample]):
 
 
 def render_stills(samples: Sequence[Sample], device: torch.device | str) -> Tensor:
-    """Render samples of `ClipDataset(..., render=False)` on a device -> uint8 [B,T,H,W,3] there; padding is 0.
+    """Render samples of `ClipDataset(..., render=False)` on a device -> uint8 [B,T,H,W,3]; padding is 0.
 
     On a CPU the frames are those of `render=True`; a GPU's differ from them by at most one grey level.
     """

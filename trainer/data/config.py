@@ -44,8 +44,10 @@ class DataConfig(Config):
     )
     frame_jitter: Literal["clip2video"] | None = Field(
         default=None,
-        description="frames in training of stored clips that have more than the model takes; clip2video: drawn "
-        "every epoch around evenly spaced ones, where these are six or more apart; null: evenly spaced, as in "
+        description="frames in training of stored clips that have more than the model takes; clip2video: "
+        "drawn "
+        "every epoch around evenly spaced ones, where these are six or more apart; null: evenly spaced, as "
+        "in "
         "evaluation",
     )
     motions: MotionMix = Field(
@@ -56,7 +58,8 @@ class DataConfig(Config):
         default=0.0,
         ge=0,
         le=1,
-        description="with camera=fresh: probability that a fresh path's phrase is appended to its caption, as "
+        description="with camera=fresh: probability that a fresh path's phrase is appended to its caption, "
+        "as "
         "in `zoetrope animate`; captions with phrases make motion count in the loss",
     )
     paths_per_picture: int = Field(
@@ -86,6 +89,7 @@ class DataConfig(Config):
         if self.paths_per_picture > 1 and not self.motion_phrases:
             raise ValueError(
                 f"paths_per_picture = {self.paths_per_picture} has no effect without motion_phrases: paths "
-                "whose captions say nothing of the motion are no negatives; set motion_phrases=1, or leave it out"
+                "whose captions say nothing of the motion are no negatives; set motion_phrases=1, or leave "
+                "it out"
             )
         return self

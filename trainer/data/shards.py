@@ -97,9 +97,7 @@ def read_shards(
         except (ShardError, OSError) as error:
             reason = one_line(error).removeprefix(f"{uri}: ")
             if policy == "error":
-                raise ShardError(
-                    f"{uri}: {reason} (data.broken_shards=skip goes on without the rest of it)"
-                ) from error
+                raise ShardError(f"{uri}: {reason} (data.broken_shards=skip skips the rest of it)") from error
             on_broken(Dropped(uri, "", reason))
 
 

@@ -1,4 +1,4 @@
-"""A run that cannot go on, and what torch's errors mean for it: one line that says what to do."""
+"""Errors that end a run, and the advice that torch's errors deserve."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOST_PEER = (
 
 
 class RunError(WorkError, RuntimeError):
-    """A run that cannot go on. The message is one line that says what to do."""
+    """A run that cannot continue. The message is one line that says what to do."""
 
 
 class NotFiniteError(RunError, ValueError):
@@ -53,5 +53,8 @@ def not_repeatable(error: BaseException) -> str | None:
             f"torch has no deterministic kernel here for {kernel.rpartition(' ')[2]}; set deterministic=false"
         )
     if CUBLAS_UNTOLD in str(error):
-        return "cuBLAS repeats itself only with CUBLAS_WORKSPACE_CONFIG=:4096:8; set that outside, or deterministic=false"
+        return (
+            "cuBLAS repeats itself only with CUBLAS_WORKSPACE_CONFIG=:4096:8; set that outside, or "
+            "deterministic=false"
+        )
     return None

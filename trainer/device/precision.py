@@ -15,7 +15,10 @@ from transforms.rendering.render import warn_of_unusable_gpu
 
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:
-    """``auto``, ``cpu`` or ``cuda`` -> this rank's device. Raises ConfigError if CUDA is asked for and not there."""
+    """``auto``, ``cpu`` or ``cuda`` -> this rank's device.
+
+    Raises ConfigError if CUDA is asked for and not there.
+    """
     if name == "auto" and not torch.cuda.is_available() and local_rank == 0:
         warn_of_unusable_gpu()
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
@@ -26,7 +29,8 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
         )
     if local_rank >= torch.cuda.device_count():
         raise ConfigError(
-            f"rank {local_rank} of this machine has no GPU: there are {torch.cuda.device_count()}; set --nproc_per_node to that"
+            f"rank {local_rank} of this machine has no GPU: there are {torch.cuda.device_count()}; set "
+            "--nproc_per_node to that"
         )
     device = torch.device("cuda", local_rank)
     torch.cuda.set_device(device)
@@ -51,7 +55,8 @@ def memory_advice(advice: str) -> Iterator[None]:
 
 @contextmanager
 def repeatable(enabled: bool) -> Iterator[None]:
-    """Have torch take kernels that give the same bits every time. Raises RunError naming an operation that has none.
+    """Have torch take kernels that give the same bits every time. Raises RunError naming an operation that
+    has none.
 
     Not with warn_only: attention's backward then takes the other kernel, and cuDNN's without a warning.
     """

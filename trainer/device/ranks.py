@@ -35,7 +35,8 @@ class Ranks:
 
 @contextmanager
 def start_ranks(device: str) -> Iterator[Ranks]:
-    """Join the group that torchrun describes in the environment (its contract), or be alone; leave it at the end.
+    """Join the group that torchrun describes in the environment (its contract), or be alone; leave it at the
+    end.
 
     Not after an error: its orderly end waits for peers that wait for this rank in a collective. See `leave`.
     """
@@ -54,8 +55,8 @@ def start_ranks(device: str) -> Iterator[Ranks]:
 
 
 def leave(code: int) -> NoReturn:
-    """End this process. After an error among ranks at once, without what an interpreter does at its end, where NCCL would
-    wait; torchrun sees the code and ends the peers.
+    """End this process. After an error among ranks at once, without what an interpreter does at its end,
+    where NCCL would wait; torchrun sees the code and ends the peers.
     """
     if code and dist.is_initialized():
         sys.stdout.flush()
@@ -65,7 +66,10 @@ def leave(code: int) -> NoReturn:
 
 
 class _Gather(torch.autograd.Function):
-    """Concatenate a tensor over ranks. Backward sums what every rank's loss asks of the part that came from here."""
+    """Concatenate a tensor over ranks.
+
+    Backward sums what every rank's loss asks of the part that came from here.
+    """
 
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:
@@ -86,8 +90,8 @@ class _Gather(torch.autograd.Function):
 def gather(tensor: Tensor, ranks: Ranks) -> Tensor:
     """[n,...] on every rank -> [world x n,...] in rank order, with a gradient.
 
-    If each rank computes the mean loss over all rows from what it gathered, and gradients are then averaged over ranks (as
-    DDP does), the result is the gradient of that loss in one process.
+    If each rank computes the mean loss over all rows from what it gathered, and gradients are then averaged
+    over ranks (as DDP does), the result is the gradient of that loss in one process.
     """
     if ranks.world == 1:
         return tensor

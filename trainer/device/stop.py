@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to stop, granted after the step."""
+"""Turn Ctrl-C and SIGTERM into a stop request that is honoured after the current step."""
 
 from __future__ import annotations
 

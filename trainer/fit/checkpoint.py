@@ -1,13 +1,13 @@
-"""Checkpoints: a folder a step, written whole or not at all; nothing in them is code, and none is run by loading.
+"""Checkpoints: one folder per checkpoint, written whole or not at all. They hold data and no code.
 
 OUTPUT/step_00001000/
-  model.safetensors config.json     the model (see trainer.model.io); config.json also holds the run's config under "train"
-  metrics.json versions.json        what was measured last, and what it ran on
-  state/run.json                    step, loader state of every rank, best so far: to go on from
-  state/tensors.safetensors         optimizer moments by parameter name, random state of every rank
-OUTPUT/last, OUTPUT/best            links to the newest and the best of them; in an object store, objects with their names
+  model.safetensors config.json   the model (see trainer.model.io); "train" in config.json is the run's config
+  metrics.json versions.json      the last measurements, and the versions that they were made with
+  state/run.json                  step, best so far, and the loader state of every rank
+  state/tensors.safetensors       optimizer moments by parameter name, and random states of every rank
+OUTPUT/last, OUTPUT/best          links to the newest and the best checkpoint; objects in a store
 
-In an object store config.json is uploaded last, and removed first: a folder without it does not count.
+In an object store config.json is uploaded last and removed first. A folder without it does not count.
 """
 
 from __future__ import annotations
@@ -51,20 +51,20 @@ class Best:
 
 @dataclass(frozen=True)
 class RankState:
-    """What one rank needs to go on: its loader's state (JSON values) and torch's random state."""
+    """The state of one rank."""
 
-    loader: dict[str, Any]
+    loader: dict[str, Any]  # JSON values
     random: dict[str, Tensor]  # device type -> uint8
 
 
 @dataclass(frozen=True)
 class RunState:
-    """Where a run stands after `step` steps."""
+    """The state of a run after `step` steps."""
 
     step: int
     ranks: Sequence[RankState]
     best: Best | None
-    owed: bool = False  # whether the evaluation that was due at this step is still to be made
+    owed: bool = False  # the evaluation that is due at this step was not made
 
 
 def save_checkpoint(
@@ -74,7 +74,7 @@ def save_checkpoint(
     state: RunState,
     metrics: Mapping[str, float | None],
 ) -> str:
-    """Write one checkpoint, make it `last` (and `best`, if it is), and delete those that need not be kept.
+    """Write one checkpoint, update the links `last` and `best`, and delete checkpoints that need not be kept.
 
     Returns its folder. Raises OSError naming what cannot be written.
     """
@@ -99,26 +99,27 @@ def save_checkpoint(
         )
     _point(join(output, LAST), name)
     if state.best is not None:
-        # Not only when the best is new: a kill after the folder was written may have left the link at an older one.
+        # Not only when the best is new: a kill after the folder was written may have left the link at an
+        # older one.
         _point_to_best(output, state.best)
     _prune(output, config.keep)
     return join(output, name)
 
 
 def find_last(output: str) -> str | None:
-    """The folder of the newest checkpoint of a run, or None. Raises OSError if the store cannot be asked."""
-    return next(
-        (
-            folder
-            for name in reversed(_steps(output))
-            if exists(join(folder := join(output, name), CONFIG_FILE))
-        ),
-        None,
-    )
+    """Return the folder of the newest checkpoint of a run, or None.
+
+    Raises OSError if the store does not answer.
+    """
+    for name in reversed(_steps(output)):
+        folder = join(output, name)
+        if exists(join(folder, CONFIG_FILE)):
+            return folder
+    return None
 
 
 def load_state(checkpoint: str, model: CLIP2Video, optimizer: torch.optim.Optimizer) -> RunState:
-    """Put weights and optimizer back and return the rest. Raises ConfigError naming what does not fit."""
+    """Restore weights and optimizer, and return the rest. Raises ConfigError naming what does not fit."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -138,7 +139,7 @@ def load_state(checkpoint: str, model: CLIP2Video, optimizer: torch.optim.Optimi
 
 
 def saved_config(checkpoint: str) -> dict[str, Any]:
-    """The TrainConfig values that a checkpoint was made with."""
+    """Return the TrainConfig values that a checkpoint was made with. Raises ConfigError."""
     try:
         with open_uri(join(checkpoint, CONFIG_FILE)) as stream:
             values: dict[str, Any] = json.load(stream)["train"]
@@ -148,7 +149,7 @@ def saved_config(checkpoint: str) -> dict[str, Any]:
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:
-    """torch's random state of this process, to be put back by `set_random_state`."""
+    """Return torch's random state of this process, for `set_random_state`."""
     state = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         state["cuda"] = torch.cuda.get_rng_state(device)
@@ -156,14 +157,14 @@ def random_state(device: torch.device) -> dict[str, Tensor]:
 
 
 def set_random_state(state: Mapping[str, Tensor], device: torch.device) -> None:
-    """See `random_state`."""
+    """Restore what `random_state` returned."""
     torch.set_rng_state(state["cpu"])
     if device.type == "cuda" and "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"], device)
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Moments and step counts by parameter name; parameters that never had a gradient have none."""
+    """Return moments and step counts by parameter name. Parameters without a gradient so far have none."""
     tensors: dict[str, Tensor] = {}
     for name, parameter in named_parameters(optimizer):
         state = optimizer.state.get(parameter, {})
@@ -227,7 +228,7 @@ def _point_to_best(output: str, best: Best) -> None:
 
 
 def _steps(output: str) -> list[str]:
-    """Names of the checkpoints, oldest first, and of what a cut-off upload left of one."""
+    """Return the names of the checkpoints, oldest first, and of interrupted uploads."""
     return [name for name in list_names(output) if STEP.fullmatch(name)]
 
 

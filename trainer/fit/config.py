@@ -31,7 +31,8 @@ class OptimConfig(Config):
     )
     cosine: Literal["after_warmup", "whole_run"] = Field(
         "after_warmup",
-        description="where the cosine begins: after the warm-up, or at step 0 under it, as in CLIP4Clip's schedule",
+        description="where the cosine begins: after the warm-up, or at step 0 under it, as in CLIP4Clip's "
+        "schedule",
     )
     end_lr: float = Field(
         0.0, ge=0, le=1, description="share of the peak learning rate that is left at the last step"
@@ -78,34 +79,38 @@ class TrainConfig(Config):
     )
     best_metric: str | None = Field(
         None,
-        description="what `best` is chosen by: t2v or v2t, then R1, R5, R10 (higher), MdR or MnR (lower); after re-ranking "
+        description="what `best` is chosen by: t2v or v2t, then R1, R5, R10 (higher), MdR or MnR (lower); "
+        "after re-ranking "
         "with rerank. before it; none: rerank.t2v.R1 with an interaction module, else t2v.R1",
     )
     save_every: int = Field(
         1000, ge=1, description="steps between checkpoints; one is written at the end as well"
     )
-    keep: int = Field(2, ge=1, description="the newest checkpoints that are kept, beside the best")
+    keep: int = Field(2, ge=1, description="the newest checkpoints that are kept, in addition to the best")
     init: str | None = Field(
         None,
         description="checkpoint folder that a new run takes its weights from, such as runs/pretrain/last",
     )
     resume: bool = Field(
         False,
-        description="go on exactly where the run in `output` stopped; from the start if it has no checkpoint",
+        description="continue exactly where the run in `output` stopped; from the start if it has no "
+        "checkpoint",
     )
     freeze: Literal["none", "embeddings", "clip", "dual"] = Field(
         "none",
-        description="parameters that are not trained: none; the towers' input layers (patch, token and position "
+        description="parameters that are not trained: none; the towers' input layers (patch, token and "
+        "position "
         "embeddings), as in CLIP4Clip; the CLIP towers; all but the interaction module",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA if the machine has it")
     precision: Literal["bf16", "fp32"] = Field(
         "bf16", description="of the forward pass; weights and optimizer are always float32"
     )
     compile: bool = Field(False, description="torch.compile the encoders: slower to start, faster to run")
     deterministic: bool = Field(
         True,
-        description="the same bits again on the same hardware; attention and a few more GPU kernels are slower for it",
+        description="the same bits again on the same hardware; attention and a few more GPU kernels are "
+        "slower for it",
     )
     seed: int = Field(
         0, ge=0, lt=2**63, description="of the order, the captions, the camera paths and the new weights"
@@ -120,14 +125,16 @@ class TrainConfig(Config):
         fine = self.model.interaction.enabled
         if not fine and self.loss.match_weight != LossConfig().match_weight:
             raise ValueError(
-                f"loss.match_weight = {self.loss.match_weight} has no effect without model.interaction.enabled=true"
+                f"loss.match_weight = {self.loss.match_weight} has no effect without "
+                "model.interaction.enabled=true"
             )
         known = full_names(reranked=fine)
         if self.best_metric is not None and self.best_metric not in known:
             raise ValueError(f"best_metric = {self.best_metric!r} must be one of {', '.join(known)}")
         if self.freeze == "dual" and self.best_metric in full_names():
             raise ValueError(
-                f"best_metric = {self.best_metric!r} does not change with freeze=dual; set rerank.{self.best_metric}"
+                f"best_metric = {self.best_metric!r} does not change with freeze=dual; set "
+                f"rerank.{self.best_metric}"
             )
         return self
 

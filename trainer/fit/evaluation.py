@@ -65,7 +65,7 @@ class Evaluator:
         make_loader: Callable[[], Iterable[Batch]] | None,
         best: Best | None,
     ) -> None:
-        """`make_loader`: None if there is nothing to evaluate on; `best`: of the run before it was resumed."""
+        """`make_loader`: None without evaluation shards; `best`: of the run before it was resumed."""
         self.best = best
         self.metrics: dict[str, float] = {}  # of the last evaluation
         self.step: int | None = None  # of the last evaluation

@@ -1,4 +1,4 @@
-"""What a sample costs in floating point operations, and what a GPU could do: the two sides of MFU."""
+"""Floating point operations: how many a sample costs, and how many a GPU can do; their ratio is the MFU."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from trainer.model.clip2video import CLIP2Video
 from trainer.objective.gradients import Encoder, vectors
 
-# Peak dense operations a second in bfloat16 with float32 accumulation, from NVIDIA's data sheets (without sparsity), by
-# words of the name: the first of which it has all is taken.
+# Peak dense operations a second in bfloat16 with float32 accumulation, from NVIDIA's data sheets (without
+# sparsity), by words of the name: the first of which it has all is taken.
 PEAK_BF16 = {
     "B200": 2250e12,
     "H200": 989e12,
@@ -24,9 +24,9 @@ PEAK_BF16 = {
 
 
 def flops_per_sample(model: CLIP2Video) -> float:
-    """Forward and backward of one clip and one caption through the encoders, counted operator by operator on the model's
-    device. What checkpointing or accumulation compute twice counts once, and frozen towers have no backward: it is what the
-    model needs (MFU), not what the hardware does. Leaves no gradient behind.
+    """Forward and backward of one clip and one caption through the encoders, counted operator by operator on
+    the model's device. What checkpointing or accumulation compute twice counts once, and frozen towers have
+    no backward: it is what the model needs (MFU), not what the hardware does. Leaves no gradient behind.
     """
     device = model.clip.logit_scale.device
     encoder = Encoder(model).to(device)
@@ -55,7 +55,10 @@ def peak_flops(device: torch.device, precision: str) -> float | None:
 
 
 def peak_of(name: str) -> float | None:
-    """Of a GPU by torch's name for it, or None. A MIG slice is a part of the card that nobody published a peak of."""
+    """Of a GPU by torch's name for it, or None.
+
+    A MIG slice is a part of the card that nobody published a peak of.
+    """
     words = name.replace("-", " ").split()
     if "MIG" in words:
         return None

@@ -1,4 +1,4 @@
-"""A new run's weights: pretrained towers, or an earlier checkpoint with new modules allowed."""
+"""Weights of a new run: pretrained towers, or an earlier checkpoint with new modules added."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ NEW_MODULES = ("interaction.", "sequence.", "frame_positions.", "tdb.", "tab.")
 
 
 def make_model(config: ModelConfig, init: str | None) -> tuple[CLIP2Video, list[str]]:
-    """The model to train, on the CPU, and what a user should know of how it differs from the checkpoint `init`, in lines.
+    """Return the model to train, on the CPU, and lines that say how it differs from the checkpoint `init`.
 
-    Raises ConfigError if the checkpoint cannot be read, naming the keys that do not fit, or for towers that are read otherwise
-    than they were trained.
+    Raises ConfigError if the checkpoint cannot be read, naming the keys that do not fit, or if its towers
+    were trained with other settings.
     """
     if init is None:
         return build_model(config), []
@@ -43,7 +43,10 @@ def make_model(config: ModelConfig, init: str | None) -> tuple[CLIP2Video, list[
 
 
 def _check_config(config: ModelConfig, init: str) -> list[str]:
-    """What no name and no shape of a weight tells. An error where the towers would be misread; else what is different."""
+    """Compare the configs where names and shapes of weights do not differ -> notes for the user.
+
+    Raises ConfigError if the towers would be misread.
+    """
     if kind(join(follow(init), CONFIG_FILE)) != "file":
         return []
     before = read_config(init)
@@ -51,14 +54,15 @@ def _check_config(config: ModelConfig, init: str) -> list[str]:
     for name, value in there.items():
         if here[name] != value:
             raise ConfigError(
-                f"init={init}: its towers were trained with {name} {value}, the config's have {here[name]}; take `model.clip` "
+                f"init={init}: its towers were trained with {name} {value}, the config's have {here[name]}; "
+                "take `model.clip` "
                 f"and `model.pretrained` from {join(init, CONFIG_FILE)}"
                 + (f": {before.clip}" if isinstance(before.clip, str) else "")
             )
-    told = sorted(
+    compared = sorted(
         ModelConfig.model_fields.keys() - {"clip", "pretrained", "interaction", "grad_checkpointing"}
     )
-    pairs = [(name, getattr(before, name), getattr(config, name)) for name in told]
+    pairs = [(name, getattr(before, name), getattr(config, name)) for name in compared]
     return [f"model.{name} was {was!r} in {init} and is {now!r}" for name, was, now in pairs if was != now]
 
 
@@ -84,6 +88,7 @@ def _check_keys(model: CLIP2Video, weights: dict[str, Tensor], init: str) -> lis
         if keys:
             more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
             raise ConfigError(
-                f"init={init}: the checkpoint {what} {', '.join(keys[:5])}{more}; make `model` fit the checkpoint"
+                f"init={init}: the checkpoint {what} {', '.join(keys[:5])}{more}; make `model` fit the "
+                "checkpoint"
             )
     return [name.removesuffix(".") for name in absent]

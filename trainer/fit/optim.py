@@ -1,4 +1,4 @@
-"""AdamW in groups, the learning rate as a function of the step, and the clamp on the logit scale."""
+"""AdamW in groups, the schedule of the learning rate, freezing, and the clamp on the logit scale."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from trainer.fit.config import OptimConfig
 GROUPS = ("clip", "clip_no_decay", "new", "new_no_decay")
 
 
-# The towers' input layers, which CLIP4Clip does not train: patches, tokens, class, positions, and the norm after them.
+# The towers' input layers, which CLIP4Clip does not train: patches, tokens, class, positions, and the norm
+# after them.
 EMBEDDINGS = (
     "clip.token_embedding.weight",
     "clip.positional_embedding",
@@ -45,7 +46,10 @@ def _is_frozen(name: str, what: str) -> bool:
 
 
 def parameter_groups(model: nn.Module) -> dict[str, list[tuple[str, nn.Parameter]]]:
-    """Trainable parameters with their names, by group. Norms, biases, scalars and embeddings are not decayed."""
+    """Trainable parameters with their names, by group.
+
+    Norms, biases, scalars and embeddings are not decayed.
+    """
     undecayed = {
         f"{prefix}.{name}" if prefix else name
         for prefix, module in model.named_modules()
@@ -89,8 +93,9 @@ def named_parameters(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, nn
 def lr_share(step: int, total: int, config: OptimConfig) -> float:
     """Return the share of the peak learning rate at step 0 <= step < total.
 
-    It rises linearly over the warm-up and falls along half a cosine. The cosine begins after the warm-up, or with
-    `cosine=whole_run` at step 0, so that the rate jumps to a little below its peak when the warm-up ends.
+    It rises linearly over the warm-up and falls along half a cosine. The cosine begins after the warm-up, or
+    with `cosine=whole_run` at step 0, so that the rate jumps to a little below its peak when the warm-up
+    ends.
     """
     warmup = round(total * config.warmup)
     if step < warmup:

@@ -95,7 +95,7 @@ class Recorder:
         self.restart()
 
     def _mfu(self, samples_per_s: float) -> float | None:
-        """Return the model's share of the peak operations of all ranks' devices; None if the peak is unknown."""
+        """Return the model's share of the peak of all ranks' devices; None if the peak is unknown."""
         if not self._peak:
             return None
         return samples_per_s * self._flops / (self._peak * self._ranks.world)

@@ -34,7 +34,8 @@ class StepResult:
 class _Parts(Collection[Inputs]):
     """The parts of a step, each copied to the device and rendered when its turn comes.
 
-    A second pass over several parts renders them again, to the same bits, so that frames of two parts at most take memory.
+    A second pass over several parts renders them again, to the same bits, so that frames of two parts at most
+    take memory.
     """
 
     def __init__(self, batches: Sequence[Batch], device: torch.device, size: tuple[int, int]) -> None:
@@ -78,7 +79,8 @@ class TrainingStep:
     def __call__(self, done: int, batches: Sequence[Batch], stop: StopRequest | None = None) -> StepResult:
         """Train on this rank's `accumulate` batches after `done` steps; all ranks learn whether to `stop`.
 
-        Raises RunError if the loss or the gradient is not finite on some rank; the weights are then unchanged.
+        Raises RunError if the loss or the gradient is not finite on some rank; the weights are then
+        unchanged.
         """
         optim = self._config.optim
         rates = set_lr(self._optimizer, lr_share(done, self._config.total_steps, optim))

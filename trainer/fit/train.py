@@ -65,8 +65,9 @@ class Result:
 def train(config: TrainConfig) -> Result:
     """Run the whole of `config` on this process's share of the ranks.
 
-    Raises ConfigError for what cannot be started, RunError (a loss that is not finite, memory that runs out), ShardError
-    (data that cannot be read) and OSError (an output that cannot be written) for what cannot go on.
+    Raises ConfigError for what cannot be started, RunError (a loss that is not finite, memory that runs out),
+    ShardError (data that cannot be read) and OSError (an output that cannot be written) for what cannot go
+    on.
     """
     try:
         with start_ranks(config.device) as ranks, repeatable(config.deterministic):
@@ -148,7 +149,10 @@ def _loader(
 
 
 def _evaluation(config: TrainConfig, ranks: Ranks, model: CLIP2Video) -> Callable[[], Iterable[Batch]] | None:
-    """What makes a loader of all there is to evaluate on. Raises ValueError at the start if there is nothing."""
+    """Return a function that makes a loader of the evaluation shards; None without any.
+
+    Raises ConfigError.
+    """
     if not config.data.eval_shards:
         return None
     return partial(
@@ -163,7 +167,7 @@ def _evaluation(config: TrainConfig, ranks: Ranks, model: CLIP2Video) -> Callabl
 
 
 def _check_output(config: TrainConfig) -> str | None:
-    """The checkpoint to resume from, or None. Raises ConfigError if the output holds another run."""
+    """Return the checkpoint to resume from, or None. Raises ConfigError if the output holds another run."""
     try:
         last = find_last(config.output)
     except OSError as error:
@@ -173,7 +177,8 @@ def _check_output(config: TrainConfig) -> str | None:
     name = last.rpartition("/")[2]
     if not config.resume:
         raise ConfigError(
-            f"output={config.output} holds a run up to {name}: set resume=true to go on, or another output"
+            f"output={config.output} holds a run up to {name}: set resume=true to continue it, or another "
+            "output"
         )
     before, now = flatten(_with_defaults(saved_config(last))), flatten(config.to_dict())
     for field in sorted(before.keys() | now.keys()):
@@ -181,7 +186,8 @@ def _check_output(config: TrainConfig) -> str | None:
             field == free or field.startswith(f"{free}.") for free in FREE
         ):
             raise ConfigError(
-                f"resume: {field} was {before.get(field)!r} in {name} and is {now.get(field)!r}; set it back, or start a new "
+                f"resume: {field} was {before.get(field)!r} in {name} and is {now.get(field)!r}; set it "
+                "back, or start a new "
                 f"run with init={config.output}/last"
             )
     return last
@@ -196,12 +202,16 @@ def _with_defaults(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_ranks(ranks: Ranks, last: str | None) -> None:
-    """Raise ConfigError unless every rank would go on from the same step: they need an output that all of them see."""
+    """Raise ConfigError unless all ranks resume from the same step.
+
+    Their output must be one that all of them see.
+    """
     seen = gather_objects(last and last.rpartition("/")[2], ranks)
     if len(set(seen)) > 1:
         other = next(rank for rank, name in enumerate(seen) if name != seen[0])
         raise ConfigError(
-            f"resume: rank 0 sees {seen[0] or 'no checkpoint'} and rank {other} sees {seen[other] or 'none'}; `output` must be "
+            f"resume: rank 0 sees {seen[0] or 'no checkpoint'} and rank {other} sees "
+            f"{seen[other] or 'none'}; `output` must be "
             "on storage that every machine of the run shares: give an absolute path, or gs://"
         )
 
@@ -212,7 +222,8 @@ def _part_size(config: TrainConfig, ranks: Ranks) -> int:
     if config.global_batch_size % parts:
         near = max(1, round(config.global_batch_size / parts)) * parts
         raise ConfigError(
-            f"global_batch_size = {config.global_batch_size} is not a multiple of {ranks.world} ranks x accumulate = "
+            f"global_batch_size = {config.global_batch_size} is not a multiple of {ranks.world} ranks x "
+            "accumulate = "
             f"{config.accumulate}; the nearest that is: {near}"
         )
     return config.global_batch_size // parts
@@ -223,7 +234,8 @@ def _loader_state(state: RunState | None, ranks: Ranks) -> LoaderState | None:
         return None
     if len(state.ranks) != ranks.world:
         raise ConfigError(
-            f"resume: the run had {len(state.ranks)} ranks and now has {ranks.world}; start as many, or a new run with init="
+            f"resume: the run had {len(state.ranks)} ranks and now has {ranks.world}; start as many, or a "
+            "new run with init="
         )
     return LoaderState.from_dict(state.ranks[ranks.rank].loader)
 
@@ -261,7 +273,8 @@ def _summary(
     epochs = f" = {total / epoch:.2f} epochs" if epoch else ""
     many = f"ranks {ranks.world}"
     lines = [
-        f"{config.output}: {size:.1f} M parameters, {trained:.1f} M trained; {ranks.device}, {config.precision}",
+        f"{config.output}: {size:.1f} M parameters, {trained:.1f} M trained; {ranks.device}, "
+        f"{config.precision}",
         f"data: {len(shards.uris)} shards, {count}; {many} x readers {max(config.data.workers, 1)}",
         f"batch: {config.global_batch_size} = {many} x parts {config.accumulate} x samples {part}; "
         f"each text has up to {config.global_batch_size - 1} negatives",

@@ -63,11 +63,13 @@ def index(
     *,
     prune: bool = False,
 ) -> Indexed:
-    """Embed the shards that the index in `output` does not have yet, each whole or not at all; an empty folder begins one.
+    """Embed the shards that the index in `output` does not have yet, each whole or not at all; an empty
+    folder begins one.
 
-    A shard is known by its content, see `trainer.index.identity`. One that was made anew replaces its former self; one that is
-    no longer there stays until `prune` forgets it. Raises ConfigError (another model's index, another process writing),
-    ValueError if the model's features are not finite, MemoryError with what to lower, OSError.
+    A shard is known by its content, see `trainer.index.identity`. A rewritten shard replaces its earlier
+    part. A deleted one stays until `prune` removes it. Raises ConfigError (another model's index, another
+    process writing), ValueError if the model's features are not finite, MemoryError with what to lower,
+    OSError.
     """
     settings = settings or IndexSettings()
     found = ShardSet.find(shards)
@@ -87,7 +89,7 @@ def index(
                 continue
             try:
                 with memory_advice(
-                    f"lower --batch-size (now {settings.batch_size}); the same command goes on from here"
+                    f"lower --batch-size (now {settings.batch_size}); the same command continues from here"
                 ):
                     arrays, left_out = embed_shard(
                         embedder, uri, workers=settings.workers, batch_size=settings.batch_size
@@ -115,7 +117,10 @@ def index(
 def _tidy(
     known: Mapping[str, Part], here: Mapping[str, str], broken: Container[str], prune: bool
 ) -> list[Part]:
-    """Remove the former selves of shards made anew, with `prune` also the parts of shards no longer there: those."""
+    """Remove parts of rewritten shards and, with `prune`, of deleted ones.
+
+    Returns the parts whose shards are gone.
+    """
     contents = set(here.values())
     others = [part for content, part in known.items() if content not in contents]
     for part in others:  # now, for until all were looked at its bytes might have turned up at another place
@@ -137,8 +142,8 @@ def _tidy(
 def model_fingerprint(checkpoint: Path, mixing: InteractionConfig | None = None) -> str:
     """Sixteen hex digits over a local checkpoint's weights and model config. Raises ConfigError.
 
-    How candidates are re-ranked changes no vector: `interaction.weight` and `top_k` count as their defaults, or as those of
-    `mixing`.
+    How candidates are re-ranked changes no vector: `interaction.weight` and `top_k` count as their defaults,
+    or as those of `mixing`.
     """
     config, mixing = read_config(checkpoint).to_dict(), mixing or InteractionConfig()
     config["interaction"] |= {"weight": mixing.weight, "top_k": mixing.top_k}
@@ -165,7 +170,8 @@ def _open(checkpoint: str | Path, folder: str, settings: IndexSettings) -> tuple
             mixing = read_config(join(folder, MODEL_FOLDER)).interaction  # older indexes counted theirs
             if before.model != model_fingerprint(local, mixing):
                 raise ConfigError(
-                    f"output={folder} was indexed by model {before.model}, {checkpoint} is {fingerprint}: their vectors cannot "
+                    f"output={folder} was indexed by model {before.model}, {checkpoint} is {fingerprint}: "
+                    "their vectors cannot "
                     "be compared; index into another folder"
                 )
             fingerprint = before.model
@@ -176,7 +182,8 @@ def _open(checkpoint: str | Path, folder: str, settings: IndexSettings) -> tuple
         info = IndexInfo(fingerprint, width, (model.config.max_frames, model.width) if tokens else None)
         if before is not None and before != info:
             raise ConfigError(
-                f"output={folder} was begun {'with' if before.tokens else 'without'} tokens; go on so, or anew"
+                f"output={folder} was created {'with' if before.tokens else 'without'} tokens; "
+                f"{'add' if before.tokens else 'drop'} --tokens, or use a new folder"
             )
         if before is None:
             create(folder, local, info)

@@ -16,7 +16,8 @@ Place = tuple[str, str]  # shard (an absolute path or a URI) and key
 def read_frames(places: Sequence[Place], *, frames: int, size: tuple[int, int]) -> list[np.ndarray | None]:
     """Decode each clip to uint8 RGB [T,h,w,3]; None where the shard or the sample no longer exists.
 
-    A shard is read once, up to its last clip. Raises ShardError, naming shard and key, for a clip that cannot be decoded.
+    A shard is read once, up to its last clip. Raises ShardError, naming shard and key, for a clip that cannot
+    be decoded.
     """
     wanted: dict[str, set[str]] = {}
     for shard, key in places:

@@ -1,4 +1,4 @@
-"""What an index knows a shard by, and whether it is still there."""
+"""Content identifiers of shards, and which indexed shards no longer exist."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from storage.read import exists, file_info
 from storage.tables import read_manifest
 from storage.uris import is_remote
 
-# What changes when a file is written anew: the first of these that its store tells. Locally that is the modification time.
+# Marks that change when a file is rewritten. The first that its store has is used; locally it is the
+# modification time.
 MARKS = ("md5Hash", "crc32c", "ETag", "etag", "LastModified", "mtime", "created")
 
 
 def identify(uris: Sequence[str]) -> dict[str, str]:
-    """By each shard's place (absolute), what tells its bytes from others'. Raises ConfigError if one cannot be looked at.
+    """Map each shard's absolute path or URI to a content identifier. Raises ConfigError for an unreadable
+    one.
 
-    That is the SHA-256 of its manifest; where there is none its place, its size, and its store's checksum, tag or time.
+    It is the SHA-256 of the manifest. Without a manifest it is the path, the size, and the store's checksum,
+    tag or time.
     """
     sums: dict[str, dict[str, str]] = {}
     named: dict[str, str] = {}
@@ -41,7 +44,7 @@ def identify(uris: Sequence[str]) -> dict[str, str]:
 
 
 def vanished(shards: Iterable[str]) -> set[str]:
-    """Those that are no longer there. Raises OSError or ConfigError if a store cannot be asked."""
+    """Return the shards that no longer exist. Raises OSError or ConfigError if a store does not answer."""
     names: dict[str, set[str]] = {}
     gone: set[str] = set()
     for shard in shards:

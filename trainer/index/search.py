@@ -33,13 +33,19 @@ def search(
     top_k: int | None = None,
     weight: float | None = None,
 ) -> list[Hit]:
-    """Search an index once, see `SearchIndex.search`; `image` is a file. For several searches use `open_index`."""
+    """Search an index once, see `SearchIndex.search`; `image` is a file.
+
+    For several searches use `open_index`.
+    """
     picture = None if image is None else read_picture(image)
     return open_index(index).search(text, image=picture, top=top, rerank=rerank, top_k=top_k, weight=weight)
 
 
 def open_index(index: str | Path, *, device: str = "auto") -> SearchIndex:
-    """Open an index for searching. Raises ConfigError if it is no index or damaged, MemoryError for the model."""
+    """Open an index for searching.
+
+    Raises ConfigError if it is no index or damaged, MemoryError for the model.
+    """
     info = read_info(index)
     if info is None:
         raise ConfigError(f"{index} is no index: make one with `zoetrope index CHECKPOINT SHARDS -o {index}`")

@@ -51,13 +51,14 @@ class SearchIndex:
     ) -> list[Hit]:
         """Return the best `top` clips for a text, or for a picture (uint8 RGB [H,W,3]), best first.
 
-        With `rerank`, and if the index `can_rerank`, the best `top_k` clips of a text are re-ranked (None: the
-        model's number, or `top` if that is larger). `weight` is the share of the match score, 0 to 1 (None: the
-        model's). A picture counts as a clip without motion. It is compared by the dual encoder alone, because the
-        interaction module reads texts.
+        With `rerank`, and if the index `can_rerank`, the best `top_k` clips of a text are re-ranked (None:
+        the model's number, or `top` if that is larger). `weight` is the share of the match score, 0 to 1
+        (None: the model's). A picture counts as a clip without motion. It is compared by the dual encoder
+        alone, because the interaction module reads texts.
 
-        Raises ConfigError unless exactly one query is given, for an empty or overlong text, and for a number out of
-        range or without effect; ValueError for features or matches that are not finite; MemoryError with advice.
+        Raises ConfigError unless exactly one query is given, for an empty or overlong text, and for a number
+        out of range or without effect; ValueError for features or matches that are not finite; MemoryError
+        with advice.
         """
         if (text is None) == (image is None):
             raise ConfigError("give a text or a picture to search by, and not both")
@@ -87,8 +88,8 @@ class SearchIndex:
     def coarse(self, vectors_QE: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray]:
         """Compare float32 query vectors with all clips, exactly.
 
-        Returns rows [Q,K] int64 of the best K = min(top, clips), and their cosines [Q,K], best first. Ties keep the
-        order of the index.
+        Returns rows [Q,K] int64 of the best K = min(top, clips), and their cosines [Q,K], best first. Ties
+        keep the order of the index.
         """
         rows = [np.empty((len(vectors_QE), 0), np.int64)]
         best = [np.empty((len(vectors_QE), 0), np.float32)]
@@ -130,7 +131,7 @@ class SearchIndex:
         return frames_THWC
 
     def frames_or_none(self, hits: Sequence[Hit]) -> list[np.ndarray | None]:
-        """Return each hit's frames as the model sees them; None if the shard or the sample no longer exists."""
+        """Return each hit's frames as the model sees them; None if shard or sample no longer exist."""
         places = [(hit.shard, hit.key) for hit in hits]
         return read_frames(places, frames=self.embedder.model.config.max_frames, size=self.embedder.size)
 
@@ -150,7 +151,8 @@ class SearchIndex:
                 raise ConfigError(f"{name} = {value} has no effect: {why}; leave it out")
         if top_k is not None and top_k < top:
             raise ConfigError(
-                f"top_k = {top_k} must be at least top = {top}: all clips shown are re-ranked; raise it, or lower top"
+                f"top_k = {top_k} must be at least top = {top}: all clips shown are re-ranked; raise it, or "
+                "lower top"
             )
         if weight is not None and not 0 <= weight <= 1:
             raise ConfigError(f"weight = {weight} must be 0 to 1, the share of the match score")

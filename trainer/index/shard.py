@@ -24,9 +24,11 @@ from trainer.retrieval.embed import Embedder, Items, join
 def embed_shard(
     embedder: Embedder, uri: str, *, workers: int, batch_size: int
 ) -> tuple[PartArrays, list[str]]:
-    """A shard's keys, captions and arrays, in its order, and the samples that could not be used, each with its reason.
+    """A shard's keys, captions and arrays, in its order, and the samples that could not be used, each with
+    its reason.
 
-    Raises ShardError or OSError if the shard cannot be read to its end, ValueError if features are not finite.
+    Raises ShardError or OSError if the shard cannot be read to its end, ValueError if features are not
+    finite.
     """
     frames = embedder.model.config.max_frames
     decoder = Decoder(DataConfig(shards=uri), frames=frames, size=embedder.size, seed=0, training=False)
@@ -49,7 +51,9 @@ def embed_shard(
 def decode_ahead(
     samples: Iterator[RawSample], decoder: Decoder, workers: int, on_broken: Callable[[str], None]
 ) -> Iterator[Decoded]:
-    """Decoded samples in order; `workers` threads are a little ahead (the decoders let go of the interpreter's lock)."""
+    """Decoded samples in order; `workers` threads are a little ahead (the decoders let go of the
+    interpreter's lock).
+    """
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         calls = 4 * workers + 1
         # decoders release the interpreter lock, so threads are enough here

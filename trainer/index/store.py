@@ -1,13 +1,13 @@
-"""What an index is on disk: the model that made it, and a folder a shard with plain arrays. Nothing in it is code.
+"""The files of an index: the model that made it, and one folder of plain arrays per shard. They hold no code.
 
 INDEX/
   index.json              format, fingerprint of the model, sizes of the arrays
-  model/                  the model (see trainer.model.io), so that an index can be searched wherever it is copied
-  parts/NAME-HASH/        one shard, there whole or not at all
-    part.json             which shard, and which bytes of it
-    clips.parquet         a row a clip: key, captions
-    vectors.npy           float32 [n,E], inner products are cosines
-    tokens.npy mask.npy   float16 [n,T,D], uint8 [n,T]: for re-ranking, where they were asked for
+  model/                  the model (see trainer.model.io), so that a copied index can be searched anywhere
+  parts/NAME-HASH/        one shard, written whole or not at all
+    part.json             the shard, and its content identifier
+    clips.parquet         one row per clip: key, captions
+    vectors.npy           float32 [n,E]; inner products are cosines
+    tokens.npy mask.npy   float16 [n,T,D], uint8 [n,T]: for re-ranking, if they were asked for
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class IndexInfo:
 class PartInfo:
     """part.json."""
 
-    shard: str  # where it lies: an absolute path or a URI
-    content: str  # what tells these bytes from others, see `trainer.index.identity`
+    shard: str  # absolute path or URI
+    content: str  # content identifier, see `trainer.index.identity`
     clips: int
     dropped: int  # samples of the shard that could not be used
 
@@ -131,7 +131,8 @@ class Part:
             ) from None
         if array.shape != shape or array.dtype != kind:
             raise ConfigError(
-                f"index: {file} holds {array.dtype} {list(array.shape)} instead of {kind.__name__} {list(shape)}"
+                f"index: {file} holds {array.dtype} {list(array.shape)} instead of {kind.__name__} "
+                f"{list(shape)}"
             )
         return array
 
@@ -156,12 +157,15 @@ def read_info(index: str | Path) -> IndexInfo | None:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
-            f"index: {file} cannot be read: {error}; make the index anew in an empty folder"
+            f"index: {file} cannot be read: {error}; create the index again in an empty folder"
         ) from None
 
 
 def create(index: str, checkpoint: Path, info: IndexInfo) -> None:
-    """Begin an index: the model first, index.json last, so that an index that has one is whole. Raises ConfigError."""
+    """Begin an index: the model first, index.json last, so that an index that has one is whole.
+
+    Raises ConfigError.
+    """
     foreign = [
         name for name in list_names(index) if name not in (MODEL_FOLDER, PARTS_FOLDER) and name[0] != "."
     ]
@@ -186,7 +190,7 @@ def read_parts(index: str | Path, info: IndexInfo) -> list[Part]:
 
 
 def part_folder(index: str, part: PartInfo) -> str:
-    """Where a part lies: named after its shard and its content."""
+    """Return the folder of a part, named after its shard and its content."""
     stem = part.shard.rpartition("/")[2].removesuffix(".tar")[:80]
     return join(index, PARTS_FOLDER, f"{stem}-{hashlib.sha256(part.content.encode()).hexdigest()[:16]}")
 
@@ -206,7 +210,7 @@ def write_part(index: str, part: PartInfo, arrays: PartArrays) -> None:
 
 
 def relocate(part: Part, shard: str) -> None:
-    """Note that the same bytes lie elsewhere now."""
+    """Record that the same bytes are at another path now."""
     _write_json(join(part.path, PART_FILE), {**asdict(part.info), "shard": shard})
 
 

@@ -34,7 +34,10 @@ class Console:
         LOG.info(text)
 
     def write(self, step: int, values: Mapping[str, float | None]) -> None:
-        """Print the values in SHOWN. On a terminal the bar shows the loss, so only evaluations are printed."""
+        """Print the values in SHOWN.
+
+        On a terminal the bar shows the loss, so only evaluations are printed.
+        """
         shown = [f"{name} {value:.4g}" for name in SHOWN if (value := values.get(name)) is not None]
         if not self._terminal or "eval.videos" in values:
             self.say(f"step {step}/{self._total}  " + "  ".join(shown))

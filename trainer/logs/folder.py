@@ -17,7 +17,8 @@ RESUMED = (METRICS_FILE, RUN_ID_FILE)  # a resumed run continues these
 class LogFolder:
     """The run's output, or a local folder that `publish` copies to the output in an object store.
 
-    Objects cannot be appended to, so records after the last checkpoint are lost with a killed run, as its steps are.
+    Objects cannot be appended to, so records after the last checkpoint are lost with a killed run, as its
+    steps are.
     """
 
     def __init__(self, output: str) -> None:

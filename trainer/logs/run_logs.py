@@ -85,7 +85,7 @@ class RunLogs:
 
 
 def run_id(folder: Path, start: int) -> str:
-    """Return the run's identifier, kept in its log folder: a resumed run has it again, another run never has."""
+    """Return the run's identifier, kept in its log folder. A resumed run keeps it; no other run has it."""
     file = folder / RUN_ID_FILE
     if start and file.exists():
         return file.read_text().strip()

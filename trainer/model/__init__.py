@@ -1,1 +1,3 @@
-"""The model: CLIP towers, temporal difference block, aligned tokens, interaction module, and official weights."""
+"""The model: CLIP towers, temporal difference block, aligned tokens, interaction module, and official
+weights.
+"""

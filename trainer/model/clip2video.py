@@ -1,4 +1,6 @@
-"""CLIP2Video: text and video to comparable features, their similarity, and the interaction module's match score."""
+"""CLIP2Video: text and video to comparable features, their similarity, and the interaction module's match
+score.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,16 @@ from trainer.model.transformer import Transformer
 
 @dataclass(frozen=True, eq=False)  # tensors have no single ==
 class Features:
-    """What is known of N texts or M videos. Indexing takes a subset: ``features[3:5]``, ``features[index_tensor]``."""
+    """What is known of N texts or M videos.
+
+    Indexing takes a subset: ``features[3:5]``, ``features[index_tensor]``.
+    """
 
     global_: Tensor  # [N,D] float32 unit vectors
     tab: Tensor | None  # [N,D] float32 unit vectors, None without TAB
-    tokens: Tensor  # [N,L,D] for the interaction module: every text token, or every frame after the temporal transformer
+    tokens: (
+        Tensor  # [N,L,D] for the interaction module: text tokens, or frames after the temporal transformer
+    )
     mask: Tensor  # [N,L], 1 real, 0 padding
 
     def __len__(self) -> int:
@@ -60,7 +67,8 @@ class VideoFeatures(Features):
 class CLIP2Video(nn.Module):
     """The model of `config`, with random weights; `build_model` adds the pretrained ones.
 
-    Parameters under ``clip.`` are the towers', under ``interaction.`` the re-ranker's, all others the temporal modules'.
+    Parameters under ``clip.`` are the towers', under ``interaction.`` the re-ranker's, all others the
+    temporal modules'.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -132,7 +140,8 @@ class CLIP2Video(nn.Module):
         return TextFeatures(F.normalize(pooled.float(), dim=-1), tab, hidden.float(), token_mask)
 
     def encode_video(self, frames: Tensor, frame_mask: Tensor) -> VideoFeatures:
-        """Normalised frames [M,T,3,H,W] float and mask [M,T] (1 real, 0 padding, padding last) -> features of M videos.
+        """Normalised frames [M,T,3,H,W] float and mask [M,T] (1 real, 0 padding, padding last) -> features of
+        M videos.
 
         A video without a real frame has a zero `global_` vector: similarity 0 to everything, never NaN.
         """
@@ -159,7 +168,7 @@ class CLIP2Video(nn.Module):
         return VideoFeatures(F.normalize(pooled, dim=-1), tab, context.float(), frame_mask)
 
     def tab_tokens(self, frames_MTD: Tensor, mask_MT: Tensor) -> tuple[Tensor, Tensor]:
-        """What TAB pools: all frames, then the half-rate stream where there is one -> tokens [M,S,D], mask [M,S]."""
+        """Return tokens [M,S,D] for TAB and their mask [M,S]: frames, then the half-rate stream."""
         if self.tab is None or self.tab.actions is None:
             return frames_MTD, mask_MT
         half, half_mask = frames_MTD[:, ::2], mask_MT[:, ::2]
@@ -172,12 +181,15 @@ class CLIP2Video(nn.Module):
     def _contextual(
         self, frames: Tensor, mask: Tensor, transformer: Transformer, tdb: TemporalDifference | None
     ) -> Tensor:
-        """Frames [M,T,D] after a temporal transformer, difference tokens between them if `tdb`, residual to the input."""
+        """Frames [M,T,D] after a temporal transformer, difference tokens between them if `tdb`, residual to
+        the input.
+        """
         if self.frame_positions is None:
             raise ValueError("a temporal transformer needs sim_type=seqTransf")
         if frames.shape[1] > self.frame_positions.num_embeddings:
             raise ValueError(
-                f"{frames.shape[1]} frames, but the model has {self.frame_positions.num_embeddings} positions; sample fewer"
+                f"{frames.shape[1]} frames, but the model has {self.frame_positions.num_embeddings} "
+                "positions; sample fewer"
             )
         positions = self.frame_positions.weight[: frames.shape[1]]
         if tdb is None:
@@ -196,13 +208,17 @@ class CLIP2Video(nn.Module):
             return global_, tab
 
     def logits(self, text: TextFeatures, video: VideoFeatures) -> Tensor:
-        """Combined logits [N,M]: center_weight * global + (1 - center_weight) * TAB (global alone without TAB)."""
+        """Combined logits [N,M]: center_weight * global + (1 - center_weight) * TAB (global alone without
+        TAB).
+        """
         global_, tab = self.logit_parts(text, video)
         weight = self.config.center_weight
         return global_ if tab is None else weight * global_ + (1 - weight) * tab
 
     def joint(self, features: Features) -> Tensor:
-        """Unit vectors [N,D] or [N,2D] whose inner products are the combined cosines: one vector an item for search."""
+        """Unit vectors [N,D] or [N,2D] whose inner products are the combined cosines: one vector an item for
+        search.
+        """
         if features.tab is None:
             return features.global_
         weight = self.config.center_weight
@@ -215,7 +231,9 @@ class CLIP2Video(nn.Module):
     def match(
         self, text_tokens: Tensor, text_mask: Tensor, video_tokens: Tensor, video_mask: Tensor
     ) -> Tensor:
-        """The interaction module's logits [P] for P pairs of text tokens [P,L,D] and video tokens [P,T,D] (of `Features`)."""
+        """The interaction module's logits [P] for P pairs of text tokens [P,L,D] and video tokens [P,T,D] (of
+        `Features`).
+        """
         if self.interaction is None:
             raise ValueError(
                 "the model has no interaction module; train one with model.interaction.enabled=true"
@@ -224,7 +242,9 @@ class CLIP2Video(nn.Module):
         return score
 
     def rerank_score(self, dual_logits: Tensor, match_logits: Tensor, weight: float | None = None) -> Tensor:
-        """What candidates are re-ranked by: (1 - weight) * dual + weight * match, elementwise; None: the config's weight."""
+        """What candidates are re-ranked by: (1 - weight) * dual + weight * match, elementwise; None: the
+        config's weight.
+        """
         weight = self.config.interaction.weight if weight is None else weight
         return (1 - weight) * dual_logits + weight * match_logits
 
@@ -239,7 +259,9 @@ def build_model(config: ModelConfig) -> CLIP2Video:
 
 
 def _heads(clip: nn.Module, width: int) -> int:
-    """Heads of the temporal modules: the text tower's where it is as wide (its blocks are copied), else width // 64."""
+    """Heads of the temporal modules: the text tower's where it is as wide (its blocks are copied), else width
+    // 64.
+    """
     block = text_tower(clip).transformer.resblocks[0]
     if text_tower(clip).transformer.width == width and hasattr(block.attn, "num_heads"):
         return int(block.attn.num_heads)
@@ -254,7 +276,8 @@ def _interaction(config: ModelConfig, token_width: int, positions: int) -> Inter
     heads = settings.heads or max(1, width // 64)
     if width % heads:
         raise ConfigError(
-            f"model.interaction.heads = {heads} does not divide the width {width}; set one that does, or another width"
+            f"model.interaction.heads = {heads} does not divide the width {width}; set one that does, or "
+            "another width"
         )
     return Interaction(token_width, width=width, depth=settings.depth, heads=heads, positions=positions)
 

@@ -37,7 +37,7 @@ class TextShape(Config):
 
 
 class ClipShape(Config):
-    """CLIP towers given by size instead of by name: small ones for tests, or those of a file without a name."""
+    """CLIP towers by size instead of by name: small ones for tests, or those of a file."""
 
     embed_dim: int = Field(512, ge=8, description="D, the width that both towers project to")
     vision: VisionShape = VisionShape()
@@ -59,7 +59,7 @@ class ClipShape(Config):
 
 
 class InteractionConfig(Config):
-    """The cross-modal transformer that scores a text and a video together (the fine step of coarse to fine)."""
+    """The cross-modal transformer that scores a text and a video together, for re-ranking."""
 
     enabled: bool = Field(False, description="make the interaction module part of the model")
     depth: int = Field(2, ge=1, le=24, description="transformer blocks")
@@ -75,9 +75,11 @@ class InteractionConfig(Config):
 
 
 class ModelConfig(Config):
-    """CLIP2Video and its variants. The defaults are the paper's model (the official code's own defaults are plain meanP).
+    """CLIP2Video and its variants. The defaults are the paper's model (the official code's own defaults are
+    plain meanP).
 
-    Options that another option makes pointless default to '' with it; setting one of them all the same is an error.
+    Options that another option makes pointless default to '' with it; setting one of them all the same is an
+    error.
     """
 
     clip: str | dict[str, Any] = Field(
@@ -86,7 +88,8 @@ class ModelConfig(Config):
     )
     pretrained: str | None = Field(
         None,
-        description="CLIP weights: an open_clip tag (openai, laion2b_s34b_b79k, ...) or a local .safetensors or .pt file "
+        description="CLIP weights: an open_clip tag (openai, laion2b_s34b_b79k, ...) or a local .safetensors "
+        "or .pt file "
         "(OpenAI's included); null for random weights",
     )
     sim_type: SimType = Field(
@@ -104,7 +107,8 @@ class ModelConfig(Config):
     )
     center_proj: CenterProj = Field(
         "TAB_TDB",
-        description="TAB's half-rate stream: with difference tokens, through the transformer alone, or '' for none",
+        description="TAB's half-rate stream: with difference tokens, through the transformer alone, or '' "
+        "for none",
     )
     centerK: int = Field(5, ge=1, description="shared centres of TAB (the paper: 5; VATEX: 7)")
     center_weight: float = Field(

@@ -19,8 +19,9 @@ def convert(
 ) -> CLIP2Video:
     """Read `file` (kind ``official`` or ``clip``), write the folder `output`, return the model.
 
-    `options` are the variant's, named as upstream; for ``clip`` also ``quick_gelu`` (bool). Raises ConfigError if the file
-    cannot be read as weights, does not fit the variant, or `output` holds a model already.
+    `options` are the variant's, named as upstream; for ``clip`` also ``quick_gelu`` (bool). Raises
+    ConfigError if the file cannot be read as weights, does not fit the variant, or `output` holds a model
+    already.
     """
     if exists(join(str(output), WEIGHTS_FILE)):
         raise ConfigError(f"output {output} holds a model already; give another folder or remove it")

@@ -1,9 +1,10 @@
 """Initial weights of the temporal modules: copied from CLIP where shapes allow, as in CLIP2Video.
 
-The text tower's positions become the frame positions, their first two rows the type embeddings. Its first blocks become
-the temporal transformer, the difference attention and the half-rate transformer. Both need a text tower of width D,
-which OpenAI's ViTs and nearly all of open_clip's have; other towers leave the modules random, with CLIP's deviations.
-The difference MLP takes the first D rows of the visual projection if the vision tower has that many.
+The text tower's positions become the frame positions, their first two rows the type embeddings. Its first
+blocks become the temporal transformer, the difference attention and the half-rate transformer. Both need a
+text tower of width D, which OpenAI's ViTs and nearly all of open_clip's have. Other towers leave the modules
+random, with CLIP's deviations. The difference MLP takes the first D rows of the visual projection if it has
+that many.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The fine step: a cross-modal transformer that reads a caption's tokens and a video's frame tokens together."""
+"""The interaction module: a cross-modal transformer over a caption's tokens and a video's frame tokens."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from trainer.model.transformer import Transformer
 class Interaction(nn.Module):
     """[CLS; text tokens; frame tokens] -> one match logit.
 
-    Trained on pairs and on hard negatives drawn by the dual encoder, the logit estimates log p(pair) / q(pair) with q the
-    dual encoder's softmax; adding it to the dual encoder's logits is therefore the ranking that it was trained for.
+    Trained on pairs and on hard negatives drawn by the dual encoder, the logit estimates log p(pair) /
+    q(pair) with q the dual encoder's softmax; adding it to the dual encoder's logits is therefore the ranking
+    that it was trained for.
     """
 
     def __init__(self, token_width: int, *, width: int, depth: int, heads: int, positions: int) -> None:
@@ -42,7 +43,9 @@ class Interaction(nn.Module):
     def forward(
         self, text_PLD: Tensor, text_mask_PL: Tensor, frames_PTD: Tensor, frame_mask_PT: Tensor
     ) -> Tensor:
-        """Text tokens [P,L,D] and frame tokens [P,T,D] of P pairs, masks 1 real / 0 padding -> match logits [P] float32."""
+        """Text tokens [P,L,D] and frame tokens [P,T,D] of P pairs, masks 1 real / 0 padding -> match logits
+        [P] float32.
+        """
         frames = frames_PTD.shape[1]
         if frames > self.positions.num_embeddings:
             raise ValueError(

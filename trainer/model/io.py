@@ -1,6 +1,6 @@
-"""A model as a folder: ``model.safetensors`` and ``config.json`` (whose key ``model`` is the `ModelConfig`).
+"""A model as a folder: ``model.safetensors`` and ``config.json`` (its key ``model`` is the `ModelConfig`).
 
-In an object store config.json is uploaded last: a folder without it is not whole, and is not read.
+In an object store config.json is uploaded last. A folder without it is incomplete, and is not read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 
 
 def save_model(model: CLIP2Video, directory: str | Path, extra: dict[str, Any] | None = None) -> None:
-    """Write the folder; each file appears whole or not at all. `extra` goes beside ``model`` into config.json."""
+    """Write the folder; each file appears whole or not at all.
+
+    `extra` is added to config.json.
+    """
     if is_remote(str(directory)):
         with written_folder(str(directory), last=CONFIG_FILE) as folder:
             save_model(model, folder, extra)
@@ -41,7 +44,9 @@ def save_model(model: CLIP2Video, directory: str | Path, extra: dict[str, Any] |
 
 
 def follow(directory: str | Path) -> str:
-    """The folder behind ``gs://bucket/run/last``: what is a link locally is an object that holds a name in an object store."""
+    """The folder behind ``gs://bucket/run/last``: what is a link locally is an object that holds a name in an
+    object store.
+    """
     uri = str(directory).rstrip("/")
     if not is_remote(uri) or kind(uri) != "file":
         return uri
@@ -59,7 +64,10 @@ def read_config(directory: str | Path) -> ModelConfig:
 
 
 def load_model(directory: str | Path) -> CLIP2Video:
-    """A saved model on the CPU, in eval mode. Runs no code of the file and downloads nothing. Raises ConfigError."""
+    """A saved model on the CPU, in eval mode.
+
+    Runs no code of the file and downloads nothing. Raises ConfigError.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -47,12 +47,12 @@ def load_official(
 ) -> CLIP2Video:
     """The model of an official CLIP2Video checkpoint, float32, eval mode, on the CPU.
 
-    Options are named as upstream; the defaults are the paper's model (upstream's own are plain meanP), less what another
-    option makes pointless. Tower sizes, layers and centres are read from the weights. Files are read as plain weights, never
-    executed.
+    Options are named as upstream; the defaults are the paper's model (upstream's own are plain meanP), less
+    what another option makes pointless. Tower sizes, layers and centres are read from the weights. Files are
+    read as plain weights, never executed.
 
-    Raises ConfigError naming every key that the variant needs and the weights lack, that no variant has, or whose shape
-    differs. Weights of a module that the chosen variant does not use are left out with a warning.
+    Raises ConfigError naming every key that the variant needs and the weights lack, that no variant has, or
+    whose shape differs. Weights of a module that the chosen variant does not use are left out with a warning.
     """
     state = _state_of(state_dict_or_path)
     state = {key: value for key, value in state.items() if key.removeprefix("clip.") not in NOT_WEIGHTS}
@@ -81,7 +81,8 @@ def load_official(
 def load_clip(
     state_dict_or_path: Mapping[str, Any] | str | Path, *, quick_gelu: bool = True, **options: Any
 ) -> CLIP2Video:
-    """A model whose towers hold CLIP ViT weights (OpenAI's or open_clip's naming) and whose new modules start from them.
+    """A model whose towers hold CLIP ViT weights (OpenAI's or open_clip's naming) and whose new modules start
+    from them.
 
     `options` are fields of `ModelConfig`. Raises ConfigError as `load_official` does.
     """
@@ -110,7 +111,7 @@ def _state_of(given: Mapping[str, Any] | str | Path) -> dict[str, Tensor]:
 
 
 def _variant(**options: str | None) -> dict[str, str]:
-    """The options that were given; one that another makes pointless becomes '', because upstream ignores it."""
+    """Return the given options; one that another makes pointless becomes '', because upstream ignores it."""
     given = {name: value for name, value in options.items() if value is not None}
     for name, needed, value in (
         ("temporal_type", "sim_type", "seqTransf"),
@@ -123,7 +124,10 @@ def _variant(**options: str | None) -> dict[str, str]:
 
 
 def clip_shape_of(state: Mapping[str, Tensor], prefix: str = "clip.") -> dict[str, object]:
-    """The `ClipShape` (as a mapping) of CLIP weights in OpenAI's naming. Raises ConfigError if they are no CLIP ViT."""
+    """The `ClipShape` (as a mapping) of CLIP weights in OpenAI's naming.
+
+    Raises ConfigError if they are no CLIP ViT.
+    """
     try:
         conv, grid = state[f"{prefix}visual.conv1.weight"], state[f"{prefix}visual.positional_embedding"]
         width, patch = int(conv.shape[0]), int(conv.shape[-1])
@@ -148,7 +152,8 @@ def clip_shape_of(state: Mapping[str, Tensor], prefix: str = "clip.") -> dict[st
         }
     except KeyError as error:
         raise ConfigError(
-            f"weights: missing key {error.args[0]}; these are not {'CLIP2Video' if prefix else 'CLIP'} weights with a ViT"
+            f"weights: missing key {error.args[0]}; these are not {'CLIP2Video' if prefix else 'CLIP'} "
+            "weights with a ViT"
         ) from None
 
 

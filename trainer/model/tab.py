@@ -1,4 +1,4 @@
-"""Temporal alignment block (CLIP2Video, section 3.3): text and frame tokens aggregated over shared centres."""
+"""Temporal alignment block (CLIP2Video, section 3.3): text and frame tokens pooled over shared centres."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class TokenAlignment(nn.Module):
     def forward(self, tokens_NLD: Tensor, mask_NL: Tensor) -> Tensor:
         """tokens [N,L,D], not normalised, mask [N,L] (1 counts, 0 does not) -> unit vectors [N,D] float32.
 
-        V_k = sum_l mask_l softmax_k(tokens @ weight_center)_lk (x_l - emb_center_k); each V_k to unit length, their mean to
-        unit length.
+        V_k = sum_l mask_l softmax_k(tokens @ weight_center)_lk (x_l - emb_center_k); each V_k to unit length,
+        their mean to unit length.
         """
         share_NLK = (tokens_NLD @ self.weight_center.T.to(tokens_NLD.dtype)).float().softmax(-1)
         share_NLK = share_NLK * mask_NL[..., None]

@@ -29,8 +29,9 @@ class FrameSequence(NamedTuple):
 class TemporalDifference(nn.Module):
     """Makes the difference tokens d_i from f_{i+1} - f_i.
 
-    proj: sigmoid_selfA (one attention block over the differences), sigmoid_mlp (a linear map), or '' (the bare difference).
-    The first two end in 2 * sigmoid(norm(d)) - 1, so d is in (-1, 1). One module serves all frame rates of a model.
+    proj: sigmoid_selfA (one attention block over the differences), sigmoid_mlp (a linear map), or '' (the
+    bare difference). The first two end in 2 * sigmoid(norm(d)) - 1, so d is in (-1, 1). One module serves all
+    frame rates of a model.
     """
 
     def __init__(self, width: int, heads: int, proj: str) -> None:
@@ -44,10 +45,11 @@ class TemporalDifference(nn.Module):
             nn.init.normal_(self.projection, std=width**-0.5)
 
     def forward(self, frames_NTD: Tensor, mask_NT: Tensor, positions_TD: Tensor) -> FrameSequence:
-        """frames [N,T,D] float, mask [N,T] (1 real, 0 padding), position embeddings of the T frames -> `FrameSequence`.
+        """frames [N,T,D] float, mask [N,T] (1 real, 0 padding), position embeddings of the T frames ->
+        `FrameSequence`.
 
-        The attention's mask is the later frame's while the sequence's mask is the earlier one's, as in the official code: the
-        difference from the last real frame into the padding is part of the sequence.
+        The attention's mask is the later frame's while the sequence's mask is the earlier one's, as in the
+        official code: the difference from the last real frame into the padding is part of the sequence.
         """
         differences = self._differences(frames_NTD, mask_NT, positions_TD)
         pairs = torch.stack((frames_NTD[:, :-1], differences.to(frames_NTD.dtype)), dim=2).flatten(1, 2)

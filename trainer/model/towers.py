@@ -1,4 +1,4 @@
-"""The CLIP towers, from open_clip: frames to embeddings, tokens to pooled and per-token embeddings, captions to tokens."""
+"""The CLIP towers, from open_clip: frames to embeddings, captions to tokens, tokens to embeddings."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ def _open_clip_model(config: ModelConfig) -> Clip:
     clip: Clip = kind(**settings)
     if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in clip.modules()):
         raise ConfigError(
-            f"clip = {config.clip!r} has batch norm, which mixes the videos of a batch; choose a ViT such as ViT-B-16-quickgelu"
+            f"clip = {config.clip!r} has batch norm, which mixes the videos of a batch; choose a ViT such as "
+            "ViT-B-16-quickgelu"
         )
     return clip
 
@@ -104,8 +105,8 @@ def _named_settings(name: str) -> dict[str, Any]:
 
 
 def load_pretrained(clip: Clip, config: ModelConfig) -> None:
-    """Load `config.pretrained` (a tag, which open_clip downloads, or a file or URI) into the towers. ConfigError if it does
-    not fit or was trained with another GELU.
+    """Load `config.pretrained` (a tag, which open_clip downloads, or a file or URI) into the towers.
+    ConfigError if it does not fit or was trained with another GELU.
     """
     if config.pretrained is None:
         return
@@ -116,7 +117,8 @@ def load_pretrained(clip: Clip, config: ModelConfig) -> None:
     if quick_gelu is not None and quick_gelu != uses_quick_gelu(clip):
         wanted = "QuickGELU" if quick_gelu else "exact GELU"
         raise ConfigError(
-            f"pretrained = {config.pretrained!r} was trained with {wanted}, clip = {config.clip!r} has the other: "
+            f"pretrained = {config.pretrained!r} was trained with {wanted}, clip = {config.clip!r} has the "
+            "other: "
             f"use the name {'with' if quick_gelu else 'without'} -quickgelu"
         )
     load_clip_state(clip, state, str(config.pretrained))
@@ -142,18 +144,24 @@ def _resolve(config: ModelConfig) -> tuple[str, bool | None]:
 
 
 def _download(settings: dict[str, Any], name: str) -> str:
-    """The weights' file, fetched if it is not in open_clip's cache. Raises ConfigError where there is no way to get it."""
+    """The weights' file, fetched if it is not in open_clip's cache.
+
+    Raises ConfigError if it cannot be obtained.
+    """
     try:
         return str(open_clip_pretrained.download_pretrained(settings))
     except Exception as error:  # Hub, HTTP and socket libraries each raise their own
         raise ConfigError(
-            f"pretrained: {name} cannot be downloaded ({one_line(error, 150)}); fetch the file on a machine that "
+            f"pretrained: {name} cannot be downloaded ({one_line(error, 150)}); fetch the file on a machine "
+            "that "
             "can, and give its path as model.pretrained"
         ) from None
 
 
 def load_clip_state(clip: Clip, state: dict[str, Tensor], name: str) -> None:
-    """Load a CLIP state dict in OpenAI's or open_clip's naming, float32; another image size resizes the position grid."""
+    """Load a CLIP state dict in OpenAI's or open_clip's naming, float32; another image size resizes the
+    position grid.
+    """
     weights = {key: value.float() for key, value in state.items() if key not in NOT_WEIGHTS}
     if isinstance(clip, CustomTextCLIP):
         weights = convert_to_custom_text_state_dict(weights)
@@ -212,12 +220,16 @@ def encode_frames(clip: Clip, frames_B3HW: Tensor) -> Tensor:
 
 
 def encode_tokens(clip: Clip, ids_NL: Tensor) -> TextHidden:
-    """Token ids [N,L] -> `TextHidden`. The causal mask is CLIP's; padding lies after the end token, which it cannot reach."""
+    """Token ids [N,L] -> `TextHidden`.
+
+    The causal mask is CLIP's. Padding follows the end token, so it does not influence it.
+    """
     tower = text_tower(clip)
     length = ids_NL.shape[1]
     if length > len(tower.positional_embedding):
         raise ValueError(
-            f"{length} tokens, but the text tower has {len(tower.positional_embedding)} positions; cut the captions"
+            f"{length} tokens, but the text tower has {len(tower.positional_embedding)} positions; cut the "
+            "captions"
         )
     x = tower.token_embedding(ids_NL) + tower.positional_embedding[:length]
     mask = None

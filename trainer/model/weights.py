@@ -1,8 +1,8 @@
-"""Weight files read as data: safetensors, state dicts, and OpenAI's TorchScript archives. No code of a file ever runs.
+"""Weight files read as data: safetensors, state dicts, and OpenAI's TorchScript archives. No code runs.
 
-`torch.jit.load` would execute a TorchScript archive, and `torch.load(weights_only=True)` refuses one. The archive is a zip
-of raw tensors beside a pickle that says which tensor is which; here that pickle is read with an unpickler that knows tensors
-and inert stand-ins for modules, and refuses every other name.
+`torch.jit.load` would execute a TorchScript archive, and `torch.load(weights_only=True)` refuses one. The
+archive is a zip of raw tensors and a pickle that names them. That pickle is read here with an unpickler that
+knows tensors and inert replacements for modules, and refuses every other name.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which train
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Name -> tensor (CPU) from .safetensors, or a .pt / .bin state dict (zip or older pickle), or a TorchScript archive.
+    """Name -> tensor (CPU) from .safetensors, or a .pt / .bin state dict (zip or older pickle), or a
+    TorchScript archive.
 
     A wrapping ``state_dict`` and a ``module.`` prefix are removed. Raises ConfigError naming the file.
     """
@@ -55,7 +56,10 @@ def _read_values(file: Path) -> Any:
 
 
 def plain_state_dict(values: Any, name: str) -> dict[str, Tensor]:
-    """Unwrap what training scripts save around a state dict. Raises ConfigError if no mapping of tensors is left."""
+    """Unwrap what training scripts save around a state dict.
+
+    Raises ConfigError if no mapping of tensors is left.
+    """
     for wrapper in WRAPPERS:
         if isinstance(values, Mapping) and isinstance(values.get(wrapper), Mapping):
             values = values[wrapper]
@@ -88,7 +92,7 @@ def _read_torchscript(file: Path) -> dict[str, Tensor]:
 
 
 class _Module:
-    """Stands for any TorchScript class: keeps its attributes, does nothing."""
+    """An inert replacement for any TorchScript class. It keeps the attributes."""
 
     def __setstate__(self, state: Any) -> None:
         self.attributes = state if isinstance(state, dict) else {}

@@ -11,5 +11,5 @@ class LossConfig(Config):
     """How the losses are put together."""
 
     match_weight: float = Field(
-        1.0, gt=0, description="weight of the matching loss, where there is an interaction module"
+        1.0, gt=0, description="weight of the matching loss, with an interaction module"
     )

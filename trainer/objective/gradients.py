@@ -1,10 +1,10 @@
-"""One optimisation step's loss and gradients, over ranks and over the parts that a rank's share is encoded in.
+"""Loss and gradients of one step, over ranks and over the parts of a rank's share.
 
-Negatives are always those of the global batch. Over ranks, features are gathered with their gradient. Over parts
-(`accumulate` > 1) every part is encoded twice: first without a graph, to have all features and from them the loss and its
-gradient by feature; then part by part with a graph, into which that gradient is fed (Gao et al. 2021, "Scaling deep
-contrastive learning batch size under memory limited setup"). So accumulation costs one more forward pass, needs the memory
-of one part, and changes neither the loss nor the gradient.
+Negatives are always those of the global batch. Over ranks, features are gathered with their gradient. With
+several parts (`accumulate` > 1) every part is encoded twice: first without a graph, for the loss and its
+gradient by feature; then with a graph, into which that gradient is fed (Gao et al. 2021, "Scaling deep
+contrastive learning batch size under memory limited setup"). Accumulation costs one more forward pass, needs
+the memory of one part, and changes neither the loss nor the gradient.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Gradients:
         compile: bool = False,
         dual_frozen: bool = False,
     ) -> None:
-        """`precision`: bf16 or fp32, of the forward pass; `dual_frozen`: train the interaction module alone."""
+        """`precision` of the forward pass: bf16, fp32; `dual_frozen`: train the interaction module alone."""
         self._model, self._ranks, self._config = model, ranks, config
         self._precision, self._dual_frozen = precision, dual_frozen
         self._losses = [loss for loss in LOSSES if loss.trains == "dual" or model.interaction is not None]
@@ -104,7 +104,10 @@ class Gradients:
             )
 
     def backward(self, parts: Collection[Inputs], *, seed: int) -> StepLoss:
-        """Add the gradient of the loss over all parts of all ranks to the parameters. `seed`: of random choices."""
+        """Add the gradient of the loss over all parts of all ranks to the parameters.
+
+        `seed`: of random choices.
+        """
         if len(parts) == 1:
             (part,) = parts
             text, video = self._encode(self._parallel, part)
@@ -126,7 +129,9 @@ class Gradients:
     def _backward_parts(
         self, parts: Collection[Inputs], total: Tensor, text: TextFeatures, video: VideoFeatures
     ) -> None:
-        """Feed the loss's gradient by feature into each part's graph; parameters that the loss uses itself get theirs last."""
+        """Feed the loss's gradient by feature into each part's graph; parameters that the loss uses itself
+        get theirs last.
+        """
         leaves = [*vectors(text), *vectors(video)]
         trained = [p for p in self._model.parameters() if p.requires_grad]
         grads = torch.autograd.grad(total, [*leaves, *trained], allow_unused=True)
@@ -192,12 +197,12 @@ class Gradients:
 
 
 def vectors(features: Features) -> list[Tensor]:
-    """The differentiable tensors of features, in one order: global, TAB where there is one, tokens."""
+    """Return the differentiable tensors of features in a fixed order: global, TAB if it exists, tokens."""
     return [features.global_, *([] if features.tab is None else [features.tab]), features.tokens]
 
 
 def _leaves(kind: type[F], parts: Sequence[F]) -> F:
-    """Features of all parts as leaves of a new graph."""
+    """Return the features of all parts as leaves of a new graph."""
     tabs = [part.tab for part in parts if part.tab is not None]
     joined = (
         torch.cat([p.global_ for p in parts]),
@@ -210,5 +215,5 @@ def _leaves(kind: type[F], parts: Sequence[F]) -> F:
 
 
 def _broken(features: Features) -> Tensor:
-    """Which rows have a value that is not finite."""
+    """Return which rows have a value that is not finite."""
     return ~torch.stack([tensor.detach().flatten(1).isfinite().all(1) for tensor in vectors(features)]).all(0)

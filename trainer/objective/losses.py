@@ -1,7 +1,8 @@
 """Training losses: symmetric contrastive over global and TAB vectors, and matching on hard negatives.
 
-A loss takes the features of this process and those gathered from all processes; `offset` is the first row of this
-process among all. It averages over the local rows, so its mean over processes is the loss of the whole batch.
+A loss takes the features of this process and those gathered from all processes; `offset` is the first row of
+this process among all. It averages over the local rows, so its mean over processes is the loss of the whole
+batch.
 
 `LOSSES` lists the losses that training uses. A new loss is one entry there, and its weight in `LossConfig`.
 """
@@ -63,7 +64,7 @@ class Loss:
     weight: Callable[[LossConfig], float]  # in the total
     compute: Callable[[Problem], dict[str, Tensor]]  # the loss first, then its parts for the record
     autocast: bool  # computed in the forward pass's precision, instead of float32
-    reads_tokens: bool  # needs the tokens of all processes, beside the vectors
+    reads_tokens: bool  # needs the tokens of all processes, not only the vectors
 
 
 def contrastive_loss(
@@ -79,8 +80,8 @@ def contrastive_loss(
 ) -> Tensor:
     """Return the symmetric cross-entropy (InfoNCE, both directions halved) of local rows against all columns.
 
-    Unit vectors [n,D] and [N,D]; `scale` multiplies the cosines; row i pairs with column offset + i. Other columns
-    that are the same by their ids are left out of its denominator. The result is 0-d float32.
+    Unit vectors [n,D] and [N,D]; `scale` multiplies the cosines; row i pairs with column offset + i. Other
+    columns that are the same by their ids are left out of its denominator. The result is 0-d float32.
     """
     with torch.autocast(text_nD.device.type, enabled=False):
         t2v = scale.float() * text_nD.float() @ all_video_ND.float().T
@@ -120,9 +121,10 @@ def hard_negatives(
 ) -> tuple[Tensor, Tensor]:
     """Choose one wrong column per row -> index [n], found [n].
 
-    With a `seed` the column is drawn from the softmax of the row's logits, without it the largest is taken. Columns
-    with the row's id are never chosen; if there are no others, `found` is False and the index is meaningless. A draw
-    depends only on the seed and the row's position in the whole batch, so the number of processes changes nothing.
+    With a `seed` the column is drawn from the softmax of the row's logits, without it the largest is taken.
+    Columns with the row's id are never chosen; if there are no others, `found` is False and the index is
+    meaningless. A draw depends only on the seed and the row's position in the whole batch, so the number of
+    processes changes nothing.
     """
     equal = same(ids_n, all_ids_N)
     equal[:, offset : offset + len(ids_n)] |= torch.eye(len(ids_n), dtype=torch.bool, device=equal.device)
@@ -149,9 +151,9 @@ def match_loss(
 ) -> Tensor:
     """Return the interaction module's binary cross-entropy -> 0-d float32.
 
-    Positives are the local pairs. Negatives are each text with a hard wrong video, and each video with a hard wrong
-    text; together they weigh as much as the positives. The dual encoder's logits choose the negatives (see
-    `hard_negatives`), without a gradient into the choice.
+    Positives are the local pairs. Negatives are each text with a hard wrong video, and each video with a hard
+    wrong text; together they weigh as much as the positives. The dual encoder's logits choose the negatives
+    (see `hard_negatives`), without a gradient into the choice.
     """
     whole = local if everyone is None else everyone
     with torch.no_grad():

@@ -43,6 +43,6 @@ class EvaluateConfig(Config):
     weight: float | None = Field(
         None, ge=0, le=1, description="share of the match score when re-ranking; null: as the checkpoint says"
     )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA if the machine has it")
     precision: Literal["bf16", "fp32"] = Field("fp32", description="of the forward pass")
     output: str | None = Field(None, description="JSON file for the result; null: printed only")

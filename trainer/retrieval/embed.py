@@ -1,4 +1,4 @@
-"""Clips and captions to what ranking and search compare: one vector each, and the interaction module's tokens if wanted."""
+"""Embed clips and captions: one vector each, and the interaction module's tokens on request."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ class Items:
         return len(self.vectors_NE)
 
     def pick(self, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Tokens [n,L,D] float32 and mask [n,L] int64 of those rows, on the device. Raises ValueError if there are none."""
+        """Tokens [n,L,D] float32 and mask [n,L] int64 of those rows, on the device.
+
+        Raises ValueError if there are none.
+        """
         if self.tokens_NLD is None or self.mask_NL is None:
             raise ValueError("no tokens were kept to re-rank by; embed with tokens=True")
         rows = rows.cpu()
@@ -84,7 +87,10 @@ class Embedder:
 
     @torch.inference_mode()
     def videos(self, frames_BTHWC: Tensor, frame_mask_BT: Tensor, names: Sequence[str]) -> Items:
-        """uint8 frames [B,T,h,w,3] of `size` and mask [B,T], 1 = a frame. Raises ValueError as `texts` does."""
+        """uint8 frames [B,T,h,w,3] of `size` and mask [B,T], 1 = a frame.
+
+        Raises ValueError as `texts` does.
+        """
         packing = pack(frame_mask_BT.cpu())
         packing = None if packing is None else packing.to(self.device)
         mask = frame_mask_BT.to(self.device)
@@ -115,7 +121,8 @@ class Embedder:
         if not good.all():
             bad = [name for name, fine in zip(names, good.tolist(), strict=True) if not fine]
             raise NotFiniteError(
-                f"{bad[0]}: the model's features are not finite (so for {len(bad)} of {len(names)} at once): has it diverged?"
+                f"{bad[0]}: the model's features are not finite (so for {len(bad)} of {len(names)} at once): "
+                "has it diverged?"
             )
         if not self.tokens:
             return Items(vectors.cpu())
@@ -165,7 +172,10 @@ class _Collector:
             )
 
     def _new_captions(self, batch: Batch, places: list[int], first_samples: set[int]) -> list[int]:
-        """Rows of the captions to embed. A video's own repeated captions count each; a later sample's repetitions do not."""
+        """Rows of the captions to embed.
+
+        A video's own repeated captions count each; a later sample's repetitions do not.
+        """
         chosen: list[int] = []
         last = -1
         for i, sample in enumerate(batch.caption_video.tolist()):
@@ -184,8 +194,8 @@ class _Collector:
 def embed_loader(embedder: Embedder, loader: Iterable[Batch], *, captions: Captions = "all") -> Embedded:
     """Every video and caption of a loader, each embedded once. Raises ValueError if it has none.
 
-    Samples with equal video ids are one video, the first of them; a later one adds the captions that it has beyond it.
-    `captions`: all of a video's, or the first alone.
+    Samples with equal video ids are one video, the first of them; a later one adds the captions that it has
+    beyond it. `captions`: all of a video's, or the first alone.
     """
     seen = _Collector(embedder, captions)
     for batch in loader:

@@ -28,7 +28,7 @@ from trainer.retrieval.ranking import rank
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured. Written as JSON, with the config and the versions beside it."""
+    """The result of an evaluation. Its JSON file also holds the config and the versions."""
 
     videos: int
     captions: int
@@ -44,8 +44,8 @@ class Evaluation:
 def evaluate(config: EvaluateConfig) -> Evaluation:
     """Embed every video and caption once, rank both ways. Writes `config.output` if it is set.
 
-    Raises ConfigError for what cannot be started, ShardError for unreadable data, ValueError for features that are not finite,
-    MemoryError with what to lower.
+    Raises ConfigError for what cannot be started, ShardError for unreadable data, ValueError for features
+    that are not finite, MemoryError with what to lower.
     """
     model = load_model(config.checkpoint)
     top_k, weight = _reranking(config, model.config.interaction)

@@ -1,12 +1,13 @@
-"""Text-video retrieval metrics: R@1, R@5, R@10, median and mean rank, both directions.
+"""Ranks of texts and videos from a similarity matrix, whole or in blocks.
 
 Conventions (those of the official CLIP2Video functions wherever no two scores tie):
-  t2v  every caption ranks all videos.
-  v2t  every video that has captions ranks the videos' groups of captions, a group scoring as its best caption.
-  MdR  the median; for t2v with several captions a video the lower of the two middle ranks.
-Ties: a query counts once, and among equally scored candidates the true one takes the mean of the tied ranks (so a constant
-matrix over V videos gives rank (V + 1) / 2, not 1). The official functions count such a query several times or leave its rank
-to an unstable sort.
+  t2v  Every caption ranks all videos.
+  v2t  Every video with captions ranks the videos' groups of captions. A group scores as its best caption.
+  MdR  The median; for t2v with several captions per video the lower of the two middle ranks.
+
+Ties: a query counts once. Among equally scored candidates the true one takes the mean of the tied ranks, so a
+constant matrix over V videos gives rank (V + 1) / 2, not 1. The official functions count such a query several
+times, or leave its rank to an unstable sort.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ def retrieval_metrics(similarity: Any, caption_to_video: Sequence[int] | np.ndar
     """similarity [texts, videos] (array or tensor, larger = closer) and the video index of each text ->
     ``{"t2v": {"R1", "R5", "R10", "MdR", "MnR"}, "v2t": {...}}``: percent, and ranks from 1.
 
-    Raises ValueError for NaN or infinite scores (naming the text), other shapes, and indices outside the videos.
+    Raises ValueError for NaN or infinite scores (naming the text), other shapes, and indices outside the
+    videos.
     """
     scores = _array(similarity)
     if scores.ndim != 2:
@@ -43,9 +45,12 @@ def blockwise_metrics(
     *,
     block_scores: int = 1 << 24,
 ) -> Metrics:
-    """`retrieval_metrics` of a matrix that is never whole: `score(texts, videos)` gives the part [texts, videos] of two slices.
+    """Return `retrieval_metrics` of a matrix that is never whole.
 
-    At most `block_scores` scores (64 MB in float32) are held at a time. Each score is asked for twice, once a direction.
+    `score(texts, videos)` returns the block [texts, videos] of two slices.
+
+    At most `block_scores` scores (64 MB in float32) are held at a time. Each score is asked for twice, once a
+    direction.
     """
     retrieval = BlockwiseRetrieval(caption_to_video, videos)
     texts = len(retrieval.caption_to_video)
@@ -61,7 +66,7 @@ def blockwise_metrics(
 
 
 class BlockwiseRetrieval:
-    """Ranks from parts of a similarity matrix: whole rows for t2v, whole columns for v2t, in any order, each once."""
+    """Ranks from blocks of a similarity matrix: whole rows for t2v, whole columns for v2t, each once."""
 
     def __init__(self, caption_to_video: Sequence[int] | np.ndarray, videos: int) -> None:
         owners = np.asarray(caption_to_video)
@@ -70,7 +75,8 @@ class BlockwiseRetrieval:
         if owners.min() < 0 or owners.max() >= videos:
             bad = int(np.flatnonzero((owners < 0) | (owners >= videos))[0])
             raise ValueError(
-                f"caption_to_video[{bad}] = {owners[bad]} is not one of the {videos} videos (0 to {videos - 1})"
+                f"caption_to_video[{bad}] = {owners[bad]} is not one of the {videos} videos (0 to "
+                f"{videos - 1})"
             )
         self.caption_to_video, self.videos = owners, videos
         self._order = np.argsort(owners, kind="stable")  # captions by video, to take the best of each group
@@ -87,7 +93,8 @@ class BlockwiseRetrieval:
         owners = self.caption_to_video[start : start + len(scores)]
         if scores.ndim != 2 or scores.shape != (len(owners), self.videos):
             raise ValueError(
-                f"scores of texts from {start}: shape {list(scores.shape)}, not [n, {self.videos}] within the texts"
+                f"scores of texts from {start}: shape {list(scores.shape)}, not [n, {self.videos}] within "
+                "the texts"
             )
         _check_finite(scores, start, 0)
         self.t2v_ranks[start : start + len(scores)] = _ranks(scores, owners)
@@ -98,7 +105,8 @@ class BlockwiseRetrieval:
         texts = len(self.caption_to_video)
         if scores.ndim != 2 or len(scores) != texts or start + scores.shape[1] > self.videos:
             raise ValueError(
-                f"scores of videos from {start}: shape {list(scores.shape)}, not [{texts}, m] within the videos"
+                f"scores of videos from {start}: shape {list(scores.shape)}, not [{texts}, m] within the "
+                "videos"
             )
         _check_finite(scores, 0, start)
         videos = np.arange(start, start + scores.shape[1])
@@ -124,7 +132,10 @@ class BlockwiseRetrieval:
 
 
 def _ranks(scores: np.ndarray, own: np.ndarray, *, axis: int = 1) -> np.ndarray:
-    """The rank of candidate own[i] of query i, the mean of its ranks where it ties; candidates lie along `axis`."""
+    """Return the rank of candidate own[i] of query i; candidates are along `axis`.
+
+    Ties take the mean rank.
+    """
     true = np.take_along_axis(scores, np.expand_dims(own, axis), axis)
     better = (scores > true).sum(axis)
     tied_others = (scores == true).sum(axis) - 1

@@ -1,9 +1,9 @@
-"""Ranks of embedded videos and captions, both ways: coarse by the dual encoder, fine by the interaction module on the best K.
+"""Ranks of embedded videos and captions: coarse by the dual encoder, fine by the interaction module.
 
-Both work on blocks, so 100,000 videos and captions never make a matrix. Fine: a caption's K best videos are put in order by
-`CLIP2Video.rerank_score`; a video's K best groups of captions likewise, each group standing as its coarsely best caption.
-What is not among the K keeps its coarse rank, behind them. Ties take the mean of the tied ranks, as in
-`trainer.retrieval.metrics`.
+Both work on blocks, so that 100,000 videos and captions never make a matrix. Fine: `CLIP2Video.rerank_score`
+orders a caption's K best videos, and a video's K best groups of captions; a group is represented by its
+coarsely best caption. Candidates outside the K keep their coarse ranks, behind them. Ties take the mean of
+the tied ranks, as in `trainer.retrieval.metrics`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def rank(
     weight: float | None = None,
     block_scores: int = BLOCK_SCORES,
 ) -> Ranking:
-    """Rank everything against everything, and re-rank the best `top_k` if it is given, the match having this `weight`.
+    """Rank everything against everything, and re-rank the best `top_k` if it is given, the match having this
+    `weight`.
 
     No weight: the model's. Raises ValueError for NaN.
     """
@@ -109,8 +110,10 @@ def match_scores(
     bad = (~match_P.isfinite()).nonzero()
     if len(bad):  # compared with NaN nothing is better, so the true one would come first
         raise NotFiniteError(
-            f"{name(int(bad[0]))}: the interaction module's match is not finite (so for {len(bad)} of {len(match_P)} pairs): "
-            "has it diverged? Take an earlier checkpoint, or leave re-ranking out (rerank=false, or --no-rerank in a search)"
+            f"{name(int(bad[0]))}: the interaction module's match is not finite (so for {len(bad)} of "
+            f"{len(match_P)} pairs): "
+            "has it diverged? Take an earlier checkpoint, or leave re-ranking out (rerank=false, or "
+            "--no-rerank in a search)"
         )
     return match_P
 
@@ -129,7 +132,7 @@ def _rank_texts(
 def _rank_videos(
     embedder: Embedder, data: Embedded, coarse: BlockwiseRetrieval, top_k: int | None, block_scores: int
 ) -> tuple[Candidates, Tensor]:
-    """Also the caption that each of a video's candidate groups stands as, int64 [videos with captions, K]."""
+    """Also returns the caption that represents each candidate group, int64 [videos with captions, K]."""
     groups = _Groups(data.owners, embedder.device)
     found, captions = [], []
     for start, block_mN in _blocks(embedder, data.videos, data.texts, block_scores):
@@ -192,7 +195,9 @@ class _Groups:
         return best_mG[:, self._places]
 
     def best_caption(self, scores_mN: Tensor, groups_mK: Tensor) -> Tensor:
-        """The caption (row of N, the first if tied) that gave the best score of those groups, int64 [m,K] on the CPU."""
+        """The caption (row of N, the first if tied) that gave the best score of those groups, int64 [m,K] on
+        the CPU.
+        """
         captions = torch.zeros_like(groups_mK)
         best = torch.full(groups_mK.shape, -torch.inf)
         for turn in range(int(self._counts.max())):
@@ -215,7 +220,8 @@ def _rerank(
     texts, videos = text_rows.flatten(), video_rows.flatten()
 
     def name(pair: int) -> str:
-        return f"{data.keys[int(videos[pair])]} and {shorten(data.captions[int(texts[pair])], NAMED_CHARACTERS)!r}"
+        caption = shorten(data.captions[int(texts[pair])], NAMED_CHARACTERS)
+        return f"{data.keys[int(videos[pair])]} and {caption!r}"
 
     match = match_scores(embedder, data.texts, texts, data.videos, videos, name)
     return embedder.model.rerank_score(dual_QK, match.view_as(dual_QK), weight)

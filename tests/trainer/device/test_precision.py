@@ -15,8 +15,8 @@ from trainer.device.precision import choose_device, memory_advice, repeatable
 from trainer.fit.train import train
 from transforms.rendering import render
 
-# From torch's list of what raises on CUDA in strict mode, those that models and metrics are tempted to use; and cumsum of
-# floats, which raises there before torch 2.12.
+# From torch's list of what raises on CUDA in strict mode, those that models and metrics are tempted to use;
+# and cumsum of floats, which raises there before torch 2.12.
 NO_DETERMINISTIC_KERNEL = {
     *(
         "aten.scatter_reduce",

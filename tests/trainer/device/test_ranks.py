@@ -1,4 +1,6 @@
-"""Two processes, and a share encoded in parts, give the loss and the gradients of one process with the whole batch."""
+"""Two processes, and a share encoded in parts, give the loss and the gradients of one process with the whole
+batch.
+"""
 
 from __future__ import annotations
 

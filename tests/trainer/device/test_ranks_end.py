@@ -1,4 +1,6 @@
-"""How two ranks end: one that cannot go on says its line and leaves at once; one that is asked to stop stops both."""
+"""How two ranks end: one that cannot go on says its line and leaves at once; one that is asked to stop stops
+both.
+"""
 
 from __future__ import annotations
 

@@ -130,7 +130,9 @@ def test_length_in_samples_is_rounded_up_to_steps(tmp_path: Path) -> None:
 
 
 def test_frozen_embeddings_are_those_that_clip4clip_freezes() -> None:
-    """Its loop freezes what is neither a block, a final norm, a projection nor the logit scale: 27.7 M of ViT-B/32."""
+    """Its loop freezes what is neither a block, a final norm, a projection nor the logit scale: 27.7 M of
+    ViT-B/32.
+    """
     from trainer.model.config import ModelConfig
 
     with torch.device("meta"):
@@ -145,7 +147,9 @@ def test_frozen_embeddings_are_those_that_clip4clip_freezes() -> None:
 
 
 def test_the_cosine_of_the_whole_run_is_clip4clips() -> None:
-    """There: x / warmup below the warm-up, and 0.5 (1 + cos(pi x)) above it, of x the share of the run that is done."""
+    """There: x / warmup below the warm-up, and 0.5 (1 + cos(pi x)) above it, of x the share of the run that
+    is done.
+    """
     config = OptimConfig(warmup=0.1, cosine="whole_run")
     shares = [lr_share(step, 100, config) for step in range(100)]
     assert shares[9] == pytest.approx(1.0)

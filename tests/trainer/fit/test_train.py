@@ -277,7 +277,7 @@ def test_a_second_run_in_the_same_output_is_refused(stills: Path, tmp_path: Path
     values = tiny_values(stills, tmp_path / "run", max_steps=1)
     assert command(tmp_path, values) == 0
     assert command(tmp_path, values) == 2
-    assert "set resume=true to go on, or another output" in capsys.readouterr().err
+    assert "set resume=true to continue it, or another output" in capsys.readouterr().err
 
 
 def test_help_lists_the_fields(capsys) -> None:
@@ -308,7 +308,9 @@ def test_recipes_are_valid_and_say_what_they_are(path: Path) -> None:
     ("name", "gpus"), [("pretrain", 8), ("pretrain_cc3m", 8), ("pretrain_cc12m", 8), ("pretrain_coco", 1)]
 )
 def test_pretraining_recipes_fit_the_gpus_that_they_name(name: str, gpus: int) -> None:
-    """ViT-B/32 in bf16 keeps 0.265 GB of activations a clip of 12 frames; weights, moments and gradients are 3 GB."""
+    """ViT-B/32 in bf16 keeps 0.265 GB of activations a clip of 12 frames; weights, moments and gradients are
+    3 GB.
+    """
     config = load_config(TrainConfig, ROOT / "configs" / "train" / f"{name}.yaml", ["data.shards=clips/"])
     assert (config.model.clip, config.model.max_frames, config.precision) == (
         "ViT-B-32-quickgelu",

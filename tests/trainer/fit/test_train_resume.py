@@ -37,7 +37,9 @@ def settings(stills: Path, run: Path, **changes) -> dict:
 
 
 def start(folder: Path, values: dict) -> subprocess.Popen:
-    """The command in a process of its own, with this process's number of threads: that much is the same hardware."""
+    """The command in a process of its own, with this process's number of threads: that much is the same
+    hardware.
+    """
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(values))
     env = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), "PYTHONPATH": str(ROOT)}

@@ -95,7 +95,7 @@ def test_another_models_index_is_refused(model: Path, tmp_path: Path) -> None:
     other = checkpoint(tmp_path / "other", seed=1)
     with pytest.raises(ConfigError, match="cannot be compared"):
         index(other, str(clips), tmp_path / "index", CPU)
-    with pytest.raises(ConfigError, match="begun with tokens"):
+    with pytest.raises(ConfigError, match="created with tokens; add --tokens"):
         index(model, str(clips), tmp_path / "index", CPU.model_copy(update={"tokens": False}))
     foreign = tmp_path / "foreign"
     foreign.mkdir()
@@ -161,7 +161,10 @@ def test_broken_samples_and_shards_are_named(
             "model.clip2video.CLIP2Video.to",
             "no room for the model; is it in use? Free it, or give --device cpu",
         ),
-        ("retrieval.embed.Embedder.videos", "lower --batch-size (now 8); the same command goes on from here"),
+        (
+            "retrieval.embed.Embedder.videos",
+            "lower --batch-size (now 8); the same command continues from here",
+        ),
     ],
 )
 def test_out_of_memory_is_one_line_with_what_to_do(

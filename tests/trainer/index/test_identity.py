@@ -1,4 +1,4 @@
-"""What an index knows a shard by: made anew, moved, swapped, copied, deleted."""
+"""An index recognises shards that were rewritten, moved, swapped, copied or deleted."""
 
 from __future__ import annotations
 
