@@ -121,7 +121,7 @@ def test_re_ranking_helps_where_the_dual_encoder_is_weak(tmp_path: Path) -> None
         corpus.write_changes(tmp_path / "films", pairs, each=4, seed=0), tmp_path / "videos"
     )
     test = import_videos(corpus.write_changes(tmp_path / "unseen", pairs, each=1, seed=1), tmp_path / "test")
-    mean_pooling = ["model.sim_type=meanP", "model.center_type=''", "global_batch_size=32"]
+    mean_pooling = ["model.sim_type=meanP", "model.center_type=", "global_batch_size=32"]
     model = train(tmp_path / "run", videos, 300, INTERACTION, *mean_pooling)
     result = evaluate(model, test)
     assert result["coarse"]["t2v"]["R1"] < 70
