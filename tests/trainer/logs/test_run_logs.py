@@ -39,7 +39,7 @@ def test_records_and_messages_reach_file_and_console(tmp_path: Path, caplog) -> 
     logs.close()
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert lines == ['{"step": 3, "loss": 1.5, "epoch": null, "grad_norm": null}']
-    assert caplog.messages == ["step 3/10  loss 1.5", "a message"]
+    assert caplog.messages == ["step 3/10  loss 1.5  grad_norm inf", "a message"]
 
 
 def test_logs_without_sinks_do_nothing(tmp_path: Path, capsys) -> None:
