@@ -1,1 +1,4 @@
-"""A search index on disk: build it, open it, search it."""
+"""A search index over shards: building, storing, searching.
+
+test_search covers frames, hit and searcher; test_build covers config, shard and store.
+"""

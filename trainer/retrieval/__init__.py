@@ -1,1 +1,4 @@
-"""From embeddings to ranks and metrics."""
+"""From embeddings to ranks and metrics.
+
+test_evaluate covers config, embed and ranking.
+"""
