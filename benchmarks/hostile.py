@@ -1,8 +1,8 @@
 """A corpus of mutated pictures through the real job: ``python -m benchmarks.hostile [pictures] [seed]``.
 
-Seeded, so that a finding can be made again. Good pictures of every format are cut off, spliced, filled with noise and
-given absurd sizes; some files hold no picture at all. The job must end, account for every input, and keep each sample
-within `limits`.
+Seeded, so that a finding can be made again. Good pictures of every format are cut off, spliced, filled with
+noise and given absurd sizes; some files hold no picture at all. The job must end, account for every input,
+and keep each sample within `limits`.
 """
 
 from __future__ import annotations

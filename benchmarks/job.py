@@ -1,9 +1,10 @@
-"""The job on Beam's direct runner beside a bare loop and a bare pool of processes over the same functions and cores.
+"""The job on Beam's direct runner beside a bare loop and a bare pool of processes over the same functions and
+cores.
 
-``python -m benchmarks.job [clips] [rounds]``. Building and starting a graph costs about 0.4 s, so few clips say little.
-Beside them is the naive Beam form, in which clips pass a GroupByKey before they are written. All read the same pictures
-and write the same shards. The times of both pools include the start of their processes, which read the pictures too.
-`--gpu` measures the whole command with and without a GPU.
+``python -m benchmarks.job [clips] [rounds]``. Building and starting a graph costs about 0.4 s, so few clips
+say little. Beside them is the naive Beam form, in which clips pass a GroupByKey before they are written. All
+read the same pictures and write the same shards. The times of both pools include the start of their
+processes, which read the pictures too. `--gpu` measures the whole command with and without a GPU.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def loop(source: Source, folder: Path) -> None:
 
 
 def pool(source: Source, folder: Path, cores: int) -> None:
-    """`multiprocessing.Pool`, which gives all samples out by fours and takes them in order; no limits, no records."""
+    """`multiprocessing.Pool`, which gives all samples out by fours and takes them in order; no limits, no
+    records.
+    """
     with multiprocessing.get_context("spawn").Pool(cores, initializer=prepare_worker) as workers:
         tasks = list(source.plan())
         clips = workers.imap(clip_of, [r for task in tasks for r in references(source, task)], chunksize=4)

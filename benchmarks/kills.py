@@ -1,8 +1,8 @@
 """Kills a job at random moments and looks at what is left: ``python -m benchmarks.kills [kills] [seed]``.
 
-Each kill is a SIGKILL of the job's own process. After it no shard under a final name may differ from an undisturbed
-run's, no process may be left, and nothing of ours may be in the temporary directory. After all of them the same command
-finishes the job, and every byte must be that of the undisturbed run.
+Each kill is a SIGKILL of the job's own process. After it no shard under a final name may differ from an
+undisturbed run's, no process may be left, and nothing of ours may be in the temporary directory. After all of
+them the same command finishes the job, and every byte must be that of the undisturbed run.
 """
 
 from __future__ import annotations

@@ -1,1 +1,4 @@
-"""Where it runs: sources, fetching, planning, writing shards, the Beam jobs. Apache Beam is imported here alone."""
+"""Where shards are made: sources, fetching, planning, writing shards, the Beam jobs.
+
+Apache Beam is imported here alone.
+"""

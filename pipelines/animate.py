@@ -48,8 +48,8 @@ PLACES = (
 def animate(config: AnimateConfig, beam_args: Sequence[str] = (), *, detach: bool = False) -> RunResult:
     """Run the job; `beam_args` goes to Beam as options. `detach` leaves it on a remote runner.
 
-    Raises ConfigError (nothing was done), JobError (it cannot continue; run it again later), StillRunningError (it runs on
-    without this process), KeyboardInterrupt (stopped).
+    Raises ConfigError (nothing was done), JobError (it cannot continue; run it again later),
+    StillRunningError (it runs on without this process), KeyboardInterrupt (stopped).
     """
     set_options(store_options(beam_args))
     source = make_source(config.source, shard_samples=config.shard.max_samples)

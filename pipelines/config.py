@@ -1,4 +1,7 @@
-"""The configs of the jobs that write shards. They load without Beam, so that a mistake in one is found at once."""
+"""The configs of the jobs that write shards.
+
+They load without Beam, so that a mistake in one is found at once.
+"""
 
 from __future__ import annotations
 

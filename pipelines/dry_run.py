@@ -1,4 +1,7 @@
-"""A job before it runs: what it would read, make and write. Reads the source's index and a few inputs; writes nothing."""
+"""A job before it runs: what it would read, make and write.
+
+Reads the source's index and a few inputs; writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +56,8 @@ def dry_run(
 ) -> Plan:
     """The plan of a job. Raises ConfigError for everything that the run itself would refuse.
 
-    source, store, runner: a few words each. look: reads the first inputs of a task. known_failures: counts the inputs of a
-    task that will surely fail.
+    source, store, runner: a few words each. look: reads the first inputs of a task. known_failures: counts
+    the inputs of a task that will surely fail.
     """
     check_output(output, job, overwrite=overwrite)
     done = set() if overwrite else done_tasks(output)

@@ -1,4 +1,6 @@
-"""The job that imports videos: real videos with captions in, the same shards out as those of `pipelines.animate`."""
+"""The job that imports videos: real videos with captions in, the same shards out as those of
+`pipelines.animate`.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,8 @@ PLACES = (
 def import_videos(config: ImportConfig, beam_args: Sequence[str] = (), *, detach: bool = False) -> RunResult:
     """Run the job; `beam_args` goes to Beam as options. `detach` leaves it on a remote runner.
 
-    Raises ConfigError (nothing was done), JobError (it cannot continue; run it again later), StillRunningError (it runs on
-    without this process), KeyboardInterrupt (stopped).
+    Raises ConfigError (nothing was done), JobError (it cannot continue; run it again later),
+    StillRunningError (it runs on without this process), KeyboardInterrupt (stopped).
     """
     set_options(store_options(beam_args))
     return run_job(
@@ -103,7 +105,9 @@ def _known_failures(task: Task) -> int:
 
 
 def _look_at(task: Task, job: Job) -> Glimpse:
-    """The first keys, and the mean bytes of a sample over the first two videos among them that can be decoded."""
+    """The first keys, and the mean bytes of a sample over the first two videos among them that can be
+    decoded.
+    """
     maker = job.maker
     assert isinstance(maker, VideoImporter)  # noqa: S101 - narrows the type
     items = list(islice(read_task(maker.source, task), LOOKED_AT))

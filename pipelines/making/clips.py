@@ -1,4 +1,7 @@
-"""The maker of the main job: references in, clips out. Reads or fetches here, and makes the clips in worker processes."""
+"""The maker of the main job: references in, clips out.
+
+Reads or fetches here, and makes the clips in worker processes.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +35,9 @@ READERS = 16  # threads that read pictures from an object store; each waits most
 class Animator:
     """Picklable; what is heavy is made in `setup`.
 
-    In memory per task under way: `AHEAD_BYTES` of pictures and finished clips, one handful per worker process beyond
-    that, and what the fetcher holds ahead (`fetch.ahead_bytes`). With a GPU two batches of frames more.
+    In memory per task under way: `AHEAD_BYTES` of pictures and finished clips, one handful per worker process
+    beyond that, and what the fetcher holds ahead (`fetch.ahead_bytes`). With a GPU two batches of frames
+    more.
     """
 
     source: Source
@@ -79,7 +83,9 @@ class Animator:
         return self._fetched(self._checked(items, times), times)
 
     def _through(self, method: str, items: Iterator[Any], times: StageTimes) -> Iterator[Any]:
-        """What a method of `ClipMaker` makes of each item, in order; failures of items that cost their worker."""
+        """What a method of `ClipMaker` makes of each item, in order; failures of items that cost their
+        worker.
+        """
         for item, answer in through_workers(self._pool, method, items, guess=self._clip_bytes):
             if isinstance(answer, Lost) and not isinstance(item, Failure):
                 yield lost_sample(item.reference, answer)

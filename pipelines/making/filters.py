@@ -1,13 +1,16 @@
 """Filters of a user's own: ``filters: [module:name]`` in the config.
 
-A filter is a function, or a class that is made once per worker (to load a model) and then called. It returns None to keep
-a sample, or a few words why it is dropped; the words stand in `failures.parquet` under the reason ``filtered``.
+A filter is a function, or a class that is made once per worker (to load a model) and then called. It returns
+None to keep a sample, or a few words why it is dropped; the words stand in `failures.parquet` under the
+reason ``filtered``.
 
-- One argument, the `schemas.records.Reference`: called before anything is fetched, to drop by caption, URL or metadata.
-- Two, the reference and the decoded `transforms.media.pictures.Picture`: called before rendering, to drop by size,
-  content or score.
+- One argument, the `schemas.records.Reference`: called before anything is fetched, to drop by caption, URL or
+  metadata.
+- Two, the reference and the decoded `transforms.media.pictures.Picture`: called before rendering, to drop by
+  size, content or score.
 
-Each worker process has its own filters and calls them one at a time. A call is under the limits of its sample (`limits`).
+Each worker process has its own filters and calls them one at a time. A call is under the limits of its sample
+(`limits`).
 """
 
 from __future__ import annotations
@@ -41,7 +44,10 @@ class Filters:
 
 
 def load_filters(paths: Sequence[str]) -> Filters:
-    """Import filters and make those that are classes. Raises ConfigError if one is not found or takes other arguments."""
+    """Import filters and make those that are classes.
+
+    Raises ConfigError if one is not found or takes other arguments.
+    """
     on_references: list[tuple[str, Callable[..., Any]]] = []
     on_pictures: list[tuple[str, Callable[..., Any]]] = []
     for path in paths:
@@ -52,7 +58,10 @@ def load_filters(paths: Sequence[str]) -> Filters:
 
 
 def find_filter(path: str) -> Callable[..., Any]:
-    """The function or class at ``module:name``. Raises ConfigError if there is none, or it takes other arguments."""
+    """The function or class at ``module:name``.
+
+    Raises ConfigError if there is none, or it takes other arguments.
+    """
     found = find_plugin(path, "filters")
     if not callable(found):
         raise ConfigError(f"filters: {path} is not a function or class")

@@ -1,7 +1,8 @@
 """GPUs of a worker's machine; rendering on one, many clips in a call, and what it means when a call fails.
 
-Failures of pictures are data. A batch that the GPU has no room for is halved. Whatever else CUDA reports ends the job: after
-such a fault every later call of the process fails too, and good pictures would be recorded as broken ones.
+Failures of pictures are data. A batch that the GPU has no room for is halved. Whatever else CUDA reports ends
+the job: after such a fault every later call of the process fails too, and good pictures would be recorded as
+broken ones.
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ class Rendering:
 def choose_rendering(device: str, workers: int, *, renders: bool) -> Rendering:
     """Choose between the GPUs and the CPUs of this machine. torch is loaded only where a GPU may be used.
 
-    `device` is cpu, cuda or auto. A store that renders nothing uses no GPU. "auto" takes the GPUs where each serves at
-    most `WORKERS_PER_GPU` worker processes: rendering is about a third of a clip's work on a CPU, and frames that a GPU
-    rendered have to pass through the job's process, so many cores are faster without it. Raises JobError for
-    device=cuda without a GPU.
+    `device` is cpu, cuda or auto. A store that renders nothing uses no GPU. "auto" takes the GPUs where each
+    serves at most `WORKERS_PER_GPU` worker processes: rendering is about a third of a clip's work on a CPU,
+    and frames that a GPU rendered have to pass through the job's process, so many cores are faster without
+    it. Raises JobError for device=cuda without a GPU.
     """
     if device == "cpu" or not renders:
         return Rendering()
@@ -87,7 +88,10 @@ class GpuRenderer:
     def render(
         self, clips: Sequence[Prepared], task: Task, times: StageTimes
     ) -> list[NDArray[Any] | SampleError]:
-        """frames_THWC of each clip, or why it has none. Raises JobError if the GPU fails, or has no room for one clip."""
+        """frames_THWC of each clip, or why it has none.
+
+        Raises JobError if the GPU fails, or has no room for one clip.
+        """
         results: list[NDArray[Any] | SampleError] = []
         step = self.batch
         while len(results) < len(clips):

@@ -25,9 +25,12 @@ def through_workers(
     guess: int,
     max_bytes: int = AHEAD_BYTES,
 ) -> Iterator[tuple[T | Failure, Any]]:
-    """Each item with what the workers' `method` makes of it, or `Lost`, in input order. Failures come back as they are.
+    """Each item with what the workers' `method` makes of it, or `Lost`, in input order.
 
-    An item or a result that carries bytes says how many in `size`. `guess` is a result's size until one is known.
+    Failures come back as they are.
+
+    An item or a result that carries bytes says how many in `size`. `guess` is a result's size until one is
+    known.
     """
     window: Window[list[T | Failure], list[Any]] = Window(calls=2 * pool.workers + 2, max_bytes=max_bytes)
     expected = guess

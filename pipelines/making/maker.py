@@ -1,4 +1,7 @@
-"""What makes samples: the protocol of a maker, a finished sample, and the times of its stages. Imports no Beam."""
+"""What makes samples: the protocol of a maker, a finished sample, and the times of its stages.
+
+Imports no Beam.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ class Made:
 
 
 class Maker(Protocol):
-    """Turns a task into samples. Picklable: it is sent to the workers, and opens what it needs there in `setup`."""
+    """Turns a task into samples.
+
+    Picklable: it is sent to the workers, and opens what it needs there in `setup`.
+    """
 
     def setup(self) -> None:
         """Called once per worker, before the first task. Heavy imports, pools, models."""
@@ -30,7 +36,8 @@ class Maker(Protocol):
     def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
         """One item per input, in input order. May run for several tasks at a time, in threads of one process.
 
-        Raises OSError only if the source itself has gone: that ends the job. An input that goes wrong is a Failure.
+        Raises OSError only if the source itself has gone: that ends the job. An input that goes wrong is a
+        Failure.
         """
 
     def close(self) -> None:

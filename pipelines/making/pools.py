@@ -1,4 +1,7 @@
-"""The worker processes of each kind of job. Imports no Beam: a command starts them, and imports Beam meanwhile."""
+"""The worker processes of each kind of job.
+
+Imports no Beam: a command starts them, and imports Beam meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,9 @@ def video_pool(frames: FrameConfig, limits: VideoLimits, max_caption: int, worke
 
 @contextmanager
 def workers_started(config: AnimateConfig | ImportConfig, runner_is_local: bool) -> Iterator[None]:
-    """Have the workers of a job on this machine start while the block imports Beam, which takes longer than they do."""
+    """Have the workers of a job on this machine start while the block imports Beam, which takes longer than
+    they do.
+    """
     if not runner_is_local:
         yield
         return

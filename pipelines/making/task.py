@@ -44,9 +44,12 @@ def make_task(
     *,
     watch: Callable[[int, int], bool] = lambda written, failed: False,
 ) -> Done:
-    """Make one task under temporary names. `watch(written, failed)` hears of every input and returns whether to stop.
+    """Make one task under temporary names.
 
-    Raises JobError (output cannot be written, source gone), StoppedError. Whatever it raises, its temporary files are gone.
+    `watch(written, failed)` hears of every input and returns whether to stop.
+
+    Raises JobError (output cannot be written, source gone), StoppedError. Whatever it raises, its temporary
+    files are gone.
     """
     start, times = time.monotonic(), StageTimes()
     attempt = new_attempt(task.index)

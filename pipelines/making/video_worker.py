@@ -1,4 +1,5 @@
-"""The part of `zoetrope import-videos` that runs in worker processes: a reference to a video in, a finished sample out.
+"""The part of `zoetrope import-videos` that runs in worker processes: a reference to a video in, a finished
+sample out.
 
 Imports transforms and schemas, and no Beam, torch or pyarrow: every worker process would load it.
 """
@@ -27,7 +28,10 @@ from transforms.media.video_limits import VideoLimits
 
 @dataclass(frozen=True)
 class VideoMaker:
-    """The target of the workers. Picklable. Each video has a decoder of one thread, so its bytes are the same anywhere."""
+    """The target of the workers.
+
+    Picklable. Each video has a decoder of one thread, so its bytes are the same anywhere.
+    """
 
     frames: FrameConfig
     limits: VideoLimits

@@ -1,8 +1,9 @@
 """Which Beam runner runs a job.
 
-Without ``--runner`` it is Beam's direct runner on this machine, named explicitly as `FnApiRunner`: the name `DirectRunner`
-would first try to download Prism. It runs in this process, with one Beam worker. The samples are made by the pool of
-worker processes (`pipelines.workers.pool`), on this machine as in the workers of a cluster.
+Without ``--runner`` it is Beam's direct runner on this machine, named explicitly as `FnApiRunner`: the name
+`DirectRunner` would first try to download Prism. It runs in this process, with one Beam worker. The samples
+are made by the pool of worker processes (`pipelines.workers.pool`), on this machine as in the workers of a
+cluster.
 """
 
 from __future__ import annotations
@@ -60,9 +61,9 @@ class RunnerChoice:
 def choose_runner(beam_args: Sequence[str], workers: int | None, device: str = "cpu") -> RunnerChoice:
     """The runner that Beam's own options name, or the direct runner.
 
-    `beam_args` are the options after ``--``; they go to Beam untouched. `device` is the job's, or cpu if it renders
-    nothing. Raises ConfigError for an option that Beam does not know, and for Beam's own worker processes on this
-    machine: the job has its own.
+    `beam_args` are the options after ``--``; they go to Beam untouched. `device` is the job's, or cpu if it
+    renders nothing. Raises ConfigError for an option that Beam does not know, and for Beam's own worker
+    processes on this machine: the job has its own.
     """
     check_options(beam_args)
     options = PipelineOptions(list(beam_args))

@@ -1,4 +1,6 @@
-"""Run one Beam pipeline in a thread, so that Ctrl-C is heard, stop it on every runner, and put its errors in one line."""
+"""Run one Beam pipeline in a thread, so that Ctrl-C is heard, stop it on every runner, and put its errors in
+one line.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ class PipelineRun(threading.Thread):
         )  # to be waited for: a `join` that Ctrl-C breaks takes the thread for ended (bpo-45274)
 
     def submit(self) -> None:
-        """Hand the pipeline to a remote runner, from the main thread: job servers want to take Ctrl-C, which stays ours."""
+        """Hand the pipeline to a remote runner, from the main thread: job servers want to take Ctrl-C, which
+        stays ours.
+        """
         on_main = threading.current_thread() is threading.main_thread()
         before = signal.getsignal(signal.SIGINT) if on_main else None
         try:

@@ -71,7 +71,9 @@ class Progress:
 
 @dataclass
 class _Throughput:
-    """Inputs finished per bucket of time; buckets double in width as the run grows, so that there are never many."""
+    """Inputs finished per bucket of time; buckets double in width as the run grows, so that there are never
+    many.
+    """
 
     bucket_seconds: float = 1.0
 

@@ -1,8 +1,8 @@
 """Progress and stop between the submitter and a job that runs in its own process.
 
 Beam pickles the stages of a job even where it runs them in this process, so they cannot hold an object of the
-submitter. They hold its name and look it up here. Workers in other processes and on other machines find nothing:
-there progress is read from the records, and a stop cancels the pipeline.
+submitter. They hold its name and look it up here. Workers in other processes and on other machines find
+nothing: there progress is read from the records, and a stop cancels the pipeline.
 """
 
 from __future__ import annotations

@@ -1,1 +1,4 @@
-"""Processes with limits on each call: a pool, the nursery that forks them, and their messages. Imports no Beam."""
+"""Processes with limits on each call: a pool, the nursery that forks them, and their messages.
+
+Imports no Beam.
+"""

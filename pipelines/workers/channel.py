@@ -1,4 +1,6 @@
-"""Messages over a socket: pickled values between a job and its own worker processes, never anything from outside."""
+"""Messages over a socket: pickled values between a job and its own worker processes, never anything from
+outside.
+"""
 
 from __future__ import annotations
 

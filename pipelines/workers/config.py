@@ -8,7 +8,10 @@ from schemas.config import Config
 
 
 class SampleLimits(Config):
-    """What one sample may cost. The process that makes it is ended beyond that, and the sample is a failure."""
+    """What one sample may cost.
+
+    The process that makes it is ended beyond that, and the sample is a failure.
+    """
 
     seconds: float = Field(
         60.0,

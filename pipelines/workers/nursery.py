@@ -1,12 +1,14 @@
-"""The nursery: a small process that imports what workers need, once, and forks a worker whenever it is asked to.
+"""The nursery: a small process that imports what workers need, once, and forks a worker whenever it is asked
+to.
 
-A fork takes milliseconds where a new interpreter takes most of a second, so a worker that was killed costs little.
-The nursery starts as a new interpreter and has one thread, so that forking from it is safe. The process of the job, which
-has many threads, is never forked. The pools of the standard library import the main module of their parent again in
-every child; in a Beam worker that module is Beam's harness. The nursery imports only the modules that it is given.
+A fork takes milliseconds where a new interpreter takes most of a second, so a worker that was killed costs
+little. The nursery starts as a new interpreter and has one thread, so that forking from it is safe. The
+process of the job, which has many threads, is never forked. The pools of the standard library import the main
+module of their parent again in every child; in a Beam worker that module is Beam's harness. The nursery
+imports only the modules that it is given.
 
-It ends when the job's end of the control socket closes, which the kernel does however the job ended. It kills its
-workers first; and a worker asks the kernel to be killed when the nursery ends.
+It ends when the job's end of the control socket closes, which the kernel does however the job ended. It kills
+its workers first; and a worker asks the kernel to be killed when the nursery ends.
 """
 
 from __future__ import annotations
@@ -31,14 +33,19 @@ REQUEST = struct.Struct("=ci")  # what to do, process id (0 for FORK)
 ANSWER = struct.Struct("=i")  # process id, or the exit status that waitpid gave
 FORK, WAIT = b"f", b"w"
 PR_SET_PDEATHSIG = 1
-BOOT = "import sys; sys.path[:] = sys.argv[3:]; from pipelines.workers.nursery import main; main(sys.argv[1], sys.argv[2])"
+BOOT = (
+    "import sys; sys.path[:] = sys.argv[3:]; "
+    "from pipelines.workers.nursery import main; main(sys.argv[1], sys.argv[2])"
+)
 STARTS = 3  # of the process, before the job gives up
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 LEFT_TO_THE_JOB = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # it stops its workers itself
 
 
 def _start_process(control: socket.socket, modules: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start the process. `control` is its end of the control socket; `modules` are imported before the first fork."""
+    """Start the process. `control` is its end of the control socket; `modules` are imported before the first
+    fork.
+    """
     environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1")}
     command = [sys.executable, "-c", BOOT, str(control.fileno()), ",".join(modules), *sys.path]
     return subprocess.Popen(  # noqa: S603 - this interpreter, and module names of ours
@@ -56,7 +63,10 @@ class Nursery:
         self._start()
 
     def fork(self) -> tuple[int, socket.socket]:
-        """A new worker: its process id and our end of its socket. Raises JobError if no process can be started."""
+        """A new worker: its process id and our end of its socket.
+
+        Raises JobError if no process can be started.
+        """
         ours, theirs = socket.socketpair()
         try:
             return self._ask(FORK, 0, theirs), ours
@@ -67,7 +77,9 @@ class Nursery:
             theirs.close()
 
     def wait(self, process: int) -> int:
-        """The exit status of a worker that has ended, as `os.waitpid` gives it; SIGKILL if the nursery has gone too."""
+        """The exit status of a worker that has ended, as `os.waitpid` gives it; SIGKILL if the nursery has
+        gone too.
+        """
         with self._lock, suppress(OSError):
             return self._exchange(WAIT, process, None)
         return int(signal.SIGKILL)
@@ -121,7 +133,7 @@ def main(control: str, modules: str) -> NoReturn:
     for module in filter(None, modules.split(",")):
         importlib.import_module(module)
     gc.collect()
-    gc.freeze()  # a collection in a worker would copy the pages of every object that it shares with the others
+    gc.freeze()  # else a collection in a worker copies the pages of every object that it shares
     workers: set[int] = set()
     with suppress(ConnectionError):
         while request := _request(channel):
@@ -167,7 +179,10 @@ def _fork(channel: socket.socket, connection: int) -> int:
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends. Only Linux knows how; elsewhere the parent kills."""
+    """Have the kernel kill this process when its parent ends.
+
+    Only Linux knows how; elsewhere the parent kills.
+    """
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before the kernel was asked

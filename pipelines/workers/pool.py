@@ -1,11 +1,13 @@
-"""A pool of worker processes with limits on each sample. A worker that exceeds one, or dies, costs its sample alone.
+"""A pool of worker processes with limits on each sample.
 
-Each process has a thread here, which gives it handfuls, takes the results one by one, and replaces it when it must.
-So the sample that was being made is known, and the others of its handful go to the next worker.
+A worker that exceeds one, or dies, costs its sample alone.
 
-Two libraries were considered. pebble is as fast as `multiprocessing.Pool`, but it limits a call, not a sample of a
-handful, and starts processes through `multiprocessing`, which imports the job's main module in each of them: inside a
-Beam worker that is Beam. loky was slower, and ends every call when one worker dies.
+Each process has a thread here, which gives it handfuls, takes the results one by one, and replaces it when it
+must. So the sample that was being made is known, and the others of its handful go to the next worker.
+
+Two libraries were considered. pebble is as fast as `multiprocessing.Pool`, but it limits a call, not a sample
+of a handful, and starts processes through `multiprocessing`, which imports the job's main module in each of
+them: inside a Beam worker that is Beam. loky was slower, and ends every call when one worker dies.
 """
 
 from __future__ import annotations

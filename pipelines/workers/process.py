@@ -32,7 +32,8 @@ class WorkerProcess:
     def answer(self, seconds: float) -> tuple[Kind, Any]:
         """Wait for the next message. Raises TimeoutError, or EOFError if the process has died.
 
-        It sends in between what the process has not taken yet: both ends would wait for ever if each only sent.
+        It sends in between what the process has not taken yet: both ends would wait for ever if each only
+        sent.
         """
         deadline = time.monotonic() + seconds
         while True:

@@ -19,7 +19,7 @@ class _Shared:
     users: int = 0
 
 
-# A Beam worker process makes several instances of a DoFn, each with a maker; the cores of the machine are there once.
+# A Beam worker process makes several instances of a DoFn, each with a maker, for the same cores.
 _shared: dict[bytes, _Shared] = {}
 _shared_lock = threading.Lock()
 
@@ -27,7 +27,10 @@ _shared_lock = threading.Lock()
 def share_pool(
     target: Target, limits: SampleLimits, *, workers: int, modules: Sequence[str] = ()
 ) -> WorkerPool:
-    """This process's pool for an equal target and equal limits, started if there is none. Release it after use."""
+    """This process's pool for an equal target and equal limits, started if there is none.
+
+    Release it after use.
+    """
     name = pickle.dumps((target, limits, workers))
     with _shared_lock:
         shared = _shared.get(name)

@@ -1,7 +1,8 @@
-"""A worker process: takes items by the handful, calls its target on each, and sends each result as it is done.
+"""A worker process: takes items by the handful, calls its target on each, and sends each result as it is
+done.
 
-It never imports Beam or torch on its own. A sample may use `memory_mb` more than the process holds when the sample
-begins; an allocation beyond that fails, which Python and the decoders report as a MemoryError.
+It never imports Beam or torch on its own. A sample may use `memory_mb` more than the process holds when the
+sample begins; an allocation beyond that fails, which Python and the decoders report as a MemoryError.
 """
 
 from __future__ import annotations
