@@ -11,7 +11,7 @@ from transforms.motions.motion import TIMING, Motion, Parameter
 from zoetrope.arguments import Parser
 
 EPILOG = """Motions compose with '+', each inside the view of the ones before it: rotate_cw+zoom_in,
-pan_left+crop_jitter.
+pan_left+crop_jitter. '>' puts one after the other, '|' cuts between two shots: 'zoom_in>pan_left'.
 In a composition a parameter that several have is named with its motion: zoom_in.zoom.
 Your own motions are named by import path: mypackage.mymotions:dolly (see docs/motions.md)."""
 
