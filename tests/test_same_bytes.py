@@ -56,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pytest", "-q", "-n", "0", f"--basetemp={folder}/made", __file__]
         RECORD.write_text(
-            json.dumps({"circumstances": circumstances(), "shards": dict.fromkeys(names(), {})})
+            json.dumps({"circumstances": circumstances(), "shards": {name: {} for name in names()}})
         )
         subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
         made = {path.name: digests(path) for path in Path(folder).glob("made/animated*/*-*") if path.is_dir()}

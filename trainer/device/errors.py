@@ -46,7 +46,7 @@ def lost_peer(error: BaseException) -> bool:
 
 
 def not_repeatable(error: BaseException) -> str | None:
-    """What to do about an operation that cannot give the same bits twice, or None if the error is another."""
+    """Advice for an operation that cannot repeat its bits, or None if the error is another."""
     kernel, found, _ = str(error).partition(NO_KERNEL)
     if found:
         return (

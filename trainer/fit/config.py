@@ -1,4 +1,4 @@
-"""What a training run is: `TrainConfig`, the YAML that `zoetrope train --config` reads."""
+"""The config of a training run: `TrainConfig`, the YAML that `zoetrope train --config` reads."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from trainer.objective.gradients import Gradients, StepLoss
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step measured, equal on all ranks except for `prepare_seconds`."""
+    """The measurements of one step, equal on all ranks except for `prepare_seconds`."""
 
     values: dict[str, float | None]  # loss and its parts, negatives, grad_norm, lr.*: means over ranks
     stopping: bool  # some rank was asked to stop

@@ -260,7 +260,7 @@ def _summary(
     start: int,
     notes: list[str],
 ) -> list[str]:
-    """What is about to happen, in numbers: so that nobody has to guess steps, batch or negatives."""
+    """The run in numbers, printed at the start: steps, batch, negatives, parameters."""
     size = sum(p.numel() for p in model.parameters()) / 1e6
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad) / 1e6
     count = (

@@ -42,7 +42,7 @@ from trainer.retrieval.embed import Embedder
 
 @dataclass(frozen=True)
 class Indexed:
-    """What a run of `index` did."""
+    """The result of a run of `index`."""
 
     shards: int  # embedded now
     skipped: int  # in the index already, or of the same bytes as another

@@ -31,7 +31,7 @@ from trainer.model.transformer import Transformer
 
 @dataclass(frozen=True, eq=False)  # tensors have no single ==
 class Features:
-    """What is known of N texts or M videos.
+    """The features of N texts or M videos.
 
     Indexing takes a subset: ``features[3:5]``, ``features[index_tensor]``.
     """
@@ -242,8 +242,9 @@ class CLIP2Video(nn.Module):
         return score
 
     def rerank_score(self, dual_logits: Tensor, match_logits: Tensor, weight: float | None = None) -> Tensor:
-        """What candidates are re-ranked by: (1 - weight) * dual + weight * match, elementwise; None: the
-        config's weight.
+        """The score for re-ranking: (1 - weight) * dual + weight * match, elementwise.
+
+        Without `weight`, the config's weight is used.
         """
         weight = self.config.interaction.weight if weight is None else weight
         return (1 - weight) * dual_logits + weight * match_logits

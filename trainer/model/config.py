@@ -1,4 +1,4 @@
-"""What a model is: `ModelConfig`, with CLIP2Video's own option names."""
+"""The config of a model: `ModelConfig`, with CLIP2Video's own option names."""
 
 from __future__ import annotations
 

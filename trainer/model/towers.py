@@ -44,7 +44,7 @@ class Tokens(NamedTuple):
 
 
 class TextHidden(NamedTuple):
-    """What the text tower makes of N captions; nothing is normalised."""
+    """The output of the text tower for N captions, not normalised."""
 
     pooled_ND: Tensor  # the end token's embedding
     hidden_NLD: Tensor  # every token's, projected alike
@@ -176,7 +176,7 @@ def load_clip_state(clip: Clip, state: dict[str, Tensor], name: str) -> None:
 
 
 def reading(config: ModelConfig) -> dict[str, Any]:
-    """What decides how the towers' weights are read, and shows in no name or shape of them."""
+    """The settings that decide what the towers compute and that no name or shape of a weight shows."""
     shape = config.clip_shape
     about: dict[str, Any]
     if shape is not None:

@@ -1,4 +1,4 @@
-"""What to evaluate, and how: the config of `zoetrope evaluate`."""
+"""The config of `zoetrope evaluate`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schemas.config import Config
 
 
 class EvaluationData(Config):
-    """What to evaluate on."""
+    """The shards to evaluate on."""
 
     shards: str | list[str] = Field(
         description="shards: a folder, a glob or a brace range, local or gs://; or a list"

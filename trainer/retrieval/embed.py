@@ -130,7 +130,7 @@ class Embedder:
 
 
 class _Collector:
-    """What `embed_loader` has seen so far."""
+    """The samples that `embed_loader` has seen so far."""
 
     def __init__(self, embedder: Embedder, captions: Captions) -> None:
         self.embedder, self.first_only = embedder, captions == "first"
