@@ -65,7 +65,7 @@ def _hear_ctrl_c() -> None:
 
 def finish(job: subprocess.Popen[str], code: int = 0) -> str:
     """Wait for the end of a job. Returns its messages."""
-    out, err = job.communicate(timeout=240)
+    out, err = job.communicate(timeout=480)
     assert job.returncode == code, out + err
     assert "Traceback" not in err
     return err
