@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,11 +41,13 @@ def main(kills: int = 40, seed: int = 0) -> None:
         for number in range(kills):
             if _start_and_kill(source, scratch / "clips", temporary, rng.uniform(0.0, 1.2 * seconds)):
                 finished += 1
+                shutil.rmtree(scratch / "clips")  # the next job starts from nothing
             problems += [f"kill {number}: {text}" for text in _remains(scratch / "clips", temporary, whole)]
         assert _start(source, scratch / "clips", temporary).wait() == 0
         if _shards(scratch / "clips") != whole:
             problems.append("the finished output differs")
-        left = [str(path) for path in (scratch / "clips" / "_zoetrope").rglob("*") if "tmp" in path.parts]
+        state = scratch / "clips" / "_zoetrope"
+        left = [str(path) for path in (state / "tmp").rglob("*")]
         problems += [f"left in the output: {path}" for path in left]
     results = {"kills": kills, "came too late": finished, "shards": len(whole), "problems": problems}
     print(harness.write("kills", results).read_text())
