@@ -26,7 +26,9 @@ EVALUATE = ["evaluate", "data.shards=s", "checkpoint=c"]
 # Each path of each command: {} is the address, {here} the folder of `here`.
 PLACES = {
     "animate --config": ["animate", "--config", "{}"],
-    "animate --runner-config": [*ANIMATE, "--runner-config", "{}"],
+    "animate --runner-config": [
+        "animate", "source.kind=folder", "source.uri={here}", "output=o", "--runner-config", "{}"
+    ],  # fmt: skip
     "animate source.annotations": [*ANIMATE, *COCO, "source.annotations={}"],
     "animate source.uri": ["animate", "source.kind=tars", "source.uri={}", "output=o"],
     "animate output": ["animate", "source.kind=folder", "source.uri={here}", "output={}"],
