@@ -1,4 +1,5 @@
-"""End to end on one core: a 512x384 JPEG in, 12 JPEGs of 224x224 out, compared with decoding and encoding alone.
+"""End to end on one core: a 512x384 JPEG in, 12 JPEGs of 224x224 out, compared with decoding and encoding
+alone.
 
     python -m benchmarks.clip [--rounds 40]
 
@@ -58,7 +59,9 @@ def cases(data: bytes) -> dict[str, Callable[[], list[bytes]]]:
 
 
 def sample(data: bytes, settings: ClipSettings, keys: Iterator[int] = count()) -> list[bytes]:  # noqa: B008 (shared on purpose)
-    """Do the job's work for one sample: header checks, checksum, caption, draw, decode, render, encode, KEY.json."""
+    """Do the job's work for one sample: header checks, checksum, caption, draw, decode, render, encode,
+    KEY.json.
+    """
     reference = Reference(f"{next(keys):09d}", ("a cup of coffee on a saucer",), "folder", image=data)
     return list(make_clip(data, reference, settings).members.values())
 
@@ -90,7 +93,8 @@ def main() -> int:
             "share": ratio(seconds, name, FLOOR),
         }
         print(
-            f"  {name:40s} {rows[name]['clips_per_second']['median']:6.1f}  {rows[name]['share']['median']:.3f}"
+            f"  {name:40s} {rows[name]['clips_per_second']['median']:6.1f}  "
+            f"{rows[name]['share']['median']:.3f}"
         )
     print(write("clip", {"rounds": rounds, "threads": 1, "jpeg_bytes": len(data), "results": rows}))
     return 0

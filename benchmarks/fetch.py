@@ -3,9 +3,10 @@
     python -m venv /tmp/peer && /tmp/peer/bin/pip install img2dataset
     python -m benchmarks.fetch --peer /tmp/peer/bin/python [--pictures 4000]
 
-Ours fetches, decodes, draws a motion and stores a still with its trajectory (store=still); img2dataset fetches and resizes to
-256. Both write WebDataset tars. Each shard's own begin and end are counted, not the start of interpreters. Runs take turns,
-and the ratio is the median of the runs' ratios. Without --peer only ours runs. The server runs on the same machine.
+Ours fetches, decodes, draws a motion and stores a still with its trajectory (store=still); img2dataset
+fetches and resizes to 256. Both write WebDataset tars. Each shard's own begin and end are counted, not the
+start of interpreters. Runs take turns, and the ratio is the median of the runs' ratios. Without --peer only
+ours runs. The server runs on the same machine.
 """
 
 from __future__ import annotations

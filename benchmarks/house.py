@@ -4,7 +4,8 @@
     python -m benchmarks.house --before 60a681f   with a column for that commit; JSON into benchmarks/results/house.json
     python -m benchmarks.house --voice            every place where the prose leaves the house style; exit 1 if there is one
 
-`tests/test_house.py` fails on a circle of imports, an arrow that points upwards, or a folder that has grown too full.
+`tests/test_house.py` fails on a circle of imports, an arrow that points upwards, or a folder that has grown
+too full.
 """
 
 from __future__ import annotations
@@ -152,7 +153,8 @@ class House:
     def untested(self) -> list[str]:
         """Modules without a test file of their own name in the folder of tests that mirrors theirs.
 
-        A line in the README of that folder, or in the docstring of the package, may instead say what covers a module.
+        A line in the README of that folder, or in the docstring of the package, may instead say what covers a
+        module.
         """
         found = []
         for name, module in self.modules.items():

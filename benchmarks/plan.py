@@ -2,8 +2,9 @@
 
     python -m benchmarks.plan [--rows 12400000]
 
-Writes a synthetic table into a temporary folder, plans it in a new process, and deletes it. The table has a bad row
-in every ten thousand, so that what is planned is what a real file holds. Targets: under 30 s, under 500 MB.
+Writes a synthetic table into a temporary folder, plans it in a new process, and deletes it. The table has a
+bad row in every ten thousand, so that what is planned is what a real file holds. Targets: under 30 s, under
+500 MB.
 """
 
 from __future__ import annotations
@@ -84,8 +85,10 @@ def main(argv: list[str] | None = None) -> int:
     runs.sort(key=lambda run: run["seconds"])
     middle = runs[len(runs) // 2]
     print(
-        f"{arguments.rows:,} rows, {size / 1e9:.2f} GB: {middle['tasks']:,.0f} tasks in {middle['seconds']:.1f} s (median of "
-        f"{len(runs)}), peak {max(run['peak_mb'] for run in runs):.0f} MB ({middle['before_mb']:.0f} MB before planning)"
+        f"{arguments.rows:,} rows, {size / 1e9:.2f} GB: {middle['tasks']:,.0f} tasks in "
+        f"{middle['seconds']:.1f} s (median of "
+        f"{len(runs)}), peak {max(run['peak_mb'] for run in runs):.0f} MB ({middle['before_mb']:.0f} MB "
+        f"before planning)"
     )
     print(write("plan", {"rows": arguments.rows, "bytes": size, "runs": runs}))
     return 0

@@ -63,7 +63,9 @@ def durations(work: Work, seed: int) -> list[float]:
 
 
 def run(work: Work, engine: Engine, losses_an_hour: float, seed: int = 0) -> tuple[float, float]:
-    """Simulate one job. Returns its hours, and the seconds of making that were lost over all seconds of making."""
+    """Simulate one job. Returns its hours, and the seconds of making that were lost over all seconds of
+    making.
+    """
     times = durations(work, seed)
     return (_dealt if engine.static else _taken)(work, engine, times, losses_an_hour, random.Random(seed + 1))
 
@@ -121,7 +123,9 @@ class Resume:
 
 
 def resume(work: Work, share: float, requests: Requests, start: float = 120.0, seed: int = 0) -> Resume:
-    """Kill a job after `share` of its wall clock, and run the command again. `start`: seconds of the engine's start."""
+    """Kill a job after `share` of its wall clock, and run the command again. `start`: seconds of the engine's
+    start.
+    """
     times = durations(work, seed)
     at = share * sum(times) / work.slots
     free = [(0.0, slot) for slot in range(work.slots)]
@@ -179,7 +183,8 @@ def main() -> int:
     print("|---|---|---|---|---|---|---|")
     for row in resumes:
         print(
-            f"| {row['pairs']} | {row['resume']} | {100 * row['killed_at']:.0f} % | {100 * row['kept']:.1f} % "
+            f"| {row['pairs']} | {row['resume']} | {100 * row['killed_at']:.0f} % | {100 * row['kept']:.1f} "
+            f"% "
             f"| {row['until_planned']:.1f} min | {row['until_first']:.1f} min | {row['end']:.1f} min |"
         )
     RESULTS.write_text(json.dumps({"losses": losses, "resumes": resumes}, indent=1) + "\n")

@@ -105,8 +105,8 @@ def simulate(
     """Simulate workers that take the next shard when they are free.
 
     A shard takes lognormal `seconds`, and a share `stragglers` of them `slow` times as long. A worker is lost
-    `preempted_an_hour` times an hour together with its shard, which returns to the queue. The worker is back after
-    `away` seconds.
+    `preempted_an_hour` times an hour together with its shard, which returns to the queue. The worker is back
+    after `away` seconds.
     """
     rng = random.Random(seed)
     durations = [
@@ -154,9 +154,11 @@ def tables(a: Assumptions) -> str:
             for store in ("frames", "mp4", "still"):
                 c = cost(pairs, store, from_web=from_web, cores=cores, a=a)
                 lines.append(
-                    f"| {pairs / 1e6:.0f} M | {'web' if from_web else 'tars'} | {store} | {c.clips / 1e6:.1f} M "
+                    f"| {pairs / 1e6:.0f} M | {'web' if from_web else 'tars'} | {store} | "
+                    f"{c.clips / 1e6:.1f} M "
                     f"| {c.core_hours:,.0f} "
-                    f"| {c.hours:.1f} h on {cores} cores | {c.read_tb:.1f} | {c.written_tb:.1f} | ${c.compute_dollars:,.0f} "
+                    f"| {c.hours:.1f} h on {cores} cores | {c.read_tb:.1f} | {c.written_tb:.1f} | "
+                    f"${c.compute_dollars:,.0f} "
                     f"| ${c.storage_dollars_month:,.0f} | ${c.egress_dollars:,.0f} |"
                 )
     return "\n".join(lines)
@@ -191,13 +193,15 @@ def main() -> int:
     a = Assumptions()
     print(tables(a))
     print(
-        "\n| schedule of 12 M pairs on 64 workers | hours | without losses or waits | made twice | tail, min |"
+        "\n| schedule of 12 M pairs on 64 workers | hours | without losses or waits | made twice | tail, "
+        "min |"
         "\n|---|---|---|---|---|"
     )
     told = schedules()
     for name, s in told:
         print(
-            f"| {name} | {s.hours:.2f} | {s.ideal_hours:.2f} | {100 * s.remade:.1f} % | {60 * s.tail_hours:.0f} |"
+            f"| {name} | {s.hours:.2f} | {s.ideal_hours:.2f} | {100 * s.remade:.1f} % | "
+            f"{60 * s.tail_hours:.0f} |"
         )
     RESULTS.write_text(
         json.dumps({"assumptions": asdict(a), "schedules": {n: asdict(s) for n, s in told}}, indent=1) + "\n"

@@ -1,13 +1,14 @@
-"""Search over 10,000 made videos: coarse and the best 50 re-ranked, against the interaction module over all of them.
+"""Search over 10,000 made videos: coarse and the best 50 re-ranked, against the interaction module over all
+of them.
 
     python benchmarks/search.py [--videos 10000] [--queries 100] [--steps 350]
 
-Makes videos of coloured shapes (112 different scenes, each many times), trains a small model on some of them, indexes all,
-and asks for scenes by their captions; a query is right at rank 1 if the clip found has that caption. Both ways rank by the
-same mix of dual and match logits and differ only in how many clips the interaction module reads. What is measured is the
-cost and the loss of looking at 50, not how well the model generalises. Queries take turns, on one thread (a query's small
-products gain nothing from several), and the ratio is the median over queries. Targets: at least 100 times faster, R@1 within
-0.5 points.
+Makes videos of coloured shapes (112 different scenes, each many times), trains a small model on some of them,
+indexes all, and asks for scenes by their captions; a query is right at rank 1 if the clip found has that
+caption. Both ways rank by the same mix of dual and match logits and differ only in how many clips the
+interaction module reads. What is measured is the cost and the loss of looking at 50, not how well the model
+generalises. Queries take turns, on one thread (a query's small products gain nothing from several), and the
+ratio is the median over queries. Targets: at least 100 times faster, R@1 within 0.5 points.
 """
 
 from __future__ import annotations
@@ -164,7 +165,8 @@ def main(argv: list[str] | None = None) -> int:
     path = harness.write("search", result)
     faster, right = result["times_faster_than_everything"], result["R1"]
     print(
-        f"{arguments.videos} videos: coarse + {TOP_K} is {faster['median']:.0f} times faster; R@1 {right}; {path}"
+        f"{arguments.videos} videos: coarse + {TOP_K} is {faster['median']:.0f} times faster; R@1 {right}; "
+        f"{path}"
     )
     return 0
 

@@ -199,13 +199,17 @@ def _worker_settings(config: ClusterConfig) -> dict[str, object]:
 
 def _wait_until_up(config: ClusterConfig) -> None:
     end = time.monotonic() + START_SECONDS
-    while not (
-        all(is_listening(port) for port in config.ports)
-        and status(config)["taskmanagers"] == config.task_managers
-    ):
+    while not (all(is_listening(port) for port in config.ports) and _has_all_task_managers(config)):
         if time.monotonic() > end:
             raise EngineError(f"the cluster does not come up: see {config.state / 'logs'}")
         time.sleep(0.5)
+
+
+def _has_all_task_managers(config: ClusterConfig) -> bool:
+    try:
+        return status(config)["taskmanagers"] == config.task_managers
+    except OSError:  # the JobManager answers 503 until it has elected itself
+        return False
 
 
 def main(argv: Sequence[str]) -> int:

@@ -30,7 +30,9 @@ class WorkerPool:
         """Start it and wait until it listens. Raises RuntimeError with the log's path if it does not."""
         command = [sys.executable, "-m", "clusters.pool_main", str(self.port)]
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
+            self.process = subprocess.Popen(  # noqa: S603
+                command, stdout=log, stderr=log, start_new_session=True
+            )
         wait_for_port(self.port, self.process, self._log)
         return self.process
 

@@ -38,7 +38,9 @@ def start(folder: Path, programs: Mapping[str, Sequence[str]]) -> None:
     log = folder / "logs" / f"{SUPERVISOR}.log"
     command = [sys.executable, "-m", "clusters.supervisor", str(folder)]
     with log.open("wb") as stream:
-        process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603
+            command, stdout=stream, stderr=stream, start_new_session=True
+        )
     end = time.monotonic() + START_SECONDS
     while not set(programs) <= set(processes(folder)):
         if process.poll() is not None or time.monotonic() > end:

@@ -1,7 +1,8 @@
 """Make the pictures of docs/motions.md from real photographs, through the code that makes clips: `make docs`.
 
-Writes docs/pictures/MOTION.gif (the still with the camera's view on it, beside what the camera sees) for every built-in
-motion and some compositions, and docs/pictures/motions.png, a sheet of all of them on one photograph.
+Writes docs/pictures/MOTION.gif (the still with the camera's view on it, beside what the camera sees) for
+every built-in motion and some compositions, and docs/pictures/motions.png, a sheet of all of them on one
+photograph.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def main() -> int:
     _save_sheet(FOLDER / "motions.png", cells)
     sizes = {path.name: path.stat().st_size for path in sorted(FOLDER.iterdir())}
     print(
-        f"{len(sizes)} pictures in {FOLDER}, {sum(sizes.values()) / 1e6:.1f} MB, largest {max(sizes, key=lambda k: sizes[k])}"
+        f"{len(sizes)} pictures in {FOLDER}, {sum(sizes.values()) / 1e6:.1f} MB, largest "
+        f"{max(sizes, key=lambda k: sizes[k])}"
     )
     return 0
 
@@ -94,7 +96,9 @@ def _outline(still: Image.Image, quad_42: np.ndarray, colour: tuple[int, int, in
 
 
 def _save_gif(path: Path, image_HWC: np.ndarray, quads_T42: np.ndarray, frames_THWC: np.ndarray) -> None:
-    """The still with the moving view on the left, the clip on the right; one palette for all, so that the file is small."""
+    """The still with the moving view on the left, the clip on the right; one palette for all, so that the
+    file is small.
+    """
     pages = []
     for quad_42, frame_HWC in zip(quads_T42, frames_THWC, strict=True):
         still = _still(image_HWC, HEIGHT)

@@ -1,4 +1,5 @@
-"""Make docs/pictures/studio.png: the studio as it is, in a real browser, on a sample photograph. `make docs` runs it.
+"""Make docs/pictures/studio.png: the studio as it is, in a real browser, on a sample photograph. `make docs`
+runs it.
 
 Where there is no Chromium, the picture stays as it is.
 """
@@ -71,7 +72,8 @@ def _shoot(browser: str, address: str) -> bytes:
         page.get_by_text("rotate_cw+zoom_in:").wait_for()
         page.locator("#player input[type=range]").fill("8")
         page.evaluate(
-            "Promise.all([...document.images].map((image) => image.complete || new Promise((done) => (image.onload = done))))"
+            "Promise.all([...document.images].map((image) => image.complete || new Promise((done) => "
+            "(image.onload = done))))"
         )
         page.evaluate("document.activeElement.blur()")
         shot = page.screenshot()

@@ -1,4 +1,4 @@
-"""What a run of a job did. Imports no Beam."""
+"""The result of a run of a job. Imports no Beam."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipelines.output.finish import Totals
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run did, and what the output holds now."""
+    """Counts of this run, and the content of the output after it."""
 
     output: str
     totals: Totals

@@ -53,7 +53,8 @@ def retry(
 ) -> RunResult:
     """Retry the failures of an output, or go on with a retry that was stopped.
 
-    Raises ConfigError (no output of `animate`, not finished, another source, a field that changes bytes), JobError.
+    Raises ConfigError (no output of `animate`, not finished, another source, a field that changes bytes),
+    JobError.
     """
     _check_reasons(reasons)
     set_options(store_options(beam_args))
@@ -81,7 +82,8 @@ def config_of(output: str, overrides: Sequence[str] = ()) -> Config:
 
 
 def retry_tasks(output: Output, job: Job, source: Source, reasons: frozenset[str]) -> Iterator[Task]:
-    """Yield the tasks left of a retry that was stopped, else those of a new plan, which is kept in the output first.
+    """Yield the tasks left of a retry that was stopped, else those of a new plan, which is kept in the output
+    first.
 
     Raises ConfigError if the source has another number of inputs and its keys count them.
     """
@@ -105,7 +107,8 @@ def _check_count(output: Output, job: Job, source: Source) -> None:
     now = sum(task.samples for task in job.tasks())
     if now != before:
         raise ConfigError(
-            f"the source had {counted(before, 'row')} and has {now}; its keys are row numbers, so that a retry would "
+            f"the source had {counted(before, 'row')} and has {now}; its keys are row numbers, so that a "
+            f"retry would "
             "make other rows; undo that, or give another output"
         )
 
@@ -161,7 +164,8 @@ def _config_of(output: Output, overrides: Sequence[str]) -> tuple[Kind, Config]:
     if kind is None:
         made_by = " or ".join(f"`zoetrope {name}`" for name in kinds)
         raise ConfigError(
-            f"output {output.uri}: made by `zoetrope {job.get('kind')}`; `zoetrope retry` is for what {made_by} made"
+            f"output {output.uri}: made by `zoetrope {job.get('kind')}`; `zoetrope retry` is for what "
+            f"{made_by} made"
         )
     for text in overrides:
         field = text.partition("=")[0]

@@ -1,7 +1,8 @@
 """The main job as one graph that needs no submitter: workers plan, make and finish. A Flex Template runs it.
 
-`zoetrope animate` plans and finishes in its own process and waits for the job in between. A template's launcher
-ends when the job is handed over. Resume, fingerprint and tables are the same, and either may continue the other.
+`zoetrope animate` plans and finishes in its own process and waits for the job in between. A template's
+launcher ends when the job is handed over. Resume, fingerprint and tables are the same, and either may
+continue the other.
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ def build(
 ) -> Job:
     """Put the whole job into a pipeline. `published` is the ISO date on which the output was begun.
 
-    `accelerator` is the resource hint of the stage that renders; every other stage runs on workers without. `place`
-    holds the project and region of a Dataflow job, whose id the workers keep in the output while it runs.
+    `accelerator` is the resource hint of the stage that renders; every other stage runs on workers without.
+    `place` holds the project and region of a Dataflow job, whose id the workers keep in the output while it
+    runs.
     """
     job = job_of(config.to_dict())
     spec = JobSpec(

@@ -1,4 +1,6 @@
-"""Recipes are what they say: they load, and the commands in them and in the docs name files and fields that exist."""
+"""Recipes are what they say: they load, and the commands in them and in the docs name files and fields that
+exist.
+"""
 
 from __future__ import annotations
 
@@ -119,7 +121,9 @@ def test_a_recipe_opens_with_its_own_command_and_speaks_of_fields_that_exist(pat
 
 
 def mentioned(text: str) -> set[str]:
-    """The fields that a text gives a value, in its commands and elsewhere; options of Beam and torchrun are none."""
+    """The fields that a text gives a value, in its commands and elsewhere; options of Beam and torchrun are
+    none.
+    """
     return set(re.findall(r"(?<![\w.-])([a-z]\w*(?:\.\w+)*)=", joined(text)))
 
 
@@ -128,7 +132,9 @@ def fields(cls: type[Config]) -> set[str]:
 
 
 def loads(cls: type[Config], arguments: list[str]) -> Config | None:
-    """The command's config; None if its file is the reader's own. Raises ConfigError unless it is whole and valid."""
+    """The command's config; None if its file is the reader's own. Raises ConfigError unless it is whole and
+    valid.
+    """
     rest = iter(arguments[: arguments.index("--")] if "--" in arguments else arguments)
     flags, overrides = {}, []
     for argument in rest:
@@ -189,7 +195,9 @@ def test_every_reader_that_a_training_command_starts_finds_a_shard() -> None:
 
 
 def test_a_model_is_measured_by_the_protocol_that_it_was_trained_for() -> None:
-    """One folder of shards has one split, one run one training set, and no checkpoint meets another protocol's test set."""
+    """One folder of shards has one split, one run one training set, and no checkpoint meets another
+    protocol's test set.
+    """
     written = written_to(*map(shown, PAGES))
     splits = {folder: found.pop() for folder, found in written.items() if len(found) == 1}
     assert written.keys() - splits.keys() == {"clips/"}
@@ -241,7 +249,9 @@ def test_the_check_itself_sees_what_is_wrong() -> None:
     [("msrvtt", 5, 900_000), ("msrvtt_full", 5, 651_300), ("msvd", 5, 240_000), ("vatex", 7, 1_300_000)],
 )
 def test_fine_tuning_has_the_published_settings(name: str, centres: int, samples: int) -> None:
-    """CLIP4Clip's: batch 128, 1e-4 and 1e-7, 10 % warm-up, cosine to 0, betas, weight decay; CLIP2Video's model."""
+    """CLIP4Clip's: batch 128, 1e-4 and 1e-7, 10 % warm-up, cosine to 0, betas, weight decay; CLIP2Video's
+    model.
+    """
     config = load_config(TrainConfig, ROOT / f"configs/train/finetune_{name}.yaml", ["data.shards=x"])
     optim, model = config.optim, config.model
     assert (config.global_batch_size, config.max_samples) == (128, samples)

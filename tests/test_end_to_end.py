@@ -1,7 +1,7 @@
 """From pictures and videos to search results, on a CPU: every command in turn, on a corpus that is made here.
 
-Held out are the videos: every scene is seen in training, as an animated picture and as a video, but the videos that are
-searched have the shape elsewhere, of another size, drifting another way.
+Held out are the videos: every scene is seen in training, as an animated picture and as a video, but the
+videos that are searched have the shape elsewhere, of another size, drifting another way.
 """
 
 from __future__ import annotations
@@ -115,7 +115,9 @@ def test_from_pictures_to_search(tmp_path: Path, capsys: pytest.CaptureFixture) 
 
 
 def test_re_ranking_helps_where_the_dual_encoder_is_weak(tmp_path: Path) -> None:
-    """ "red then blue" and "blue then red": mean pooling cannot tell a video from its reverse, the interaction module can."""
+    """ "red then blue" and "blue then red": mean pooling cannot tell a video from its reverse, the interaction
+    module can.
+    """
     pairs = corpus.changes()
     videos = import_videos(
         corpus.write_changes(tmp_path / "films", pairs, each=4, seed=0), tmp_path / "videos"

@@ -1,7 +1,8 @@
 """Shards keep their bytes from one version of the code to the next: sha256 against those on record.
 
-`tests/data/shard_sha256.json` was made before the packages were rearranged. Another version of a codec or another kind
-of processor may round a pixel differently, so the record names both, and elsewhere the test is skipped.
+`tests/data/shard_sha256.json` was made before the packages were rearranged. Another version of a codec or
+another kind of processor may round a pixel differently, so the record names both, and elsewhere the test is
+skipped.
 
     python tests/test_same_bytes.py     make the record again, after a change of bytes that is meant
 """

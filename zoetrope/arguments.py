@@ -49,7 +49,8 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(
             "--runner-config",
             metavar="FILE",
-            help="Beam options in a file, or the name of a shipped one, such as flink; without it, this machine",
+            help="Beam options in a file, or the name of a shipped one, such as flink; without it, this "
+            "machine",
         )
         self.add_argument(
             "--detach",

@@ -20,7 +20,8 @@ def main(folder: str = "demo") -> int:
     print(f"{PICTURES} sample photographs with captions: {annotations}")
     clips = base / "clips"
     arguments = [
-        "animate", "--config", str(CONFIG), f"source.annotations={annotations}", f"source.images={images}", f"output={clips}",
+        "animate", "--config", str(CONFIG), f"source.annotations={annotations}", f"source.images={images}",
+        f"output={clips}",
         "shard.max_samples=8",
     ]  # fmt: skip
     print(f"$ zoetrope {' '.join(arguments)}")

@@ -168,7 +168,8 @@ def _quiet_beam() -> Iterator[None]:
 
 @contextmanager
 def _signals_stop() -> Iterator[None]:
-    """SIGTERM, from schedulers, and SIGHUP, from a terminal that closes: a local job stops, a remote one is left to run.
+    """SIGTERM, from schedulers, and SIGHUP, from a terminal that closes: a local job stops, a remote one is
+    left to run.
 
     A signal that is ignored, as SIGHUP is under nohup, stays ignored.
     """

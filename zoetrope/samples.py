@@ -89,7 +89,7 @@ def pictures(count: int, *, long_side: int = 640) -> Iterator[SamplePicture]:
 
 
 def _window(picture: Image.Image, turn: int) -> Image.Image:
-    """Return the whole picture for turn 0, else a window of 60 to 85 % of each side (low-discrepancy walk)."""
+    """Return the whole picture for turn 0, else a window of 60 to 85 % of each side (a quasi-random walk)."""
     if turn == 0:
         return picture.copy()
     width, height = picture.size

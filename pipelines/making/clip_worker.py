@@ -59,7 +59,7 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one sample, and how long each stage took."""
+    """The result of one sample, and the time of each stage."""
 
     value: Any  # Made, Failure, or what the next stage needs
     times: Times
@@ -106,7 +106,7 @@ class ClipMaker:
         return steps.answer()
 
     def prepare(self, item: Given) -> Answer:
-        """What a GPU needs to render the sample: the reference and a Prepared, or its Failure."""
+        """The input for rendering on a GPU: the reference and a Prepared, or its Failure."""
         steps = _Steps(item.reference, Stage.FILTER)
         with steps.failing():
             steps.value = (replace(item.reference, image=None), self._prepared(item, steps))
@@ -159,7 +159,7 @@ class _Steps:
 
     @contextmanager
     def failing(self) -> Iterator[None]:
-        """Turn what a stage raises into the sample's Failure. What ends the job, and want of memory, pass."""
+        """Turn exceptions of a stage into the sample's Failure. JobError and MemoryError pass."""
         try:
             yield
         except JobError:
@@ -192,7 +192,7 @@ def read_reference(reference: Reference) -> bytes:
 
 
 def storable(reference: Reference) -> Reference:
-    """The reference with every text that UTF-8 cannot hold mended: KEY.json and Parquet could not store it."""
+    """The reference with every text made valid UTF-8, as KEY.json and Parquet require."""
     return replace(
         reference,
         captions=tuple(map(valid_text, reference.captions)),

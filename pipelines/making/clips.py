@@ -83,9 +83,7 @@ class Animator:
         return self._fetched(self._checked(items, times), times)
 
     def _through(self, method: str, items: Iterator[Any], times: StageTimes) -> Iterator[Any]:
-        """What a method of `ClipMaker` makes of each item, in order; failures of items that cost their
-        worker.
-        """
+        """Call a method of `ClipMaker` on each item, in order. An item that costs its worker is a failure."""
         for item, answer in through_workers(self._pool, method, items, guess=self._clip_bytes):
             if isinstance(answer, Lost) and not isinstance(item, Failure):
                 yield lost_sample(item.reference, answer)

@@ -24,7 +24,7 @@ from transforms.clip import Prepared
 
 GPU_BATCH = 32  # clips rendered in one call
 WORKERS_PER_GPU = 4  # with more of them device=auto leaves a GPU alone; by the costs in docs/runners.md
-DETAIL = 300  # characters of what was said; CUDA goes on with advice for programmers
+DETAIL = 300  # characters of a message; CUDA appends advice for programmers
 FAULTS = ("cuda", "cudnn", "cublas")  # in the text of a RuntimeError: the device's, not the picture's
 
 
@@ -53,7 +53,8 @@ def choose_rendering(device: str, workers: int, *, renders: bool) -> Rendering:
         return Rendering()
     visible = _devices_that_may_be_visible()
     if device == "auto" and visible * WORKERS_PER_GPU < workers:
-        reason = f"{counted(workers, 'worker')} render faster than {counted(visible, 'GPU')}; device=cuda overrules"
+        faster = f"{counted(workers, 'worker')} render faster than {counted(visible, 'GPU')}"
+        reason = f"{faster}; device=cuda overrules"
         return Rendering(reason=reason if visible else "")
     from transforms.rendering.render import choose_device, count_devices
 
@@ -104,8 +105,10 @@ class GpuRenderer:
             # Here and not where it was caught: there its traceback still held the tensors of the batch.
             if rendered.is_fault:
                 raise JobError(
-                    f"task {task.index}: the GPU failed while rendering ({rendered.text}); run the same command again to go "
-                    "on, with another GPU (CUDA_VISIBLE_DEVICES=N) or into another output with device=cpu if it fails again"
+                    f"task {task.index}: the GPU failed while rendering ({rendered.text}); run the same "
+                    f"command again to go "
+                    "on, with another GPU (CUDA_VISIBLE_DEVICES=N) or into another output with device=cpu "
+                    "if it fails again"
                 )
             if rendered.no_room:
                 self._make_room(len(part), task, rendered.text)
@@ -136,7 +139,8 @@ class GpuRenderer:
 
         if clips == 1:
             raise JobError(
-                f"task {task.index}: the GPU has no room to render a single clip ({text}); end what else runs on it and run "
+                f"task {task.index}: the GPU has no room to render a single clip ({text}); end what else "
+                f"runs on it and run "
                 "the same command again, or render into another output with device=cpu"
             )
         torch.cuda.empty_cache()
@@ -145,7 +149,7 @@ class GpuRenderer:
 
 @dataclass(frozen=True)
 class _Failed:
-    """What is kept of an exception: no traceback."""
+    """The text of an exception, without its traceback."""
 
     text: str
     no_room: bool

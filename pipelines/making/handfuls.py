@@ -1,4 +1,4 @@
-"""Samples through the pool of workers: by the handful, in input order, bounded in bytes and not in samples."""
+"""Send samples to the pool of workers in handfuls, in input order, bounded in bytes and not in samples."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def lost_sample(reference: Reference, lost: Lost) -> Failure:
 
 
 def handful_size(sample_seconds: float) -> int:
-    """How many samples go to a worker at a time: fewer where each takes long, one where nothing is known yet."""
+    """The number of samples per handful: fewer if each takes long, one before the first time is known."""
     if not sample_seconds:
         return 1
     return min(MOST, max(1, round(HANDFUL_SECONDS / sample_seconds)))

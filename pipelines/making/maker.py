@@ -1,4 +1,4 @@
-"""What makes samples: the protocol of a maker, a finished sample, and the times of its stages.
+"""The protocol of a maker of samples, a finished sample, and the times of its stages.
 
 Imports no Beam.
 """

@@ -1,4 +1,4 @@
-"""One task made: what a maker gives goes into tars and a record, all under temporary names of this attempt."""
+"""Make one task: write the maker's samples into tars and a record, under temporary names of this attempt."""
 
 from __future__ import annotations
 
@@ -177,7 +177,8 @@ def output_error(error: OSError, path: str) -> JobError:
     text = one_line(error)
     where = f"{path}: " if path not in text else ""
     return JobError(
-        f"the output cannot be written: {where}{text}; make room or fix the permission, then run the same command again"
+        f"the output cannot be written: {where}{text}; make room or fix the permission, then run the same "
+        f"command again"
     )
 
 

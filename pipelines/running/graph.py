@@ -1,7 +1,8 @@
-"""The Beam part of every job that writes shards: one stage makes a task and commits it (see `pipelines.output.commit`).
+"""The Beam part of every job that writes shards: one stage makes a task and commits it (see
+`pipelines.output.commit`).
 
-`WriteShards` works in a larger pipeline as well as alone. The elements that move are tasks (references) and numbers of
-tasks that are done; image bytes never leave the worker that made them.
+`WriteShards` works in a larger pipeline as well as alone. The elements that move are tasks (references) and
+numbers of tasks that are done; image bytes never leave the worker that made them.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ NAMESPACE = "zoetrope"
 
 @dataclass(frozen=True)
 class JobSpec:
-    """What the stages of a job need to know. Small and picklable."""
+    """The settings of a job that its stages need. Small and picklable."""
 
     output: str  # folder or URI
     fingerprint: str  # of the config that makes the bytes

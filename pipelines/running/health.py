@@ -1,6 +1,7 @@
 """A worker process that fails task after task ends itself, so that its runner replaces it.
 
-A worker whose GPU or disk is broken fails fast. It would take, and fail, bundle after bundle until the job is dead.
+A worker whose GPU or disk is broken fails fast. It would take, and fail, bundle after bundle until the job is
+dead.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class PipelineRun(threading.Thread):
             return False
 
     def counters(self) -> dict[str, int | float]:
-        """Beam's counters and distribution sums of this run; none if the runner does not give them any more."""
+        """Beam's counters and distribution sums of this run; empty if the runner no longer has them."""
         found: dict[str, int | float] = {}
         try:
             metrics = self.result.metrics().query()
@@ -127,7 +127,9 @@ class PipelineRun(threading.Thread):
                 self.result.cancel()
                 if str(self._choice.runner).endswith(flink.RUNNER):
                     flink.cancel(self._choice.options, STOP_SECONDS)
-            except Exception as error:  # runners raise what they like; the stop goes on without it
+            except (
+                Exception
+            ) as error:  # runners raise any exception; the stop continues without a cancelled job
                 LOG.warning("the runner could not cancel: %s", error)
 
 
@@ -155,5 +157,6 @@ def job_error(error: BaseException) -> JobError:
         return JobError(marked.group(1).strip())
     lines = [line for line in map(str.strip, text.splitlines()) if line and not JAVA_FRAME.search(line)]
     return JobError(
-        f"the pipeline failed: {(lines[-1] if lines else type(error).__name__)[:500]}; run the same command again"
+        f"the pipeline failed: {(lines[-1] if lines else type(error).__name__)[:500]}; run the same command "
+        f"again"
     )

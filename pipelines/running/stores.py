@@ -1,4 +1,6 @@
-"""Beam's options for object stores, as settings of our own file systems. A job's workers get the same settings."""
+"""Beam's options for object stores, as settings of our own file systems. A job's workers get the same
+settings.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ _S3_CLIENT = {"s3_region_name": "region_name", "s3_api_version": "api_version", 
 
 
 def store_options(beam_args: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The options for `storage.login.set_options` in a job's Beam arguments: ``--s3_endpoint_url=...`` and its like."""
+    """The options for `storage.login.set_options` in a job's Beam arguments: ``--s3_endpoint_url=...`` and
+    its like.
+    """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for name in (*_S3, *_S3_CLIENT):
         parser.add_argument(f"--{name}")

@@ -79,7 +79,8 @@ def run_job(
                 made = _make_missing(job, output, choice, detach)
                 if lock.lost:
                     raise JobError(
-                        f"{output.uri}: another job took the output over while this one was silent; its run goes on"
+                        f"{output.uri}: another job took the output over while this one was silent; its run "
+                        f"goes on"
                     )
                 totals = _finished(output) or _finish(output, job, published, made.before)
             finally:
@@ -130,7 +131,7 @@ class CountsBefore:
 
 @dataclass(frozen=True)
 class _MadeNow:
-    """What the graph did in this run."""
+    """The counts of the graph in this run."""
 
     before: CountsBefore
     throughput: tuple[float, tuple[int, ...]] = (0.0, ())
@@ -252,7 +253,8 @@ def _await_records(output: Output, expected: set[int]) -> None:
     while missing := expected - done_tasks(output):
         if time.monotonic() > end:
             raise JobError(
-                f"output {output.uri}: the pipeline has ended, but {len(missing)} of its {len(expected)} tasks have no record "
+                f"output {output.uri}: the pipeline has ended, but {len(missing)} of its {len(expected)} "
+                f"tasks have no record "
                 f"(the first is {min(missing)}); run the same command again"
             )
         time.sleep(LOOK_SECONDS)

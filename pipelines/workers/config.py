@@ -8,7 +8,7 @@ from schemas.config import Config
 
 
 class SampleLimits(Config):
-    """What one sample may cost.
+    """The limits of one sample.
 
     The process that makes it is ended beyond that, and the sample is a failure.
     """

@@ -30,7 +30,7 @@ MEGABYTE = 1 << 20
 
 
 class Target(Protocol):
-    """What a worker calls. Picklable and small; the name of one of its methods goes with each handful."""
+    """The object whose methods a worker calls. Picklable and small; each handful names the method."""
 
     def setup(self) -> None:
         """Called once in each worker, before the first item. No limits hold yet."""
@@ -82,7 +82,7 @@ def serve(connection: socket.socket) -> None:
 
 
 def is_memory_error(error: BaseException | None) -> bool:
-    """Is memory what this exception, or one that it came from, reports? Every library says so in its own way."""
+    """Does this exception, or one of its causes, report a lack of memory? Libraries report it differently."""
     while error is not None:
         if isinstance(error, MemoryError) or any(word in str(error) for word in MEMORY_WORDS):
             return True

@@ -1,5 +1,5 @@
-"""Everything on gs://, against a real server implementation and the real clients: sources, commit, resume, retry, lock,
-validate, training; then with faults between."""
+"""Everything on gs://, against a real server implementation and the real clients: sources, commit, resume,
+retry, lock, validate, training; then with faults between."""
 
 from __future__ import annotations
 

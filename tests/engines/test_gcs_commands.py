@@ -1,4 +1,5 @@
-"""Every path of every command on gs://, by the command itself; checkpoints, killed and hit by faults, are whole or not there.
+"""Every path of every command on gs://, by the command itself; checkpoints, killed and hit by faults, are
+whole or not there.
 
 The jobs' own sources and outputs are in test_gcs.py.
 """
@@ -33,7 +34,9 @@ UPLOAD = ("PUT|POST", "/upload/")
 
 @pytest.fixture(scope="module")
 def source(gcs: Gcs, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """gs://.../src with photos, COCO, shards, videos, a checkpoint, plain CLIP weights, and a config of every command."""
+    """gs://.../src with photos, COCO, shards, videos, a checkpoint, plain CLIP weights, and a config of every
+    command.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(TESTS / "trainer"))
         patch.syspath_prepend(str(TESTS))

@@ -1,4 +1,6 @@
-"""The job as one graph: the same bytes as `zoetrope animate`, hints where they belong, no pictures over a shuffle."""
+"""The job as one graph: the same bytes as `zoetrope animate`, hints where they belong, no pictures over a
+shuffle.
+"""
 
 from __future__ import annotations
 

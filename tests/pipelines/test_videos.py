@@ -93,7 +93,9 @@ def test_msrvtt_with_each_kind_of_split(tmp_path, videos):
 
 
 def test_the_full_split_of_msrvtt_needs_no_list_and_no_videos_in_the_json(tmp_path, capsys):
-    """The videos of each split are those of CLIP2Video's MSRVTT_{train,val,test}.full.csv: 6513, 497 and 2990, by number."""
+    """The videos of each split are those of CLIP2Video's MSRVTT_{train,val,test}.full.csv: 6513, 497 and
+    2990, by number.
+    """
     folder = tmp_path / "videos"
     names = ["video6512", "video6513", "video7009", "video7010", "video9999"]
     for name in names:
@@ -215,7 +217,9 @@ def test_workers_change_no_byte(tmp_path, videos):
 
 
 def test_the_trainer_reads_what_is_imported(tmp_path, videos):
-    """Through both loaders, worker processes included: every video, padded where it is short, in unlike places each epoch."""
+    """Through both loaders, worker processes included: every video, padded where it is short, in unlike
+    places each epoch.
+    """
     from itertools import islice
 
     from trainer.data.config import DataConfig

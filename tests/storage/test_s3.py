@@ -1,4 +1,6 @@
-"""S3 through the real client, against a server on loopback (moto). Skipped where s3fs or moto is not installed."""
+"""S3 through the real client, against a server on loopback (moto). Skipped where s3fs or moto is not
+installed.
+"""
 
 import socket
 import time

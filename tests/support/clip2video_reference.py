@@ -1,10 +1,12 @@
-"""Seeded weights and inputs for which tests/data/clip2video/seed1.npz holds what the official CLIP2Video code computes.
+"""Seeded weights and inputs for which tests/data/clip2video/seed1.npz holds what the official CLIP2Video code
+computes.
 
-A small CLIP (vision width 128, 2 layers, patch 32; text width 512, 4 layers, vocabulary 512) under CLIP2Video's own heads.
-Weights and inputs are not stored: they come from numpy's legacy RandomState (a frozen stream), rounded to an int8 lattice so
-that they are exact in float16 and float32. Videos have 12, 9, 5 and 1 valid frames. Outputs are those of each video on its
-own (what masking means to say); `logits_all_frames_valid` and the two losses are one batch with every frame taken as valid.
-Agreement expected in float32: 1e-4 in logits, 1e-5 in unit vectors.
+A small CLIP (vision width 128, 2 layers, patch 32; text width 512, 4 layers, vocabulary 512) under
+CLIP2Video's own heads. Weights and inputs are not stored: they come from numpy's legacy RandomState (a frozen
+stream), rounded to an int8 lattice so that they are exact in float16 and float32. Videos have 12, 9, 5 and 1
+valid frames. Outputs are those of each video on its own (what masking means to say);
+`logits_all_frames_valid` and the two losses are one batch with every frame taken as valid. Agreement expected
+in float32: 1e-4 in logits, 1e-5 in unit vectors.
 """
 
 import json

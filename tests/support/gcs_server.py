@@ -1,7 +1,8 @@
-"""A GCS server on loopback (fake-gcs-server), behind a proxy that can misbehave, with an account to log in by.
+"""A GCS server on loopback (fake-gcs-server), behind a proxy that can misbehave, with an account to log in
+by.
 
-The clients under test are the real ones: Beam's GcsIO and gcsfs, pointed here by ``STORAGE_EMULATOR_HOST`` and logged in
-as an account made for the tests.
+The clients under test are the real ones: Beam's GcsIO and gcsfs, pointed here by ``STORAGE_EMULATOR_HOST``
+and logged in as an account made for the tests.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ HOP = {
 class Fault:
     """What goes wrong with the next `times` requests that match, after the first `skip` of them.
 
-    kind: ``503``; ``403`` (refused for good); ``reset`` (the connection breaks in mid-upload); ``lost`` (done, but the
-    answer is lost); ``cut`` (the
-    answer breaks off in the middle); ``slow`` (the answer dribbles); ``stale`` (the answer given first is given again).
+    kind: ``503``; ``403`` (refused for good); ``reset`` (the connection breaks in mid-upload); ``lost``
+    (done, but the answer is lost); ``cut`` (the answer breaks off in the middle); ``slow`` (the answer
+    dribbles); ``stale`` (the answer given first is given again).
     """
 
     kind: str
@@ -134,7 +135,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return b"".join(parts)
 
     def _batch(self, body: bytes) -> None:
-        """Each part by itself, as GCS does; the server behind knows only batches whose parts bear a Content-ID."""
+        """Each part by itself, as GCS does; the server behind knows only batches whose parts bear a
+        Content-ID.
+        """
         message = email.message_from_bytes(
             b"Content-Type: " + self.headers["content-type"].encode() + b"\r\n\r\n" + body
         )

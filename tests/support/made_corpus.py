@@ -1,4 +1,6 @@
-"""A made corpus: coloured shapes with captions, as pictures (to be animated) and as videos in which they move or change."""
+"""A made corpus: coloured shapes with captions, as pictures (to be animated) and as videos in which they move
+or change.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tiny shards for the trainer's tests: coloured pictures, real JPEG and H.264 bytes, all three stores and real videos."""
+"""Tiny shards for the trainer's tests: coloured pictures, real JPEG and H.264 bytes, all three stores and
+real videos.
+"""
 
 from __future__ import annotations
 

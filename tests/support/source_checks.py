@@ -28,7 +28,9 @@ def plan_of(source: Source) -> list[Task]:
 
 
 def read_all(source: Source) -> list[Reference | Failure]:
-    """Everything, read by a worker's copy of the source, one task at a time in reverse: order must not matter."""
+    """Everything, read by a worker's copy of the source, one task at a time in reverse: order must not
+    matter.
+    """
     tasks = plan_of(source)
     copy = pickle.loads(pickle.dumps(source))
     by_task = {task.index: list(read_task(copy, task)) for task in reversed(tasks)}

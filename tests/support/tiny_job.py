@@ -1,4 +1,6 @@
-"""A job without pictures, for the tests of the machinery: text in, samples of a few bytes out. Importable by workers."""
+"""A job without pictures, for the tests of the machinery: text in, samples of a few bytes out. Importable by
+workers.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,9 @@ from schemas.records import Failure
 
 
 def planned(folder: Path, names: list[str], **fields: Any) -> list[tuple[str, ...]]:
-    """(key, captions...) or (key, reason, detail) of each input; `names` are the files in the folder of videos."""
+    """(key, captions...) or (key, reason, detail) of each input; `names` are the files in the folder of
+    videos.
+    """
     videos = folder / "videos"
     videos.mkdir(exist_ok=True)
     for name in names:

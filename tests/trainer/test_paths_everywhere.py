@@ -27,8 +27,13 @@ EVALUATE = ["evaluate", "data.shards=s", "checkpoint=c"]
 PLACES = {
     "animate --config": ["animate", "--config", "{}"],
     "animate --runner-config": [
-        "animate", "source.kind=folder", "source.uri={here}", "output=o", "--runner-config", "{}"
-    ],  # fmt: skip
+        "animate",
+        "source.kind=folder",
+        "source.uri={here}",
+        "output=o",
+        "--runner-config",
+        "{}",
+    ],
     "animate source.annotations": [*ANIMATE, *COCO, "source.annotations={}"],
     "animate source.uri": ["animate", "source.kind=tars", "source.uri={}", "output=o"],
     "animate output": ["animate", "source.kind=folder", "source.uri={here}", "output={}"],

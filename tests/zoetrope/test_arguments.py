@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 def test_a_mapping_becomes_arguments(tmp_path):
     path = tmp_path / "r.yaml"
     path.write_text(
-        "runner: FlinkRunner\nparallelism: 4\nsave_main_session: false\nstreaming: true\nexperiments: [a, b=1]\n"
+        "runner: FlinkRunner\nparallelism: 4\nsave_main_session: false\nstreaming: true\nexperiments: [a, "
+        "b=1]\n"
     )
     wanted = [
         "--runner=FlinkRunner",

@@ -79,7 +79,7 @@ def _decode_jpeg(data: bytes, image_HWC: np.ndarray) -> np.ndarray:
 
 
 def _decode_slowly(data: bytes, kind: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Decode by Pillow: PNGs, of which libpng prints the damage on the terminal elsewhere, and warned JPEGs."""
+    """Decode PNGs and damaged JPEGs with Pillow. libpng in OpenCV prints damage on the terminal."""
     try:
         picture = decode_by_pillow(data, kind)
     except SampleError as error:

@@ -1,8 +1,8 @@
 """How progress runs between the ends of a motion.
 
-Every easing maps [0, 1] to [0, 1], keeps both ends and never goes back. Names follow Penner's usual set, as far
-as it does so; `bezier(x1,y1,x2,y2)` is CSS's cubic-bezier. All are polynomials, so that the same input gives the
-same bits on any machine.
+Every easing maps [0, 1] to [0, 1], keeps both ends and never goes back. Names follow Penner's usual set, as
+far as it does so; `bezier(x1,y1,x2,y2)` is CSS's cubic-bezier. All are polynomials, so that the same input
+gives the same bits on any machine.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def ease_in_out(p_T: np.ndarray) -> np.ndarray:
 
 
 def _powers(power: int) -> tuple[Easing, Easing, Easing]:
-    """Return ease-in, ease-out and ease-in-out of p to a whole power: the higher, the later the pace is reached."""
+    """Return ease-in, ease-out and ease-in-out of p to a whole power: the higher, the later the pace is
+    reached.
+    """
 
     def gentle_start(p_T: np.ndarray) -> np.ndarray:
         raised_T = p_T

@@ -28,7 +28,7 @@ def view_areas(quads_T42: np.ndarray) -> np.ndarray:
 
 
 def zoom_of(quads_T42: np.ndarray) -> float:
-    """Return the root of the picture's area over the tightest view's. 1 means that every view is all of it."""
+    """Return the root of (area of the picture / area of the tightest view); 1 if nothing is zoomed."""
     return float(1.0 / np.sqrt(view_areas(quads_T42).min()))
 
 

@@ -13,13 +13,14 @@ from zoetrope.jobs import AFTER_STOP, job_circumstances, plan_lines, run_and_rep
 STOPPED = AFTER_STOP
 USAGE = """zoetrope animate [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run]
                         [--runner-config FILE.yaml] [--detach] [-- BEAM OPTIONS]"""
-DESCRIPTION = """Image-caption pairs in, WebDataset clips out. Fields come from the file, then from FIELD=VALUE,
-in that order.
-What follows -- goes to Beam untouched, e.g. -- --runner=FlinkRunner --flink_master=host:8081
+DESCRIPTION = """Turn image-caption pairs into clips in WebDataset shards. Fields come from the file, then
+from FIELD=VALUE, in that order.
+Arguments after -- go to Beam unchanged, e.g. -- --runner=FlinkRunner --flink_master=host:8081
 Running the same command again finishes what is missing. Ctrl-C stops; nothing half-written is left."""
 EXAMPLES = """examples:
   zoetrope animate --config folder source.uri=pictures/ output=clips/
-  zoetrope animate --config coco source.annotations=captions_train2017.json source.images=train2017/ output=clips/
+  zoetrope animate --config coco source.annotations=captions_train2017.json source.images=train2017/ \\
+      output=clips/
   zoetrope animate --config tars source.uri='cc12m/*.tar' output=gs://bucket/clips --runner-config flink"""
 
 

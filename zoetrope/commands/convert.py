@@ -17,8 +17,8 @@ EPILOG = """examples:
   zoetrope convert clip ViT-B-32.pt -o checkpoints/clip
 
 The folder holds model.safetensors and config.json; `zoetrope train init=DIR`, `evaluate checkpoint=DIR` and
-`index DIR` take it. Files are read as plain weights: nothing in them is executed. Give the options that the weights
-were trained with. Options that are left out are the paper's model, or what another option leaves possible."""
+`index DIR` take it. Files are read as plain weights, and nothing in them is executed. Give the options that
+the weights were trained with. The defaults are the paper's model, within what the given options allow."""
 
 
 def main(argv: Sequence[str]) -> int:

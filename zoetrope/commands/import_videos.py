@@ -13,15 +13,16 @@ from zoetrope.jobs import AFTER_STOP, job_circumstances, plan_lines, run_and_rep
 STOPPED = AFTER_STOP
 USAGE = """zoetrope import-videos [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run]
                               [--runner-config FILE.yaml] [--detach] [-- BEAM OPTIONS]"""
-DESCRIPTION = """Real videos with captions in, WebDataset shards of frames out. Fields come from the file, then from
-FIELD=VALUE, in that order.
-What follows -- goes to Beam untouched, e.g. -- --runner=FlinkRunner --flink_master=host:8081
+DESCRIPTION = """Turn real videos with captions into WebDataset shards of frames. Fields come from the file,
+then from FIELD=VALUE, in that order.
+Arguments after -- go to Beam unchanged, e.g. -- --runner=FlinkRunner --flink_master=host:8081
 Running the same command again finishes what is missing. Ctrl-C stops; nothing half-written is left."""
 EXAMPLES = """examples:
   zoetrope import-videos --config csv source.videos=videos/ source.annotations=captions.csv output=mine/
-  zoetrope import-videos --config msvd source.videos=videos/ source.annotations=raw-captions.pkl source.split=test \\
-      output=msvd/test/
-  zoetrope import-videos --config csv source.videos=videos/ source.annotations=captions.csv output=mine/ --dry-run"""
+  zoetrope import-videos --config msvd source.videos=videos/ source.annotations=raw-captions.pkl \\
+      source.split=test output=msvd/test/
+  zoetrope import-videos --config csv source.videos=videos/ source.annotations=captions.csv \\
+      output=mine/ --dry-run"""
 
 
 def main(argv: Sequence[str]) -> int:

@@ -51,7 +51,8 @@ def _parser() -> Parser:
         "inputs",
         nargs="*",
         metavar="PICTURE | parameter=value",
-        help="files, folders, globs, URIs; and parameters of the motion, e.g. zoom=1.5, or zoom=[1.2,1.8] for a range",
+        help="files, folders, globs, URIs; and parameters of the motion, e.g. zoom=1.5, or zoom=[1.2,1.8] "
+        "for a range",
     )
     parser.add_argument("-o", "--output", default="preview.gif", help="what to write (default preview.gif)")
     parser.add_argument(

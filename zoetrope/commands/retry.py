@@ -11,12 +11,12 @@ from zoetrope.jobs import AFTER_STOP, run_and_report
 STOPPED = AFTER_STOP
 USAGE = """zoetrope retry OUTPUT [--reason A,B] [FIELD=VALUE ...]
                       [--runner-config FILE.yaml] [--detach] [-- BEAM OPTIONS]"""
-DESCRIPTION = """Make the failed samples of an output again, and only those. Successes are added as new shards, and nothing
-that is there changes. The same command again finishes a retry that was stopped.
-The options that follow -- go to Beam untouched."""
-FIELDS = """other settings than the first run's, of those that change no byte of a sample: workers, max_failure_ratio,
-the place of the source (source.uri, source.videos, ...) if it was moved, fetch.* of pictures, limits.decode_seconds of videos;
-e.g. fetch.deadline=60"""
+DESCRIPTION = """Make only the failed samples of an output again. Successes are added as new shards, and
+existing files do not change. The same command again finishes an interrupted retry.
+Arguments after -- go to Beam unchanged."""
+FIELDS = """settings that differ from the first run, among those that change no byte of a sample: workers,
+max_failure_ratio, the place of a moved source (source.uri, source.videos, ...), fetch.* of pictures,
+limits.decode_seconds of videos; e.g. fetch.deadline=60"""
 EXAMPLES = """examples:
   zoetrope retry clips/
   zoetrope retry clips/ --reason http_503,timeout fetch.deadline=60
@@ -45,7 +45,8 @@ def _parser() -> Parser:
         "--reason",
         default="",
         metavar="A,B",
-        help="only failures with these reasons, e.g. --reason http_503,timeout (failures.parquet has them); default all",
+        help="only failures with these reasons, e.g. --reason http_503,timeout (failures.parquet has them); "
+        "default all",
     )
     parser.add_argument("overrides", nargs="*", metavar="FIELD=VALUE", help=FIELDS)
     parser.add_runner()

@@ -33,7 +33,8 @@ def _announce(address: str) -> None:
 def _parser() -> Parser:
     parser = Parser(
         prog="zoetrope studio",
-        description="Look at camera motions on pictures, and at the clips of an output, in a web page on this machine.",
+        description="Look at camera motions on pictures, and at the clips of an output, in a web page on "
+        "this machine.",
         epilog=EXAMPLES,
     )
     parser.add_argument(

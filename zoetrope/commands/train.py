@@ -36,7 +36,8 @@ def main(argv: Sequence[str]) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog="zoetrope train",
-        description="Pretrain or fine-tune CLIP2Video. On 8 GPUs: torchrun --nproc_per_node=8 -m zoetrope train --config ...",
+        description="Pretrain or fine-tune CLIP2Video. On 8 GPUs: torchrun --nproc_per_node=8 -m zoetrope "
+        "train --config ...",
         epilog=f"{EXAMPLES}\n\nfields:\n" + "\n".join(describe(TrainConfig)),
     )
     parser.add_config(

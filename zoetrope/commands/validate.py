@@ -47,7 +47,8 @@ def main(argv: Sequence[str]) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog="zoetrope validate",
-        description="Check every shard of an output against the manifest, and every member against its KEY.json.",
+        description="Check every shard of an output against the manifest, and every member against its "
+        "KEY.json.",
         epilog=EXAMPLES,
     )
     parser.add_argument("output", metavar="OUTPUT", help="the folder or URI that `zoetrope animate` wrote")

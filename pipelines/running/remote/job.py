@@ -57,7 +57,7 @@ def still_running(job: RemoteJob, exit_code: int, why: str = "") -> StillRunning
 
 
 class Handle(Protocol):
-    """What can be asked of a job, from any machine. Every method raises what the runner's client raises."""
+    """Requests about a job, from any machine. Every method raises the exceptions of the runner's client."""
 
     def state(self) -> str:
         """Beam's `PipelineState`; UNKNOWN if the runner has no such job."""

@@ -1,4 +1,6 @@
-"""The maker of the main job with filters of a user's own that hang, crash or take all memory, and texts no file can hold."""
+"""The maker of the main job with filters of a user's own that hang, crash or take all memory, and texts no
+file can hold.
+"""
 
 from __future__ import annotations
 

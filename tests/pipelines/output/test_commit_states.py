@@ -1,9 +1,9 @@
 """Every interleaving of attempts at one task, with kills and lost answers: one record, and the shard it
 describes.
 
-Attempts run in threads that stop before each change of the output. Hypothesis decides which of them continues,
-and what happens to its request: it is carried out, refused, carried out with its answer lost, or its process
-is killed.
+Attempts run in threads that stop before each change of the output. Hypothesis decides which of them
+continues, and what happens to its request: it is carried out, refused, carried out with its answer lost, or
+its process is killed.
 """
 
 from __future__ import annotations

@@ -190,7 +190,8 @@ def test_the_default_runner_is_named_and_downloads_nothing():
     [
         "JobError: no room; do it again [while running 'Make']",
         "Traceback ...\npipelines.making.JobError: no room; do it again\n\n",
-        "RuntimeError: bundle failed: 'pipelines.making.task.JobError: no room; do it again [while running x]\\n'",
+        "RuntimeError: bundle failed: 'pipelines.making.task.JobError: no room; do it again [while running "
+        "x]\\n'",
     ],
 )
 def test_the_one_line_is_found_wherever_a_runner_hides_it(text):

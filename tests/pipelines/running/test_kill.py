@@ -1,4 +1,6 @@
-"""kill -9 and Ctrl-C against the real command: what is left is whole, and the next run makes the rest, byte for byte."""
+"""kill -9 and Ctrl-C against the real command: what is left is whole, and the next run makes the rest, byte
+for byte.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def arguments(tmp_path_factory) -> list[str]:
 
 @pytest.fixture(scope="module")
 def fork():
-    """fork(arguments, output, log) -> the command in a process of its own, forked from one that has its imports behind it."""
+    """fork(arguments, output, log) -> the command in a process of its own, forked from one that has its
+    imports behind it.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         [

@@ -1,4 +1,6 @@
-"""The studio's search over a real index: it finds what `zoetrope.commands.search` finds; no request names a file."""
+"""The studio's search over a real index: it finds what `zoetrope.commands.search` finds; no request names a
+file.
+"""
 
 import asyncio
 import io

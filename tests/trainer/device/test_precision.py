@@ -79,7 +79,8 @@ def test_an_operation_without_a_deterministic_kernel_is_one_line(
 
 def test_cublas_that_was_not_told_is_one_line() -> None:
     torchs = RuntimeError(
-        "Deterministic behavior was enabled with either `torch.use_deterministic_algorithms(True)` or ..., but this operation "
+        "Deterministic behavior was enabled with either `torch.use_deterministic_algorithms(True)` or ..., "
+        "but this operation "
         "is not deterministic because it uses CuBLAS and you have CUDA >= 10.2."
     )
     with (

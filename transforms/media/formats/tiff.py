@@ -31,8 +31,8 @@ class _Entry:
 def check_tiff(data: bytes, max_pixels: int) -> None:
     """Raise SampleError for a directory that costs decoders unbounded memory or time, and for float samples.
 
-    Checked are: layout tags that come twice, values that overlap or leave the file, and the number of strips and
-    tiles.
+    Checked are: layout tags that come twice, values that overlap or leave the file, and the number of strips
+    and tiles.
     """
     order = "<" if data[:2] == b"II" else ">"
     entries = list(_entries(data, order))

@@ -1,4 +1,6 @@
-"""A job on a remote runner outlives its submitter: nothing of it is destroyed, and the same command attaches to it."""
+"""A job on a remote runner outlives its submitter: nothing of it is destroyed, and the same command attaches
+to it.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,75 @@
+"""The structure of the code: no circles of imports, arrows point downwards, folders stay small, prose stays
+plain.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+
+from benchmarks import house as measure
+from benchmarks.house import MOST_FILES, House, Module
+
+
+@pytest.fixture(scope="module")
+def house() -> House:
+    return House()
+
+
+def test_no_modules_import_each_other_in_a_circle(house: House) -> None:
+    assert house.circles == []
+
+
+def test_arrows_point_downwards_also_inside_functions(house: House) -> None:
+    assert house.upward == []
+
+
+def test_no_folder_has_outgrown_its_room(house: House) -> None:
+    full = {folder: count for folder, count in house.folders.items() if count > MOST_FILES}
+    assert full == {}, "split the folder by subject"
+
+
+def test_prose_stays_plain(house: House) -> None:
+    assert house.old_voice() == [], "say it in plain technical English: python -m benchmarks.house --voice"
+
+
+def test_lines_end_in_time(house: House) -> None:
+    assert house.long_lines()[0] == 0
+
+
+def made(**files: str) -> House:
+    """A house of modules with these texts; ``a__b`` names the module ``a.b``."""
+    house = House.__new__(House)
+    house.root = measure.ROOT
+    house.modules = {}
+    for name, text in files.items():
+        dotted = name.replace("__", ".")
+        file = measure.ROOT / (dotted.replace(".", "/") + ".py")
+        house.modules[dotted] = Module(dotted, file, text, ast.parse(text))
+    return house
+
+
+def test_a_lazy_import_upwards_is_seen() -> None:
+    found = made(schemas__keys="def f():\n    from storage.read import open_uri", storage__read="")
+    assert found.upward == [("schemas.keys", "storage.read")]
+
+
+def test_trainer_and_pipelines_may_not_meet() -> None:
+    found = made(trainer__a="import pipelines.b", pipelines__b="")
+    assert found.upward == [("trainer.a", "pipelines.b")]
+
+
+def test_a_circle_is_seen_and_an_import_for_types_alone_is_none() -> None:
+    lazy = "def f():\n    import schemas.a"
+    assert made(schemas__a="import schemas.b", schemas__b=lazy).circles == [["schemas.a", "schemas.b"]]
+    typing_only = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import schemas.a"
+    assert made(schemas__a="import schemas.b", schemas__b=typing_only).circles == []
+
+
+def test_the_design_names_files_that_exist() -> None:
+    page = (measure.ROOT / "docs" / "design.md").read_text()
+    named = set(re.findall(r"`((?:\w+/)+\w+\.py)`", page))
+    assert len(named) > 40
+    assert [name for name in sorted(named) if not (measure.ROOT / name).exists()] == []
