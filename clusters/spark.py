@@ -154,12 +154,17 @@ def _java(config: ClusterConfig, name: str) -> list[str]:
 
 def _wait_until_up(config: ClusterConfig) -> None:
     end = time.monotonic() + START_SECONDS
-    while not (
-        all(is_listening(port) for port in config.ports) and status(config)["aliveworkers"] == config.workers
-    ):
+    while not (all(is_listening(port) for port in config.ports) and _has_all_workers(config)):
         if time.monotonic() > end:
             raise EngineError(f"the cluster does not come up: see {config.state / 'logs'}")
         time.sleep(0.5)
+
+
+def _has_all_workers(config: ClusterConfig) -> bool:
+    try:
+        return status(config)["aliveworkers"] == config.workers
+    except OSError:  # the master listens before it answers
+        return False
 
 
 def main(argv: Sequence[str]) -> int:
