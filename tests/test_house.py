@@ -73,3 +73,7 @@ def test_the_design_names_files_that_exist() -> None:
     named = set(re.findall(r"`((?:\w+/)+\w+\.py)`", page))
     assert len(named) > 40
     assert [name for name in sorted(named) if not (measure.ROOT / name).exists()] == []
+
+
+def test_every_module_has_a_test_of_its_name_or_a_line_that_says_what_covers_it(house: House) -> None:
+    assert house.untested() == []
