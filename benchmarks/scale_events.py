@@ -20,7 +20,7 @@ RUNS = 5
 
 @dataclass(frozen=True)
 class Requests:
-    """What a resume and the end ask of the object store. Counted at the fake GCS server, in one thread."""
+    """Requests of a resume and of the end to the object store. Assumed from the code and from a review, not counted."""
 
     seconds: float = 0.05  # per request, to a bucket in the same region
     names_a_page: int = 1000
