@@ -215,9 +215,7 @@ class House:
             "storage stacks (fsspec, Beam)": sum(map(bool, stacks)),
             "modules that lock (flock or lease)": len(self.calling(r"\bLOCK_EX\b|class _?Lease\b")),
             "modules that open a video": len(self.calling(r"\bav\.open\(")),
-            "modules that keep an ordered pool": len(
-                self.calling(r"deque\[[^\n]*(?:Future|_Call)")
-            ),
+            "modules that keep an ordered pool": len(self.calling(r"deque\[[^\n]*(?:Future|_Call)")),
             "modules outside the command layer that parse arguments": len(
                 self.calling(r"ArgumentParser\(|Parser\(prog", without=commands)
             ),

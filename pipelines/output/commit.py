@@ -65,7 +65,7 @@ def commit(output: Output, attempt: Attempt) -> bool:
         try:
             _move_parts(output, RecordHead(attempt.name, record.shards))
         except LostShardError:  # this worker outlived its job, and the shards were cleaned up
-            remove_file(output.record_path(record.task))
+            _withdraw(output, record.task, attempt.name)
             raise
         return True
     head = read_head(output, record.task)
@@ -83,12 +83,23 @@ def is_done(output: Output, task: int) -> bool:
     """
     if not file_exists(output.record_path(task)):
         return False
+    head = read_head(output, task)
     try:
-        settle(output, task)
+        _move_parts(output, head)
     except LostShardError:
-        remove_file(output.record_path(task))
+        _withdraw(output, task, head.attempt)
         return False
     return True
+
+
+def _withdraw(output: Output, task: int, attempt: str) -> None:
+    """Remove the record of an attempt whose shards are gone, but not the record of another attempt."""
+    try:
+        head = read_head(output, task)
+    except FileNotFoundError:
+        return
+    if head.attempt == attempt:
+        remove_file(output.record_path(task))
 
 
 def settle(output: Output, task: int) -> None:
