@@ -103,7 +103,7 @@ class _Make(beam.DoFn):
     def process(
         self, task: Task, window: Any = beam.DoFn.WindowParam, timestamp: Any = beam.DoFn.TimestampParam
     ) -> Iterator[int]:
-        if is_done(self._output, task.index):  # the runner has begun again after a loss
+        if self._is_done(task):
             yield task.index
             return
         self._running.add((window, timestamp), self._pool.submit(self._make, task))
@@ -133,6 +133,13 @@ class _Make(beam.DoFn):
             process_health().worked()
         _count(done)
         return done.attempt.record.task, window, timestamp
+
+    def _is_done(self, task: Task) -> bool:
+        """Did an earlier attempt finish the task? A runner restarts tasks after a loss."""
+        try:
+            return is_done(self._output, task.index)
+        except OSError as error:
+            raise output_error(error, self._output.uri) from error
 
     def _make(self, task: Task) -> Done:
         done = make_task(

@@ -157,6 +157,18 @@ def test_a_job_that_fails_near_its_end_keeps_what_was_made(tmp_path):
     assert len(shards(tmp_path)) == kept
 
 
+def test_a_shard_that_cannot_be_moved_is_one_line_in_the_first_attempt_and_in_the_next(tmp_path):
+    (tmp_path / "00001.tar").mkdir()
+    spec = JobSpec(str(tmp_path), "f" * 16, ShardConfig())
+    for _ in range(2):  # the second attempt finds the record of the first
+        choice = choose_runner([], 1)
+        pipeline = beam.Pipeline(runner=choice.runner, options=choice.options)
+        _ = pipeline | beam.Create(tiny_tasks(2, 5)) | MakeShards(TinyMaker(), spec)
+        with pytest.raises(Exception, match=r"00001\.tar") as raised:
+            pipeline.run().wait_until_finish()
+        assert str(job_error(raised.value)).startswith("the output cannot be written")
+
+
 def test_it_stands_in_a_larger_pipeline(tmp_path):
     """Tasks from anywhere in; manifest, samples and failures out, as PCollections."""
     spec = JobSpec(str(tmp_path), "f" * 16, ShardConfig())
