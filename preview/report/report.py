@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ from preview.show.animation import encode_webp, shrink, thin
 from preview.show.clips import load_frames
 from schemas.manifest import SAMPLES_FILE
 from schemas.text import one_line
+from storage.ordered import in_order
 from storage.read import open_uri
 from storage.shards.access import ShardAccess
 from storage.shards.read import ShardError
@@ -29,6 +31,7 @@ CLIP_FRAMES = 24
 CLIP_BYTES = 180_000  # of one clip as WebP; the sheet of 12 is then under 3 MB of base64
 TEXT_LIMIT = 240  # characters of a caption, key, detail or URL
 ROWS_LIMIT = 40  # of a table
+AT_ONCE = 4  # clips that are encoded side by side
 CONFIG_LIMIT = 20_000  # characters
 COLUMNS_OF_TIME = 60
 
@@ -167,14 +170,19 @@ def contact_clips(output: str, count: int) -> tuple[list[SheetClip], list[str]]:
     Returns clips, and errors of unreadable ones.
     """
     access = ShardAccess()
-    sheet, unreadable = [], []
-    for row in _random_rows(output, count):
-        try:
-            frames, fps = load_frames(access.read(join(output, row["shard"]), row["key"]))
-        except (ShardError, OSError) as error:
-            unreadable.append(one_line(error, TEXT_LIMIT))
-            continue
-        sheet.append(_sheet_clip(row, frames, fps))
+    unreadable: list[str] = []
+
+    def readable() -> Iterator[tuple[dict[str, Any], np.ndarray, float]]:
+        for row in _random_rows(output, count):
+            try:
+                frames, fps = load_frames(access.read(join(output, row["shard"]), row["key"]))
+            except (ShardError, OSError) as error:
+                unreadable.append(one_line(error, TEXT_LIMIT))
+                continue
+            yield row, frames, fps
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # encoding leaves the GIL
+        sheet = list(in_order(lambda clip: pool.submit(_sheet_clip, *clip), readable(), calls=AT_ONCE))
     return sheet, unreadable
 
 
