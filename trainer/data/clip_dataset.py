@@ -20,7 +20,7 @@ from trainer.data.order import share, shuffled
 from trainer.data.shards import Dropped, Policy, ShardSet, read_shards
 from transforms.motions.mix import MotionMix
 from transforms.rendering.plan import plan_batch
-from transforms.rendering.render import render, render_batch
+from transforms.rendering.render import check_size, render, render_batch
 
 Sample = dict[str, Any]
 
@@ -68,6 +68,12 @@ class ClipDataset(IterableDataset[Sample]):
         Raises ConfigError naming what is wrong.
         """
         super().__init__()
+        if not isinstance(frames, int) or frames < 1:
+            raise ConfigError(f"frames = {frames!r}: give the frames of a clip, at least 1")
+        try:
+            check_size(size)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
         self._shards = ShardSet.find(shards).uris
         settings: dict[str, Any] = {"shards": "", "camera": camera, "motion_phrases": motion_phrases}
         if motions is not None:

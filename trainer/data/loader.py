@@ -208,7 +208,7 @@ def _own_message(error: Exception) -> str:
 def _data_loader(
     stream: TrainingStream | EvaluationStream, workers: int, batches_ahead: int, pin_memory: bool
 ) -> DataLoader[Batch]:
-    return DataLoader(
+    return _Loader(
         stream,
         batch_size=None,  # the stream makes the batches, in the worker
         collate_fn=_as_is,
@@ -218,6 +218,11 @@ def _data_loader(
         worker_init_fn=_start_worker,
         generator=torch.Generator(),  # its own: the run's random state stays as it is
     )
+
+
+class _Loader(DataLoader[Batch]):
+    def check_worker_number_rationality(self) -> None:
+        """Print no advice: the config chooses the number of workers."""
 
 
 def _as_is(batch: Any) -> Any:

@@ -74,7 +74,7 @@ def render_batch(
     """
     if len(images) != len(quads):
         raise ValueError(f"render: {len(images)} pictures but {len(quads)} trajectories; give one for each")
-    _check_size(size)
+    check_size(size)
     for image_HWC in images:
         _check_picture(image_HWC)
     device = choose_device(device)
@@ -135,8 +135,10 @@ def warn_of_unusable_gpu() -> None:
     )
 
 
-def _check_size(size: tuple[int, int]) -> None:
-    if len(size) != 2 or not all(isinstance(n, int | np.integer) and 1 <= n <= MAX_SIDE for n in size):
+def check_size(size: object) -> None:
+    """Raise ValueError unless this is (height, width), each from 1 to MAX_SIDE pixels."""
+    sides = size if isinstance(size, tuple | list) else ()
+    if len(sides) != 2 or not all(isinstance(n, int | np.integer) and 1 <= n <= MAX_SIDE for n in sides):
         raise ValueError(f"size {size!r}: must be (height, width), each from 1 to {MAX_SIDE} pixels")
 
 

@@ -118,6 +118,15 @@ def test_too_few_shards_and_settings_without_effect_are_one_line_errors(tmp_path
         dataset(tmp_path / "none")
 
 
+@pytest.mark.parametrize("settings", [{"size": 64}, {"size": (0, 64)}, {"frames": 0}, {"frames": 2.5}])
+def test_a_size_or_a_number_of_frames_that_cannot_be_is_refused_at_once(
+    settings: dict, tmp_path: Path
+) -> None:
+    name = next(iter(settings))
+    with pytest.raises(ValueError, match=f"^{name} "):
+        zoetrope.ClipDataset(str(shards_of.write_shards(tmp_path, 1, 2)), **settings)
+
+
 def test_a_broken_sample_is_named_or_skipped(tmp_path: Path) -> None:
     samples = [shards_of.sample(i) for i in range(3)]
     samples[1][1]["jpg"] = b"no picture"
