@@ -16,10 +16,9 @@ from dataclasses import dataclass
 
 from pipelines.output.folder import Output
 from pipelines.output.record import Record
-from pipelines.output.records import RecordHead, done_tasks, read_head
+from pipelines.output.records import RecordHead, done_tasks, find_head, read_head
 from storage.conditional import create_exclusively
 from storage.find import list_names
-from storage.read import file_exists
 from storage.write import move_file, remove_empty_folder, remove_file, remove_tree
 
 MOVES_AT_ONCE = 16
@@ -68,7 +67,9 @@ def commit(output: Output, attempt: Attempt) -> bool:
             _withdraw(output, record.task, attempt.name)
             raise
         return True
-    head = read_head(output, record.task)
+    head = find_head(output, record.task)
+    if head is None:  # the other attempt has withdrawn its record since
+        return commit(output, attempt)
     _move_parts(output, head)
     if head.attempt == attempt.name:
         return True
@@ -81,9 +82,9 @@ def is_done(output: Output, task: int) -> bool:
 
     A record whose shards are gone is removed: its attempt outlived a job whose files were cleaned up.
     """
-    if not file_exists(output.record_path(task)):
+    head = find_head(output, task)
+    if head is None:
         return False
-    head = read_head(output, task)
     try:
         _move_parts(output, head)
     except LostShardError:
@@ -94,11 +95,8 @@ def is_done(output: Output, task: int) -> bool:
 
 def _withdraw(output: Output, task: int, attempt: str) -> None:
     """Remove the record of an attempt whose shards are gone, but not the record of another attempt."""
-    try:
-        head = read_head(output, task)
-    except FileNotFoundError:
-        return
-    if head.attempt == attempt:
+    head = find_head(output, task)
+    if head is not None and head.attempt == attempt:
         remove_file(output.record_path(task))
 
 
@@ -126,8 +124,8 @@ def settle_all(output: Output) -> None:
 def _settle_attempt(output: Output, name: str) -> None:
     task = task_of_attempt(name)
     assert task is not None  # noqa: S101 - the names were filtered
-    head = read_head(output, task)
-    if head.attempt != name:
+    head = find_head(output, task)
+    if head is None or head.attempt != name:
         return
     there = set(list_names(output.tmp(name)))
     parts = [part for part in range(len(head.shards)) if f"{part:03d}.tar" in there]

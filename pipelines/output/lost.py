@@ -11,7 +11,7 @@ from itertools import chain
 from tarfile import RECORDSIZE
 
 from pipelines.output.folder import Output, shard_name
-from pipelines.output.records import done_tasks, iter_retry_tasks, read_head
+from pipelines.output.records import done_tasks, find_head, iter_retry_tasks
 from schemas.manifest import MANIFEST_FILE, ShardRow
 from storage.find import file_sizes, list_names
 from storage.read import file_exists, read_bytes
@@ -52,8 +52,8 @@ def _shards(output: Output, there: Mapping[str, int], done: set[int]) -> Iterabl
         return read_manifest(output.uri)
     tasks = sorted(_suspicious(there, done))
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
-        heads = list(pool.map(lambda task: read_head(output, task), tasks))
-    return chain.from_iterable(head.shards for head in heads)
+        heads = list(pool.map(lambda task: find_head(output, task), tasks))
+    return chain.from_iterable(head.shards for head in heads if head is not None)
 
 
 def _suspicious(there: Mapping[str, int], done: set[int]) -> set[int]:

@@ -57,6 +57,14 @@ def read_head(output: Output, task: int) -> RecordHead:
         raise ValueError(_bad_record(path, error)) from None
 
 
+def find_head(output: Output, task: int) -> RecordHead | None:
+    """As `read_head`; None if the record is gone, as when a worker that outlived its job withdraws it."""
+    try:
+        return read_head(output, task)
+    except FileNotFoundError:
+        return None
+
+
 def iter_records(output: Output) -> Iterator[Record]:
     """Every record in task order, one at a time in memory.
 

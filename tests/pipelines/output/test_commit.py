@@ -19,7 +19,7 @@ from pipelines.output.commit import clean, commit, is_done
 from pipelines.output.folder import Output
 from pipelines.output.lost import forget_lost
 from pipelines.output.record import Record
-from pipelines.output.records import done_tasks, iter_records, iter_retry_tasks, read_record
+from pipelines.output.records import done_tasks, find_head, iter_records, iter_retry_tasks, read_record
 from schemas.errors import JobError
 from schemas.manifest import FAILURES, SAMPLES
 from schemas.records import Task
@@ -233,3 +233,9 @@ def test_what_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
     assert files_of(output) == set()
+
+
+def test_a_record_that_was_withdrawn_meanwhile_is_no_record(tmp_path: Path) -> None:
+    output = Output(str(tmp_path / "clips"))
+    assert find_head(output, 3) is None
+    assert not is_done(output, 3)

@@ -77,7 +77,7 @@ def test_a_resume_begins_without_reading_a_record(tmp_path, monkeypatch):
     (tmp_path / "_zoetrope" / "finished.json").unlink()
     output = Output(str(tmp_path))
     os.remove(output.record_path(2))
-    monkeypatch.setattr("pipelines.output.lost.read_head", None)
+    monkeypatch.setattr("pipelines.output.lost.find_head", None)
     assert forget_lost(output) == []
     monkeypatch.undo()
     result = run(tmp_path)
