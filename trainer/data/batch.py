@@ -47,6 +47,9 @@ class Batch:
     packing: Packing | None = None  # which frames are encoded, if not all
     cursor: Cursor = field(default_factory=Cursor)  # of the worker that made the batch, after it
     dropped: tuple[Dropped, ...] = ()  # samples that the worker dropped since its last batch
+    places: list[tuple[int, int]] = field(
+        default_factory=list
+    )  # in an evaluation, of each sample: number of the shard, and position in it
 
     def __len__(self) -> int:
         return len(self.keys)

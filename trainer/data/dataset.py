@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
 
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
@@ -15,7 +15,7 @@ from storage.shards.read import RawSample, ShardError
 from trainer.data.batch import Batch
 from trainer.data.config import DataConfig
 from trainer.data.decode import Decoded, Decoder, Request
-from trainer.data.order import Cursor, share, shuffled
+from trainer.data.order import Cursor, Turn, share, shuffled, turns_of
 from trainer.data.pixels import Pixels
 from trainer.data.shards import Dropped, read_ahead, read_shards
 
@@ -110,41 +110,79 @@ class TrainingStream(IterableDataset[Batch]):
 
 
 class EvaluationStream(IterableDataset[Batch]):
-    """Every sample once, in shard order. Shards are split over the workers; the last batch may be smaller."""
+    """Every sample once, in shard order, split over readers: the workers of all ranks.
+
+    A batch holds samples of one shard, cut at fixed positions. So the batches, and with them the last bits of
+    what a model makes of them, do not depend on the number of readers.
+    """
 
     def __init__(
-        self, shards: Sequence[str], config: DataConfig, decode: Decoder, collate: Collate, *, batch_size: int
+        self,
+        shards: Sequence[str],
+        config: DataConfig,
+        decode: Decoder,
+        collate: Collate,
+        *,
+        batch_size: int,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
         super().__init__()
         self._shards, self._config, self._decode, self._collate = list(shards), config, decode, collate
-        self._batch_size = batch_size
+        self._batch_size, self._rank, self._world = batch_size, rank, world
 
     def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
-        mine = self._shards[worker.id :: worker.num_workers] if worker else self._shards
+        local, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        mine = turns_of(len(self._shards), local * self._world + self._rank, workers * self._world)
         dropped: list[Dropped] = []
+
+        def drop(what: Dropped) -> None:
+            if mine[self._shards.index(what.shard)].number == 0:  # of several readers the first reports it
+                dropped.append(what)
+
         pixels = Pixels(shared=worker is not None)
-        raw = read_shards(mine, policy=self._config.broken_shards, on_broken=dropped.append)
-        ahead = read_ahead(raw, _depth(mine, self._config))
         batch: Batch | None = None  # held back: it carries the samples that are dropped after it
-        while some := list(islice(ahead, self._batch_size)):
+        for shard, position, some in self._groups(mine, drop):
             samples: list[Decoded] = []
+            places: list[tuple[int, int]] = []
             decoded = self._decode.all([Request(sample, 0) for sample in some], pixels)
-            for sample, made in zip(some, decoded, strict=True):
+            for number, (sample, made) in enumerate(zip(some, decoded, strict=True)):
                 if isinstance(made, Exception):
                     dropped.append(Dropped(sample.shard, sample.key, _cause(made)))
                 else:
                     samples.append(made)
+                    places.append((shard, position + number))
             if samples:
                 if batch is not None:
                     yield batch
                 batch = self._collate(samples, pixels.take())
-                batch.dropped = _taken(dropped)
+                batch.places, batch.dropped = places, _taken(dropped)
         if batch is None and dropped:
             batch = self._collate([], pixels.take())  # without a sample: it carries the dropped ones
         if batch is not None:
             batch.dropped += _taken(dropped)
             yield batch
+
+    def _groups(
+        self, mine: Mapping[int, Turn], drop: Callable[[Dropped], None]
+    ) -> Iterator[tuple[int, int, list[RawSample]]]:
+        """Yield the number of a shard, a position in it, and the raw samples of one batch from there on."""
+        uris = [self._shards[number] for number in mine]
+        raw = read_shards(uris, policy=self._config.broken_shards, on_broken=drop)
+        ahead = read_ahead(raw, _depth(uris, self._config))
+        for uri, of_shard in groupby(ahead, key=lambda sample: sample.shard):
+            number = self._shards.index(uri)
+            turn = mine[number]
+            for group, some in enumerate(_cut(of_shard, self._batch_size)):
+                if group % turn.readers == turn.number:
+                    yield number, group * self._batch_size, some
+
+
+def _cut(samples: Iterator[RawSample], size: int) -> Iterator[list[RawSample]]:
+    """Yield lists of `size` samples; the last may be shorter."""
+    while some := list(islice(samples, size)):
+        yield some
 
 
 def _depth(uris: Sequence[str], config: DataConfig) -> int:

@@ -148,9 +148,12 @@ def evaluation_loader(
     frames: int,
     size: tuple[int, int],
     seed: int = 0,
+    rank: int = 0,
+    world: int = 1,
     pin_memory: bool = False,
 ) -> Iterable[Batch]:
-    """Every sample once with all its captions; stills are animated along their stored path.
+    """This rank's share of the batches: every sample once with all its captions; stills follow their stored
+    path.
 
     Read it through `noting_drops`.
     """
@@ -160,6 +163,8 @@ def evaluation_loader(
         Decoder(config, frames=frames, size=size, seed=seed, training=False),
         partial(collate, tokenize=tokenize, frames=frames, size=size, plan=pin_memory),
         batch_size=config.eval_batch_size,
+        rank=rank,
+        world=world,
     )
     workers = min(config.workers, len(shards.uris))
     return _Batches(_data_loader(stream, workers, config.batches_ahead, pin_memory))

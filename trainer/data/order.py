@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from schemas.errors import ConfigError
 from schemas.keys import derive_seed
@@ -49,6 +50,25 @@ def share(shards: Sequence[str], *, seed: int, epoch: int, slot: int, slots: int
     order = list(shards)
     random.Random(derive_seed(seed, "shards", epoch)).shuffle(order)
     return order[(slot + epoch * (len(order) % slots)) % slots :: slots]
+
+
+class Turn(NamedTuple):
+    """The share of one reader in a shard: every batch whose number is `number` modulo `readers`."""
+
+    number: int
+    readers: int
+
+
+def turns_of(shards: int, reader: int, readers: int) -> dict[int, Turn]:
+    """The shards that a reader reads in an evaluation, by number, and its share of each.
+
+    With more readers than shards several readers share a shard. Each of them reads it whole, and decodes its
+    own batches alone.
+    """
+    if readers <= shards:
+        return {shard: Turn(0, 1) for shard in range(reader, shards, readers)}
+    shard = reader % shards
+    return {shard: Turn(reader // shards, -(-(readers - shard) // shards))}
 
 
 def shuffled(

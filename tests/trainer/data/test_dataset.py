@@ -41,14 +41,38 @@ def test_training_resumes_after_any_batch(tmp_path: Path) -> None:
         assert keys(list(rest)) == keys(whole[taken:])
 
 
+def evaluation(folder: Path, **share) -> list[Batch]:
+    shards = ShardSet.find(str(folder)).uris
+    config = DataConfig(shards="x", broken_shards="skip")
+    return list(EvaluationStream(shards, config, decoder(False), COLLATE, batch_size=4, **share))
+
+
 def test_evaluation_goes_through_every_shard_once_in_order(tmp_path: Path) -> None:
     folder = shards_of.write_shards(tmp_path, 2, 5)
-    shards = ShardSet.find(str(folder)).uris
-    stream = EvaluationStream(shards, DataConfig(shards="x"), decoder(False), COLLATE, batch_size=4)
-    batches = list(stream)
-    assert [len(batch) for batch in batches] == [4, 4, 2]
+    batches = evaluation(folder)
+    assert [len(batch) for batch in batches] == [4, 1, 4, 1]  # a batch holds samples of one shard
     read = [key for batch in batches for key in batch.keys]
     assert read == [f"s{number:06d}" for number in range(10)]
+    places = [place for batch in batches for place in batch.places]
+    assert places == [(shard, position) for shard in range(2) for position in range(5)]
+
+
+@pytest.mark.parametrize("world", [2, 3, 5])
+def test_evaluation_is_split_over_ranks_into_the_same_batches(tmp_path: Path, world: int) -> None:
+    folder = shards_of.write_shards(tmp_path, 2, 13)
+    whole = {batch.places[0]: batch.keys for batch in evaluation(folder)}
+    parts = [evaluation(folder, rank=rank, world=world) for rank in range(world)]
+    dealt = [(batch.places[0], batch.keys) for part in parts for batch in part]
+    assert len(dealt) == len(whole)
+    assert dict(dealt) == whole
+    assert all(parts)  # also with more ranks than shards
+
+
+def test_ranks_that_share_a_shard_report_its_end_once(tmp_path: Path) -> None:
+    folder = shards_of.write_shards(tmp_path, 1, 13, manifest=False)
+    (folder / "00000.tar").write_bytes((folder / "00000.tar").read_bytes()[:50_000])
+    parts = [evaluation(folder, rank=rank, world=2) for rank in range(2)]
+    assert [sum(len(batch.dropped) for batch in part) for part in parts] == [1, 0]
 
 
 def test_data_without_a_good_sample_ends_the_run(tmp_path: Path) -> None:

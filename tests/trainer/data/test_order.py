@@ -8,7 +8,7 @@ import pytest
 
 from schemas.errors import ConfigError
 from storage.shards.read import RawSample
-from trainer.data.order import check_slots, share, shuffled
+from trainer.data.order import check_slots, share, shuffled, turns_of
 
 
 @pytest.mark.parametrize(("shards", "slots"), [(8, 4), (7, 3), (5, 5), (13, 4)])
@@ -65,3 +65,12 @@ def test_the_buffer_fills_before_anything_leaves_and_nothing_is_lost() -> None:
 def test_no_buffer_keeps_the_order() -> None:
     samples = [RawSample("a", str(i), {"txt": b"x"}) for i in range(5)]
     assert list(shuffled(samples, random.Random(0), max_samples=0, max_bytes=10)) == samples
+
+
+@pytest.mark.parametrize(("shards", "readers"), [(7, 3), (3, 3), (3, 7), (1, 4)])
+def test_every_batch_of_an_evaluation_has_exactly_one_reader(shards: int, readers: int) -> None:
+    taken = []
+    for reader in range(readers):
+        turns = turns_of(shards, reader, readers)
+        taken += [(s, b) for s, turn in turns.items() for b in range(12) if b % turn.readers == turn.number]
+    assert sorted(taken) == [(shard, batch) for shard in range(shards) for batch in range(12)]

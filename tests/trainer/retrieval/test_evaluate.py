@@ -68,7 +68,8 @@ def many_captions(folder: Path) -> Path:
     return folder
 
 
-def test_it_ranks_as_the_whole_matrix_would(model: Path, clips: Path) -> None:
+def test_it_ranks_as_the_whole_matrix_would(model: Path, tmp_path: Path) -> None:
+    clips = shards_of.write_shards(tmp_path, 1, 14, "video")
     result = evaluate(config(model, clips))
     net = load_model(model)
     words = partial(tokenize, max_words=16)
