@@ -281,7 +281,11 @@ def written_folder(uri: str, last: str) -> Iterator[Path]:
         partial = final.with_name(f".{final.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        yield partial
+        try:
+            yield partial
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
         for file in sorted(partial.rglob("*")):
             flush_to_disk(file)
         if final.exists():

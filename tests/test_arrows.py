@@ -29,6 +29,7 @@ def test_light_imports_load_no_engine(module):
         "trainer.index.build",
         "trainer.index.search",
         "trainer.model.convert",
+        "trainer.export.export",
     ],
 )
 def test_the_trainer_never_loads_beam_or_pipelines(module):

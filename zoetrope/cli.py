@@ -33,6 +33,7 @@ COMMANDS = {
     "convert": "official CLIP2Video or CLIP weights to a checkpoint of ours",
     "index": "embed shards for search",
     "search": "search an index by text or picture, coarse to fine",
+    "export": "a checkpoint or an index in the layout of open_clip, Hugging Face, CLIP2Video, Parquet",
 }
 
 FAILED, USAGE = 1, 2

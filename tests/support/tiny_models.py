@@ -37,3 +37,15 @@ def tiny_inputs(texts: int = 3, videos: int = 4, frames: int = 6, words: int = 8
     pictures = torch.randn(videos, frames, 3, 32, 32, generator=rng)
     frame_mask = (torch.arange(frames) < torch.tensor([[frames - i % frames] for i in range(videos)])).long()
     return ids, mask, pictures * frame_mask[:, :, None, None, None], frame_mask
+
+
+def rough_model(seed: int = 0, **changes) -> CLIP2Video:
+    """A tiny model in which no bias is 0 and no two weights are equal, so that a swap shows."""
+    import torch
+
+    model = tiny_model(seed, **changes)
+    rng = torch.Generator().manual_seed(seed + 100)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.05 * torch.randn(parameter.shape, generator=rng)
+    return model

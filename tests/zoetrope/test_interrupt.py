@@ -46,6 +46,7 @@ HEAVY = {  # command -> (its arguments, a module that it imports late)
     "convert": (["clip", "x", "-o", "y"], "torch"),
     "index": (["x", "y", "-o", "z"], "torch"),
     "search": (["x", "y"], "torch"),
+    "export": (["x", "--to", "npy", "-o", "y"], "torch"),
 }
 
 
