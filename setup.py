@@ -55,7 +55,6 @@ setup(
         "ijson>=3.3",
         "jinja2>=3.1",
         "kornia>=0.8",
-        "mlcroissant>=1.0.17",
         "numpy",
         "open_clip_torch>=3",
         # opencv-python without its GUI: the same `cv2`, and it imports on workers that have no libGL
@@ -78,6 +77,7 @@ setup(
         "dev": [
             "datasets",
             "hypothesis",
+            "mlcroissant>=1.0.17",
             "mypy",
             "playwright",
             "pytest",

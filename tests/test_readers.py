@@ -99,6 +99,8 @@ def test_croissant_validates_and_gives_the_rows(animated, monkeypatch):
     assert not dataset.metadata.issues.errors
     rows = [record["samples/key"].decode() for record in dataset.records("samples")]
     assert rows == [row["key"] for row in iter_rows(str(output), SAMPLES_FILE)]
+    written = json.loads((output / "croissant.json").read_text())
+    assert json.loads(json.dumps(dataset.metadata.to_json(), default=str)) == written
 
 
 def test_damage_is_named_by_validate(animated, tmp_path, capsys):

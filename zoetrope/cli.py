@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import logging
 import os
@@ -11,7 +12,9 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from types import ModuleType
+from typing import NoReturn
 
 from schemas.errors import StopRequestedError, WorkError
 from schemas.text import nearest_hint, one_line
@@ -170,6 +173,17 @@ def _leave(code: int) -> None:
     ranks = sys.modules.get("trainer.device.ranks")
     if ranks is not None and code:
         ranks.leave(code)  # at once: as the interpreter ends, NCCL would wait for the other ranks
+    if "apache_beam" in sys.modules:
+        _leave_at_once(code)
+
+
+def _leave_at_once(code: int) -> NoReturn:
+    """End the process without freeing the modules one by one, which takes Beam a third of a second."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads it
+            stream.flush()
+    os._exit(code)
 
 
 def _usage() -> str:

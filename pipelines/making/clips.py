@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.fetching.config import FetchConfig
-from pipelines.fetching.fetcher import Fetcher
 from pipelines.making.clip_worker import Answer, Given, Rendered, failure_of
 from pipelines.making.gpu import GPU_BATCH, GpuRenderer, choose_rendering
 from pipelines.making.handfuls import AHEAD_BYTES, lost_sample, through_workers
@@ -27,6 +26,9 @@ from schemas.records import Failure, Reference, SampleError, Stage, Task
 from storage.ordered import in_order
 from storage.read import read_picture
 from transforms.clip import ClipSettings, Prepared
+
+if TYPE_CHECKING:
+    from pipelines.fetching.fetcher import Fetcher
 
 READERS = 16  # threads that read pictures from an object store; each waits most of the time
 
@@ -54,7 +56,7 @@ class Animator:
         rendering = choose_rendering(self.device, self._pool.workers, renders=self.settings.renders)
         self._gpu = GpuRenderer(self.settings.clip.hw, rendering.devices) if rendering.devices else None
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
-        self._fetcher: Fetcher | None = Fetcher(self.fetch) if self.source.is_remote else None
+        self._fetcher = self._make_fetcher()
         height, width = self.settings.clip.hw
         self._clip_bytes = self.settings.clip.frames * height * width * 3 // 8  # a first guess
 
@@ -75,6 +77,13 @@ class Animator:
         prepared = self._through("prepare", given, times)
         rendered = self._rendered(self._gpu, prepared, task, times)
         yield from self._through("finish", rendered, times)
+
+    def _make_fetcher(self) -> Fetcher | None:
+        if not self.source.is_remote:
+            return None
+        from pipelines.fetching.fetcher import Fetcher  # aiohttp takes a tenth of a second to import
+
+        return Fetcher(self.fetch)
 
     def _given(self, items: Iterator[Reference | Failure], times: StageTimes) -> Iterator[Given | Failure]:
         """Each reference with its picture, or with None where a worker reads it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,36 @@ import yaml
 
 from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE, ShardRow
 from transforms.stores.registry import find_store
+
+_TEXT, _WHOLE = "sc:Text", "sc:Integer"
+_CROISSANT_FIELDS = {  # column of samples.parquet -> its type
+    "key": _TEXT,
+    "shard": _TEXT,
+    "caption": _TEXT,
+    "motion": _TEXT,
+    "frames": _WHOLE,
+    "width": _WHOLE,
+    "height": _WHOLE,
+    "source": _TEXT,
+    "url": _TEXT,
+    "image_id": _TEXT,
+}
+_TERMS = """citeAs column equivalentProperty extract field fileProperty fileObject fileSet format includes
+isLiveDataset jsonPath key md5 parentField path recordSet references regex repeated replace samplingRate
+separator source subField transform"""
+_CROISSANT_CONTEXT = {  # the one that the specification recommends (docs.mlcommons.org/croissant, appendix 1)
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    **{term: f"cr:{term}" for term in _TERMS.split()},
+    "conformsTo": "dct:conformsTo",
+    "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "sc": "https://schema.org/",
+}
 
 
 @dataclass(frozen=True)
@@ -120,60 +149,58 @@ def _members(config: Mapping[str, Any]) -> str:
 
 
 def croissant_json(facts: Facts, *, published: str) -> bytes:
-    """The dataset in Croissant 1.0, written and validated by mlcroissant. `published` is an ISO date."""
-    import datetime
+    """The dataset in Croissant 1.0, the same JSON as mlcroissant writes. `published` is an ISO date.
 
-    import mlcroissant as mlc
-
-    logging.getLogger("absl").setLevel(logging.ERROR)  # its recommendations (citeAs) are for published papers
-    types = {
-        "key": mlc.DataType.TEXT,
-        "shard": mlc.DataType.TEXT,
-        "caption": mlc.DataType.TEXT,
-        "motion": mlc.DataType.TEXT,
-        "frames": mlc.DataType.INTEGER,
-        "width": mlc.DataType.INTEGER,
-        "height": mlc.DataType.INTEGER,
-        "source": mlc.DataType.TEXT,
-        "url": mlc.DataType.TEXT,
-        "image_id": mlc.DataType.TEXT,
-    }
+    mlcroissant needs 0.3 s to import, and only five values differ between datasets.
+    """
     fields = [
-        mlc.Field(
-            id=f"samples/{name}",
-            name=name,
-            description=name,
-            data_types=[kind],
-            source=mlc.Source(file_object=SAMPLES_FILE, extract=mlc.Extract(column=name)),
-        )
-        for name, kind in types.items()
+        {
+            "@type": "cr:Field",
+            "@id": f"samples/{name}",
+            "name": name,
+            "description": name,
+            "dataType": kind,
+            "source": {"fileObject": {"@id": SAMPLES_FILE}, "extract": {"column": name}},
+        }
+        for name, kind in _CROISSANT_FIELDS.items()
     ]
-    metadata = mlc.Metadata(
-        name=facts.name,
-        description=f"{facts.samples} clips with captions for video-text training, in WebDataset shards.",
-        license=["the terms of the source of the pictures and captions"],
-        version="1.0.0",
-        date_published=datetime.datetime.fromisoformat(published),
-        distribution=[
-            mlc.FileObject(
-                id=SAMPLES_FILE,
-                name=SAMPLES_FILE,
-                description="One row per clip.",
-                content_url=SAMPLES_FILE,
-                encoding_formats=["application/x-parquet"],
-                sha256=facts.samples_sha256,
-            ),
-            mlc.FileSet(
-                id="shards",
-                name="shards",
-                description="WebDataset shards, checked by manifest.parquet.",
-                includes=["*.tar"],
-                encoding_formats=["application/x-tar"],
-            ),
-        ],
-        record_sets=[mlc.RecordSet(id="samples", name="samples", key=["samples/key"], fields=fields)],
-    )
-    return (json.dumps(metadata.to_json(), indent=2, ensure_ascii=False, default=str) + "\n").encode()
+    table = {
+        "@type": "cr:FileObject",
+        "@id": SAMPLES_FILE,
+        "name": SAMPLES_FILE,
+        "description": "One row per clip.",
+        "contentUrl": SAMPLES_FILE,
+        "encodingFormat": "application/x-parquet",
+        "sha256": facts.samples_sha256,
+    }
+    shards = {
+        "@type": "cr:FileSet",
+        "@id": "shards",
+        "name": "shards",
+        "description": "WebDataset shards, checked by manifest.parquet.",
+        "encodingFormat": "application/x-tar",
+        "includes": "*.tar",
+    }
+    rows = {
+        "@type": "cr:RecordSet",
+        "@id": "samples",
+        "name": "samples",
+        "key": {"@id": "samples/key"},
+        "field": fields,
+    }
+    dataset = {
+        "@context": _CROISSANT_CONTEXT,
+        "@type": "sc:Dataset",
+        "name": facts.name,
+        "description": f"{facts.samples} clips with captions for video-text training, in WebDataset shards.",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "datePublished": published,
+        "license": "the terms of the source of the pictures and captions",
+        "version": "1.0.0",
+        "distribution": [table, shards],
+        "recordSet": [rows],
+    }
+    return (json.dumps(dataset, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _json(values: Any) -> bytes:

@@ -209,7 +209,7 @@ def _sheet_clip(row: Mapping[str, Any], frames: np.ndarray, fps: float) -> Sheet
     small = shrink(frames, longest=CLIP_SIDE)
     small, fps = thin(small, fps, most=CLIP_FRAMES)
     for quality in (70, 45, 20):
-        moving = encode_webp(small, fps=fps, quality=quality, method=4)
+        moving = encode_webp(small, fps=fps, quality=quality)
         if len(moving) <= CLIP_BYTES:
             break
     else:  # noise, or very tall: the first frame alone

@@ -103,6 +103,23 @@ def loaded_by(*arguments):
     return int(code), heavy
 
 
+LEAVE = """
+import atexit, sys, types
+from zoetrope import cli
+
+atexit.register(print, "at exit")
+sys.modules["apache_beam"] = types.ModuleType("apache_beam")
+print("a line", end="")
+cli._leave(1)
+print("still here")
+"""
+
+
+def test_a_job_leaves_at_once_but_after_its_output_and_exit_handlers():
+    done = subprocess.run([sys.executable, "-c", LEAVE], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "a lineat exit\n", "")
+
+
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_help_loads_nothing_heavy(command):
     assert loaded_by(command, "--help") == (0, [])

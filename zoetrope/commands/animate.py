@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pipelines.config import AnimateConfig
 from schemas.config import describe
-from zoetrope.arguments import Parser, beam_options, is_local, read_config, split_beam_args
-from zoetrope.interrupt import loading
-from zoetrope.jobs import AFTER_STOP, job_circumstances, plan_lines, run_and_report
+from zoetrope.arguments import Parser
+from zoetrope.job_command import run_job_command
+from zoetrope.jobs import AFTER_STOP
+
+if TYPE_CHECKING:
+    from zoetrope.job_command import UseCase
 
 STOPPED = AFTER_STOP
 USAGE = """zoetrope animate [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run]
@@ -26,23 +30,13 @@ EXAMPLES = """examples:
 
 def main(argv: Sequence[str]) -> int:
     """The command. 0 done, 1 too many failures, or it cannot be finished now."""
-    own, after_dashes = split_beam_args(argv)
-    args = _parser().read(own)
-    config = read_config(AnimateConfig, args, "animate")
-    beam_args = beam_options(args.runner_config, after_dashes)
-    with loading():
-        from pipelines.making.pools import workers_started
-    with workers_started(config, is_local(beam_args) and not args.dry_run):
-        with loading():
-            from pipelines.animate import animate, plan
-        if args.dry_run:
-            with job_circumstances():
-                print(plan_lines(plan(config, beam_args)))
-            return 0
-        command = ["zoetrope", "animate", *argv]
-        return run_and_report(
-            lambda: animate(config, beam_args, detach=args.detach), config.to_dict(), command
-        )
+    return run_job_command("animate", argv, _parser(), AnimateConfig, "animate", _load)
+
+
+def _load() -> UseCase:
+    from pipelines.animate import animate, plan
+
+    return animate, plan
 
 
 def _parser() -> Parser:

@@ -1,0 +1,36 @@
+"""Beam's import for a job on this machine, in an interpreter of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+PROBE = """
+import json, sys
+from pipelines.running.light import import_beam_for_this_machine
+
+import_beam_for_this_machine()
+import apache_beam as beam
+
+loaded = [name for name in ("pandas", "google.cloud.storage") if name in sys.modules]
+made = []
+with beam.Pipeline(runner="apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner") as pipeline:
+    _ = pipeline | beam.Create([1, 2]) | beam.Reshuffle() | beam.Map(made.append)
+
+import pyarrow as pa
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.io.gcp.gcsio import GcsIO
+from apache_beam.runners.dataflow.internal.apiclient import DataflowApplicationClient
+
+frame = pa.table({"a": [1]}).to_pandas()
+stores = type(FileSystems.get_filesystem("gs://bucket/name")).__name__
+print(json.dumps([loaded, "apache_beam" in sys.modules, list(frame.columns), stores]))
+"""
+
+
+def test_beam_runs_without_pandas_and_google_which_are_there_when_somebody_asks():
+    done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [[], True, ["a"], "GCSFileSystem"]
+    assert done.stderr == ""
