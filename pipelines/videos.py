@@ -74,6 +74,8 @@ def identity(config: ImportConfig, source: Source) -> dict[str, Any]:
         for name, value in flatten(config.to_dict()).items()
         if name not in (*NO_BYTES, *PLACES) and not name.startswith("source.")
     }
+    if config.frames.seconds is None:
+        kept.pop("frames.seconds")  # outputs that are older than this field have no such name
     return {
         **kept,
         **{f"source.{name}": value for name, value in source.fingerprint().items()},

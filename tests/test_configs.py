@@ -61,7 +61,17 @@ INPUTS = {  # of the published lists and tables
         ("vatex", split): count
         for split, count in {"train": 25_991, "val": 1500, "test": 1500, "test1k5_sec": 1500}.items()
     },
+    **{("didemo", split): count for split, count in {"train": 8395, "val": 1065, "test": 1004}.items()},
+    **{("activitynet", split): count for split, count in {"train": 10_009, "val_1": 4917}.items()},
+    **{("lsmdc", split): count for split, count in {"train": 101_046, "val": 7408, "test": 1000}.items()},
+    **{("ssv2", split): count for split, count in {"train": 168_913, "retrieval": 2088}.items()},
     **{("coco", None): 118_287, ("cc3m", None): 3_318_333, ("cc12m", None): 12_423_374},
+}
+
+
+CAPTIONS = {  # which captions are queries, where not all are
+    **{("msrvtt", "1k-A"): "first", ("didemo", "test"): "first", ("activitynet", "val_1"): "first"},
+    **{("lsmdc", "test"): "first", ("ssv2", "retrieval"): "shared"},
 }
 
 
@@ -186,7 +196,8 @@ def test_every_reader_that_a_training_command_starts_finds_a_shard() -> None:
         if not config.data.shards.startswith("clips/"):  # those are the reader's own pictures
             ((recipe, _),) = written[config.data.shards]
             most[recipe] = max(ranks * config.data.workers, most.get(recipe, 0))
-    assert most.keys() == {"msrvtt", "msvd", "vatex", "coco", "cc3m", "cc12m"}
+    videos = {"msrvtt", "msvd", "vatex", "didemo", "activitynet", "lsmdc", "ssv2"}
+    assert most.keys() == {*videos, "coco", "cc3m", "cc12m"}
     for recipe, split in INPUTS:
         wanted = (
             most[recipe] if split is None or split.startswith("train") else EvaluationData(shards="x").workers
@@ -211,11 +222,16 @@ def test_a_model_is_measured_by_the_protocol_that_it_was_trained_for() -> None:
     for _, config in all_shown("evaluate"):
         (learnt,) = trained[config.checkpoint.rpartition("/")[0]]
         pairs.add((*learnt, *splits[config.data.shards]))
-        assert (config.captions == "first") == (splits[config.data.shards] == ("msrvtt", "1k-A"))
+        assert config.captions == CAPTIONS.get(splits[config.data.shards], "all")
     assert pairs == {
         *{("msrvtt", "train.9k", "msrvtt", "1k-A"), ("msrvtt", "train.full", "msrvtt", "val.full")},
         *{("msrvtt", "train.full", "msrvtt", "test.full")},
-        *{(kind, "train", kind, split) for kind in ("msvd", "vatex") for split in ("val", "test")},
+        *{
+            (kind, "train", kind, split)
+            for kind in ("msvd", "vatex", "didemo", "lsmdc")
+            for split in ("val", "test")
+        },
+        *{("activitynet", "train", "activitynet", "val_1"), ("ssv2", "train", "ssv2", "retrieval")},
     }
 
 

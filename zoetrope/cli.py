@@ -30,7 +30,7 @@ COMMANDS = {
     "motions": "list the camera motions, their parameters and ranges",
     "preview": "see a motion on a picture, as GIF, MP4, WebP or contact sheet",
     "studio": "look at motions and shards in a local web page",
-    "import-videos": "real videos (MSR-VTT, MSVD, VATEX, CSV) in, the same shards out",
+    "import-videos": "real videos (MSR-VTT, DiDeMo, ActivityNet, CSV, ...) in, the same shards out",
     "train": "pretrain or fine-tune CLIP2Video from shards",
     "evaluate": "text-video retrieval metrics of a checkpoint",
     "convert": "official CLIP2Video or CLIP weights to a checkpoint of ours",

@@ -311,3 +311,32 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path, videos, capsys, overr
     assert says in told
     assert len(told.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_paragraph_of_the_first_seconds_is_imported_whole(tmp_path):
+    """DiDeMo's recipe on real files: the description in KEY.json, and a frame a second of the first part."""
+    make_video(tmp_path / "videos" / "4@N00_2_c.avi", frames=75)  # three seconds
+    texts = [{"video": "4@N00_2_c.avi", "description": text, "times": [[0, 0]]} for text in ("one", "two")]
+    (tmp_path / "test_data.json").write_text(json.dumps(texts))
+    places = [f"source.videos={tmp_path / 'videos'}", f"source.annotations={tmp_path}", "source.split=test"]
+    assert run("didemo", tmp_path / "out", *places, "frames.seconds=2") == 0
+    ((captions, meta),) = samples_of(tmp_path / "out").values()
+    assert captions == ("one two",)
+    assert meta.meta["sentences"] == ["one", "two"]
+    assert 3 <= meta.frames <= 4  # ffmpeg takes frames 0 and 1 first
+    assert meta.timestamps[-1] < 2
+
+
+def test_a_new_field_at_its_default_does_not_change_an_outputs_identity(tmp_path, videos):
+    from pipelines.config import ImportConfig
+    from pipelines.videos import make_job
+
+    values = {"kind": "csv", "videos": str(videos), "annotations": str(tmp_path / "a.csv")}
+    (tmp_path / "a.csv").write_text("video,caption\nvideo0,one\n")
+    usual = make_job(ImportConfig.make({"source": values, "output": "x"})).identity
+    cut_off = make_job(
+        ImportConfig.make({"source": values, "output": "x", "frames": {"seconds": 2}})
+    ).identity
+    assert "frames.seconds" not in usual
+    assert "source.text" not in usual
+    assert cut_off["frames.seconds"] == 2

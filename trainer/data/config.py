@@ -69,6 +69,11 @@ class DataConfig(Config):
         description="with motion_phrases: paths over one picture in a batch, of different motions where "
         "possible; each is a hard negative of the others",
     )
+    equal_captions: bool = Field(
+        default=False,
+        description="in training, clips with equal captions are no negatives of each other; for data whose "
+        "captions are templates",
+    )
     eval_motion_phrases: bool = Field(
         default=True,
         description="when evaluating, keep the phrases of stored paths in the captions; false: drop them",

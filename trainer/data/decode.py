@@ -16,7 +16,7 @@ from schemas.clip import ClipMeta
 from schemas.keys import derive_seed
 from storage.shards.read import RawSample
 from trainer.data.config import DataConfig
-from trainer.data.identity import Identity, identity_of
+from trainer.data.identity import Identity, identity_of, with_caption
 from trainer.data.paths import draw_paths
 from trainer.data.pixels import Pixels
 from transforms.captions import add_motion_phrase, append
@@ -95,6 +95,7 @@ class Decoder:
         self._all_captions = captions == "all" if captions else not training
         self._fresh = training and config.camera == "fresh"
         self._jitter = training and config.frame_jitter == "clip2video"
+        self._equal_captions = training and config.equal_captions
 
     def __call__(self, sample: RawSample, epoch: int, path: int = 0) -> Decoded:
         """Decode one clip. Raises ValueError or OSError if a member is missing or broken."""
@@ -183,9 +184,12 @@ class Decoder:
         else:
             picture_HWC = pixels.decode(opened.picture)
         key = opened.request.sample.key
+        identity = described.identity
+        if self._equal_captions:
+            identity = with_caption(identity, described.captions[0])
         return Decoded(
             key,
-            described.identity,
+            identity,
             described.captions,
             frames_THWC,
             picture_HWC,

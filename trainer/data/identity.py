@@ -39,6 +39,11 @@ def identity_of(meta: ClipMeta, motion: str | None) -> Identity:
     return Identity(_hash(name), _hash(content), UNSAID if motion is None else _hash(motion))
 
 
+def with_caption(identity: Identity, caption: str) -> Identity:
+    """Return an identity that is equal to those of all clips with the same caption."""
+    return identity._replace(content=_hash(f"caption\x1f{caption}"))
+
+
 def same(ids_n: Tensor, others_N: Tensor) -> Tensor:
     """Return bool [n,N]: which items are equal. Ids are `Identity` rows [n,3], or plain numbers [n]."""
     if ids_n.ndim == 1:

@@ -31,8 +31,11 @@ class EvaluateConfig(Config):
 
     checkpoint: str = Field(description="a checkpoint folder, such as runs/finetune/best")
     data: EvaluationData
-    captions: Literal["all", "first"] = Field(
-        "all", description="queries: every caption of a video (MSVD, VATEX, MSR-VTT full), or its first alone"
+    captions: Literal["all", "first", "shared"] = Field(
+        "all",
+        description="queries: every caption of a video (MSVD, VATEX, MSR-VTT full), or its first alone; "
+        "shared: equal captions are one query, and any of their videos is right (Something-Something's "
+        "templates), without re-ranking",
     )
     rerank: bool | None = Field(
         None, description="measure with re-ranking too; null: where the checkpoint has an interaction module"

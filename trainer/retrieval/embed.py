@@ -34,6 +34,10 @@ class Items:
     def __len__(self) -> int:
         return len(self.vectors_NE)
 
+    def pick_rows(self, rows: np.ndarray) -> Items:
+        """The vectors of those rows, int64 [n], without tokens."""
+        return Items(self.vectors_NE[torch.from_numpy(rows)])
+
     def pick(self, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
         """Tokens [n,L,D] float32 and mask [n,L] int64 of those rows, on the device.
 

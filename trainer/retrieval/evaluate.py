@@ -24,6 +24,7 @@ from trainer.model.towers import tokenize
 from trainer.retrieval.config import EvaluateConfig
 from trainer.retrieval.embed import Embedder, embed_loader
 from trainer.retrieval.ranking import rank
+from trainer.retrieval.shared import rank_shared
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,20 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     start = time.perf_counter()
     loader = noting_drops(_loader(config, embedder, shards), dropped)
     with memory_advice(f"lower data.batch_size (now {config.data.batch_size})"):
-        data = embed_loader(embedder, loader, captions=config.captions)
+        data = embed_loader(embedder, loader, captions="first" if config.captions == "first" else "all")
     encode = time.perf_counter() - start
     candidates = None if top_k is None else min(top_k, len(data.videos))
     with memory_advice("ranking has no room left; free the GPU, or set precision=bf16 or device=cpu"):
-        ranking = rank(embedder, data, top_k=candidates, weight=weight)
+        if config.captions == "shared":
+            ranking = rank_shared(embedder, data)
+        else:
+            ranking = rank(embedder, data, top_k=candidates, weight=weight)
     seconds = {"encode": encode, "similarity": ranking.similarity_seconds}
     if ranking.rerank_seconds is not None:
         seconds["rerank"] = ranking.rerank_seconds
     names = tuple(map(str, dropped))
-    counts = (len(data.videos), len(data.texts), data.repeated)
+    texts = len(set(data.captions)) if config.captions == "shared" else len(data.texts)
+    counts = (len(data.videos), texts, data.repeated)
     result = Evaluation(*counts, names, top_k, weight, ranking.coarse, ranking.fine, seconds)
     if config.output:
         write_result(config, result)
@@ -87,6 +92,10 @@ def write_result(config: EvaluateConfig, result: Evaluation) -> None:
 def _reranking(config: EvaluateConfig, module: InteractionConfig) -> tuple[int | None, float | None]:
     """Candidates to re-rank and the match score's share, None for no re-ranking."""
     wanted = module.enabled if config.rerank is None else config.rerank
+    if config.captions == "shared":
+        if config.rerank:
+            raise ConfigError("rerank=true has no effect with captions=shared; leave one of them out")
+        wanted = False
     if wanted and not module.enabled:
         raise ConfigError(
             f"rerank=true, but {config.checkpoint} has no interaction module; train one, or set rerank=false"

@@ -122,7 +122,7 @@ def _rank_texts(
     embedder: Embedder, data: Embedded, coarse: BlockwiseRetrieval, top_k: int | None, block_scores: int
 ) -> Candidates:
     found = []
-    for start, block_nM in _blocks(embedder, data.texts, data.videos, block_scores):
+    for start, block_nM in dual_logits(embedder, data.texts, data.videos, block_scores):
         coarse.add_texts(start, block_nM)
         if top_k is not None:
             found.append(_top(block_nM, top_k))
@@ -135,7 +135,7 @@ def _rank_videos(
     """Also returns the caption that represents each candidate group, int64 [videos with captions, K]."""
     groups = _Groups(data.owners, embedder.device)
     found, captions = [], []
-    for start, block_mN in _blocks(embedder, data.videos, data.texts, block_scores):
+    for start, block_mN in dual_logits(embedder, data.videos, data.texts, block_scores):
         coarse.add_videos(start, block_mN.T)
         if top_k is None:
             continue
@@ -147,10 +147,10 @@ def _rank_videos(
     return _joined(found), torch.cat(captions) if captions else torch.empty(0, 0)
 
 
-def _blocks(
+def dual_logits(
     embedder: Embedder, queries: Items, items: Items, block_scores: int
 ) -> Iterator[tuple[int, Tensor]]:
-    """Dual logits [n, all items] of the queries from a row on, on the device."""
+    """Yield (row, dual logits [n, all items]) of the queries from a row on, on the device."""
     scale = embedder.model.clip.logit_scale.detach().float().exp()
     all_IE = items.vectors_NE.to(embedder.device)
     rows = max(1, block_scores // len(items))

@@ -38,6 +38,12 @@ class FrameSampling(Config):
         description="clip2video: keep one in so many (published: 2 for MSR-VTT, 1 for MSVD and VATEX)",
     )
     max_frames: int = Field(12, ge=1, le=999, description="at most so many frames in a clip")
+    seconds: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="take frames of only the first so many seconds (DiDeMo: 30); null: the whole video",
+    )
 
 
 def choose_frames(
@@ -50,6 +56,9 @@ def choose_frames(
     """
     if not times:
         return []
+    if sampling.seconds is not None:
+        times = [time for time in times if time < sampling.seconds] or times[:1]
+        durations = durations[: len(times)]
     if sampling.policy == "uniform":
         return uniform(len(times), sampling.max_frames)
     shown = resample(times, fps, sampling.rate, durations)

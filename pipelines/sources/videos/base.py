@@ -29,6 +29,7 @@ class Entry:
     url: str | None = None
     meta: dict[str, Any] = field(default_factory=dict)  # plain JSON values
     problem: tuple[Reason, str] | None = None  # why its row cannot be read, where it has no other
+    also: tuple[str, ...] = ()  # other names that its file may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ class VideoSource(Source):
             "split": self.config.split,
         }
         about |= {name: getattr(self.config, name) for name in IN_FINGERPRINT}
+        if self.config.text is not None:
+            about["text"] = self.config.text
         if self.config.options:
             about["options"] = self.config.options
         for name, files in self.files().items():
@@ -118,7 +121,7 @@ class VideoSource(Source):
         for position, entry in enumerate(islice(self._named(bad), self.config.limit)):
             video = valid_text(entry.video)
             row = {"key": f"{position:07d}-{slug(video) or 'video'}", "video": video, "url": entry.url}
-            path = files.get(video)
+            path = next(filter(None, map(files.get, (video, *entry.also))), None)
             if video in seen:
                 problem = (Reason.DUPLICATE_KEY, f"video {video} came before")
             elif entry.problem is not None and not entry.captions:
@@ -154,13 +157,11 @@ class VideoSource(Source):
                 yield entry
 
 
-def unknown_split(split: str, known: list[str]) -> ConfigError:
+def unknown_split(split: str, known: list[str], instead: str = "source.split_file") -> ConfigError:
     """The error for a split that the kind does not have."""
     near = [name for name in known if split and split.casefold() in name.casefold()] or nearest(split, known)
     hint = f"; the nearest: {' or '.join(near)}" if near else ""
-    return ConfigError(
-        f"source.split = {split!r} is none of {', '.join(known)}{hint}; or give source.split_file"
-    )
+    return ConfigError(f"source.split = {split!r} is none of {', '.join(known)}{hint}; or give {instead}")
 
 
 def _expected(video: str) -> str:

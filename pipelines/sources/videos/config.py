@@ -27,9 +27,24 @@ class VideoSourceConfig(Config):
             ("videos", "annotations"),
             (*SPLITS, "video_column", "caption_column"),
         ),
+        "didemo": Kind(
+            "pipelines.sources.videos.paragraphs:DidemoSource", ("videos", "annotations"), ("split",)
+        ),
+        "activitynet": Kind(
+            "pipelines.sources.videos.paragraphs:ActivityNetSource", ("videos", "annotations"), ("split",)
+        ),
+        "lsmdc": Kind("pipelines.sources.videos.lsmdc:LsmdcSource", ("videos", "annotations"), ("split",)),
+        "ssv2": Kind(
+            "pipelines.sources.videos.something:SomethingSource",
+            ("videos", "annotations"),
+            ("split", "text"),
+        ),
     }
 
-    kind: str = Field(description="msrvtt, msvd, vatex, csv, or module:Class for a source of your own")
+    kind: str = Field(
+        description="msrvtt, msvd, vatex, didemo, activitynet, lsmdc, ssv2, csv, or module:Class for a "
+        "source of your own"
+    )
     videos: str | None = Field(
         None,
         description="folder of the video files (subfolders too), or a glob; local or gs://. "
@@ -38,14 +53,16 @@ class VideoSourceConfig(Config):
     annotations: str | None = Field(
         None,
         description="MSRVTT_data.json, raw-captions.pkl, VATEX's JSON, or the table; "
-        "not needed where split_file has sentences",
+        "not needed where split_file has sentences. didemo, activitynet, lsmdc, ssv2: the folder of the "
+        "published files, or one of them without a split",
     )
     split: str | None = Field(
         None,
         description="msrvtt: train, val, test (as the JSON says), train.full, val.full, test.full "
         "(the same, by number), train.9k, train.7k, 1k-A; msvd: train, val, test; vatex: these and "
         "test1k5_sec (published lists in the folder of the annotations); csv: a value of its column "
-        "'split'; null: every video",
+        "'split'; didemo, lsmdc: train, val, test; activitynet: train, val_1, val_2; ssv2: train, val, "
+        "retrieval (the published file of this name in the folder); null: every video",
     )
     split_file: str | None = Field(
         None,
@@ -58,6 +75,10 @@ class VideoSourceConfig(Config):
     )
     caption_column: str | None = Field(
         None, description="csv: column of captions; null: the first of caption, sentence, text"
+    )
+    text: Literal["template", "label"] | None = Field(
+        None,
+        description="ssv2: captions, the template or the label with its objects; null: template",
     )
     limit: int | None = Field(
         None, ge=1, description="only the first so many videos, to try things out; null: all"

@@ -93,6 +93,12 @@ MSRVTT = json.dumps(
 TABLE = b'file_name,caption\n0.jpg,"one, ""quoted"""\n1.jpg,two\n2.jpg,"three\nlines"\n3.jpg,four\n'
 LINES = b"".join(json.dumps({"file_name": f"{i}.jpg", "text": [f"c{i}"]}).encode() + b"\n" for i in range(4))
 TSV = b"".join(b"caption %d\thttp://example.org/%d.jpg\n" % (i, i) for i in range(9))
+DIDEMO = json.dumps([{"video": f"v{i}.avi", "description": f"d {i}", "times": [[0, 1]]} for i in range(4)])
+ACTIVITYNET = json.dumps(
+    {f"v{i}": {"duration": 9.5, "timestamps": [[1, 2.5], [0, 1]], "sentences": ["b", "a"]} for i in range(4)}
+)
+SSV2 = json.dumps([{"id": f"v{i}", "template": "Moving [something] up", "label": "x"} for i in range(4)])
+LSMDC = b"".join(b"v%d\t0.1\t0.2\t0.1\t0.2\tSOMEONE leaves.\n" % i for i in range(4))
 VIDEOS = b'video,caption\nv0,one\nv1,"two, too"\nv2.mp4,three\nv3,four\n'
 
 
@@ -120,6 +126,20 @@ CASES: dict[str, tuple[str, bytes, Callable[[Path], None], dict[str, Any]]] = {
     "coco": ("coco.json", COCO, pictures_in, {"kind": "coco", "annotations": "coco.json", "images": ""}),
     "msrvtt": ("m.json", MSRVTT, videos_in, {"kind": "msrvtt", "annotations": "m.json", "videos": ""}),
     "vatex": ("x.json", MSRVTT, videos_in, {"kind": "vatex", "annotations": "x.json", "videos": ""}),
+    "didemo": (
+        "d.json",
+        DIDEMO.encode(),
+        videos_in,
+        {"kind": "didemo", "annotations": "d.json", "videos": ""},
+    ),
+    "activitynet": (
+        "a.json",
+        ACTIVITYNET.encode(),
+        videos_in,
+        {"kind": "activitynet", "annotations": "a.json", "videos": ""},
+    ),
+    "ssv2": ("s.json", SSV2.encode(), videos_in, {"kind": "ssv2", "annotations": "s.json", "videos": ""}),
+    "lsmdc": ("l.csv", LSMDC, videos_in, {"kind": "lsmdc", "annotations": "l.csv", "videos": ""}),
     "videos": ("c.csv", VIDEOS, videos_in, {"kind": "csv", "annotations": "c.csv", "videos": ""}),
 }
 PLACES = ("uri", "annotations", "images", "videos")

@@ -161,3 +161,13 @@ def test_settings_without_effect_are_errors() -> None:
         decoder(camera="stored", motion_phrases=0.5)
     with pytest.raises(ValueError, match="paths_per_picture = 2 has no effect without motion_phrases"):
         decoder(paths_per_picture=2)
+
+
+def test_equal_captions_make_clips_equal_in_training_alone() -> None:
+    samples = [RawSample("x", *shards_of.sample(i, "frames", captions=("the same",))) for i in range(2)]
+    one, other = (decoder(equal_captions=True)(sample, 0).identity for sample in samples)
+    assert one.content == other.content
+    assert one.item != other.item
+    for usual in (decoder(), decoder(training=False, equal_captions=True)):
+        one, other = (usual(sample, 0).identity for sample in samples)
+        assert one.content != other.content

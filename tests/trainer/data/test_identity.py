@@ -9,7 +9,7 @@ import torch
 
 from schemas.clip import ClipMeta
 from storage.shards.read import RawSample
-from trainer.data.identity import Identity, identity_of, same
+from trainer.data.identity import Identity, identity_of, same, with_caption
 
 
 def meta(index: int, **changes) -> ClipMeta:
@@ -56,3 +56,10 @@ def test_plain_numbers_are_equal_if_they_are_equal() -> None:
         [False, True, True],
         [True, False, False],
     ]
+
+
+def test_clips_of_one_caption_are_equal_where_that_is_asked_for() -> None:
+    one, other, third = (identity_of(meta(i), None) for i in range(3))
+    said = [with_caption(one, "up"), with_caption(other, "up"), with_caption(third, "down")]
+    assert equal(one, other, third)[0] == [True, False, False]
+    assert equal(*said) == [[True, True, False], [True, True, False], [False, False, True]]

@@ -272,3 +272,31 @@ def test_out_of_memory_is_one_line_with_what_to_do(
     assert error.startswith("zoetrope evaluate: out of memory: ")
     assert says in error
     assert error.endswith("torch says: CUDA out of memory. Tried to allocate 2.00 GiB.\n")
+
+
+def test_videos_that_share_a_caption_are_all_right_for_it(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Three videos of one caption and one of another: two queries, and the shown table counts them."""
+    said = ["a thing moves up", "a thing moves down", "a thing moves up", "a thing moves up"]
+    samples = [shards_of.sample(i, "video", captions=(text,), image_id=f"{i}") for i, text in enumerate(said)]
+    shards_of.write_shard(tmp_path / "00000.tar", samples)
+    shared = evaluate(config(model, tmp_path, captions="shared"))
+    assert (shared.videos, shared.captions, shared.reranked) == (4, 2, None)
+    data = embedded(model, tmp_path)
+    scores = (data.texts.vectors_NE @ data.videos.vectors_NE.T).numpy()
+    up = [0, 2, 3]
+    best_up = 1 + (scores[0] > scores[0][up].max()).sum()
+    best_down = 1 + (scores[1] > scores[1][1]).sum()
+    assert shared.coarse["t2v"]["MnR"] == pytest.approx((best_up + best_down) / 2)
+    ranks = [1 + (scores[1 - (i == 1)][i] > scores[int(i == 1)][i]) for i in range(4)]
+    assert shared.coarse["v2t"]["MnR"] == pytest.approx(np.mean(ranks))
+    with pytest.raises(ConfigError, match="no effect with captions=shared"):
+        evaluate(config(model, tmp_path, captions="shared", rerank=True))
+
+
+def embedded(model: Path, clips: Path):
+    loader = _loader(
+        config(model, clips), Embedder(load_model(model), torch.device("cpu")), ShardSet.find(str(clips))
+    )
+    return embed_loader(Embedder(load_model(model), torch.device("cpu")), loader)

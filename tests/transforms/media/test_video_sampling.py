@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,21 @@ def test_unusable_settings_are_refused():
         FrameSampling.make({"rate": 0})
     with pytest.raises(ConfigError, match="feature_framerate"):
         FrameSampling.make({"feature_framerate": 0})
+
+
+@pytest.mark.parametrize("policy", ["clip2video", "uniform"])
+def test_only_the_first_seconds_of_a_video_are_taken(policy):
+    times = [i / 25 for i in range(2500)]  # 100 s
+    taken = choose_frames(times, 25.0, FrameSampling(policy=policy, max_frames=64, seconds=30.0))
+    whole = choose_frames(times, 25.0, FrameSampling(policy=policy, max_frames=64))
+    assert 29 < times[taken[-1]] < 30
+    assert times[whole[-1]] > 90
+    first = choose_frames([5.0, 6.0], 1.0, FrameSampling(policy=policy, seconds=1.0))
+    assert set(first) == {0}
+
+
+def test_one_frame_a_second_of_thirty_is_clip4clips_protocol_of_didemo():
+    times = [i / 25 for i in range(1500)]
+    taken = choose_frames(times, 25.0, FrameSampling(rate=1.0, seconds=30.0, max_frames=64))
+    assert 30 <= len(taken) <= 32  # ffmpeg takes frames 0 and 1 first
+    assert all(0.5 < times[b] - times[a] < 1.5 for a, b in pairwise(taken[1:]))
