@@ -9,22 +9,25 @@ from typing import Any
 
 from pipelines.config import AnimateConfig
 from pipelines.dry_run import LOOKED_AT, Glimpse, Plan, dry_run
-from pipelines.making.clip_worker import read_reference
+from pipelines.making.clip_worker import Answer, Given
 from pipelines.making.clips import Animator
 from pipelines.making.filters import find_filter
+from pipelines.making.maker import Made
+from pipelines.making.pools import glimpse_pool
 from pipelines.output.folder import Output
 from pipelines.output.job import Job
 from pipelines.result import RunResult
 from pipelines.running.engine import choose_runner
 from pipelines.running.stores import store_options
 from pipelines.running.submit import run_job
+from pipelines.sources.apart import with_limits
 from pipelines.sources.base import Source, make_source, read_task
+from pipelines.workers.shared import release_pool
 from schemas.config import flatten
-from schemas.records import Reference, SampleError, Task
+from schemas.records import Reference, Task
 from schemas.text import counted
 from schemas.version import VERSION
 from storage.login import set_options
-from transforms.clip import make_clip
 
 KIND = "animate"
 LINKS_MAY_FAIL = math.nextafter(
@@ -52,7 +55,7 @@ def animate(config: AnimateConfig, beam_args: Sequence[str] = (), *, detach: boo
     StillRunningError (it runs on without this process), KeyboardInterrupt (stopped).
     """
     set_options(store_options(beam_args))
-    source = make_source(config.source, shard_samples=config.shard.max_samples)
+    source = source_of(config)
     job = make_job(config, source)
     return run_job(
         job,
@@ -63,6 +66,11 @@ def animate(config: AnimateConfig, beam_args: Sequence[str] = (), *, detach: boo
         beam_args=beam_args,
         detach=detach,
     )
+
+
+def source_of(config: AnimateConfig) -> Source:
+    """The source of a config, its parsers within the limits. Raises ConfigError."""
+    return with_limits(make_source(config.source, shard_samples=config.shard.max_samples), config.limits)
 
 
 def make_job(config: AnimateConfig, source: Source) -> Job:
@@ -115,13 +123,13 @@ def allowed_failures(config: AnimateConfig, source: Source) -> float:
 def plan(config: AnimateConfig, beam_args: Sequence[str] = ()) -> Plan:
     """The plan of a run. Makes a few clips of local pictures to estimate bytes, and writes nothing."""
     set_options(store_options(beam_args))
-    source = make_source(config.source, shard_samples=config.shard.max_samples)
+    source = source_of(config)
     job = make_job(config, source)
     height, width = config.clip.hw
     return dry_run(
         job,
         Output(config.output),
-        lambda task: _look_at(task, source, job),
+        lambda task: _look_at(task, source, config),
         source=config.source.kind,
         store=f"{config.store}: {counted(config.clip.frames, 'frame')} of {width}x{height}",
         runner=choose_runner(beam_args, config.workers, job.device).describe(),
@@ -129,18 +137,22 @@ def plan(config: AnimateConfig, beam_args: Sequence[str] = ()) -> Plan:
     )
 
 
-def _look_at(task: Task, source: Source, job: Job) -> Glimpse:
+def _look_at(task: Task, source: Source, config: AnimateConfig) -> Glimpse:
     """The first keys, and the mean size of a sample over the first local pictures. Fetches nothing."""
     items = list(islice(read_task(source, task), LOOKED_AT))
-    keys, maker = [item.key for item in items], job.maker
-    if source.is_remote or not isinstance(maker, Animator):
+    keys = [item.key for item in items]
+    if source.is_remote:
         return Glimpse(keys, None)
-    sizes = []
-    for item in items:
-        if isinstance(item, Reference):
-            try:
-                clip = make_clip(read_reference(item), item, maker.settings)
-            except SampleError:
-                continue
-            sizes.append(sum(len(data) + 1024 for data in clip.members.values()))
+    pool = glimpse_pool(config)
+    try:
+        given = [Given(item, item.image) for item in items if isinstance(item, Reference)]
+        answers = pool.submit("make", given).result()
+    finally:
+        release_pool(pool)
+    made = [answer.value for answer in answers if isinstance(answer, Answer)]
+    sizes = [
+        sum(len(data) + 1024 for data in sample.members.values())
+        for sample in made
+        if isinstance(sample, Made)
+    ]
     return Glimpse(keys, sum(sizes) / len(sizes) if sizes else None)

@@ -21,7 +21,7 @@ from pipelines.output.records import done_tasks, iter_records, iter_retry_tasks
 from pipelines.result import RunResult
 from pipelines.running.stores import store_options
 from pipelines.running.submit import run_job
-from pipelines.sources.base import Source, make_source
+from pipelines.sources.base import Source
 from schemas.config import Config
 from schemas.errors import ConfigError
 from schemas.overrides import with_overrides
@@ -137,11 +137,11 @@ def _write_plan(output: Output, job: Job, reasons: frozenset[str], done: set[int
 
 def _kinds() -> dict[str, Kind]:
     def animated(config: AnimateConfig, beam_args: Sequence[str]) -> tuple[Job, Source, float]:
-        source = make_source(config.source, shard_samples=config.shard.max_samples)
+        source = animate.source_of(config)
         return animate.make_job(config, source), source, animate.allowed_failures(config, source)
 
     def imported(config: ImportConfig, beam_args: Sequence[str]) -> tuple[Job, Source, float]:
-        source = make_source(config.source, shard_samples=config.shard.max_samples)
+        source = videos.source_of(config)
         return videos.make_job(config), source, config.max_failure_ratio
 
     common = ("workers", "max_failure_ratio")

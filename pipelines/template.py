@@ -14,7 +14,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.animate import make_job
+from pipelines.animate import make_job, source_of
 from pipelines.config import AnimateConfig
 from pipelines.output.commit import clean
 from pipelines.output.finish import finish
@@ -27,7 +27,6 @@ from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.running.remote import dataflow
 from pipelines.running.remote.attach import refuse_running
 from pipelines.running.remote.job import RemoteJob, forget, keep
-from pipelines.sources.base import make_source
 from schemas.records import Task
 
 
@@ -68,7 +67,7 @@ def build(
 def job_of(values: Mapping[str, Any]) -> Job:
     """The job of a resolved config's plain values. Raises ConfigError."""
     config = AnimateConfig.make(values)
-    return make_job(config, make_source(config.source, shard_samples=config.shard.max_samples))
+    return make_job(config, source_of(config))
 
 
 class _Plan(beam.DoFn):

@@ -19,7 +19,9 @@ from pipelines.result import RunResult
 from pipelines.running.engine import choose_runner
 from pipelines.running.stores import store_options
 from pipelines.running.submit import run_job
+from pipelines.sources.apart import with_limits
 from pipelines.sources.base import Source, make_source, read_task
+from pipelines.workers.config import SampleLimits
 from schemas.config import flatten
 from schemas.records import Reference, Task
 from schemas.text import counted
@@ -60,9 +62,15 @@ def import_videos(config: ImportConfig, beam_args: Sequence[str] = (), *, detach
     )
 
 
+def source_of(config: ImportConfig) -> Source:
+    """The source of a config, its parsers within the limits. Raises ConfigError."""
+    limits = SampleLimits(seconds=config.limits.decode_seconds, memory_mb=config.limits.memory_mb)
+    return with_limits(make_source(config.source, shard_samples=config.shard.max_samples), limits)
+
+
 def make_job(config: ImportConfig) -> Job:
     """The job of a config, before it runs. Raises ConfigError if annotations or split are not there."""
-    source = make_source(config.source, shard_samples=config.shard.max_samples)
+    source = source_of(config)
     maker = VideoImporter(source, config.frames, config.limits, config.max_caption, config.workers)
     return Job(KIND, config.to_dict(), identity(config, source), source.plan, maker, config.shard)
 

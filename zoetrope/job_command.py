@@ -37,7 +37,8 @@ def run_job_command(
     on_this_machine = is_local(beam_args)
     with loading():
         from pipelines.making.pools import workers_started
-    with workers_started(config, on_this_machine and not args.dry_run):
+    started = workers_started(config, beam_args, runner_is_local=on_this_machine, dry_run=args.dry_run)
+    with started:
         with loading():
             if on_this_machine:
                 from pipelines.running.light import import_beam_for_this_machine

@@ -20,7 +20,7 @@ from pipelines.workers.worker import is_memory_error
 from schemas.errors import JobError
 from schemas.records import Failure, Reason, Reference, SampleError, Stage
 from schemas.text import valid_json, valid_text
-from storage.read import read_picture
+from storage.read import MAX_PICTURE_BYTES, read_picture
 from transforms.clip import ClipSettings, Prepared, finish, prepare, render_clip, sample_row
 from transforms.media.pictures import decode
 from transforms.rendering.opencv import prepare_worker
@@ -79,6 +79,7 @@ class ClipMaker:
 
     settings: ClipSettings
     filters: tuple[str, ...] = ()
+    picture_bytes: int = MAX_PICTURE_BYTES
     _filters: Filters = field(default_factory=Filters, init=False, repr=False)
 
     def setup(self) -> None:
@@ -126,7 +127,7 @@ class ClipMaker:
         steps.stage = Stage.READ
         if data is None:
             with steps.timed("read"):
-                data = read_reference(reference)
+                data = read_reference(reference, self.picture_bytes)
         steps.stage = Stage.DECODE
         with steps.timed("decode"):
             if self._filters.on_pictures:
@@ -180,7 +181,7 @@ def failure_of(reference: Reference, error: Exception, stage: Stage) -> Failure:
     return Failure(reference.key, stage, Reason.ERROR, f"{type(error).__name__}: {error}", reference.url)
 
 
-def read_reference(reference: Reference) -> bytes:
+def read_reference(reference: Reference, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
     """The encoded picture of a reference, from memory or a file. Raises SampleError (stage read)."""
     if reference.image is not None:
         return reference.image
@@ -188,7 +189,7 @@ def read_reference(reference: Reference) -> bytes:
         raise SampleError(
             Stage.READ, Reason.MISSING_IMAGE, "the source gave neither a picture, a path nor a url to fetch"
         )
-    return read_picture(reference.path)
+    return read_picture(reference.path, max_bytes)
 
 
 def storable(reference: Reference) -> Reference:

@@ -62,6 +62,7 @@ class Animator:
 
     def close(self) -> None:
         """Let go of processes, threads and connections."""
+        self.source.close()
         release_pool(self._pool)
         self._readers.shutdown(wait=False, cancel_futures=True)
         if self._fetcher is not None:
@@ -113,7 +114,7 @@ class Animator:
 
         def submit(item: Reference | Failure) -> Future[Given | Failure]:
             if isinstance(item, Reference) and item.path is not None and "://" in item.path:
-                return self._readers.submit(_read_remote, item)
+                return self._readers.submit(_read_remote, item, self.limits.picture_bytes)
             ready: Future[Given | Failure] = Future()
             ready.set_result(item if isinstance(item, Failure) else Given(item, item.image))
             return ready
@@ -163,9 +164,9 @@ class Animator:
                     yield Rendered(item[0], replace(item[1], image_HWC=None), result, "cuda")
 
 
-def _read_remote(reference: Reference) -> Given | Failure:
+def _read_remote(reference: Reference, max_bytes: int) -> Given | Failure:
     try:
-        return Given(reference, read_picture(reference.path or ""))
+        return Given(reference, read_picture(reference.path or "", max_bytes))
     except SampleError as error:
         return failure_of(reference, error, Stage.READ)
 

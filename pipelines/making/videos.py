@@ -33,6 +33,7 @@ class VideoImporter:
 
     def close(self) -> None:
         """Let go of the processes."""
+        self.source.close()
         release_pool(self._pool)
 
     def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
 
 from pipelines.sources.kinds import SourceFields
+from pipelines.workers.reader import Progress, unwatched
 from schemas.errors import ConfigError
 from schemas.keys import check_key
 from schemas.plugins import find_plugin
 from schemas.records import Failure, Reason, Reference, Stage, Task
 from schemas.text import valid_text
+from storage.read import MAX_PICTURE_BYTES
 
 
 class Reader(Protocol):
@@ -22,6 +24,15 @@ class Reader(Protocol):
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         """Yield the inputs of one task, in order."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """The inputs that a reader process took with it, and what is left of their task."""
+
+    keys: tuple[str, ...]
+    where: str  # the file, for a message
+    rest: Task | None  # the inputs after them; None if there are none, or they cannot be reached
 
 
 class Source(ABC):
@@ -35,6 +46,10 @@ class Source(ABC):
     def __init__(self, config: SourceFields, *, shard_samples: int) -> None:
         self.config: Any = config  # each kind declares its own class of config
         self.shard_samples = shard_samples
+        self.progress: Progress = unwatched
+
+    # The most bytes of one encoded picture in a file or archive: `limits.picture_bytes`.
+    picture_bytes: int = MAX_PICTURE_BYTES
 
     @abstractmethod
     def plan(self) -> Iterator[Task]:
@@ -61,6 +76,33 @@ class Source(ABC):
     def is_remote(self) -> bool:
         """Are pictures fetched from URLs? Then many failures are normal."""
         return False
+
+    @property
+    def plans_apart(self) -> bool:
+        """Do `plan`, `fingerprint` and `is_remote` parse bytes that may make a parser spin, crash or grow?
+
+        They run in a reader process with limits then.
+        """
+        return False
+
+    @property
+    def reads_apart(self) -> bool:
+        """Does `read` parse such bytes?"""
+        return self.plans_apart
+
+    def watch(self, progress: Progress) -> None:
+        """Have `progress` hear of the files that are parsed. Called in a reader process."""
+        self.progress = progress
+
+    def lose(self, task: Task, done: int) -> Loss:
+        """Give up the input of a task that ended its reader, the first after `done` others.
+
+        For sources that are read apart.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:  # noqa: B027 - most sources keep nothing open
+        """Let go of what reading has opened. Called at a worker's end, and to stop it."""
 
     def tasks(self, rows: Iterable[Any]) -> Iterator[Task]:
         """Pack rows into tasks of `shard_samples`, as ``payload["rows"]``, up to the limit.

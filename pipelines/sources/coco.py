@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from pipelines.sources.annotations.coco_index import Id, Image, is_key_number, read_images
-from pipelines.sources.base import Source
+from pipelines.sources.base import Loss, Source
 from pipelines.sources.config import SourceConfig
 from pipelines.sources.pictures import ZIP, Pictures
 from schemas.errors import ConfigError
@@ -34,6 +35,17 @@ class CocoSource(Source):
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_pictures": None}
 
+    @property
+    def plans_apart(self) -> bool:
+        """Always: JSON, and the directories of zips."""
+        return True
+
+    @property
+    def reads_apart(self) -> bool:
+        """Where pictures may be in zips."""
+        images = self.config.images or ""
+        return is_glob(images) or images.lower().endswith(ZIP)
+
     def fingerprint(self) -> dict[str, Any]:
         """Kind, limit, names and sizes of the annotations and of zips; not of a folder of pictures."""
         images = self.config.images or ""
@@ -50,7 +62,7 @@ class CocoSource(Source):
         there.
         """
         try:
-            pictures = Pictures(self.config.images or "")
+            pictures = Pictures(self.config.images or "", self.picture_bytes, self.progress)
         except FileNotFoundError as error:  # before anything is made
             raise ConfigError(f"source.images: {error}") from None
         rows = list(self._rows())
@@ -61,7 +73,7 @@ class CocoSource(Source):
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         """Yield references to files in a folder, or with the picture from the zip."""
         if self._pictures is None:
-            self._pictures = Pictures(self.config.images or "")
+            self._pictures = Pictures(self.config.images or "", self.picture_bytes, self.progress)
         self._pictures.check()  # a folder may go between two tasks
         for row in task.payload["rows"]:
             if "reason" in row:
@@ -83,6 +95,13 @@ class CocoSource(Source):
                 meta=row.get("meta", {}),
             )
 
+    def lose(self, task: Task, done: int) -> Loss:
+        """One picture; those after it are read."""
+        lost, *rest = task.payload["rows"][done:]
+        where = f"{self.config.images}: {lost.get('file', lost['key'])}"
+        following = replace(task, samples=len(rest), payload={"rows": rest}) if rest else None
+        return Loss((lost["key"],), where, following)
+
     def _annotations(self) -> list[FileInfo]:
         files = find_some(self.config.annotations or "", "source.annotations")
         for file in files:
@@ -94,7 +113,7 @@ class CocoSource(Source):
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         files = self._annotations()
-        images = read_images([file.path for file in files], "source.annotations")
+        images = read_images([file.path for file in files], "source.annotations", self.progress)
         if not any(image.known for image in images):
             raise ConfigError(
                 f"source.annotations: {files[0].path}: no 'images' in it; "

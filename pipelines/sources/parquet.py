@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
-from itertools import accumulate
-from typing import Any
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.sources.annotations.cells import texts, url_identity
-from pipelines.sources.base import Source
+from pipelines.sources.base import Loss, Source
 from pipelines.sources.config import SourceConfig
 from pipelines.sources.parquet_files import (
     BROKEN,
@@ -25,11 +26,12 @@ from schemas.errors import ConfigError
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
 from schemas.text import counted, human_bytes, one_line, valid_text
 from storage.find import FileInfo, find_some, identity
-from storage.read import MAX_PICTURE_BYTES, open_input
+from storage.read import open_input
 
 BATCH_ROWS_IMAGES, BATCH_ROWS_URLS = 16, 1024
 BUFFER = 1024 * 1024
 MAX_UNPACKED = 256 * 1024 * 1024  # bytes of a column in a row group, whatever its compression
+MAX_PAGE = 1024 * 1024  # bytes per row that any column may have, whatever the limit of a picture
 MAX_RATIO = 16  # of decoded to stored bytes beyond that; encoded pictures hardly compress
 
 
@@ -46,6 +48,11 @@ class ParquetSource(Source):
     @property
     def keys_are_row_numbers(self) -> bool:
         """Always."""
+        return True
+
+    @property
+    def plans_apart(self) -> bool:
+        """Always: footers are parsed by Arrow's C++, pages by its decompressors too."""
         return True
 
     def fingerprint(self) -> dict[str, Any]:
@@ -77,35 +84,50 @@ class ParquetSource(Source):
         """Yield one reference or failure per row."""
         columns, number = Columns(**task.payload["columns"]), task.payload["row"]
         for uri, first, rows in task.payload["pieces"]:
-            done = 0
-            reason = Reason.UNREADABLE
-            try:
-                for cells in _rows(uri, first, rows, columns.names):
-                    yield _reference(f"parquet-{number + done:09d}", cells, columns, uri, first + done)
-                    done += 1
-                problem = f"{uri}: has fewer rows than when planned"
-            except OSError as error:
-                if error.errno is not None or isinstance(error, FileNotFoundError):
-                    raise  # the source is gone; an error of Arrow's own has no number
-                problem = f"{uri}: {error}"
-            except TooLargeError as error:
-                reason = Reason.TOO_LARGE
-                problem = f"{uri}: {error}"
-            except BROKEN as error:
-                problem = f"{uri}: {one_line(error)}"
-            for missing in range(done, rows):
-                yield Failure(f"parquet-{number + missing:09d}", Stage.READ, reason, problem)
+            self.progress(uri)
+            done, problem = 0, (Reason.UNREADABLE, f"{uri}: has fewer rows than when planned")
+            with _reported(uri) as report, open_input(uri) as stream:
+                table = pq.ParquetFile(stream, buffer_size=BUFFER, pre_buffer=False)
+                for part in _parts(table.metadata, first, rows):
+                    with _reported(uri) as group:
+                        for cells in _rows(table, part, columns.names, self.picture_bytes):
+                            key, row = f"parquet-{number + done:09d}", first + done
+                            yield _reference(key, cells, columns, uri, row, self.picture_bytes)
+                            done += 1
+                    problem = group.problem or problem
+                    end = part.first + part.rows - first
+                    for row in range(done, end):
+                        yield Failure(f"parquet-{number + row:09d}", Stage.READ, *problem)
+                    done = end
+            problem = report.problem or problem
+            for row in range(done, rows):
+                yield Failure(f"parquet-{number + row:09d}", Stage.READ, *problem)
             number += rows
+
+    def lose(self, task: Task, done: int) -> Loss:
+        """The rows of the same file are lost; those of later files are read."""
+        pieces, row = task.payload["pieces"], task.payload["row"]
+        following = list(accumulate((rows for _, _, rows in pieces), initial=0))
+        place = next(i for i, end in enumerate(following[1:]) if done < end)
+        keys = tuple(f"parquet-{row + number:09d}" for number in range(done, following[place + 1]))
+        rest = None
+        if place + 1 < len(pieces):
+            later = {"pieces": pieces[place + 1 :], "row": row + following[place + 1]}
+            samples = following[-1] - following[place + 1]
+            rest = replace(task, samples=samples, payload={**task.payload, **later})
+        return Loss(keys, pieces[place][0], rest)
 
     def _files(self) -> list[FileInfo]:
         return find_some(self.config.uri or "", "source.uri")
 
     def _columns(self, file: FileInfo) -> Columns:
+        self.progress(file.path)
         with open_footer(file) as footer:
             return choose_columns(footer.schema.to_arrow_schema(), self.config, file.path)
 
     def _row_counts(self, files: list[FileInfo], columns: Columns) -> Iterator[tuple[str, int]]:
         for file in files:
+            self.progress(file.path)
             with open_footer(file) as footer:
                 schema = footer.schema.to_arrow_schema()
                 missing = [name for name in columns.names if name not in schema.names]
@@ -138,35 +160,70 @@ def _packed(files: Iterator[tuple[str, int]], size: int, limit: int | None) -> I
         yield pieces
 
 
-def _rows(uri: str, first: int, rows: int, columns: list[str]) -> Iterator[dict[str, pa.Scalar]]:
-    """Rows [first, first + rows) of one file as cells by column, from the row groups that hold them."""
-    with open_input(uri) as stream:
-        table = pq.ParquetFile(stream, buffer_size=BUFFER, pre_buffer=False)
-        sizes = [table.metadata.row_group(i).num_rows for i in range(table.metadata.num_row_groups)]
-        starts = list(accumulate(sizes, initial=0))
-        groups = [i for i, size in enumerate(sizes) if starts[i] < first + rows and starts[i] + size > first]
-        if not groups:
-            return
-        skip = first - starts[groups[0]]
-        texts_only = all(is_texts(table.schema_arrow.field(name).type) for name in columns)
-        batch_rows = BATCH_ROWS_URLS if texts_only else BATCH_ROWS_IMAGES
-        for group in groups:
-            _check_sizes(table.metadata, group, columns)
-            batches = table.iter_batches(batch_rows, row_groups=[group], columns=columns, use_threads=False)
-            for batch in batches:
-                for place in range(min(skip, batch.num_rows), batch.num_rows):
-                    if rows == 0:
-                        return
-                    rows -= 1
-                    yield {name: batch.column(name)[place] for name in columns}
-                skip = max(0, skip - batch.num_rows)
+class _Report:
+    """The problem of a block; None if it had none."""
+
+    problem: tuple[Reason, str] | None = None
+
+
+@contextmanager
+def _reported(uri: str) -> Iterator[_Report]:
+    """Report what a damaged file makes Arrow raise. OSErrors of a source that is gone pass."""
+    report = _Report()
+    try:
+        yield report
+    except OSError as error:
+        if error.errno is not None or isinstance(error, FileNotFoundError):
+            raise  # the source is gone; an error of Arrow's own has no number
+        report.problem = (Reason.UNREADABLE, f"{uri}: {error}")
+    except TooLargeError as error:
+        report.problem = (Reason.TOO_LARGE, f"{uri}: {error}")
+    except MemoryError as error:
+        report.problem = (Reason.DECODER_MEMORY, f"{uri}: a row group needs more memory: {one_line(error)}")
+    except BROKEN as error:
+        report.problem = (Reason.UNREADABLE, f"{uri}: {one_line(error)}")
+
+
+class _Part(NamedTuple):
+    """Wanted rows of one row group."""
+
+    group: int  # its number
+    first: int  # the row, from the start of the file
+    rows: int
+    skip: int  # rows of the group before it
+
+
+def _parts(footer: pq.FileMetaData, first: int, rows: int) -> Iterator[_Part]:
+    """The parts of rows [first, first + rows), one per row group that holds any."""
+    sizes = [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
+    for number, (start, stop) in enumerate(pairwise(accumulate(sizes, initial=0))):
+        begin, end = max(start, first), min(stop, first + rows)
+        if begin < end:
+            yield _Part(number, begin, end - begin, begin - start)
+
+
+def _rows(
+    table: pq.ParquetFile, part: _Part, columns: list[str], picture_bytes: int
+) -> Iterator[dict[str, pa.Scalar]]:
+    """The rows of a part as cells by column."""
+    _check_sizes(table.metadata, part.group, columns, picture_bytes)
+    texts_only = all(is_texts(table.schema_arrow.field(name).type) for name in columns)
+    batch_rows = BATCH_ROWS_URLS if texts_only else BATCH_ROWS_IMAGES
+    groups, skip, rows = [part.group], part.skip, part.rows
+    for batch in table.iter_batches(batch_rows, row_groups=groups, columns=columns, use_threads=False):
+        for place in range(min(skip, batch.num_rows), batch.num_rows):
+            if rows == 0:
+                return
+            rows -= 1
+            yield {name: batch.column(name)[place] for name in columns}
+        skip = max(0, skip - batch.num_rows)
 
 
 class TooLargeError(Exception):
     """A row group that cannot be decoded within a bounded memory."""
 
 
-def _check_sizes(footer: pq.FileMetaData, number: int, columns: list[str]) -> None:
+def _check_sizes(footer: pq.FileMetaData, number: int, columns: list[str], picture_bytes: int) -> None:
     """Raises TooLargeError for a row group of too large values, or one that unpacks too far."""
     group = footer.row_group(number)
     for place in range(group.num_columns):
@@ -175,7 +232,7 @@ def _check_sizes(footer: pq.FileMetaData, number: int, columns: list[str]) -> No
             continue
         size = column.total_uncompressed_size
         stored = max(1, column.total_compressed_size)
-        if size > MAX_PICTURE_BYTES * max(1, group.num_rows):
+        if size > max(picture_bytes, MAX_PAGE) * max(1, group.num_rows):
             detail = f"{human_bytes(size)} in {counted(group.num_rows, 'row')}"
             raise TooLargeError(f"column {column.path_in_schema}: {detail}")
         if size > MAX_UNPACKED and size > MAX_RATIO * stored:
@@ -184,14 +241,14 @@ def _check_sizes(footer: pq.FileMetaData, number: int, columns: list[str]) -> No
 
 
 def _reference(
-    key: str, cells: dict[str, pa.Scalar], columns: Columns, uri: str, row: int
+    key: str, cells: dict[str, pa.Scalar], columns: Columns, uri: str, row: int, picture_bytes: int
 ) -> Reference | Failure:
     meta: dict[str, Any] = {"file": uri.rpartition("/")[2], "row": row}
     url: str | None = None
     try:
         url = _text(cells[columns.url], columns.url) if columns.url else None
         captions = _captions(cells[columns.caption], columns.caption)
-        image = _image(cells[columns.image], columns.image) if columns.image else None
+        image = _image(cells[columns.image], columns.image, picture_bytes) if columns.image else None
         if image is None and not url:
             raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"column {columns.url} is empty")
     except SampleError as error:
@@ -222,7 +279,7 @@ def _captions(cell: pa.Scalar, name: str) -> tuple[str, ...]:
     return tuple(captions)
 
 
-def _image(cell: pa.Scalar, name: str) -> bytes:
+def _image(cell: pa.Scalar, name: str, picture_bytes: int) -> bytes:
     value = cell.as_py()
     data = value.get("bytes") if isinstance(value, dict) else value
     if data is None:
@@ -232,6 +289,6 @@ def _image(cell: pa.Scalar, name: str) -> bytes:
         raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"column {name} holds no bytes{where}")
     if not data:
         raise SampleError(Stage.READ, Reason.EMPTY_BODY, f"column {name}: no bytes")
-    if len(data) > MAX_PICTURE_BYTES:
+    if len(data) > picture_bytes:
         raise SampleError(Stage.READ, Reason.TOO_LARGE, f"column {name}: {len(data)} bytes")
     return bytes(data)

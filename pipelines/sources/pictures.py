@@ -9,6 +9,7 @@ import zipfile
 import zlib
 
 from pipelines.sources.annotations.names import NameIndex
+from pipelines.workers.reader import Progress, unwatched
 from schemas.errors import ConfigError
 from schemas.records import Reason, SampleError, Stage
 from schemas.text import one_line
@@ -39,11 +40,15 @@ class Pictures:
     """Picture files by name. A folder is listed only when `locate` is called; of a zip the directory is read
     once.
 
-    Raises FileNotFoundError if there is nothing, ConfigError for a zip that is damaged.
+    A picture of over `max_bytes` in a zip is refused. Raises FileNotFoundError if there is nothing,
+    ConfigError for a zip that is damaged.
     """
 
-    def __init__(self, images: str) -> None:
+    def __init__(
+        self, images: str, max_bytes: int = MAX_PICTURE_BYTES, progress: Progress = unwatched
+    ) -> None:
         self._root = absolute(images)
+        self._max_bytes, self._progress = max_bytes, progress
         self._folder: str | None = None
         self._index: NameIndex | None = None
         self._files: dict[str, str] = {}  # relative name -> path
@@ -105,7 +110,9 @@ class Pictures:
             raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"{relative} is not in {self._root}")
         if found in self._files:
             return self._files[found], None
-        return None, _unzipped(*self._members[found])
+        archive, member = self._members[found]
+        self._progress(archive.filename or "")
+        return None, _unzipped(archive, member, self._max_bytes)
 
     def close(self) -> None:
         """Close the archives."""
@@ -113,6 +120,7 @@ class Pictures:
             archive.close()
 
     def _open_zip(self, path: str) -> None:
+        self._progress(path)
         stream = open_input(path)
         try:
             archive = zipfile.ZipFile(stream)
@@ -131,21 +139,21 @@ def _base(root: str) -> str:
     return root[:first].rpartition("/")[0]
 
 
-def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int) -> bytes:
     where = f"{archive.filename}: {info.filename}"
-    if info.file_size > MAX_PICTURE_BYTES:
+    if info.file_size > max_bytes:
         raise SampleError(Stage.READ, Reason.TOO_LARGE, f"{where}: {info.file_size} bytes")
     try:
         with archive.open(info) as member:
-            data = member.read(MAX_PICTURE_BYTES + 1)
+            data = member.read(max_bytes + 1)
     except OSError as error:
         if error.errno not in DAMAGED:
             raise  # the zip itself is gone
         raise SampleError(Stage.READ, Reason.UNREADABLE, f"{where}: {error}") from None
     except BROKEN_ZIP as error:
         raise SampleError(Stage.READ, Reason.UNREADABLE, f"{where}: {one_line(error)}") from None
-    if len(data) > MAX_PICTURE_BYTES:
-        raise SampleError(Stage.READ, Reason.TOO_LARGE, f"{where}: over {MAX_PICTURE_BYTES} bytes")
+    if len(data) > max_bytes:
+        raise SampleError(Stage.READ, Reason.TOO_LARGE, f"{where}: over {max_bytes} bytes")
     if not data:
         raise SampleError(Stage.READ, Reason.EMPTY_BODY, f"{where}: an empty file")
     return data

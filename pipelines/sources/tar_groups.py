@@ -47,15 +47,15 @@ class _Name:
         return self.key == self.dotted_key
 
 
-def read_groups(stream: IO[bytes]) -> Iterator[Group]:
+def read_groups(stream: IO[bytes], picture_bytes: int = MAX_PICTURE_BYTES) -> Iterator[Group]:
     """The groups of a tar in order. If it cannot be read to its end, the last one has `broken` set.
 
-    A name is divided at its first dot: ``a.seg.png`` is another member of ``a``. If ``a`` has no picture and
-    no text of its own, names are divided at their last dot: ``22.05.jpg`` and ``22.05.txt`` are the sample
-    ``22.05``.
+    Pictures of over `picture_bytes` bytes are skipped. A name is divided at its first dot: ``a.seg.png`` is
+    another member of ``a``. If ``a`` has no picture and no text of its own, names are divided at their last
+    dot: ``22.05.jpg`` and ``22.05.txt`` are the sample ``22.05``.
     """
     tar: TarReader | None = None
-    grouping = _Grouping()
+    grouping = _Grouping(picture_bytes)
     try:
         tar = TarReader(unpacked(stream))
         for member in tar:
@@ -69,7 +69,8 @@ def read_groups(stream: IO[bytes]) -> Iterator[Group]:
 class _Grouping:
     """The group under way, and groups with dots in their keys that may be other members of a plain one."""
 
-    def __init__(self) -> None:
+    def __init__(self, picture_bytes: int) -> None:
+        self._picture_bytes = picture_bytes
         self._group: Group | None = None
         self._run = ""  # the key up to the first dot of the members under way
         self._has_plain = False  # has a member of the run been divided at its only dot?
@@ -95,7 +96,7 @@ class _Grouping:
             yield from self._close_dotted()
         if self._group is None:
             self._group = Group(name.dotted_key)
-        _take(tar, member, name, self._group)
+        _take(tar, member, name, self._group, self._picture_bytes)
 
     def end(self, broken: str | None) -> Iterator[Group]:
         """Yield the last groups; with `broken`, one that says so."""
@@ -157,11 +158,11 @@ def _divided(name: str) -> _Name:
     return _Name(folder + slash + key, folder + slash + last_key, last_ending, kind)
 
 
-def _take(tar: TarReader, member: TarMember, name: _Name, group: Group) -> None:
+def _take(tar: TarReader, member: TarMember, name: _Name, group: Group, picture_bytes: int) -> None:
     kind = name.kind or ""
     if kind in group.members and not (kind == "image" and _is_better(name.ending, group.picture)):
         return  # a second picture of one key: the first one counts
-    if member.size > (MAX_PICTURE_BYTES if kind == "image" else MAX_TEXT_BYTES):
+    if member.size > (picture_bytes if kind == "image" else MAX_TEXT_BYTES):
         group.too_large = group.too_large or f"{member.name}: {member.size} bytes"
         return
     group.members[kind] = tar.read()

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from pipelines.sources.annotations.cells import texts, url_identity
-from pipelines.sources.base import Source
+from pipelines.sources.base import Loss, Source
 from pipelines.sources.config import SourceConfig
 from pipelines.sources.tar_groups import MAX_TEXT_BYTES, Group, read_groups
 from schemas.keys import slug
@@ -40,6 +40,20 @@ class TarsSource(Source):
     def fingerprint(self) -> dict[str, Any]:
         """Kind, names and sizes of the tars, and the limit."""
         return {"kind": "tars", "limit": self.config.limit, **identity(self._files())}
+
+    @property
+    def plans_apart(self) -> bool:
+        """Under a limit, for the tars are read to count their samples."""
+        return self.config.limit is not None
+
+    @property
+    def reads_apart(self) -> bool:
+        """Always: compressed data, headers and JSON."""
+        return True
+
+    def lose(self, task: Task, done: int) -> Loss:
+        """The rest of a tar is one input, for nobody knows how many it holds."""
+        return Loss((f"tars-{task.payload['tar']:05d}-{done:06d}",), task.payload["uri"], None)
 
     def plan(self) -> Iterator[Task]:
         """A task is ``{uri, tar}``. Its number of samples is an estimate, and exact only under a limit."""
@@ -68,8 +82,9 @@ class TarsSource(Source):
 
     def _samples(self, uri: str, tar: int) -> Iterator[Reference | Failure]:
         seen: set[str] = set()
+        self.progress(uri)
         with open_input(uri) as stream:
-            for position, group in enumerate(read_groups(stream)):
+            for position, group in enumerate(read_groups(stream, self.picture_bytes)):
                 key = f"tars-{tar:05d}-{position:06d}-{slug(group.key, 60)}".rstrip("-")
                 if group.broken is not None:
                     where = f", at {group.key}" if group.key else ""

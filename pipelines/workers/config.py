@@ -8,9 +8,9 @@ from schemas.config import Config
 
 
 class SampleLimits(Config):
-    """The limits of one sample.
+    """The limits of one sample, and of the parser that reads it from an archive or table.
 
-    The process that makes it is ended beyond that, and the sample is a failure.
+    The process that makes or reads it is ended beyond that, and the sample is a failure.
     """
 
     seconds: float = Field(
@@ -21,4 +21,10 @@ class SampleLimits(Config):
     )
     memory_mb: int = Field(
         2048, ge=64, le=1_000_000, description="memory that one sample may take, megabytes (2**20 bytes)"
+    )
+    picture_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=1,
+        le=2_000_000_000,
+        description="bytes of one encoded picture in a file, tar, zip or table; fetch.max_bytes is for URLs",
     )

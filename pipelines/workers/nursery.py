@@ -38,6 +38,7 @@ BOOT = (
     "from pipelines.workers.nursery import main; main(sys.argv[1], sys.argv[2])"
 )
 STARTS = 3  # of the process, before the job gives up
+SYSTEM_ALLOCATOR = {"ARROW_DEFAULT_MEMORY_POOL": "system"}  # its own reserves gigabytes beyond the limit
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 LEFT_TO_THE_JOB = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # it stops its workers itself
 
@@ -46,7 +47,7 @@ def _start_process(control: socket.socket, modules: Sequence[str]) -> subprocess
     """Start the process. `control` is its end of the control socket; `modules` are imported before the first
     fork.
     """
-    environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1")}
+    environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1"), **SYSTEM_ALLOCATOR}
     command = [sys.executable, "-c", BOOT, str(control.fileno()), ",".join(modules), *sys.path]
     return subprocess.Popen(  # noqa: S603 - this interpreter, and module names of ours
         command, pass_fds=[control.fileno()], env=environment, stdin=subprocess.DEVNULL

@@ -82,6 +82,11 @@ class WorkerPool:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def nursery(self) -> Nursery:
+        """From which readers of the same job are forked."""
+        return self._nursery
+
     def submit(self, method: str, items: list[Any]) -> Future[list[Any]]:
         """Have a method of the target called on each item. The result holds one value, or `Lost`, per item.
 

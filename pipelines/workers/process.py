@@ -29,6 +29,15 @@ class WorkerProcess:
         if handful.items:
             self._unsent.append(memoryview(channel.encode(handful)))
 
+    def ask(self, message: Any) -> None:
+        """Send any message as soon as the process takes it."""
+        self._unsent.append(memoryview(channel.encode(message)))
+
+    def is_open(self) -> bool:
+        """Can it still be asked? Only for a process that owes no answer."""
+        self._poll.register(self._socket, select.POLLIN)
+        return not self._poll.poll(0)
+
     def answer(self, seconds: float) -> tuple[Kind, Any]:
         """Wait for the next message. Raises TimeoutError, or EOFError if the process has died.
 

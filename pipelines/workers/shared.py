@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.workers.config import SampleLimits
+from pipelines.workers.nursery import Nursery
 from pipelines.workers.pool import WorkerPool
 from pipelines.workers.worker import Target
 
@@ -50,6 +51,14 @@ def release_pool(pool: WorkerPool) -> None:
             return
         del _shared[name]
     pool.close()
+
+
+def living_nursery() -> Nursery | None:
+    """The nursery of a pool of this process, to fork other processes from; None without a pool."""
+    with _shared_lock:
+        for shared in _shared.values():
+            return shared.pool.nursery
+    return None
 
 
 def available_cores() -> int:

@@ -52,6 +52,19 @@ class Start:
     target: Target
     memory_mb: int
 
+    def serve(self, connection: socket.socket) -> None:
+        """Set the target up and answer handfuls. Raises EOFError when the job closes the connection."""
+        try:
+            self.target.setup()
+            ready = channel.encode((Kind.READY, None))
+        except Exception as error:
+            ready = channel.encode((Kind.ERROR, portable(error)))
+        connection.sendall(ready)
+        while True:
+            handful: Handful = channel.receive(connection)
+            for item in handful.items:
+                connection.sendall(_answer(self, handful.method, item))
+
 
 @dataclass(frozen=True)
 class Handful:
@@ -61,22 +74,20 @@ class Handful:
     items: list[Any]
 
 
+class FirstMessage(Protocol):
+    """The role of a new process."""
+
+    def serve(self, connection: socket.socket) -> None:
+        """Answer messages until the job closes the connection. Raises EOFError then."""
+
+
 def serve(connection: socket.socket) -> None:
-    """Answer handfuls until the job closes the connection."""
+    """Do what the first message says, until the job closes the connection."""
     _quiet()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is an answer here, not a file of gigabytes
     try:
-        start: Start = channel.receive(connection)
-        try:
-            start.target.setup()
-            ready = channel.encode((Kind.READY, None))
-        except Exception as error:
-            ready = channel.encode((Kind.ERROR, _portable(error)))
-        connection.sendall(ready)
-        while True:
-            handful: Handful = channel.receive(connection)
-            for item in handful.items:
-                connection.sendall(_answer(start, handful.method, item))
+        start: FirstMessage = channel.receive(connection)
+        start.serve(connection)
     except (EOFError, ConnectionError):
         os._exit(0)
 
@@ -98,7 +109,7 @@ def _answer(start: Start, method: str, item: Any) -> bytes:
         limit_memory(None)
         if is_memory_error(error):
             return channel.encode((Kind.MEMORY, None))
-        return channel.encode((Kind.ERROR, _portable(error)))
+        return channel.encode((Kind.ERROR, portable(error)))
 
 
 def limit_memory(megabytes: int | None) -> None:
@@ -117,8 +128,8 @@ def limit_memory(megabytes: int | None) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (soft, most))
 
 
-def _portable(error: Exception) -> Exception:
-    """The exception itself if it survives pickling, else its text."""
+def portable(error: Exception) -> Exception:
+    """An exception that a message can carry: itself if it survives pickling, else its text."""
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     except Exception:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.sources.annotations.cells import texts
 from pipelines.sources.annotations.json_entries import json_entries
+from pipelines.workers.reader import Progress, unwatched
 from schemas.text import valid_text
 
 Id = int | str
@@ -28,7 +29,7 @@ class Image:
     known: bool = True  # False: it has captions, but is not in 'images'
 
 
-def read_images(paths: Iterable[str], field: str) -> list[Image]:
+def read_images(paths: Iterable[str], field: str, progress: Progress = unwatched) -> list[Image]:
     """The images of annotation files with their captions, in order of id: numbers, texts, images without an
     id.
 
@@ -40,7 +41,7 @@ def read_images(paths: Iterable[str], field: str) -> list[Image]:
     captions: dict[Id, list[str]] = {}
     listed: dict[Id, Image] = {}
     for path in paths:
-        for name, entry in json_entries(path, field, ("images", "annotations")):
+        for name, entry in json_entries(path, field, ("images", "annotations"), progress=progress):
             about = entry if isinstance(entry, dict) else {}
             if name == "annotations":
                 identifier = identifier_of(about.get("image_id"))

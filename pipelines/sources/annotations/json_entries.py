@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import IO, Any
 
 import ijson
 
+from pipelines.workers.reader import Progress, unwatched
 from schemas.errors import ConfigError
 from schemas.text import one_line
 from storage.read import open_input
@@ -28,17 +29,23 @@ _ESCAPES = re.compile(rb"\\.", re.S)
 
 
 def json_entries(
-    path: str, field: str, arrays: Collection[str] = (), *, others: bool = False
+    path: str,
+    field: str,
+    arrays: Collection[str] = (),
+    *,
+    others: bool = False,
+    progress: Progress = unwatched,
 ) -> Iterator[tuple[str | None, Any]]:
     """Yield the entries of a JSON file in its order.
 
     Of an array: (None, entry). Of an object: (key, value) for each key; with `arrays`, (key, entry) for each
     entry of the arrays of these names, and other keys only with `others`. Raises ConfigError, one line that
-    names `field`, file and cause.
+    names `field`, file and cause. `progress` hears of the path at each piece that is read.
     """
     with open_input(path) as stream:
         try:
-            events = ijson.basic_parse(JsonBytes(stream), use_float=True, buf_size=BUFFER)
+            source = JsonBytes(stream, lambda: progress(path))
+            events = ijson.basic_parse(source, use_float=True, buf_size=BUFFER)
             yield from _entries(events, arrays, others or not arrays)
         except (ijson.JSONError, UnicodeDecodeError, ValueError) as error:
             raise ConfigError(f"{field}: {path}: not a readable JSON: {_cause(error)}") from None
@@ -47,8 +54,8 @@ def json_entries(
 class JsonBytes:
     """A stream of JSON without its byte order mark, and with null for NaN and Infinity."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
+    def __init__(self, stream: IO[bytes], progress: Callable[[], None] = lambda: None) -> None:
+        self._stream, self._progress = stream, progress
         self._held = b""  # the end of the last chunk, which may hold the first half of a constant
         self._in_string = False  # is the start of `_held` inside of a string?
         self._string_bytes = 0
@@ -59,6 +66,7 @@ class JsonBytes:
         if size == 0:
             return b""
         while True:
+            self._progress()
             chunk = self._stream.read(size if size > 0 else BUFFER)
             if not self._started:
                 chunk = _without_mark(chunk)

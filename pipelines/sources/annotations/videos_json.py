@@ -13,6 +13,7 @@ from typing import Any
 
 from pipelines.sources.annotations.coco_index import identifier_of
 from pipelines.sources.annotations.json_entries import json_entries
+from pipelines.workers.reader import Progress, unwatched
 from schemas.text import valid_text
 
 ABOUT = ("videos", "images")  # arrays of videos
@@ -30,7 +31,9 @@ class VideoItem:
     is_listed: bool = False  # is it in an array of videos?
 
 
-def read_videos(paths: Iterable[str], field: str, captions: Sequence[str]) -> dict[str, VideoItem]:
+def read_videos(
+    paths: Iterable[str], field: str, captions: Sequence[str], progress: Progress = unwatched
+) -> dict[str, VideoItem]:
     """Videos by id, in the files' order; `captions` are the fields that hold captions.
 
     Where the files have arrays of videos, these come first and in their order. Ids are text: 7 and 7.0 are
@@ -40,7 +43,7 @@ def read_videos(paths: Iterable[str], field: str, captions: Sequence[str]) -> di
     has_arrays = False
     by_id: list[tuple[str, Any]] = []
     for path in paths:
-        for name, entry in json_entries(path, field, (*ABOUT, *CAPTIONS), others=True):
+        for name, entry in json_entries(path, field, (*ABOUT, *CAPTIONS), others=True, progress=progress):
             about = entry if isinstance(entry, dict) else {}
             if name is None or name in ABOUT or name in CAPTIONS:
                 has_arrays = has_arrays or name is not None

@@ -48,6 +48,11 @@ class VideoSource(Source):
 
     config: VideoSourceConfig
 
+    @property
+    def reads_apart(self) -> bool:
+        """Never: the plan holds what reading yields, and workers open the videos."""
+        return False
+
     @abstractmethod
     def entries(self) -> Iterator[Entry | BadEntry]:
         """Yield the videos in the order of the list, else of the annotations."""

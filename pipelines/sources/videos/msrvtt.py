@@ -35,6 +35,11 @@ class MsrvttSource(ListedSource):
             raise unknown_split(self.config.split, [*OWN, *BY_NUMBER, *self.LISTS])
         return super().split_files()
 
+    @property
+    def plans_apart(self) -> bool:
+        """Always: JSON."""
+        return True
+
     def entries(self) -> Iterator[Entry | BadEntry]:
         """Yield the videos in the order of the list, else of the JSON's videos."""
         if self.config.split in OWN:
@@ -69,7 +74,7 @@ class MsrvttSource(ListedSource):
         if self.config.annotations is None:
             return
         paths = [file.path for file in self.annotation_files()]
-        videos = read_videos(paths, "source.annotations", CAPTION_FIELDS)
+        videos = read_videos(paths, "source.annotations", CAPTION_FIELDS, self.progress)
         if not any(item.captions for item in videos.values()):
             raise ConfigError(
                 f"source.annotations: {self.config.annotations}: no 'sentences' in it; give MSRVTT_data.json"

@@ -18,6 +18,11 @@ class MsvdSource(ListedSource):
 
     LISTS: ClassVar[Mapping[str, str]] = {name: f"{name}_list.txt" for name in ("train", "val", "test")}
 
+    @property
+    def plans_apart(self) -> bool:
+        """Always: a pickle, whose lists may stand for far more than its bytes."""
+        return True
+
     def entries(self) -> Iterator[Entry | BadEntry]:
         """Yield the videos in the order of the list, else of the pickle."""
         split = self.split()
@@ -30,6 +35,7 @@ class MsvdSource(ListedSource):
     def _captions(self) -> dict[str, list[str]]:
         captions: dict[str, list[str]] = {}
         for file in self.annotation_files():
+            self.progress(file.path)
             with open_input(file.path) as stream:
                 data = stream.read(MAX_BYTES + 1)
             try:

@@ -20,6 +20,11 @@ class VatexSource(ListedSource):
         name: f"{name}_list.txt" for name in ("train", "val", "test", "test1k5_sec")
     }
 
+    @property
+    def plans_apart(self) -> bool:
+        """Always: JSON."""
+        return True
+
     def entries(self) -> Iterator[Entry | BadEntry]:
         """Yield the videos in the order of the list, else of the JSON."""
         yield from select(self.split(), self._all())
@@ -27,6 +32,7 @@ class VatexSource(ListedSource):
     def _all(self) -> Iterator[Entry]:
         meta = {"split": self.config.split} if self.config.split else {}
         paths = [file.path for file in self.annotation_files()]
-        videos = read_videos(paths, "source.annotations", CAPTION_FIELDS[self.config.language or "en"])
+        fields = CAPTION_FIELDS[self.config.language or "en"]
+        videos = read_videos(paths, "source.annotations", fields, self.progress)
         for video, item in videos.items():
             yield Entry(video, tuple(item.captions), None, meta)

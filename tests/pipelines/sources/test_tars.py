@@ -86,8 +86,7 @@ def test_members_in_any_order_with_strangers_among_them(tmp_path):
     assert told([second]) == ["b's caption"]
 
 
-def test_every_sample_that_lacks_something_is_a_failure(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipelines.sources.tar_groups.MAX_PICTURE_BYTES", 1000)
+def test_every_sample_that_lacks_something_is_a_failure(tmp_path):
     members = flat(
         sample("good"),
         [("no-caption.jpg", b"picture")],
@@ -108,7 +107,9 @@ def test_every_sample_that_lacks_something_is_a_failure(tmp_path, monkeypatch):
         sample("good"),
         [("中文.jpg", b"picture"), ("中文.txt", b"a key that is no slug")],
     )
-    items = read_all(source_of(kind="tars", uri=write_tar(tmp_path / "a.tar", members)))
+    source = source_of(kind="tars", uri=write_tar(tmp_path / "a.tar", members))
+    source.picture_bytes = 1000
+    items = read_all(source)
     assert told(items) == [
         "caption good",
         "missing_caption",
