@@ -8,14 +8,16 @@ photograph.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
-from transforms.motions import built_in_motions, sample_motion
+from transforms.motions import MotionMix, built_in_motions, draw, sample_motion
 from transforms.rendering.render import render
+from transforms.subject.subject import Subject, find_subject
 
 FOLDER = Path(__file__).parent / "pictures"
 COMBINATIONS = ("rotate_cw+zoom_in", "pan_left+crop_jitter", "zoom_out+crop_jitter")
@@ -39,6 +41,11 @@ SHOWN: dict[
 FRAMES, FPS, HEIGHT, GAP = 16, 10.0, 112, 6
 PER_ROW = 3
 STILL = HEIGHT * 3 // 2  # width of a still in the sheet
+FOCUS = (  # photograph, motion, seed
+    (data.coffee(), "zoom_in", 3),
+    (data.rocket(), "pan_right", 8),
+    (data.chelsea(), "ken_burns", 7),
+)
 INK, PAPER = (40, 40, 40), (255, 255, 255)
 
 
@@ -54,6 +61,7 @@ def main() -> int:
         _save_gif(FOLDER / f"{file_name(name)}.gif", image_HWC, quads_T42, frames_THWC)
         cells.append(_cell(name, photographs[0], seed=11 + i))
     _save_sheet(FOLDER / "motions.png", cells)
+    _save_focus(FOLDER / "focus.png")
     sizes = {path.name: path.stat().st_size for path in sorted(FOLDER.iterdir())}
     print(
         f"{len(sizes)} pictures in {FOLDER}, {sum(sizes.values()) / 1e6:.1f} MB, largest "
@@ -132,6 +140,42 @@ def _cell(name: str, image_HWC: np.ndarray, seed: int) -> Image.Image:
     for column, frame in enumerate((0, FRAMES // 2, FRAMES - 1)):
         cell.paste(Image.fromarray(frames_THWC[frame]), (STILL + GAP + column * (HEIGHT + GAP), 22))
     return cell
+
+
+def _save_focus(path: Path) -> None:
+    """One row per photograph: the views without a focus and the last frame, then the same with one."""
+    shape = {"frames": FRAMES, "fps": FPS, "size": (HEIGHT, HEIGHT)}
+    rows = []
+    for image_HWC, motion, seed in FOCUS:
+        subject = find_subject((), image_HWC.shape[:2], partial(np.asarray, image_HWC))
+        assert subject is not None
+        row = []
+        for focus in ("any", "subject"):
+            mix = MotionMix.make({"focus": focus, "mix": [motion]})
+            drawn = draw(mix, seed=seed, image_size=image_HWC.shape[:2], subject=subject, **shape)
+            held = 100 * subject.held(drawn.quads_T42).min()
+            row.append(_views(f"focus: {focus}, {held:.0f} % held", image_HWC, drawn.quads_T42, subject))
+        rows.append(np.concatenate(row, axis=1))
+    Image.fromarray(np.concatenate(rows)).quantize(200, method=Image.Quantize.MEDIANCUT).save(
+        path, optimize=True
+    )
+
+
+def _views(title: str, image_HWC: np.ndarray, quads_T42: np.ndarray, subject: Subject) -> np.ndarray:
+    """Title, the still with the subject bright and the views over it, and the last frame."""
+    weights = Image.fromarray((subject.weights_RC > 0).astype(np.uint8) * 255)
+    still = _still(image_HWC, HEIGHT)
+    shade = Image.blend(still, Image.new("RGB", still.size), 0.65)
+    still = Image.composite(still, shade, weights.resize(still.size))
+    for i in range(0, FRAMES, 3):
+        late = i / (FRAMES - 1)
+        _outline(still, quads_T42[i], (round(40 + 215 * late), 90, round(255 - 215 * late)))
+    cell = Image.new("RGB", (STILL + 2 * (HEIGHT + GAP), HEIGHT + 28), PAPER)
+    ImageDraw.Draw(cell).text((GAP, 2), title, fill=INK, font=ImageFont.load_default(size=14))
+    cell.paste(still, (GAP, 22))
+    last_HWC = render(image_HWC, quads_T42[-1:], size=(HEIGHT, HEIGHT))[0]
+    cell.paste(Image.fromarray(last_HWC), (still.width + 2 * GAP, 22))
+    return np.asarray(cell)
 
 
 def _save_sheet(path: Path, cells: list[Image.Image]) -> None:

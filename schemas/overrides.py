@@ -32,12 +32,22 @@ def with_overrides(cls: type[Config], values: Mapping[str, Any], overrides: Sequ
             raise ConfigError(f"override {text!r}: write it as field=value, e.g. seed=7")
         *parents, leaf = name.split(".")
         where = out
-        for parent in parents:
-            inner = where.get(parent)
-            where[parent] = dict(inner) if isinstance(inner, Mapping) else {}
+        for depth, parent in enumerate(parents, start=1):
+            where[parent] = _as_mapping(where.get(parent), field_annotation(cls, ".".join(parents[:depth])))
             where = where[parent]
         where[leaf] = _read(name, raw, field_annotation(cls, name))
     return out
+
+
+def _as_mapping(value: Any, annotation: Any) -> dict[str, Any]:
+    """The mapping that an override of one of its fields changes.
+
+    A type with more than one written form says how its value is a mapping, by `as_mapping`.
+    """
+    own = getattr(annotation, "as_mapping", None)
+    if own is not None:
+        return dict(own(value))
+    return dict(value) if isinstance(value, Mapping) else {}
 
 
 def _read(name: str, raw: str, annotation: Any) -> Any:

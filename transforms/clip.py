@@ -19,7 +19,7 @@ from pydantic import Field, field_validator, model_validator
 from schemas.clip import ClipMeta, quads_to_json
 from schemas.config import Config
 from schemas.keys import derive_seed
-from schemas.records import Reference
+from schemas.records import Reason, Reference, SampleError, Stage
 from schemas.version import VERSION
 from transforms.captions import CaptionConfig, add_motion_phrase, choose, normalise_all
 from transforms.media.encode import EncodeConfig
@@ -32,6 +32,9 @@ from transforms.rendering.layers import footprints
 from transforms.rendering.render import render_batch
 from transforms.stores.base import Encoding, FrameStore, PictureStore, Still
 from transforms.stores.registry import STORES, find_store, summaries
+from transforms.subject.boxes import boxes_in
+from transforms.subject.saliency import SALIENCY_NEEDS
+from transforms.subject.subject import Subject, find_subject
 
 if TYPE_CHECKING:
     StoreName = str
@@ -131,7 +134,8 @@ def prepare(data: bytes, reference: Reference, settings: ClipSettings) -> Prepar
     """
     captions = normalise_all(reference.captions, settings.captions.max_length)
     header = read_header(data, settings.pictures)
-    trajectory = draw_motion(settings, reference.key, header.size)
+    subject = subject_of(data, header, reference.meta, settings)
+    trajectory = draw_motion(settings, reference.key, header.size, subject)
     caption, phrase = _caption(captions, trajectory, settings, reference.key)
     meta = ClipMeta(
         key=reference.key,
@@ -159,7 +163,29 @@ def prepare(data: bytes, reference: Reference, settings: ClipSettings) -> Prepar
     return _pixels(data, header, meta, settings)
 
 
-def draw_motion(settings: ClipSettings, key: str, image_size: tuple[int, int]) -> Trajectory:
+def subject_of(
+    data: bytes, header: Header, meta: Mapping[str, Any], settings: ClipSettings
+) -> Subject | None:
+    """Find the subject that `motions.focus=subject` keeps in view, by the boxes in `meta` or by saliency.
+
+    None for another focus, and for a picture without contrast. Raises SampleError for boxes that are none.
+    """
+    if settings.motions.focus != "subject":
+        return None
+    try:
+        boxes = boxes_in(meta)
+    except ValueError as error:
+        raise SampleError(Stage.PLAN, Reason.MALFORMED_ROW, str(error)) from None
+
+    def picture() -> np.ndarray:
+        return decode(data, settings.pictures, need=SALIENCY_NEEDS, header=header).image_HWC
+
+    return find_subject(boxes, header.size, picture)
+
+
+def draw_motion(
+    settings: ClipSettings, key: str, image_size: tuple[int, int], subject: Subject | None = None
+) -> Trajectory:
     """Draw the camera motion of a sample by its key, the seed and the (H, W) of the upright picture."""
     return draw(
         settings.motions,
@@ -168,6 +194,7 @@ def draw_motion(settings: ClipSettings, key: str, image_size: tuple[int, int]) -
         frames=settings.clip.frames,
         size=settings.clip.hw,
         fps=settings.clip.fps,
+        subject=subject,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from pipelines.sources.annotations.boxes import Instances
 from pipelines.sources.annotations.coco_index import Id, Image, is_key_number, read_images
 from pipelines.sources.base import Loss, Source
 from pipelines.sources.config import SourceConfig
@@ -53,6 +54,9 @@ class CocoSource(Source):
         if is_glob(images) or images.lower().endswith(ZIP):
             zips = [file for file in find(images) if file.path.lower().endswith(ZIP)]
         about = {"kind": "coco", "limit": self.config.limit, **identity(self._annotations())}
+        if self.config.boxes:
+            boxes = {f"boxes_{name}": value for name, value in identity(self._boxes()).items()}
+            about |= {"boxes": "instances", **boxes}
         return about | {f"images_{name}": value for name, value in identity(zips).items()} if zips else about
 
     def plan(self) -> Iterator[Task]:
@@ -111,6 +115,9 @@ class CocoSource(Source):
                 )
         return files
 
+    def _boxes(self) -> list[FileInfo]:
+        return find_some(self.config.boxes or "", "source.boxes")
+
     def _rows(self) -> Iterator[dict[str, Any]]:
         files = self._annotations()
         images = read_images([file.path for file in files], "source.annotations", self.progress)
@@ -124,6 +131,9 @@ class CocoSource(Source):
                 f"source.annotations: {files[0].path}: no captions in it; "
                 "give a captions_*.json of COCO's form"
             )
+        instances = None
+        if self.config.boxes:
+            instances = Instances([file.path for file in self._boxes()], "source.boxes")
         previous: Id | None = None
         for position, image in enumerate(images):
             key = _key(image.id, position)
@@ -133,7 +143,9 @@ class CocoSource(Source):
                 detail = f"image id {image.id} came before"
                 yield _failed(f"{key}-again{position}", Reason.DUPLICATE_KEY, detail, image.url)
             else:
-                yield _row(key, image)
+                row = _row(key, image)
+                boxes = instances.meta(image.id) if instances else {}
+                yield {**row, "meta": {**row.get("meta", {}), **boxes}} if boxes else row
             previous = image.id
 
     def _locate(self, rows: list[dict[str, Any]], pictures: Pictures) -> None:

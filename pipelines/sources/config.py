@@ -15,14 +15,14 @@ class SourceConfig(Config):
     """Where the pictures and captions are. A field that has no effect for the kind is an error."""
 
     KINDS: ClassVar[Mapping[str, Kind]] = {
-        "coco": Kind("pipelines.sources.coco:CocoSource", ("annotations", "images")),
+        "coco": Kind("pipelines.sources.coco:CocoSource", ("annotations", "images"), ("boxes",)),
         "cc3m": Kind("pipelines.sources.tsv:Cc3mSource", ("uri",)),
         "cc12m": Kind("pipelines.sources.tsv:Cc12mSource", ("uri",)),
-        "tars": Kind("pipelines.sources.tars:TarsSource", ("uri",)),
+        "tars": Kind("pipelines.sources.tars:TarsSource", ("uri",), ("boxes",)),
         "parquet": Kind(
             "pipelines.sources.parquet:ParquetSource",
             ("uri",),
-            ("image_column", "url_column", "caption_column"),
+            ("image_column", "url_column", "caption_column", "boxes"),
         ),
         "folder": Kind("pipelines.sources.folder:FolderSource", ("uri",), ("caption_column",)),
     }
@@ -49,6 +49,12 @@ class SourceConfig(Config):
         None,
         description="parquet, folder: column of captions, text or a list; null: the first of caption, "
         "captions, text",
+    )
+    boxes: str | None = Field(
+        None,
+        description="boxes around what a picture shows, kept in KEY.json, for motions.focus=subject; coco: "
+        "an instances JSON or a glob; parquet: a column, such as objects.bbox; tars: a field of KEY.json; "
+        "each box [x, y, width, height] in pixels",
     )
     limit: int | None = Field(
         None, ge=1, description="only the first so many inputs, to try things out; null: all"

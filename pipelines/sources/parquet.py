@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.sources.annotations.boxes import boxes_meta
 from pipelines.sources.annotations.cells import texts, url_identity
 from pipelines.sources.base import Loss, Source
 from pipelines.sources.config import SourceConfig
@@ -251,6 +252,9 @@ def _reference(
         image = _image(cells[columns.image], columns.image, picture_bytes) if columns.image else None
         if image is None and not url:
             raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"column {columns.url} is empty")
+        if columns.boxes:
+            name = columns.boxes.partition(".")[0]
+            meta |= boxes_meta({name: cells[name].as_py()}, columns.boxes)
     except SampleError as error:
         return error.failure(key, url)
     return Reference(

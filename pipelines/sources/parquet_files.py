@@ -33,11 +33,13 @@ class Columns:
     image: str | None
     url: str | None
     caption: str
+    boxes: str | None = None  # with the fields of a struct after dots
 
     @property
     def names(self) -> list[str]:
         """Those that there are."""
-        return [name for name in (self.image, self.url, self.caption) if name]
+        boxes = self.boxes.partition(".")[0] if self.boxes else None
+        return [name for name in (self.image, self.url, self.caption, boxes) if name]
 
 
 @contextmanager
@@ -94,7 +96,9 @@ def choose_columns(schema: pa.Schema, config: SourceConfig, uri: str) -> Columns
         raise ConfigError(
             f"source.caption_column: {uri} has none of {wanted}; it has {', '.join(schema.names)}"
         )
-    columns = Columns(image, url, caption)
+    if config.boxes:
+        named(config.boxes.partition(".")[0], "boxes")
+    columns = Columns(image, url, caption, config.boxes)
     check_types(schema, columns, uri)
     return columns
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
+from pipelines.sources.annotations.boxes import boxes_meta
 from pipelines.sources.annotations.cells import texts, url_identity
 from pipelines.sources.base import Loss, Source
 from pipelines.sources.config import SourceConfig
@@ -97,19 +98,20 @@ class TarsSource(Source):
                     yield Failure(key, Stage.READ, Reason.DUPLICATE_KEY, detail)
                 else:
                     seen.add(group.key)
-                    yield _sample(key, uri, group)
+                    yield _sample(key, uri, group, self.config.boxes)
 
 
-def _sample(key: str, uri: str, group: Group) -> Reference | Failure:
+def _sample(key: str, uri: str, group: Group, boxes: str | None) -> Reference | Failure:
     about = _json(group.members.get("json", b""))
     url = valid_text(about["url"]) if isinstance(about.get("url"), str) else None
     try:
         image = _image(group, about)
         captions = tuple(_captions(group, about))
+        held = boxes_meta(about, boxes) if boxes else {}
     except SampleError as error:
         return error.failure(key, url)
     meta = {name: value for name in KEPT if (value := _plain(about.get(name))) is not None}
-    meta |= {"tar": uri.rpartition("/")[2], "key": valid_text(group.key)}
+    meta |= {"tar": uri.rpartition("/")[2], "key": valid_text(group.key), **held}
     return Reference(
         key, captions, "tars", image=image, url=url, image_id=url_identity(url) if url else None, meta=meta
     )

@@ -34,6 +34,7 @@ export function startMotions(state) {
     $("gallery").append(tile);
   }
   $("settings").append(...SETTINGS.map(settingRow));
+  $("focus").addEventListener("change", () => changed());
   $("file").addEventListener("change", () => drop($("file").files[0]));
   document.addEventListener("dragover", (event) => { event.preventDefault(); $("drop").classList.add("over"); });
   document.addEventListener("dragleave", () => $("drop").classList.remove("over"));
@@ -205,7 +206,8 @@ function showMix() {
 
 function request() {
   const settings = Object.fromEntries(SETTINGS.map(({ name }) => [name, Number($(`s-${name}`).value)]));
-  return { picture: chosen.picture, motions: chosen.mode === "mix" ? chosen.mix : [currentMotion()], ...settings };
+  const focus = $("focus").checked ? "subject" : "any";
+  return { picture: chosen.picture, motions: chosen.mode === "mix" ? chosen.mix : [currentMotion()], focus, ...settings };
 }
 
 const fetchClip = latest(async (signal) => {

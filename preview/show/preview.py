@@ -6,7 +6,8 @@ In Python and in notebooks: ``zoetrope.preview("cat.jpg", motion="zoom_in", zoom
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from preview.show.path import draw_path
 from preview.show.result import Preview, PreviewClip
 from preview.show.stills import find_pictures, read_picture
 from schemas.errors import ConfigError
-from transforms.motions import Trajectory, built_in_motions, sample_trajectory
+from transforms.motions import MotionMix, Trajectory, built_in_motions, draw, sample_trajectory
+from transforms.subject.subject import find_subject
 
 MOST_PICTURES = 64
 MOST_BYTES = 1_500_000_000  # of all frames together, uncompressed
@@ -31,13 +33,15 @@ def preview(
     every_motion: bool = False,
     path: bool = False,
     progress: bool = False,
+    focus: Literal["any", "subject"] = "any",
     **parameters: Any,
 ) -> Preview:
     """Render one motion (or composition), or every built-in motion, on one or several pictures.
 
     `pictures` are files, folders, globs or URIs, or one uint8 RGB image [H,W,3]; `size` is (H, W) of the
     frames in pixels. Keywords are parameters of the motion (``zoom=1.5``, or a pair to draw from). `path`
-    draws the camera's path as well. The same arguments give the same pixels. Raises ConfigError (a
+    draws the camera's path as well. `focus` "subject" keeps what is salient in view, as `motions.focus` of a
+    config does. The same arguments give the same pixels. Raises ConfigError (a
     ValueError) for pictures that cannot be read, motions that cannot be drawn, and clips that need too much
     memory.
     """
@@ -56,15 +60,19 @@ def preview(
     with _progress(len(named) * len(names), shown=progress) as bar:
         for label, source in named:
             image_HWC = source if isinstance(source, np.ndarray) else read_picture(source).image_HWC
+            subject = None
+            if focus == "subject":
+                subject = find_subject((), image_HWC.shape[:2], partial(np.asarray, image_HWC))
             for name in names:
-                drawn = sample_trajectory(
-                    name,
+                mix = MotionMix.make({"focus": focus, "mix": [{"name": name, **parameters}]})
+                drawn = draw(
+                    mix,
                     seed=seed,
                     image_size=image_HWC.shape[:2],
                     frames=frames,
                     size=size,
                     fps=fps,
-                    parameters=parameters,
+                    subject=subject,
                 )
                 shown_as = _label(name, label, motions=len(names), pictures=len(named))
                 clips.append(make_preview_clip(shown_as, image_HWC, drawn, size=size, path=path))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import yaml
@@ -20,6 +21,7 @@ from transforms.clip import Clip, ClipConfig, ClipSettings, draw_motion, make_cl
 from transforms.motions import MotionMix, built_in_motions, curves, find_motion, sample_motion
 from transforms.rendering.render import render
 from transforms.stores.frames import encoded_frames
+from transforms.subject.subject import find_subject
 
 GALLERY_SIDE, GALLERY_FRAMES, GALLERY_FPS = 128, 16, 12.0
 MOST_PIXELS = 32_000_000  # of a clip: frames x width x height
@@ -33,6 +35,7 @@ class ClipRequest(Config):
     motions: list[Any] = Field(
         min_length=1, max_length=60, description="as in a config: names, or {name, weight, parameter: value}"
     )
+    focus: Literal["any", "subject"] = Field("any", description="as motions.focus in a config")
     seed: int = Field(0, ge=0, le=2**53, description="the run's seed; a page has no larger integers")
     frames: int = Field(12, ge=1, le=120)
     fps: float = Field(8.0, gt=0, le=60)
@@ -106,7 +109,7 @@ def _settings(request: ClipRequest) -> ClipSettings:
             "lower one of them"
         )
     shape = ClipConfig(frames=request.frames, fps=request.fps, size=(request.height, request.width))
-    return ClipSettings(seed=request.seed, clip=shape, motions=_checked_mix(request.motions))
+    return ClipSettings(seed=request.seed, clip=shape, motions=_checked_mix(request.motions, request.focus))
 
 
 def draws(book: PictureBook, request: ClipRequest, count: int) -> list[dict[str, Any]]:
@@ -117,9 +120,12 @@ def draws(book: PictureBook, request: ClipRequest, count: int) -> list[dict[str,
     key, image_size = job_key(book.find(request.picture)), book.size(request.picture)
     scale = min(1.0, GALLERY_SIDE / max(request.height, request.width))
     size = max(16, round(request.height * scale)), max(16, round(request.width * scale))
+    subject = None
+    if settings.motions.focus == "subject":
+        subject = find_subject((), image_size, partial(book.small, request.picture))
     made = []
     for seed in range(request.seed, request.seed + count):
-        drawn = draw_motion(settings.model_copy(update={"seed": seed}), key, image_size)
+        drawn = draw_motion(settings.model_copy(update={"seed": seed}), key, image_size, subject)
         frames, fps = thin(drawn.quads_T42, request.fps, most=GALLERY_FRAMES)
         made.append(
             {"seed": seed, "motion": drawn.motion, "clip": _base64(_tile(image_HWC, frames, size, fps))}
@@ -144,14 +150,14 @@ def _tile(image_HWC: np.ndarray, quads_T42: np.ndarray, size: tuple[int, int], f
     return encode_webp(render(image_HWC, quads_T42, size=size), fps=fps, quality=70, method=0)
 
 
-def _checked_mix(motions: list[Any]) -> MotionMix:
+def _checked_mix(motions: list[Any], focus: str) -> MotionMix:
     for entry in motions:
         name = entry.get("name") if isinstance(entry, dict) else entry
         if ":" in str(name):  # an import path runs code, which only the command line may do
             raise ConfigError(
                 f"motion {name!r}: the page shows built-in motions; use `zoetrope preview` for your own"
             )
-    return MotionMix.make(motions)
+    return MotionMix.make({"focus": focus, "mix": motions})
 
 
 def job_key(picture: StudioPicture) -> str:
@@ -163,13 +169,16 @@ def job_key(picture: StudioPicture) -> str:
 def config_yaml(picture: StudioPicture, request: ClipRequest) -> str:
     """Write a config for `zoetrope animate` that makes this clip from this picture."""
     place = picture.uri if picture.uri is not None else picture.name
+    chosen: Any = [_plain(entry) for entry in request.motions]
+    if request.focus != "any":
+        chosen = {"focus": request.focus, "mix": chosen}
     caption = (picture.name.rpartition(".")[0] or picture.name) + ".txt"
     values = {
         "source": {"kind": "folder", "uri": only(place)},
         "output": "clips/",
         "seed": request.seed,
         "store": "frames",
-        "motions": [_plain(entry) for entry in request.motions],
+        "motions": chosen,
         "clip": {"frames": request.frames, "fps": request.fps, "size": [request.height, request.width]},
     }
     where = "" if picture.uri is not None else " (run it in the folder that holds the picture)"

@@ -31,6 +31,7 @@ from transforms.media.encode import encode_picture
 from transforms.media.mp4 import decode_mp4
 from transforms.media.pictures import PictureLimits, decode
 from transforms.rendering.render import render, render_batch
+from transforms.subject.subject import find_subject
 
 LIMITS = PictureLimits()
 REFERENCE = Reference(
@@ -266,3 +267,45 @@ def test_settings_survive_yaml_and_pickling() -> None:
     assert pickle.loads(pickle.dumps(chosen)) == chosen
     assert settings(clip={"size": 100}).clip.hw == (100, 100)
     assert settings(clip={"size": [60, 80]}).clip.hw == (60, 80)
+
+
+FOCUS = {"focus": "subject", "subject_share": 0.7, "mix": ["pan_left", "zoom_in"]}
+
+
+@pytest.mark.parametrize("store", ["frames", "still"])
+def test_every_view_of_a_made_clip_holds_the_boxes(source: bytes, store: str) -> None:
+    box = (250.0, 20.0, 120.0, 120.0)
+    boxed = replace(REFERENCE, meta={"boxes": [list(box)]})
+    subject = find_subject([box], (300, 400), lambda: photo())
+    kept = settings(motions=FOCUS, store=store)
+    free = settings(motions=FOCUS["mix"], store=store)
+    poorest = {"kept": [], "free": []}
+    for number in range(25):
+        one = replace(boxed, key=f"k-{number}")
+        for name, chosen in (("kept", kept), ("free", free)):
+            made = make_clip(source, one, chosen)
+            poorest[name].append(subject.held(made.meta.quads_T42()).min())
+            assert made.meta.meta == {"boxes": [list(box)]}
+        assert make_clip(source, one, kept).members == make_clip(source, one, kept).members
+    assert min(poorest["kept"]) > 0.69, "0.7, and the best of the draws"
+    assert min(poorest["free"]) < 0.3
+
+
+def test_without_boxes_the_subject_is_what_is_salient(source: bytes) -> None:
+    subject = find_subject([], (300, 400), lambda: photo())
+    made = [make_clip(source, replace(REFERENCE, key=f"k-{n}"), settings(motions=FOCUS)) for n in range(15)]
+    free = [
+        make_clip(source, replace(REFERENCE, key=f"k-{n}"), settings(motions=FOCUS["mix"])) for n in range(15)
+    ]
+    held, before = (
+        np.mean([subject.held(clip.meta.quads_T42()).min() for clip in clips]) for clips in (made, free)
+    )
+    assert held > before + 0.1
+
+
+def test_boxes_that_are_none_are_a_failure_with_a_focus_and_ignored_without(source: bytes) -> None:
+    wrong = replace(REFERENCE, meta={"boxes": [[1, 2]]})
+    with pytest.raises(SampleError) as error:
+        make_clip(source, wrong, settings(motions=FOCUS))
+    assert (error.value.reason, "is no box" in error.value.detail) == (Reason.MALFORMED_ROW, True)
+    assert make_clip(source, wrong, settings()).meta.meta == {"boxes": [[1, 2]]}

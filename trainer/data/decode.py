@@ -20,10 +20,13 @@ from trainer.data.identity import Identity, identity_of, with_caption
 from trainer.data.paths import draw_paths
 from trainer.data.pixels import Pixels
 from transforms.captions import add_motion_phrase, append
-from transforms.media.stored import decode_stored, stored_size
+from transforms.media.stored import decode_stored, decode_stored_small, stored_size
 from transforms.motions.phrases import motion_meaning
 from transforms.stores.base import PictureStore, at_most, stored_path
 from transforms.stores.registry import find_store
+from transforms.subject.boxes import boxes_in
+from transforms.subject.saliency import SALIENCY_NEEDS
+from transforms.subject.subject import Subject, find_subject
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -94,6 +97,7 @@ class Decoder:
         self._training = training
         self._all_captions = captions == "all" if captions else not training
         self._fresh = training and config.camera == "fresh"
+        self._last_subject: tuple[bytes, Subject | None] | None = None
         self._jitter = training and config.frame_jitter == "clip2video"
         self._equal_captions = training and config.equal_captions
 
@@ -157,6 +161,7 @@ class Decoder:
             frames=self._frames,
             size=self._size,
             fps=meta.fps,
+            subject=self._subject_of(meta, picture),
         )[number]
         add = partial(
             add_motion_phrase,
@@ -169,6 +174,18 @@ class Decoder:
         captions, phrases = zip(*(add(caption) for caption in self._captions(opened)), strict=True)
         said = None if phrases[0] is None else motion_meaning(path.motion, path.parameters)
         return _Described(opened, path.quads_T42, captions, identity_of(meta, said), path.motion)
+
+    def _subject_of(self, meta: ClipMeta, picture: bytes) -> Subject | None:
+        """Find what fresh paths keep in view. The paths over one picture follow each other and share it."""
+        if self._config.motions.focus != "subject":
+            return None
+        if self._last_subject is None or self._last_subject[0] is not picture:
+            size = (meta.original_height, meta.original_width)
+            if 0 in size:
+                size = stored_size(picture)
+            small = partial(decode_stored_small, picture, SALIENCY_NEEDS)
+            self._last_subject = picture, find_subject(boxes_in(meta.meta), size, small)
+        return self._last_subject[1]
 
     def _decode(self, described: _Described, pixels: Pixels | None) -> Decoded:
         """Decode the pixels.

@@ -56,6 +56,23 @@ def decode_stored(data: bytes, room: Room | None = None) -> np.ndarray:
     return image_HWC
 
 
+def decode_stored_small(data: bytes, need: tuple[int, int]) -> np.ndarray:
+    """Do as `decode_stored`, a JPEG at the smallest of 1/1, 1/2, 1/4 and 1/8 that is (height, width) `need`
+    pixels or more.
+    """
+    height, width = stored_size(data)
+    scale = next((s for s in (8, 4, 2) if height >= s * need[0] and width >= s * need[1]), 1)
+    if scale == 1 or data[:2] != b"\xff\xd8":
+        return decode_stored(data)
+    try:
+        decoded: np.ndarray = simplejpeg.decode_jpeg(
+            data, colorspace="RGB", min_height=-(-height // scale), min_width=-(-width // scale)
+        )
+    except ValueError:
+        return decode_stored(data)  # it knows harmless damage
+    return decoded
+
+
 def _jpeg_size(data: bytes) -> tuple[int, int]:
     try:
         height, width, *_ = simplejpeg.decode_jpeg_header(data)

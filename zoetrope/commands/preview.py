@@ -60,6 +60,12 @@ def _parser() -> Parser:
     )
     parser.add_argument("--all", action="store_true", help="every motion on one sheet")
     parser.add_argument("--path", action="store_true", help="draw the camera's path over the picture")
+    parser.add_argument(
+        "--focus",
+        choices=("any", "subject"),
+        default="any",
+        help="subject: keep what is salient in view, as motions.focus in a config (default any)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="what the draw starts from (default 0)")
     parser.add_argument("--size", default="224", help="of a frame, pixels: 224 or WIDTHxHEIGHT (default 224)")
     parser.add_argument("--frames", type=int, default=12, help="in the clip (default 12)")
@@ -118,6 +124,7 @@ def _from_pictures(args: argparse.Namespace, pictures: list[str], parameters: di
         every_motion=args.all,
         path=args.path,
         progress=True,
+        focus=args.focus,
         **{name: _parameter(name, raw) for name, raw in parameters.items()},
     )
 
@@ -125,7 +132,8 @@ def _from_pictures(args: argparse.Namespace, pictures: list[str], parameters: di
 def _from_config(args: argparse.Namespace, pictures: list[str], parameters: dict[str, str]) -> Preview:
     if args.config is None or args.key is None:
         raise ConfigError("--config and --key go together: the job's config file and the key of the sample")
-    for name, given in (("--motion", args.motion), ("--all", args.all), ("a picture", pictures)):
+    focus = ("--focus", args.focus == "subject")
+    for name, given in (("--motion", args.motion), ("--all", args.all), ("a picture", pictures), focus):
         if given:
             raise ConfigError(f"{name} has no effect with --config: the config says which picture and motion")
     with loading():

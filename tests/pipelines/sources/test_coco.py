@@ -287,3 +287,26 @@ def test_annotations_without_captions_are_one_line_at_planning(coco):
     write_json(annotations, annotations=[{"image_id": 9, "bbox": [0, 0, 1, 1]}])
     with pytest.raises(ConfigError, match=r"no captions in it; give a captions_\*\.json"):
         list(source_of(kind="coco", annotations=annotations, images=folder).plan())
+
+
+def test_boxes_of_an_instances_file_reach_their_images(coco, tmp_path):
+    annotations, folder = coco
+    boxes = [
+        {"image_id": 9, "bbox": [10.123, 20.5, 30, 40], "iscrowd": 0},
+        {"image_id": 9, "bbox": [1, 2, 3, 4], "iscrowd": 1},
+        {"image_id": 25, "bbox": "none"},
+        {"image_id": 9, "bbox": [0, 0, 5, 6]},
+    ]
+    instances = tmp_path / "instances.json"
+    instances.write_text(json.dumps({"images": IMAGES, "annotations": boxes}))
+    source = source_of(kind="coco", annotations=annotations, images=folder, boxes=instances)
+    nine, other, _ = read_all(source)
+    assert nine.meta == {"boxes": [[10.12, 20.5, 30.0, 40.0], [0.0, 0.0, 5.0, 6.0]]}
+    assert other.meta == {}
+    without = source_of(kind="coco", annotations=annotations, images=folder)
+    assert read_all(without)[0].meta == {}
+    assert source.fingerprint() != without.fingerprint()
+    assert str(tmp_path) not in str(source.fingerprint())
+    instances.write_text(json.dumps({"annotations": ANNOTATIONS}))
+    with pytest.raises(ConfigError, match=r"source.boxes: .*: no boxes in it; give an instances_"):
+        plan_of(source)

@@ -196,3 +196,19 @@ def test_cells_that_unpack_to_gigabytes_are_failures(tmp_path, monkeypatch):
     items = read_all(source)
     assert told(items) == ["caption 0", "caption 1", *["too_large"] * 4]
     assert "a.parquet: column image" in items[2].detail
+
+
+def test_a_column_of_boxes_is_kept_in_the_metadata(tmp_path):
+    plain = [[[1.0, 2.0, 3.0, 4.0]], None, [[1.0, 2.0]]]
+    objects = [{"bbox": boxes, "label": ["a"]} for boxes in plain]
+    pictures = {"image": [b"1", b"2", b"3"], "caption": ["a", "b", "c"]}
+    path = write(tmp_path / "a.parquet", **pictures, boxes=plain, objects=objects)
+    for column in ("boxes", "objects.bbox"):
+        first, second, third = read_all(source_of(kind="parquet", uri=path, boxes=column))
+        assert first.meta == {"file": "a.parquet", "row": 0, "boxes": [[1.0, 2.0, 3.0, 4.0]]}
+        assert second.meta == {"file": "a.parquet", "row": 1}
+        assert isinstance(third, Failure)
+        assert f"{column}: '[1.0, 2.0]' is no box" in third.detail
+    assert read_all(source_of(kind="parquet", uri=path))[0].meta == {"file": "a.parquet", "row": 0}
+    with pytest.raises(ConfigError, match=r"source.boxes: .* has no column 'boxs'"):
+        plan_of(source_of(kind="parquet", uri=path, boxes="boxs"))

@@ -285,3 +285,12 @@ def test_text_that_utf8_cannot_hold_never_reaches_a_record(tmp_path):
     assert isinstance(item, Reference)
     json.dumps([item.captions, item.url, dict(item.meta)], ensure_ascii=False).encode()
     assert "original_width" not in item.meta
+
+
+def test_boxes_of_key_json_are_kept_on_request(tmp_path):
+    write_tar(tmp_path / "0.tar", flat(sample("a", boxes=[[1, 2, 3, 4]]), sample("b"), sample("c", boxes=7)))
+    first, second, third = read_all(source_of(kind="tars", uri=tmp_path / "0.tar", boxes="boxes"))
+    assert first.meta["boxes"] == [[1.0, 2.0, 3.0, 4.0]]
+    assert "boxes" not in second.meta
+    assert isinstance(third, Failure)
+    assert "boxes" not in read_all(source_of(kind="tars", uri=tmp_path / "0.tar"))[0].meta

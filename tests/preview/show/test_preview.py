@@ -12,6 +12,7 @@ from preview.show.sheets import GAP
 from schemas.errors import ConfigError
 from transforms.motions import built_in_motions, sample_motion
 from transforms.rendering.render import render
+from transforms.subject.subject import find_subject
 from zoetrope.commands.preview import main, parse_size
 
 H, W = 150, 200
@@ -189,3 +190,17 @@ def test_bad_pictures_exit_2_with_one_line(tmp_path, make_picture, kind):
 def test_sizes_are_width_then_height():
     assert parse_size("224") == (224, 224)
     assert parse_size("320x240") == (240, 320)
+
+
+def test_the_subject_stays_in_view_on_request(tmp_path):
+    picture = np.zeros((H, W, 3), np.uint8)
+    picture[20:40, 160:180] = np.random.default_rng(0).integers(0, 256, (20, 20, 3))
+    subject = find_subject([(160.0, 20.0, 20.0, 20.0)], (H, W), lambda: picture)
+    shown = {
+        focus: [preview(picture, "zoom_in", seed=s, focus=focus, frames=4) for s in range(8)]
+        for focus in ("any", "subject")
+    }
+    held = {
+        f: [subject.held(p.clips[0].trajectory.quads_T42).min() for p in made] for f, made in shown.items()
+    }
+    assert min(held["subject"]) > 0.5 > min(held["any"])

@@ -291,3 +291,18 @@ def test_several_visitors_at_a_time(pictures):
     for i, answer in enumerate(answers):
         assert answer == answers[i % 4]
     assert len({json.dumps(a["frames"]) for a in answers}) == 4
+
+
+def test_a_clip_that_keeps_its_subject_in_view_names_the_focus_in_its_config(pictures):
+    studio = Studio(PictureBook([str(pictures)]))
+    free = post(studio, "/api/clip", {**CLIP, "motions": ["pan_left"]})[1]
+    kept = [
+        post(studio, "/api/clip", {**CLIP, "motions": ["pan_left"], "focus": "subject", "seed": s})[1]
+        for s in range(6)
+    ]
+    assert yaml.safe_load(free["yaml"])["motions"] == ["pan_left"]
+    assert yaml.safe_load(kept[0]["yaml"])["motions"] == {"focus": "subject", "mix": ["pan_left"]}
+    plain = [post(studio, "/api/clip", {**CLIP, "motions": ["pan_left"], "seed": s})[1] for s in range(6)]
+    assert [clip["quads"] for clip in kept] != [clip["quads"] for clip in plain]
+    drawn = post(studio, "/api/draws", {**CLIP, "motions": ["pan_left"], "focus": "subject"})[1]["draws"]
+    assert len(drawn) == 12

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import make_shards as shards_of
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from raw_samples import decoder, raw
 from storage.shards.read import RawSample
 from trainer.data.decode import Request
 from trainer.data.pixels import Pixels
+from transforms.media.stored import decode_stored
+from transforms.subject.subject import find_subject
 
 
 def test_frames_come_back_as_they_were_written() -> None:
@@ -171,3 +175,38 @@ def test_equal_captions_make_clips_equal_in_training_alone() -> None:
     for usual in (decoder(), decoder(training=False, equal_captions=True)):
         one, other = (usual(sample, 0).identity for sample in samples)
         assert one.content != other.content
+
+
+def test_fresh_paths_keep_the_boxes_of_key_json_in_view() -> None:
+    box = [36.0, 2.0, 24.0, 24.0]  # of a picture of 48x64
+    sample = raw(4)
+    values = json.loads(sample.members["json"]) | {"meta": {"boxes": [box]}}
+    values |= {"original_height": 48, "original_width": 64}
+    sample.members["json"] = json.dumps(values).encode()
+    subject = find_subject([tuple(box)], (48, 64), lambda: shards_of.picture(4))
+    mix = ["pan_left", "zoom_in"]
+    kept = decoder(motions={"focus": "subject", "mix": mix}, motion_phrases=1.0, paths_per_picture=2)
+    free = decoder(motions=mix)
+    after = [kept(sample, epoch, path).quads_T42 for epoch in range(20) for path in (0, 1)]
+    before = [free(sample, epoch).quads_T42 for epoch in range(20)]
+    assert min(subject.held(path).min() for path in after) >= 0.6
+    assert min(subject.held(path).min() for path in before) < 0.4
+
+
+def test_fresh_paths_over_a_still_without_boxes_keep_what_is_salient_in_view() -> None:
+    sample = raw(4)
+    picture = decode_stored(sample.members["jpg"])
+    subject = find_subject([], picture.shape[:2], lambda: picture)
+    kept, free = (decoder(motions=m) for m in ({"focus": "subject", "mix": ["zoom_in"]}, ["zoom_in"]))
+    after, before = (
+        np.mean([subject.held(decode(sample, epoch).quads_T42).min() for epoch in range(20)])
+        for decode in (kept, free)
+    )
+    assert after > before
+
+
+def test_boxes_that_are_none_fail_their_sample() -> None:
+    sample = raw(4)
+    sample.members["json"] = sample.members["json"].replace(b'"meta":{}', b'"meta":{"boxes":[[1]]}')
+    with pytest.raises(ValueError, match="is no box"):
+        decoder(motions={"focus": "subject"})(sample, 0)

@@ -14,7 +14,7 @@ import simplejpeg
 from PIL import Image
 from skimage import data
 
-from transforms.media.stored import MAX_PIXELS, decode_stored, stored_size
+from transforms.media.stored import MAX_PIXELS, decode_stored, decode_stored_small, stored_size
 
 PICTURE = cv2.resize(data.coffee(), (40, 20), interpolation=cv2.INTER_AREA)
 
@@ -97,3 +97,17 @@ def test_damage_is_never_printed(capfd) -> None:
             with contextlib.suppress(ValueError):
                 decode_stored(bytes(damaged))
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("need", "shape"), [((10, 10), (13, 20)), ((20, 40), (26, 40)), ((80, 80), (104, 160))]
+)
+def test_a_small_copy_has_the_pixels_that_are_needed(need, shape) -> None:
+    picture = cv2.resize(data.astronaut(), (160, 104), interpolation=cv2.INTER_AREA)
+    encoded = simplejpeg.encode_jpeg(picture, quality=95, colorspace="RGB")
+    small = decode_stored_small(encoded, need)
+    assert small.shape == (*shape, 3)
+    wanted = cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(small.astype(int) - wanted).mean() < 8
+    with pytest.raises(ValueError):  # noqa: PT011 - any
+        decode_stored_small(encoded[: len(encoded) // 2], need)

@@ -161,3 +161,41 @@ def test_a_users_motion_that_fails_is_refused_with_the_config(tmp_path, monkeypa
         ConfigError, match=r"motions\.1: motion slips:slip fails on a trial: TypeError: unsupported operand"
     ):
         JobConfig.make({"motions": ["static", "slips:slip"]})
+
+
+def test_a_focus_is_written_as_a_mapping_or_an_override_and_reads_back(tmp_path):
+    written = {"focus": "subject", "subject_share": 0.8, "mix": MIX}
+    config = JobConfig.make({"motions": written})
+    assert config.motions.focus == "subject"
+    assert config.motions.subject_share == 0.8
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config.to_dict()))
+    assert load_config(JobConfig, tmp_path / "config.yaml") == config
+    assert pickle.loads(pickle.dumps(config)) == config
+    (tmp_path / "list.yaml").write_text(yaml.safe_dump({"motions": MIX}))
+    overridden = load_config(JobConfig, tmp_path / "list.yaml", ["motions.focus=subject"])
+    assert overridden.motions == MotionMix.make({"focus": "subject", "mix": MIX})
+    of_default = load_config(JobConfig, None, ["motions.focus=subject", "motions.subject_share=0.5"])
+    assert of_default.motions.mix == MotionMix.default().mix
+    assert of_default.motions.subject_share == 0.5
+    assert (
+        JobConfig.make({"motions": {"focus": "any", "mix": MIX}}).to_dict()
+        == JobConfig.make({"motions": MIX}).to_dict()
+    ), "without a focus the plain values, and so the fingerprint, are a list's"
+    assert "every view holds 80 % of the subject" in str(config.motions)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"focus": "subjekt"}, "motions.focus: 'subjekt' is not known: it must be any or subject"),
+        ({"focus": "subject", "subject_share": 1.5}, "motions.subject_share: 1.5 is out of range"),
+        ({"subject_share": 0.5}, "subject_share = 0.5 has no effect with focus=any"),
+        ({"focus": "subject", "mixx": ["zoom_in"]}, "unknown field mixx; known: focus, mix, subject_share"),
+        ({"focus": "subject", "mix": 7}, "7 is no list of motions"),
+    ],
+)
+def test_mistakes_in_a_focus_are_one_line(value, words):
+    with pytest.raises(ConfigError) as error:
+        JobConfig.make({"motions": value})
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
