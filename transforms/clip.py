@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -26,10 +27,12 @@ from transforms.media.encode import EncodeConfig
 from transforms.media.mp4 import VideoConfig
 from transforms.media.pictures import Header, PictureLimits, decode, read_header
 from transforms.motions.mix import MotionMix, draw
+from transforms.motions.tightest import centred_view, tightest_share
 from transforms.motions.trajectory import Trajectory, zoom_of
 from transforms.rendering.homography import checked_quads
 from transforms.rendering.layers import footprints
 from transforms.rendering.render import render_batch
+from transforms.rendering.shrink import REDUCE_TO
 from transforms.stores.base import Encoding, FrameStore, PictureStore, Still
 from transforms.stores.registry import STORES, find_store, summaries
 from transforms.subject.boxes import boxes_in
@@ -93,6 +96,11 @@ class ClipSettings(Config):
     def renders(self) -> bool:
         """Does making a clip render frames? Readers render the clips of a `PictureStore`."""
         return isinstance(find_store(self.store), FrameStore)
+
+    @cached_property
+    def tightest_share(self) -> float:
+        """Side of the tightest view of `motions` over that of the largest view."""
+        return tightest_share(self.motions, frames=self.clip.frames, size=self.clip.hw, fps=self.clip.fps)
 
     @property
     def encoding(self) -> Encoding:
@@ -227,9 +235,9 @@ def rerender(
 ) -> Clip:
     """Make a sample from its KEY.json and the source picture: the stored bytes, on the same kind of device.
 
-    Of `settings` only `encode`, `video` and `pictures` count, which KEY.json does not hold; the default is
-    the defaults'. `device` is by default the one in `meta`. Raises ValueError if `data` is not the picture,
-    or the sample a real video.
+    Of `settings` only `encode`, `video` and `pictures` count, which KEY.json does not hold, and with
+    `encode.still_for=mix` also `motions` and `clip`; the default is the defaults'. `device` is by
+    default the one in `meta`. Raises ValueError if `data` is not the picture, or the sample a real video.
     """
     if meta.kind != "animated":
         raise ValueError(f"{meta.key}: is a real video, which has no picture to be rendered from")
@@ -282,12 +290,17 @@ def _caption(
 def _pixels(data: bytes, header: Header, meta: ClipMeta, settings: ClipSettings) -> Prepared:
     """Decode the picture at the scale that the trajectory in `meta` needs."""
     store, quads_T42, size = find_store(meta.store), meta.quads_T42(), (meta.height, meta.width)
-    finest = float(footprints(checked_quads(quads_T42), header.size, size).min())
-    need = (ceil(header.size[0] * _SPARE / finest), ceil(header.size[1] * _SPARE / finest))
     keeps = isinstance(store, PictureStore)
+    shown_T42 = quads_T42
+    if keeps and settings.encode.still_for == "mix":
+        share = min(REDUCE_TO * settings.tightest_share, 1.0)  # the tightest view is shown at 1:1
+        any_142 = centred_view(share, image_size=header.size, size=size)
+        shown_T42 = np.concatenate([quads_T42, any_142])
+    finest = float(footprints(checked_quads(shown_T42), header.size, size).min())
+    need = (ceil(header.size[0] * _SPARE / finest), ceil(header.size[1] * _SPARE / finest))
     picture = decode(data, settings.pictures, need=need, exact=keeps, header=header)
     if isinstance(store, PictureStore):
-        still = Still(data, header, picture.image_HWC, quads_T42, size)
+        still = Still(data, header, picture.image_HWC, shown_T42, size)
         return Prepared(meta, quads_T42, None, store.keep(still, settings.encoding))
     return Prepared(meta, quads_T42 * np.asarray(picture.extent[::-1], np.float32), picture.image_HWC)
 

@@ -30,6 +30,9 @@ from transforms.clip import (
 from transforms.media.encode import encode_picture
 from transforms.media.mp4 import decode_mp4
 from transforms.media.pictures import PictureLimits, decode
+from transforms.media.stored import stored_size
+from transforms.motions.mix import draw
+from transforms.rendering.layers import footprints
 from transforms.rendering.render import render, render_batch
 from transforms.subject.subject import find_subject
 
@@ -309,3 +312,31 @@ def test_boxes_that_are_none_are_a_failure_with_a_focus_and_ignored_without(sour
         make_clip(source, wrong, settings(motions=FOCUS))
     assert (error.value.reason, "is no box" in error.value.detail) == (Reason.MALFORMED_ROW, True)
     assert make_clip(source, wrong, settings()).meta.meta == {"boxes": [[1, 2]]}
+
+
+def test_a_still_for_the_mix_is_not_magnified_by_fresh_paths() -> None:
+    big = encode_picture(photo(900, 1200), "jpg", 95)
+    mix = [{"name": "zoom_in", "zoom": [1.0, 3.0]}]
+    sizes = {}
+    for chosen in ("path", "mix"):
+        made = settings(store="still", motions=mix, encode={"still_for": chosen})
+        worst = []
+        for number in range(8):
+            key = f"k-{number}"
+            still = make_clip(big, replace(REFERENCE, key=key), made).members["jpg"]
+            assert (
+                rerender(
+                    ClipMeta.from_json(make_clip(big, replace(REFERENCE, key=key), made).members["json"]),
+                    big,
+                    made,
+                ).members["jpg"]
+                == still
+            )
+            size = stored_size(still)
+            sizes.setdefault(chosen, set()).add(size)
+            paths = [draw(made.motions, seed=s, image_size=size, frames=5, size=(64, 96)) for s in range(40)]
+            worst.append(
+                min(float(footprints(p.quads_T42.astype(float), size, (64, 96)).min()) for p in paths)
+            )
+        assert (min(worst) >= 0.99) == (chosen == "mix")
+    assert min(sizes["mix"]) > min(sizes["path"])

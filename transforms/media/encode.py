@@ -22,6 +22,11 @@ class EncodeConfig(Config):
     still_quality: int = Field(
         95, ge=1, le=100, description="of the picture that store=still keeps, where it is reduced"
     )
+    still_for: Literal["path", "mix"] = Field(
+        "path",
+        description="what store=still keeps the resolution for: the stored path, or any path of `motions`, "
+        "so that fresh paths in training do not magnify",
+    )
 
 
 def encode_frames(frames_THWC: np.ndarray, config: EncodeConfig) -> list[bytes]:

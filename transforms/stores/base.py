@@ -40,7 +40,7 @@ class Still:
     data: bytes  # the encoded source picture
     header: Header
     image_HWC: np.ndarray  # uint8 RGB, upright
-    quads_T42: np.ndarray  # float32, the camera's path in fractions of the picture
+    quads_T42: np.ndarray  # float32, the views that must stay sharp, in fractions of the picture
     size: tuple[int, int]  # (height, width) of the frames that readers render, pixels
 
 
