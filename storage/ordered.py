@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from threading import Lock
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -24,16 +25,30 @@ class _Call(Generic[T, R]):
     future: Future[R]
 
 
+class HeldBytes:
+    """A number of bytes that several windows hold between them. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.bytes = 0
+
+    def add(self, size: int) -> None:
+        """Count further bytes; fewer if negative."""
+        with self._lock:
+            self.bytes += size
+
+
 class Window(Generic[T, R]):
     """Calls under way, in the order in which they were added.
 
-    The window is full when `calls` of them are under way, or when they hold `max_bytes` between them.
+    The window is full when `calls` of them are under way, or when they hold `max_bytes` between them: all
+    windows with the same `held` together. Each may hold one call, whatever the others hold.
     """
 
-    def __init__(self, *, calls: int, max_bytes: int | None = None) -> None:
+    def __init__(self, *, calls: int, max_bytes: int | None = None, held: HeldBytes | None = None) -> None:
         self._most_calls, self._most_bytes = calls, max_bytes
         self._waiting: deque[_Call[T, R]] = deque()
-        self._bytes = 0
+        self._held = held or HeldBytes()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -43,7 +58,9 @@ class Window(Generic[T, R]):
         """Whether the caller must take a result before it adds another call."""
         if len(self._waiting) >= self._most_calls:
             return True
-        return self._most_bytes is not None and self._bytes >= self._most_bytes
+        if self._most_bytes is None or not self._waiting:
+            return False
+        return self._held.bytes >= self._most_bytes
 
     def add(self, item: T, future: Future[R], *, size: int = 0) -> None:
         """Add a call that was just submitted.
@@ -51,12 +68,12 @@ class Window(Generic[T, R]):
         `item` comes back with its result; `size` bytes count until then.
         """
         self._waiting.append(_Call(item, size, future))
-        self._bytes += size
+        self._held.add(size)
 
     def take(self) -> tuple[T, R]:
         """Wait for the oldest call. Raises what the call raised."""
         oldest = self._waiting.popleft()
-        self._bytes -= oldest.size
+        self._held.add(-oldest.size)
         return oldest.item, oldest.future.result()
 
     def cancel(self) -> None:
@@ -65,8 +82,8 @@ class Window(Generic[T, R]):
         """
         running = [call.future for call in self._waiting if not call.future.cancel()]
         wait(running)
+        self._held.add(-sum(call.size for call in self._waiting))
         self._waiting.clear()
-        self._bytes = 0
 
 
 def in_order(

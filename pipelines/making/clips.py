@@ -26,6 +26,7 @@ from schemas.records import Failure, Reference, SampleError, Stage, Task
 from storage.ordered import in_order
 from storage.read import read_picture
 from transforms.clip import ClipSettings, Prepared
+from transforms.media.formats.sniff import sniff
 
 if TYPE_CHECKING:
     from pipelines.fetching.fetcher import Fetcher
@@ -37,9 +38,8 @@ READERS = 16  # threads that read pictures from an object store; each waits most
 class Animator:
     """Picklable; what is heavy is made in `setup`.
 
-    In memory per task under way: `AHEAD_BYTES` of pictures and finished clips, one handful per worker process
-    beyond that, and what the fetcher holds ahead (`fetch.ahead_bytes`). With a GPU two batches of frames
-    more.
+    In memory per process: `AHEAD_BYTES` of pictures and finished clips, one handful per task beyond that, and
+    what the fetcher holds (`fetch.ahead_bytes`). With a GPU two batches of frames per task more.
     """
 
     source: Source
@@ -68,6 +68,13 @@ class Animator:
         if self._fetcher is not None:
             self._fetcher.close()
 
+    def interrupt(self) -> None:
+        """End the calls under way, whatever they wait for. They raise JobError."""
+        self.source.close()
+        self._pool.close()
+        if self._fetcher is not None:
+            self._fetcher.close()
+
     def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
         """One clip or failure per input, in input order."""
         given = self._given(read_task(self.source, task), times)
@@ -84,7 +91,7 @@ class Animator:
             return None
         from pipelines.fetching.fetcher import Fetcher  # aiohttp takes a tenth of a second to import
 
-        return Fetcher(self.fetch)
+        return Fetcher(self.fetch, check=sniff)
 
     def _given(self, items: Iterator[Reference | Failure], times: StageTimes) -> Iterator[Given | Failure]:
         """Each reference with its picture, or with None where a worker reads it."""

@@ -12,7 +12,7 @@ from storage.ordered import Window
 
 T = TypeVar("T")
 
-AHEAD_BYTES = 256_000_000  # of one task: inputs that were sent, and results that are awaited or not yet taken
+AHEAD_BYTES = 256_000_000  # of all tasks: inputs that were sent, and results awaited or not yet taken
 HANDFUL_SECONDS = 0.03  # a message to a worker and back costs about a hundredth of it
 MOST = 8  # samples in a handful
 
@@ -32,7 +32,8 @@ def through_workers(
     An item or a result that carries bytes says how many in `size`. `guess` is a result's size until one is
     known.
     """
-    window: Window[list[T | Failure], list[Any]] = Window(calls=2 * pool.workers + 2, max_bytes=max_bytes)
+    calls = 2 * pool.workers + 2
+    window: Window[list[T | Failure], list[Any]] = Window(calls=calls, max_bytes=max_bytes, held=pool.held)
     expected = guess
     items = iter(items)
     try:

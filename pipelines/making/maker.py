@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from schemas.records import Failure, Task
 
@@ -42,6 +42,14 @@ class Maker(Protocol):
 
     def close(self) -> None:
         """Called once per worker, at its end."""
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """A maker that can be stopped within a sample."""
+
+    def interrupt(self) -> None:
+        """End every call of `make` that is under way, from another thread. They may raise anything."""
 
 
 class StageTimes:

@@ -36,6 +36,11 @@ class VideoImporter:
         self.source.close()
         release_pool(self._pool)
 
+    def interrupt(self) -> None:
+        """End the calls under way. They raise JobError."""
+        self.source.close()
+        self._pool.close()
+
     def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
         """One sample or failure per input, in input order."""
         guess = self.frames.max_frames * self.frames.size**2 // 4

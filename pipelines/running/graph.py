@@ -18,7 +18,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.utils.windowed_value import WindowedValue
 
 from pipelines.making.config import ShardConfig
-from pipelines.making.maker import Maker
+from pipelines.making.maker import Interruptible, Maker
 from pipelines.making.task import Done, make_task, output_error
 from pipelines.output.commit import commit, is_done
 from pipelines.output.folder import Output
@@ -92,6 +92,8 @@ class _Make(beam.DoFn):
         self._maker.setup()
         self._output = Output(self._spec.output)
         self._signals = find_signals(self._spec.signals)
+        if isinstance(self._maker, Interruptible):
+            self._signals.when_interrupted(self._maker.interrupt)
         self._pool = ThreadPoolExecutor(self._spec.tasks_at_once, thread_name_prefix="task")
         self._running: Window[tuple[Any, Any], Done] = Window(calls=self._spec.tasks_at_once)
         self._abort = threading.Event()

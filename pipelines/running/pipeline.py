@@ -24,6 +24,7 @@ from pipelines.running.signals import Signals
 from schemas.errors import JobError
 
 LOG = logging.getLogger(__name__)
+HEED_SECONDS = 0.5  # for samples under way to end on their own after Ctrl-C
 STOP_SECONDS = 5.0  # for workers to let go after Ctrl-C
 CANCEL_SECONDS = 120.0  # for a remote runner to end a job that was cancelled
 ERROR_MARK = re.compile(r"(?:JobError|StoppedError): (.+?)(?: \[while running|\n|\\n|$)")
@@ -79,6 +80,9 @@ class PipelineRun(threading.Thread):
         try:
             if signals is not None:
                 signals.request_stop()
+                if self.ended.wait(HEED_SECONDS):
+                    return True
+                signals.interrupt()
             else:
                 self._cancel()
             return self.ended.wait(CANCEL_SECONDS if self.remote else STOP_SECONDS)

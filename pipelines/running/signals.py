@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _jobs: dict[str, Signals] = {}  # of this process, by name
@@ -23,6 +23,7 @@ class Signals:
         self._lock = threading.Lock()
         self._written = self._failed = 0
         self._stop = threading.Event()
+        self._interrupts: list[Callable[[], None]] = []
 
     def count(self, written: int, failed: int) -> None:
         """Add to the totals."""
@@ -38,6 +39,18 @@ class Signals:
     def request_stop(self) -> None:
         """Ask the job to stop; it looks after every sample."""
         self._stop.set()
+
+    def when_interrupted(self, call: Callable[[], None]) -> None:
+        """Have `call` end what is under way, if the job does not heed a stop soon."""
+        with self._lock:
+            self._interrupts.append(call)
+
+    def interrupt(self) -> None:
+        """End what is under way."""
+        with self._lock:
+            calls = list(self._interrupts)
+        for call in calls:
+            call()
 
     def stop_requested(self) -> bool:
         """Was the job asked to stop?"""

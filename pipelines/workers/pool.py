@@ -31,6 +31,7 @@ from pipelines.workers.process import WorkerProcess, status_in_words
 from pipelines.workers.worker import Handful, Kind, Start, Target
 from schemas.errors import JobError
 from schemas.records import Reason
+from storage.ordered import HeldBytes
 
 SETUP_SECONDS = 600.0  # a user's filter may load a model
 SHORT_SECONDS = 0.25  # a handful that takes less is given before the one ahead of it is done
@@ -68,6 +69,7 @@ class WorkerPool:
     def __init__(self, target: Target, limits: SampleLimits, *, workers: int, modules: Sequence[str]) -> None:
         self.workers = workers
         self.limits = limits
+        self.held = HeldBytes()  # of its samples, over all callers
         self.sample_seconds = 0.0  # mean time of a sample lately; 0 before the first
         self._start = channel.encode(Start(target, limits.memory_mb))
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 
-PICTURE = b"\xff\xd8 not a real picture, but bytes \xff\xd9"
+PICTURE = b"\xff\xd8\xff not a real picture, but bytes \xff\xd9"
 
 
 class RogueServer:
@@ -18,6 +18,7 @@ class RogueServer:
         self.requests: Counter[str] = Counter()
         self.heads: list[str] = []
         self.open = self.most_open = 0
+        self.left = 0  # clients that left in the middle of an answer
         self._loop = asyncio.new_event_loop()
         ready = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
@@ -108,6 +109,26 @@ class RogueServer:
         for _ in range(1024):
             writer.write(bytes(1 << 20))
             await writer.drain()
+
+    async def _endless(self, writer: asyncio.StreamWriter, times: int) -> None:
+        """An answer that is no picture, and that comes to an end only when the client leaves."""
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 19000000\r\n\r\n" + b"<html>" * 1000)
+        try:
+            while True:
+                writer.write(b".")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        except ConnectionError:
+            self.left += 1
+
+    async def _halves(self, writer: asyncio.StreamWriter, times: int) -> None:
+        """A body of 200 kB in two pieces, the second one a little later."""
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\nConnection: close\r\n\r\n" + bytes(100_000)
+        )
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.write(bytes(100_000))
 
     async def _says_gigabyte(self, writer: asyncio.StreamWriter, times: int) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")

@@ -22,6 +22,7 @@ from storage.read import capped_lines
 DELIMITERS = ",\t;|"
 MAX_LINE_BYTES = 100_000  # below csv's own limit of a field
 MAX_ROW_LINES = 100  # of one row with line breaks inside quotes
+MAX_VERDICTS = 10_000  # lines of which is known whether they read as a row
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -76,6 +77,7 @@ class CsvTable:
     ) -> None:
         self._lines = _Lines(lines)
         self._is_row = is_row
+        self._verdicts: dict[int, bool] = {}  # line number -> does it read as a row
         header = self._lines.next()
         while header is not None and header.problem is None and not header.text.strip():
             header = self._lines.next()
@@ -142,11 +144,18 @@ class CsvTable:
         """Does a line inside of the quotes read as a row of its own?"""
         if self._is_row is None:
             return False
-        for line in taken[1:]:
+        return any(self._reads_as_row(line) for line in taken[1:])
+
+    def _reads_as_row(self, line: Line) -> bool:
+        """The verdict of `is_row`, asked once per line: a line may come back with every quote before it."""
+        verdict = self._verdicts.get(line.number)
+        if verdict is None:
             cells = self._cells(line)
-            if len(cells) >= len(self.columns) and self._is_row(cells):
-                return True
-        return False
+            verdict = len(cells) >= len(self.columns) and self._is_row is not None and self._is_row(cells)
+            if len(self._verdicts) > MAX_VERDICTS:
+                self._verdicts.clear()
+            self._verdicts[line.number] = verdict
+        return verdict
 
 
 class _Lines:

@@ -23,6 +23,11 @@ class SplitFilesSource(VideoSource):
 
     FILES: ClassVar[Mapping[str, tuple[str, ...]]]  # split -> the names under which its file is published
 
+    @property
+    def plans_apart(self) -> bool:
+        """Always: most of these files are JSON."""
+        return True
+
     def annotation_files(self) -> list[FileInfo]:
         """The file of the split, else those of the config.
 
@@ -56,7 +61,8 @@ class SplitFilesSource(VideoSource):
     def json_items(self) -> Iterator[tuple[str, int, str | None, Any]]:
         """Yield (file, position, key or None, entry) of the JSON files. Raises ConfigError."""
         for file in self.annotation_files():
-            for position, (key, entry) in enumerate(json_entries(file.path, "source.annotations")):
+            entries = json_entries(file.path, "source.annotations", progress=self.progress)
+            for position, (key, entry) in enumerate(entries):
                 yield file.path, position, key, entry
 
     def wrong_file(self, wanted: str) -> ConfigError:

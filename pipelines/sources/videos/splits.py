@@ -43,7 +43,7 @@ def read_split(path: str) -> Split:
         raise ConfigError(
             f"{path}: no column {' or '.join(ID_COLUMNS[:2])} in its first line {lines[0][:80]!r}"
         )
-    sentences: dict[str, tuple[str, ...]] = {}
+    sentences: dict[str, list[str]] = {}
     videos: list[str] = []
     for row in table:
         if isinstance(row, BadRow):
@@ -51,8 +51,10 @@ def read_split(path: str) -> Split:
         video = row.values[column].strip()
         videos.append(video)
         if sentence is not None:
-            sentences[video] = (*sentences.get(video, ()), row.values.get(sentence, ""))
-    return Split(tuple(videos)) if sentence is None else Split(tuple(sentences), sentences)
+            sentences.setdefault(video, []).append(row.values.get(sentence, ""))
+    if sentence is None:
+        return Split(tuple(videos))
+    return Split(tuple(sentences), {video: tuple(texts) for video, texts in sentences.items()})
 
 
 def select(split: Split | None, entries: Iterable[Entry | BadEntry]) -> Iterator[Entry | BadEntry]:

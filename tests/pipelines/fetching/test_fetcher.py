@@ -7,6 +7,7 @@ from rogue_server import PICTURE, RogueServer
 from pipelines.fetching.config import FetchConfig
 from pipelines.fetching.fetcher import Fetcher
 from schemas.records import Failure, Reason, Reference, Stage
+from transforms.media.formats.sniff import sniff
 
 
 @pytest.fixture
@@ -150,3 +151,47 @@ def test_dead_hosts_of_a_list_are_failures_not_exceptions():
         results = [result for _, result in fetcher.fetch_all(references([f"http://127.0.0.1:{port}/"] * 20))]
     assert {result.reason for result in results if isinstance(result, Failure)} == {Reason.CONNECTION_ERROR}
     assert len(results) == 20
+
+
+def test_bytes_are_bounded_over_all_callers_and_none_of_them_waits_for_ever(server):
+    held = []
+
+    def work() -> None:
+        urls = [server.url("/halves") for _ in range(12)]
+        for _, result in fetcher.fetch_all(references(urls)):
+            assert len(result) == 200_000
+            held.append(fetcher._budget._held)
+
+    # The host has room for two downloads, which wait for memory while each caller waits for its next picture.
+    with Fetcher(config(concurrency=4, per_host=2, ahead_bytes=250_000)) as fetcher:
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=20)
+        assert not any(thread.is_alive() for thread in threads)
+        assert len(held) == 36
+        assert max(held) <= 250_000 + 3 * 200_000  # the budget, and the picture that each caller waits for
+        threading.Event().wait(0.1)
+    assert fetcher._budget._held == 0
+
+
+def test_the_time_of_waiting_for_memory_does_not_count_against_the_deadline(server):
+    urls = [server.url("/bytes?100000") for _ in range(6)]
+    with Fetcher(config(concurrency=6, deadline=0.4, ahead_bytes=150_000)) as fetcher:
+        results = fetcher.fetch_all(references(urls))
+        assert len(next(results)[1]) == 100_000
+        threading.Event().wait(0.8)  # a slow consumer
+        assert [len(result) for _, result in results] == [100_000] * 5
+
+
+def test_a_body_that_is_no_picture_is_refused_by_its_first_bytes(server):
+    urls = [server.url("/endless"), server.url("/picture"), server.url("/html"), server.url("/gzipped")]
+    with Fetcher(config(deadline=30), check=sniff) as fetcher:
+        endless, picture, html, gzipped = [result for _, result in fetcher.fetch_all(references(urls))]
+        assert (endless.stage, endless.reason) == (Stage.DECODE, Reason.NOT_AN_IMAGE)
+        assert (html.stage, html.reason) == (Stage.DECODE, Reason.NOT_AN_IMAGE)
+        assert (picture, gzipped) == (PICTURE, PICTURE)
+        threading.Event().wait(0.1)
+        assert server.left == 1
+        assert fetcher._budget._held == 0

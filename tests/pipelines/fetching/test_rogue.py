@@ -74,7 +74,7 @@ class Rogue(http.server.BaseHTTPRequestHandler):
         elif self.path == "/drip":
             self.endless(b"\xff\xd8", pause=0.05)
         elif self.path == "/huge":
-            self.endless(bytes(1 << 20), pause=0)
+            self.endless(b"\xff\xd8\xff" + bytes(1 << 20), pause=0)
         else:
             self.reply(404, b"not here")
 

@@ -147,3 +147,20 @@ def test_two_jobs_at_once_and_the_second_is_refused(arguments, fork, tmp_path):
     finally:
         first.kill()
         first.join()
+
+
+def hangs(reference: object) -> None:
+    """A filter that never answers."""
+    time.sleep(3600)
+
+
+def test_ctrl_c_does_not_wait_for_a_sample_that_hangs(arguments, fork, tmp_path):
+    job = fork([*arguments, f"filters=[{__name__}:hangs]"], tmp_path / "clips", tmp_path / "log")
+    wait_for(tmp_path / "log", "direct runner", job)
+    time.sleep(1.0)  # until the filter was called
+    began = time.monotonic()
+    os.kill(job.pid, signal.SIGINT)
+    job.join(timeout=30)
+    assert job.exitcode == 130
+    assert time.monotonic() - began < 4.5  # a second, and what a busy machine adds
+    assert not list((tmp_path / "clips").glob("_zoetrope/tmp/*"))
