@@ -48,7 +48,7 @@ class FetchConfig(Config):
         1000, ge=1, le=100_000, description="pictures fetched ahead of the one that is being rendered"
     )
     ahead_bytes: int = Field(
-        256_000_000, ge=1, description="bytes held of those, over all tasks of a worker; beyond it fetches wait"
+        256_000_000, ge=1, description="bytes held of those by all tasks of a worker; beyond it fetches wait"
     )
 
     @field_validator("allowed_networks")
