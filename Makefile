@@ -98,12 +98,14 @@ docs: setup      ## the pictures in docs/, from the real code
 	$(BIN)/python -m docs.make_pictures
 	$(BIN)/python -m docs.make_screenshot
 
-lock:            ## requirements.lock and docker/cpu.lock from setup.py (any Python >= 3.11, with hashes)
+lock:            ## requirements.lock, docker/cpu.lock and docker/local.lock from setup.py (any Python >= 3.11, with hashes)
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile setup.py --extra dev --universal --python-version 3.11 --generate-hashes --no-annotate \
+	$(BIN)/uv pip compile setup.py --extra train --extra dataflow --extra dev --universal --python-version 3.11 --generate-hashes --no-annotate \
 	    --custom-compile-command "make lock" --quiet -o requirements.lock
-	$(BIN)/uv pip compile setup.py --excludes docker/cpu.excludes --constraint requirements.lock --universal \
+	$(BIN)/uv pip compile setup.py --extra dataflow --excludes docker/cpu.excludes --constraint requirements.lock --universal \
 	    --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" --quiet -o docker/cpu.lock
+	$(BIN)/uv pip compile setup.py --excludes docker/local.excludes --constraint requirements.lock --universal \
+	    --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" --quiet -o docker/local.lock
 
 clean:           ## the environment and everything made here
 	rm -rf $(VENV) build dist demo *.egg-info

@@ -7,6 +7,27 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+EXTRAS = {
+    "train": ["open_clip_torch>=3", "safetensors", "tensorboard", "torchvision"],
+    "dataflow": ["apache-beam[gcp]>=2.70"],
+    "s3": ["s3fs"],
+}
+DEVELOPMENT = [
+    "datasets",
+    "hypothesis",
+    "mlcroissant>=1.0.17",
+    "mypy",
+    "playwright",
+    "pytest",
+    "pytest-timeout",
+    "pytest-xdist",
+    "ruff",
+    "scikit-image",
+    "scikit-learn",
+    "types-PyYAML",
+    "types-tqdm",
+    "wids",
+]
 PACKAGES = ["zoetrope", "schemas", "storage", "transforms", "pipelines", "trainer", "preview"]
 
 setup(
@@ -44,8 +65,9 @@ setup(
     packages=[*find_packages(include=[p for name in PACKAGES for p in (name, f"{name}.*")]), "configs"],
     # configs/ holds data alone: it is installed next to the packages, where `zoetrope.shipped` finds it.
     package_data={**{name: ["py.typed", "assets/*"] for name in PACKAGES}, "configs": ["*/*.yaml"]},
+    # A job, previews, the studio and gs:// need these. torch and kornia serve GPUs and the trainer.
     install_requires=[
-        "apache-beam[gcp]>=2.70",
+        "apache-beam>=2.70",
         "aiohttp>=3.12",
         "av>=14",
         "braceexpand",
@@ -56,7 +78,6 @@ setup(
         "jinja2>=3.1",
         "kornia>=0.8",
         "numpy",
-        "open_clip_torch>=3",
         # opencv-python without its GUI: the same `cv2`, and it imports on workers that have no libGL
         "opencv-python-headless>=5",
         "orjson",
@@ -64,32 +85,15 @@ setup(
         "pyarrow>=17",
         "pydantic>=2.8",
         "pyyaml",
-        "safetensors",
         "simplejpeg>=1.8",
-        "tensorboard",
         "torch>=2.6",
-        "torchvision",
         "tqdm",
         "webdataset>=1.0",
     ],
     extras_require={
-        "s3": ["s3fs"],
-        "dev": [
-            "datasets",
-            "hypothesis",
-            "mlcroissant>=1.0.17",
-            "mypy",
-            "playwright",
-            "pytest",
-            "pytest-timeout",
-            "pytest-xdist",
-            "ruff",
-            "scikit-image",
-            "scikit-learn",
-            "types-PyYAML",
-            "types-tqdm",
-            "wids",
-        ],
+        **EXTRAS,
+        "all": [name for extra in EXTRAS.values() for name in extra],
+        "dev": DEVELOPMENT,
     },
     entry_points={"console_scripts": ["zoetrope = zoetrope.__main__:main"]},
 )

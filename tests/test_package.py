@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from clusters.dataflow.image import HADOLINT, read_lock
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,3 +63,26 @@ def test_a_command_starts_from_it_alone_and_finds_the_shipped_config(wheel, tmp_
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == "zoetrope train: unknown field sede; the nearest known field is seed\n"
+
+
+def test_the_image_for_one_machine_holds_neither_torch_nor_googles_clients():
+    local, whole = (read_lock(ROOT / name) for name in ("docker/local.lock", "requirements.lock"))
+    assert {"apache-beam", "opencv-python-headless", "pyarrow", "webdataset", "aiohttp"} <= local.keys()
+    assert local.items() <= whole.items()
+    assert not [name for name in local if name.startswith(("torch", "nvidia", "kornia", "google", "gcsfs"))]
+
+
+def test_the_recipe_for_one_machine_copies_what_is_there():
+    text = (ROOT / "docker" / "Dockerfile.local").read_text()
+    kept = (ROOT / "docker" / "Dockerfile.local.dockerignore").read_text()
+    lock = re.search(r"ARG LOCK=(\S+)", text)[1]
+    assert (ROOT / lock).is_file()
+    assert f"!{lock}\n" in kept
+    for name in re.findall(r"^!(\S+)$", kept, re.MULTILINE):
+        assert (ROOT / name).exists(), name
+    assert text.rstrip().endswith('ENTRYPOINT ["zoetrope"]')
+    if HADOLINT.exists():
+        done = subprocess.run(
+            [HADOLINT, ROOT / "docker" / "Dockerfile.local"], capture_output=True, text=True
+        )
+        assert done.stdout == ""

@@ -21,6 +21,7 @@ from schemas.text import nearest_hint, one_line
 from schemas.version import VERSION
 from zoetrope.interrupt import STOPPED, loading
 from zoetrope.messages import messages_on_stderr
+from zoetrope.packages import how_to_install
 
 LOG = logging.getLogger("zoetrope.cli")  # also where this module runs as __main__
 COMMANDS = {
@@ -76,6 +77,13 @@ def guarded(name: str, run: Callable[[], int], stopped: str = "stopped") -> int:
             return run()
         except BrokenPipeError:
             raise
+        except ModuleNotFoundError as error:
+            line = how_to_install(error)
+            if line is None:
+                raise
+            LOG.debug("".join(traceback.format_exception(error)).rstrip())
+            LOG.error(line)
+            return USAGE
         except tuple(kind for kind, _ in EXIT_CODES) as error:
             return _ended(error, stopped)
 

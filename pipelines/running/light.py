@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import logging
 import sys
 
 UNUSED = ("google.cloud", "pandas")
@@ -22,6 +23,11 @@ class _NotInstalled:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Beam warns where its packages for Google's cloud are missing. A job on this machine uses none."""
+    return not str(record.msg).startswith("apitools not found")
+
+
 def import_beam_for_this_machine() -> None:
     """Import Beam and its direct runner as if the modules of `UNUSED` were not installed.
 
@@ -31,7 +37,10 @@ def import_beam_for_this_machine() -> None:
     if "apache_beam" in sys.modules:
         return
     finder = _NotInstalled()
+    root = logging.getLogger()
+    handlers = list(root.handlers)
     sys.meta_path.insert(0, finder)
+    root.addFilter(_is_news)
     gc.disable()  # thousands of new objects, and hardly any garbage
     try:
         import pyarrow as pa
@@ -42,3 +51,5 @@ def import_beam_for_this_machine() -> None:
     finally:
         gc.enable()
         sys.meta_path.remove(finder)
+        root.removeFilter(_is_news)
+        root.handlers[:] = handlers  # a message on the root logger has added one
