@@ -48,7 +48,7 @@ class Tiny:
     def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
         for number in range(task.index * SAMPLES, (task.index + 1) * SAMPLES):
             key = f"tiny-{number:08d}"
-            yield Made(key, {"jpg": b"picture", "txt": b"a dot", "json": META % key.encode()}, ROW)
+            yield Made.of(key, {"jpg": b"picture", "txt": b"a dot", "json": META % key.encode()}, ROW)
 
 
 def run_one(tasks: int) -> dict[str, float]:

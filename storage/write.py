@@ -34,7 +34,7 @@ REMOVALS_AT_ONCE = 16
 class NewFile(Protocol):
     """A file that is being written. It counts once `close` has returned."""
 
-    def write(self, data: bytes, /) -> int:
+    def write(self, data: bytes | memoryview, /) -> int:
         """Append bytes. Raises OSError that names the file."""
 
     def close(self) -> None:

@@ -68,7 +68,7 @@ class Answer:
     def size(self) -> int:
         """Bytes that a message carries."""
         if isinstance(self.value, Made):
-            return sum(map(len, self.value.members.values()))
+            return len(self.value.tar)
         pixels = self.value[1].image_HWC if isinstance(self.value, tuple) else None
         return 0 if pixels is None else int(pixels.nbytes)
 
@@ -138,7 +138,7 @@ class ClipMaker:
         steps.stage = Stage.ENCODE
         with steps.timed("encode"):
             done = finish(clip, frames_THWC, self.settings, device=device)
-            return Made(steps.reference.key, done.members, sample_row(done, ""))
+            return Made.of(steps.reference.key, done.members, sample_row(done, ""))
 
 
 @dataclass

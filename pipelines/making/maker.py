@@ -5,23 +5,49 @@ Imports no Beam.
 
 from __future__ import annotations
 
+import io
+import pickle
+import tarfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 from schemas.records import Failure, Task
+from schemas.text import valid_json
+from storage.shards.write import sample_tar
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A sample, ready to be written."""
+    """A sample, ready to be written.
+
+    The worker that makes it frames it for the shard, so that the job's own process only writes.
+    """
 
     key: str
-    members: Mapping[str, bytes]  # extension after the key -> bytes, in the order of the shard
+    tar: bytes | memoryview  # its members as they are in the shard
+    size: int  # bytes of all members
     row: Mapping[str, Any]  # columns of SAMPLES, less key, shard and bytes
+
+    @classmethod
+    def of(cls, key: str, members: Mapping[str, bytes], row: Mapping[str, Any]) -> Self:
+        """Frame `members`: extension after the key -> bytes, in the order of the shard.
+
+        Texts of `row` become valid UTF-8. Raises ValueError for what a tar cannot hold.
+        """
+        return cls(key, sample_tar(key, members), sum(map(len, members.values())), valid_json(row))
+
+    def members(self) -> dict[str, bytes]:
+        """Extension -> bytes, read back from the frame."""
+        with tarfile.open(fileobj=io.BytesIO(self.tar)) as tar:
+            files = {info.name[len(self.key) + 1 :]: tar.extractfile(info) for info in tar}
+            return {extension: file.read() for extension, file in files.items() if file is not None}
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+        return type(self), (self.key, pickle.PickleBuffer(self.tar), self.size, self.row)
 
 
 class Maker(Protocol):

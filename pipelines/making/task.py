@@ -18,8 +18,8 @@ from pipelines.output.record import RECORD, Record
 from schemas.errors import JobError, StoppedError
 from schemas.manifest import ShardRow
 from schemas.records import Failure, Task
-from schemas.text import one_line, valid_json
-from storage.shards.write import ShardWriter, sample_size
+from schemas.text import one_line
+from storage.shards.write import ShardWriter
 from storage.write import NewFile, create_file, remove_tree
 
 
@@ -63,14 +63,9 @@ def make_task(
                 rows.append(_failed(item))
             else:
                 with times.timed("write"):
-                    rows.append(
-                        {
-                            **valid_json(item.row),
-                            "status": "written",
-                            "key": item.key,
-                            **_writing(output, shards.write, item),
-                        }
-                    )
+                    part = _writing(output, shards.write, item)
+                    written = {"status": "written", "key": item.key, "part": part, "bytes": item.size}
+                    rows.append({**item.row, **written})
             if watch(int(not isinstance(item, Failure)), int(isinstance(item, Failure))):
                 raise StoppedError("stopped")
         made = _writing(output, shards.close)
@@ -117,12 +112,12 @@ class _Shards:
     writers: list[ShardWriter] = field(default_factory=list)
     stream: NewFile | None = None
 
-    def write(self, made: Made) -> dict[str, Any]:
-        size = sample_size(made.members)
-        if self.stream is None or self._full(size):
+    def write(self, made: Made) -> int:
+        """Append a sample; returns the number of its tar among those of the task."""
+        if self.stream is None or self._full(len(made.tar)):
             self._next()
-        self.writers[-1].write(made.key, made.members)
-        return {"part": len(self.writers) - 1, "bytes": sum(len(data) for data in made.members.values())}
+        self.writers[-1].append(made.key, made.tar)
+        return len(self.writers) - 1
 
     def close(self) -> list[tuple[str, ShardWriter]]:
         """End the last tar; the final names, known only now."""

@@ -54,7 +54,7 @@ class VideoMaker:
             video, sha256 = self._decode(reference)
             decoded = time.perf_counter()
             clip = _sample(storable(reference), captions, video, sha256, self.frames)
-            made = Made(reference.key, clip.members, sample_row(clip, ""))
+            made = Made.of(reference.key, clip.members, sample_row(clip, ""))
         except Exception as error:  # decoders of hostile bytes raise anything
             if is_memory_error(error):
                 raise

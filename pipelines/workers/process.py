@@ -7,7 +7,6 @@ import select
 import signal
 import socket
 import time
-from collections import deque
 from contextlib import suppress
 from typing import Any
 
@@ -15,23 +14,25 @@ from pipelines.workers import channel
 from pipelines.workers.nursery import Nursery
 from pipelines.workers.worker import Handful, Kind
 
+MOST_PARTS = 64  # of a message in one call; the system's limit is 1024
+
 
 class WorkerProcess:
     """One process, as its thread sees it."""
 
-    def __init__(self, nursery: Nursery, start: bytes) -> None:
+    def __init__(self, nursery: Nursery, start: channel.Parts) -> None:
         self.process, self._socket = nursery.fork()
-        self._unsent: deque[memoryview] = deque([memoryview(start)])
+        self._unsent = list(start)
         self._poll = select.poll()
 
     def give(self, handful: Handful) -> None:
         """Send a handful as soon as the process takes it."""
         if handful.items:
-            self._unsent.append(memoryview(channel.encode(handful)))
+            self._unsent += channel.encode(handful)
 
     def ask(self, message: Any) -> None:
         """Send any message as soon as the process takes it."""
-        self._unsent.append(memoryview(channel.encode(message)))
+        self._unsent += channel.encode(message)
 
     def is_open(self) -> bool:
         """Can it still be asked? Only for a process that owes no answer."""
@@ -67,15 +68,13 @@ class WorkerProcess:
 
     def _send_some(self) -> None:
         try:
-            sent = self._socket.send(self._unsent[0], socket.MSG_DONTWAIT)
+            sent = self._socket.sendmsg(self._unsent[:MOST_PARTS], (), socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
         except ConnectionError:  # it has died; what it sent before can still be read
             self._unsent.clear()
             return
-        self._unsent[0] = self._unsent[0][sent:]
-        if not self._unsent[0]:
-            self._unsent.popleft()
+        self._unsent = channel.unsent(self._unsent, sent)
 
 
 def status_in_words(status: int) -> str:

@@ -130,4 +130,4 @@ class _Answering:
             signal.setitimer(signal.ITIMER_PROF, self._start.seconds)
 
     def _send(self, kind: Sent, value: Any) -> None:
-        self._connection.sendall(channel.encode((kind, value)))
+        channel.send(self._connection, channel.encode((kind, value)))

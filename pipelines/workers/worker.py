@@ -59,11 +59,11 @@ class Start:
             ready = channel.encode((Kind.READY, None))
         except Exception as error:
             ready = channel.encode((Kind.ERROR, portable(error)))
-        connection.sendall(ready)
+        channel.send(connection, ready)
         while True:
             handful: Handful = channel.receive(connection)
             for item in handful.items:
-                connection.sendall(_answer(self, handful.method, item))
+                channel.send(connection, _answer(self, handful.method, item))
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def is_memory_error(error: BaseException | None) -> bool:
     return False
 
 
-def _answer(start: Start, method: str, item: Any) -> bytes:
+def _answer(start: Start, method: str, item: Any) -> channel.Parts:
     limit_memory(start.memory_mb)
     try:
         return channel.encode((Kind.RESULT, getattr(start.target, method)(item)))

@@ -84,7 +84,7 @@ def _make(source: Source, settings: AnimateConfig, task: Task, key: str) -> Any:
         raise ConfigError(str(error)) from None
     if isinstance(made, Failure):
         raise ConfigError(f"--key {key}: fails in the job: {made.stage}: {made.reason}: {made.detail}")
-    return made.members
+    return made.members()
 
 
 def _picture(source: Source, settings: AnimateConfig, reference: Reference) -> bytes:

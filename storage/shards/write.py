@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
+import zlib
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from typing import Protocol
 class Sink(Protocol):
     """Where a shard is written: a file, an upload, a buffer."""
 
-    def write(self, data: bytes, /) -> int:
+    def write(self, data: bytes | memoryview, /) -> int:
         """Append bytes."""
 
 
@@ -31,10 +32,11 @@ class ShardWriter:
 
     def write(self, key: str, members: Mapping[str, bytes]) -> None:
         """Append one sample: extension -> bytes, in the mapping's order."""
-        blocks = [
-            block for extension, data in members.items() for block in _tar_member(f"{key}.{extension}", data)
-        ]
-        self._put(b"".join(blocks))
+        self.append(key, sample_tar(key, members))
+
+    def append(self, key: str, tar: bytes | memoryview) -> None:
+        """Append one sample, which `sample_tar` has made."""
+        self._put(tar)
         self.samples += 1
         self.first_key = self.first_key or key
         self.last_key = key
@@ -48,15 +50,21 @@ class ShardWriter:
         """Of everything written so far."""
         return self._hash.hexdigest()
 
-    def _put(self, data: bytes) -> None:
+    def _put(self, data: bytes | memoryview) -> None:
         self._stream.write(data)
         self._hash.update(data)
         self.bytes += len(data)
 
 
-def sample_size(members: Mapping[str, bytes]) -> int:
-    """Bytes that a sample takes in a shard: headers and padding included."""
-    return sum(512 + len(data) + -len(data) % 512 for data in members.values())
+def sample_tar(key: str, members: Mapping[str, bytes]) -> bytes:
+    """The members of one sample as they are in a shard: headers, data and padding, without an end of archive.
+
+    Raises ValueError for a name or a size that USTAR cannot hold.
+    """
+    blocks = [
+        block for extension, data in members.items() for block in _tar_member(f"{key}.{extension}", data)
+    ]
+    return b"".join(blocks)
 
 
 def _tar_member(name: str, data: bytes) -> tuple[bytes, bytes, bytes]:
@@ -76,5 +84,6 @@ def tar_header(name: str, size: int) -> bytes:
         )
     head = encoded.ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + b"%011o\0" % size + b"00000000000\0"
     tail = b"0" + bytes(100) + b"ustar\x0000" + bytes(247)
-    checksum = sum(head) + 8 * ord(" ") + sum(tail)
+    # The low half of an Adler-32 is one more than the sum of up to 65520, which a header never reaches.
+    checksum = (zlib.adler32(head + b" " * 8 + tail) & 0xFFFF) - 1
     return head + b"%06o\0 " % checksum + tail

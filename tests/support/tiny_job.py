@@ -44,7 +44,7 @@ class TinyMaker:
             if self.fails and number % self.fails == 0:
                 yield Failure(key, Stage.FETCH, Reason.TIMEOUT, "slow")
             else:
-                yield Made(key, {"jpg": key.encode() * 50, "txt": b"a dot", "json": b"{}"}, ROW)
+                yield Made.of(key, {"jpg": key.encode() * 50, "txt": b"a dot", "json": b"{}"}, ROW)
 
 
 class ListenersSeen(TinyMaker):

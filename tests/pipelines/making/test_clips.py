@@ -65,7 +65,7 @@ def test_texts_that_utf_8_cannot_hold_are_mended_before_they_are_stored(tmp_path
     made = maker.make(Given(reference, picture)).value
     assert isinstance(made, Made)
     assert made.row["url"] == "http://x/?"
-    assert made.members["txt"].decode() == "a ? dog"
+    assert made.members()["txt"].decode() == "a ? dog"
     assert storable(reference).meta == {"?": ["?"]}
 
 

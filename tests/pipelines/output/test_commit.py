@@ -216,7 +216,7 @@ def test_strays_of_a_cut_off_commit_are_removed_and_foreign_files_are_not(tmp_pa
 class FullDisk(TinyMaker):
     def make(self, task, times):
         for item in super().make(task, times):
-            yield Made(item.key, {"jpg": bytes(100_000)}, item.row)
+            yield Made.of(item.key, {"jpg": bytes(100_000)}, item.row)
 
 
 def test_what_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path):

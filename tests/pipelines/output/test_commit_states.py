@@ -57,7 +57,9 @@ class Web:
 
     def make(self, task: Task, times: object) -> Iterator[Made]:
         for number in range(task.samples):
-            yield Made(f"k-{number:06d}", {"jpg": bytes([self.mark]) * 100, "txt": b"t", "json": b"{}"}, ROW)
+            yield Made.of(
+                f"k-{number:06d}", {"jpg": bytes([self.mark]) * 100, "txt": b"t", "json": b"{}"}, ROW
+            )
 
 
 @dataclass

@@ -71,9 +71,9 @@ def test_a_worker_answers_over_its_socket():
         from hostile_target import HostileTarget
 
         _, connection = nursery.fork()
-        connection.sendall(channel.encode(Start(HostileTarget(), 256)))
+        channel.send(connection, channel.encode(Start(HostileTarget(), 256)))
         assert channel.receive(connection) == (Kind.READY, None)
-        connection.sendall(channel.encode(Handful("act", ["a", "memory"])))
+        channel.send(connection, channel.encode(Handful("act", ["a", "memory"])))
         assert channel.receive(connection) == (Kind.RESULT, "a")
         assert channel.receive(connection) == (Kind.MEMORY, None)
         connection.close()

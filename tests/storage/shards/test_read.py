@@ -6,7 +6,7 @@ import pytest
 
 from schemas.clip import ClipMeta
 from storage.shards.read import ShardError, iter_shard
-from storage.shards.write import ShardWriter, sample_size, tar_header
+from storage.shards.write import ShardWriter, sample_tar, tar_header
 
 
 def write(samples):
@@ -45,7 +45,7 @@ def test_round_trip_is_a_plain_tar_with_fixed_headers():
     assert first.members == members
     assert first.meta() == META
     assert second.members["jpg"] == b"y" * 700
-    assert sample_size(members) == 3 * 1024
+    assert sample_tar("a", members) == data[: 3 * 1024]
 
 
 @pytest.mark.parametrize("cut", [100, 600, 1500, 3000])
