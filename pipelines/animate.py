@@ -150,9 +150,5 @@ def _look_at(task: Task, source: Source, config: AnimateConfig) -> Glimpse:
     finally:
         release_pool(pool)
     made = [answer.value for answer in answers if isinstance(answer, Answer)]
-    sizes = [
-        sum(len(data) + 1024 for data in sample.members.values())
-        for sample in made
-        if isinstance(sample, Made)
-    ]
+    sizes = [len(sample.tar) for sample in made if isinstance(sample, Made)]
     return Glimpse(keys, sum(sizes) / len(sizes) if sizes else None)

@@ -144,7 +144,7 @@ class Readers:
 class _Reader:
     """One process and the nursery that forked it."""
 
-    def __init__(self, nursery: Nursery, start: bytes) -> None:
+    def __init__(self, nursery: Nursery, start: channel.Parts) -> None:
         self.process = WorkerProcess(nursery, start)
         self._nursery = nursery
         self._status: int | None = None
