@@ -43,6 +43,7 @@ from trainer.data.loader import TrainingLoader
 from trainer.data.shards import ShardSet
 from trainer.device.precision import choose_device
 from trainer.device.ranks import Ranks
+from trainer.fit.ahead import Parts
 from trainer.fit.config import TrainConfig
 from trainer.fit.initialise import make_model
 from trainer.fit.optim import make_optimizer
@@ -106,7 +107,7 @@ def fits(fields: dict[str, Any], batch: int, *, checkpointing: bool) -> bool:
         step = TrainingStep(config, Ranks(0, 1, device), model, make_optimizer(model, config.optim))
         stills = next(iter(loader))
         for done in range(2):
-            step(done, [stills])
+            step(done, Parts([stills], device, size)).result()
     except torch.OutOfMemoryError:
         return False
     return True

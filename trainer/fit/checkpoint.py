@@ -189,9 +189,7 @@ def _restore_optimizer(
                 f"resume: {checkpoint}: the optimizer state of {name} is missing or of another shape"
             )
         optimizer.state[parameter] = {
-            key: value.clone() if key == "step" else value.to(parameter.device, copy=True)
-            for key, value in found.items()
-            if value is not None
+            key: value.to(parameter.device, copy=True) for key, value in found.items() if value is not None
         }
 
 

@@ -106,7 +106,11 @@ class TrainConfig(Config):
     precision: Literal["bf16", "fp32"] = Field(
         "bf16", description="of the forward pass; weights and optimizer are always float32"
     )
-    compile: bool = Field(False, description="torch.compile the encoders: slower to start, faster to run")
+    compile: bool | Literal["auto"] = Field(
+        False,
+        description="torch.compile the encoders: slower to start, faster to run; auto: on a GPU, if Triton "
+        "and a C compiler are there",
+    )
     deterministic: bool = Field(
         True,
         description="the same bits again on the same hardware; attention and a few more GPU kernels are "

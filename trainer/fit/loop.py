@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-
-from trainer.data.batch import Batch
-from trainer.data.loader import TrainingLoader
 from trainer.device.ranks import Ranks
 from trainer.device.stop import StopRequest
-from trainer.fit.advice import DEAD_WORKER, explained
+from trainer.fit.advice import explained
+from trainer.fit.ahead import Ahead, Taken
 from trainer.fit.config import TrainConfig
 from trainer.fit.evaluation import Evaluator
 from trainer.fit.recorder import Recorder
 from trainer.fit.saver import Saver
-from trainer.fit.step import TrainingStep
+from trainer.fit.step import QueuedStep, TrainingStep
 
 
 class Loop:
-    """One rank's share of a run. All ranks do the same at the same step."""
+    """One rank's share of a run. All ranks do the same at the same step.
+
+    Between two steps the host waits for no number: it queues a step, prepares the next one's batches, and
+    then reads the numbers of the step before. Before an evaluation, a checkpoint and the end, it reads the
+    step's own numbers.
+    """
 
     def __init__(
         self,
         config: TrainConfig,
         ranks: Ranks,
-        loader: TrainingLoader,
+        ahead: Ahead,
         train: TrainingStep,
         recorder: Recorder,
         evaluator: Evaluator,
         saver: Saver,
     ) -> None:
-        self._config, self._ranks, self._loader = config, ranks, loader
+        self._config, self._ranks, self._ahead = config, ranks, ahead
         self._train, self._recorder, self._evaluator, self._saver = train, recorder, evaluator, saver
+        self._unread: tuple[QueuedStep, Taken] | None = None
 
     def run(self, step: int, stop: StopRequest, *, owed: bool = False) -> int:
         """Train from `step` steps to the last one, or until some rank is asked to stop; save in either case.
@@ -39,7 +41,6 @@ class Loop:
         `owed`: the evaluation due at `step` was not made. Returns the steps done. Raises RunError.
         """
         config, evaluator = self._config, self._evaluator
-        batches = iter(self._loader)
         self._recorder.restart()
         if owed and evaluator.enabled:
             better = evaluator.evaluate(step)
@@ -48,43 +49,55 @@ class Loop:
                 self._save(step)
 
         while step < config.total_steps:
-            with explained(step + 1, config, self._ranks.world):
-                began = time.perf_counter()
-                taken = self._take(batches)
-                waited = time.perf_counter() - began
-                result = self._train(step, taken, stop)
+            stopping = self._queue(step, stop)
             step += 1
-            self._recorder.add(result, waited)
-
-            at_end = result.stopping or step == config.total_steps
-            if step % config.log.every == 0 or at_end:
-                self._recorder.record(step)
-
-            better = False
             due = evaluator.due(step)
-            if due and not result.stopping:
+            at_end = stopping or step == config.total_steps
+            if not (due or at_end or step % config.save_every == 0):
+                continue
+
+            stopping = self._settle(at_end=at_end) or stopping
+            better = False
+            if due and not stopping:
                 better = evaluator.evaluate(step)
                 self._recorder.restart()
-            if step % config.save_every == 0 or better or at_end:
+            if step % config.save_every == 0 or better or at_end or stopping:
                 # A stop request does not wait for an evaluation: the resumed run makes it first.
-                self._save(step, owed=due and result.stopping)
-            if result.stopping:
+                self._save(step, owed=due and stopping)
+            if stopping:
                 break
         return step
 
-    def _take(self, batches: Iterator[Batch]) -> list[Batch]:
-        try:
-            return [next(batches) for _ in range(self._config.accumulate)]
-        except (ConnectionError, EOFError) as error:
-            if not self._config.data.workers or "in DataLoader worker process" in str(error):
-                raise
-            # A worker died while sending a batch. torch reports that within a second, which interrupts this.
-            time.sleep(1.0)
-            raise RuntimeError(f"{DEAD_WORKER} unknown): {error}") from None
+    def _queue(self, done: int, stop: StopRequest) -> bool:
+        """Queue the step after `done` steps, prepare the next one, and settle the one before.
+
+        Returns whether that one says that some rank was asked to stop.
+        """
+        with explained(done + 1, self._config, self._ranks.world):
+            taken = self._ahead.take()
+            queued = self._train(done, taken.parts, stop)
+        if done + 1 < self._config.total_steps:
+            with explained(done + 2, self._config, self._ranks.world):
+                self._ahead.prepare()
+        stopping = self._settle(at_end=False)
+        self._unread = (queued, taken)
+        return stopping
+
+    def _settle(self, *, at_end: bool) -> bool:
+        """Read and record the step that was queued last, if that was not done. Returns whether to stop."""
+        if self._unread is None:
+            return False
+        (queued, taken), self._unread = self._unread, None
+        with explained(queued.number, self._config, self._ranks.world):
+            result = queued.result()
+        self._recorder.add(result, taken.waited, taken.dropped)
+        if queued.number % self._config.log.every == 0 or at_end or result.stopping:
+            self._recorder.record(queued.number)
+        return result.stopping
 
     def _save(self, step: int, *, owed: bool = False) -> None:
         values = dict(self._recorder.values)
         if self._evaluator.step == step:
             values |= self._evaluator.metrics
-        self._saver.save(step, self._evaluator.best, values, owed=owed)
+        self._saver.save(step, self._ahead.state, self._evaluator.best, values, owed=owed)
         self._recorder.restart()

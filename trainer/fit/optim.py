@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from trainer.fit.config import OptimConfig
 
@@ -67,7 +67,7 @@ def parameter_groups(model: nn.Module) -> dict[str, list[tuple[str, nn.Parameter
 
 
 def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.AdamW:
-    """AdamW over `parameter_groups`; every group carries its ``name`` and ``peak`` learning rate."""
+    """Fused AdamW over `parameter_groups`; every group carries its ``name`` and ``peak`` learning rate."""
     groups: list[dict[str, Any]] = [
         {
             "params": [parameter for _, parameter in members],
@@ -81,7 +81,18 @@ def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.AdamW:
     ]
     if not groups:
         raise ValueError("no parameter is left to train; set freeze=none")
-    return torch.optim.AdamW(groups, lr=0.0, betas=(config.beta1, config.beta2), eps=config.eps)
+    return torch.optim.AdamW(groups, lr=0.0, betas=(config.beta1, config.beta2), eps=config.eps, fused=True)
+
+
+def step_unless(broken: Tensor, optimizer: torch.optim.Optimizer) -> None:
+    """Update the weights unless `broken` (0-d float32, of the weights' device) is 1.
+
+    The fused kernel reads it on the device, where torch's gradient scaler puts what it found, so the host
+    does not wait. Moments and step counts stay as well.
+    """
+    scaled: Any = optimizer
+    scaled.found_inf = broken
+    optimizer.step()
 
 
 def named_parameters(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, nn.Parameter]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 
-from trainer.data.loader import TrainingLoader
 from trainer.data.shards import Dropped
 from trainer.device.ranks import Ranks, gather_objects
 from trainer.fit.advice import some_of
@@ -39,25 +39,26 @@ class Recorder:
         config: TrainConfig,
         ranks: Ranks,
         model: CLIP2Video,
-        loader: TrainingLoader,
         logs: RunLogs,
         epoch_samples: int | None,
     ) -> None:
         """`epoch_samples`: samples in the shards; None if it is not known."""
         self.values: Values = {}  # of the last step, and of the last record
-        self._config, self._ranks, self._model, self._loader = config, ranks, model, loader
+        self._config, self._ranks = config, ranks
         self._logs, self._epoch_samples = logs, epoch_samples
         self._flops = flops_per_sample(model)
         self._peak = peak_flops(ranks.device, config.precision)
         self._dropped = 0
+        self._fresh_drops: list[Dropped] = []  # of this rank, since the last record
         self._meters = Meters()
 
     def restart(self) -> None:
         """Forget the time spent so far: evaluations and checkpoints do not count as training."""
         self._meters = Meters()
 
-    def add(self, result: StepResult, wait_seconds: float) -> None:
-        """Count one step."""
+    def add(self, result: StepResult, wait_seconds: float, dropped: Sequence[Dropped]) -> None:
+        """Count one step, and the samples that were dropped on the way to its batches."""
+        self._fresh_drops.extend(dropped)
         self.values = dict(result.values)
         self._meters.steps += 1
         self._meters.waited += wait_seconds
@@ -69,7 +70,7 @@ class Recorder:
         meters = self._meters
         spent = max(time.perf_counter() - meters.began, 1e-9)
         of_rank = (
-            self._loader.take_dropped(),
+            self._fresh_drops,
             meters.waited,
             meters.prepared,
             _memory_gb(self._ranks.device),
@@ -77,10 +78,10 @@ class Recorder:
         dropped, waited, prepared, memory = zip(*gather_objects(of_rank, self._ranks), strict=True)
         drops = [drop for drops_of_rank in dropped for drop in drops_of_rank]
         self._dropped += len(drops)
+        self._fresh_drops = []
         samples = step * self._config.global_batch_size
         rate = meters.steps * self._config.global_batch_size / spent
         self.values |= {
-            "logit_scale": self._model.clip.logit_scale.detach().exp().item(),
             "samples": samples,
             "epoch": samples / self._epoch_samples if self._epoch_samples else None,
             "samples_per_s": rate,

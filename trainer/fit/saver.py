@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from schemas.text import one_line
-from trainer.data.loader import TrainingLoader
+from trainer.data.loader import LoaderState
 from trainer.device.errors import RunError
 from trainer.device.ranks import Ranks, barrier, gather_objects
 from trainer.fit.checkpoint import Best, RankState, RunState, random_state, save_checkpoint
@@ -24,18 +24,19 @@ class Saver:
         ranks: Ranks,
         model: CLIP2Video,
         optimizer: torch.optim.Optimizer,
-        loader: TrainingLoader,
         logs: RunLogs,
     ) -> None:
-        self._config, self._ranks, self._loader, self._logs = config, ranks, loader, logs
+        self._config, self._ranks, self._logs = config, ranks, logs
         self._model, self._optimizer = model, optimizer
 
-    def save(self, step: int, best: Best | None, values: Values, *, owed: bool) -> None:
+    def save(self, step: int, loader: LoaderState, best: Best | None, values: Values, *, owed: bool) -> None:
         """Write the checkpoint of `step`; `owed`: an evaluation is due at this step and was not made.
+
+        `loader` is this rank's position after the batches of that step; the loader itself is further.
 
         Raises RunError if it cannot be written.
         """
-        of_rank = RankState(self._loader.state().to_dict(), random_state(self._ranks.device))
+        of_rank = RankState(loader.to_dict(), random_state(self._ranks.device))
         states = gather_objects(of_rank, self._ranks)
         if self._ranks.first:
             try:

@@ -1,23 +1,30 @@
-"""One training step of this rank, from batches to updated weights, in the order in which it happens."""
+"""One training step of this rank, from batches to updated weights, in the order in which it happens.
+
+The host only queues a step. Its numbers are read when the next one is queued, so the device never waits for
+the host. The device itself leaves out an update whose loss or gradient is not finite, and every update after
+it.
+"""
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
+from torch import Tensor
 
 from schemas.keys import derive_seed
-from trainer.data.animate import Inputs, to_device
-from trainer.data.batch import Batch
+from trainer.device.compiler import choose_compiling
 from trainer.device.errors import RunError
 from trainer.device.ranks import Ranks, gather_objects, mean
 from trainer.device.stop import StopRequest
+from trainer.device.streams import Later
 from trainer.fit.advice import not_finite
+from trainer.fit.ahead import Parts
 from trainer.fit.config import TrainConfig
-from trainer.fit.optim import clamp_logit_scale, lr_share, named_parameters, set_lr
+from trainer.fit.optim import clamp_logit_scale, lr_share, named_parameters, set_lr, step_unless
 from trainer.model.clip2video import CLIP2Video
 from trainer.objective.gradients import Gradients, StepLoss
 
@@ -31,32 +38,28 @@ class StepResult:
     prepare_seconds: float  # spent on copying batches to the device and planning their rendering
 
 
-class _Parts(Collection[Inputs]):
-    """The parts of a step, each copied to the device and rendered when its turn comes.
+@dataclass(frozen=True)
+class QueuedStep:
+    """A step that the device may still be busy with."""
 
-    A second pass over several parts renders them again, to the same bits, so that frames of two parts at most
-    take memory.
-    """
+    number: int  # 1 for the first step of a run
+    names: tuple[str, ...]
+    numbers: Later
+    rates: dict[str, float]
+    prepare_seconds: float
+    explain: Callable[[dict[str, float]], str]  # the line about a step that was not finite
 
-    def __init__(self, batches: Sequence[Batch], device: torch.device, size: tuple[int, int]) -> None:
-        self._batches, self._device, self._size = batches, device, size
-        self.seconds = 0.0  # of the host, spent here so far
+    def result(self) -> StepResult:
+        """Wait for the step's numbers.
 
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def __contains__(self, part: object) -> bool:
-        return False  # every pass makes new parts
-
-    def __iter__(self) -> Iterator[Inputs]:
-        for batch in self._batches:
-            yield self._prepared(batch)
-
-    def _prepared(self, batch: Batch) -> Inputs:
-        began = time.perf_counter()
-        part = to_device(batch, self._device, self._size)
-        self.seconds += time.perf_counter() - began
-        return part
+        Raises RunError if the loss or the gradient was not finite on some rank; the weights are then those
+        before the step. All ranks must call it.
+        """
+        numbers = dict(zip(self.names, self.numbers.read(), strict=True))
+        if not all(map(math.isfinite, numbers.values())):
+            raise RunError(self.explain(numbers))
+        stopping = numbers.pop("stop") > 0
+        return StepResult({**numbers, **self.rates}, stopping, self.prepare_seconds)
 
 
 class TrainingStep:
@@ -65,63 +68,62 @@ class TrainingStep:
     def __init__(
         self, config: TrainConfig, ranks: Ranks, model: CLIP2Video, optimizer: torch.optim.Optimizer
     ) -> None:
+        """Raises ConfigError if the config wants to compile and this machine cannot."""
         self._config, self._ranks, self._model, self._optimizer = config, ranks, model, optimizer
         self._gradients = Gradients(
             model,
             ranks,
             config.loss,
             precision=config.precision,
-            compile=config.compile,
+            compile=choose_compiling(config.compile, ranks.device).enabled,
             dual_frozen=config.freeze == "dual",
         )
-        self._size = (model.image_size, model.image_size)
+        self._broken = torch.zeros((), device=ranks.device)  # 1 from the first step on that was not finite
 
-    def __call__(self, done: int, batches: Sequence[Batch], stop: StopRequest | None = None) -> StepResult:
-        """Train on this rank's `accumulate` batches after `done` steps; all ranks learn whether to `stop`.
+    def __call__(self, done: int, parts: Parts, stop: StopRequest | None = None) -> QueuedStep:
+        """Queue the training on this rank's `accumulate` batches after `done` steps.
 
-        Raises RunError if the loss or the gradient is not finite on some rank; the weights are then
-        unchanged.
+        All ranks learn from the result whether to `stop`.
         """
         optim = self._config.optim
         rates = set_lr(self._optimizer, lr_share(done, self._config.total_steps, optim))
         self._model.train()
         self._optimizer.zero_grad(set_to_none=True)
 
-        parts = _Parts(batches, self._ranks.device, self._size)
         seed = derive_seed(self._config.seed, "negatives", done) >> 1  # torch takes 63 bits
         loss = self._gradients.backward(parts, seed=seed)
         trained = [parameter for _, parameter in named_parameters(self._optimizer)]
         norm = torch.nn.utils.clip_grad_norm_(trained, optim.clip_norm)
 
-        numbers, stopping = self._mean_over_ranks(loss, norm, stop is not None and stop.asked)
-        if not all(map(math.isfinite, numbers.values())):
-            raise RunError(self._not_finite(done, loss, batches, numbers))
-        self._optimizer.step()
+        measured = self._measured(loss, norm, stop is not None and stop.asked)
+        means = mean(torch.stack(list(measured.values())), self._ranks)
+        self._broken = torch.maximum(self._broken, 1 - means.isfinite().all().float())
+        step_unless(self._broken, self._optimizer)
         clamp_logit_scale(self._model, optim.max_logit_scale)
 
+        scale = self._model.clip.logit_scale.detach().float().exp().view(1)
         shown_rates = {f"lr.{name}": rate for name, rate in rates.items() if not name.endswith("no_decay")}
-        return StepResult({**numbers, **shown_rates}, stopping, parts.seconds)
+        return QueuedStep(
+            done + 1,
+            (*measured, "logit_scale"),
+            Later(torch.cat([means, scale])),
+            shown_rates,
+            parts.seconds,
+            partial(self._not_finite, done + 1, parts.keys, loss.broken),
+        )
 
-    def _mean_over_ranks(
-        self, loss: StepLoss, norm: torch.Tensor, stop: bool
-    ) -> tuple[dict[str, float], bool]:
-        """Read all numbers of the step at once: this is its only wait for the device."""
-        measured = {
+    def _measured(self, loss: StepLoss, norm: Tensor, stop: bool) -> dict[str, Tensor]:
+        """Return the numbers of the step on this rank, 0-d on the device."""
+        return {
             "loss": loss.total.detach(),
             **loss.parts,
             "negatives": loss.negatives,
             "grad_norm": norm,
             "stop": torch.full_like(norm, stop),
         }
-        means = mean(torch.stack(list(measured.values())), self._ranks).tolist()
-        numbers = dict(zip(measured, means, strict=True))
-        return numbers, numbers.pop("stop") > 0
 
-    def _not_finite(
-        self, done: int, loss: StepLoss, batches: Sequence[Batch], numbers: dict[str, float]
-    ) -> str:
-        keys = [key for batch in batches for key in batch.keys]
-        broken = [key for key, bad in zip(keys, loss.broken.tolist(), strict=True) if bad]
+    def _not_finite(self, number: int, keys: list[str], broken_N: Tensor, numbers: dict[str, float]) -> str:
+        broken = [key for key, bad in zip(keys, broken_N.tolist(), strict=True) if bad]
         broken_everywhere = [key for of_rank in gather_objects(broken, self._ranks) for key in of_rank]
         all_keys = [key for of_rank in gather_objects(keys, self._ranks) for key in of_rank]
-        return not_finite(done + 1, numbers["loss"], numbers["grad_norm"], broken_everywhere, all_keys)
+        return not_finite(number, numbers["loss"], numbers["grad_norm"], broken_everywhere, all_keys)

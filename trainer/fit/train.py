@@ -15,10 +15,12 @@ from schemas.text import one_line
 from trainer.data.batch import Batch
 from trainer.data.loader import LoaderState, TrainingLoader, evaluation_loader
 from trainer.data.shards import ShardSet
+from trainer.device.compiler import choose_compiling
 from trainer.device.errors import RunError, first_line, lost_peer, no_memory
 from trainer.device.precision import repeatable
 from trainer.device.ranks import Ranks, barrier, gather_objects, start_ranks
 from trainer.device.stop import stop_signals
+from trainer.fit.ahead import Ahead
 from trainer.fit.checkpoint import RunState, find_last, load_state, saved_config, set_random_state
 from trainer.fit.config import TrainConfig
 from trainer.fit.evaluation import Evaluator
@@ -90,6 +92,7 @@ def train(config: TrainConfig) -> Result:
 def _train(config: TrainConfig, ranks: Ranks) -> Result:
     last = _check_output(config)
     check_ranks(ranks, last)
+    choose_compiling(config.compile, ranks.device)  # a mistake here is one before anything is written
     part = _part_size(config, ranks)
     shards = ShardSet.find(config.data.shards)
     torch.manual_seed(config.seed)
@@ -108,10 +111,12 @@ def _train(config: TrainConfig, ranks: Ranks) -> Result:
     for line in _summary(config, ranks, model, shards, part, start, notes):
         logs.say(line)
     train_step = TrainingStep(config, ranks, model, optimizer)
-    recorder = Recorder(config, ranks, model, loader, logs, epoch_samples=_epoch_samples(config, shards))
+    recorder = Recorder(config, ranks, model, logs, epoch_samples=_epoch_samples(config, shards))
     evaluator = Evaluator(config, ranks, model, logs, evaluation, best)
-    saver = Saver(config, ranks, model, optimizer, loader, logs)
-    loop = Loop(config, ranks, loader, train_step, recorder, evaluator, saver)
+    saver = Saver(config, ranks, model, optimizer, logs)
+    size = (model.image_size, model.image_size)
+    ahead = Ahead(loader, config.accumulate, ranks.device, size, workers=config.data.workers)
+    loop = Loop(config, ranks, ahead, train_step, recorder, evaluator, saver)
     try:
         with stop_signals() as stop:
             done = loop.run(start, stop, owed=state is not None and state.owed)
@@ -274,7 +279,7 @@ def _summary(
     many = f"ranks {ranks.world}"
     lines = [
         f"{config.output}: {size:.1f} M parameters, {trained:.1f} M trained; {ranks.device}, "
-        f"{config.precision}",
+        f"{config.precision}, {choose_compiling(config.compile, ranks.device).describe()}",
         f"data: {len(shards.uris)} shards, {count}; {many} x readers {max(config.data.workers, 1)}",
         f"batch: {config.global_batch_size} = {many} x parts {config.accumulate} x samples {part}; "
         f"each text has up to {config.global_batch_size - 1} negatives",

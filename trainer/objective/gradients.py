@@ -22,6 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from trainer.data.animate import Inputs, normalise
 from trainer.data.identity import same
 from trainer.data.packing import Packing, embed_packed
+from trainer.device.compiler import compile_module
 from trainer.device.precision import autocast
 from trainer.device.ranks import Ranks, gather
 from trainer.model.clip2video import CLIP2Video, Features, TextFeatures, VideoFeatures
@@ -43,9 +44,9 @@ class Encoder(nn.Module):
     def __init__(self, model: CLIP2Video) -> None:
         super().__init__()
         self.model = model
-        mean, std = model.normalisation
-        self.register_buffer("mean", torch.tensor(mean), persistent=False)
-        self.register_buffer("std", torch.tensor(std), persistent=False)
+        device = model.clip.logit_scale.device
+        for name, values in zip(("mean", "std"), model.normalisation, strict=True):
+            self.register_buffer(name, torch.tensor(values, device=device), persistent=False)
 
     def forward(
         self,
@@ -87,14 +88,18 @@ class Gradients:
         compile: bool = False,
         dual_frozen: bool = False,
     ) -> None:
-        """`precision` of the forward pass: bf16, fp32; `dual_frozen`: train the interaction module alone."""
+        """`precision` of the forward pass: bf16, fp32; `dual_frozen`: train the interaction module alone.
+
+        The model must be on the device of `ranks`.
+        """
         self._model, self._ranks, self._config = model, ranks, config
         self._precision, self._dual_frozen = precision, dual_frozen
         self._losses = [loss for loss in LOSSES if loss.trains == "dual" or model.interaction is not None]
         self._gather_tokens = any(loss.reads_tokens for loss in self._losses)
-        self._encoder = Encoder(model).to(ranks.device)
+        self._encoder = Encoder(model)
+        self._compiled = compile
         if compile:
-            self._encoder.compile()
+            compile_module(self._encoder, repeatable=torch.are_deterministic_algorithms_enabled())
         self._parallel: nn.Module = self._encoder
         if ranks.world > 1:
             device_ids = [ranks.device.index] if ranks.device.type == "cuda" else None
@@ -158,6 +163,9 @@ class Gradients:
             start = rows.stop
 
     def _encode(self, encoder: nn.Module, part: Inputs) -> tuple[TextFeatures, VideoFeatures]:
+        if self._compiled and part.packing is not None:
+            # The number of frames differs from batch to batch: a symbol from the first compilation on.
+            torch._dynamo.maybe_mark_dynamic(part.packing.kept_R, 0)
         with autocast(self._ranks.device, self._precision):
             features: tuple[TextFeatures, VideoFeatures] = encoder(
                 part.frames_BTHWC, part.frame_mask_BT, part.token_ids_CL, part.token_mask_CL, part.packing

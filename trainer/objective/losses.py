@@ -18,6 +18,7 @@ import torch.nn.functional as F  # noqa: N812 the usual name
 from torch import Tensor
 
 from trainer.data.identity import same
+from trainer.device.streams import without_wait
 from trainer.model.clip2video import CLIP2Video, TextFeatures, VideoFeatures
 from trainer.objective.config import LossConfig
 
@@ -89,7 +90,7 @@ def contrastive_loss(
     target = torch.arange(len(t2v), device=t2v.device) + offset
     if ids_n is not None and all_ids_N is not None:
         equal = same(ids_n, all_ids_N)
-        equal[torch.arange(len(target), device=equal.device), target] = False
+        equal.diagonal(offset)[: len(target)].fill_(False)  # a view; writing by index is slow on a GPU
         t2v, v2t = t2v.masked_fill(equal, -torch.inf), v2t.masked_fill(equal, -torch.inf)
     return (F.cross_entropy(t2v, target) + F.cross_entropy(v2t, target)) / 2
 
@@ -137,7 +138,7 @@ def hard_negatives(
     draw_n = draw_N[offset : offset + len(ids_n)]
     share_nN = scores.masked_fill(~found[:, None], 0).double().softmax(-1)
     below_nN = (share_nN * SHARES).long().cumsum(-1)  # integers: the order of summation does not matter
-    point_n1 = (draw_n.to(scores.device)[:, None] * below_nN[:, -1:]).long()
+    point_n1 = (without_wait(draw_n, scores.device)[:, None] * below_nN[:, -1:]).long()
     return (below_nN <= point_n1).sum(-1).clamp(max=len(all_ids_N) - 1), found
 
 

@@ -68,7 +68,7 @@ def test_an_operation_without_a_deterministic_kernel_is_one_line(
     def put(*_: object, **__: object) -> None:
         torch.zeros(3).put_(torch.tensor([1]), torch.tensor([1.0]))  # has none on CPUs either
 
-    monkeypatch.setattr("trainer.fit.step.to_device", put)
+    monkeypatch.setattr("trainer.fit.ahead.to_device", put)
     with pytest.raises(
         RunError, match=r"^torch has no deterministic kernel here for put_; set deterministic=false$"
     ):
@@ -113,7 +113,7 @@ def test_libraries_without_memory_count_as_out_of_memory(
     def full(*_: object, **__: object) -> None:
         raise RuntimeError(said)
 
-    monkeypatch.setattr("trainer.fit.step.to_device", full)
+    monkeypatch.setattr("trainer.fit.ahead.to_device", full)
     with pytest.raises(RunError, match=r"out of memory at step 1.*raise accumulate"):
         train(tiny_config(stills, tmp_path / "run"))
 

@@ -27,15 +27,15 @@ sys.exit(main())
 # Rank 1 runs out of memory at its second step; rank 0 goes on into a collective that never comes.
 FAIL = """
 import os, sys, torch
-import trainer.fit.step
+import trainer.fit.ahead
 from zoetrope.cli import main
-made, real = [], trainer.fit.step.to_device
+made, real = [], trainer.fit.ahead.to_device
 def full(*arguments):
     made.append(1)
     if os.environ["RANK"] == "1" and len(made) > 1:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
     return real(*arguments)
-trainer.fit.step.to_device = full
+trainer.fit.ahead.to_device = full
 sys.exit(main())
 """
 

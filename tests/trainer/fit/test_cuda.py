@@ -138,7 +138,7 @@ def test_animate_is_a_cpus_to_one_grey_level(corpora: dict[str, list[str]], tmp_
 
 def test_memory_that_runs_out_is_one_line(stills: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(
-        "trainer.fit.step.to_device", lambda *_: torch.empty(1 << 50, dtype=torch.uint8, device=DEVICE)
+        "trainer.fit.ahead.to_device", lambda *_: torch.empty(1 << 50, dtype=torch.uint8, device=DEVICE)
     )
     with pytest.raises(RunError, match=r"^out of memory at step 1 with 8 clips of 4 frames.*torch says: "):
         run(stills, tmp_path / "run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,7 @@ from trainer.fit.optim import (
     named_parameters,
     parameter_groups,
     set_lr,
+    step_unless,
 )
 from trainer.model.clip2video import CLIP2Video
 
@@ -88,6 +90,29 @@ def test_freezing(model: CLIP2Video) -> None:
     assert {name for name, _ in named_parameters(make_optimizer(model, OptimConfig()))} == trained()
     freeze(model, "none")
     assert len(trained()) == len(list(model.parameters()))
+
+
+def test_the_fused_optimizer_is_adamw_and_a_broken_step_is_left_out(model: CLIP2Video) -> None:
+    config = OptimConfig(lr_clip=1e-3, lr_new=1e-3, weight_decay=0.1)
+    other = copy.deepcopy(model)
+    fused = make_optimizer(model, config)
+    groups = [
+        {**group, "params": [dict(other.named_parameters())[name] for name in group["param_names"]]}
+        for group in fused.param_groups
+    ]
+    plain = torch.optim.AdamW(groups, fused=False)
+    for broken in (0.0, 1.0, 0.0):
+        for optimizer, of in ((fused, model), (plain, other)):
+            set_lr(optimizer, 1.0)
+            rng = torch.Generator().manual_seed(1)
+            for parameter in of.parameters():
+                parameter.grad = torch.randn(parameter.shape, generator=rng)
+        step_unless(torch.tensor(broken), fused)
+        if not broken:
+            plain.step()
+    for ours, theirs in zip(model.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-6)
+    assert {state["step"].item() for state in fused.state.values()} == {2.0}
 
 
 def test_logit_scale_is_clamped(model: CLIP2Video) -> None:

@@ -155,7 +155,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_samples(stills: Path, tmp
     ("where", "says"),
     [
         (
-            "trainer.fit.step.to_device",
+            "trainer.fit.ahead.to_device",
             r"out of memory at step 1 with 4 clips of 4 frames.*checkpointing=true, raise accumulate \(now 2;",
         ),
         (

@@ -1,0 +1,81 @@
+"""Whether the encoders are compiled: `TrainConfig.compile` and the compilers of this machine.
+
+torch.compile writes Triton kernels for a GPU and C++ for a CPU. Triton needs a C compiler for its launchers.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from schemas.errors import ConfigError
+
+C_COMPILERS, CPP_COMPILERS = ("gcc", "clang", "cc"), ("g++", "clang++", "c++")
+
+
+@dataclass(frozen=True)
+class Compiling:
+    """The choice, and why."""
+
+    enabled: bool
+    reason: str = ""  # for the first lines of a run; empty if it was the config's own choice
+
+    def describe(self) -> str:
+        """Words for the first lines of a run."""
+        return f"{'compiled' if self.enabled else 'eager'}{f' ({self.reason})' if self.reason else ''}"
+
+
+def choose_compiling(wanted: bool | Literal["auto"], device: torch.device) -> Compiling:
+    """Resolve `compile`: "auto" compiles on a GPU whose compilers are there.
+
+    Raises ConfigError for compile=true without them.
+    """
+    if wanted is False:
+        return Compiling(False)
+    lacking = lacking_compiler(device)
+    if wanted is True:
+        if lacking:
+            raise ConfigError(
+                f"compile=true, but this machine has no {lacking}; install it, or set compile=auto"
+            )
+        return Compiling(True)
+    if device.type != "cuda":
+        return Compiling(False, "compile=auto compiles on a GPU alone")
+    if lacking:
+        return Compiling(False, f"compile=auto: this machine has no {lacking}; with it a GPU trains faster")
+    return Compiling(True, "compile=auto: the first step takes minutes")
+
+
+def lacking_compiler(device: torch.device) -> str | None:
+    """Return what torch.compile lacks here, or None."""
+    if device.type != "cuda":
+        return None if _has("CXX", CPP_COMPILERS) else "C++ compiler (g++)"
+    if importlib.util.find_spec("triton") is None:
+        return "Triton (pip install triton)"
+    return None if _has("CC", C_COMPILERS) else "C compiler (gcc)"
+
+
+def compile_module(module: nn.Module, *, repeatable: bool) -> None:
+    """Compile a module's forward in place, so that its parameters keep their names.
+
+    `repeatable`: kernels are chosen by rule, not by timing, so that every run has the same bits. Shapes are
+    those of the first batch; a size that differs in the next one becomes a symbol, at the price of one more
+    compilation.
+    """
+    from torch._inductor import config as inductor
+
+    options: dict[str, Any] = {}
+    if repeatable and hasattr(inductor, "deterministic"):  # from torch 2.9 on
+        options["deterministic"] = True
+    module.compile(options=options or None)
+
+
+def _has(variable: str, names: tuple[str, ...]) -> bool:
+    named = os.environ.get(variable)
+    return any(shutil.which(name) for name in ((named.split()[0],) if named else names))
