@@ -5,20 +5,19 @@ Its plan is kept in the output, so that an interrupted retry can continue.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipelines import animate, videos
 from pipelines.config import AnimateConfig, ImportConfig
 from pipelines.output.folder import Output
-from pipelines.output.job import Job, task_from_json
+from pipelines.output.job import Job
+from pipelines.output.listing import list_output
 from pipelines.output.prepare import source_changes
-from pipelines.output.records import done_tasks, iter_records, iter_retry_tasks
 from pipelines.result import RunResult
+from pipelines.retry_plan import Failures, tasks_left
 from pipelines.running.stores import store_options
 from pipelines.running.submit import run_job
 from pipelines.sources.base import Source
@@ -28,7 +27,6 @@ from schemas.overrides import with_overrides
 from schemas.records import Reason, Task
 from schemas.text import counted, nearest_hint
 from storage.login import set_options
-from storage.write import write_bytes
 
 LOG = logging.getLogger(__name__)
 
@@ -87,23 +85,25 @@ def retry_tasks(output: Output, job: Job, source: Source, reasons: frozenset[str
 
     Raises ConfigError if the source has another number of inputs and its keys count them.
     """
-    done = done_tasks(output)
-    _check_finished(output, done)
-    rows = [row for row in iter_retry_tasks(output) if row["index"] not in done]
-    if not rows:
-        _check_count(output, job, source)
-        _write_plan(output, job, reasons, done)
-        rows = [row for row in iter_retry_tasks(output) if row["index"] not in done]
-    for row in rows:
-        row.pop("origin")
-        yield task_from_json(json.dumps(row).encode())
+    listing = list_output(output)
+    _check_finished(output, listing.done)
+    left = tasks_left(output, listing.done)
+    first = next(left, None)
+    if first is None:
+        failures = Failures(output, job, listing)
+        _check_count(failures, job, source)
+        failures.write_plan(reasons)
+        yield from tasks_left(output, listing.done)
+        return
+    yield first
+    yield from left
 
 
-def _check_count(output: Output, job: Job, source: Source) -> None:
+def _check_count(failures: Failures, job: Job, source: Source) -> None:
     """Keys that are row numbers mean other rows once rows were added or removed."""
     if not source.keys_are_row_numbers:
         return
-    before = sum(record.inputs for record in iter_records(output))
+    before = failures.inputs()
     now = sum(task.samples for task in job.tasks())
     if now != before:
         raise ConfigError(
@@ -111,28 +111,6 @@ def _check_count(output: Output, job: Job, source: Source) -> None:
             f"retry would "
             "make other rows; undo that, or give another output"
         )
-
-
-def _write_plan(output: Output, job: Job, reasons: frozenset[str], done: set[int]) -> None:
-    """One file of tasks: the failed keys of each record, with the payload of the task that they came from."""
-    origins = {row["index"]: row["origin"] for row in iter_retry_tasks(output)}
-    failed: dict[int, list[str]] = {}
-    for record in iter_records(output):
-        failures = record.failures
-        pairs = zip(failures["key"].to_pylist(), failures["reason"].to_pylist(), strict=True)
-        keys = [key for key, reason in pairs if not reasons or reason in reasons]
-        if keys:
-            failed.setdefault(origins.get(record.task, record.task), []).extend(keys)
-    if not failed:
-        return
-    index = first = max(done) + 1
-    lines = []
-    for task in islice(job.tasks(), max(failed) + 1):
-        if task.index in failed:
-            again = replace(task, index=index, keys=tuple(sorted(failed[task.index])))
-            lines.append(json.dumps({**asdict(again), "origin": task.index}))
-            index += 1
-    write_bytes(output.state("retries", f"{first:08d}.jsonl"), ("\n".join(lines) + "\n").encode())
 
 
 def _kinds() -> dict[str, Kind]:

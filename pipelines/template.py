@@ -20,14 +20,21 @@ from pipelines.output.commit import clean
 from pipelines.output.finish import finish
 from pipelines.output.folder import Output
 from pipelines.output.job import Job
+from pipelines.output.listing import list_output
 from pipelines.output.lock import output_lock
 from pipelines.output.prepare import check_output, prepare_output
-from pipelines.output.records import done_tasks
+from pipelines.output.tables.parts import forget_parts, tasks_per_part
+from pipelines.output.tables.places import parts_due
+from pipelines.running.fold import FoldParts
 from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.running.remote import dataflow
 from pipelines.running.remote.attach import refuse_running
 from pipelines.running.remote.job import RemoteJob, forget, keep
+from pipelines.running.stores import store_options
 from schemas.records import Task
+from storage.login import set_options
+
+PARTS = "parts"  # the second output of `_Plan`
 
 
 def build(
@@ -53,14 +60,12 @@ def build(
         accelerator=accelerator,
         replaceable=place is not None,
     )
-    done = (
-        pipeline
-        | "Config" >> beam.Create([config.to_dict()])
-        | "Plan" >> beam.ParDo(_Plan(place)).with_output_types(Task)
-        | "Shards" >> MakeShards(job.maker, spec)
-    )
-    made = done | "Count" >> beam.combiners.Count.Globally()
-    _ = made | "Finish" >> beam.ParDo(_Finish(config.to_dict(), published))
+    values = pipeline | "Config" >> beam.Create([config.to_dict()])
+    planned = values | "Plan" >> beam.ParDo(_Plan(place, spec)).with_outputs(PARTS, main="tasks")
+    done = planned.tasks | "Shards" >> MakeShards(job.maker, spec)
+    folded = (done, planned[PARTS]) | "Tables" >> FoldParts(spec, tasks_per_part(job.config))
+    counted = folded | "Count" >> beam.combiners.Count.Globally()
+    _ = counted | "Finish" >> beam.ParDo(_Finish(config.to_dict(), published, spec))
     return job
 
 
@@ -71,31 +76,42 @@ def job_of(values: Mapping[str, Any]) -> Job:
 
 
 class _Plan(beam.DoFn):
-    """Plan the tasks that are not done yet, and keep how many there are in all."""
+    """Plan the tasks that are not done yet and the parts of the tables, and keep how many tasks there are."""
 
-    def __init__(self, place: Mapping[str, str] | None) -> None:
-        self._place = place
+    def __init__(self, place: Mapping[str, str] | None, spec: JobSpec) -> None:
+        self._place, self._spec = place, spec
 
-    def process(self, values: dict[str, Any]) -> Iterator[Task]:
+    def setup(self) -> None:
+        set_options(self._spec.stores)
+
+    def process(self, values: dict[str, Any]) -> Iterator[Task | beam.pvalue.TaggedOutput]:
         job, output = job_of(values), Output(values["output"])
         own = dataflow.job_of_worker()
         if self._place is not None and own is not None:
             keep(output, RemoteJob(dataflow.RUNNER, own, self._place))
-        done, count = done_tasks(output), 0
+        listing, size = list_output(output), tasks_per_part(values)
+        expected, count = set(listing.done), 0
         for task in job.tasks():
             count += 1
-            if task.index not in done:
+            if task.index not in listing.done:
+                expected.add(task.index)
                 yield task
         output.write_state("plan.json", {"tasks": count})
+        forget_parts(output, listing, expected - listing.done, size)
+        for part in parts_due(output, listing, expected, size):
+            yield beam.pvalue.TaggedOutput(PARTS, part)
 
 
 class _Finish(beam.DoFn):
     """Write tables and pages once every task is done. A second run writes the same."""
 
-    def __init__(self, values: Mapping[str, Any], published: str) -> None:
-        self._values, self._published = dict(values), published
+    def __init__(self, values: Mapping[str, Any], published: str, spec: JobSpec) -> None:
+        self._values, self._published, self._spec = dict(values), published, spec
 
-    def process(self, made: int) -> None:
+    def setup(self) -> None:
+        set_options(self._spec.stores)
+
+    def process(self, folded: int) -> None:
         output = Output(self._values["output"])
         totals = finish(output, self._values, published=self._published)
         counts = {name: value for name, value in asdict(totals).items() if name != "shards"}
@@ -109,12 +125,13 @@ def launch(config: AnimateConfig, beam_args: Sequence[str], accelerator: str | N
 
     Raises ConfigError before anything is written, also if another job still writes to the output.
     """
+    set_options(store_options(beam_args))
     output, job = Output(config.output), job_of(config.to_dict())
     options = PipelineOptions(list(beam_args))
     with output_lock(output):
         refuse_running(output, "wait for that job, or cancel it")
         check_output(output, job, overwrite=config.overwrite)
-        published = prepare_output(output, job, overwrite=config.overwrite)
+        _, published = prepare_output(output, job, overwrite=config.overwrite)
         pipeline = beam.Pipeline(options=options)
         place = dataflow.place_of(options)
         build(pipeline, config, published=published, accelerator=accelerator, place=place)

@@ -3,6 +3,7 @@
 uris           paths and URIs as text
 login          the file system of a URI, its credentials, and one-line errors
 find           globs, braces and listings
+pages          listings of Google Cloud Storage, page by page
 read           open and read files
 write          create, replace, move and remove files
 conditional    writes that succeed for one of several writers

@@ -13,6 +13,7 @@ import braceexpand
 from schemas.errors import ConfigError
 from schemas.text import one_line
 from storage.login import GOOGLE, as_os_error, check_folder_address, filesystem
+from storage.pages import iter_objects
 from storage.read import file_size
 from storage.uris import GLOB_CHARACTERS, absolute, is_glob, is_remote, join, local_path, scheme_of
 
@@ -113,6 +114,28 @@ def file_sizes(folder: str, suffix: str) -> dict[str, int]:
     return {name: size for name, size in _entries(folder) if size is not None and name.endswith(suffix)}
 
 
+def iter_below(folder: str) -> Iterator[tuple[str, int]]:
+    """Yield (path below the folder, bytes) of every file in a folder and its folders, in no order.
+
+    One listing of an object store, page by page. Nothing if there is no such folder; links to folders are not
+    followed.
+    """
+    here = local_path(folder)
+    if here is None:
+        yield from _all_below(folder)
+    elif os.path.isdir(here):
+        yield from _scan(here, "")
+
+
+def _scan(folder: str, prefix: str) -> Iterator[tuple[str, int]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _scan(entry.path, f"{prefix}{entry.name}/")
+            else:
+                yield prefix + entry.name, _size_of_entry(entry)
+
+
 def first_name(folder: str) -> str | None:
     """Some name in a folder; None if it is empty or does not exist."""
     return next((name for name, _ in _entries(folder)), None)
@@ -206,12 +229,20 @@ def _all_below(folder: str) -> Iterator[tuple[str, int]]:
             yield os.path.relpath(file, here), size
         return
     files, path = filesystem(folder)
+    if scheme_of(folder) in GOOGLE:
+        with as_os_error(folder):
+            yield from _only_files(iter_objects(files, path, recursive=True))
+        return
     base = path.rstrip("/") + "/"
     with as_os_error(folder):
         found = files.find(path, detail=True)
     for name, about in found.items():
         if name.startswith(base) and about["type"] == "file":
             yield name[len(base) :], int(about["size"])
+
+
+def _only_files(entries: Iterable[tuple[str, int | None]]) -> Iterator[tuple[str, int]]:
+    return ((name, size) for name, size in entries if size is not None)
 
 
 def _files_below(folder: str) -> Iterator[tuple[str, int]]:
@@ -256,10 +287,12 @@ def _entries(folder: str, prefix: str = "") -> Iterator[tuple[str, int | None]]:
         return
     files, path = filesystem(folder)
     base = path.rstrip("/") + "/"
-    narrowed = {"prefix": prefix} if prefix and scheme_of(folder) in GOOGLE else {}
     try:
         with as_os_error(folder):
-            found = files.ls(path, detail=True, **narrowed)
+            if scheme_of(folder) in GOOGLE:
+                yield from iter_objects(files, path, prefix=prefix)
+                return
+            found = files.ls(path, detail=True)
     except FileNotFoundError:
         return
     for about in found:

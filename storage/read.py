@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import tempfile
@@ -73,6 +74,15 @@ def read_range(uri: str, start: int, length: int) -> bytes:
     with as_os_error(uri):
         data: bytes = files.cat_file(path, start=start, end=start + length)
     return data
+
+
+def sha256_of(uri: str) -> str:
+    """SHA-256 of a file, as hex digits. Raises OSError, which names it."""
+    digest = hashlib.sha256()
+    with open_uri(uri) as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_picture(path: str, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import braceexpand
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.manifest import MANIFEST, MANIFEST_FILE, ShardRow
 from storage.find import glob_uris, list_names, list_uris
-from storage.read import exists, open_uri
+from storage.read import exists, file_exists, open_uri
 from storage.uris import join
+
+FOOTERS_AT_ONCE = 16
 
 
 def read_manifest(output: str) -> list[ShardRow]:
@@ -29,15 +36,95 @@ def read_manifest(output: str) -> list[ShardRow]:
     return [ShardRow(**row) for row in rows]
 
 
+def table_files(output: str, name: str) -> list[str]:
+    """The files of a table: ``samples.parquet``, or the parts ``samples/00000.parquet`` and so on, in order.
+
+    Raises FileNotFoundError if there is neither.
+    """
+    single = join(output, name)
+    if file_exists(single):
+        return [single]
+    folder = name.removesuffix(".parquet")
+    parts = [] if folder == name else list_uris(join(output, folder), ".parquet")
+    if not parts:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), single)
+    return parts
+
+
+def has_table(output: str, name: str) -> bool:
+    """Is a table there, as a file or as a folder of files? Raises OSError if the store cannot be asked."""
+    try:
+        return bool(table_files(output, name))
+    except FileNotFoundError:
+        return False
+
+
+def iter_batches(
+    output: str, name: str, *, columns: Sequence[str] | None = None, batch_rows: int = 8192
+) -> Iterator[pa.RecordBatch]:
+    """Stream the rows of a table in batches, without holding the table. Raises FileNotFoundError."""
+    for uri in table_files(output, name):
+        with open_uri(uri) as stream:
+            yield from pq.ParquetFile(stream).iter_batches(
+                batch_size=batch_rows, columns=columns, use_threads=False
+            )
+
+
+def count_rows(output: str, name: str) -> list[int]:
+    """Rows of each file of a table, in order. Reads the footers alone."""
+    with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
+        return list(pool.map(_rows_of_file, table_files(output, name)))
+
+
+def _rows_of_file(uri: str) -> int:
+    with open_uri(uri) as stream:
+        return int(pq.ParquetFile(stream).metadata.num_rows)
+
+
+def take_rows(
+    output: str,
+    name: str,
+    positions: np.ndarray,
+    *,
+    counts: Sequence[int],
+    columns: Sequence[str] | None = None,
+) -> list[dict[str, Any]]:
+    """The rows of a table at ascending positions (int64 [N]), read from the row groups that hold them.
+
+    `counts` is what `count_rows` gave.
+    """
+    rows: list[dict[str, Any]] = []
+    start = 0
+    for uri, count in zip(table_files(output, name), counts, strict=True):
+        here = positions[(positions >= start) & (positions < start + count)] - start
+        if len(here):
+            rows.extend(_take_from_file(uri, here, columns))
+        start += count
+    return rows
+
+
+def _take_from_file(uri: str, positions: np.ndarray, columns: Sequence[str] | None) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    with open_uri(uri) as stream:
+        table, start = pq.ParquetFile(stream), 0
+        for group in range(table.num_row_groups):
+            size = table.metadata.row_group(group).num_rows
+            here = positions[(positions >= start) & (positions < start + size)] - start
+            if len(here):
+                found = table.read_row_group(group, columns=columns, use_threads=False)
+                rows.extend(found.take(here).to_pylist())
+            start += size
+    return rows
+
+
 def iter_rows(
     output: str, name: str, *, columns: Sequence[str] | None = None, batch_rows: int = 8192
 ) -> Iterator[dict[str, Any]]:
     """Stream the rows of one of the tables as dicts (of all `columns`, or these), without holding the
     table.
     """
-    with open_uri(join(output, name)) as stream:
-        for batch in pq.ParquetFile(stream).iter_batches(batch_size=batch_rows, columns=columns):
-            yield from batch.to_pylist()
+    for batch in iter_batches(output, name, columns=columns, batch_rows=batch_rows):
+        yield from batch.to_pylist()
 
 
 def expand_shards(pattern: str) -> list[str]:

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import IO, Any, Protocol, Self, cast
 
 from fsspec.spec import AbstractBufferedFile
 
-from storage.find import find_under
+from storage.find import iter_below
 from storage.login import GOOGLE, as_os_error, filesystem
 from storage.read import file_size
 from storage.uris import join, local_path, scheme_of
@@ -336,10 +336,16 @@ def remove_tree(folder: str) -> None:
         if os.path.isdir(here):
             shutil.rmtree(here)
         return
-    paths = [file.path for file in find_under(folder)]
-    if paths:
-        with ThreadPoolExecutor(min(REMOVALS_AT_ONCE, len(paths))) as pool:
-            list(pool.map(remove_file, paths))
+    remove_listed(folder, [name for name, _ in iter_below(folder)])
+
+
+def remove_listed(folder: str, names: Iterable[str]) -> None:
+    """Remove a folder that was just listed: these paths below it. A local folder is removed whole."""
+    if local_path(folder) is not None:
+        remove_tree(folder)
+        return
+    with ThreadPoolExecutor(REMOVALS_AT_ONCE) as pool:
+        list(pool.map(lambda name: remove_file(join(folder, name)), names))
 
 
 def remove_empty_folder(folder: str) -> None:

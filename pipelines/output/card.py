@@ -12,6 +12,7 @@ import yaml
 from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE, ShardRow
 from transforms.stores.registry import find_store
 
+SAMPLE_FILES = "sample-rows"  # Croissant's id of a table in several files
 _TEXT, _WHOLE = "sc:Text", "sc:Integer"
 _CROISSANT_FIELDS = {  # column of samples.parquet -> its type
     "key": _TEXT,
@@ -54,7 +55,16 @@ class Facts:
     failed: int
     reasons: Mapping[str, int]  # failure reason -> count
     version: str  # of zoetrope
-    samples_sha256: str  # of samples.parquet
+    samples_sha256: str | None  # of samples.parquet; None if the samples are a folder of files
+
+    @property
+    def is_single(self) -> bool:
+        """Is each table one file?"""
+        return self.samples_sha256 is not None
+
+    def files_of(self, table: str) -> str:
+        """The name of a table, or a pattern for its files."""
+        return table if self.is_single else f"{table.removesuffix('.parquet')}/*.parquet"
 
 
 def sizes_json(shards: Sequence[ShardRow]) -> bytes:
@@ -94,7 +104,7 @@ def readme_md(facts: Facts) -> bytes:
 
 {facts.samples} clips with captions in {len(facts.shards)} WebDataset shards ({total} bytes), \
 made by Zoetrope {facts.version}.
-{facts.failed} inputs gave no clip; `{FAILURES_FILE}` gives the reason of each.
+{facts.failed} inputs gave no clip; `{facts.files_of(FAILURES_FILE)}` gives the reason of each.
 {failures}
 ## Files
 
@@ -102,8 +112,8 @@ made by Zoetrope {facts.version}.
 |---|---|
 | `{reading}` | the shards: plain tars, the members of a sample follow each other |
 | `{MANIFEST_FILE}` | one row per shard: samples, bytes, sha256, first and last key |
-| `{SAMPLES_FILE}` | one row per clip: key, shard, caption, motion, size, url |
-| `{FAILURES_FILE}` | one row per failed input: key, stage, reason, detail, url |
+| `{facts.files_of(SAMPLES_FILE)}` | one row per clip: key, shard, caption, motion, size, url |
+| `{facts.files_of(FAILURES_FILE)}` | one row per failed input: key, stage, reason, detail, url |
 | `sizes.json`, `wids.json` | the same counts for open_clip and wids |
 | `config.yaml` | the resolved config |
 | `croissant.json` | the dataset in Croissant 1.0 |
@@ -153,6 +163,7 @@ def croissant_json(facts: Facts, *, published: str) -> bytes:
 
     mlcroissant needs 0.3 s to import, and only five values differ between datasets.
     """
+    source = {"fileObject" if facts.is_single else "fileSet": {"@id": _samples_resource(facts)["@id"]}}
     fields = [
         {
             "@type": "cr:Field",
@@ -160,19 +171,10 @@ def croissant_json(facts: Facts, *, published: str) -> bytes:
             "name": name,
             "description": name,
             "dataType": kind,
-            "source": {"fileObject": {"@id": SAMPLES_FILE}, "extract": {"column": name}},
+            "source": {**source, "extract": {"column": name}},
         }
         for name, kind in _CROISSANT_FIELDS.items()
     ]
-    table = {
-        "@type": "cr:FileObject",
-        "@id": SAMPLES_FILE,
-        "name": SAMPLES_FILE,
-        "description": "One row per clip.",
-        "contentUrl": SAMPLES_FILE,
-        "encodingFormat": "application/x-parquet",
-        "sha256": facts.samples_sha256,
-    }
     shards = {
         "@type": "cr:FileSet",
         "@id": "shards",
@@ -197,10 +199,27 @@ def croissant_json(facts: Facts, *, published: str) -> bytes:
         "datePublished": published,
         "license": "the terms of the source of the pictures and captions",
         "version": "1.0.0",
-        "distribution": [table, shards],
+        "distribution": [_samples_resource(facts), shards],
         "recordSet": [rows],
     }
     return (json.dumps(dataset, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _samples_resource(facts: Facts) -> dict[str, Any]:
+    """Croissant's description of the table of samples: a file, or a set of files."""
+    about = {"description": "One row per clip.", "encodingFormat": "application/x-parquet"}
+    if not facts.is_single:
+        ours = {"@type": "cr:FileSet", "@id": SAMPLE_FILES, "name": SAMPLE_FILES}
+        return {**ours, **about, "includes": facts.files_of(SAMPLES_FILE)}
+    return {
+        "@type": "cr:FileObject",
+        "@id": SAMPLES_FILE,
+        "name": SAMPLES_FILE,
+        "description": about["description"],
+        "contentUrl": SAMPLES_FILE,
+        "encodingFormat": about["encodingFormat"],
+        "sha256": facts.samples_sha256,
+    }
 
 
 def _json(values: Any) -> bytes:

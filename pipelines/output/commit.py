@@ -15,11 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pipelines.output.folder import Output
+from pipelines.output.listing import Listing, list_temporary
 from pipelines.output.record import Record
-from pipelines.output.records import RecordHead, done_tasks, find_head, read_head
+from pipelines.output.records import RecordHead, done_tasks, find_head
+from schemas.manifest import ShardRow
 from storage.conditional import create_exclusively
-from storage.find import list_names
-from storage.write import move_file, remove_empty_folder, remove_file, remove_tree
+from storage.write import move_file, remove_empty_folder, remove_file, remove_listed, remove_tree
 
 MOVES_AT_ONCE = 16
 
@@ -100,36 +101,30 @@ def _withdraw(output: Output, task: int, attempt: str) -> None:
         remove_file(output.record_path(task))
 
 
-def settle(output: Output, task: int) -> None:
-    """Finish the moves of a task that has a record. Raises OSError if a shard is under neither of its
-    names.
-    """
-    _move_parts(output, read_head(output, task))
-
-
-def settle_all(output: Output) -> None:
+def settle_all(output: Output, listing: Listing) -> None:
     """Finish the moves of every attempt that counts and was killed before it had moved its shards.
 
-    Lists the temporary folder, and reads the records of the tasks that have attempts there.
+    Reads the records of the tasks that have attempts in the listing, which is brought up to date.
     """
-    attempts = [name for name in list_names(output.tmp()) if task_of_attempt(name) is not None]
+    attempts = [
+        (name, parts) for name, parts in listing.attempts().items() if task_of_attempt(name) in listing.done
+    ]
     if not attempts:
         return
-    done = done_tasks(output)
-    open_ones = [name for name in attempts if task_of_attempt(name) in done]
     with ThreadPoolExecutor(MOVES_AT_ONCE) as pool:
-        list(pool.map(lambda name: _settle_attempt(output, name), open_ones))
+        for moved in pool.map(lambda attempt: _settle_attempt(output, *attempt), attempts):
+            listing.shards.update({row.shard: row.bytes for row in moved})
 
 
-def _settle_attempt(output: Output, name: str) -> None:
+def _settle_attempt(output: Output, name: str, parts: Sequence[int]) -> list[ShardRow]:
+    """Move these shards of an attempt, if it counts. Returns their rows."""
     task = task_of_attempt(name)
     assert task is not None  # noqa: S101 - the names were filtered
     head = find_head(output, task)
     if head is None or head.attempt != name:
-        return
-    there = set(list_names(output.tmp(name)))
-    parts = [part for part in range(len(head.shards)) if f"{part:03d}.tar" in there]
+        return []
     _move_parts(output, head, parts)
+    return [row for part, row in enumerate(head.shards) if part in parts]
 
 
 def _move_parts(output: Output, head: RecordHead, parts: Sequence[int] | None = None) -> None:
@@ -153,5 +148,14 @@ def clean(output: Output) -> None:
 
     Only under the lock of the output.
     """
-    settle_all(output)
-    remove_tree(output.tmp())
+    listing = list_temporary(output)
+    if listing.attempts():
+        listing.done = done_tasks(output)
+        settle_all(output, listing)
+    remove_temporary(output, listing)
+
+
+def remove_temporary(output: Output, listing: Listing) -> None:
+    """Remove the temporary files that were listed. Only under the lock of the output, after `settle_all`."""
+    remove_listed(output.tmp(), listing.temporary)
+    listing.temporary.clear()

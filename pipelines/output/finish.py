@@ -1,34 +1,40 @@
-"""The end of a job: write the tables and pages of the output from the records, in task order.
+"""The end of a job: put the parts of the tables in their places, and write the manifest and the pages.
 
-One record is in memory at a time, however many samples there are. Every table is written under a temporary
-name and moved, so that a kill leaves the old tables or the new ones.
+Usually the workers have folded the records into parts (`pipelines.output.tables`); the parts that they have
+not folded are folded here first. The end reads the heads of the parts only. Every file is written under a
+temporary name and moved, the manifest last, so that a kill leaves whole files.
 """
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import IO, Any
+from itertools import islice
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 
 from pipelines.output import card
 from pipelines.output.commit import settle_all
 from pipelines.output.folder import Output
-from pipelines.output.record import Record
-from pipelines.output.records import iter_records
-from schemas.manifest import FAILURES, FAILURES_FILE, MANIFEST, MANIFEST_FILE, SAMPLES, SAMPLES_FILE, ShardRow
+from pipelines.output.listing import Listing, list_output
+from pipelines.output.lost import forget_tasks, lost_shards, said_lost
+from pipelines.output.retries import read_retries
+from pipelines.output.tables.fold import ROW_GROUP, TableFile, fold_part
+from pipelines.output.tables.parts import Head, Part, TaskCount, plan_parts, read_heads, tasks_per_part
+from pipelines.output.tables.places import find_rows, is_complete, place_rows
+from schemas.errors import JobError
+from schemas.manifest import MANIFEST, MANIFEST_FILE, SAMPLES_FILE, ShardRow
+from schemas.text import counted
 from schemas.version import VERSION
-from storage.read import open_uri
-from storage.write import as_stream, create_file, move_file, remove_tree, write_bytes
+from storage.read import sha256_of
+from storage.write import move_file, remove_tree, write_bytes
 
-PIECES = 256  # tables that wait for a row group; each takes kilobytes, however few its rows
-ROW_GROUP = 16_384  # rows; small enough that a reader of one page of samples reads little
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,62 +55,38 @@ class Totals:
         return self.inputs - self.written - self.failed
 
 
-class _Table:
-    """A Parquet file that is written record by record, in row groups of a fixed size."""
-
-    def __init__(self, stream: IO[bytes], schema: pa.Schema) -> None:
-        self._writer = pq.ParquetWriter(stream, schema, compression="zstd")
-        self._schema = schema
-        self._waiting: list[pa.Table] = []
-        self._rows = 0
-
-    def append(self, table: pa.Table) -> None:
-        """Add rows."""
-        if not table.num_rows:
-            return
-        self._waiting.append(table)
-        self._rows += table.num_rows
-        if len(self._waiting) >= PIECES:
-            self._waiting = [pa.concat_tables(self._waiting).combine_chunks()]
-        while self._rows >= ROW_GROUP:
-            whole = pa.concat_tables(self._waiting)
-            self._writer.write_table(whole.slice(0, ROW_GROUP))
-            self._waiting = [whole.slice(ROW_GROUP)]
-            self._rows -= ROW_GROUP
-
-    def close(self) -> None:
-        """Write the waiting rows and the footer."""
-        if self._rows:
-            self._writer.write_table(pa.concat_tables(self._waiting))
-        self._writer.close()
-
-
 def finish(
     output: Output,
     config: Mapping[str, Any],
     *,
     published: str,
-    seen: Callable[[Record], None] = lambda record: None,
+    listing: Listing | None = None,
+    seen: Callable[[TaskCount], None] = lambda count: None,
 ) -> Totals:
     """Write every table and page but the report, which also needs the measurements of the run.
 
-    `config` is the resolved config as plain values, `published` an ISO date for croissant.json. `seen` is
-    called with every record. Raises OSError that names the path (disk full, not writable); then no file is
+    `config` is the resolved config as plain values, `published` an ISO date for croissant.json. `listing` is
+    of this moment, if the caller has one. `seen` is called with the counts of every task. Raises OSError that
+    names the path (disk full, not writable), and JobError if shards were deleted; then no file is
     half-written under a final name.
     """
-    settle_all(output)
-    names = (MANIFEST_FILE, SAMPLES_FILE, FAILURES_FILE)
-    schemas = (MANIFEST, SAMPLES, FAILURES)
+    listing = list_output(output) if listing is None else listing
+    settle_all(output, listing)
+    size, retries = tasks_per_part(config), read_retries(output, listing.retries)
+    parts = plan_parts(listing.done, retries, size)
+    fold_missing(output, parts, listing)
+    heads = read_heads(output, parts)
+    shards = tuple(row for head in heads for row in head.shards)
+    lost = lost_shards(output, listing, shards)
+    if lost:
+        again = forget_tasks(output, listing, lost, retries, size)
+        raise JobError(f"output {output.uri}: {said_lost(again)}; run the same command again")
+    for head in heads:
+        for count in head.tasks:
+            seen(count)
+    totals = _add_up(heads, shards)
     folder = output.tmp(f"finish-{uuid.uuid4().hex[:8]}")
-    streams = [create_file(f"{folder}/{name}") for name in names]
-    tables = [_Table(as_stream(stream), schema) for stream, schema in zip(streams, schemas, strict=True)]
-    try:
-        totals = _stream_records(output, tables[0], tables[1], tables[2], seen)
-        for table in tables:
-            table.close()
-    finally:
-        for stream in streams:
-            stream.close()
+    _write_manifest(f"{folder}/{MANIFEST_FILE}", shards)
     facts = card.Facts(
         name=output.uri.rstrip("/").rsplit("/", 1)[-1],
         config=config,
@@ -113,48 +95,60 @@ def finish(
         failed=totals.failed,
         reasons=totals.reasons,
         version=VERSION,
-        samples_sha256=_sha256(f"{folder}/{SAMPLES_FILE}"),
+        samples_sha256=_sha256_of_samples(output, listing, parts),
     )
-    pages = {
-        "sizes.json": card.sizes_json(totals.shards),
-        "wids.json": card.wids_json(facts.name, totals.shards),
-        "config.yaml": yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True).encode(),
-        "README.md": card.readme_md(facts),
-        "croissant.json": card.croissant_json(facts, published=published),
-    }
-    for name, data in pages.items():
+    for name, data in _pages(facts, published).items():
         write_bytes(output.path(name), data)
-    for name in names:
-        move_file(f"{folder}/{name}", output.path(name))
+    place_rows(output, listing, parts)
+    move_file(f"{folder}/{MANIFEST_FILE}", output.path(MANIFEST_FILE))
     remove_tree(folder)
     return totals
 
 
-def _stream_records(
-    output: Output, manifest: _Table, samples: _Table, failures: _Table, seen: Callable[[Record], None]
-) -> Totals:
-    """Append every record's rows to the three tables, and count."""
-    tasks = inputs = written = failed = size = 0
+def fold_missing(output: Output, parts: Sequence[Part], listing: Listing) -> None:
+    """Fold the parts that the workers have not folded, one after another."""
+    missing = [part for part in parts if not is_complete(output, part, listing)]
+    for number, part in enumerate(missing, 1):
+        fold_part(output, part)
+        if len(missing) > 1:
+            LOG.info(f"{number} of {counted(len(missing), 'part')} of the tables folded")
+    listing.parts |= {name for part in missing for name in part.files()}
+
+
+def _sha256_of_samples(output: Output, listing: Listing, parts: Sequence[Part]) -> str | None:
+    """Of samples.parquet. None if the samples are a folder of files."""
+    path = find_rows(output, listing, parts[0], SAMPLES_FILE) if len(parts) == 1 else None
+    return None if path is None else sha256_of(path)
+
+
+def _write_manifest(path: str, shards: Sequence[ShardRow]) -> None:
+    rest = iter(shards)
+    with TableFile(path, MANIFEST) as table:
+        while rows := list(islice(rest, ROW_GROUP)):
+            table.append(pa.Table.from_pylist([asdict(row) for row in rows], MANIFEST))
+
+
+def _pages(facts: card.Facts, published: str) -> dict[str, bytes]:
+    return {
+        "sizes.json": card.sizes_json(facts.shards),
+        "wids.json": card.wids_json(facts.name, facts.shards),
+        "config.yaml": yaml.safe_dump(dict(facts.config), sort_keys=False, allow_unicode=True).encode(),
+        "README.md": card.readme_md(facts),
+        "croissant.json": card.croissant_json(facts, published=published),
+    }
+
+
+def _add_up(heads: Sequence[Head], shards: tuple[ShardRow, ...]) -> Totals:
     reasons: Counter[str] = Counter()
-    shards: list[ShardRow] = []
-    for record in iter_records(output):
-        seen(record)
-        tasks += 1
-        inputs += record.inputs
-        written += record.written
-        failed += record.failed
-        size += sum(row.bytes for row in record.shards)
-        shards += record.shards
-        reasons.update(record.failures["reason"].to_pylist())
-        manifest.append(pa.Table.from_pylist([asdict(row) for row in record.shards], MANIFEST))
-        samples.append(record.samples)
-        failures.append(record.failures)
-    return Totals(tasks, inputs, written, failed, size, dict(reasons.most_common()), tuple(shards))
-
-
-def _sha256(path: str) -> str:
-    digest = hashlib.sha256()
-    with open_uri(path) as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    for head in heads:
+        reasons.update(head.reasons)
+    counts = [count for head in heads for count in head.tasks]
+    return Totals(
+        len(counts),
+        sum(count.inputs for count in counts),
+        sum(count.written for count in counts),
+        sum(count.failed for count in counts),
+        sum(row.bytes for row in shards),
+        dict(sorted(reasons.items(), key=lambda found: (-found[1], found[0]))),
+        shards,
+    )

@@ -6,6 +6,7 @@ OUTPUT/
     config.json                    the job: resolved config, source identity
     plan.json finished.json        how many tasks there are; the totals once every table is written
     records/00012.parquet          one row per input; task 12 is done when this file is there
+    parts/00003-DIGEST.parquet     the records of a range of tasks, folded; see pipelines.output.tables.parts
     retries/0000.jsonl             the tasks of a `zoetrope retry`
     tmp/ATTEMPT/...                temporary files of one attempt at one task
     lock                           see pipelines.output.lock
@@ -19,11 +20,10 @@ from typing import Any
 
 from schemas.errors import ConfigError
 from schemas.text import one_line
-from storage.find import list_names
 from storage.login import check_folder_address
 from storage.read import file_exists, read_bytes
 from storage.uris import absolute, join
-from storage.write import remove_file, write_bytes
+from storage.write import write_bytes
 
 STATE = "_zoetrope"
 
@@ -89,13 +89,6 @@ class Output:
         if not isinstance(values, dict):
             raise _damaged(path, "it holds no mapping")
         return values
-
-    def remove_strays(self, done: set[int]) -> None:
-        """Remove shards of tasks without a record: an earlier version was cut off while it committed them."""
-        for name in list_names(self.uri):
-            task = task_of(name)
-            if task is not None and task not in done:
-                remove_file(self.path(name))
 
 
 def _damaged(path: str, why: str) -> ConfigError:

@@ -117,8 +117,13 @@ def task_to_json(task: Task) -> bytes:
 
 def task_from_json(line: bytes) -> Task:
     """The task of one line."""
-    values = json.loads(line)
-    keys = values.pop("keys")
+    return task_from_row(json.loads(line))
+
+
+def task_from_row(row: Mapping[str, Any]) -> Task:
+    """The task of a line that was parsed. Fields that no task has are left out."""
+    values = {name: row[name] for name in ("index", "samples", "payload", "exact") if name in row}
+    keys = row.get("keys")
     return Task(**values, keys=None if keys is None else tuple(keys))
 
 

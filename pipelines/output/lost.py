@@ -4,81 +4,95 @@ again.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from tarfile import RECORDSIZE
 
-from pipelines.output.folder import Output, shard_name
-from pipelines.output.records import done_tasks, find_head, iter_retry_tasks
+from pipelines.output.folder import STATE, Output, shard_name, task_of
+from pipelines.output.listing import Listing
+from pipelines.output.records import find_head
+from pipelines.output.retries import Retries, drop_retries
+from pipelines.output.tables.parts import Part, forget_parts, read_heads
 from schemas.manifest import MANIFEST_FILE, ShardRow
-from storage.find import file_sizes, list_names
-from storage.read import file_exists, read_bytes
+from schemas.text import counted
+from storage.read import file_size
 from storage.tables import read_manifest
-from storage.write import remove_file, write_bytes
+from storage.write import remove_file
 
 READS_AT_ONCE = 32
 
 
-def forget_lost(output: Output) -> list[int]:
+def forget_lost(
+    output: Output, listing: Listing, parts: Sequence[Part], retries: Retries, size: int
+) -> list[int]:
     """Take back the records of tasks whose shards are not all there with their sizes. Returns those tasks, in
     order.
 
-    A task of the plan takes its retries with it, because it makes their inputs again. This takes one listing
-    of the output, and the manifest if the output is finished. Otherwise it reads the records of suspicious
-    tasks only. No shard is read; that is what `zoetrope validate` does.
+    A task of the plan takes its retries with it, because it makes their inputs again. The listing is compared
+    with the manifest of a finished output, and with the heads of the parts that were folded. For other tasks
+    its names and sizes decide, and a record is read only of a task without any shard. Of such a task with
+    several shards, the last one is missed at the end of the job (`lost_shards`). No shard is read; that is
+    what `zoetrope validate` does.
     """
-    there = file_sizes(output.uri, ".tar")
-    done = done_tasks(output)
-    lost = {row.task for row in _shards(output, there, done) if there.get(row.shard) != row.bytes} & done
-    retries = list(iter_retry_tasks(output)) if lost else []
-    undone = lost | {row["index"] for row in retries if row["origin"] in lost}
-    for task in sorted(
-        undone, reverse=True
-    ):  # retries first: a cut-off call leaves the task to be found again
-        if task not in lost:
-            _forget(output, task)
-    if any(row["origin"] in lost for row in retries):
-        _drop_retries(output, lost)
+    if {f"{STATE}/finished.json", MANIFEST_FILE} <= listing.files:
+        rows: Iterable[ShardRow] = read_manifest(output.uri)
+        unknown = set[int]()
+    else:
+        folded = [part for part in parts if part.is_folded(listing)]
+        rows = chain.from_iterable(head.shards for head in read_heads(output, folded))
+        unknown = listing.done.difference(*(part.numbers() for part in folded))
+    lost = {row.task for row in rows if listing.shards.get(row.shard) != row.bytes} & listing.done
+    return forget_tasks(output, listing, lost | _lost_by_name(output, listing, unknown), retries, size)
+
+
+def _lost_by_name(output: Output, listing: Listing, tasks: set[int]) -> set[int]:
+    """Tasks that lack a shard, as far as the listing shows it."""
+    several: dict[int, list[int]] = {}
+    broken = set()
+    for name, size in listing.shards.items():
+        task = task_of(name)
+        if task is None or task not in tasks:
+            continue
+        number = re.search(r"-(\d+)\.tar$", name)
+        if number:
+            several.setdefault(task, []).append(int(number[1]))
+        if size == 0 or size % RECORDSIZE:  # a whole tar is a multiple of its record of 10,240 bytes
+            broken.add(task)
+    broken |= {task for task, numbers in several.items() if len(numbers) <= max(numbers)}
+    empty = sorted(task for task in tasks if shard_name(task) not in listing.shards and task not in several)
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        heads = pool.map(lambda task: find_head(output, task), empty)
+        return broken | {task for task, head in zip(empty, heads, strict=True) if head and head.shards}
+
+
+def lost_shards(output: Output, listing: Listing, rows: Iterable[ShardRow]) -> set[int]:
+    """Tasks of shards that are not there with their sizes. A shard that the listing lacks is looked for."""
+    missing = [row for row in rows if listing.shards.get(row.shard) != row.bytes]
+    return {row.task for row in missing if file_size(output.path(row.shard)) != row.bytes}
+
+
+def forget_tasks(output: Output, listing: Listing, lost: set[int], retries: Retries, size: int) -> list[int]:
+    """Take back the records of tasks and of their retries. Returns all of them, in order."""
+    if not lost:
+        return []
+    again = {retry for retry, origin in retries.pairs() if origin in lost}
+    undone = lost | again
+    remove_file(output.state("finished.json"))
+    listing.files.discard(f"{STATE}/finished.json")
+    forget_parts(output, listing, undone, size)
+    for task in sorted(again - lost, reverse=True):  # first: a cut-off call leaves the task to be found again
+        remove_file(output.record_path(task))
+    if again:
+        drop_retries(output, lost)
     for task in sorted(lost):
-        _forget(output, task)
+        remove_file(output.record_path(task))
+    listing.done -= undone
     return sorted(undone)
 
 
-def _shards(output: Output, there: Mapping[str, int], done: set[int]) -> Iterable[ShardRow]:
-    """The shards to compare with the listing: those of the manifest, or of suspicious tasks."""
-    if output.read_state("finished.json") is not None and file_exists(output.path(MANIFEST_FILE)):
-        return read_manifest(output.uri)
-    tasks = sorted(_suspicious(there, done))
-    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
-        heads = list(pool.map(lambda task: find_head(output, task), tasks))
-    return chain.from_iterable(head.shards for head in heads if head is not None)
-
-
-def _suspicious(there: Mapping[str, int], done: set[int]) -> set[int]:
-    """Tasks whose record has to be read to know whether their shards are whole.
-
-    A whole shard is a multiple of a tar's record of 10,240 bytes. A task without a shard, and one with
-    several, says nothing by its names: its inputs may all have failed, or a further shard may be gone.
-    """
-    sizes = {task: there.get(shard_name(task), 0) for task in done}
-    return {task for task, size in sizes.items() if size == 0 or size % RECORDSIZE}
-
-
-def _forget(output: Output, task: int) -> None:
-    remove_file(output.state("finished.json"))
-    remove_file(output.record_path(task))
-
-
-def _drop_retries(output: Output, origins: set[int]) -> None:
-    """Rewrite the retry plans without the tasks of these origins."""
-    for name in sorted(list_names(output.state("retries"))):
-        if name.endswith(".jsonl"):
-            path = output.state("retries", name)
-            lines = read_bytes(path).splitlines(keepends=True)
-            kept = [line for line in lines if json.loads(line)["origin"] not in origins]
-            if not kept:
-                remove_file(path)
-            elif len(kept) < len(lines):
-                write_bytes(path, b"".join(kept))
+def said_lost(lost: Sequence[int]) -> str:
+    """The tasks whose shards are gone, in words."""
+    named = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
+    return f"shards of {counted(len(lost), 'task')} are gone or cut off (task {named})"

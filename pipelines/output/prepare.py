@@ -5,20 +5,22 @@ left.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
-from pipelines.output.commit import clean
+from pipelines.output.commit import remove_temporary, settle_all
 from pipelines.output.folder import STATE, Output, task_of
 from pipelines.output.job import Job, differences, is_of_source
-from pipelines.output.lost import forget_lost
-from pipelines.output.records import done_tasks
+from pipelines.output.listing import TABLE_FOLDERS, Listing, list_output, part_of_table
+from pipelines.output.lost import forget_lost, said_lost
+from pipelines.output.retries import read_retries
+from pipelines.output.tables.parts import plan_parts, tasks_per_part
 from schemas.errors import ConfigError
 from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
-from schemas.text import counted
 from storage.find import list_names
-from storage.write import remove_file, remove_tree
+from storage.write import REMOVALS_AT_ONCE, remove_empty_folder, remove_file, remove_tree
 
 LOG = logging.getLogger(__name__)
 TABLES = (MANIFEST_FILE, SAMPLES_FILE, FAILURES_FILE)
@@ -83,21 +85,23 @@ def source_changes(output: Output, job: Job) -> list[str]:
     return differences({name: value for name, value in before.items() if is_of_source(name)}, now)
 
 
-def prepare_output(output: Output, job: Job, *, overwrite: bool) -> str:
+def prepare_output(output: Output, job: Job, *, overwrite: bool) -> tuple[Listing, str]:
     """Under the lock: finish and clear what a killed run has left, and write the config. Overwriting removes
     all of ours.
 
-    Returns the ISO date on which the output was begun.
+    Returns what the output holds now, from one listing, and the ISO date on which the output was begun.
     """
-    clean(output)
-    if overwrite and output.is_ours():
-        remove_ours(output)
-    lost = forget_lost(output)
-    if lost:
-        named = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
-        LOG.warning(f"shards of {counted(len(lost), 'task')} are gone or cut off (task {named})")
-    output.remove_strays(done_tasks(output))
     before = output.read_job() if output.is_ours() else {}
+    listing = list_output(output)
+    if overwrite and before:
+        remove_temporary(output, listing)
+        remove_ours(output, listing)
+        listing, before = Listing(), {}
+    else:
+        settle_all(output, listing)
+        remove_temporary(output, listing)
+        _forget_lost(output, listing, tasks_per_part(job.config))
+        _remove_strays(output, listing)
     published = str(before.get("published") or date.today().isoformat())
     job_file = {
         "kind": job.kind,
@@ -106,15 +110,39 @@ def prepare_output(output: Output, job: Job, *, overwrite: bool) -> str:
         "fingerprint": job.fingerprint,
     }
     output.write_job({**job_file, "published": published})
-    return published
+    return listing, published
 
 
-def remove_ours(output: Output) -> None:
+def _forget_lost(output: Output, listing: Listing, size: int) -> None:
+    retries = read_retries(output, listing.retries)
+    lost = forget_lost(output, listing, plan_parts(listing.done, retries, size), retries, size)
+    if lost:
+        LOG.warning(said_lost(lost))
+
+
+def _remove_strays(output: Output, listing: Listing) -> None:
+    """Remove shards of tasks without a record: an earlier version was cut off while it committed them."""
+    strays = [name for name in listing.shards if task_of(name) not in listing.done]
+    _remove_files(output, strays)
+    for name in strays:
+        del listing.shards[name]
+
+
+def remove_ours(output: Output, listing: Listing) -> None:
     """Remove the files of an earlier job from the output; foreign files stay. The config is removed last."""
-    for name in list(list_names(output.uri)):
-        if task_of(name) is not None or name in TABLES or name in PAGES:
-            remove_file(output.path(name))
-    for name in ("retries", "records"):
+    _remove_files(output, [*listing.shards, *(name for name in listing.files if _is_ours(name))])
+    for folder in TABLE_FOLDERS:
+        remove_empty_folder(output.path(folder))
+    for name in ("retries", "parts", "records"):
         remove_tree(output.state(name))
     for name in ("finished.json", "plan.json", "config.json"):
         remove_file(output.state(name))
+
+
+def _remove_files(output: Output, names: Sequence[str]) -> None:
+    with ThreadPoolExecutor(REMOVALS_AT_ONCE) as pool:
+        list(pool.map(lambda name: remove_file(output.path(name)), names))
+
+
+def _is_ours(path: str) -> bool:
+    return path in TABLES or path in PAGES or part_of_table(path) is not None

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.output.folder import Output
+from pipelines.output.listing import task_of_record
 from pipelines.output.record import META, Record
-from schemas.errors import ConfigError
 from schemas.manifest import ShardRow
-from schemas.text import one_line
 from storage.find import list_names
-from storage.read import open_uri, read_bytes
+from storage.read import read_bytes
 
 
 def done_tasks(output: Output) -> set[int]:
     """The tasks that have a record."""
-    found = (
-        name.removesuffix(".parquet")
-        for name in list_names(output.state("records"))
-        if name.endswith(".parquet")
-    )
-    return {int(name) for name in found if name.isdigit()}
+    found = (task_of_record(name) for name in list_names(output.state("records")))
+    return {task for task in found if task is not None}
 
 
 def read_record(output: Output, task: int) -> Record:
@@ -63,48 +56,6 @@ def find_head(output: Output, task: int) -> RecordHead | None:
         return read_head(output, task)
     except FileNotFoundError:
         return None
-
-
-def iter_records(output: Output) -> Iterator[Record]:
-    """Every record in task order, one at a time in memory.
-
-    A failure that a later task (`zoetrope retry`) has made again is left out of the earlier record, so that
-    each input has exactly one row.
-    """
-    done = done_tasks(output)
-    origins = {row["index"]: row["origin"] for row in iter_retry_tasks(output) if row["index"] in done}
-    later: dict[int, list[int]] = {}
-    for retry, origin in origins.items():
-        later.setdefault(origin, []).append(retry)
-    for task in sorted(done):
-        retries = [retry for retry in later.get(origins.get(task, task), ()) if retry > task]
-        answered = {key for retry in retries for key in read_record(output, retry).rows["key"].to_pylist()}
-        yield read_record(output, task).without_failures(frozenset(answered))
-
-
-def iter_retry_tasks(output: Output) -> Iterator[dict[str, Any]]:
-    """The rows of the retry plans, in task order: the fields of a Task, and the task of the plan that it
-    repeats.
-
-    Raises ConfigError that names a damaged plan.
-    """
-    for name in sorted(list_names(output.state("retries"))):
-        if name.endswith(".jsonl"):
-            yield from _rows_of(output.state("retries", name))
-
-
-def _rows_of(path: str) -> Iterator[dict[str, Any]]:
-    with open_uri(path) as stream:
-        for number, line in enumerate(stream, 1):
-            try:
-                row = json.loads(line)
-                row["index"], row["origin"]
-            except (ValueError, KeyError, TypeError) as error:
-                raise ConfigError(
-                    f"{path}: line {number} is damaged: {one_line(error)}; remove the file to plan the "
-                    "retry again"
-                ) from None
-            yield row
 
 
 def _bad_record(path: str, error: Exception) -> str:

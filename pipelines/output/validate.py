@@ -20,7 +20,7 @@ from storage.find import list_uris
 from storage.ordered import in_order
 from storage.read import exists, open_uri
 from storage.shards.read import RawSample, ShardError, iter_shard
-from storage.tables import iter_rows, read_manifest
+from storage.tables import has_table, iter_rows, read_manifest
 from storage.uris import join
 from transforms.stores.registry import find_store
 
@@ -106,7 +106,7 @@ def _indexed_keys(output: str) -> dict[str, tuple[int, str]]:
     """Shard -> (number of rows in samples.parquet, digest of their keys in order)."""
     counts: dict[str, int] = {}
     digests: dict[str, hashlib._Hash] = {}
-    if not exists(join(output, SAMPLES_FILE)):
+    if not has_table(output, SAMPLES_FILE):
         return {}
     rows = iter_rows(output, SAMPLES_FILE, columns=("shard", "key"))
     for shard, group in groupby(rows, key=itemgetter("shard")):

@@ -5,16 +5,22 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TextIO
 
 from tqdm import tqdm
 
+from pipelines.output.folder import Output
+from pipelines.output.records import done_tasks, read_record
 from schemas.text import duration
 
 LOG = logging.getLogger(__name__)
 LINE_EVERY = 10.0  # seconds, where there is no terminal
 BUCKETS = 60  # of the throughput curve
+RECORDS_SECONDS = 10.0  # between looks at the records of workers that share no disk with us
+RECORDS_READ = 16  # in a look, at most
+LOOKS_RARELY = 10.0  # times the time that a look takes, until the next one
 
 
 class Progress:
@@ -91,3 +97,43 @@ class _Throughput:
         self.counts += [0] * (place + 1 - len(self.counts))
         self.counts[place] += made - self._seen
         self._seen = made
+
+
+class RecordsSeen:
+    """Progress where workers share no disk with us: records that came since the start, listed now and then.
+
+    A few records of each look are read, and stand for the others: a large job makes hundreds between two
+    looks.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._seen = done_tasks(output)
+        self._tasks = self._read = self._written = self._failed = 0
+        self._counts = (0, 0)
+        self._next = 0.0
+
+    def counts(self) -> tuple[int, int]:
+        """(written, failed) in records that came since, an estimate if they are many."""
+        start = time.monotonic()
+        if start >= self._next:
+            self._look()
+            self._next = start + max(RECORDS_SECONDS, LOOKS_RARELY * (time.monotonic() - start))
+        return self._counts
+
+    def _look(self) -> None:
+        new = sorted(done_tasks(self._output) - self._seen)
+        if not new:
+            return
+        self._seen.update(new)
+        self._tasks += len(new)
+        with ThreadPoolExecutor(RECORDS_READ) as pool:
+            for record in pool.map(lambda task: read_record(self._output, task), new[:RECORDS_READ]):
+                self._read += 1
+                self._written, self._failed = self._written + record.written, self._failed + record.failed
+        share = self._tasks / self._read
+        before = self._counts
+        self._counts = (
+            max(before[0], round(share * self._written)),
+            max(before[1], round(share * self._failed)),
+        )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 
@@ -19,16 +19,18 @@ from pipelines.output.commit import clean
 from pipelines.output.finish import Totals, finish
 from pipelines.output.folder import Output
 from pipelines.output.job import Job, TaskAt, spool
+from pipelines.output.listing import Listing, list_output
 from pipelines.output.lock import output_lock
-from pipelines.output.prepare import TABLES, check_output, prepare_output, remove_ours
-from pipelines.output.record import Record
-from pipelines.output.records import done_tasks, read_record
+from pipelines.output.prepare import check_output, prepare_output, remove_ours
+from pipelines.output.tables.parts import Part, TaskCount, forget_parts, tasks_per_part
+from pipelines.output.tables.places import has_tables, parts_due
 from pipelines.result import RunResult
 from pipelines.running.engine import RunnerChoice, choose_runner
+from pipelines.running.fold import FoldParts
 from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.running.options import check_endpoints
 from pipelines.running.pipeline import PipelineRun, job_error
-from pipelines.running.progress import Progress
+from pipelines.running.progress import Progress, RecordsSeen
 from pipelines.running.remote.attach import STOPPED, attach
 from pipelines.running.remote.job import forget, keep, read_kept, still_running
 from pipelines.running.signals import Signals, signals_of_job
@@ -44,7 +46,6 @@ from storage.write import create_file, remove_empty_folder, remove_file
 LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 0.2
 LISTED_SECONDS = 30.0  # for a store's listing to tell of every record
-RECORDS_SECONDS = 10.0  # between looks at the records of workers that share no disk with us
 
 
 def run_job(
@@ -69,38 +70,37 @@ def run_job(
     if detach and choice.is_local:
         raise ConfigError("--detach: a job on this machine ends with its command; give another --runner")
     check_endpoints(choice.options)
-    existed = first_name(output.uri) is not None
+    existed = output.is_ours() or first_name(output.uri) is not None
     try:
         with output_lock(output) as lock:
             check_output(output, job, overwrite=overwrite)  # it may have changed while we waited for nothing
             attach(output, overwrite=overwrite)
-            published = prepare_output(output, job, overwrite=overwrite)
+            listing, published = prepare_output(output, job, overwrite=overwrite)
             try:
-                made = _make_missing(job, output, choice, detach)
+                made = _make_missing(job, output, listing, choice, detach)
                 if lock.lost:
                     raise JobError(
                         f"{output.uri}: another job took the output over while this one was silent; its run "
                         f"goes on"
                     )
-                totals = _finished(output) or _finish(output, job, published, made.before)
+                totals = _finished(output, made.listing) or _finish(output, job, published, made)
             finally:
                 # A job that runs on needs its plan and its temporary files.
                 if not lock.lost and read_kept(output) is None:
                     _clean_up(output)
                     if not file_exists(output.state("plan.json")):  # not even planned: leave nothing
-                        remove_ours(output)
+                        remove_ours(output, list_output(output))
     except OSError as error:
         raise output_error(error, output.uri) from error
     finally:
         if not existed and not output.is_ours():
             _tidy(output)
-    written, failed = made.counts(totals)
     return RunResult(
         output.uri,
         totals,
-        written,
-        failed,
-        totals.written - written,
+        made.written,
+        made.failed,
+        totals.written - made.written,
         time.monotonic() - start,
         max_failure_ratio,
         choice.describe(),
@@ -109,41 +109,25 @@ def run_job(
     )
 
 
-class CountsBefore:
-    """Samples and failures of the tasks that were done before this run.
-
-    They come from the totals of the last run if those still hold. Otherwise the end of the job counts them
-    while it reads every record anyway, so that a resume begins without reading one.
-    """
-
-    def __init__(self, done: set[int], totals: Mapping[str, int] | None) -> None:
-        self.written = self.failed = 0
-        self._to_count = done
-        if totals is not None and totals.get("tasks") == len(done):
-            self.written, self.failed = totals["written"], totals["failed"]
-            self._to_count = set()
-
-    def add(self, record: Record) -> None:
-        """Count a record if its task was done before."""
-        if record.task in self._to_count:
-            self.written, self.failed = self.written + record.written, self.failed + record.failed
-
-
-@dataclass(frozen=True)
+@dataclass
 class _MadeNow:
-    """The counts of the graph in this run."""
+    """Counts of the tasks that the graph made in this run."""
 
-    before: CountsBefore
+    listing: Listing  # of the output after it
+    before: Collection[int]  # tasks that were done before
     throughput: tuple[float, tuple[int, ...]] = (0.0, ())
     counters: Mapping[str, int | float] = field(default_factory=dict)
+    written: int = 0
+    failed: int = 0
 
-    def counts(self, totals: Totals) -> tuple[int, int]:
-        return totals.written - self.before.written, totals.failed - self.before.failed
+    def add(self, count: TaskCount) -> None:
+        """Count a task if this run made it."""
+        if count.task not in self.before:
+            self.written, self.failed = self.written + count.written, self.failed + count.failed
 
 
-def _make_missing(job: Job, output: Output, choice: RunnerChoice, detach: bool) -> _MadeNow:
-    done, last = done_tasks(output), -1
-    before = CountsBefore(done, output.read_state("finished.json") if done else None)
+def _make_missing(job: Job, output: Output, listing: Listing, choice: RunnerChoice, detach: bool) -> _MadeNow:
+    done, last = listing.done, -1
     plan = output.tmp(f"plan-{uuid.uuid4().hex}.jsonl")
     inputs, exact, places = 0, True, list[TaskAt]()
     expected = set(done)
@@ -162,8 +146,10 @@ def _make_missing(job: Job, output: Output, choice: RunnerChoice, detach: bool) 
         LOG.info(
             "nothing to retry" if job.is_retry else f"nothing is missing: {counted(len(done), 'task')} done"
         )
-        return _MadeNow(before)
+        return _MadeNow(listing, done)
     remove_file(output.state("finished.json"))
+    forget_parts(output, listing, expected - done, tasks_per_part(job.config))
+    due = [] if choice.is_local else parts_due(output, listing, expected, tasks_per_part(job.config))
     already = f", {counted(len(done), 'task')} done before" if done else ""
     about = "" if exact else "about "
     LOG.info(
@@ -180,15 +166,16 @@ def _make_missing(job: Job, output: Output, choice: RunnerChoice, detach: bool) 
         )
         progress = Progress(inputs, exact=exact)
         try:
-            counters = _run_graph(places, job, spec, choice, progress, output, signals, detach)
+            counters = _run_graph(places, due, job, spec, choice, progress, output, signals, detach)
         finally:
             progress.close()
-    _await_records(output, expected)
-    return _MadeNow(before, (progress.throughput.bucket_seconds, tuple(progress.throughput.counts)), counters)
+    curve = (progress.throughput.bucket_seconds, tuple(progress.throughput.counts))
+    return _MadeNow(_await_records(output, expected), done, curve, counters)
 
 
 def _run_graph(
     places: Sequence[TaskAt],
+    due: Sequence[Part],
     job: Job,
     spec: JobSpec,
     choice: RunnerChoice,
@@ -198,13 +185,16 @@ def _run_graph(
     detach: bool,
 ) -> Mapping[str, int | float]:
     pipeline = beam.Pipeline(runner=choice.runner, options=choice.options)
-    _ = pipeline | beam.Create(list(places)) | "Load" >> beam.ParDo(_Load(spec)) | MakeShards(job.maker, spec)
+    tasks = pipeline | beam.Create(list(places)) | "Load" >> beam.ParDo(_Load(spec))
+    done = tasks | MakeShards(job.maker, spec)
+    if due:
+        _ = (done, pipeline | "Parts" >> beam.Create(list(due))) | FoldParts(spec, tasks_per_part(job.config))
     run = PipelineRun(pipeline, choice)
     if not choice.is_local:
         run.submit()
         _keep_remote(run, output, detach)
     run.start()
-    counts = signals.counts if signals is not None else _RecordsSeen(output).counts
+    counts = signals.counts if signals is not None else RecordsSeen(output).counts
     try:
         while not run.ended.wait(LOOK_SECONDS):
             progress.update(*counts())
@@ -245,12 +235,12 @@ def _clean_up(output: Output) -> None:
         LOG.debug("%s: temporary files are left: %s", output.uri, error)
 
 
-def _await_records(output: Output, expected: set[int]) -> None:
-    """Until every record is listed: the tables are made from a listing, and a store may give one of a moment
-    ago.
+def _await_records(output: Output, expected: set[int]) -> Listing:
+    """List the output until every record is there: the tables are made from a listing, and a store may give
+    one of a moment ago.
     """
     end = time.monotonic() + LISTED_SECONDS
-    while missing := expected - done_tasks(output):
+    while missing := expected - (listing := list_output(output)).done:
         if time.monotonic() > end:
             raise JobError(
                 f"output {output.uri}: the pipeline has ended, but {len(missing)} of its {len(expected)} "
@@ -258,6 +248,7 @@ def _await_records(output: Output, expected: set[int]) -> None:
                 f"(the first is {min(missing)}); run the same command again"
             )
         time.sleep(LOOK_SECONDS)
+    return listing
 
 
 class _Load(beam.DoFn):
@@ -271,38 +262,17 @@ class _Load(beam.DoFn):
         yield place.load()
 
 
-class _RecordsSeen:
-    """Progress where workers share no disk with us: new records since the start, looked at now and then."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._seen = done_tasks(output)
-        self._written = self._failed = 0
-        self._next = 0.0
-
-    def counts(self) -> tuple[int, int]:
-        """(written, failed) in records that came since."""
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + RECORDS_SECONDS
-            for task in done_tasks(self._output) - self._seen:
-                record = read_record(self._output, task)
-                self._written, self._failed = self._written + record.written, self._failed + record.failed
-                self._seen.add(task)
-        return self._written, self._failed
-
-
-def _finish(output: Output, job: Job, published: str, before: CountsBefore) -> Totals:
-    totals = finish(output, job.config, published=published, seen=before.add)
+def _finish(output: Output, job: Job, published: str, made: _MadeNow) -> Totals:
+    totals = finish(output, job.config, published=published, listing=made.listing, seen=made.add)
     values = {name: value for name, value in asdict(totals).items() if name != "shards"}
     output.write_state("finished.json", values)
     return totals
 
 
-def _finished(output: Output) -> Totals | None:
+def _finished(output: Output, listing: Listing) -> Totals | None:
     """The totals of an output whose tables are all there and up to date."""
     values = output.read_state("finished.json")
-    if values is None or not all(file_exists(output.path(name)) for name in TABLES):
+    if values is None or not has_tables(listing):
         return None
     return Totals(**values, shards=tuple(read_manifest(output.uri)))
 

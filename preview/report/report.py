@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from preview.report.summary import Summary, summarise
 from preview.show.animation import encode_webp, shrink, thin
@@ -19,9 +18,9 @@ from preview.show.clips import load_frames
 from schemas.manifest import SAMPLES_FILE
 from schemas.text import one_line
 from storage.ordered import in_order
-from storage.read import open_uri
 from storage.shards.access import ShardAccess
 from storage.shards.read import ShardError
+from storage.tables import count_rows, take_rows
 from storage.uris import join
 from storage.write import write_bytes
 
@@ -187,22 +186,12 @@ def contact_clips(output: str, count: int) -> tuple[list[SheetClip], list[str]]:
 
 
 def _random_rows(output: str, count: int) -> list[dict[str, Any]]:
-    """Rows of samples.parquet at random positions, read from the row groups that hold them."""
+    """Rows of the samples at random positions, read from the row groups that hold them."""
+    counts = count_rows(output, SAMPLES_FILE)
+    total = sum(counts)
+    chosen = np.sort(np.random.default_rng(0).choice(total, min(count, total), replace=False))
     columns = ["key", "shard", "caption", "motion"]
-    rows: list[dict[str, Any]] = []
-    with open_uri(join(output, SAMPLES_FILE)) as stream:
-        table = pq.ParquetFile(stream)
-        total = table.metadata.num_rows
-        chosen = np.sort(np.random.default_rng(0).choice(total, min(count, total), replace=False))
-        start = 0
-        for group in range(table.num_row_groups):
-            size = table.metadata.row_group(group).num_rows
-            here = chosen[(chosen >= start) & (chosen < start + size)] - start
-            if len(here):
-                found = table.read_row_group(group, columns=columns, use_threads=False).take(here)
-                rows.extend(found.to_pylist())
-            start += size
-    return rows
+    return take_rows(output, SAMPLES_FILE, chosen, counts=counts, columns=columns)
 
 
 def _sheet_clip(row: Mapping[str, Any], frames: np.ndarray, fps: float) -> SheetClip:

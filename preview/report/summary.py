@@ -6,18 +6,15 @@ Streams; holds no table.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
-from storage.read import exists, open_uri
-from storage.uris import join
+from storage.tables import has_table, iter_batches
 
 EXAMPLES_A_REASON = 3
 MOST_NAMES = 200  # distinct motions, sources or reasons that are counted apart; the rest count as "(other)"
@@ -72,8 +69,8 @@ def summarise(output: str) -> Summary:
     A missing failures table counts as empty.
     """
     shards = total = 0
-    if exists(join(output, MANIFEST_FILE)):
-        for batch in _batches(output, MANIFEST_FILE, ["bytes"]):
+    if has_table(output, MANIFEST_FILE):
+        for batch in iter_batches(output, MANIFEST_FILE, columns=["bytes"]):
             shards += batch.num_rows
             total += int(pc.sum(batch["bytes"]).as_py() or 0)
     motions, sources, sizes = Counter[str](), Counter[str](), Counter[str]()
@@ -91,7 +88,7 @@ def summarise(output: str) -> Summary:
         "original_width",
         "original_height",
     ]
-    for batch in _batches(output, SAMPLES_FILE, columns):
+    for batch in iter_batches(output, SAMPLES_FILE, columns=columns):
         samples += batch.num_rows
         _count(motions, batch["motion"])
         _count(sources, batch["source"])
@@ -110,11 +107,6 @@ def summarise(output: str) -> Summary:
         histograms=tuple(Histogram(n, EDGES[n], tuple(int(c) for c in counts[n])) for n in EDGES),
         failures=failures,
     )
-
-
-def _batches(output: str, name: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    with open_uri(join(output, name)) as stream:
-        yield from pq.ParquetFile(stream).iter_batches(batch_size=8192, columns=columns, use_threads=False)
 
 
 def _count(counter: Counter[str], values: pa.Array) -> None:
@@ -156,11 +148,12 @@ def _bin(values: np.ndarray, edges: tuple[float, ...]) -> np.ndarray:
 
 
 def _failures(output: str) -> tuple[Reasoned, ...]:
-    if not exists(join(output, FAILURES_FILE)):
+    if not has_table(output, FAILURES_FILE):
         return ()
     counts = Counter[str]()
     examples: dict[str, list[dict[str, Any]]] = {}
-    for batch in _batches(output, FAILURES_FILE, ["key", "stage", "reason", "detail", "url"]):
+    columns = ["key", "stage", "reason", "detail", "url"]
+    for batch in iter_batches(output, FAILURES_FILE, columns=columns):
         _count(counts, batch["reason"])
         for reason in pc.unique(batch["reason"]).to_pylist():
             kept = (

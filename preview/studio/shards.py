@@ -17,16 +17,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from preview.report.page import TITLES, bars
 from preview.report.summary import Summary, summarise
 from preview.show.clips import load_frames, screen_webp
 from schemas.errors import ConfigError
 from schemas.manifest import SAMPLES_FILE
-from storage.read import exists, open_uri
 from storage.shards.access import ShardAccess
 from storage.shards.read import ShardError
+from storage.tables import count_rows, has_table, iter_batches, take_rows
 from storage.uris import join
 
 PAGE_MOST = 100  # rows
@@ -57,7 +56,7 @@ class OutputView:
     _lock: Any = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
-        if not exists(join(self.uri, SAMPLES_FILE)):
+        if not has_table(self.uri, SAMPLES_FILE):
             raise ConfigError(
                 f"{self.uri}: no {SAMPLES_FILE} there; "
                 "give the output folder of a finished `zoetrope animate`"
@@ -66,8 +65,12 @@ class OutputView:
     @cached_property
     def rows(self) -> int:
         """The number of samples in the table."""
-        with open_uri(join(self.uri, SAMPLES_FILE)) as stream:
-            return int(pq.ParquetFile(stream).metadata.num_rows)
+        return sum(self._counts)
+
+    @cached_property
+    def _counts(self) -> list[int]:
+        """Samples of each file of the table."""
+        return count_rows(self.uri, SAMPLES_FILE)
 
     @cached_property
     def summary(self) -> Summary:
@@ -160,26 +163,17 @@ class OutputView:
     def _scan(self, query: Query) -> np.ndarray:
         columns = [name for name in ("caption", "motion", "source") if getattr(query, name)]
         found, start = [], 0
-        with open_uri(join(self.uri, SAMPLES_FILE)) as stream:
-            for batch in pq.ParquetFile(stream).iter_batches(batch_size=65536, columns=columns):
-                keep = np.ones(batch.num_rows, bool)
-                for name in columns:
-                    keep &= _holds(batch[name], name, getattr(query, name))
-                found.append(np.flatnonzero(keep) + start)
-                start += batch.num_rows
+        for batch in iter_batches(self.uri, SAMPLES_FILE, columns=columns, batch_rows=65536):
+            keep = np.ones(batch.num_rows, bool)
+            for name in columns:
+                keep &= _holds(batch[name], name, getattr(query, name))
+            found.append(np.flatnonzero(keep) + start)
+            start += batch.num_rows
         return np.concatenate(found) if found else np.zeros(0, np.int64)
 
     def _take(self, positions: np.ndarray) -> list[dict[str, Any]]:
         """Read the rows at ascending positions, each with its `position`, from their row groups alone."""
-        rows: list[dict[str, Any]] = []
-        with open_uri(join(self.uri, SAMPLES_FILE)) as stream:
-            table, start = pq.ParquetFile(stream), 0
-            for group in range(table.num_row_groups):
-                size = table.metadata.row_group(group).num_rows
-                here = positions[(positions >= start) & (positions < start + size)] - start
-                if len(here):
-                    rows.extend(table.read_row_group(group).take(here).to_pylist())
-                start += size
+        rows = take_rows(self.uri, SAMPLES_FILE, positions, counts=self._counts)
         return [{**row, "position": int(position)} for row, position in zip(rows, positions, strict=True)]
 
 

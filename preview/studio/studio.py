@@ -18,8 +18,7 @@ from preview.studio.shards import OutputView
 from schemas.errors import ConfigError
 from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE
 from schemas.text import one_line
-from storage.read import exists
-from storage.uris import join
+from storage.tables import has_table
 
 if TYPE_CHECKING:
     from preview.studio.search import Searcher
@@ -90,9 +89,9 @@ def _is_output(path: str) -> bool:
     if path.endswith((".tar", ".parquet")):
         raise ConfigError(f"{path}: give the output folder that holds it, with its {SAMPLES_FILE}")
     try:
-        if exists(join(path, SAMPLES_FILE)):
+        if has_table(path, SAMPLES_FILE):
             return True
-        if exists(join(path, MANIFEST_FILE)):
+        if has_table(path, MANIFEST_FILE):
             raise ConfigError(
                 f"{path}: has no {SAMPLES_FILE}; run `zoetrope animate` again to finish the job"
             )

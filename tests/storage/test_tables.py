@@ -1,9 +1,18 @@
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from schemas.manifest import MANIFEST, MANIFEST_FILE, SAMPLES, SAMPLES_FILE, ShardRow
-from storage.tables import expand_shards, iter_rows, read_manifest
+from storage.tables import (
+    count_rows,
+    expand_shards,
+    has_table,
+    iter_rows,
+    read_manifest,
+    table_files,
+    take_rows,
+)
 
 
 def test_the_manifest_reads_back_locally_and_by_uri(tmp_path):
@@ -21,6 +30,25 @@ def test_rows_are_streamed(tmp_path):
     assert [r["key"] for r in iter_rows(str(tmp_path), SAMPLES_FILE, batch_rows=7)] == [
         r["key"] for r in rows
     ]
+
+
+def test_a_table_may_be_a_folder_of_files(tmp_path):
+    rows = [{"key": f"k{i:04d}", "shard": "00000.tar"} for i in range(1000)]
+    (tmp_path / "samples").mkdir()
+    for number, (first, stop) in enumerate([(0, 400), (400, 400), (400, 1000)]):
+        table = pa.Table.from_pylist(rows[first:stop], SAMPLES)
+        pq.write_table(table, tmp_path / "samples" / f"{number:05d}.parquet", row_group_size=128)
+    output = str(tmp_path)
+    assert [row["key"] for row in iter_rows(output, SAMPLES_FILE)] == [row["key"] for row in rows]
+    counts = count_rows(output, SAMPLES_FILE)
+    assert counts == [400, 0, 600]
+    positions = np.array([0, 399, 400, 999])
+    found = take_rows(output, SAMPLES_FILE, positions, counts=counts, columns=["key"])
+    assert found == [{"key": f"k{n:04d}"} for n in positions]
+    assert has_table(output, SAMPLES_FILE)
+    assert not has_table(output, MANIFEST_FILE)
+    with pytest.raises(FileNotFoundError, match=r"samples\.parquet"):
+        table_files(str(tmp_path / "samples"), SAMPLES_FILE)
 
 
 def test_shards_by_folder_glob_brace_and_name(tmp_path):

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 SERVER = Path(__file__).parents[2] / ".cache" / "engines" / "fake-gcs-server"
 ACCOUNT = {  # logged in for good, so that nobody is asked
@@ -77,7 +78,13 @@ class Proxy(http.server.ThreadingHTTPServer):
         self.backend = backend
         self.faults: list[Fault] = []
         self.log: list[tuple[str, str]] = []
+        self.connections = 0
         self.lock = threading.Lock()
+        self.moving = threading.Lock()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections += 1
+        super().process_request(request, client_address)
 
     def handle_error(self, request: object, client_address: object) -> None:
         pass  # clients that were cut off
@@ -110,7 +117,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             told = {"error": {"code": int(kind), "message": "the test refuses"}}
             self._reply(int(kind), [("content-type", "application/json")], json.dumps(told).encode())
             return
-        answer = self._forward(self.command, self.path, body)
+        answer = self._answer(body)
         if fault and kind == "stale":
             answer = fault.kept.setdefault(self.path, answer)
         if kind == "lost":
@@ -156,6 +163,22 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._reply(
             200, [("content-type", "multipart/mixed; boundary=part")], b"".join(parts) + b"--part--\r\n"
         )
+
+    def _answer(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        if "/moveTo/o/" in self.path:
+            return self._move()
+        return self._forward(self.command, self.path, body)
+
+    def _move(self) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Rename an object in one step, as GCS does. The server behind only knows copies."""
+        source, _, target = self.path.partition("/moveTo/o/")
+        bucket = source.partition("/b/")[2].partition("/")[0]
+        with self.server.moving:
+            status, headers, body = self._forward("POST", f"{source}/rewriteTo/b/{bucket}/o/{target}", b"{}")
+            if status == 200:
+                self._forward("DELETE", source, b"")
+                body = json.dumps(json.loads(body)["resource"]).encode()
+        return status, headers, body
 
     def _forward(self, method: str, path: str, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.server.backend, timeout=60)

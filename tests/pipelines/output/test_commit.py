@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import signal
@@ -17,12 +16,13 @@ from pipelines.making.task import make_task
 from pipelines.output import commit as commit_module
 from pipelines.output.commit import clean, commit, is_done
 from pipelines.output.folder import Output
+from pipelines.output.listing import list_output
 from pipelines.output.lost import forget_lost
-from pipelines.output.record import Record
-from pipelines.output.records import done_tasks, find_head, iter_records, iter_retry_tasks, read_record
+from pipelines.output.prepare import _remove_strays
+from pipelines.output.records import done_tasks, find_head, read_record
+from pipelines.output.retries import Retries
 from schemas.errors import JobError
 from schemas.manifest import FAILURES, SAMPLES
-from schemas.records import Task
 from storage.shards.read import iter_shard
 from storage.write import move_file, remove_tree
 
@@ -141,7 +141,7 @@ def test_records_of_an_earlier_version_name_no_attempt_and_count(tmp_path):
     Path(output.record_path(3)).write_bytes(done.attempt.record.to_bytes(""))
     clean(output)
     assert is_done(output, 3)
-    assert forget_lost(output) == []
+    assert forget_lost(output, list_output(output), (), Retries(), 1000) == []
     assert read_record(output, 3).written == 4
 
 
@@ -175,27 +175,6 @@ def test_a_task_whose_inputs_all_failed_has_a_record_and_no_tar(tmp_path):
     assert read_record(output, 0).failed == 6
 
 
-def test_records_come_in_order_and_later_ones_answer_for_failures(tmp_path):
-    output = Output(str(tmp_path))
-    for task in (2, 0, 1):
-        commit(output, made(output, task).attempt)
-    retried = Record.from_bytes(Path(output.record_path(1)).read_bytes())
-    key = retried.failures["key"].to_pylist()[0]
-    row = {"index": 3, "origin": 1, "samples": 1, "payload": {"start": 6, "count": 6}, "keys": [key]}
-    Path(output.state("retries")).mkdir()
-    Path(output.state("retries", "00003.jsonl")).write_text(json.dumps(row) + "\n")
-    assert [r.failed for r in iter_records(output)] == [2, 2, 2], "a retry that is not done changes nothing"
-    (task,) = iter_retry_tasks(output)
-    done = make_task(
-        Task(3, 1, task["payload"], keys=tuple(task["keys"])), TinyMaker(), output, ShardConfig(), "f" * 16
-    )
-    commit(output, done.attempt)
-    records = list(iter_records(output))
-    assert [r.task for r in records] == [0, 1, 2, 3]
-    assert [r.failed for r in records] == [2, 1, 2, 0]
-    assert sum(r.inputs for r in records) == 18 == sum(r.written + r.failed for r in records)
-
-
 def test_a_broken_record_is_named(tmp_path):
     output = Output(str(tmp_path))
     commit(output, made(output).attempt)
@@ -209,7 +188,7 @@ def test_strays_of_a_cut_off_commit_are_removed_and_foreign_files_are_not(tmp_pa
     commit(output, made(output, 0).attempt)
     for name in ("00001.tar", "00002-000.tar", "mine.tar", "notes.txt", "7.tar"):
         (tmp_path / name).write_bytes(b"x")
-    output.remove_strays(done_tasks(output))
+    _remove_strays(output, list_output(output))
     assert sorted(os.listdir(tmp_path)) == ["00000.tar", "7.tar", "_zoetrope", "mine.tar", "notes.txt"]
 
 

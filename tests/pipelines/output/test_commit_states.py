@@ -27,10 +27,13 @@ from pipelines.making.config import ShardConfig
 from pipelines.making.maker import Made
 from pipelines.making.task import make_task
 from pipelines.output import commit as commit_module
-from pipelines.output.commit import clean, commit, settle_all
+from pipelines.output.commit import clean, commit, remove_temporary, settle_all
 from pipelines.output.folder import Output
+from pipelines.output.listing import list_output
 from pipelines.output.lost import forget_lost
-from pipelines.output.records import done_tasks, read_head
+from pipelines.output.prepare import _remove_strays
+from pipelines.output.records import read_head
+from pipelines.output.retries import Retries
 from schemas.records import Task
 from storage.find import find_under
 from storage.read import file_exists, read_bytes
@@ -143,12 +146,14 @@ def attempt(output: Output, mark: int) -> Callable[[], None]:
 
 def later_run(output: Output, mark: int) -> Callable[[], None]:
     def body() -> None:
-        clean(output)
-        forget_lost(output)
-        output.remove_strays(done_tasks(output))
-        if 0 not in done_tasks(output):
+        listing = list_output(output)
+        settle_all(output, listing)
+        remove_temporary(output, listing)
+        forget_lost(output, listing, (), Retries(), 1000)
+        _remove_strays(output, listing)
+        if 0 not in listing.done:
             attempt(output, mark)()
-        settle_all(output)
+        settle_all(output, list_output(output))
         clean(output)
 
     return body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,9 @@ from pipelines.animate import animate
 from pipelines.config import AnimateConfig
 from pipelines.making.config import ShardConfig
 from pipelines.output.folder import Output
+from pipelines.output.listing import list_output
 from pipelines.output.lost import forget_lost
+from pipelines.output.retries import Retries
 from pipelines.retry import retry
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from tests.pipelines.running.test_graph import leftovers, run, shards
@@ -77,8 +80,9 @@ def test_a_resume_begins_without_reading_a_record(tmp_path, monkeypatch):
     (tmp_path / "_zoetrope" / "finished.json").unlink()
     output = Output(str(tmp_path))
     os.remove(output.record_path(2))
+    shutil.rmtree(tmp_path / "_zoetrope" / "parts")
     monkeypatch.setattr("pipelines.output.lost.find_head", None)
-    assert forget_lost(output) == []
+    assert forget_lost(output, list_output(output), (), Retries(), 1000) == []
     monkeypatch.undo()
     result = run(tmp_path)
     assert (result.written, result.resumed, result.totals.off_by) == (5, 15, 0)
