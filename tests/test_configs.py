@@ -38,7 +38,7 @@ REQUIRED_OF = {"coco": ["source.annotations=a", "source.images=b", "output=y"]}
 RECIPES = sorted(path for kind in CONFIGS for path in (ROOT / "configs" / kind).glob("*.yaml"))
 RUNNERS = sorted((ROOT / "configs/runners").glob("*.yaml"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *RECIPES, *RUNNERS]
-FLAGS = {"--config": True, "--runner-config": True, "--dry-run": False}  # whether a value follows
+FLAGS = {"--config": True, "--runner-config": True, "--dry-run": False, "-o": True}  # whether a value follows
 COMMAND = re.compile(
     r"(?:(?:--nproc_per_node=(\d+) +)?-m zoetrope (train)|(?<!from )zoetrope ([a-z-]+))"
     r"((?: +(?:'[^']*'|\"[^\"]*\"|[^\s'\"`|&#()])+)*)"
@@ -150,9 +150,12 @@ def loads(cls: type[Config], arguments: list[str]) -> Config | None:
     for argument in rest:
         if argument in FLAGS:
             flags[argument] = next(rest) if FLAGS[argument] else ""
+        elif cls is AnimateConfig and "=" not in argument and not argument.startswith("-"):
+            overrides += ["source.kind=folder", f"source.uri={argument}"]  # an input, whose kind is guessed
         else:
             overrides.append(argument)  # an error if it is no field=value
     file = flags.get("--config")
+    overrides += [f"output={flags['-o']}"] if "-o" in flags else []
     if file is not None and not file.startswith("configs/"):
         return None
     file = file and str(ROOT / file)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NoReturn, TypeVar
 
-from schemas.config import Config, flatten_names
+from schemas.config import Config, describe, flatten_names
 from schemas.errors import ConfigError
 from schemas.text import nearest_hint, one_line
 from schemas.yaml_text import read_yaml
@@ -23,6 +23,7 @@ class Parser(argparse.ArgumentParser):
         options.setdefault("allow_abbrev", False)
         super().__init__(**options)
         self._fields: set[str] = set()
+        self._help_of_all = ""
         self.add_argument(
             "-v", "--verbose", action="count", default=0, help="more messages, and the traceback of an error"
         )
@@ -38,11 +39,36 @@ class Parser(argparse.ArgumentParser):
         set_verbosity(args.verbose, args.quiet)
         return args
 
-    def add_config(self, config: type[Config], file_help: str, field_help: str) -> None:
-        """Add --config and FIELD=VALUE, with the fields of this config."""
+    def add_config(
+        self, config: type[Config], file_help: str, field_help: str, main: Sequence[str] = ()
+    ) -> None:
+        """Add --config and FIELD=VALUE, with the fields of this config.
+
+        The help describes the fields of `main`, in this order, and --help-all describes all.
+        """
         self._fields = set(flatten_names(config))
         self.add_argument("--config", metavar="FILE", help=file_help)
         self.add_argument("overrides", nargs="*", metavar="FIELD=VALUE", help=field_help)
+        rows = describe(config)
+        self._help_of_all = "\n\n".join((self.epilog or "", "all fields:\n" + "\n".join(rows))).lstrip()
+        if main:
+            by_name = {row.split()[0]: row for row in rows}
+            few = "\n".join(by_name[name] for name in main)
+            more = f"--help-all describes all {len(rows)} fields."
+            self.epilog = "\n\n".join((self.epilog or "", f"main fields:\n{few}", more)).lstrip()
+        self.add_argument("--help-all", action=_HelpAll, nargs=0, help="show this help with every field")
+
+    def format_help_of_all(self) -> str:
+        """Return the help with every field."""
+        short, self.epilog = self.epilog, self._help_of_all
+        try:
+            return self.format_help()
+        finally:
+            self.epilog = short
+
+    def add_output(self) -> None:
+        """Add -o, the short form of output=."""
+        self.add_argument("-o", "--output", metavar="DIR", help="where to write: the same as output=DIR")
 
     def add_runner(self) -> None:
         """Add --runner-config and --detach."""
@@ -68,6 +94,15 @@ class Parser(argparse.ArgumentParser):
         if field in self._fields:
             return f"; it is a field: write {field}=VALUE"
         return nearest_hint(written, self._option_string_actions)
+
+
+class _HelpAll(argparse.Action):
+    """Prints the help with every field."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        assert isinstance(parser, Parser)  # noqa: S101 - narrows the type
+        print(parser.format_help_of_all(), end="")
+        parser.exit()
 
 
 C = TypeVar("C", bound=Config)

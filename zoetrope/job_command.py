@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.config import AnimateConfig, ImportConfig
 from zoetrope.arguments import Parser, beam_options, is_local, read_config, split_beam_args
+from zoetrope.inputs import spelled_out
 from zoetrope.interrupt import loading
 from zoetrope.jobs import job_circumstances, plan_lines, run_and_report
 
@@ -32,6 +33,7 @@ def run_job_command(
     """
     own, after_dashes = split_beam_args(argv)
     args = parser.read(own)
+    args.overrides = spelled_out(args, guess=name == "animate")
     config = read_config(config_type, args, shipped)
     beam_args = beam_options(args.runner_config, after_dashes)
     on_this_machine = is_local(beam_args)

@@ -9,10 +9,12 @@ import shlex
 import pytest
 
 from pipelines.config import AnimateConfig, ImportConfig
+from schemas.config import describe
 from trainer.fit.config import TrainConfig
 from trainer.retrieval.config import EvaluateConfig
 from zoetrope.arguments import read_config, split_beam_args
-from zoetrope.cli import COMMANDS
+from zoetrope.cli import COMMANDS, main
+from zoetrope.inputs import spelled_out
 
 CONFIGS = {
     "animate": (AnimateConfig, "animate"),
@@ -35,6 +37,14 @@ def examples(command: str) -> list[list[str]]:
     return [shlex.split(arguments) for arguments in found]
 
 
+def fields_of(args) -> list[str]:
+    """The fields of an example. Its input is not there to be looked at, so its kind is given."""
+    words = [word for word in args.overrides if "=" not in word]
+    if words:
+        args.overrides = [*args.overrides, f"source.kind={'tars' if '.tar' in words[0] else 'folder'}"]
+    return spelled_out(args, guess=bool(words))
+
+
 @pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"motions"}))
 def test_every_example_is_taken(command):
     shown = examples(command)
@@ -43,6 +53,8 @@ def test_every_example_is_taken(command):
         args = parser_of(command).read(split_beam_args(arguments)[0])
         if command in CONFIGS:
             cls, kind = CONFIGS[command]
+            if command in ("animate", "import-videos"):
+                args.overrides = fields_of(args)
             read_config(cls, args, kind)
 
 
@@ -52,3 +64,20 @@ def test_every_help_has_a_purpose_and_short_lines(command):
     assert shown.startswith(f"usage: zoetrope {command}")
     head = shown.partition("ields:\n")[0]
     assert max(map(len, head.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("command", CONFIGS)
+def test_help_describes_the_main_fields_and_help_all_every_field(command, capsys):
+    cls, _ = CONFIGS[command]
+    every = {row.split()[0] for row in describe(cls)}
+    assert main([command, "--help"]) == 0
+    short = shown_fields(capsys.readouterr().out)
+    assert main([command, "--help-all"]) == 0
+    assert shown_fields(capsys.readouterr().out) == every
+    assert short <= every
+    if len(every) > 20:
+        assert len(short) == 10
+
+
+def shown_fields(text: str) -> set[str]:
+    return set(re.findall(r"^  ([a-z][\w.]*)  \(", text, re.MULTILINE))

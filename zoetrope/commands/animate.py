@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipelines.config import AnimateConfig
-from schemas.config import describe
 from zoetrope.arguments import Parser
 from zoetrope.job_command import run_job_command
 from zoetrope.jobs import AFTER_STOP
@@ -15,17 +14,31 @@ if TYPE_CHECKING:
     from zoetrope.job_command import UseCase
 
 STOPPED = AFTER_STOP
-USAGE = """zoetrope animate [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run]
+USAGE = """zoetrope animate [INPUT] [-o DIR] [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run]
                         [--runner-config FILE.yaml] [--detach] [-- BEAM OPTIONS]"""
-DESCRIPTION = """Turn image-caption pairs into clips in WebDataset shards. Fields come from the file, then
-from FIELD=VALUE, in that order.
+DESCRIPTION = """Turn image-caption pairs into clips in WebDataset shards. INPUT is a folder of pictures,
+tars, Parquet, a TSV of captions and URLs, or COCO's captions JSON; a line says what it was taken for.
+Fields come from the config file, then from FIELD=VALUE, in that order.
 Arguments after -- go to Beam unchanged, e.g. -- --runner=FlinkRunner --flink_master=host:8081
 Running the same command again finishes what is missing. Ctrl-C stops; nothing half-written is left."""
 EXAMPLES = """examples:
-  zoetrope animate --config folder source.uri=pictures/ output=clips/
+  zoetrope animate pictures/ -o clips/
   zoetrope animate --config coco source.annotations=captions_train2017.json source.images=train2017/ \\
       output=clips/
-  zoetrope animate --config tars source.uri='cc12m/*.tar' output=gs://bucket/clips --runner-config flink"""
+  zoetrope animate 'cc12m/*.tar' -o gs://bucket/clips store=still motions=[zoom_in,pan_left] \\
+      --runner-config flink"""
+MAIN = (
+    "source.kind",
+    "source.uri",
+    "source.limit",
+    "output",
+    "store",
+    "motions",
+    "clip.frames",
+    "clip.size",
+    "workers",
+    "shard.max_samples",
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -40,18 +53,14 @@ def _load() -> UseCase:
 
 
 def _parser() -> Parser:
-    rows = sorted(describe(AnimateConfig), key=lambda row: not row.strip().startswith(("source.", "output")))
-    parser = Parser(
-        prog="zoetrope animate",
-        usage=USAGE,
-        description=DESCRIPTION,
-        epilog=f"{EXAMPLES}\n\nFields:\n" + "\n".join(rows),
-    )
+    parser = Parser(prog="zoetrope animate", usage=USAGE, description=DESCRIPTION, epilog=EXAMPLES)
     parser.add_config(
         AnimateConfig,
         "a YAML file of fields, or the name of a shipped one for a kind of source, such as coco",
-        "set a field, e.g. store=mp4",
+        "an input, or a field, e.g. store=mp4",
+        MAIN,
     )
+    parser.add_output()
     parser.add_argument(
         "--dry-run",
         action="store_true",

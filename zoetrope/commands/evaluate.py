@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from schemas.config import describe
 from trainer.retrieval.config import EvaluateConfig
 from trainer.retrieval.scores import DIRECTIONS, METRICS
 from zoetrope.arguments import Parser, read_config
@@ -71,7 +70,7 @@ def _parser() -> Parser:
     parser = Parser(
         prog="zoetrope evaluate",
         description="Text-video retrieval metrics of a checkpoint on shards of videos with captions.",
-        epilog=f"{EXAMPLES}\n\nfields:\n" + "\n".join(describe(EvaluateConfig)),
+        epilog=EXAMPLES,
     )
     parser.add_config(
         EvaluateConfig,

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipelines.config import ImportConfig
-from schemas.config import describe
 from zoetrope.arguments import Parser
 from zoetrope.job_command import run_job_command
 from zoetrope.jobs import AFTER_STOP
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from zoetrope.job_command import UseCase
 
 STOPPED = AFTER_STOP
-USAGE = """zoetrope import-videos [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run]
+USAGE = """zoetrope import-videos [-o DIR] [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run]
                               [--runner-config FILE.yaml] [--detach] [-- BEAM OPTIONS]"""
 DESCRIPTION = """Turn real videos with captions into WebDataset shards of frames. Fields come from the file,
 then from FIELD=VALUE, in that order.
@@ -27,6 +26,19 @@ EXAMPLES = """examples:
       source.split=test output=msvd/test/
   zoetrope import-videos --config csv source.videos=videos/ source.annotations=captions.csv \\
       output=mine/ --dry-run"""
+
+MAIN = (
+    "source.kind",
+    "source.videos",
+    "source.annotations",
+    "source.split",
+    "source.limit",
+    "output",
+    "frames.max_frames",
+    "frames.feature_framerate",
+    "workers",
+    "shard.max_samples",
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -45,13 +57,15 @@ def _parser() -> Parser:
         prog="zoetrope import-videos",
         usage=USAGE,
         description=DESCRIPTION,
-        epilog=f"{EXAMPLES}\n\nFields:\n" + "\n".join(describe(ImportConfig)),
+        epilog=EXAMPLES,
     )
     parser.add_config(
         ImportConfig,
         "a YAML file of fields, or the name of a shipped one for a kind of annotations, such as csv",
         "set a field, e.g. source.split=test",
+        MAIN,
     )
+    parser.add_output()
     parser.add_argument(
         "--dry-run",
         action="store_true",

@@ -6,7 +6,6 @@ import logging
 import signal
 from collections.abc import Sequence
 
-from schemas.config import describe
 from trainer.fit.config import TrainConfig
 from zoetrope.arguments import Parser, read_config
 from zoetrope.interrupt import loading
@@ -17,6 +16,19 @@ EXAMPLES = """examples:
   zoetrope train --config pretrain_coco data.shards=coco/ output=runs/coco
   torchrun --nproc_per_node=4 -m zoetrope train --config finetune_msrvtt data.shards=msrvtt/train/ \\
       data.eval_shards=msrvtt/test/ init=runs/coco/last"""
+
+MAIN = (
+    "data.shards",
+    "data.eval_shards",
+    "output",
+    "init",
+    "resume",
+    "max_samples",
+    "global_batch_size",
+    "model.clip",
+    "model.pretrained",
+    "optim.lr_new",
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -38,11 +50,12 @@ def _parser() -> Parser:
         prog="zoetrope train",
         description="Pretrain or fine-tune CLIP2Video. On 8 GPUs: torchrun --nproc_per_node=8 -m zoetrope "
         "train --config ...",
-        epilog=f"{EXAMPLES}\n\nfields:\n" + "\n".join(describe(TrainConfig)),
+        epilog=EXAMPLES,
     )
     parser.add_config(
         TrainConfig,
         "a YAML file of fields, or the name of a shipped recipe, such as debug",
         "set a field, e.g. data.shards='clips/*.tar'",
+        MAIN,
     )
     return parser
