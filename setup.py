@@ -10,6 +10,7 @@ from setuptools import find_packages, setup
 EXTRAS = {
     "train": ["open_clip_torch>=3", "safetensors", "tensorboard", "torchvision"],
     "dataflow": ["apache-beam[gcp]>=2.70"],
+    "lab": ["scikit-image", "scikit-learn"],
     "s3": ["s3fs"],
 }
 DEVELOPMENT = [
@@ -28,7 +29,7 @@ DEVELOPMENT = [
     "types-tqdm",
     "wids",
 ]
-PACKAGES = ["zoetrope", "schemas", "storage", "transforms", "pipelines", "trainer", "preview"]
+PACKAGES = ["zoetrope", "schemas", "storage", "transforms", "pipelines", "trainer", "preview", "lab"]
 
 setup(
     name="zoetrope",

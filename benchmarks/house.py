@@ -34,6 +34,7 @@ LAYERS = (  # from the ground up; packages of one layer never import each other
     ("transforms",),
     ("trainer", "pipelines"),
     ("preview",),
+    ("lab",),
     ("zoetrope",),
     ("clusters", "runners"),
 )

@@ -38,6 +38,7 @@ COMMANDS = {
     "index": "embed shards for search",
     "search": "search an index by text or picture, coarse to fine",
     "export": "a checkpoint or an index in the layout of open_clip, Hugging Face, CLIP2Video, Parquet",
+    "lab": "measure whether animated pretraining helps, on a made corpus",
 }
 
 FAILED, USAGE = 1, 2

@@ -1,0 +1,155 @@
+"""The results: one table, paired differences, the fate of each hypothesis, and the JSON behind them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lab.arms import ARMS
+from lab.config import LabConfig
+from lab.hypotheses import HYPOTHESES, Hypothesis, Term, verdict
+from lab.plan import TESTS, ZERO_SHOT, Measured, Plan
+from lab.queries import group_of, hits
+from lab.statistics import Interval, bootstrap
+from schemas.version import VERSION
+
+HEADS = {"dual": "dual encoder", "fine": "re-ranked"}
+CHANCE = {"motion": 100 / 8, "order": 100 / 2}  # percent; of content and still it depends on the corpus
+
+
+class Results:
+    """What the queries of a lab gave."""
+
+    def __init__(self, config: LabConfig, plan: Plan) -> None:
+        self.config, self.plan = config, plan
+        self._read: dict[Measured, dict[str, Any]] = {}
+
+    def write(self, folder: Path) -> Path:
+        """Write lab.json, table.md and index.html. Returns table.md."""
+        from lab.page import write_page
+
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "lab.json").write_text(json.dumps(self.to_dict(), indent=1) + "\n")
+        table = folder / "table.md"
+        table.write_text(self.table() + "\n" + self.hypotheses() + "\n")
+        write_page(folder / "index.html", self)
+        return table
+
+    def hits(self, seed: int, arm: str, stage: str, test: str, head: str) -> np.ndarray:
+        """Return 1.0 or 0.0 for each query of a test, [Q]."""
+        return hits(self.queries(Measured(seed, arm, stage), test)[head])
+
+    def queries(self, what: Measured, test: str) -> dict[str, Any]:
+        """Return what `lab.queries` wrote for one checkpoint and test."""
+        if what not in self._read:
+            self._read[what] = json.loads((self.plan.folder / what.file).read_text())
+        return dict(self._read[what][test])
+
+    def groups(self, test: str) -> np.ndarray:
+        """Return the group of each query: queries over one picture belong together."""
+        what = self.plan.measured()[0]
+        return np.array([group_of(clip) for clip in self.queries(what, test)["clip"]])
+
+    @cached_property
+    def heads(self) -> list[str]:
+        """The rankings that every checkpoint has."""
+        found = self.queries(self.plan.measured()[0], TESTS[0])
+        return [head for head in HEADS if head in found]
+
+    def cell(self, arm: str, stage: str, test: str, head: str) -> tuple[float, float]:
+        """Return percent of queries answered right: the mean over seeds, and the deviation over seeds."""
+        of_seeds = [100 * self.hits(seed, arm, stage, test, head).mean() for seed in self.config.seeds]
+        spread = float(np.std(of_seeds, ddof=1)) if len(of_seeds) > 1 else 0.0
+        return float(np.mean(of_seeds)), spread
+
+    def table(self) -> str:
+        """Return the table in Markdown: a row per arm and stage, a column per test and ranking."""
+        columns = [(test, head) for test in TESTS for head in self.heads]
+        names = [f"{test}, {HEADS[head]}" for test, head in columns]
+        lines = [
+            "Percent of queries whose right clip is first: mean and standard deviation over "
+            f"{len(self.config.seeds)} seeds.",
+            "",
+            f"| arm | measured | {' | '.join(names)} |",
+            f"|---|---|{'---:|' * len(columns)}",
+        ]
+        for stage in self.plan.stages:
+            for arm in self.config.arms:
+                cells = (self.cell(arm, stage, test, head) for test, head in columns)
+                texts = " | ".join(f"{mean:.1f} ± {spread:.1f}" for mean, spread in cells)
+                lines.append(f"| {arm} | {stage} | {texts} |")
+        chance = f"{100 / self.config.corpus.tests.content:.1f}"
+        lines += ["", f"Chance: content and still {chance}, motion 12.5, order 50."]
+        return "\n".join(lines) + "\n"
+
+    def difference(self, plus: Term, minus: Term | float) -> Interval:
+        """Return the paired difference of two cells in percent points, with its interval.
+
+        `minus` may be a constant, such as chance.
+        """
+        rows = []
+        for seed in self.config.seeds:
+            row = 100 * self._term(seed, plus)
+            rows.append(row - (minus if isinstance(minus, float) else 100 * self._term(seed, minus)))
+        return bootstrap(np.stack(rows), self.groups(plus.test), times=self.config.bootstrap)
+
+    def _term(self, seed: int, term: Term) -> np.ndarray:
+        values = self.hits(seed, term.arm, self._stage(term), term.test, term.head)
+        if term.less_dual:
+            values = values - self.hits(seed, term.arm, self._stage(term), term.test, "dual")
+        return values
+
+    def _stage(self, term: Term) -> str:
+        return self.plan.stages[1] if term.tuned else ZERO_SHOT
+
+    def checked(self) -> list[tuple[Hypothesis, Interval, str]]:
+        """Return each hypothesis whose arms are in this lab, with its difference and verdict."""
+        checked = []
+        for hypothesis in HYPOTHESES:
+            if not hypothesis.arms <= set(self.config.arms) or not hypothesis.heads <= set(self.heads):
+                continue
+            if hypothesis.tuned and len(self.plan.stages) < 2:
+                continue
+            interval = self.difference(hypothesis.plus, hypothesis.minus)
+            checked.append((hypothesis, interval, verdict(hypothesis, interval)))
+        return checked
+
+    def hypotheses(self) -> str:
+        """Return the hypotheses in Markdown."""
+        lines = [
+            "| hypothesis | difference, percent points | 95 % interval | verdict |",
+            "|---|---:|---:|---|",
+        ]
+        for hypothesis, interval, word in self.checked():
+            span = f"{interval.low:+.1f} to {interval.high:+.1f}"
+            lines.append(f"| {hypothesis.text} | {interval.mean:+.1f} | {span} | {word} |")
+        return "\n".join(lines) + "\n"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        cells = {
+            f"{arm}/{stage}/{test}/{head}": [round(v, 3) for v in self.cell(arm, stage, test, head)]
+            for arm in self.config.arms
+            for stage in self.plan.stages
+            for test in TESTS
+            for head in self.heads
+        }
+        checked = [
+            {"hypothesis": hypothesis.text, **asdict(interval), "verdict": word}
+            for hypothesis, interval, word in self.checked()
+        ]
+        about = {"version": VERSION, "cores": os.cpu_count(), "machine": platform.machine()}
+        return {
+            "about": about,
+            "config": self.config.to_dict(),
+            "arms": {arm: ARMS[arm].about for arm in self.config.arms},
+            "percent_right_mean_and_deviation": cells,
+            "hypotheses": checked,
+        }
