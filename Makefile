@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 LOCK   := $(shell $(PYTHON) -c "import hashlib;print(hashlib.sha256(open('requirements.lock','rb').read()).hexdigest()[:12])")
 STAMP  := $(VENV)/.lock-$(LOCK)
 
-.PHONY: help setup demo test test-gpu test-gcs test-prism test-flink flink-up flink-down test-spark spark-up spark-down dataflow-dry-run check lint types bench scale-model docs lock clean
+.PHONY: help setup demo lab test test-gpu test-gcs test-prism test-flink flink-up flink-down test-spark spark-up spark-down dataflow-dry-run check lint types bench scale-model docs lock clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -24,6 +24,9 @@ $(STAMP): requirements.lock
 
 demo: setup      ## from nothing: sample pictures -> shards -> where to look
 	$(BIN)/python -m zoetrope.demo
+
+lab: setup       ## the experiment of docs/lab.md, to its table; GPU=1 for larger towers on a GPU
+	$(BIN)/python -m zoetrope lab --config $(if $(GPU),gpu,cpu)
 
 test: setup      ## every test that needs nothing but this machine; a GPU is left alone, see test-gpu
 	CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto

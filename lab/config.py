@@ -24,7 +24,7 @@ class TestSets(Config):
 
 
 class CorpusConfig(Config):
-    """What is made from the seed."""
+    """The corpus, which is made from its seed."""
 
     seed: int = Field(0, ge=0, description="of the whole corpus")
     kind: Literal["emoji", "drawn"] = Field(

@@ -122,8 +122,9 @@ class Plan:
             trained, after = str(self.folder / "runs" / name / "last"), (name,)
         start = f"seed{seed}/start"
         model = {k: v for k, v in self.config.model.items() if k != "pretrained"}
-        config = self._written(start, {"model": model, "towers": str(trained), "seed": seed})
-        command = (sys.executable, "-m", "lab.start", config, str(self.folder / "runs" / start))
+        values = {"model": model, "towers": str(trained), "seed": seed}
+        values["output"] = str(self.folder / "runs" / start)
+        command = (sys.executable, "-m", "lab.start", self._written(start, values))
         yield Step(start, command, after, cost=START_SECONDS)
 
     def _arm(self, seed: int, name: str) -> Iterator[Step]:
@@ -191,16 +192,20 @@ class Plan:
 
     def _measure(self, seed: int, arm: str, checkpoints: Mapping[str, str]) -> Step:
         """Ask the queries of an arm's checkpoints (stage -> name of the run)."""
-        pairs = [
-            f"{self._checkpoint(run)}={self.folder / Measured(seed, arm, stage).file}"
-            for stage, run in checkpoints.items()
-        ]
-        command = (
-            *(sys.executable, "-m", "lab.queries", str(self.folder / "data"), *pairs),
-            *("--tests", *TESTS, "--top-k", str(self.config.top_k), "--device", self.config.device),
-        )
+        name = f"seed{seed}/{arm}/queries"
+        values = {
+            "data": str(self.folder / "data"),
+            "checkpoints": {
+                str(self._checkpoint(run)): str(self.folder / Measured(seed, arm, stage).file)
+                for stage, run in checkpoints.items()
+            },
+            "tests": list(TESTS),
+            "top_k": self.config.top_k,
+            "device": self.config.device,
+        }
+        command = (sys.executable, "-m", "lab.queries", self._written(name, values))
         cost = START_SECONDS + QUERY_SECONDS * len(checkpoints)
-        return Step(f"seed{seed}/{arm}/queries", command, tuple(checkpoints.values()), cost=cost)
+        return Step(name, command, tuple(checkpoints.values()), cost=cost)
 
     def _checkpoint(self, run: str) -> Path:
         """Return the folder of a run's model. The start is a model itself."""

@@ -1,6 +1,8 @@
 """Ask every test's queries of a checkpoint: the rank of the right video for each, by both rankings.
 
-    python -m lab.queries DATA CHECKPOINT=OUTPUT.json ... --tests content motion --top-k 10
+    python -m lab.queries CONFIG
+
+CONFIG is a YAML file with data (folder), checkpoints (folder -> JSON file to write), tests, top_k and device.
 
 In `content` and `still` all videos of the test compete. In `motion` the eight videos of the same picture
 compete, and in `order` a video and its reverse. Videos of one group share their name up to the underscore.
@@ -8,8 +10,8 @@ compete, and in `order` a video and its reverse. Videos of one group share their
 
 from __future__ import annotations
 
-import argparse
 import json
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
@@ -19,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from schemas.yaml_text import read_yaml
 from storage.write import write_bytes
 from trainer.data.config import DataConfig
 from trainer.data.loader import evaluation_loader
@@ -32,23 +35,17 @@ GROUPED = ("motion", "order")
 BATCH = 64
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """Write the ranks, from 1; ties take the mean of the tied ranks."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT=OUTPUT")
-    parser.add_argument("--tests", nargs="+", required=True)
-    parser.add_argument("--top-k", type=int, required=True)
-    parser.add_argument("--device", default="cpu")
-    arguments = parser.parse_args(argv)
-    for pair in arguments.checkpoints:
-        checkpoint, _, output = pair.partition("=")
+    (file,) = argv
+    config = read_yaml(Path(file).read_text())
+    for checkpoint, output in config["checkpoints"].items():
         model = load_model(Path(checkpoint).resolve())
-        embedder = Embedder(model, torch.device(arguments.device), tokens=model.config.interaction.enabled)
+        embedder = Embedder(model, torch.device(config["device"]), tokens=model.config.interaction.enabled)
         results = {}
-        for test in arguments.tests:
-            data = _embedded(embedder, arguments.data / test)
-            results[test] = ranks(embedder, data, top_k=arguments.top_k, grouped=test in GROUPED)
+        for test in config["tests"]:
+            data = _embedded(embedder, Path(config["data"]) / test)
+            results[test] = ranks(embedder, data, top_k=config["top_k"], grouped=test in GROUPED)
         write_bytes(output, (json.dumps(results) + "\n").encode())
     return 0
 
@@ -145,4 +142,4 @@ def hits(ranks_Q: Sequence[float]) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

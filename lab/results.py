@@ -25,7 +25,7 @@ CHANCE = {"motion": 100 / 8, "order": 100 / 2}  # percent; of content and still 
 
 
 class Results:
-    """What the queries of a lab gave."""
+    """The answers to all queries of a lab."""
 
     def __init__(self, config: LabConfig, plan: Plan) -> None:
         self.config, self.plan = config, plan

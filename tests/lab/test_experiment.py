@@ -1,0 +1,66 @@
+"""The smallest lab from its command to its table. It covers lab.plan, lab.start, lab.results and lab.page too."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lab.config import LabConfig
+from schemas.errors import ConfigError
+from storage.configs import load_config
+from zoetrope.cli import main
+from zoetrope.shipped import find_config
+
+FEWER = ["corpus.tuning=[]", "corpus.tests={content: 8, motion: 1, order: 1}", "corpus.stills=16"]
+
+
+def test_two_arms_give_a_table_and_a_second_run_does_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["lab", "--config", "smoke", f"output={tmp_path}", *FEWER]
+    assert main(command) == 0
+    table = (tmp_path / "results" / "table.md").read_text()
+    rows = [line for line in table.splitlines() if line.startswith(("| static", "| negatives"))]
+    assert len(rows) == 2
+    assert table.strip() in capsys.readouterr().out
+    result = json.loads((tmp_path / "results" / "lab.json").read_text())
+    cells = result["percent_right_mean_and_deviation"]
+    assert set(cells) == {
+        f"{arm}/zero-shot/{test}/{head}"
+        for arm in ("static", "negatives")
+        for test in ("content", "still", "motion", "order")
+        for head in ("dual", "fine")
+    }
+    queries = json.loads((tmp_path / "queries" / "seed0" / "static" / "zero-shot.json").read_text())
+    assert {test: len(asked["dual"]) for test, asked in queries.items()} == {
+        "content": 8,
+        "still": 8,
+        "motion": 8,
+        "order": 8,
+    }
+    page = (tmp_path / "results" / "index.html").read_text()
+    assert "data:image/webp" in page
+    assert "<script" not in page
+    marks = {file: file.stat().st_mtime_ns for file in (tmp_path / "done").rglob("*.json")}
+    assert main(command) == 0
+    assert {file: file.stat().st_mtime_ns for file in marks} == marks
+    assert main([*command, "seeds=[0]", "top_k=3"]) == 2
+    assert "top_k = 4" in capsys.readouterr().err
+
+
+def test_the_table_of_a_lab_that_has_not_run_names_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["lab", "table", "--config", "smoke", f"output={tmp_path}"]) == 2
+    assert "is missing; run `zoetrope lab run`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu", "smoke"])
+def test_the_shipped_configs_are_valid(name: str) -> None:
+    config = load_config(LabConfig, find_config(name, "lab"))
+    assert config.model["clip"]["vision"]["image_size"] == config.corpus.frame_side
+
+
+def test_an_unknown_arm_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="animated"):
+        load_config(LabConfig, find_config("smoke", "lab"), ["arms=[animate]"])
