@@ -7,10 +7,11 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+TRAIN = ["open_clip_torch>=3", "safetensors", "tensorboard", "torchvision"]
 EXTRAS = {
-    "train": ["open_clip_torch>=3", "safetensors", "tensorboard", "torchvision"],
+    "train": TRAIN,
     "dataflow": ["apache-beam[gcp]>=2.70"],
-    "lab": ["scikit-image", "scikit-learn"],
+    "lab": [*TRAIN, "scikit-image", "scikit-learn"],
     "s3": ["s3fs"],
 }
 DEVELOPMENT = [

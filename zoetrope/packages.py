@@ -9,6 +9,8 @@ EXTRA_OF = {
     "torchvision": "train",
     "apitools": "dataflow",
     "s3fs": "s3",
+    "skimage": "lab",
+    "sklearn": "lab",
 }
 # The plain installation has these; the smallest one (docker/local.lock) leaves them out.
 LEFT_OUT = {"torch": "torch", "kornia": "kornia", "gcsfs": "gcsfs", "google": "gcsfs"}
