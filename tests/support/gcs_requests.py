@@ -18,6 +18,7 @@ class Asked:
 
     log: list[tuple[str, str]] = field(default_factory=list)  # method, path with its query
     connections: int = 0
+    sent: int = 0  # bytes of the store's answers
 
     @property
     def requests(self) -> int:
@@ -28,6 +29,12 @@ class Asked:
     def kinds(self) -> dict[str, int]:
         """Kind -> requests."""
         return dict(sorted(Counter(kind_of(*entry) for entry in self.log).items()))
+
+    def until(self, pattern: str) -> Asked:
+        """The requests before the first one whose path has this regex in it."""
+        paths = [urllib.parse.unquote(path) for _, path in self.log]
+        stop = next(at for at, path in enumerate(paths) if re.search(pattern, path))
+        return Asked(self.log[:stop])
 
     def reads(self, pattern: str) -> int:
         """How many contents of objects were read whose name has this regex in it."""
@@ -67,6 +74,7 @@ def kind_of(method: str, path: str) -> str:
 def counted(proxy: Proxy) -> Iterator[Asked]:
     """Count the requests and connections of a block."""
     asked = Asked()
-    requests, connections = len(proxy.log), proxy.connections
+    requests, connections, sent = len(proxy.log), proxy.connections, proxy.sent
     yield asked
     asked.log, asked.connections = proxy.log[requests:], proxy.connections - connections
+    asked.sent = proxy.sent - sent

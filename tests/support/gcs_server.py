@@ -78,7 +78,7 @@ class Proxy(http.server.ThreadingHTTPServer):
         self.backend = backend
         self.faults: list[Fault] = []
         self.log: list[tuple[str, str]] = []
-        self.connections = 0
+        self.connections = self.sent = 0
         self.lock = threading.Lock()
         self.moving = threading.Lock()
 
@@ -194,6 +194,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return answer
 
     def _reply(self, status: int, headers: list[tuple[str, str]], body: bytes, kind: str = "") -> None:
+        self.server.sent += len(body)
         self.send_response_only(status)
         for name, value in headers:
             self.send_header(name, value)
