@@ -30,8 +30,9 @@ from schemas.records import Reference
 from storage.shards.write import ShardWriter
 from trainer.data.batch import collate
 from trainer.data.config import DataConfig
-from trainer.data.dataset import TrainingStream
+from trainer.data.dataset import SampleSet, TrainingStream
 from trainer.data.decode import Decoder
+from trainer.data.mixing.turns import Turns
 from trainer.data.order import Cursor
 from trainer.model.towers import tokenize
 from transforms.clip import ClipSettings, make_clip
@@ -74,16 +75,16 @@ def case(folder: Path, store: str, samples: int) -> Callable[[], None]:
     """Take `samples` clips from the stream of one loader worker, in this process."""
     config = DataConfig(shards=str(folder / store), workers=0, shuffle_samples=64)
     make = partial(collate, tokenize=partial(tokenize, max_words=32), frames=FRAMES, size=SIZE)
+    decode = Decoder(config, frames=FRAMES, size=SIZE, seed=0, training=True)
     stream = TrainingStream(
-        [str(folder / store / "00000.tar")],
-        config,
-        Decoder(config, frames=FRAMES, size=SIZE, seed=0, training=True),
+        [SampleSet((str(folder / store / "00000.tar"),), config, decode)],
+        Turns([1.0]),
         make,
         batch_size=BATCH,
         seed=0,
         rank=0,
         world=1,
-        cursors=[Cursor()],
+        positions=[(Cursor(),)],
     )
     batches = iter(stream)
 

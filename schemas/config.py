@@ -98,6 +98,14 @@ def _config_class(annotation: Any) -> type[Config] | None:
     return None
 
 
+def _entry_class(annotation: Any) -> type[Config] | None:
+    """The config class of the entries, if this is a list of configs."""
+    for option in typing.get_args(annotation) if _is_union(annotation) else (annotation,):
+        if typing.get_origin(option) is list:
+            return _config_class(typing.get_args(option)[0])
+    return None
+
+
 def _is_union(annotation: Any) -> bool:
     return typing.get_origin(annotation) in (typing.Union, types.UnionType)
 
@@ -178,7 +186,9 @@ def _unknown_field(cls: type[Config], loc: list[str], value: Any) -> str:
     where = ".".join(loc)
     known = list(flatten_names(cls))
     of_same_name = [name for name in known if name.rsplit(".", 1)[-1] == loc[-1]]
-    near = nearest(where, known) or nearest(loc[-1], of_same_name or owner.model_fields)
+    in_a_list = any(part.isdecimal() for part in loc)
+    near = None if in_a_list else nearest(where, known)
+    near = near or nearest(loc[-1], of_same_name or owner.model_fields)
     if near:
         return f"unknown field {where}; the nearest known field is {near[0]}"
     return f"unknown field {where}; known fields: {', '.join(owner.model_fields)}"
@@ -221,12 +231,16 @@ def _locate(cls: type[Config], loc: list[str]) -> tuple[type[Config], FieldInfo 
     """The config class that owns the last known field of an error's path, that field, and its dotted name."""
     owner, field, name = cls, None, ""
     for part in loc:
+        entry = None if field is None else _entry_class(field.annotation)
+        if entry is not None and part.isdecimal():  # a place in a list of configs
+            owner, name = entry, f"{name}.{part}"
+            continue
         found = owner.model_fields.get(part)
         if found is None:
             break
         field, name = found, f"{name}.{part}" if name else part
         inner = _config_class(found.annotation)
-        if inner is None:
+        if inner is None and _entry_class(found.annotation) is None:
             break
-        owner = inner
+        owner = inner or owner
     return owner, field, name

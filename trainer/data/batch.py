@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trainer.data.decode import Decoded
-from trainer.data.order import Cursor
+from trainer.data.order import Cursor, Position
 from trainer.data.packing import Packing, pack
 from trainer.data.shards import Dropped
 from transforms.rendering.plan import Plan, plan_batch
@@ -45,7 +45,7 @@ class Batch:
     plan: Plan | None = None  # how a GPU renders the stills; made in the worker, which has the time
     plan_words: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int32))
     packing: Packing | None = None  # which frames are encoded, if not all
-    cursor: Cursor = field(default_factory=Cursor)  # of the worker that made the batch, after it
+    position: Position = (Cursor(),)  # of the worker that made the batch, after it
     dropped: tuple[Dropped, ...] = ()  # samples that the worker dropped since its last batch
     places: list[tuple[int, int]] = field(
         default_factory=list

@@ -7,14 +7,25 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.config import Config
+from schemas.errors import ConfigError
+from trainer.data.mixing.config import MixEntry
 from transforms.motions.mix import MotionMix
 
 
 class DataConfig(Config):
     """Shards, workers, shuffling, and how stills are animated."""
 
-    shards: str | list[str] = Field(
-        description="training shards: a folder, a glob or a brace range, local or gs://; or a list"
+    shards: str | list[str] | None = Field(
+        default=None,
+        description="training shards: a folder, a glob or a brace range, local or gs://; or a list. Give "
+        "this or mix",
+    )
+    mix: list[MixEntry] | None = Field(
+        default=None,
+        min_length=1,
+        description="several sets of shards with fixed shares of every batch: a list of {shards, weight, and "
+        "the settings in which a set differs: camera, motions, motion_phrases, paths_per_picture, captions, "
+        "frame_jitter, equal_captions}",
     )
     eval_shards: str | list[str] | None = Field(
         default=None, description="shards to evaluate on during training; none: no evaluation and no `best`"
@@ -69,6 +80,10 @@ class DataConfig(Config):
         description="with motion_phrases: paths over one picture in a batch, of different motions where "
         "possible; each is a hard negative of the others",
     )
+    captions: Literal["turn", "first"] = Field(
+        default="turn",
+        description="caption of a clip in training: its captions in turn, one per epoch, or the first alone",
+    )
     equal_captions: bool = Field(
         default=False,
         description="in training, clips with equal captions are no negatives of each other; for data whose "
@@ -83,6 +98,37 @@ class DataConfig(Config):
         description="a truncated or unreadable shard: use what can be read and say so, or stop",
     )
     eval_batch_size: int = Field(default=32, ge=1, description="videos in a batch when evaluating")
+
+    @model_validator(mode="after")
+    def _shards_or_mix(self) -> Self:
+        if self.shards is None and self.mix is None:
+            raise ValueError(
+                "shards is required: give it in the config file or as data.shards=...; or give mix"
+            )
+        if self.shards is not None and self.mix is not None:
+            raise ValueError(
+                "shards has no effect with mix, which has shards of its own; leave one of them out"
+            )
+        self.sets()
+        return self
+
+    def sets(self) -> list[DataConfig]:
+        """Return the settings of each set of the mix, or these settings alone. Raises ValueError."""
+        if self.mix is None:
+            return [self]
+        shared = self.model_dump(exclude={"mix"})
+        made = []
+        for number, entry in enumerate(self.mix):
+            try:
+                made.append(DataConfig.make({**shared, **entry.settings}))
+            except ConfigError as error:
+                raise ConfigError(f"mix.{number}: {error}") from None
+        return made
+
+    @property
+    def weights(self) -> list[float]:
+        """The weight of each set."""
+        return [1.0] if self.mix is None else [entry.weight for entry in self.mix]
 
     @model_validator(mode="after")
     def _effective(self) -> Self:

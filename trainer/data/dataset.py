@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby, islice
+from math import ceil
 
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
@@ -15,7 +17,8 @@ from storage.shards.read import RawSample, ShardError
 from trainer.data.batch import Batch
 from trainer.data.config import DataConfig
 from trainer.data.decode import Decoded, Decoder, Request
-from trainer.data.order import Cursor, Turn, share, shuffled, turns_of
+from trainer.data.mixing.turns import Turns
+from trainer.data.order import Cursor, Position, Turn, share, shuffled, turns_of
 from trainer.data.pixels import Pixels
 from trainer.data.shards import Dropped, read_ahead, read_shards
 
@@ -23,8 +26,20 @@ Collate = Callable[[Sequence[Decoded], Tensor], Batch]
 HOPELESS = 100  # broken samples or shards in a row after which the run stops
 
 
+@dataclass(frozen=True)
+class SampleSet:
+    """One set of shards of a run, and how its samples are read."""
+
+    shards: tuple[str, ...]
+    config: DataConfig
+    decode: Decoder
+
+
 class TrainingStream(IterableDataset[Batch]):
     """Endless full batches. The order depends on (shards, seed, slot, slots) alone, so a run can resume.
+
+    With several sets every batch holds samples of each by its share; over the batches of all ranks and
+    workers, in their order, the shares hold to within one sample (see `trainer.data.mixing.turns`).
 
     Worker i of the DataLoader plays slot (i + first) of the rank: the loader asks its workers in turn from 0,
     and after a resume it must be the turn of the slot that would have been next.
@@ -32,81 +47,113 @@ class TrainingStream(IterableDataset[Batch]):
 
     def __init__(
         self,
-        shards: Sequence[str],
-        config: DataConfig,
-        decode: Decoder,
+        sets: Sequence[SampleSet],
+        turns: Turns,
         collate: Collate,
         *,
         batch_size: int,
         seed: int,
         rank: int,
         world: int,
-        cursors: Sequence[Cursor],
-        first: int = 0,
+        positions: Sequence[Position],
+        batches: int = 0,
     ) -> None:
+        """`positions` are those of the rank's slots, `batches` how many batches the rank has taken."""
         super().__init__()
-        self._shards, self._config, self._decode, self._collate = list(shards), config, decode, collate
+        self._sets, self._turns, self._collate = list(sets), turns, collate
         self._batch_size, self._seed, self._rank, self._world = batch_size, seed, rank, world
-        self._cursors, self._first = list(cursors), first
+        self._positions, self._batches = list(positions), batches
 
     def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
-        local = ((worker.id if worker else 0) + self._first) % len(self._cursors)
-        dropped: list[Dropped] = []
-        samples: list[Decoded] = []
+        number = self._batches + (worker.id if worker else 0)  # of the rank's next batch that is made here
+        slots = len(self._positions)
+        local = number % slots
+        position = list(self._positions[local])
+        drops = _Drops()
         pixels = Pixels(shared=worker is not None)
-        in_a_row = 0
-
-        def drop(what: Dropped) -> None:
-            nonlocal in_a_row
-            dropped.append(what)
-            in_a_row += 1
-            if in_a_row >= HOPELESS:
-                raise ShardError(f"{HOPELESS} samples in a row could not be used; the last: {what}")
-
-        raw = self._raw(local, drop)
+        raw = [self._raw(index, local, drops.add) for index in range(len(self._sets))]
         while True:
-            missing = self._batch_size - len(samples)  # after the first turn only if samples were broken
-            paths = min(self._config.paths_per_picture, missing)
-            read = list(islice(raw, missing // paths))
-            cursor = read[-1][0]
-            requests = [Request(sample, at.epoch, path) for at, sample in read for path in range(paths)]
-            decoded = self._decode.all(requests, pixels)
-            for (sample, _, path), made in zip(requests, decoded, strict=True):
-                if not isinstance(made, Exception):
-                    samples.append(made)
-                    in_a_row = 0
-                elif path == paths - 1:  # all paths of a picture fail alike; they are one sample
-                    drop(Dropped(sample.shard, sample.key, _cause(made)))
-            if len(samples) == self._batch_size:
-                batch = self._collate(samples, pixels.take())
-                batch.cursor, batch.dropped = cursor, _taken(dropped)
-                samples.clear()
-                yield batch
+            clips = _Clips([], pixels, drops)
+            first = (number * self._world + self._rank) * self._batch_size
+            for index, wanted in enumerate(self._turns.counts(first, self._batch_size)):
+                if wanted:
+                    position[index] = _take(self._sets[index], raw[index], wanted, clips)
+            batch = self._collate(clips.samples, pixels.take())
+            batch.position, batch.dropped = tuple(position), _taken(drops.dropped)
+            yield batch
+            number += slots
 
-    def _raw(self, local: int, drop: Callable[[Dropped], None]) -> Iterator[tuple[Cursor, RawSample]]:
-        """Yield undecoded samples from the cursor on, each with the cursor after it.
+    def _raw(
+        self, index: int, local: int, drop: Callable[[Dropped], None]
+    ) -> Iterator[tuple[Cursor, RawSample]]:
+        """Yield undecoded samples of a set from its cursor on, each with the cursor after it.
 
-        Samples before the cursor are read and not decoded.
+        Samples before the cursor are read and not decoded. The sets share the room of the shuffle buffer.
         """
-        slot, slots = local * self._world + self._rank, self._world * len(self._cursors)
-        start = self._cursors[local]
+        slot, slots = local * self._world + self._rank, self._world * len(self._positions)
+        shards, config = self._sets[index].shards, self._sets[index].config
+        seed = derive_seed(self._seed, "set", index) if index else self._seed
+        part = self._turns.shares[index]
+        start = self._positions[local][index]
         epoch = start.epoch
         while True:
-            mine = share(self._shards, seed=self._seed, epoch=epoch, slot=slot, slots=slots)
-            read = read_shards(mine, policy=self._config.broken_shards, on_broken=drop)
-            samples = read_ahead(read, _depth(mine, self._config))
-            rng = random.Random(derive_seed(self._seed, "buffer", epoch, slot))
+            mine = share(shards, seed=seed, epoch=epoch, slot=slot, slots=slots)
+            read = read_shards(mine, policy=config.broken_shards, on_broken=drop)
+            samples = read_ahead(read, _depth(mine, config))
+            rng = random.Random(derive_seed(seed, "buffer", epoch, slot))
             buffered = shuffled(
                 samples,
                 rng,
-                max_samples=self._config.shuffle_samples,
-                max_bytes=self._config.shuffle_megabytes * 2**20,
+                max_samples=ceil(part * config.shuffle_samples),
+                max_bytes=ceil(part * config.shuffle_megabytes * 2**20),
             )
             for taken, sample in enumerate(buffered, start=1):
                 if epoch > start.epoch or taken > start.taken:
                     yield Cursor(epoch, taken), sample
             epoch += 1
+
+
+class _Drops:
+    """The samples that were dropped since the last batch. Too many in a row are an error."""
+
+    def __init__(self) -> None:
+        self.dropped: list[Dropped] = []
+        self.in_a_row = 0
+
+    def add(self, what: Dropped) -> None:
+        self.dropped.append(what)
+        self.in_a_row += 1
+        if self.in_a_row >= HOPELESS:
+            raise ShardError(f"{HOPELESS} samples in a row could not be used; the last: {what}")
+
+
+@dataclass(frozen=True)
+class _Clips:
+    """The clips of a batch that is being filled."""
+
+    samples: list[Decoded]
+    pixels: Pixels
+    drops: _Drops
+
+
+def _take(of_set: SampleSet, raw: Iterator[tuple[Cursor, RawSample]], wanted: int, clips: _Clips) -> Cursor:
+    """Append `wanted` clips of a set. Returns the cursor after them."""
+    end = len(clips.samples) + wanted
+    while True:
+        missing = end - len(clips.samples)  # after the first turn only if samples were broken
+        paths = min(of_set.config.paths_per_picture, missing)
+        read = list(islice(raw, missing // paths))
+        requests = [Request(sample, at.epoch, path) for at, sample in read for path in range(paths)]
+        decoded = of_set.decode.all(requests, clips.pixels)
+        for (sample, _, path), made in zip(requests, decoded, strict=True):
+            if not isinstance(made, Exception):
+                clips.samples.append(made)
+                clips.drops.in_a_row = 0
+            elif path == paths - 1:  # all paths of a picture fail alike; they are one sample
+                clips.drops.add(Dropped(sample.shard, sample.key, _cause(made)))
+        if len(clips.samples) == end:
+            return read[-1][0]
 
 
 class EvaluationStream(IterableDataset[Batch]):

@@ -234,6 +234,8 @@ class Decoder:
             raise ValueError("no caption")
         if self._all_captions:
             return captions
+        if self._config.captions == "first":
+            return captions[:1]
         first = derive_seed(self._seed, sample.key, "caption")
         return (captions[(first + epoch) % len(captions)],)
 

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -19,9 +19,10 @@ from schemas.keys import derive_seed
 from storage.shards.read import ShardError
 from trainer.data.batch import Batch, Tokenize, collate
 from trainer.data.config import DataConfig
-from trainer.data.dataset import EvaluationStream, TrainingStream
+from trainer.data.dataset import EvaluationStream, SampleSet, TrainingStream
 from trainer.data.decode import Decoder
-from trainer.data.order import Cursor, check_slots
+from trainer.data.mixing.turns import Turns
+from trainer.data.order import Cursor, Position, check_slots
 from trainer.data.shards import Dropped, ShardSet
 from transforms.rendering.render import keep_freed_memory
 
@@ -34,18 +35,24 @@ class LoaderState:
     """
 
     batches: int  # taken by this rank
-    cursors: tuple[Cursor, ...]  # one per worker
+    positions: tuple[Position, ...]  # one per worker
     made_for: dict[str, Any]  # the values that decide the order
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
+        """Plain values for JSON. Of a single set each worker has one cursor, of a mix a list of them."""
+        cursors: list[Any] = [[asdict(cursor) for cursor in position] for position in self.positions]
+        if all(len(position) == 1 for position in self.positions):
+            cursors = [position[0] for position in cursors]
+        return {"batches": self.batches, "cursors": cursors, "made_for": self.made_for}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> LoaderState:
         """Restore a state from JSON values."""
+        positions = [[given] if isinstance(given, dict) else given for given in values["cursors"]]
         return cls(
-            int(values["batches"]), tuple(Cursor(**c) for c in values["cursors"]), dict(values["made_for"])
+            int(values["batches"]),
+            tuple(tuple(Cursor(**cursor) for cursor in position) for position in positions),
+            dict(values["made_for"]),
         )
 
 
@@ -57,7 +64,7 @@ class TrainingLoader:
 
     def __init__(
         self,
-        shards: ShardSet,
+        shards: ShardSet | Sequence[ShardSet],
         config: DataConfig,
         tokenize: Tokenize,
         *,
@@ -72,12 +79,17 @@ class TrainingLoader:
     ) -> None:
         """Raises ConfigError if there are fewer shards than readers, or if `state` belongs to another order.
 
+        shards: of each set of `config.mix`, or of `config.shards`;
         frames, size: of a clip, as the model takes it; batch_size: samples a rank takes at a time.
         """
-        check_slots(len(shards.uris), world, config.workers)
+        found = [shards] if isinstance(shards, ShardSet) else list(shards)
+        for number, each in enumerate(found):
+            name = "data.shards" if config.mix is None else f"data.mix.{number}.shards"
+            check_slots(len(each.uris), world, config.workers, name)
         readers = max(config.workers, 1)
+        names = "\n\n".join("\n".join(uri.rpartition("/")[2] for uri in each.uris) for each in found)
         self._made_for = {
-            "shards": derive_seed(0, "\n".join(uri.rpartition("/")[2] for uri in shards.uris)),
+            "shards": derive_seed(0, names),
             "seed": seed,
             "rank": rank,
             "ranks": world,
@@ -87,23 +99,26 @@ class TrainingLoader:
             "batch size of a rank": batch_size,
         }
         self._batches = 0
-        self._cursors = [Cursor()] * readers
+        self._positions: list[Position] = [(Cursor(),) * len(found)] * readers
         if state is not None:
             self._check(state)
-            self._batches, self._cursors = state.batches, list(state.cursors)
+            self._batches, self._positions = state.batches, list(state.positions)
         self.dropped: Counter[str] = Counter()  # by reason, since this loader was made
         self._fresh_drops: list[Dropped] = []
+        sets = [
+            SampleSet(each.uris, own, Decoder(own, frames=frames, size=size, seed=seed, training=True))
+            for each, own in zip(found, config.sets(), strict=True)
+        ]
         stream = TrainingStream(
-            shards.uris,
-            config,
-            Decoder(config, frames=frames, size=size, seed=seed, training=True),
+            sets,
+            Turns(config.weights),
             partial(collate, tokenize=tokenize, frames=frames, size=size, plan=pin_memory),
             batch_size=batch_size,
             seed=seed,
             rank=rank,
             world=world,
-            cursors=tuple(self._cursors),
-            first=self._batches % readers,
+            positions=tuple(self._positions),
+            batches=self._batches,
         )
         self._batches_of_workers = _Batches(
             _data_loader(stream, config.workers, config.batches_ahead, pin_memory)
@@ -111,7 +126,7 @@ class TrainingLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         for batch in self._batches_of_workers:
-            self._cursors[self._batches % len(self._cursors)] = batch.cursor
+            self._positions[self._batches % len(self._positions)] = batch.position
             self._batches += 1
             self._fresh_drops.extend(batch.dropped)
             self.dropped.update(drop.reason for drop in batch.dropped)
@@ -119,7 +134,7 @@ class TrainingLoader:
 
     def state(self) -> LoaderState:
         """The position after the last batch that was taken."""
-        return LoaderState(self._batches, tuple(self._cursors), self._made_for)
+        return LoaderState(self._batches, tuple(self._positions), self._made_for)
 
     def take_dropped(self) -> list[Dropped]:
         """Return the samples that were dropped since the last call."""

@@ -26,6 +26,9 @@ class Cursor:
     taken: int = 0
 
 
+Position = tuple[Cursor, ...]  # of one slot: a cursor per set of shards
+
+
 def check_slots(shards: int, world: int, workers: int, name: str = "data.shards") -> None:
     """Raise ConfigError unless every (rank, worker) gets a shard.
 

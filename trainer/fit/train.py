@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from schemas.errors import ConfigError
 from schemas.text import one_line
 from trainer.data.batch import Batch
 from trainer.data.loader import LoaderState, TrainingLoader, evaluation_loader
+from trainer.data.mixing.sets import describe_sets
 from trainer.data.shards import ShardSet
 from trainer.device.compiler import choose_compiling
 from trainer.device.errors import RunError, first_line, lost_peer, no_memory
@@ -94,7 +95,7 @@ def _train(config: TrainConfig, ranks: Ranks) -> Result:
     check_ranks(ranks, last)
     choose_compiling(config.compile, ranks.device)  # a mistake here is one before anything is written
     part = _part_size(config, ranks)
-    shards = ShardSet.find(config.data.shards)
+    shards = [ShardSet.find(of_set.shards or "") for of_set in config.data.sets()]
     torch.manual_seed(config.seed)
     model, notes = make_model(config.model, config.init) if last is None else (CLIP2Video(config.model), [])
     model.to(ranks.device)
@@ -128,15 +129,22 @@ def _train(config: TrainConfig, ranks: Ranks) -> Result:
     return Result(config.output, done, samples, loss, evaluator.metrics, stop.signal)
 
 
-def _epoch_samples(config: TrainConfig, shards: ShardSet) -> int | None:
-    """Clips that an epoch trains on; None if the shards have no manifest."""
-    if shards.samples is None:
+def _epoch_samples(config: TrainConfig, shards: Sequence[ShardSet]) -> int | None:
+    """Clips that an epoch trains on; None for a mix, whose sets have epochs of their own, and without a
+    manifest.
+    """
+    if config.data.mix is not None or shards[0].samples is None:
         return None
-    return shards.samples * config.data.paths_per_picture
+    return shards[0].samples * config.data.paths_per_picture
 
 
 def _loader(
-    config: TrainConfig, ranks: Ranks, model: CLIP2Video, shards: ShardSet, part: int, state: RunState | None
+    config: TrainConfig,
+    ranks: Ranks,
+    model: CLIP2Video,
+    shards: Sequence[ShardSet],
+    part: int,
+    state: RunState | None,
 ) -> TrainingLoader:
     return TrainingLoader(
         shards,
@@ -185,7 +193,7 @@ def _check_output(config: TrainConfig) -> str | None:
             f"output={config.output} holds a run up to {name}: set resume=true to continue it, or another "
             "output"
         )
-    before, now = flatten(_with_defaults(saved_config(last))), flatten(config.to_dict())
+    before, now = _settings(_with_defaults(saved_config(last))), _settings(config.to_dict())
     for field in sorted(before.keys() | now.keys()):
         if before.get(field) != now.get(field) and not any(
             field == free or field.startswith(f"{free}.") for free in FREE
@@ -196,6 +204,14 @@ def _check_output(config: TrainConfig) -> str | None:
                 f"run with init={config.output}/last"
             )
     return last
+
+
+def _settings(values: dict[str, Any]) -> dict[str, Any]:
+    """Flatten a config. The places of the shards in a mix may change, as those of `data.shards` may."""
+    flat = flatten(values)
+    for number, entry in enumerate(flat.pop("data.mix", None) or ()):
+        flat |= {f"data.mix.{number}.{name}": value for name, value in entry.items() if name != "shards"}
+    return flat
 
 
 def _with_defaults(values: dict[str, Any]) -> dict[str, Any]:
@@ -260,7 +276,7 @@ def _summary(
     config: TrainConfig,
     ranks: Ranks,
     model: CLIP2Video,
-    shards: ShardSet,
+    shards: Sequence[ShardSet],
     part: int,
     start: int,
     notes: list[str],
@@ -268,11 +284,6 @@ def _summary(
     """The run in numbers, printed at the start: steps, batch, negatives, parameters."""
     size = sum(p.numel() for p in model.parameters()) / 1e6
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad) / 1e6
-    count = (
-        "an unknown number of samples (no manifest)"
-        if shards.samples is None
-        else f"{shards.samples} samples"
-    )
     total = config.total_steps * config.global_batch_size
     epoch = _epoch_samples(config, shards)
     epochs = f" = {total / epoch:.2f} epochs" if epoch else ""
@@ -280,7 +291,7 @@ def _summary(
     lines = [
         f"{config.output}: {size:.1f} M parameters, {trained:.1f} M trained; {ranks.device}, "
         f"{config.precision}, {choose_compiling(config.compile, ranks.device).describe()}",
-        f"data: {len(shards.uris)} shards, {count}; {many} x readers {max(config.data.workers, 1)}",
+        *describe_sets(config.data, shards, f"{many} x readers {max(config.data.workers, 1)}"),
         f"batch: {config.global_batch_size} = {many} x parts {config.accumulate} x samples {part}; "
         f"each text has up to {config.global_batch_size - 1} negatives",
         f"length: {config.total_steps} steps = {total} samples{epochs}",

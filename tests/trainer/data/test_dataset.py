@@ -13,19 +13,22 @@ from raw_samples import SIZE, decoder
 from storage.shards.read import ShardError
 from trainer.data.batch import Batch, collate
 from trainer.data.config import DataConfig
-from trainer.data.dataset import EvaluationStream, TrainingStream
-from trainer.data.order import Cursor
+from trainer.data.dataset import EvaluationStream, SampleSet, TrainingStream
+from trainer.data.mixing.turns import Turns
+from trainer.data.order import Cursor, Position
 from trainer.data.shards import ShardSet
 from trainer.model.towers import tokenize
 
 COLLATE = partial(collate, tokenize=tokenize, frames=4, size=SIZE)
 
 
-def training(folder: Path, cursor: Cursor = Cursor(), **options) -> TrainingStream:  # noqa: B008 - frozen
-    shards = ShardSet.find(str(folder)).uris
-    config = DataConfig(shards="x", **options)
-    order = {"batch_size": 4, "seed": 1, "rank": 0, "world": 1, "cursors": [cursor]}
-    return TrainingStream(shards, config, decoder(), COLLATE, **order)
+START = (Cursor(),)
+
+
+def training(folder: Path, position: Position = START, **options) -> TrainingStream:
+    of_one = SampleSet(ShardSet.find(str(folder)).uris, DataConfig(shards="x", **options), decoder())
+    order = {"batch_size": 4, "seed": 1, "rank": 0, "world": 1, "positions": [position]}
+    return TrainingStream([of_one], Turns([1.0]), COLLATE, **order)
 
 
 def keys(batches: list[Batch]) -> list[list[str]]:
@@ -37,7 +40,7 @@ def test_training_resumes_after_any_batch(tmp_path: Path) -> None:
     whole = list(islice(training(folder), 7))
     assert {len(batch) for batch in whole} == {4}
     for taken in (1, 3, 5):
-        rest = islice(training(folder, whole[taken - 1].cursor), 7 - taken)
+        rest = islice(training(folder, whole[taken - 1].position), 7 - taken)
         assert keys(list(rest)) == keys(whole[taken:])
 
 

@@ -210,3 +210,9 @@ def test_boxes_that_are_none_fail_their_sample() -> None:
     sample.members["json"] = sample.members["json"].replace(b'"meta":{}', b'"meta":{"boxes":[[1]]}')
     with pytest.raises(ValueError, match="is no box"):
         decoder(motions={"focus": "subject"})(sample, 0)
+
+
+def test_the_first_caption_alone_is_used_on_request() -> None:
+    sample = raw(1, captions=("one", "two", "three"))
+    assert {decoder(captions="first")(sample, epoch).captions for epoch in range(4)} == {("one",)}
+    assert len({decoder()(sample, epoch).captions for epoch in range(4)}) == 3

@@ -294,3 +294,65 @@ except ShardError as error:
     assert done.stderr == ""
     assert done.stdout.count("\n") == 1
     assert broken.name in done.stdout
+
+
+def mixed(tmp_path: Path, workers: int = 0, state=None, rank: int = 0, world: int = 1) -> TrainingLoader:
+    """Stills with fresh paths, stored frames and real videos, in the ratio 5 : 2 : 1."""
+    sets = {"still": 5, "frames": 2, "video": 1}
+    for store in sets:
+        if not (tmp_path / store).exists():
+            options = {"captions": ("one", "two")}
+            shards_of.write_shards(tmp_path / store, 4, 5, store, **options)
+    mix = [{"shards": str(tmp_path / store), "weight": weight} for store, weight in sets.items()]
+    mix[0] |= {"motion_phrases": 1.0, "motions": ["pan_left", "zoom_in"]}
+    mix[2] |= {"captions": "first"}
+    config = DataConfig.make({"mix": mix, "workers": workers, "shuffle_samples": 10})
+    found = [ShardSet.find(each.shards) for each in config.sets()]
+    order = {"batch_size": 6, "seed": 3, "rank": rank, "world": world, "state": state}
+    return TrainingLoader(found, config, WORDS, **SHAPE, **order)
+
+
+def kinds(batches: list[Batch]) -> Counter[str]:
+    """Clips of each kind: fresh paths have phrases, videos have the first caption."""
+    counted: Counter[str] = Counter()
+    for batch in batches:
+        stills = set(batch.still_rows.tolist())
+        for row, caption in enumerate(batch.captions):
+            counted["still" if row in stills else "other"] += 1
+            assert ("the camera" in caption) == (row in stills)
+    return counted
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_mix_keeps_its_shares_to_the_sample_over_a_resume(tmp_path, workers: int) -> None:
+    made = mixed(tmp_path, workers)
+    stream = iter(made)
+    first = [next(stream) for _ in range(5)]
+    state = json.loads(json.dumps(made.state().to_dict()))
+    rest = list(islice(stream, 11))
+    again = take(mixed(tmp_path, workers, LoaderState.from_dict(state)), 11)
+    assert same(rest, again)
+    for batches in range(1, 17):
+        counted = kinds((first + again)[:batches])
+        assert abs(counted["still"] - 6 * batches * 5 / 8) < 1
+        assert sum(counted.values()) == 6 * batches
+
+
+def test_the_ranks_of_a_mix_share_each_set(tmp_path) -> None:
+    ranks = [take(mixed(tmp_path, rank=rank, world=2), 8) for rank in range(2)]
+    assert kinds([batch for batches in ranks for batch in batches])["still"] == 60  # of 96
+    for step in range(1, 9):
+        counted = kinds([batch for batches in ranks for batch in batches[:step]])
+        assert abs(counted["still"] - 12 * step * 5 / 8) < 1
+    stills = [batch.keys[row] for batches in ranks for batch in batches for row in batch.still_rows.tolist()]
+    assert len(set(stills[:20])) > 8  # shuffled
+    assert set(stills) == {f"s{i:06d}" for i in range(20)}
+
+
+def test_a_mix_of_other_sets_is_not_resumed_and_a_set_with_too_few_shards_is_named(tmp_path) -> None:
+    state = mixed(tmp_path).state()
+    shards_of.write_shards(tmp_path / "video", 5, 5, "video")
+    with pytest.raises(ConfigError, match="resume: shards differ"):
+        mixed(tmp_path, state=state)
+    with pytest.raises(ConfigError, match=r"data.mix.0.shards: 4 shards for 1 ranks x 5 workers"):
+        mixed(tmp_path, workers=5)
