@@ -1,89 +1,192 @@
 """Kills a job at random moments and looks at what is left: ``python -m benchmarks.kills [kills] [seed]``.
 
-Each kill is a SIGKILL of the job's own process. After it no shard under a final name may differ from an
-undisturbed run's, no process may be left, and nothing of ours may be in the temporary directory. After all of
-them the same command finishes the job, and every byte must be that of the undisturbed run.
+A kill is a SIGKILL of the whole process group, of the job's own process, or of one of its workers, readers
+and nurseries; or a SIGTERM or SIGHUP. Only kills that hit a running job count. After each of them no shard
+under a final name may differ from an undisturbed run's, no process may be left, and nothing of ours may be in
+the temporary directory. After all of them the same command finishes the job, and every byte must be that of
+the undisturbed run. A job that lost a worker must go on to its end and write the same bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import harness
 from zoetrope.samples import write_folder
 
-PICTURES = 300
+PICTURES, PER_TAR = 300, 20
 GONE_SECONDS = 5.0  # for the kernel and the nursery to end every process of a killed job
+STOP_SECONDS = 60.0  # for a job to heed a signal, on a busy machine
 MARK = "ZOETROPE_KILLS"
+WAYS = ("group", "parent", "worker", "SIGTERM", "SIGHUP")
 
 
 def main(kills: int = 40, seed: int = 0) -> None:
     rng = random.Random(seed)
-    with _scratch() as scratch:
-        source = write_folder(scratch / "pictures", PICTURES)
-        temporary = scratch / "temporary"
-        temporary.mkdir()
-        began = time.monotonic()
-        assert _start(source, scratch / "whole", temporary).wait() == 0
-        seconds = time.monotonic() - began
-        whole, problems, finished = _shards(scratch / "whole"), [], 0
-        for number in range(kills):
-            if _start_and_kill(source, scratch / "clips", temporary, rng.uniform(0.0, 1.2 * seconds)):
-                finished += 1
-                shutil.rmtree(scratch / "clips")  # the next job starts from nothing
-            problems += [f"kill {number}: {text}" for text in _remains(scratch / "clips", temporary, whole)]
-        assert _start(source, scratch / "clips", temporary).wait() == 0
-        if _shards(scratch / "clips") != whole:
-            problems.append("the finished output differs")
-        state = scratch / "clips" / "_zoetrope"
-        left = [str(path) for path in (state / "tmp").rglob("*")]
-        problems += [f"left in the output: {path}" for path in left]
-    results = {"kills": kills, "came too late": finished, "shards": len(whole), "problems": problems}
+    problems: list[str] = []
+    done: Counter[str] = Counter()
+    late = 0
+    with tempfile.TemporaryDirectory() as folder:
+        trial = _Trial(Path(folder))
+        while sum(done.values()) < kills:
+            way = WAYS[sum(done.values()) % len(WAYS)]
+            found = trial.kill(way, rng)
+            if found is None:
+                late += 1
+                continue
+            done[way] += 1
+            problems += [f"kill {sum(done.values())} ({way}): {text}" for text in found]
+        problems += trial.finish()
+        shards = len(trial.whole)
+    results = {
+        "kills": kills,
+        "ways": dict(done),
+        "came too late, and were repeated": late,
+        "shards": shards,
+        "problems": problems,
+    }
     print(harness.write("kills", results).read_text())
     sys.exit(1 if problems else 0)
 
 
-def _start(source: Path, output: Path, temporary: Path) -> subprocess.Popen[bytes]:
-    fields = [f"source.uri={source}", f"output={output}", "source.kind=folder", "shard.max_samples=20"]
-    environment = {**os.environ, "TMPDIR": str(temporary), MARK: "1"}
-    command = [sys.executable, "-m", "zoetrope", "animate", *fields]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+class _Trial:
+    """One source, the shards of an undisturbed run, and an output that is killed again and again."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._source = _tars(scratch)
+        self._output, self._temporary = scratch / "clips", scratch / "temporary"
+        self._temporary.mkdir()
+        began = time.monotonic()
+        assert self._start(scratch / "whole").wait() == 0
+        self._seconds = time.monotonic() - began
+        self.whole = _shards(scratch / "whole")
+
+    def kill(self, way: str, rng: random.Random) -> list[str] | None:
+        """Start the job and kill it. Returns what is wrong then; None if it had ended before."""
+        job = self._start(self._output)
+        if rng.random() < 0.75:  # else it may still import and plan
+            self._wait_until_running(job)
+            after = rng.uniform(0.0, 0.5 * self._seconds)
+        else:
+            after = rng.uniform(0.0, self._seconds)
+        try:
+            job.wait(after)
+        except subprocess.TimeoutExpired:
+            found = self._hit(job, way, rng)
+            return None if found is None else [*found, *self._remains()]
+        self._begin_again()
+        return None
+
+    def finish(self) -> list[str]:
+        """Run the job to its end. Returns what differs from the undisturbed run."""
+        if self._start(self._output).wait() != 0:
+            return ["the job cannot be finished"]
+        return [*self._compare_whole(), *self._remains()]
+
+    def _hit(self, job: subprocess.Popen[bytes], way: str, rng: random.Random) -> list[str] | None:
+        if way == "worker":
+            return self._hit_worker(job, rng)
+        if way == "group":
+            os.killpg(job.pid, signal.SIGKILL)
+        elif way == "parent":
+            job.kill()
+        else:
+            job.send_signal(signal.Signals[way])
+        try:
+            code = job.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            job.kill()
+            return [f"did not end within {STOP_SECONDS:g} seconds"]
+        if way in ("group", "parent"):
+            return []
+        if code == 0:  # it ended in this moment
+            self._begin_again()
+            return None
+        said = [] if code in (130, -signal.Signals[way]) else [f"exit code {code}"]
+        return said + [f"left in the output: {path.name}" for path in self._leftovers()]
+
+    def _hit_worker(self, job: subprocess.Popen[bytes], rng: random.Random) -> list[str] | None:
+        others = [process for process in _ours() if process != job.pid]
+        if not others:
+            job.kill()
+            job.wait()
+            return None
+        try:
+            os.kill(rng.choice(others), signal.SIGKILL)
+        except ProcessLookupError:
+            return None
+        finally:
+            code = job.wait()
+        found = [] if code == 0 else [f"exit code {code}"]
+        found += self._compare_whole()
+        self._begin_again()
+        return found
+
+    def _compare_whole(self) -> list[str]:
+        differs = [] if _shards(self._output) == self.whole else ["the finished output differs"]
+        return differs + [f"left in the output: {path.name}" for path in self._leftovers()]
+
+    def _leftovers(self) -> list[Path]:
+        return list((self._output / "_zoetrope" / "tmp").rglob("*"))
+
+    def _begin_again(self) -> None:
+        shutil.rmtree(self._output, ignore_errors=True)
+
+    def _wait_until_running(self, job: subprocess.Popen[bytes]) -> None:
+        while job.poll() is None and not self._leftovers():
+            time.sleep(0.01)
+
+    def _start(self, output: Path) -> subprocess.Popen[bytes]:
+        fields = ["source.kind=tars", f"source.uri={self._source}/*.tar", f"output={output}"]
+        environment = {**os.environ, "TMPDIR": str(self._temporary), MARK: "1"}
+        command = [sys.executable, "-m", "zoetrope", "animate", *fields, "encode.format=png"]
+        quiet = subprocess.DEVNULL
+        return subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet, start_new_session=True)
+
+    def _remains(self) -> Iterator[str]:
+        deadline = time.monotonic() + GONE_SECONDS
+        while (processes := _ours()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if processes:
+            yield f"processes {processes} are left"
+        for path in self._temporary.iterdir():
+            yield f"left in the temporary directory: {path.name}"
+        for name, digest in _shards(self._output).items():
+            if digest != self.whole.get(name):
+                yield f"{name} differs"
 
 
-def _start_and_kill(source: Path, output: Path, temporary: Path, after: float) -> bool:
-    """Whether the job had ended before the kill."""
-    job = _start(source, output, temporary)
-    try:
-        job.wait(after)
-        return True
-    except subprocess.TimeoutExpired:
-        job.send_signal(signal.SIGKILL)
-        job.wait()
-        return False
+def _tars(scratch: Path) -> Path:
+    """Pictures and captions in tars: a source that is read in processes of its own."""
+    folder = write_folder(scratch / "pictures", PICTURES)
+    target = scratch / "tars"
+    target.mkdir()
+    pictures = sorted(folder.glob("*.jpg"))
+    for first in range(0, len(pictures), PER_TAR):
+        with tarfile.open(target / f"{first:05d}.tar", "w") as archive:
+            for picture in pictures[first : first + PER_TAR]:
+                _add(archive, picture.name, picture.read_bytes())
+                _add(archive, picture.with_suffix(".txt").name, f"a picture, {picture.stem}".encode())
+    return target
 
 
-def _remains(output: Path, temporary: Path, whole: dict[str, str]) -> Iterator[str]:
-    deadline = time.monotonic() + GONE_SECONDS
-    while (processes := _ours()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    if processes:
-        yield f"processes {processes} are left"
-    for path in temporary.iterdir():
-        yield f"left in the temporary directory: {path.name}"
-    for name, digest in _shards(output).items():
-        if digest != whole[name]:
-            yield f"{name} differs"
+def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    archive.addfile(member, io.BytesIO(data))
 
 
 def _ours() -> list[int]:
@@ -101,12 +204,6 @@ def _ours() -> list[int]:
 
 def _shards(output: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in output.glob("*.tar")}
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
 
 
 if __name__ == "__main__":

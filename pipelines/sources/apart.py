@@ -7,6 +7,7 @@ costs the inputs concerned, which become failures, or one line at planning that 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from pipelines.sources.base import Source
@@ -88,16 +89,31 @@ class _Apart(Source):
         self._source.close()
 
     def _planning(self, method: str, *arguments: Any) -> Iterator[Any]:
+        done = 0
         try:
-            if self._source.plans_apart:
-                yield from self._readers.stream(method, *arguments)
-            else:
-                yield from getattr(_Target(self._source), method)(*arguments)
+            for item in self._call(method, *arguments):
+                yield item
+                done += 1
+            return
         except ReaderLostError as lost:
-            where = lost.file or getattr(self.config, "uri", None) or self.config.annotations
-            raise ConfigError(
-                f"source: {where}: reading it {lost.detail}; leave it out, mend it, or raise the limit"
-            ) from None
+            if not lost.was_killed:
+                raise self._at_planning(lost) from None
+        try:  # once more: the file may be innocent
+            yield from islice(self._call(method, *arguments), done, None)
+        except ReaderLostError as lost:
+            raise self._at_planning(lost) from None
+
+    def _call(self, method: str, *arguments: Any) -> Iterator[Any]:
+        if self._source.plans_apart:
+            return self._readers.stream(method, *arguments)
+        results: Iterator[Any] = getattr(_Target(self._source), method)(*arguments)
+        return results
+
+    def _at_planning(self, lost: ReaderLostError) -> ConfigError:
+        where = lost.file or getattr(self.config, "uri", None) or self.config.annotations
+        return ConfigError(
+            f"source: {where}: reading it {lost.detail}; leave it out, mend it, or raise the limit"
+        )
 
 
 class _Target:

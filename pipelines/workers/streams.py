@@ -32,6 +32,7 @@ class ReaderLostError(Exception):
         super().__init__(f"{reason}: {detail}")
         self.reason, self.detail = reason, detail
         self.file = file  # that it was reading; "" if it did not say
+        self.was_killed = False  # by SIGKILL: from outside, or by the system for want of memory
 
 
 class Readers:
@@ -105,7 +106,9 @@ class Readers:
                 detail = f"took over {seconds:g} seconds of CPU time without a result"
                 raise ReaderLostError(Reason.DECODER_TIMEOUT, detail, file) from None
             detail = f"ended the process that read it ({status_in_words(status)})"
-            raise ReaderLostError(Reason.DECODER_CRASH, detail, file) from None
+            lost = ReaderLostError(Reason.DECODER_CRASH, detail, file)
+            lost.was_killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+            raise lost from None
         return Sent(kind), value
 
     def _take(self) -> _Reader:
