@@ -22,11 +22,11 @@ from pipelines.fetching.resolver import MAX_NAMES, CheckedResolver, Lookup, syst
 from pipelines.fetching.response import check_status, opted_out, unpacked
 from pipelines.fetching.urls import parse_url
 from schemas.records import Reason
+from transforms.media.formats.sniff import HEAD_BYTES
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 DNS_TTL = 300  # seconds that a resolved name is kept
 MAX_BACKOFF = 8.0  # seconds
-HEAD_BYTES = 4096  # of a body, by which it is refused; few pictures have fewer
 
 
 class Hold(Protocol):

@@ -14,7 +14,8 @@ from pipelines.sources.base import Source
 from pipelines.workers.config import SampleLimits
 from pipelines.workers.streams import ReaderLostError, Readers
 from schemas.errors import ConfigError
-from schemas.records import Failure, Reference, Stage, Task
+from schemas.records import Failure, Reference, SampleError, Stage, Task
+from transforms.media.formats.sniff import HEAD_BYTES, sniff
 
 
 def with_limits(source: Source, limits: SampleLimits) -> Source:
@@ -134,9 +135,18 @@ class _Target:
         """The inputs of a task, without the first `done`."""
         for number, item in enumerate(self._source.read(task)):
             if number >= done:
-                yield item
+                yield _refused(item) if isinstance(item, Reference) and item.image else item
 
     def ask(self, name: str) -> Iterator[Any]:
         """The value of a property, or of a method without arguments."""
         value = getattr(self._source, name)
         yield value() if callable(value) else value
+
+
+def _refused(item: Reference) -> Reference | Failure:
+    """The input, or its failure if its first bytes are no picture's: then its bytes go nowhere."""
+    try:
+        sniff((item.image or b"")[:HEAD_BYTES])
+    except SampleError as error:
+        return error.failure(item.key, item.url)
+    return item

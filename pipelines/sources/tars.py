@@ -137,7 +137,8 @@ def _image(group: Group, about: dict[str, Any]) -> bytes:
         raise SampleError(Stage.READ, Reason.TOO_LARGE, group.too_large)
     image = group.members.get("image")
     if image is None:
-        why = about.get("error_message") or about.get("status") or ""
+        said = (about.get(name) for name in ("error_message", "status"))
+        why = next((text for text in said if isinstance(text, str) and text), "")
         raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"{group.key} has no picture {why}")
     if not image:
         raise SampleError(Stage.READ, Reason.EMPTY_BODY, f"{group.key}: an empty picture")

@@ -19,14 +19,15 @@ from pipelines.workers.nursery import Nursery
 from pipelines.workers.process import WorkerProcess, status_in_words
 from pipelines.workers.reader import Call, ReaderStart, ReaderTarget, Sent
 from pipelines.workers.shared import living_nursery
-from schemas.errors import JobError
+from schemas.errors import ConfigError, JobError, WorkError
 from schemas.records import Reason
+from schemas.text import one_line
 
 WAIT_FACTOR = 10  # of the limit of CPU time: a reader that waits for a disk or a store uses none
 
 
 class ReaderLostError(Exception):
-    """A reader ended before its call did."""
+    """A reader ended before its call did, or the call failed in a way that nobody foresaw."""
 
     def __init__(self, reason: Reason, detail: str, file: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -54,8 +55,9 @@ class Readers:
     def stream(self, method: str, *arguments: Any, singly: bool = False) -> Iterator[Any]:
         """The results of a method of the target, as they come.
 
-        Raises ReaderLostError in the place of the result whose making ended the reader, and the exceptions of
-        the method. `singly` makes that place exact: without it, results that were not sent yet are lost too.
+        Raises the method's own errors (OSError, ConfigError, WorkError), and ReaderLostError in the place of
+        the result whose making ended the reader, or raised anything else. `singly` makes that place exact:
+        without it, results that were not sent yet are lost too.
         """
         reader, ended, file = self._take(), False, ""
         try:
@@ -72,7 +74,7 @@ class Readers:
                 else:
                     ended = True
                     if kind is Sent.ERROR:
-                        raise value
+                        raise _as_raised(value, file)
                     return
         finally:
             self._put_back(reader, keep=ended)
@@ -142,6 +144,13 @@ class Readers:
                 self._idle.append(reader)
                 return
         reader.end()
+
+
+def _as_raised(error: Exception, file: str) -> Exception:
+    """An error that the method means to raise; anything else is a fault that hostile bytes have found."""
+    if isinstance(error, OSError | ConfigError | WorkError):
+        return error
+    return ReaderLostError(Reason.ERROR, f"raised {type(error).__name__}: {one_line(error, 200)}", file)
 
 
 class _Reader:

@@ -33,7 +33,10 @@ class HostileSource(Source):
         for number, row in enumerate(task.payload["rows"], start=task.payload.get("first", 0)):
             HostileTarget().act(row)
             caption = str(os.getpid()) if row == "process" else row
-            yield Reference(f"k{task.index}-{number}", (caption,), "hostile", image=b"picture")
+            if row == "gone":
+                raise FileNotFoundError("nowhere")
+            image = b"<html>" if row == "text" else b"GIF89a"
+            yield Reference(f"k{task.index}-{number}", (caption,), "hostile", image=image)
 
     def lose(self, task: Task, done: int) -> Loss:
         first = task.payload.get("first", 0) + done

@@ -60,7 +60,7 @@ def test_the_details_name_file_limit_and_signal():
     source.close()
 
 
-@pytest.mark.parametrize("act", ["spin", "memory", "crash"])
+@pytest.mark.parametrize("act", ["spin", "memory", "crash", "raise"])
 def test_a_parser_that_breaks_a_limit_at_planning_is_one_line_that_names_the_file(act):
     source = hostile("a", plan=["fine", act])
     with pytest.raises(ConfigError, match=rf"^source: {act}\.json: reading it [^\n]*$"):
@@ -68,12 +68,32 @@ def test_a_parser_that_breaks_a_limit_at_planning_is_one_line_that_names_the_fil
     source.close()
 
 
-def test_exceptions_of_the_source_arrive_as_they_are():
-    source = hostile("raise")
+def test_what_nobody_foresaw_is_one_failure_and_the_reader_goes_on():
+    source = hostile("a", "raise", "b")
     (task,) = source.plan()
-    for _ in range(2):  # and the reader goes on
-        with pytest.raises(ValueError, match="the method's own"):
+    items = list(read_task(source, task))
+    assert [item.captions[0] for item in (items[0], items[2])] == ["a", "b"]
+    assert (items[1].reason, items[1].detail) == (
+        "error",
+        "a.tar: raised ValueError: the method's own",
+    )
+    source.close()
+
+
+def test_errors_that_the_source_means_arrive_as_they_are():
+    source = hostile("gone")
+    (task,) = source.plan()
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError, match="nowhere"):
             told(source, task)
+    source.close()
+
+
+def test_pictures_that_are_none_do_not_leave_the_reader():
+    source = hostile("a", "text")
+    first, second = read_task(source, next(source.plan()))
+    assert first.image
+    assert (second.stage, second.reason) == ("decode", "not_an_image")
     source.close()
 
 

@@ -36,7 +36,7 @@ _KNOWN = {
 _AVIF = frozenset([b"avif", b"avis"])
 _HEIC = frozenset([b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"])
 _MAX_BRANDS = 64
-_SVG_HEAD = 4096  # bytes that are searched for the <svg> element
+HEAD_BYTES = 4096  # of a file, by which its format is known; they are searched for the <svg> element
 
 
 def sniff(data: bytes) -> str:
@@ -85,7 +85,7 @@ def _known(data: bytes, brands: frozenset[bytes]) -> str | None:
             return name
     if data[:1] == b"P" and data[1:2] in b"1234567fF" and data[2:3].isspace():
         return "portable pixmap"
-    return "SVG" if _is_svg(data[:_SVG_HEAD]) else None
+    return "SVG" if _is_svg(data[:HEAD_BYTES]) else None
 
 
 def _is_svg(head: bytes) -> bool:
