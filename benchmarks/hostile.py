@@ -31,12 +31,12 @@ from zoetrope import cli
 SECONDS, MEMORY_MB = 20.0, 1024
 LONGEST_JOB = 1200.0  # seconds, after which a job hangs
 SHARES = {  # of the inputs, in hundredths
-    "pictures": 30,
-    "tars": 15,
-    "zips": 10,
-    "annotations": 10,
-    "parquet": 15,
-    "tables": 10,
+    "pictures": 40,
+    "tars": 20,
+    "zips": 8,
+    "annotations": 5,
+    "parquet": 8,
+    "tables": 9,
     "videos": 10,
 }
 

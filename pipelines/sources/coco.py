@@ -18,6 +18,7 @@ from schemas.text import valid_text
 from storage.find import FileInfo, find, find_some, identity
 from storage.uris import is_glob
 
+SIGN_OF_LIFE = 4096  # images between two calls of `progress`
 PROBES = 16  # pictures of a remote folder that are looked for before the folder is listed
 
 
@@ -136,6 +137,8 @@ class CocoSource(Source):
             instances = Instances([file.path for file in self._boxes()], "source.boxes")
         previous: Id | None = None
         for position, image in enumerate(images):
+            if position % SIGN_OF_LIFE == 0:
+                self.progress(files[0].path)
             key = _key(image.id, position)
             if image.id is None:
                 yield _failed(key, Reason.MALFORMED_ROW, "an entry of 'images' without an id", image.url)
@@ -159,7 +162,9 @@ class CocoSource(Source):
             if all(pictures.holds(row["file"]) for row in probes):
                 return
         found = 0
-        for row in wanted:
+        for number, row in enumerate(wanted):
+            if number % SIGN_OF_LIFE == 0:
+                self.progress(self.config.images or "")
             located = pictures.locate(row["file"])
             if located is not None:
                 row["file"] = located

@@ -16,6 +16,7 @@ from schemas.text import one_line
 from storage.find import find, find_under, folder_exists
 from storage.read import MAX_PICTURE_BYTES, open_input
 from storage.uris import absolute, is_glob, join, safe_relative
+from transforms.media.formats.sniff import HEAD_BYTES, sniff
 
 ZIP = ".zip"
 BROKEN_ZIP = (  # what zipfile raises for damaged, encrypted or unknown contents
@@ -30,6 +31,7 @@ BROKEN_ZIP = (  # what zipfile raises for damaged, encrypted or unknown contents
     ValueError,
 )
 
+LARGE = 4 * 1024 * 1024  # bytes, from which on a picture must look like one before it is unpacked
 DAMAGED = (
     None,
     errno.EINVAL,
@@ -145,7 +147,10 @@ def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int) -
         raise SampleError(Stage.READ, Reason.TOO_LARGE, f"{where}: {info.file_size} bytes")
     try:
         with archive.open(info) as member:
-            data = member.read(max_bytes + 1)
+            head = member.read(HEAD_BYTES)
+            if info.file_size > LARGE:
+                sniff(head)  # its SampleError: what is no picture is not unpacked any further
+            data = head + member.read(max_bytes + 1 - len(head))
     except OSError as error:
         if error.errno not in DAMAGED:
             raise  # the zip itself is gone

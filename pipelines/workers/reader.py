@@ -22,6 +22,7 @@ from pipelines.workers.worker import is_memory_error, limit_memory, portable
 MOST_ITEMS = 64  # of a handful
 MOST_BYTES = 1 << 20  # of the pictures in a handful; a single one may be larger
 FLUSH_SECONDS = 0.05  # after the last message, a result is sent at once
+TELL_SECONDS = 0.5  # between two messages about the same file
 RENEW_SECONDS = 0.05  # between two looks at the clock of CPU time
 
 Progress = Callable[[str], None]  # hears of the file that is read, again and again while it is read
@@ -83,6 +84,7 @@ class _Answering:
         self._sent = -math.inf  # when the last handful was
         self._renewed = -math.inf
         self._file = ""
+        self._told = -math.inf  # when it was
 
     def run(self) -> None:
         limit_memory(self._start.memory_mb)
@@ -117,9 +119,10 @@ class _Answering:
             self._sent = time.monotonic()
 
     def _progress(self, path: str) -> None:
-        if path != self._file:
-            self._file = path
-            self._send(Sent.FILE, path)
+        now = time.monotonic()
+        if path != self._file or now - self._told > TELL_SECONDS:
+            self._file, self._told = path, now
+            self._send(Sent.FILE, path)  # also a sign of life
         self._renew()
 
     def _renew(self) -> None:
