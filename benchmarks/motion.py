@@ -44,7 +44,8 @@ from trainer.fit.config import TrainConfig
 from trainer.fit.train import train
 from trainer.model.io import load_model
 from trainer.model.towers import tokenize
-from trainer.retrieval.embed import Embedder, embed_loader
+from trainer.retrieval.collect import embed_loader
+from trainer.retrieval.embed import Embedder
 from transforms.clip import ClipSettings, make_clip
 
 SIZE, FRAMES, PICTURE = 32, 4, 96  # pixels of a frame's side, frames, pixels of a picture's side

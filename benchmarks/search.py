@@ -38,7 +38,7 @@ from trainer.index.config import IndexSettings  # noqa: E402
 from trainer.index.search import open_index  # noqa: E402
 from trainer.index.searcher import SearchIndex  # noqa: E402
 from trainer.retrieval.embed import Items  # noqa: E402
-from trainer.retrieval.ranking import match_scores  # noqa: E402
+from trainer.retrieval.reranking import match_scores  # noqa: E402
 
 PER_SHARD, TOP_K, SIZE, FRAMES = 500, 50, 32, 4
 

@@ -28,8 +28,9 @@ from trainer.data.loader import evaluation_loader
 from trainer.data.shards import ShardSet
 from trainer.model.io import load_model
 from trainer.model.towers import tokenize
-from trainer.retrieval.embed import Embedded, Embedder, embed_loader
-from trainer.retrieval.ranking import match_scores
+from trainer.retrieval.collect import Embedded, embed_loader
+from trainer.retrieval.embed import Embedder
+from trainer.retrieval.reranking import match_scores
 
 GROUPED = ("motion", "order")
 BATCH = 64

@@ -27,6 +27,7 @@ def tiny_values(shards: Path, output: Path, **changes: Any) -> dict[str, Any]:
         "model": dict(MODEL),
         "optim": {"lr_clip": 1e-3, "lr_new": 1e-3, "weight_decay": 0.05},
         "log": {"every": 1, "tensorboard": False},
+        "evaluate": {"before": False},
         "global_batch_size": 8,
         "max_steps": 6,
         "device": "cpu",

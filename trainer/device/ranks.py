@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,9 +14,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from schemas.text import one_line
+from trainer.device.errors import RunError
 from trainer.device.precision import choose_device
 
 T = TypeVar("T")
+CHUNK_BYTES = 1 << 26  # of rows that are sent at a time
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,53 @@ def gather_objects(value: T, ranks: Ranks) -> list[T]:
     values: list[Any] = [None] * ranks.world
     dist.all_gather_object(values, value)
     return values
+
+
+def gather_rows(rows: Tensor, ranks: Ranks) -> Tensor:
+    """Rows [n,...] on the CPU of every rank, each with an n of its own -> all rows in rank order, on the CPU.
+
+    All ranks get the same. At most `CHUNK_BYTES` pass through the device at a time.
+    """
+    if ranks.world == 1:
+        return rows
+    shapes = gather_objects((tuple(rows.shape), rows.dtype), ranks)
+    filled = next((shape for shape in shapes if shape[0][0]), shapes[0])
+    whole = torch.empty(sum(shape[0] for shape, _ in shapes), *filled[0][1:], dtype=filled[1])
+    bytes_ = whole.view(-1).view(torch.uint8)
+    row_bytes = bytes_.numel() // max(1, len(whole))
+    start = 0
+    for rank, (shape, _) in enumerate(shapes):
+        stop = start + shape[0] * row_bytes
+        if rank == ranks.rank:
+            bytes_[start:stop] = rows.contiguous().view(-1).view(torch.uint8)
+        for part in bytes_[start:stop].split(CHUNK_BYTES):
+            sent = part.to(ranks.device)
+            dist.broadcast(sent, rank)
+            part.copy_(sent)
+        start = stop
+    return whole
+
+
+def together(work: Callable[[], T], ranks: Ranks) -> T:
+    """Run `work`, which has no collective in it, on every rank. If it fails on one, raise on all.
+
+    Otherwise the others would wait in the next collective for a rank that has left. A rank whose own work
+    failed raises that error, the others a RunError with its message.
+    """
+    if ranks.world == 1:
+        return work()
+    error: Exception | None = None
+    try:
+        result = work()
+    except Exception as raised:
+        error = raised
+    failures = gather_objects(None if error is None else one_line(error, 400), ranks)
+    if error is not None:
+        raise error
+    for rank, failure in enumerate(failures):
+        if failure is not None:
+            raise RunError(f"rank {rank}: {failure}")
+    return result
 
 
 def barrier(ranks: Ranks) -> None:

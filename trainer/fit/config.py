@@ -10,7 +10,8 @@ from schemas.config import Config
 from trainer.data.config import DataConfig
 from trainer.model.config import ModelConfig
 from trainer.objective.config import LossConfig
-from trainer.retrieval.scores import full_names
+from trainer.retrieval.config import Evaluations, EvaluationSet
+from trainer.retrieval.scores import OF_MOTION, RERANKED, full_names
 
 
 class OptimConfig(Config):
@@ -59,6 +60,7 @@ class TrainConfig(Config):
     model: ModelConfig = ModelConfig()
     optim: OptimConfig = OptimConfig()
     loss: LossConfig = LossConfig()
+    evaluate: Evaluations = Evaluations()
     log: LogConfig = LogConfig()
     global_batch_size: int = Field(
         128, ge=2, description="samples of a step over all ranks: each text has this many less 1 negatives"
@@ -75,13 +77,14 @@ class TrainConfig(Config):
         None, ge=1, description="length of the run in samples; give this or max_steps"
     )
     eval_every: int = Field(
-        1000, ge=1, description="steps between evaluations on data.eval_shards, if there are any"
+        1000, ge=1, description="steps between evaluations on data.eval_shards and evaluate.sets"
     )
     best_metric: str | None = Field(
         None,
         description="what `best` is chosen by: t2v or v2t, then R1, R5, R10 (higher), MdR or MnR (lower); "
-        "after re-ranking "
-        "with rerank. before it; none: rerank.t2v.R1 with an interaction module, else t2v.R1",
+        "after re-ranking with rerank. before it, of a set of evaluate.sets with NAME/ before it all; also "
+        "motion.accuracy, backwards.preferred; none: t2v.R1 of the first set, with an interaction module "
+        "rerank.t2v.R1",
     )
     save_every: int = Field(
         1000, ge=1, description="steps between checkpoints; one is written at the end as well"
@@ -126,26 +129,62 @@ class TrainConfig(Config):
             raise ValueError("give exactly one of max_steps and max_samples")
         if self.freeze == "dual" and not self.model.interaction.enabled:
             raise ValueError("freeze=dual leaves nothing to train without model.interaction.enabled=true")
+        changed = [name for name in ("dual_softmax", "backwards") if getattr(self.evaluate, name)]
+        if changed and not self.evaluated_sets:
+            raise ValueError(f"evaluate.{changed[0]} has no effect without data.eval_shards or evaluate.sets")
         fine = self.model.interaction.enabled
         if not fine and self.loss.match_weight != LossConfig().match_weight:
             raise ValueError(
                 f"loss.match_weight = {self.loss.match_weight} has no effect without "
                 "model.interaction.enabled=true"
             )
-        known = full_names(reranked=fine)
-        if self.best_metric is not None and self.best_metric not in known:
+        self._check_best_metric()
+        return self
+
+    def _check_best_metric(self) -> None:
+        if self.best_metric is None:
+            return
+        prefix, slash, name = self.best_metric.rpartition("/")
+        if slash and prefix not in self.evaluate.sets:
+            known_sets = ", ".join(self.evaluate.sets) or "there are none"
+            raise ValueError(
+                f"best_metric = {self.best_metric!r}: {prefix!r} is no set of evaluate.sets ({known_sets})"
+            )
+        if not slash and self.evaluate.sets and not self.data.eval_shards:
+            first = next(iter(self.evaluate.sets))
+            raise ValueError(
+                f"best_metric = {self.best_metric!r} needs data.eval_shards, or a set: {first}/{name}"
+            )
+        measured = {"motion.accuracy": True, "backwards.preferred": self.evaluate.backwards}
+        known = (
+            *full_names(reranked=self.model.interaction.enabled),
+            *(name for name in OF_MOTION if measured[name]),
+        )
+        if name not in known:
             raise ValueError(f"best_metric = {self.best_metric!r} must be one of {', '.join(known)}")
-        if self.freeze == "dual" and self.best_metric in full_names():
+        if self.freeze == "dual" and not name.startswith(RERANKED):
             raise ValueError(
                 f"best_metric = {self.best_metric!r} does not change with freeze=dual; set "
-                f"rerank.{self.best_metric}"
+                f"{prefix}{slash}rerank.{name}"
             )
-        return self
+
+    @property
+    def evaluated_sets(self) -> dict[str, EvaluationSet]:
+        """The sets to evaluate on by name; that of `data.eval_shards` has the name ''."""
+        sets = dict(self.evaluate.sets)
+        if not self.data.eval_shards:
+            return sets
+        phrases = self.data.eval_motion_phrases
+        return {"": EvaluationSet(shards=self.data.eval_shards, motion_phrases=phrases), **sets}
 
     @property
     def chosen_by(self) -> str:
         """The metric that `best` is chosen by."""
-        return self.best_metric or ("rerank.t2v.R1" if self.model.interaction.enabled else "t2v.R1")
+        if self.best_metric is not None:
+            return self.best_metric
+        name = "rerank.t2v.R1" if self.model.interaction.enabled else "t2v.R1"
+        first = next(iter(self.evaluated_sets), "")
+        return f"{first}/{name}" if first else name
 
     @property
     def total_steps(self) -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import torch
 
 from trainer.data.batch import Batch
-from trainer.data.loader import noting_drops
-from trainer.data.shards import Dropped
+from trainer.data.loader import evaluation_loader, noting_drops
+from trainer.data.shards import Dropped, ShardSet
 from trainer.device.errors import RunError, first_line, no_memory
 from trainer.device.ranks import Ranks, gather_objects
 from trainer.fit.checkpoint import Best
@@ -17,9 +19,13 @@ from trainer.fit.config import TrainConfig
 from trainer.fit.recorder import say_drops
 from trainer.logs.run_logs import RunLogs
 from trainer.model.clip2video import CLIP2Video
-from trainer.retrieval.embed import Embedder, embed_loader
+from trainer.model.towers import tokenize
+from trainer.retrieval.collect import embed_loader
+from trainer.retrieval.embed import Embedder
+from trainer.retrieval.querybank import embed_bank, read_bank
 from trainer.retrieval.ranking import rank
 from trainer.retrieval.scores import flat, is_better
+from trainer.retrieval.shared import rank_shared
 
 
 @dataclass(frozen=True)
@@ -31,30 +37,97 @@ class Measured:
     dropped: list[Dropped]
 
 
+@dataclass(frozen=True)
+class Options:
+    """How a set is measured."""
+
+    captions: Literal["all", "first", "shared"] = "all"
+    dual_softmax: bool = False
+    backwards: bool = False
+    bank: Sequence[str] | None = None  # captions of a query bank
+
+
+@dataclass(frozen=True)
+class EvalSet:
+    """A set of shards to evaluate on."""
+
+    prefix: str  # of its metrics: "" or "NAME/"
+    make_loader: Callable[[], Iterable[Batch]]  # of this rank's share
+    options: Options
+
+
 def evaluate_model(
-    model: CLIP2Video, loader: Iterable[Batch], device: torch.device, precision: str = "fp32"
+    model: CLIP2Video,
+    loader: Iterable[Batch],
+    device: torch.device,
+    precision: str = "fp32",
+    options: Options = Options(),
+    ranks: Ranks | None = None,
 ) -> Measured:
     """Rank all clips and captions of the loader by the dual encoder, and re-rank if the model can.
 
     The `interaction.top_k` best candidates of a query are re-ranked. Clips with equal ids are one video, see
-    `embed_loader`. Raises ValueError if the loader is empty, or naming a clip whose features are not finite.
+    `embed_loader`. Several `ranks` read a share each, and all get the same result. Raises ValueError if the
+    loader is empty, or naming a clip whose features are not finite.
     """
+    ranks = ranks or Ranks(0, 1, device)
     fine = model.config.interaction
     embedder = Embedder(model, device, precision, tokens=fine.enabled)
     dropped: list[Dropped] = []
-    data = embed_loader(embedder, noting_drops(loader, dropped))
-    top_k = min(fine.top_k, len(data.videos)) if fine.enabled else None
-    ranking = rank(embedder, data, top_k=top_k)
+    data = embed_loader(
+        embedder,
+        noting_drops(loader, dropped),
+        captions="first" if options.captions == "first" else "all",
+        both_ways=options.backwards,
+        ranks=ranks,
+    )
+    if options.captions == "shared":
+        ranking = rank_shared(embedder, data)
+    else:
+        ranking = rank(
+            embedder,
+            data,
+            top_k=min(fine.top_k, len(data.videos)) if fine.enabled else None,
+            dual_softmax=options.dual_softmax,
+            bank_QE=None if options.bank is None else embed_bank(embedder, options.bank, ranks),
+            ranks=ranks,
+        )
+    everywhere = [drop for of_rank in gather_objects(dropped, ranks) for drop in of_rank]
     counts = {
         "eval.videos": float(len(data.videos)),
         "eval.captions": float(len(data.texts)),
-        "eval.dropped": float(len(dropped)),
+        "eval.dropped": float(len(everywhere)),
     }
-    return Measured(flat(ranking.coarse, ranking.fine), counts, dropped)
+    return Measured(flat(ranking.coarse, ranking.fine, ranking.extra), counts, everywhere)
+
+
+def find_sets(config: TrainConfig, ranks: Ranks, model: CLIP2Video) -> list[EvalSet]:
+    """Return the sets of a run: `data.eval_shards` and those of `evaluate.sets`. Raises ConfigError."""
+    wanted = config.evaluate
+    sets: list[EvalSet] = []
+    for name, given in config.evaluated_sets.items():
+        bank = None
+        if given.querybank is not None:
+            phrases = given.motion_phrases
+            bank = read_bank(given.querybank, wanted.querybank_captions, motion_phrases=phrases)
+        make_loader = partial(
+            evaluation_loader,
+            ShardSet.find(given.shards),
+            config.data.model_copy(update={"eval_motion_phrases": given.motion_phrases}),
+            partial(tokenize, max_words=config.model.max_words),
+            frames=config.model.max_frames,
+            size=(model.image_size, model.image_size),
+            rank=ranks.rank,
+            world=ranks.world,
+            pin_memory=ranks.device.type == "cuda",
+        )
+        options = Options(given.captions, wanted.dual_softmax, wanted.backwards, bank)
+        sets.append(EvalSet(f"{name}/" if name else "", make_loader, options))
+    return sets
 
 
 class Evaluator:
-    """Evaluates on the first rank; all ranks learn the result."""
+    """Evaluates on all ranks, each of which learns the result."""
 
     def __init__(
         self,
@@ -62,56 +135,76 @@ class Evaluator:
         ranks: Ranks,
         model: CLIP2Video,
         logs: RunLogs,
-        make_loader: Callable[[], Iterable[Batch]] | None,
+        sets: Sequence[EvalSet],
         best: Best | None,
     ) -> None:
-        """`make_loader`: None without evaluation shards; `best`: of the run before it was resumed."""
+        """`sets`: none for no evaluation; `best`: of the run before it was resumed."""
         self.best = best
         self.metrics: dict[str, float] = {}  # of the last evaluation
         self.step: int | None = None  # of the last evaluation
         self._config, self._ranks, self._model, self._logs = config, ranks, model, logs
-        self._make_loader = make_loader
+        self._sets = sets
 
     @property
     def enabled(self) -> bool:
         """Is there something to evaluate on?"""
-        return self._make_loader is not None
+        return bool(self._sets)
 
     def due(self, step: int) -> bool:
         """Is an evaluation due after `step` steps?"""
         return self.enabled and (step % self._config.eval_every == 0 or step == self._config.total_steps)
 
+    def evaluate_untrained(self) -> None:
+        """Measure and record a new run before its first step. `best` is chosen among later checkpoints.
+
+        Raises RunError.
+        """
+        if self.enabled and self._config.evaluate.before:
+            self._measure_all(0)
+
     def evaluate(self, step: int) -> bool:
         """Evaluate after `step` steps. Returns whether the result is the best so far. Raises RunError."""
-        failed = ""
-        metrics: dict[str, float] = {}
-        if self._ranks.first:
-            try:
-                metrics = self._measure()
-            except (ValueError, RuntimeError) as error:
-                failed = self._advice(error)
-        failed, self.metrics = gather_objects((failed, metrics), self._ranks)[0]
-        if failed:
-            raise RunError(f"evaluation at step {step}: {failed}")
-        self.step = step
-        self._logs.write(step, self.metrics)
-        value = self.metrics[self._config.chosen_by]
-        better = self.best is None or is_better(self._config.chosen_by, value, self.best.value)
+        self._measure_all(step)
+        chosen_by = self._config.chosen_by
+        if chosen_by not in self.metrics:
+            names = [name for name in self.metrics if name.endswith(".R1")]
+            raise RunError(
+                f"evaluation at step {step}: {chosen_by}, which `best` is chosen by, was not measured (of "
+                f"motion it needs clips of one picture with phrases); best_metric: {', '.join(names)}"
+            )
+        value = self.metrics[chosen_by]
+        better = self.best is None or is_better(chosen_by, value, self.best.value)
         if better:
             self.best = Best(step, value)
         return better
 
-    def _measure(self) -> dict[str, float]:
-        if self._make_loader is None:
-            raise ValueError("there are no data.eval_shards to evaluate on")
+    def _measure_all(self, step: int) -> None:
+        metrics: dict[str, float] = {}
+        for each in self._sets:
+            try:
+                metrics |= self._measure(each)
+            except (ValueError, RuntimeError) as error:
+                where = f" on {each.prefix[:-1]}" if each.prefix else ""
+                raise RunError(f"evaluation at step {step}{where}: {self._advice(error)}") from error
+        self.step, self.metrics = step, metrics
+        self._logs.write(step, metrics)
+
+    def _measure(self, each: EvalSet) -> dict[str, float]:
         self._model.eval()
-        found = evaluate_model(self._model, self._make_loader(), self._ranks.device, self._config.precision)
+        found = evaluate_model(
+            self._model,
+            each.make_loader(),
+            self._ranks.device,
+            self._config.precision,
+            each.options,
+            self._ranks,
+        )
         say_drops(self._logs, found.dropped, "evaluation left out", "so its numbers are not of the whole set")
-        return {**found.metrics, **found.counts}
+        return {f"{each.prefix}{name}": value for name, value in {**found.metrics, **found.counts}.items()}
 
     def _advice(self, error: Exception) -> str:
         """Return what to do about an error that has a known cause; raise any other."""
-        if isinstance(error, ValueError):
+        if isinstance(error, ValueError | RunError):
             return str(error)
         if isinstance(error, RuntimeError) and no_memory(error):
             batch = self._config.data.eval_batch_size

@@ -41,6 +41,8 @@ class Loop:
         `owed`: the evaluation due at `step` was not made. Returns the steps done. Raises RunError.
         """
         config, evaluator = self._config, self._evaluator
+        if step == 0:
+            evaluator.evaluate_untrained()
         self._recorder.restart()
         if owed and evaluator.enabled:
             better = evaluator.evaluate(step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,8 +12,7 @@ import torch
 from schemas.config import flatten
 from schemas.errors import ConfigError
 from schemas.text import one_line
-from trainer.data.batch import Batch
-from trainer.data.loader import LoaderState, TrainingLoader, evaluation_loader
+from trainer.data.loader import LoaderState, TrainingLoader
 from trainer.data.mixing.sets import describe_sets
 from trainer.data.shards import ShardSet
 from trainer.device.compiler import choose_compiling
@@ -24,7 +23,7 @@ from trainer.device.stop import stop_signals
 from trainer.fit.ahead import Ahead
 from trainer.fit.checkpoint import RunState, find_last, load_state, saved_config, set_random_state
 from trainer.fit.config import TrainConfig
-from trainer.fit.evaluation import Evaluator
+from trainer.fit.evaluation import Evaluator, find_sets
 from trainer.fit.initialise import make_model
 from trainer.fit.loop import Loop
 from trainer.fit.optim import freeze, make_optimizer
@@ -38,6 +37,7 @@ from trainer.model.towers import tokenize
 # A resumed run may differ in these: they move no weight (deterministic: none by more than rounding).
 FREE = (
     *("resume", "init", "output", "log", "eval_every", "save_every", "keep", "device", "deterministic"),
+    "evaluate",
     *(
         f"data.{name}"
         for name in (
@@ -104,7 +104,7 @@ def _train(config: TrainConfig, ranks: Ranks) -> Result:
     state = load_state(last, model, optimizer) if last is not None else None
     start, best = (state.step, state.best) if state else (0, None)
     loader = _loader(config, ranks, model, shards, part, state)
-    evaluation = _evaluation(config, ranks, model)
+    sets = find_sets(config, ranks, model)
     if state is not None:
         set_random_state(state.ranks[ranks.rank].random, ranks.device)
     barrier(ranks)
@@ -113,7 +113,7 @@ def _train(config: TrainConfig, ranks: Ranks) -> Result:
         logs.say(line)
     train_step = TrainingStep(config, ranks, model, optimizer)
     recorder = Recorder(config, ranks, model, logs, epoch_samples=_epoch_samples(config, shards))
-    evaluator = Evaluator(config, ranks, model, logs, evaluation, best)
+    evaluator = Evaluator(config, ranks, model, logs, sets, best)
     saver = Saver(config, ranks, model, optimizer, logs)
     size = (model.image_size, model.image_size)
     ahead = Ahead(loader, config.accumulate, ranks.device, size, workers=config.data.workers)
@@ -157,24 +157,6 @@ def _loader(
         rank=ranks.rank,
         world=ranks.world,
         state=_loader_state(state, ranks),
-        pin_memory=ranks.device.type == "cuda",
-    )
-
-
-def _evaluation(config: TrainConfig, ranks: Ranks, model: CLIP2Video) -> Callable[[], Iterable[Batch]] | None:
-    """Return a function that makes a loader of the evaluation shards; None without any.
-
-    Raises ConfigError.
-    """
-    if not config.data.eval_shards:
-        return None
-    return partial(
-        evaluation_loader,
-        ShardSet.find(config.data.eval_shards),
-        config.data,
-        partial(tokenize, max_words=config.model.max_words),
-        frames=config.model.max_frames,
-        size=(model.image_size, model.image_size),
         pin_memory=ranks.device.type == "cuda",
     )
 

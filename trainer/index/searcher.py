@@ -15,7 +15,7 @@ from trainer.index.hit import Hit
 from trainer.index.store import IndexInfo, Part
 from trainer.model.towers import tokenize
 from trainer.retrieval.embed import Embedder, Items
-from trainer.retrieval.ranking import match_scores
+from trainer.retrieval.reranking import match_scores
 from transforms.media.fit import fit
 
 MAX_TEXT = 10_000  # characters of a query; the model reads far fewer

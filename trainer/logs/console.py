@@ -34,13 +34,19 @@ class Console:
         LOG.info(text)
 
     def write(self, step: int, values: Mapping[str, float | None]) -> None:
-        """Print the values in SHOWN.
+        """Print the values in SHOWN; those of a named set of an evaluation on a line of their own.
 
         On a terminal the bar shows the loss, so only evaluations are printed.
         """
-        shown = [f"{name} {value:.4g}" for name in SHOWN if (value := values.get(name)) is not None]
-        if not self._terminal or "eval.videos" in values:
-            self.say(f"step {step}/{self._total}  " + "  ".join(shown))
+        by_set: dict[str, dict[str, float | None]] = {}
+        for full_name, value in values.items():
+            prefix, _, name = full_name.rpartition("/")
+            by_set.setdefault(prefix, {})[name] = value
+        for prefix, of_set in by_set.items():
+            shown = [f"{name} {value:.4g}" for name in SHOWN if (value := of_set.get(name)) is not None]
+            if not self._terminal or "eval.videos" in of_set:
+                where = f"  {prefix}" if prefix else ""
+                self.say(f"step {step}/{self._total}{where}  " + "  ".join(shown))
 
     def close(self) -> None:
         """Remove the bar."""

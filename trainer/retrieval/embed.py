@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from trainer.data.animate import normalise, to_device
-from trainer.data.batch import Batch
-from trainer.data.identity import Identity
+from trainer.data.animate import normalise
 from trainer.data.packing import embed_packed, pack
-from trainer.device.errors import NotFiniteError, RunError
+from trainer.device.errors import NotFiniteError
 from trainer.device.precision import autocast
 from trainer.model.clip2video import CLIP2Video, Features
-
-Captions = Literal["all", "first"]
 
 
 @dataclass(frozen=True, eq=False)  # tensors have no single ==
 class Items:
-    """N texts or videos on the CPU."""
+    """N texts or videos, on the CPU unless something has moved them."""
 
     vectors_NE: Tensor  # float32; inner products are the model's combined cosines (`CLIP2Video.joint`)
     tokens_NLD: Tensor | None = (
@@ -45,20 +40,22 @@ class Items:
         """
         if self.tokens_NLD is None or self.mask_NL is None:
             raise ValueError("no tokens were kept to re-rank by; embed with tokens=True")
-        rows = rows.cpu()
+        rows = rows.to(self.tokens_NLD.device)
         return self.tokens_NLD[rows].to(device).float(), self.mask_NL[rows].to(device).long()
 
+    def select(self, rows: Sequence[int]) -> Items:
+        """Those rows, in that order. Without a copy if they are all rows in order."""
+        if list(rows) == list(range(len(self))):
+            return self
+        index = torch.tensor(rows, dtype=torch.int64)
+        tokens = None if self.tokens_NLD is None else self.tokens_NLD[index]
+        mask = None if self.mask_NL is None else self.mask_NL[index]
+        return Items(self.vectors_NE[index], tokens, mask)
 
-@dataclass(frozen=True, eq=False)
-class Embedded:
-    """A whole set of shards: M videos with their N captions."""
-
-    videos: Items
-    texts: Items
-    keys: list[str]  # of the M videos
-    captions: list[str]  # N
-    owners: np.ndarray  # int64 [N], the video of each caption
-    repeated: int  # samples that show a video that came before; their new captions count as its own
+    @property
+    def parts(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Vectors, tokens, mask."""
+        return self.vectors_NE, self.tokens_NLD, self.mask_NL
 
 
 class Embedder:
@@ -95,13 +92,33 @@ class Embedder:
 
         Raises ValueError as `texts` does.
         """
+        mask = frame_mask_BT.to(self.device)
+        with autocast(self.device, self.precision):
+            features = self.model.encode_embeddings(self._frames(frames_BTHWC, frame_mask_BT), mask)
+        return self._items(features, names)
+
+    @torch.inference_mode()
+    def both_ways(
+        self, frames_BTHWC: Tensor, frame_mask_BT: Tensor, names: Sequence[str]
+    ) -> tuple[Items, Items]:
+        """`videos`, and the same videos played backwards.
+
+        A frame is embedded once: its embedding does not depend on its place.
+        """
+        mask = frame_mask_BT.to(self.device)
+        with autocast(self.device, self.precision):
+            embedded_BTD = self._frames(frames_BTHWC, frame_mask_BT)
+            order_BT = backwards(mask)
+            reversed_BTD = embedded_BTD.gather(1, order_BT[..., None].expand_as(embedded_BTD))
+            features = [self.model.encode_embeddings(e, mask) for e in (embedded_BTD, reversed_BTD)]
+        forwards, back = (self._items(each, names) for each in features)
+        return forwards, back
+
+    def _frames(self, frames_BTHWC: Tensor, frame_mask_BT: Tensor) -> Tensor:
         packing = pack(frame_mask_BT.cpu())
         packing = None if packing is None else packing.to(self.device)
         mask = frame_mask_BT.to(self.device)
-        with autocast(self.device, self.precision):
-            embedded = embed_packed(frames_BTHWC.to(self.device), mask, packing, self._embed)
-            features = self.model.encode_embeddings(embedded, mask)
-        return self._items(features, names)
+        return embed_packed(frames_BTHWC.to(self.device), mask, packing, self._embed)
 
     def _embed(self, frames_NTHWC: Tensor, mask_NT: Tensor) -> Tensor:
         return self.model.embed_frames(normalise(frames_NTHWC, mask_NT, self._mean, self._std))
@@ -133,81 +150,14 @@ class Embedder:
         return Items(vectors.cpu(), features.tokens.half().cpu(), features.mask.to("cpu", torch.uint8))
 
 
-class _Collector:
-    """The samples that `embed_loader` has seen so far."""
+def backwards(frame_mask_BT: Tensor) -> Tensor:
+    """Return int64 [B,T]: for each place the frame that is there when the clip plays backwards.
 
-    def __init__(self, embedder: Embedder, captions: Captions) -> None:
-        self.embedder, self.first_only = embedder, captions == "first"
-        self.videos: list[Items] = []
-        self.texts: list[Items] = []
-        self.keys: list[str] = []
-        self.captions: list[str] = []
-        self.owners: list[int] = []
-        self.repeated = 0
-        self._place: dict[tuple[str, int, int], int] = {}  # key of an identity -> row
-        self._heard: set[tuple[int, str]] = set()
-
-    def add(self, batch: Batch) -> None:
-        """Embed what is new in a batch."""
-        new: list[int] = []
-        places: list[int] = []  # of the batch's samples among the videos
-        for row, numbers in enumerate(batch.identities.tolist()):
-            keys = Identity(*numbers).keys
-            known = [self._place[key] for key in keys if key in self._place]
-            place = known[0] if known else len(self.keys) + len(new)
-            if not known:
-                new.append(row)
-            for key in keys:
-                self._place.setdefault(key, place)
-            places.append(place)
-        self.repeated += len(places) - len(new)
-        inputs = to_device(batch, self.embedder.device, self.embedder.size)
-        if new:
-            names = [batch.keys[row] for row in new]
-            self.keys += names
-            self.videos.append(
-                self.embedder.videos(inputs.frames_BTHWC[new], inputs.frame_mask_BT[new], names)
-            )
-        chosen = self._new_captions(batch, places, set(new))
-        if chosen:
-            names = [batch.keys[int(batch.caption_video[i])] for i in chosen]
-            self.texts.append(
-                self.embedder.texts(inputs.token_ids_CL[chosen], inputs.token_mask_CL[chosen], names)
-            )
-
-    def _new_captions(self, batch: Batch, places: list[int], first_samples: set[int]) -> list[int]:
-        """Rows of the captions to embed.
-
-        A video's own repeated captions count each; a later sample's repetitions do not.
-        """
-        chosen: list[int] = []
-        last = -1
-        for i, sample in enumerate(batch.caption_video.tolist()):
-            skipped = self.first_only and sample == last
-            last = sample
-            said = places[sample], batch.captions[i]
-            if skipped or (sample not in first_samples and (said in self._heard or self.first_only)):
-                continue
-            self._heard.add(said)
-            self.owners.append(said[0])
-            self.captions.append(said[1])
-            chosen.append(i)
-        return chosen
-
-
-def embed_loader(embedder: Embedder, loader: Iterable[Batch], *, captions: Captions = "all") -> Embedded:
-    """Every video and caption of a loader, each embedded once. Raises ValueError if it has none.
-
-    Samples with equal video ids are one video, the first of them; a later one adds the captions that it has
-    beyond it. `captions`: all of a video's, or the first alone.
+    Padding, which is last, stays.
     """
-    seen = _Collector(embedder, captions)
-    for batch in loader:
-        seen.add(batch)
-    if not seen.owners:
-        raise RunError("nothing to evaluate on: the shards hold no usable sample")
-    owners = np.asarray(seen.owners, np.int64)
-    return Embedded(join(seen.videos), join(seen.texts), seen.keys, seen.captions, owners, seen.repeated)
+    places_T = torch.arange(frame_mask_BT.shape[1], device=frame_mask_BT.device)
+    last_B1 = frame_mask_BT.sum(1, keepdim=True) - 1
+    return torch.where(places_T <= last_B1, last_B1 - places_T, places_T)
 
 
 def join(parts: Sequence[Items]) -> Items:

@@ -29,7 +29,7 @@ def retrieval_metrics(similarity: Any, caption_to_video: Sequence[int] | np.ndar
     Raises ValueError for NaN or infinite scores (naming the text), other shapes, and indices outside the
     videos.
     """
-    scores = _array(similarity)
+    scores = as_array(similarity)
     if scores.ndim != 2:
         raise ValueError(f"similarity has shape {list(scores.shape)}; it must be [texts, videos]")
     retrieval = BlockwiseRetrieval(caption_to_video, scores.shape[1])
@@ -89,7 +89,7 @@ class BlockwiseRetrieval:
 
     def add_texts(self, start: int, block: Any) -> None:
         """Rows: scores [n, videos] of the texts from `start` on."""
-        scores = _array(block)
+        scores = as_array(block)
         owners = self.caption_to_video[start : start + len(scores)]
         if scores.ndim != 2 or scores.shape != (len(owners), self.videos):
             raise ValueError(
@@ -97,11 +97,11 @@ class BlockwiseRetrieval:
                 "the texts"
             )
         _check_finite(scores, start, 0)
-        self.t2v_ranks[start : start + len(scores)] = _ranks(scores, owners)
+        self.t2v_ranks[start : start + len(scores)] = ranks_of(scores, owners)
 
     def add_videos(self, start: int, block: Any) -> None:
         """Columns: scores [texts, m] of the videos from `start` on."""
-        scores = _array(block)
+        scores = as_array(block)
         texts = len(self.caption_to_video)
         if scores.ndim != 2 or len(scores) != texts or start + scores.shape[1] > self.videos:
             raise ValueError(
@@ -117,21 +117,36 @@ class BlockwiseRetrieval:
         if not asked.all():
             best_Gm = best_Gm[:, asked]
         own = np.searchsorted(self._groups, videos[asked])
-        self.v2t_ranks[videos[asked]] = _ranks(best_Gm, own, axis=0)
+        self.v2t_ranks[videos[asked]] = ranks_of(best_Gm, own, axis=0)
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """Ranks by query, NaN where they are not known yet. Several processes may fill in parts of them."""
+        return self.t2v_ranks, self.v2t_ranks
 
     def metrics(self) -> Metrics:
         """`retrieval_metrics`' result. Raises ValueError if some rows or columns were never added."""
-        v2t = self.v2t_ranks[self._groups]
-        for name, ranks in (("texts", self.t2v_ranks), ("videos", v2t)):
-            if np.isnan(ranks).any():
-                raise ValueError(
-                    f"{int(np.isnan(ranks).sum())} of {len(ranks)} {name} were never scored; add every block"
-                )
+        return {"t2v": self.of_texts(), "v2t": self.of_videos()}
+
+    def of_texts(self) -> dict[str, float]:
+        """The metrics of text to video."""
         single = len(self._groups) == len(self.caption_to_video)
-        return {"t2v": summarise(self.t2v_ranks, lower_median=not single), "v2t": summarise(v2t)}
+        return summarise(_complete("texts", self.t2v_ranks), lower_median=not single)
+
+    def of_videos(self) -> dict[str, float]:
+        """The metrics of video to text."""
+        return summarise(_complete("videos", self.v2t_ranks[self._groups]))
 
 
-def _ranks(scores: np.ndarray, own: np.ndarray, *, axis: int = 1) -> np.ndarray:
+def _complete(name: str, ranks: np.ndarray) -> np.ndarray:
+    """Return the ranks. Raises ValueError if some are not known."""
+    missing = int(np.isnan(ranks).sum())
+    if missing:
+        raise ValueError(f"{missing} of {len(ranks)} {name} were never scored; add every block")
+    return ranks
+
+
+def ranks_of(scores: np.ndarray, own: np.ndarray, *, axis: int = 1) -> np.ndarray:
     """Return the rank of candidate own[i] of query i; candidates are along `axis`.
 
     Ties take the mean rank.
@@ -143,7 +158,8 @@ def _ranks(scores: np.ndarray, own: np.ndarray, *, axis: int = 1) -> np.ndarray:
     return ranks
 
 
-def _array(values: Any) -> np.ndarray:
+def as_array(values: Any) -> np.ndarray:
+    """Return scores as an array, from an array or a tensor on any device."""
     if hasattr(values, "detach"):  # a tensor; numpy has no bfloat16
         values = values.detach().cpu().float() if values.element_size() < 4 else values.detach().cpu()
     return np.asarray(values)

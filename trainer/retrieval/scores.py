@@ -13,6 +13,14 @@ import numpy as np
 
 DIRECTIONS = {"t2v": "text to video", "v2t": "video to text"}
 RERANKED = "rerank."  # prefix of a metric after re-ranking
+# Groups of metrics that are measured another way than the plain ones, and how tables call them.
+TITLES = {
+    "dual_softmax": "dual softmax (transductive)",
+    "qb_norm": "QB-Norm (query bank)",
+    "backwards": "with reversed clips",
+}
+# Metrics beyond retrieval, by full name: is lower better?
+OF_MOTION = {"motion.accuracy": False, "backwards.preferred": True}
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ def summarise(ranks: np.ndarray, *, lower_median: bool = False) -> dict[str, flo
 
 
 def full_names(*, reranked: bool = False) -> tuple[str, ...]:
-    """Return the names of all metrics in records: ``t2v.R1``, and ``rerank.t2v.R1`` with `reranked`."""
+    """Return the names of plain metrics in records: ``t2v.R1``, and ``rerank.t2v.R1`` with `reranked`."""
     coarse = tuple(f"{way}.{metric.name}" for way in DIRECTIONS for metric in METRICS)
     return coarse + tuple(RERANKED + name for name in coarse if reranked)
 
@@ -66,23 +74,32 @@ def full_names(*, reranked: bool = False) -> tuple[str, ...]:
 def console_names() -> tuple[str, ...]:
     """Return the names that a training run prints, coarse first."""
     coarse = tuple(f"{way}.{metric.name}" for metric in METRICS for way in metric.on_console)
-    return coarse + tuple(RERANKED + name for name in coarse)
+    return (*coarse, *(RERANKED + name for name in coarse), *OF_MOTION)
 
 
 def flat(
-    coarse: dict[str, dict[str, float]], fine: dict[str, dict[str, float]] | None = None
+    coarse: dict[str, dict[str, float]],
+    fine: dict[str, dict[str, float]] | None = None,
+    extra: dict[str, dict[str, float]] | None = None,
 ) -> dict[str, float]:
-    """Flatten results by direction into one mapping by full name."""
-    names = {f"{way}.{name}": value for way, values in coarse.items() for name, value in values.items()}
-    for way, values in (fine or {}).items():
-        names |= {f"{RERANKED}{way}.{name}": value for name, value in values.items()}
-    return names
+    """Flatten results by direction or group into one mapping by full name."""
+    groups = {
+        **coarse,
+        **{f"{RERANKED}{way}": values for way, values in (fine or {}).items()},
+        **(extra or {}),
+    }
+    return {f"{group}.{name}": value for group, values in groups.items() for name, value in values.items()}
 
 
 def is_better(full_name: str, value: float, best: float) -> bool:
-    """Is `value` of a metric, such as ``rerank.t2v.MdR``, strictly better than `best`?"""
-    name = full_name.rpartition(".")[2]
-    metric = next(metric for metric in METRICS if metric.name == name)
-    if metric.lower_is_better:
+    """Is `value` of a metric, such as ``rerank.t2v.MdR`` or ``msvd/t2v.R1``, strictly better than `best`?"""
+    if _lower_is_better(full_name.rpartition("/")[2]):
         return value < best
     return value > best
+
+
+def _lower_is_better(full_name: str) -> bool:
+    if full_name in OF_MOTION:
+        return OF_MOTION[full_name]
+    name = full_name.rpartition(".")[2]
+    return next(metric for metric in METRICS if metric.name == name).lower_is_better

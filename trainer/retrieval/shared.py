@@ -10,7 +10,8 @@ import time
 
 import numpy as np
 
-from trainer.retrieval.embed import Embedded, Embedder
+from trainer.retrieval.collect import Embedded
+from trainer.retrieval.embed import Embedder
 from trainer.retrieval.metrics import Metrics
 from trainer.retrieval.ranking import BLOCK_SCORES, Ranking, dual_logits
 from trainer.retrieval.scores import summarise
@@ -44,7 +45,7 @@ def rank_shared(embedder: Embedder, data: Embedded, *, block_scores: int = BLOCK
         "t2v": summarise(np.concatenate(t2v)),
         "v2t": summarise(np.concatenate(v2t)[asked_M]),
     }
-    return Ranking(metrics, None, time.perf_counter() - start, None)
+    return Ranking(metrics, None, {}, time.perf_counter() - start, None)
 
 
 def best_ranks(scores_QI: np.ndarray, own_QI: np.ndarray) -> np.ndarray:

@@ -17,17 +17,20 @@ from schemas.errors import ConfigError
 from trainer.data.config import DataConfig
 from trainer.data.loader import evaluation_loader
 from trainer.data.shards import ShardSet
+from trainer.device.ranks import Ranks
 from trainer.fit.evaluation import evaluate_model
 from trainer.model.io import load_model
 from trainer.model.towers import tokenize
+from trainer.retrieval.collect import embed_loader
 from trainer.retrieval.config import EvaluateConfig
-from trainer.retrieval.embed import Embedder, embed_loader
+from trainer.retrieval.embed import Embedder
 from trainer.retrieval.evaluate import _loader, evaluate
 from trainer.retrieval.metrics import retrieval_metrics
 from trainer.retrieval.ranking import rank
 from zoetrope import cli
 
 ROOT = Path(__file__).parents[3]
+ALONE = Ranks(0, 1, torch.device("cpu"))
 
 
 def main(arguments: list[str]) -> int:
@@ -129,7 +132,7 @@ def test_the_weight_may_be_chosen(model: Path, clips: Path, tmp_path: Path) -> N
 def test_the_block_size_changes_nothing(model: Path, tmp_path: Path) -> None:
     settings = config(model, many_captions(tmp_path))
     embedder = Embedder(load_model(model), torch.device("cpu"), tokens=True)
-    data = embed_loader(embedder, _loader(settings, embedder, ShardSet.find(settings.data.shards)))
+    data = embed_loader(embedder, _loader(settings, embedder, ShardSet.find(settings.data.shards), ALONE))
     whole, parts = rank(embedder, data, top_k=3), rank(embedder, data, top_k=3, block_scores=7)
     assert (whole.coarse, whole.fine) == (parts.coarse, parts.fine)
 
@@ -253,7 +256,7 @@ def test_a_diverged_interaction_module_is_an_error_that_names_a_pair(
     [
         ("model.clip2video.CLIP2Video.to", "no room for the model; is it in use? Free it, or set device=cpu"),
         ("retrieval.embed.Embedder.videos", "lower data.batch_size (now 4)"),
-        ("retrieval.ranking.match_scores", "set precision=bf16 or device=cpu"),
+        ("retrieval.reranking.match_scores", "set precision=bf16 or device=cpu"),
     ],
 )
 def test_out_of_memory_is_one_line_with_what_to_do(
@@ -296,7 +299,5 @@ def test_videos_that_share_a_caption_are_all_right_for_it(
 
 
 def embedded(model: Path, clips: Path):
-    loader = _loader(
-        config(model, clips), Embedder(load_model(model), torch.device("cpu")), ShardSet.find(str(clips))
-    )
-    return embed_loader(Embedder(load_model(model), torch.device("cpu")), loader)
+    embedder = Embedder(load_model(model), torch.device("cpu"))
+    return embed_loader(embedder, _loader(config(model, clips), embedder, ShardSet.find(str(clips)), ALONE))
