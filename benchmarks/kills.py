@@ -27,10 +27,10 @@ from pathlib import Path
 from benchmarks import harness
 from zoetrope.samples import write_folder
 
-PICTURES, PER_TAR = 300, 20
+PICTURES, PER_TAR = 120, 10
 GONE_SECONDS = 5.0  # for the kernel and the nursery to end every process of a killed job
 STOP_SECONDS = 60.0  # for a job to heed a signal, on a busy machine
-MARK = "ZOETROPE_KILLS"
+MARK = "ZOETROPE_KILLS"  # in the environment of every process of our jobs, with our process id
 WAYS = ("group", "parent", "worker", "SIGTERM", "SIGHUP")
 
 
@@ -48,6 +48,7 @@ def main(kills: int = 40, seed: int = 0) -> None:
                 late += 1
                 continue
             done[way] += 1
+            print(f"kill {sum(done.values())} ({way}): {found or 'nothing is wrong'}", flush=True)
             problems += [f"kill {sum(done.values())} ({way}): {text}" for text in found]
         problems += trial.finish()
         shards = len(trial.whole)
@@ -151,7 +152,7 @@ class _Trial:
 
     def _start(self, output: Path) -> subprocess.Popen[bytes]:
         fields = ["source.kind=tars", f"source.uri={self._source}/*.tar", f"output={output}"]
-        environment = {**os.environ, "TMPDIR": str(self._temporary), MARK: "1"}
+        environment = {**os.environ, "TMPDIR": str(self._temporary), MARK: str(os.getpid())}
         command = [sys.executable, "-m", "zoetrope", "animate", *fields, "encode.format=png"]
         quiet = subprocess.DEVNULL
         return subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet, start_new_session=True)
@@ -195,7 +196,7 @@ def _ours() -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
-                if f"{MARK}=1".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                if f"{MARK}={os.getpid()}".encode() in (entry / "environ").read_bytes().split(b"\0"):
                     found.append(int(entry.name))
             except OSError:
                 continue
