@@ -77,3 +77,19 @@ def test_key_json_of_another_form_is_a_value_error(change):
     assert ClipMeta.from_json(json.dumps(values)).quads == meta.quads
     with pytest.raises(ValueError, match=r"^KEY\.json: "):
         ClipMeta.from_json(json.dumps({**values, **change}))
+
+
+TRICKY = '"quads":0 close-up 3e-5 \\"quads\\":0'
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-5, 1e-38, 0.0, float("nan")])
+def test_key_json_has_the_bytes_that_json_writes(scale):
+    quads = np.random.default_rng(0).random((12, 4, 2)).astype(np.float32) * np.float32(scale)
+    meta = ClipMeta(
+        "k", TRICKY, (TRICKY, "é ☕"), "coco", "frames", 12, 8.0, 4, 4, url=TRICKY, version=TRICKY,
+        quads=quads_to_json(quads), meta={"quads": 0, "a": [1e-7, 2**70]},
+    )  # fmt: skip
+    text = json.dumps(vars(meta), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert meta.to_json() == text.encode()
+    digits = [float(f"{x:.9g}") for x in quads.ravel().tolist()]
+    np.testing.assert_array_equal(np.ravel(meta.quads), digits)

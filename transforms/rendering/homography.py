@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 PARALLELOGRAM_TOLERANCE = 1e-6
 # A corner this far outside comes from rounding. The frame then shows the edge pixel, repeated.
 OUTSIDE_TOLERANCE = 1e-5
+NEXT_CORNER = np.array([1, 2, 3, 0])
 
 
 def homographies(
@@ -38,19 +39,21 @@ def homographies(
     flat = (np.abs(twist) <= PARALLELOGRAM_TOLERANCE * extent_2).all(axis=-1)
     matrices = np.zeros((len(quads_F42), 3, 3))
     matrices[:, 2, 2] = 1.0
-
-    e1, e2 = p1 - p2, p3 - p2
-    area = _cross(e1, e2)
-    g = np.where(flat, 0.0, _cross(twist, e2) / area)[:, None]
-    k = np.where(flat, 0.0, _cross(e1, twist) / area)[:, None]
+    matrices[:, :2, 2] = p0
     # A parallelogram has two estimates of each side. Their mean spreads the float32 rounding of the corners.
-    side = np.where(flat[:, None], (p1 - p0 + p2 - p3) / 2, p1 - p0 + g * p1)
-    down = np.where(flat[:, None], (p3 - p0 + p2 - p1) / 2, p3 - p0 + k * p3)
+    side = (p1 - p0 + p2 - p3) / 2
+    down = (p3 - p0 + p2 - p1) / 2
+    if not flat.all():
+        e1, e2 = p1 - p2, p3 - p2
+        area = _cross(e1, e2)
+        g = np.where(flat, 0.0, _cross(twist, e2) / area)[:, None]
+        k = np.where(flat, 0.0, _cross(e1, twist) / area)[:, None]
+        side = np.where(flat[:, None], side, p1 - p0 + g * p1)
+        down = np.where(flat[:, None], down, p3 - p0 + k * p3)
+        matrices[:, 2, 0] = g[:, 0] / w
+        matrices[:, 2, 1] = k[:, 0] / h
     matrices[:, :2, 0] = side / w
     matrices[:, :2, 1] = down / h
-    matrices[:, :2, 2] = p0
-    matrices[:, 2, 0] = g[:, 0] / w
-    matrices[:, 2, 1] = k[:, 0] / h
     return matrices
 
 
@@ -59,16 +62,16 @@ def checked_quads(quads_T42: NDArray[np.floating]) -> NDArray[np.float64]:
     quads = np.asarray(quads_T42, dtype=np.float64)
     if quads.ndim != 3 or quads.shape[1:] != (4, 2) or len(quads) == 0:
         raise ValueError(f"quads: the shape must be [T, 4, 2] with T >= 1, got {list(quads.shape)}")
-    if not np.isfinite(quads).all():
-        raise ValueError("quads: every corner must be a finite number")
     low, high = quads.min(), quads.max()
-    if low < -OUTSIDE_TOLERANCE or high > 1 + OUTSIDE_TOLERANCE:
+    if not (low >= -OUTSIDE_TOLERANCE and high <= 1 + OUTSIDE_TOLERANCE):  # neither holds for NaN
+        if not np.isfinite(quads).all():
+            raise ValueError("quads: every corner must be a finite number")
         raise ValueError(
             f"quads: corners lie between {low:.6g} and {high:.6g}, but must be in [0, 1]: "
             "a view may not leave the picture"
         )
-    sides = quads[:, (1, 2, 3, 0)] - quads
-    if np.any(_cross(sides, sides[:, (1, 2, 3, 0)]) <= 0):
+    sides = quads.take(NEXT_CORNER, axis=1) - quads
+    if _cross(sides, sides.take(NEXT_CORNER, axis=1)).min() <= 0:
         raise ValueError(
             "quads: every view must be convex, with an area, its corners clockwise from the top-left one"
         )

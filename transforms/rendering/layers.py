@@ -80,7 +80,8 @@ def index_matrices(
     `halvings` and `origin` hold for all frames, or are given per frame ([F] and [F,2]).
     """
     scale = 0.5 ** np.asarray(halvings, np.float64)
-    y0, x0 = np.moveaxis(np.asarray(origin, np.float64), -1, 0)
+    corner = np.asarray(origin, np.float64)
+    y0, x0 = corner[..., 0], corner[..., 1]
     moved = matrices_F33.copy()
     moved[:, :2] *= scale[..., None, None]
     moved[:, :, 2] += 0.5 * (moved[:, :, 0] + moved[:, :, 1])
@@ -154,20 +155,15 @@ def _groups(
     left_NT[at] = finest_F
     round_NT = np.zeros(left_NT.shape, np.intp)
     rounds = 0
-    while True:
-        first_N = left_NT.min(axis=1)
-        if not np.isfinite(first_N).any():
-            break
+    while (first_N := left_NT.min(axis=1)).min() < np.inf:
         # Views at or below the picture's own scale need no filter, so they share one layer.
-        limit_N = np.where(np.isfinite(first_N), np.maximum(first_N * GROUP_RATIO, 1.0), -1.0)
-        taken_NT = left_NT <= limit_N[:, None]
+        limit_N = np.maximum(first_N * GROUP_RATIO, 1.0)
+        taken_NT = (left_NT <= limit_N[:, None]) & (left_NT < np.inf)
         round_NT[taken_NT] = rounds
         left_NT[taken_NT] = np.inf
         rounds += 1
-    round_F = round_NT[at]
-    layers_N = np.zeros(clips, np.intp)
-    np.maximum.at(layers_N, clip_F, round_F + 1)
-    layer_F = (np.cumsum(layers_N) - layers_N)[clip_F] + round_F
+    layers_N = round_NT.max(axis=1) + 1
+    layer_F = (np.cumsum(layers_N) - layers_N)[clip_F] + round_NT[at]
     return layer_F, np.repeat(np.arange(clips), layers_N)
 
 
@@ -222,11 +218,13 @@ def _boxes(
 ) -> NDArray[np.int64]:
     """Return y0, y1, x0, x1 of each layer: the part of the halved picture that frames see, and a margin."""
     extent_L2 = pictures_L2[:, ::-1]
-    shrink_L1 = 2.0 ** halvings_L[:, None]
+    whole_L1 = np.left_shift(1, halvings_L[:, None])
+    shrink_L1 = whole_L1.astype(np.float64)
     margin_L1 = margin_L[:, None]
     first_L2 = np.floor(low_L2 * extent_L2 / shrink_L1).astype(np.int64) - margin_L1
     last_L2 = np.ceil(high_L2 * extent_L2 / shrink_L1).astype(np.int64) + margin_L1
-    halved_L2 = -(-extent_L2 // 2 ** halvings_L[:, None])
-    first_L2 = np.maximum(first_L2, 0)
-    last_L2 = np.minimum(last_L2, halved_L2)
-    return np.stack([first_L2[:, 1], last_L2[:, 1], first_L2[:, 0], last_L2[:, 0]], axis=1)
+    halved_L2 = -(-extent_L2 // whole_L1)
+    box_L4 = np.empty((len(halvings_L), 4), np.int64)
+    box_L4[:, 2::-2] = np.maximum(first_L2, 0)  # x, y into columns 2, 0
+    box_L4[:, 3::-2] = np.minimum(last_L2, halved_L2)
+    return box_L4
