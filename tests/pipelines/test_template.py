@@ -4,10 +4,12 @@ shuffle.
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import apache_beam as beam
 import pytest
+from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 from apache_beam.transforms.resources import AcceleratorHint
 from job_manager import run_job_manager
 
@@ -17,6 +19,7 @@ from pipelines.running.graph import JobSpec
 from pipelines.running.remote.job import RemoteJob, keep, read_kept
 from pipelines.template import _Plan, build
 from schemas.manifest import SAMPLES_FILE
+from storage.login import get_options, set_options
 from storage.tables import iter_rows
 from tests.pipelines.running.test_graph import leftovers, shards
 from zoetrope.template import FIELDS, main, parse
@@ -101,3 +104,33 @@ def test_the_workers_of_a_template_keep_the_id_of_their_job(parameters, monkeypa
         build(pipeline, config, published="2026-01-01", place=place)
     assert shards(tmp_path / "clips")
     assert read_kept(output) is None
+
+
+def test_every_step_opens_stores_as_the_parameters_say(parameters, monkeypatch):
+    """A worker starts without options: each step brings those that the launcher was given."""
+    submitted = []
+    monkeypatch.setattr(beam.Pipeline, "run", lambda pipeline: submitted.append(pipeline))
+    given = {"s3": {"endpoint_url": "http://127.0.0.1:9"}}
+    try:
+        assert main([*parameters, "--s3_endpoint_url=http://127.0.0.1:9"]) == 0
+        steps = {type(step).__name__: step for step in steps_of(submitted[0]) if hasattr(step, "_spec")}
+        assert set(steps) == {"_Plan", "_Make", "_Fold", "_Finish"}
+        for name in ("_Plan", "_Fold", "_Finish"):
+            set_options({})
+            pickle.loads(pickle.dumps(steps[name])).setup()
+            assert get_options() == given, name
+        assert steps["_Make"]._spec.stores == given
+    finally:
+        set_options({})
+
+
+def steps_of(pipeline: beam.Pipeline) -> list[beam.DoFn]:
+    found: list[beam.DoFn] = []
+
+    class Visitor(PipelineVisitor):
+        def visit_transform(self, node: AppliedPTransform) -> None:
+            if isinstance(node.transform, beam.ParDo):
+                found.append(node.transform.fn)
+
+    pipeline.visit(Visitor())
+    return found
