@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 
+import pyarrow as pa
 from tqdm import tqdm
 
 from schemas.clip import ClipMeta
@@ -20,10 +21,11 @@ from storage.find import list_uris
 from storage.ordered import in_order
 from storage.read import exists, open_uri
 from storage.shards.read import RawSample, ShardError, iter_shard
-from storage.tables import has_table, iter_rows, read_manifest
+from storage.tables import has_table, iter_batches, read_manifest
 from storage.uris import join
 from transforms.stores.registry import find_store
 
+Indexed = tuple[int, str]  # rows in the table of samples, digest of their keys
 MOST_PROBLEMS_A_SHARD = 5  # further ones of the same shard are only counted
 
 
@@ -78,41 +80,54 @@ def validate(
     there is no manifest.
     """
     rows = read_manifest(output)
-    result = Validation()
-    indexed = _indexed_keys(output)
+    indexed = indexed_keys(output)
     threads = workers or os.cpu_count() or 1
 
     def check(row: ShardRow) -> list[str]:
-        return _check_shard(output, row, indexed.get(row.shard), decode)
+        return check_shard(output, row, indexed.get(row.shard), decode)
 
     with ThreadPoolExecutor(threads) as pool:
         checks = in_order(lambda row: pool.submit(check, row), rows, calls=2 * threads)
-        for row, problems in zip(
-            rows, tqdm(checks, total=len(rows), unit="shard", disable=not progress), strict=True
-        ):
-            result.shards += 1
-            result.samples += row.samples
-            result.bytes += row.bytes
-            result.problems += problems[:MOST_PROBLEMS_A_SHARD]
-            if len(problems) > MOST_PROBLEMS_A_SHARD:
-                result.problems.append(
-                    f"{row.shard}: and {len(problems) - MOST_PROBLEMS_A_SHARD} more problems"
-                )
-    result.problems += _check_folder(output, rows, indexed)
+        result = sum_up(rows, tqdm(checks, total=len(rows), unit="shard", disable=not progress))
+    result.problems += check_folder(output, rows, indexed)
     return result
 
 
-def _indexed_keys(output: str) -> dict[str, tuple[int, str]]:
-    """Shard -> (number of rows in samples.parquet, digest of their keys in order)."""
-    counts: dict[str, int] = {}
-    digests: dict[str, hashlib._Hash] = {}
+def sum_up(rows: Iterable[ShardRow], found: Iterable[list[str]]) -> Validation:
+    """Put the problems of each shard into one report. Both are in the same order."""
+    result = Validation()
+    for row, problems in zip(rows, found, strict=True):
+        result.shards += 1
+        result.samples += row.samples
+        result.bytes += row.bytes
+        result.problems += shortened(row, problems)
+    return result
+
+
+def shortened(row: ShardRow, problems: list[str]) -> list[str]:
+    """The first few problems of a shard, and the number of the others."""
+    more = len(problems) - MOST_PROBLEMS_A_SHARD
+    return problems[:MOST_PROBLEMS_A_SHARD] + ([f"{row.shard}: and {more} more problems"] if more > 0 else [])
+
+
+def indexed_keys(output: str) -> dict[str, Indexed]:
+    """Shard -> what the table of samples says of it; {} if there is no such table."""
     if not has_table(output, SAMPLES_FILE):
         return {}
-    rows = iter_rows(output, SAMPLES_FILE, columns=("shard", "key"))
-    for shard, group in groupby(rows, key=itemgetter("shard")):
-        keys = [row["key"] for row in group]
-        counts[shard] = counts.get(shard, 0) + len(keys)
-        digests.setdefault(shard, hashlib.sha256()).update(_lines(keys))
+    return index_batches(iter_batches(output, SAMPLES_FILE, columns=("shard", "key")))
+
+
+def index_batches(batches: Iterable[pa.RecordBatch]) -> dict[str, Indexed]:
+    """Shard -> number of its rows, and a digest of their keys in order, over batches with `shard` and `key`.
+    """
+    counts: dict[str, int] = {}
+    digests: dict[str, hashlib._Hash] = {}
+    for batch in batches:
+        pairs = zip(batch["shard"].to_pylist(), batch["key"].to_pylist(), strict=True)
+        for shard, group in groupby(pairs, key=itemgetter(0)):
+            keys = [key for _, key in group]
+            counts[shard] = counts.get(shard, 0) + len(keys)
+            digests.setdefault(shard, hashlib.sha256()).update(_lines(keys))
     return {shard: (count, digests[shard].hexdigest()) for shard, count in counts.items()}
 
 
@@ -120,7 +135,7 @@ def _lines(keys: list[str]) -> bytes:
     return "".join(f"{key}\n" for key in keys).encode()
 
 
-def _check_shard(output: str, row: ShardRow, indexed: tuple[int, str] | None, decode: bool) -> list[str]:
+def check_shard(output: str, row: ShardRow, indexed: Indexed | None, decode: bool) -> list[str]:
     """Every problem of one shard, each a line that begins with its name."""
     uri = join(output, row.shard)
     problems: list[str] = []
@@ -189,8 +204,11 @@ def _check_pixels(sample: RawSample, meta: ClipMeta) -> Iterator[str]:
         yield f"frames of {sorted(set(shapes))} (height, width) instead of {(meta.height, meta.width)}"
 
 
-def _check_folder(output: str, rows: list[ShardRow], indexed: dict[str, tuple[int, str]]) -> list[str]:
-    """The problems outside the shards: tars without a manifest row, indexes that disagree."""
+def check_folder(output: str, rows: list[ShardRow], indexed: Collection[str]) -> list[str]:
+    """The problems outside the shards: tars without a manifest row, indexes that disagree.
+
+    `indexed` are the shards that the table of samples names.
+    """
     problems = []
     named = {row.shard for row in rows}
     if len(named) != len(rows):

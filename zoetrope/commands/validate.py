@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import logging
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from schemas.errors import ConfigError
 from schemas.text import one_line
-from zoetrope.arguments import Parser
+from zoetrope.arguments import Parser, beam_options, is_local, split_beam_args
 from zoetrope.interrupt import loading
 
+if TYPE_CHECKING:
+    from pipelines.output.validate import Validation
+
+USAGE = """zoetrope validate OUTPUT [--no-decode] [--workers N]
+                         [--runner-config FILE.yaml] [-- BEAM OPTIONS]"""
 EXAMPLES = """examples:
   zoetrope validate clips/
   zoetrope validate gs://bucket/clips --no-decode
-  zoetrope validate clips/ --workers 4"""
+  zoetrope validate clips/ --workers 4
+  zoetrope validate gs://bucket/clips --runner-config flink    (the workers read the shards)"""
 LOG = logging.getLogger(__name__)
 
 
@@ -23,13 +31,12 @@ def main(argv: Sequence[str]) -> int:
 
     0 all well, 1 something is wrong (each named). Raises ConfigError for what is no output.
     """
-    args = _parser().read(argv)
-    with loading():
-        from pipelines.output.validate import validate
+    own, after_dashes = split_beam_args(argv)
+    args = _parser().read(own)
+    beam_args = beam_options(args.runner_config, after_dashes)
     try:
-        result = validate(
-            args.output, decode=not args.no_decode, workers=args.workers, progress=sys.stderr.isatty()
-        )
+        run = _validate_here if is_local(beam_args) else _validate_on_runner
+        result = run(args, beam_args)
     except (OSError, ValueError) as error:
         raise ConfigError(one_line(error)) from error
     for problem in result.problems:
@@ -44,11 +51,35 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def _validate_here(args: Namespace, beam_args: Sequence[str]) -> Validation:
+    if beam_args:  # those for object stores
+        with loading():
+            from pipelines.running.options import check_options
+            from pipelines.running.stores import store_options
+            from storage.login import set_options
+        check_options(beam_args)
+        set_options(store_options(beam_args))
+    with loading():
+        from pipelines.output.validate import validate
+    return validate(
+        args.output, decode=not args.no_decode, workers=args.workers, progress=sys.stderr.isatty()
+    )
+
+
+def _validate_on_runner(args: Namespace, beam_args: Sequence[str]) -> Validation:
+    if args.workers is not None:
+        raise ConfigError("--workers: it is for this machine; the runner's own options set its workers")
+    with loading():
+        from pipelines.running.validation import validate_on_runner
+    return validate_on_runner(args.output, beam_args, decode=not args.no_decode)
+
+
 def _parser() -> Parser:
     parser = Parser(
         prog="zoetrope validate",
+        usage=USAGE,
         description="Check every shard of an output against the manifest, and every member against its "
-        "KEY.json.",
+        "KEY.json. With a runner, its workers check them, for an output that one machine reads too slowly.",
         epilog=EXAMPLES,
     )
     parser.add_argument("output", metavar="OUTPUT", help="the folder or URI that `zoetrope animate` wrote")
@@ -56,4 +87,9 @@ def _parser() -> Parser:
         "--no-decode", action="store_true", help="check counts and checksums, but decode no pictures"
     )
     parser.add_argument("--workers", type=int, metavar="N", help="shards read together (default: all cores)")
+    parser.add_argument(
+        "--runner-config",
+        metavar="FILE",
+        help="Beam options in a file, or the name of a shipped one, such as flink; without it, this machine",
+    )
     return parser
