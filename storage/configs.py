@@ -21,8 +21,16 @@ def load_config(cls: type[C], path: str | Path | None, overrides: Sequence[str] 
 
     Raises ConfigError (one line) for an unreadable file, a bad override, an unknown or out-of-range field.
     """
+    return cls.make(load_values(cls, path, overrides))
+
+
+def load_values(cls: type[C], path: str | Path | None, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what a YAML file (or none) and overrides set, as nested plain values that are not validated.
+
+    Raises ConfigError as `load_config` does.
+    """
     values = {} if path is None else _read_yaml(path)
-    return cls.make(with_overrides(cls, values, overrides))
+    return with_overrides(cls, values, overrides)
 
 
 def _read_yaml(path: str | Path) -> dict[str, Any]:

@@ -130,7 +130,8 @@ class FolderSource(Source):
         if not is_glob(absolute(self.config.uri or "")) and not tables and not texts.count:
             raise ConfigError(
                 f"source.uri: {self.config.uri}: {len(pictures)} pictures and no captions; "
-                f"add NAME.txt files, or a table such as {TABLES[0]}"
+                "add a NAME.txt for each picture, or one captions.csv (columns file_name, caption), or one "
+                'captions.jsonl ({"file_name": ..., "caption": ...})'
             )
         if captions.of and not texts.count and not pictures & captions.of.keys():
             first = next(iter(captions.of))

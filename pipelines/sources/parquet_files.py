@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.sources.annotations.tables import column_of
 from pipelines.sources.config import SourceConfig
 from schemas.errors import ConfigError
 from schemas.text import one_line
@@ -81,7 +82,7 @@ def choose_columns(schema: pa.Schema, config: SourceConfig, uri: str) -> Columns
         return name
 
     def usual(*names: str) -> str | None:
-        return next((name for name in names if name in schema.names), None)
+        return column_of(schema.names, names)  # LAION's columns are URL and TEXT
 
     image, url = named(config.image_column, "image_column"), named(config.url_column, "url_column")
     if image is None and url is None:
@@ -89,12 +90,14 @@ def choose_columns(schema: pa.Schema, config: SourceConfig, uri: str) -> Columns
     caption = named(config.caption_column, "caption_column") or usual(*CAPTION_COLUMNS)
     if image is None and url is None:
         raise ConfigError(
-            f"source.image_column: {uri} has no column 'image' or 'url'; it has {', '.join(schema.names)}"
+            f"source.image_column: {uri} has no column 'image' or 'url'; it has {', '.join(schema.names)}; "
+            "name one with source.image_column=... or source.url_column=..."
         )
     if caption is None:
         wanted = ", ".join(CAPTION_COLUMNS)
         raise ConfigError(
-            f"source.caption_column: {uri} has none of {wanted}; it has {', '.join(schema.names)}"
+            f"source.caption_column: {uri} has none of {wanted}; it has {', '.join(schema.names)}; "
+            "name one with source.caption_column=..."
         )
     if config.boxes:
         named(config.boxes.partition(".")[0], "boxes")

@@ -22,7 +22,7 @@ from trainer.data.config import DataConfig
 from trainer.data.dataset import EvaluationStream, SampleSet, TrainingStream
 from trainer.data.decode import Decoder
 from trainer.data.mixing.turns import Turns
-from trainer.data.order import Cursor, Position, check_slots
+from trainer.data.order import Cursor, Position, fitting_workers
 from trainer.data.shards import Dropped, ShardSet
 from transforms.rendering.render import keep_freed_memory
 
@@ -77,23 +77,26 @@ class TrainingLoader:
         state: LoaderState | None = None,
         pin_memory: bool = False,
     ) -> None:
-        """Raises ConfigError if there are fewer shards than readers, or if `state` belongs to another order.
+        """Raises ConfigError if there are fewer shards than ranks, or if `state` belongs to another order.
+
+        Where there are fewer shards than readers, `data.workers` is lowered.
 
         shards: of each set of `config.mix`, or of `config.shards`;
         frames, size: of a clip, as the model takes it; batch_size: samples a rank takes at a time.
         """
         found = [shards] if isinstance(shards, ShardSet) else list(shards)
+        workers = config.workers
         for number, each in enumerate(found):
             name = "data.shards" if config.mix is None else f"data.mix.{number}.shards"
-            check_slots(len(each.uris), world, config.workers, name)
-        readers = max(config.workers, 1)
+            workers = fitting_workers(len(each.uris), world, workers, name, rank=rank)
+        self.readers = readers = max(workers, 1)  # of this rank
         names = "\n\n".join("\n".join(uri.rpartition("/")[2] for uri in each.uris) for each in found)
         self._made_for = {
             "shards": derive_seed(0, names),
             "seed": seed,
             "rank": rank,
             "ranks": world,
-            "data.workers": config.workers,
+            "data.workers": workers,
             "data.shuffle_samples": config.shuffle_samples,
             "data.shuffle_megabytes": config.shuffle_megabytes,
             "batch size of a rank": batch_size,
@@ -120,9 +123,7 @@ class TrainingLoader:
             positions=tuple(self._positions),
             batches=self._batches,
         )
-        self._batches_of_workers = _Batches(
-            _data_loader(stream, config.workers, config.batches_ahead, pin_memory)
-        )
+        self._batches_of_workers = _Batches(_data_loader(stream, workers, config.batches_ahead, pin_memory))
 
     def __iter__(self) -> Iterator[Batch]:
         for batch in self._batches_of_workers:

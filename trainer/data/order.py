@@ -8,6 +8,7 @@ many steps as any other.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,10 @@ from typing import NamedTuple
 
 from schemas.errors import ConfigError
 from schemas.keys import derive_seed
+from schemas.text import counted
 from storage.shards.read import RawSample
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,27 @@ def check_slots(shards: int, world: int, workers: int, name: str = "data.shards"
             f"{name}: {shards} shards for {world} ranks x {max(workers, 1)} workers = {slots} readers; "
             f"each reader needs one: {fix}, or make smaller shards (shard.max_samples)"
         )
+
+
+def fitting_workers(
+    shards: int, world: int, workers: int, name: str = "data.shards", *, rank: int = 0
+) -> int:
+    """Return the workers of a rank, lowered where there would be more readers than shards.
+
+    The first rank warns of it.
+    Raises ConfigError if there are fewer shards than ranks.
+    """
+    most = shards // world
+    if most == 0 or workers <= most:
+        check_slots(shards, world, workers, name)
+        return workers
+    if rank == 0:
+        LOG.warning(
+            f"data.workers = {workers} is lowered to {most}: {name} has {counted(shards, 'shard')} for "
+            f"{counted(world, 'rank')}, and each reader needs one; smaller shards (shard.max_samples) allow "
+            "more"
+        )
+    return most
 
 
 def share(shards: Sequence[str], *, seed: int, epoch: int, slot: int, slots: int) -> list[str]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
 from torch import Tensor
 
 from schemas.errors import ConfigError
@@ -13,8 +17,30 @@ from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE, follow, read_config
 from trainer.model.towers import reading
 from trainer.model.weights import read_state_dict
 
+# Options of which one can make another pointless: they are inherited together or not at all.
+VARIANT = ("sim_type", "temporal_type", "temporal_proj", "center_type", "center_proj")
+NOT_INHERITED = ("grad_checkpointing",)  # it changes the memory that a run takes, and no result
 # Modules that a checkpoint may lack altogether; they start as they would in a run of their own.
 NEW_MODULES = ("interaction.", "sequence.", "frame_positions.", "tdb.", "tab.")
+
+
+def inherit_model(given: Mapping[str, Any], init: str) -> dict[str, Any]:
+    """Return the `model` section of a run that starts from the checkpoint `init`.
+
+    `given` are the fields that a recipe and the command line set; the others are those of the checkpoint. A
+    checkpoint without a readable config gives none. Raises ConfigError if `given` is no mapping.
+    """
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"model = {given!r} must be a mapping of fields")
+    saved: dict[str, Any] = {}
+    with suppress(ConfigError):  # `make_model` says what is wrong with a checkpoint
+        saved = read_config(init).to_dict()
+    left_out = {*NOT_INHERITED, *(VARIANT if any(name in given for name in VARIANT) else ())}
+    model = {name: value for name, value in saved.items() if name not in left_out} | dict(given)
+    inner = given.get("interaction")
+    if isinstance(inner, Mapping) and "interaction" in saved:
+        model["interaction"] = {**saved["interaction"], **inner}
+    return model
 
 
 def make_model(config: ModelConfig, init: str | None) -> tuple[CLIP2Video, list[str]]:

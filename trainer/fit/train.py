@@ -270,10 +270,11 @@ def _summary(
     epoch = _epoch_samples(config, shards)
     epochs = f" = {total / epoch:.2f} epochs" if epoch else ""
     many = f"ranks {ranks.world}"
+    readers = max(1, min(config.data.workers, *(len(each.uris) // ranks.world for each in shards)))
     lines = [
         f"{config.output}: {size:.1f} M parameters, {trained:.1f} M trained; {ranks.device}, "
         f"{config.precision}, {choose_compiling(config.compile, ranks.device).describe()}",
-        *describe_sets(config.data, shards, f"{many} x readers {max(config.data.workers, 1)}"),
+        *describe_sets(config.data, shards, f"{many} x readers {readers}"),
         f"batch: {config.global_batch_size} = {many} x parts {config.accumulate} x samples {part}; "
         f"each text has up to {config.global_batch_size - 1} negatives",
         f"length: {config.total_steps} steps = {total} samples{epochs}",

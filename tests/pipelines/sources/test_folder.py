@@ -267,7 +267,10 @@ def test_a_glob_reads_the_tables_in_the_folders_of_its_pictures(tmp_path):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"a.jpg": b"", "b.jpg": b""}, "2 pictures and no captions; add NAME.txt"),
+        (
+            {"a.jpg": b"", "b.jpg": b""},
+            "2 pictures and no captions; add a NAME.txt for each picture, or one captions.csv",
+        ),
         (
             {"a.jpg": b"", "captions.csv": b"file_name,caption\nx/a.jpg,one\n"},
             "none of its 1 pictures is there",

@@ -212,3 +212,19 @@ def test_a_column_of_boxes_is_kept_in_the_metadata(tmp_path):
     assert read_all(source_of(kind="parquet", uri=path))[0].meta == {"file": "a.parquet", "row": 0}
     with pytest.raises(ConfigError, match=r"source.boxes: .* has no column 'boxs'"):
         plan_of(source_of(kind="parquet", uri=path, boxes="boxs"))
+
+
+def test_laions_columns_are_found_whatever_their_case(tmp_path):
+    rows = {"URL": ["http://a.org/1.jpg"], "TEXT": ["a dog"], "WIDTH": [3]}
+    pq.write_table(pa.table(rows), tmp_path / "a.parquet")
+    source = source_of(3, kind="parquet", uri=f"{tmp_path}/a.parquet")
+    (item,) = [item for task in source.plan() for item in read_task(source, task)]
+    assert (item.url, item.captions) == ("http://a.org/1.jpg", ("a dog",))
+
+
+def test_a_table_of_other_columns_names_the_fields_that_choose_them(tmp_path):
+    pq.write_table(pa.table({"link": ["http://a.org/1.jpg"], "words": ["a dog"]}), tmp_path / "a.parquet")
+    with pytest.raises(ConfigError, match=r"source\.image_column=\.\.\. or source\.url_column="):
+        source_of(3, kind="parquet", uri=f"{tmp_path}/a.parquet").fingerprint()
+    with pytest.raises(ConfigError, match=r"name one with source\.caption_column="):
+        source_of(3, kind="parquet", uri=f"{tmp_path}/a.parquet", url_column="link").fingerprint()

@@ -103,8 +103,16 @@ def test_a_state_of_another_order_is_refused(tmp_path) -> None:
 
 def test_too_few_shards_is_an_error_at_the_start(tmp_path) -> None:
     folder = shards_of.write_shards(tmp_path, 3, 2)
-    with pytest.raises(ConfigError, match="3 shards for 2 ranks x 2 workers"):
-        loader(folder, 2, world=2)
+    with pytest.raises(ConfigError, match="3 shards for 4 ranks x 2 workers"):
+        loader(folder, 2, world=4)
+
+
+def test_more_workers_than_shards_are_lowered_and_the_order_is_that_of_fewer(tmp_path) -> None:
+    folder = shards_of.write_shards(tmp_path, 1, 6)
+    asked, fitting = loader(folder, 2), loader(folder, 1)
+    assert asked.readers == 1
+    assert [batch.keys for batch in take(asked, 3)] == [batch.keys for batch in take(fitting, 3)]
+    assert asked.state() == fitting.state()
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.errors import ConfigError
 from storage.shards.read import RawSample
-from trainer.data.order import check_slots, share, shuffled, turns_of
+from trainer.data.order import check_slots, fitting_workers, share, shuffled, turns_of
 
 
 @pytest.mark.parametrize(("shards", "slots"), [(8, 4), (7, 3), (5, 5), (13, 4)])
@@ -39,6 +39,19 @@ def test_too_few_shards_says_both_numbers_and_the_fix() -> None:
     with pytest.raises(ConfigError, match=r"1 shards for 2 ranks x 1 workers.*at most 1 processes"):
         check_slots(1, 2, 0)
     check_slots(8, 2, 4)
+
+
+def test_more_workers_than_shards_are_lowered_and_said_by_the_first_rank(caplog) -> None:
+    assert fitting_workers(6, 2, 4, rank=1) == 3
+    assert not caplog.messages
+    assert fitting_workers(6, 2, 4) == 3
+    assert caplog.messages == [
+        "data.workers = 4 is lowered to 3: data.shards has 6 shards for 2 ranks, and each reader needs one; "
+        "smaller shards (shard.max_samples) allow more"
+    ]
+    assert (fitting_workers(8, 2, 4), fitting_workers(1, 1, 0)) == (4, 0)
+    with pytest.raises(ConfigError, match=r"1 shards for 2 ranks x 1 workers.*at most 1 processes"):
+        fitting_workers(1, 2, 0)
 
 
 def test_the_buffer_fills_before_anything_leaves_and_nothing_is_lost() -> None:
