@@ -6,10 +6,11 @@ Shared by every command.
 from __future__ import annotations
 
 import logging
+import os
 import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 
 import apache_beam as beam
@@ -185,6 +186,8 @@ def _run_graph(
     detach: bool,
 ) -> Mapping[str, int | float]:
     pipeline = beam.Pipeline(runner=choice.runner, options=choice.options)
+    with suppress(OSError):
+        os.rmdir(pipeline.local_tempdir)  # for transforms in other languages alone; kill -9 would leave it
     tasks = pipeline | beam.Create(list(places)) | "Load" >> beam.ParDo(_Load(spec))
     done = tasks | MakeShards(job.maker, spec)
     if due:
