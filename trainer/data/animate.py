@@ -26,6 +26,7 @@ class Inputs:
     identities_B3: Tensor  # int64, see `trainer.data.identity`
     caption_video_C: Tensor  # int64, the clip that a caption describes
     packing: Packing | None = None  # which frames are encoded, if not all
+    patches_RK: Tensor | None = None  # int64, the patches of each encoded frame, if not all
 
 
 def to_device(batch: Batch, device: torch.device, size: tuple[int, int]) -> Inputs:
@@ -47,6 +48,7 @@ def to_device(batch: Batch, device: torch.device, size: tuple[int, int]) -> Inpu
         moved.identities,
         moved.caption_video,
         moved.packing,
+        moved.patches if moved.patches.numel() else None,
     )
 
 

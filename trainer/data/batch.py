@@ -45,6 +45,8 @@ class Batch:
     plan: Plan | None = None  # how a GPU renders the stills; made in the worker, which has the time
     plan_words: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int32))
     packing: Packing | None = None  # which frames are encoded, if not all
+    # int64 [R,K], the patches of each encoded frame; [0,0] for all
+    patches: Tensor = field(default_factory=lambda: torch.empty(0, 0, dtype=torch.int64))
     position: Position = (Cursor(),)  # of the worker that made the batch, after it
     dropped: tuple[Dropped, ...] = ()  # samples that the worker dropped since its last batch
     places: list[tuple[int, int]] = field(

@@ -14,6 +14,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from schemas.keys import derive_seed
 from schemas.text import one_line
 from storage.shards.read import RawSample, ShardError
+from trainer.data.augment.patches import PatchChoice
 from trainer.data.batch import Batch
 from trainer.data.config import DataConfig
 from trainer.data.decode import Decoded, Decoder, Request
@@ -57,12 +58,13 @@ class TrainingStream(IterableDataset[Batch]):
         world: int,
         positions: Sequence[Position],
         batches: int = 0,
+        patches: PatchChoice | None = None,
     ) -> None:
         """`positions` are those of the rank's slots, `batches` how many batches the rank has taken."""
         super().__init__()
         self._sets, self._turns, self._collate = list(sets), turns, collate
         self._batch_size, self._seed, self._rank, self._world = batch_size, seed, rank, world
-        self._positions, self._batches = list(positions), batches
+        self._positions, self._batches, self._patches = list(positions), batches, patches
 
     def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
@@ -75,12 +77,15 @@ class TrainingStream(IterableDataset[Batch]):
         raw = [self._raw(index, local, drops.add) for index in range(len(self._sets))]
         while True:
             clips = _Clips([], pixels, drops)
-            first = (number * self._world + self._rank) * self._batch_size
-            for index, wanted in enumerate(self._turns.counts(first, self._batch_size)):
+            among_all = number * self._world + self._rank  # of the batches of all ranks
+            turns = self._turns.counts(among_all * self._batch_size, self._batch_size)
+            for index, wanted in enumerate(turns):
                 if wanted:
                     position[index] = _take(self._sets[index], raw[index], wanted, clips)
             batch = self._collate(clips.samples, pixels.take())
             batch.position, batch.dropped = tuple(position), _taken(drops.dropped)
+            if self._patches is not None:
+                batch.patches = self._patches.draw(batch, derive_seed(self._seed, "patches", among_all))
             yield batch
             number += slots
 

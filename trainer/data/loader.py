@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from schemas.errors import ConfigError
 from schemas.keys import derive_seed
 from storage.shards.read import ShardError
+from trainer.data.augment.patches import PatchChoice
 from trainer.data.batch import Batch, Tokenize, collate
 from trainer.data.config import DataConfig
 from trainer.data.dataset import EvaluationStream, SampleSet, TrainingStream
@@ -76,6 +77,7 @@ class TrainingLoader:
         world: int = 1,
         state: LoaderState | None = None,
         pin_memory: bool = False,
+        patches: PatchChoice | None = None,
     ) -> None:
         """Raises ConfigError if there are fewer shards than ranks, or if `state` belongs to another order.
 
@@ -122,6 +124,7 @@ class TrainingLoader:
             world=world,
             positions=tuple(self._positions),
             batches=self._batches,
+            patches=patches,
         )
         self._batches_of_workers = _Batches(_data_loader(stream, workers, config.batches_ahead, pin_memory))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from trainer.data.augment.patches import PatchChoice
 from trainer.fit.config import TrainConfig
 from trainer.model.clip2video import CLIP2Video
 from trainer.objective.gradients import Encoder, vectors
@@ -55,7 +56,8 @@ def flops_per_sample(model: CLIP2Video) -> float:
     model.clip.set_grad_checkpointing(False)
     try:
         with FlopCounterMode(display=False) as counter, torch.enable_grad():
-            parts = [part for features in encoder(frames, mask, tokens, tokens) for part in vectors(features)]
+            features = encoder(frames, mask, tokens, tokens, None, _patches(model))
+            parts = [part for of_kind in features for part in vectors(of_kind)]
             total = torch.stack([part.sum() for part in parts]).sum()
             if total.requires_grad:
                 total.backward()
@@ -63,6 +65,15 @@ def flops_per_sample(model: CLIP2Video) -> float:
         model.clip.set_grad_checkpointing(config.grad_checkpointing)
         model.zero_grad(set_to_none=True)
     return float(counter.get_total_flops())
+
+
+def _patches(model: CLIP2Video) -> torch.Tensor | None:
+    """Any patches of each frame of a clip, as many as training keeps."""
+    choice = PatchChoice.dropping(model.config.patch_dropout, model.patches)
+    if choice is None:
+        return None
+    kept = torch.arange(choice.kept, device=model.clip.logit_scale.device)
+    return kept.expand(model.config.max_frames, -1)
 
 
 def peak_flops(device: torch.device, precision: str) -> float | None:

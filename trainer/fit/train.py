@@ -12,6 +12,7 @@ import torch
 from schemas.config import flatten
 from schemas.errors import ConfigError
 from schemas.text import one_line
+from trainer.data.augment.patches import PatchChoice
 from trainer.data.loader import LoaderState, TrainingLoader
 from trainer.data.mixing.sets import describe_sets
 from trainer.data.shards import ShardSet
@@ -158,6 +159,7 @@ def _loader(
         world=ranks.world,
         state=_loader_state(state, ranks),
         pin_memory=ranks.device.type == "cuda",
+        patches=PatchChoice.dropping(config.model.patch_dropout, model.patches),
     )
 
 

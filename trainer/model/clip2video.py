@@ -19,6 +19,7 @@ from trainer.model.tab import TokenAlignment
 from trainer.model.tdb import TemporalDifference
 from trainer.model.towers import (
     build_clip,
+    count_patches,
     embed_dim,
     encode_frames,
     encode_tokens,
@@ -102,6 +103,9 @@ class CLIP2Video(nn.Module):
             else None
         )
         self.interaction = _interaction(config, width, positions)
+        self.patches = (
+            count_patches(self.clip) if config.patch_dropout else 0
+        )  # of a frame, if some are dropped
         self.start_from_clip()
 
     def start_from_clip(self) -> None:
@@ -149,9 +153,13 @@ class CLIP2Video(nn.Module):
         _expect("frame_mask", frame_mask, 2, frames.shape[:2])
         return self.encode_embeddings(self.embed_frames(frames), frame_mask)
 
-    def embed_frames(self, frames: Tensor) -> Tensor:
-        """Normalised frames [M,T,3,H,W] -> the vision tower's embeddings [M,T,D] float32, not normalised."""
-        return encode_frames(self.clip, frames.flatten(0, 1)).float().unflatten(0, frames.shape[:2])
+    def embed_frames(self, frames: Tensor, patches: Tensor | None = None) -> Tensor:
+        """Normalised frames [M,T,3,H,W] -> the vision tower's embeddings [M,T,D] float32, not normalised.
+
+        With `patches` int64 [M*T,K] the tower sees K patches of each frame.
+        """
+        embedded = encode_frames(self.clip, frames.flatten(0, 1), patches)
+        return embedded.float().unflatten(0, frames.shape[:2])
 
     def encode_embeddings(self, frames_MTD: Tensor, frame_mask: Tensor) -> VideoFeatures:
         """`encode_video` from frame embeddings [M,T,D] on."""

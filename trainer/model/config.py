@@ -120,6 +120,13 @@ class ModelConfig(Config):
     grad_checkpointing: bool = Field(
         False, description="recompute the towers' activations in the backward pass to save memory"
     )
+    patch_dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of a frame's patches that the vision tower does not see in training (FLIP); "
+        "evaluation sees all",
+    )
     interaction: InteractionConfig = InteractionConfig()
 
     @field_validator("clip")

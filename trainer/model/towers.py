@@ -16,7 +16,7 @@ from open_clip.model import (
     resize_pos_embed,
     resize_text_pos_embed,
 )
-from open_clip.transformer import text_global_pool
+from open_clip.transformer import VisionTransformer, text_global_pool
 from torch import Tensor, nn
 
 from schemas.errors import ConfigError
@@ -213,10 +213,39 @@ def embed_dim(clip: Clip) -> int:
     return int(projection.out_features if isinstance(projection, nn.Linear) else projection.shape[1])
 
 
-def encode_frames(clip: Clip, frames_B3HW: Tensor) -> Tensor:
-    """Normalised frames [B,3,H,W] -> embeddings [B,D], not normalised."""
+def encode_frames(clip: Clip, frames_B3HW: Tensor, patches_BK: Tensor | None = None) -> Tensor:
+    """Normalised frames [B,3,H,W] -> embeddings [B,D], not normalised.
+
+    With `patches_BK` int64 the tower sees K patches of each frame, numbered row by row.
+    """
+    if patches_BK is not None:
+        return _encode_patches(clip.visual, frames_B3HW, patches_BK)
     embeddings: Tensor = clip.visual(frames_B3HW)
     return embeddings
+
+
+def count_patches(clip: Clip) -> int:
+    """Return the patches of a frame. Raises ConfigError for towers other than a vision transformer."""
+    if not isinstance(clip.visual, VisionTransformer):
+        raise ConfigError(
+            f"model.patch_dropout needs a vision transformer, and this is a {type(clip.visual).__name__}; "
+            "choose a ViT such as ViT-B-32-quickgelu, or set it to 0"
+        )
+    return len(clip.visual.positional_embedding) - 1
+
+
+def _encode_patches(visual: VisionTransformer, frames_B3HW: Tensor, patches_BK: Tensor) -> Tensor:
+    """Do as `VisionTransformer.forward` with some patches; their positions are those in the whole frame."""
+    x_BPW = visual.conv1(frames_B3HW).flatten(2).transpose(1, 2)
+    frames, patches, width = x_BPW.shape
+    positions = visual.positional_embedding.to(x_BPW.dtype)
+    x_BPW = x_BPW + positions[1:]
+    first_B1 = torch.arange(frames, device=patches_BK.device)[:, None] * patches
+    kept_BKW = x_BPW.flatten(0, 1).index_select(0, (first_B1 + patches_BK).flatten()).view(frames, -1, width)
+    class_token = (visual.class_embedding.to(x_BPW.dtype) + positions[0]).expand(frames, 1, width)
+    x = visual.transformer(visual.ln_pre(torch.cat([class_token, kept_BKW], dim=1)))
+    pooled: Tensor = visual._pool(x)[0]
+    return pooled if visual.proj is None else pooled @ visual.proj
 
 
 def encode_tokens(clip: Clip, ids_NL: Tensor) -> TextHidden:

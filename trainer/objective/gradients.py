@@ -13,6 +13,7 @@ import inspect
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -55,14 +56,17 @@ class Encoder(nn.Module):
         token_ids_CL: Tensor,
         token_mask_CL: Tensor,
         packing: Packing | None = None,
+        patches_RK: Tensor | None = None,
     ) -> tuple[TextFeatures, VideoFeatures]:
         """uint8 frames [B,T,h,w,3] and captions -> features of the texts and of the videos."""
         text = self.model.encode_text(token_ids_CL, token_mask_CL)
-        embedded = embed_packed(frames_BTHWC, frame_mask_BT, packing, self._embed)
+        embed = partial(self._embed, patches_RK=patches_RK)
+        embedded = embed_packed(frames_BTHWC, frame_mask_BT, packing, embed)
         return text, self.model.encode_embeddings(embedded, frame_mask_BT)
 
-    def _embed(self, frames_NTHWC: Tensor, mask_NT: Tensor) -> Tensor:
-        return self.model.embed_frames(normalise(frames_NTHWC, mask_NT, self.mean, self.std))
+    def _embed(self, frames_NTHWC: Tensor, mask_NT: Tensor, patches_RK: Tensor | None) -> Tensor:
+        frames = normalise(frames_NTHWC, mask_NT, self.mean, self.std)
+        return self.model.embed_frames(frames, patches_RK)
 
 
 @dataclass(frozen=True)
@@ -166,9 +170,16 @@ class Gradients:
         if self._compiled and part.packing is not None:
             # The number of frames differs from batch to batch: a symbol from the first compilation on.
             torch._dynamo.maybe_mark_dynamic(part.packing.kept_R, 0)
+            if part.patches_RK is not None:
+                torch._dynamo.maybe_mark_dynamic(part.patches_RK, 0)
         with autocast(self._ranks.device, self._precision):
             features: tuple[TextFeatures, VideoFeatures] = encoder(
-                part.frames_BTHWC, part.frame_mask_BT, part.token_ids_CL, part.token_mask_CL, part.packing
+                part.frames_BTHWC,
+                part.frame_mask_BT,
+                part.token_ids_CL,
+                part.token_mask_CL,
+                part.packing,
+                part.patches_RK,
             )
         return features
 

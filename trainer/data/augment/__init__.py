@@ -1,0 +1,1 @@
+"""What training changes at random in clips: crop, flip, colours, and the patches that the tower sees."""
