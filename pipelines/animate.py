@@ -94,7 +94,7 @@ def make_job(config: AnimateConfig, source: Source) -> Job:
         maker,
         config.shard,
         tasks_at_once=3 if source.is_remote else 2,
-        device=config.device if config.renders else "cpu",
+        device=config.device if config.renders else "none",
     )
 
 

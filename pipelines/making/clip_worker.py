@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipelines.making.filters import Filters, load_filters
 from pipelines.making.maker import Made
+from pipelines.workers.arena import Placed, Slot, opened, place
 from pipelines.workers.worker import is_memory_error
 from schemas.errors import JobError
 from schemas.records import Failure, Reason, Reference, SampleError, Stage
@@ -35,6 +36,7 @@ class Given:
     reference: Reference
     picture: bytes | None  # encoded; None: to be read from the reference's path
     is_checked: bool = False  # the filters that need no picture were called already
+    slot: Slot | None = None  # of shared memory, for the pixels and later the frames
 
     @property
     def size(self) -> int:
@@ -43,13 +45,24 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
+class Decoded:
+    """The input of a GPU."""
+
+    reference: Reference
+    clip: Prepared  # without pixels
+    image_HWC: NDArray[Any] | Placed
+    slot: Slot | None
+
+
+@dataclass(frozen=True, slots=True)
 class Rendered:
     """The input of `ClipMaker.finish`: what a GPU rendered."""
 
     reference: Reference
     clip: Prepared  # without pixels
-    frames_THWC: NDArray[Any]
+    frames_THWC: NDArray[Any] | Placed
     device: str
+    slot: Slot | None
 
     @property
     def size(self) -> int:
@@ -69,8 +82,7 @@ class Answer:
         """Bytes that a message carries."""
         if isinstance(self.value, Made):
             return len(self.value.tar)
-        pixels = self.value[1].image_HWC if isinstance(self.value, tuple) else None
-        return 0 if pixels is None else int(pixels.nbytes)
+        return self.value.image_HWC.nbytes if isinstance(self.value, Decoded) else 0
 
 
 @dataclass
@@ -107,17 +119,21 @@ class ClipMaker:
         return steps.answer()
 
     def prepare(self, item: Given) -> Answer:
-        """The input for rendering on a GPU: the reference and a Prepared, or its Failure."""
+        """The input for rendering on a GPU: a Decoded, or the sample's Failure."""
         steps = _Steps(item.reference, Stage.FILTER)
         with steps.failing():
-            steps.value = (replace(item.reference, image=None), self._prepared(item, steps))
+            clip = self._prepared(item, steps)
+            assert clip.image_HWC is not None  # noqa: S101 - narrows the type
+            pixels = place(clip.image_HWC, item.slot)
+            reference = replace(item.reference, image=None)
+            steps.value = Decoded(reference, replace(clip, image_HWC=None), pixels, item.slot)
         return steps.answer()
 
     def finish(self, item: Rendered) -> Answer:
         """Encode what a GPU rendered: a Made or its Failure."""
         steps = _Steps(item.reference, Stage.ENCODE)
         with steps.failing():
-            steps.value = self._finished(steps, item.clip, item.frames_THWC, item.device)
+            steps.value = self._finished(steps, item.clip, opened(item.frames_THWC), item.device)
         return steps.answer()
 
     def _prepared(self, item: Given, steps: _Steps) -> Prepared:

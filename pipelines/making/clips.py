@@ -6,31 +6,33 @@ Reads or fetches here, and makes the clips in worker processes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pipelines.fetching.config import FetchConfig
-from pipelines.making.clip_worker import Answer, Given, Rendered, failure_of
-from pipelines.making.gpu import GPU_BATCH, GpuRenderer, choose_rendering
+from pipelines.making.clip_worker import Answer, Decoded, Given, Rendered, failure_of
+from pipelines.making.gpu import choose_rendering
 from pipelines.making.handfuls import AHEAD_BYTES, lost_sample, through_workers
 from pipelines.making.maker import Made, StageTimes
 from pipelines.making.pools import clip_pool
+from pipelines.making.render_service import GPU_BATCH, GpuError, RenderService, release_service, share_service
 from pipelines.sources.base import Source, read_task
+from pipelines.workers.arena import Lease
 from pipelines.workers.config import SampleLimits
 from pipelines.workers.pool import Lost
 from pipelines.workers.shared import release_pool
 from schemas.records import Failure, Reference, SampleError, Stage, Task
 from storage.ordered import in_order
 from storage.read import read_picture
-from transforms.clip import ClipSettings, Prepared
+from transforms.clip import ClipSettings
 from transforms.media.formats.sniff import sniff
 
 if TYPE_CHECKING:
     from pipelines.fetching.fetcher import Fetcher
 
+AHEAD_CLIPS = 2 * GPU_BATCH  # of one task that wait for a GPU or are on one
 READERS = 16  # threads that read pictures from an object store; each waits most of the time
 
 
@@ -39,7 +41,7 @@ class Animator:
     """Picklable; what is heavy is made in `setup`.
 
     In memory per process: `AHEAD_BYTES` of pictures and finished clips, one handful per task beyond that, and
-    what the fetcher holds (`fetch.ahead_bytes`). With a GPU two batches of frames per task more.
+    what the fetcher holds (`fetch.ahead_bytes`). With a GPU the slots of shared memory more.
     """
 
     source: Source
@@ -54,7 +56,10 @@ class Animator:
         """Worker processes, device, fetcher. torch is loaded only where there is a GPU."""
         self._pool = clip_pool(self.settings, self.filters, self.limits, self.workers)
         rendering = choose_rendering(self.device, self._pool.workers, renders=self.settings.renders)
-        self._gpu = GpuRenderer(self.settings.clip.hw, rendering.devices) if rendering.devices else None
+        self._gpu: RenderService | None = None
+        if rendering.devices:
+            clip = self.settings.clip
+            self._gpu = share_service(clip.hw, clip.frames, rendering.devices)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
         self._fetcher = self._make_fetcher()
         height, width = self.settings.clip.hw
@@ -64,6 +69,8 @@ class Animator:
         """Let go of processes, threads and connections."""
         self.source.close()
         release_pool(self._pool)
+        if self._gpu is not None:
+            release_service(self._gpu)
         self._readers.shutdown(wait=False, cancel_futures=True)
         if self._fetcher is not None:
             self._fetcher.close()
@@ -81,10 +88,17 @@ class Animator:
         if self._gpu is None:
             yield from self._through("make", given, times)
             return
-        # Decoded by the workers, rendered in batches of GPU_BATCH here, encoded by the workers.
-        prepared = self._through("prepare", given, times)
-        rendered = self._rendered(self._gpu, prepared, task, times)
-        yield from self._through("finish", rendered, times)
+        # Decoded by the workers, rendered in batches on the GPUs, encoded by the workers.
+        slots = Lease(self._gpu.arena)
+        decoded = self._through("prepare", self._with_slots(given, slots), times, slots)
+        rendered = self._rendered(self._gpu, decoded, task, times, slots)
+        finished = self._through("finish", rendered, times, slots)
+        try:
+            yield from finished
+        finally:  # from the last stage to the first, each waits for the calls that it has under way
+            for stage in (finished, rendered, decoded):
+                stage.close()
+            slots.close()
 
     def _make_fetcher(self) -> Fetcher | None:
         if not self.source.is_remote:
@@ -99,16 +113,21 @@ class Animator:
             return self._read_ahead(items)
         return self._fetched(self._checked(items, times), times)
 
-    def _through(self, method: str, items: Iterator[Any], times: StageTimes) -> Iterator[Any]:
+    def _through(
+        self, method: str, items: Iterator[Any], times: StageTimes, slots: Lease | None = None
+    ) -> Generator[Any]:
         """Call a method of `ClipMaker` on each item, in order. An item that costs its worker is a failure."""
         for item, answer in through_workers(self._pool, method, items, guess=self._clip_bytes):
             if isinstance(answer, Lost) and not isinstance(item, Failure):
-                yield lost_sample(item.reference, answer)
+                value: Any = lost_sample(item.reference, answer)
             elif isinstance(answer, Answer):
                 times.add_all(answer.times)
-                yield answer.value
+                value = answer.value
             else:
-                yield answer
+                value = answer
+            if slots is not None and not isinstance(item, Failure) and isinstance(value, Failure | Made):
+                slots.give(item.slot)
+            yield value
 
     def _checked(
         self, items: Iterator[Reference | Failure], times: StageTimes
@@ -150,25 +169,50 @@ class Animator:
             reference, data = entry
             yield data if isinstance(data, Failure) else Given(reference, data, is_checked=True)
 
+    def _with_slots(self, items: Iterator[Given | Failure], slots: Lease) -> Iterator[Given | Failure]:
+        """Give each sample a slot. Where all are taken, pixels and frames are sent instead."""
+        for item in items:
+            yield replace(item, slot=slots.take()) if isinstance(item, Given) else item
+
     def _rendered(
         self,
-        gpu: GpuRenderer,
-        prepared: Iterator[tuple[Reference, Prepared] | Failure],
+        service: RenderService,
+        decoded: Iterator[Decoded | Failure],
         task: Task,
         times: StageTimes,
-    ) -> Iterator[Rendered | Failure]:
-        while batch := list(islice(prepared, GPU_BATCH)):
-            clips = [item[1] for item in batch if not isinstance(item, Failure)]
-            results = iter(gpu.render(clips, task, times))
-            for item in batch:
+        slots: Lease,
+    ) -> Generator[Rendered | Failure]:
+        """Render each clip on a GPU, in input order. A batch may hold clips of other tasks too."""
+        under_way: deque[tuple[Decoded, Future[Any]] | Failure] = deque()
+
+        def oldest() -> Rendered | Failure:
+            call = under_way.popleft()
+            if isinstance(call, Failure):
+                return call
+            item, future = call
+            try:
+                with times.timed("render"):
+                    frames = future.result()
+            except GpuError as error:
+                raise error.for_job(task.index) from error
+            if isinstance(frames, SampleError):
+                slots.give(item.slot)
+                return failure_of(item.reference, frames, Stage.RENDER)
+            return Rendered(item.reference, item.clip, frames, "cuda", item.slot)
+
+        try:
+            for item in decoded:
                 if isinstance(item, Failure):
-                    yield item
-                    continue
-                result = next(results)
-                if isinstance(result, SampleError):
-                    yield failure_of(item[0], result, Stage.RENDER)
+                    under_way.append(item)
                 else:
-                    yield Rendered(item[0], replace(item[1], image_HWC=None), result, "cuda")
+                    future = service.render(item.image_HWC, item.clip.quads_T42, item.slot)
+                    under_way.append((item, future))
+                while len(under_way) >= AHEAD_CLIPS:
+                    yield oldest()
+            while under_way:
+                yield oldest()
+        finally:
+            wait([call[1] for call in under_way if not isinstance(call, Failure) and not call[1].cancel()])
 
 
 def _read_remote(reference: Reference, max_bytes: int) -> Given | Failure:

@@ -61,7 +61,7 @@ class RunnerChoice:
 def choose_runner(beam_args: Sequence[str], workers: int | None, device: str = "cpu") -> RunnerChoice:
     """The runner that Beam's own options name, or the direct runner.
 
-    `beam_args` are the options after ``--``; they go to Beam untouched. `device` is the job's, or cpu if it
+    `beam_args` are the options after ``--``; they go to Beam untouched. `device` is the job's, or none if it
     renders nothing. Raises ConfigError for an option that Beam does not know, and for Beam's own worker
     processes on this machine: the job has its own.
     """
@@ -84,4 +84,5 @@ def choose_runner(beam_args: Sequence[str], workers: int | None, device: str = "
 
         runner = FnApiRunner()
     workers = workers or available_cores()
-    return RunnerChoice(options, runner, True, workers, choose_rendering(device, workers, renders=True))
+    rendering = choose_rendering(device, workers, renders=device != "none")
+    return RunnerChoice(options, runner, True, workers, rendering)

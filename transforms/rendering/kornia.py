@@ -12,6 +12,8 @@ layer, and sides of the atlas are powers of two, so moving the coordinate to the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +35,19 @@ from transforms.rendering.plan import (
 )
 
 
+class Started:
+    """Frames of a batch that a device is making."""
+
+    def __init__(self, frames: list[NDArray[np.uint8]], done: Any = None) -> None:
+        self._frames, self._done = frames, done
+
+    def frames(self) -> list[NDArray[np.uint8]]:
+        """Wait for the device, and return frames_THWC uint8 of each picture."""
+        if self._done is not None:
+            self._done.synchronize()
+        return self._frames
+
+
 def render_kornia(
     images: Sequence[NDArray[np.uint8]],
     quads: Sequence[NDArray[np.floating]],
@@ -40,13 +55,35 @@ def render_kornia(
     device: str,
 ) -> list[NDArray[np.uint8]]:
     """Return frames_THWC uint8 of each RGB picture. Pictures, plan and frames cross in one copy each."""
+    return start_kornia(images, quads, size, device).frames()
+
+
+def start_kornia(
+    images: Sequence[NDArray[np.uint8]],
+    quads: Sequence[NDArray[np.floating]],
+    size: tuple[int, int],
+    device: str,
+    stream: Any = None,
+) -> Started:
+    """Queue what `render_kornia` does, on a stream of the device or on its current one.
+
+    Batches on two streams overlap: one is copied while the other is rendered.
+    """
     plan, words = plan_batch(quads, [(image.shape[0], image.shape[1]) for image in images], size)
     if not plan.counts:
-        return []
+        return Started([])
     target = torch.device(device)
-    pixels = _packed(images, pinned=target.type == "cuda").to(target, non_blocking=True)
-    frames_FHWC = _to_host(render_packed(pixels, plan, to_device(words, target)))
-    return np.split(frames_FHWC.numpy(), np.cumsum(plan.counts)[:-1])
+    on_gpu = target.type == "cuda"
+    with torch.cuda.stream(stream) if on_gpu and stream is not None else nullcontext():
+        pixels = _packed(images, pinned=on_gpu).to(target, non_blocking=True)
+        frames_FHWC = render_packed(pixels, plan, to_device(words, target))
+        done = None
+        if on_gpu:
+            pinned = torch.empty(frames_FHWC.shape, dtype=torch.uint8, pin_memory=True)
+            frames_FHWC = pinned.copy_(frames_FHWC, non_blocking=True)
+            done = torch.cuda.Event()
+            done.record(torch.cuda.current_stream(target))
+    return Started(np.split(frames_FHWC.numpy(), np.cumsum(plan.counts)[:-1]), done)
 
 
 def _packed(images: Sequence[NDArray[np.uint8]], *, pinned: bool) -> Tensor:
@@ -62,16 +99,6 @@ def to_device(words: NDArray[np.int32], device: torch.device) -> Tensor:
     if device.type == "cuda":
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
-
-
-def _to_host(frames: Tensor) -> Tensor:
-    """Return frames in this process's memory, through pinned memory from a GPU."""
-    if frames.device.type == "cpu":
-        return frames
-    pinned = torch.empty(frames.shape, dtype=frames.dtype, pin_memory=True)
-    pinned.copy_(frames, non_blocking=True)
-    torch.cuda.current_stream(frames.device).synchronize()
-    return pinned
 
 
 def render_packed(pixels: Tensor, plan: Plan, words: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Sequence
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from transforms.rendering.homography import checked_quads
 from transforms.rendering.opencv import keep_freed_memory, prepare_worker, render_opencv, render_rgbx
 from transforms.rendering.shrink import reduce_for
+
+if TYPE_CHECKING:
+    from transforms.rendering.kornia import Started
 
 __all__ = [
     "choose_device",
@@ -27,6 +30,7 @@ __all__ = [
     "reduce_for",
     "render",
     "render_batch",
+    "start_batch",
     "warn_of_unusable_gpu",
 ]
 
@@ -92,6 +96,27 @@ def render_batch(
     from transforms.rendering.kornia import render_kornia
 
     return render_kornia(images, quads, size, device)
+
+
+def start_batch(
+    images: Sequence[NDArray[np.uint8]],
+    quads: Sequence[NDArray[np.floating]],
+    *,
+    size: tuple[int, int],
+    device: str,
+    stream: Any = None,
+) -> Started:
+    """Begin what `render_batch` does with kornia; the result's `frames()` waits for it.
+
+    `stream` is a `torch.cuda.Stream` of the device. Batches on two streams overlap. Raises ValueError as
+    `render_batch` does.
+    """
+    check_size(size)
+    for image_HWC in images:
+        _check_picture(image_HWC)
+    from transforms.rendering.kornia import start_kornia
+
+    return start_kornia(images, quads, size, choose_device(device), stream)
 
 
 def choose_device(name: str) -> str:
