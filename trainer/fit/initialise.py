@@ -65,6 +65,8 @@ def make_model(config: ModelConfig, init: str | None) -> tuple[CLIP2Video, list[
         model.start_from_clip()  # from these towers; then what the checkpoint does have of the rest again
         model.load_state_dict(weights, strict=False)
         notes.append(f"not in {init}, so started new: {', '.join(new)}")
+    if model.interaction is not None and "interaction" not in new:
+        notes.append(f"the interaction module comes from {init} too")
     return model, notes
 
 
@@ -101,6 +103,11 @@ def _check_keys(model: CLIP2Video, weights: dict[str, Tensor], init: str) -> lis
     ]
     missing = [key for key in own if key not in weights and not key.startswith(tuple(absent))]
     unknown = [key for key in weights if key not in own]
+    if any(key.startswith("interaction.") for key in unknown) and model.interaction is None:
+        raise ConfigError(
+            f"init={init}: the checkpoint has an interaction module; set model.interaction.enabled=true to "
+            "keep it, with the width and depth of the checkpoint"
+        )
     shapes = [
         f"{key} {list(weights[key].shape)} instead of {list(own[key].shape)}"
         for key in own
