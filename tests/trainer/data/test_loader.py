@@ -362,5 +362,5 @@ def test_a_mix_of_other_sets_is_not_resumed_and_a_set_with_too_few_shards_is_nam
     shards_of.write_shards(tmp_path / "video", 5, 5, "video")
     with pytest.raises(ConfigError, match="resume: shards differ"):
         mixed(tmp_path, state=state)
-    with pytest.raises(ConfigError, match=r"data.mix.0.shards: 4 shards for 1 ranks x 5 workers"):
-        mixed(tmp_path, workers=5)
+    with pytest.raises(ConfigError, match=r"data.mix.0.shards: 4 shards for 5 ranks x 1 workers"):
+        mixed(tmp_path, world=5)
