@@ -9,13 +9,15 @@ import csv
 import io
 import json
 import logging
+import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -206,8 +208,17 @@ _PAINTING: dict[str, Any] = {}  # of a process of the pool
 
 
 def _start(sprites: list[Sprite], grounds: list[Background]) -> None:
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
     _PAINTING.update(sprites=sprites, grounds=grounds, painter=Painter())
+
+
+def _leave_with_parent() -> None:
+    """End this process when its parent has died, as an idle worker of a pool would wait for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _picture(scene: Scene, side: int) -> bytes:

@@ -1,5 +1,9 @@
+import contextlib
 import csv
 import hashlib
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import av
@@ -19,6 +23,46 @@ SMALL = {
     "video_side": 48,
     "frame_side": 32,
 }
+
+
+MAKE = """
+from pathlib import Path
+from lab.config import CorpusConfig
+from lab.corpus.make import Corpus
+if __name__ == "__main__":
+    values = {values!r}
+    Corpus(CorpusConfig.make(values), Path({folder!r}), Path({folder!r})).make(2)
+"""
+
+
+def test_no_process_is_left_when_the_lab_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "make.py"
+    script.write_text(MAKE.format(values={**SMALL, "stills": 20_000}, folder=str(tmp_path)))
+    process = subprocess.Popen([sys.executable, str(script)], cwd=Path(__file__).parents[3])
+    children: list[int] = []
+    deadline = time.monotonic() + 60
+    while len(children) < 2 and time.monotonic() < deadline:
+        children = workers_of(process.pid)
+        time.sleep(0.2)
+    assert len(children) >= 2
+    time.sleep(2.0)  # let them get to work
+    process.kill()
+    process.wait()
+    while any(Path(f"/proc/{pid}").exists() for pid in children) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
+
+
+def workers_of(pid: int) -> list[int]:
+    """Processes of the pool: children that run Python's spawn."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent == pid and b"spawn_main" in (folder / "cmdline").read_bytes():
+                    found.append(int(folder.name))
+    return found
 
 
 def digests(folder: Path) -> dict[str, str]:
