@@ -38,6 +38,7 @@ NO_BYTES = (
     "workers",
     "overwrite",
     "max_failure_ratio",
+    "max_failed_tasks",
     "fetch",
     "limits",
 )  # fields that change no byte of a shard
@@ -95,6 +96,7 @@ def make_job(config: AnimateConfig, source: Source) -> Job:
         config.shard,
         tasks_at_once=3 if source.is_remote else 2,
         device=config.device if config.renders else "none",
+        max_failed_tasks=config.max_failed_tasks,
     )
 
 

@@ -48,6 +48,12 @@ class AnimateConfig(ClipSettings):
         le=1.0,
         description="exit 1 if more inputs failed; null: 1.0 where pictures are fetched, else 0.05",
     )
+    max_failed_tasks: int | None = Field(
+        None,
+        ge=0,
+        description="tasks that may fail three times each and become failures `task_failed`, before the job "
+        "fails; null: one in a hundred tasks",
+    )
     overwrite: bool = Field(
         False, description="remove what an earlier job with another config left in the output"
     )
@@ -87,6 +93,12 @@ class ImportConfig(Config):
         ge=0.0,
         le=1.0,
         description="exit 1 if more inputs failed; 1.0: never, for published videos go missing",
+    )
+    max_failed_tasks: int | None = Field(
+        None,
+        ge=0,
+        description="tasks that may fail three times each and become failures `task_failed`, before the job "
+        "fails; null: one in a hundred tasks",
     )
     overwrite: bool = Field(
         False, description="remove what an earlier job with another config left in the output"

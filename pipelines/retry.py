@@ -122,7 +122,7 @@ def _kinds() -> dict[str, Kind]:
         source = videos.source_of(config)
         return videos.make_job(config), source, config.max_failure_ratio
 
-    common = ("workers", "max_failure_ratio")
+    common = ("workers", "max_failure_ratio", "max_failed_tasks")
     return {
         animate.KIND: Kind(AnimateConfig, ("fetch", "limits", *common), animate.PLACES, animated),
         videos.KIND: Kind(

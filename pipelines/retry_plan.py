@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from pipelines.output.aside import is_placeholder
 from pipelines.output.finish import fold_missing
 from pipelines.output.folder import Output
 from pipelines.output.job import Job, task_from_row
@@ -118,6 +119,7 @@ def _plan_rows(
         if wanted is None:
             return
         if wanted[0] == task.index:
-            again = replace(task, index=index, keys=tuple(sorted(wanted[1])))
+            whole = any(map(is_placeholder, wanted[1]))  # its inputs could not be read
+            again = replace(task, index=index, keys=None if whole else tuple(sorted(wanted[1])))
             yield {**asdict(again), "origin": task.index}
             index += 1

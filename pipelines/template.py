@@ -16,6 +16,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.animate import make_job, source_of
 from pipelines.config import AnimateConfig
+from pipelines.output.aside import keep_aside
 from pipelines.output.commit import clean
 from pipelines.output.finish import finish
 from pipelines.output.folder import Output
@@ -59,6 +60,8 @@ def build(
         tasks_at_once=job.tasks_at_once,
         accelerator=accelerator,
         replaceable=place is not None,
+        retries=place is not None,
+        max_failed_tasks=job.max_failed_tasks,
     )
     values = pipeline | "Config" >> beam.Create([config.to_dict()])
     planned = values | "Plan" >> beam.ParDo(_Plan(place, spec)).with_outputs(PARTS, main="tasks")
@@ -113,6 +116,7 @@ class _Finish(beam.DoFn):
 
     def process(self, folded: int) -> None:
         output = Output(self._values["output"])
+        keep_aside(output)
         totals = finish(output, self._values, published=self._published)
         counts = {name: value for name, value in asdict(totals).items() if name != "shards"}
         output.write_state("finished.json", counts)

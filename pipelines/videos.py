@@ -34,6 +34,7 @@ NO_BYTES = (
     "workers",
     "overwrite",
     "max_failure_ratio",
+    "max_failed_tasks",
     "limits.decode_seconds",
     "limits.memory_mb",
 )  # fields that change no byte
@@ -72,7 +73,15 @@ def make_job(config: ImportConfig) -> Job:
     """The job of a config, before it runs. Raises ConfigError if annotations or split are not there."""
     source = source_of(config)
     maker = VideoImporter(source, config.frames, config.limits, config.max_caption, config.workers)
-    return Job(KIND, config.to_dict(), identity(config, source), source.plan, maker, config.shard)
+    return Job(
+        KIND,
+        config.to_dict(),
+        identity(config, source),
+        source.plan,
+        maker,
+        config.shard,
+        max_failed_tasks=config.max_failed_tasks,
+    )
 
 
 def identity(config: ImportConfig, source: Source) -> dict[str, Any]:

@@ -29,6 +29,14 @@ class JobError(WorkError):
     """
 
 
+class OutputError(JobError):
+    """The output cannot be written. It is no fault of the task that was to be written."""
+
+
+class SickWorkerError(JobError):
+    """This process cannot make anything any more, such as after a fault of its GPU."""
+
+
 class StoppedError(JobError):
     """A job that stopped because it was asked to (Ctrl-C, SIGTERM)."""
 

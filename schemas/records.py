@@ -21,6 +21,7 @@ class Stage(StrEnum):
     FILTER = "filter"
     RENDER = "render"
     ENCODE = "encode"
+    TASK = "task"  # the task of the sample failed as a whole
 
 
 class Reason(StrEnum):
@@ -70,6 +71,7 @@ class Reason(StrEnum):
     DECODER_TIMEOUT = "decoder_timeout"  # took longer than limits.seconds
     DECODER_MEMORY = "decoder_memory"  # needed more than limits.memory_mb
     DECODER_CRASH = "decoder_crash"  # ended the process that made it
+    TASK_FAILED = "task_failed"  # its task failed several times; the detail holds the last error
     ERROR = "error"  # anything unforeseen; the detail holds the exception
 
 

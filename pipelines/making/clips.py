@@ -82,6 +82,10 @@ class Animator:
         if self._fetcher is not None:
             self._fetcher.close()
 
+    def inputs(self, task: Task) -> Iterator[Reference | Failure]:
+        """The inputs of a task, without their pictures being fetched or decoded."""
+        return read_task(self.source, task)
+
     def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
         """One clip or failure per input, in input order."""
         given = self._given(read_task(self.source, task), times)

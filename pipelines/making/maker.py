@@ -53,7 +53,9 @@ class Made:
 class Maker(Protocol):
     """Turns a task into samples.
 
-    Picklable: it is sent to the workers, and opens what it needs there in `setup`.
+    Picklable: it is sent to the workers, and opens what it needs there in `setup`. It may have a further
+    method ``inputs(task)`` that yields the task's inputs as `pipelines.sources.base.read_task` does. Then the
+    failures of a task that is set aside have the keys of its inputs.
     """
 
     def setup(self) -> None:

@@ -4,9 +4,9 @@ A thread per GPU queues a batch (copy, render, copy back) and then takes the res
 the two overlap. Pictures and frames are in slots of shared memory, where worker processes write and read
 them.
 
-Failures of pictures are data. A batch that the GPU has no room for is halved. Whatever else CUDA reports ends
-the job: after such a fault every later call of the process fails too, and good pictures would be recorded as
-broken ones.
+Failures of pictures are data. A batch that the GPU has no room for is halved. Whatever else CUDA reports
+ends the worker process, or a job on this machine: after such a fault every later call of the process fails
+too, and good pictures would be recorded as broken ones.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.workers.arena import Arena, Placed, Slot
-from schemas.errors import JobError
+from schemas.errors import JobError, SickWorkerError
 from schemas.records import Reason, SampleError, Stage
 
 GPU_BATCH = 32  # clips rendered in one call
@@ -49,7 +49,7 @@ class GpuError(Exception):
                 f"task {task}: the GPU has no room to render a single clip ({self}); end what else runs on "
                 "it and run the same command again, or render into another output with device=cpu"
             )
-        return JobError(
+        return SickWorkerError(
             f"task {task}: the GPU failed while rendering ({self}); run the same command again to go on, "
             "with another GPU (CUDA_VISIBLE_DEVICES=N) or into another output with device=cpu if it fails "
             "again"

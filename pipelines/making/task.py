@@ -15,7 +15,7 @@ from pipelines.making.maker import Made, Maker, StageTimes
 from pipelines.output.commit import Attempt, new_attempt, part_path
 from pipelines.output.folder import Output, shard_name
 from pipelines.output.record import RECORD, Record
-from schemas.errors import JobError, StoppedError
+from schemas.errors import JobError, OutputError, StoppedError
 from schemas.manifest import ShardRow
 from schemas.records import Failure, Task
 from schemas.text import one_line
@@ -60,7 +60,7 @@ def make_task(
         for item in _from_source(maker.make(task, times)):
             if isinstance(item, Failure):
                 reasons[item.reason] = reasons.get(item.reason, 0) + 1
-                rows.append(_failed(item))
+                rows.append(failed_row(item))
             else:
                 with times.timed("write"):
                     part = _writing(output, shards.write, item)
@@ -167,17 +167,18 @@ def _writing(output: Output, call: Callable[..., Any], *args: Any) -> Any:
         raise output_error(error, output.uri) from error
 
 
-def output_error(error: OSError, path: str) -> JobError:
+def output_error(error: OSError, path: str) -> OutputError:
     """A failure to write, as one line that says what to do."""
     text = one_line(error)
     where = f"{path}: " if path not in text else ""
-    return JobError(
+    return OutputError(
         f"the output cannot be written: {where}{text}; make room or fix the permission, then run the same "
         f"command again"
     )
 
 
-def _failed(item: Failure) -> dict[str, Any]:
+def failed_row(item: Failure) -> dict[str, Any]:
+    """A failure as a row of a record."""
     return {
         "status": "failed",
         "key": item.key,

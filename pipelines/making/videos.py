@@ -13,7 +13,7 @@ from pipelines.making.pools import video_pool
 from pipelines.sources.base import Source, read_task
 from pipelines.workers.pool import Lost
 from pipelines.workers.shared import release_pool
-from schemas.records import Failure, Task
+from schemas.records import Failure, Reference, Task
 from transforms.media.video_limits import VideoLimits
 
 
@@ -40,6 +40,10 @@ class VideoImporter:
         """End the calls under way. They raise JobError."""
         self.source.close()
         self._pool.close()
+
+    def inputs(self, task: Task) -> Iterator[Reference | Failure]:
+        """The inputs of a task, without their videos being decoded."""
+        return read_task(self.source, task)
 
     def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
         """One sample or failure per input, in input order."""

@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from pipelines.output.aside import withdraw_aside
 from pipelines.output.folder import Output
 from pipelines.output.listing import Listing, list_temporary
 from pipelines.output.record import Record
-from pipelines.output.records import RecordHead, done_tasks, find_head
+from pipelines.output.records import RecordHead, done_tasks, find_head, withdraw
 from schemas.manifest import ShardRow
 from storage.conditional import create_exclusively
-from storage.write import move_file, remove_empty_folder, remove_file, remove_listed, remove_tree
+from storage.write import move_file, remove_empty_folder, remove_listed, remove_tree
 
 MOVES_AT_ONCE = 16
 
@@ -65,7 +66,7 @@ def commit(output: Output, attempt: Attempt) -> bool:
         try:
             _move_parts(output, RecordHead(attempt.name, record.shards))
         except LostShardError:  # this worker outlived its job, and the shards were cleaned up
-            _withdraw(output, record.task, attempt.name)
+            withdraw(output, record.task, attempt.name)
             raise
         return True
     head = find_head(output, record.task)
@@ -89,16 +90,9 @@ def is_done(output: Output, task: int) -> bool:
     try:
         _move_parts(output, head)
     except LostShardError:
-        _withdraw(output, task, head.attempt)
+        withdraw(output, task, head.attempt)
         return False
     return True
-
-
-def _withdraw(output: Output, task: int, attempt: str) -> None:
-    """Remove the record of an attempt whose shards are gone, but not the record of another attempt."""
-    head = find_head(output, task)
-    if head is not None and head.attempt == attempt:
-        remove_file(output.record_path(task))
 
 
 def settle_all(output: Output, listing: Listing) -> None:
@@ -156,6 +150,10 @@ def clean(output: Output) -> None:
 
 
 def remove_temporary(output: Output, listing: Listing) -> None:
-    """Remove the temporary files that were listed. Only under the lock of the output, after `settle_all`."""
+    """Remove the temporary files that were listed. Only under the lock of the output, after `settle_all`.
+
+    Tasks that a job set aside before it failed or was killed lose their records.
+    """
+    withdraw_aside(output, listing)
     remove_listed(output.tmp(), listing.temporary)
     listing.temporary.clear()

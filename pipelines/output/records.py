@@ -15,6 +15,7 @@ from pipelines.output.record import META, Record
 from schemas.manifest import ShardRow
 from storage.find import list_names
 from storage.read import read_bytes
+from storage.write import remove_file
 
 
 def done_tasks(output: Output) -> set[int]:
@@ -56,6 +57,13 @@ def find_head(output: Output, task: int) -> RecordHead | None:
         return read_head(output, task)
     except FileNotFoundError:
         return None
+
+
+def withdraw(output: Output, task: int, attempt: str) -> None:
+    """Remove the record of this attempt at a task, but not the record of another attempt."""
+    head = find_head(output, task)
+    if head is not None and head.attempt == attempt:
+        remove_file(output.record_path(task))
 
 
 def _bad_record(path: str, error: Exception) -> str:

@@ -29,7 +29,8 @@ from schemas.errors import ConfigError
 from schemas.text import counted
 
 LOCAL = ("FnApiRunner", "BundleBasedDirectRunner")  # they run in this process
-REPLACING = ("FlinkRunner", "SparkRunner", "DataflowRunner")  # they replace a worker process that ends
+# They replace a worker process that ends, and try again what failed in it.
+REPLACING = ("FlinkRunner", "SparkRunner", "DataflowRunner")
 
 
 NOT_HERE = Rendering()
@@ -44,12 +45,18 @@ class RunnerChoice:
     is_local: bool  # the job runs in this process
     workers: int | None = None  # worker processes on this machine; None: the workers are elsewhere
     rendering: Rendering = NOT_HERE
+    arguments: tuple[str, ...] = ()  # Beam's options as they were given
 
     @property
     def replaces_workers(self) -> bool:
         """Does the runner start another worker process for one that has ended?"""
         in_submitter = self.options.view_as(PortableOptions).environment_type == "LOOPBACK"
         return str(self.runner).rpartition(".")[2] in REPLACING and not in_submitter
+
+    @property
+    def retries(self) -> bool:
+        """Does the runner try a bundle again that failed?"""
+        return str(self.runner).rpartition(".")[2] in REPLACING
 
     def describe(self) -> str:
         """For the first line of a run."""
@@ -72,7 +79,7 @@ def choose_runner(beam_args: Sequence[str], workers: int | None, device: str = "
         naming = options.view_as(GoogleCloudOptions)
         if name.endswith(flink.RUNNER) and naming.job_name is None:
             naming.job_name = f"zoetrope-{uuid.uuid4().hex[:12]}"  # the name under which it can be cancelled
-        return RunnerChoice(options, name, is_local=False)
+        return RunnerChoice(options, name, is_local=False, arguments=tuple(beam_args))
     if options.view_as(DirectOptions).direct_running_mode == "multi_processing":
         raise ConfigError(
             "--direct_running_mode=multi_processing has no use here: samples are made in processes already; "

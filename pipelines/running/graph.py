@@ -8,7 +8,7 @@ numbers of tasks that are done; image bytes never leave the worker that made the
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -23,10 +23,11 @@ from pipelines.making.task import Done, make_task, output_error
 from pipelines.output.commit import commit, is_done
 from pipelines.output.folder import Output
 from pipelines.output.records import read_record
+from pipelines.running.failing import FailingTasks
 from pipelines.running.health import process_health
 from pipelines.running.signals import find_signals
-from schemas.errors import StoppedError
-from schemas.records import Task
+from schemas.errors import SickWorkerError, StoppedError
+from schemas.records import Reason, Task
 from storage.login import get_options, set_options
 from storage.ordered import Window
 
@@ -46,6 +47,8 @@ class JobSpec:
         None  # Beam's resource hint of the make stage, e.g. type:nvidia-l4;count:1;install-nvidia-driver
     )
     replaceable: bool = False  # the runner replaces a worker process that ends
+    retries: bool = False  # the runner tries a bundle again that failed, in another process
+    max_failed_tasks: int | None = 0  # that are set aside before the job fails; None: one in a hundred
     stores: Mapping[str, Mapping[str, Any]] = field(default_factory=get_options)  # scheme -> its options
 
 
@@ -97,6 +100,9 @@ class _Make(beam.DoFn):
         self._pool = ThreadPoolExecutor(self._spec.tasks_at_once, thread_name_prefix="task")
         self._running: Window[tuple[Any, Any], Done] = Window(calls=self._spec.tasks_at_once)
         self._abort = threading.Event()
+        self._failing = FailingTasks(
+            self._output, self._maker, self._spec.fingerprint, self._spec.max_failed_tasks, self._spec.retries
+        )
 
     def start_bundle(self) -> None:
         self._running.cancel()
@@ -127,11 +133,13 @@ class _Make(beam.DoFn):
             (window, timestamp), done = self._running.take()
         except BaseException as error:
             if self._spec.replaceable and not isinstance(error, StoppedError):
-                process_health().failed()
+                process_health().failed(beyond_hope=isinstance(error, SickWorkerError))
             self._abort.set()  # the other tasks end at their next sample
             self._running.cancel()
             raise
-        if self._spec.replaceable:
+        if self._spec.replaceable and Reason.TASK_FAILED in done.reasons:
+            process_health().failed()
+        elif self._spec.replaceable:
             process_health().worked()
         _count(done)
         return done.attempt.record.task, window, timestamp
@@ -144,8 +152,11 @@ class _Make(beam.DoFn):
             raise output_error(error, self._output.uri) from error
 
     def _make(self, task: Task) -> Done:
+        return self._failing.make(task, self._watch, self._attempt)
+
+    def _attempt(self, task: Task, watch: Callable[[int, int], bool]) -> Done:
         done = make_task(
-            task, self._maker, self._output, self._spec.shard, self._spec.fingerprint, watch=self._watch
+            task, self._maker, self._output, self._spec.shard, self._spec.fingerprint, watch=watch
         )
         try:
             commit(self._output, done.attempt)

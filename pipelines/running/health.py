@@ -29,11 +29,15 @@ class Health:
         with self._lock:
             self._in_a_row = 0
 
-    def failed(self) -> None:
-        """A task failed. After `FAILURES` in a row the process ends, a moment later."""
+    def failed(self, *, beyond_hope: bool = False) -> None:
+        """A task failed. After `FAILURES` in a row the process ends, a moment later.
+
+        With `beyond_hope` it ends after this one: every further task would fail too.
+        """
         with self._lock:
-            self._in_a_row += 1
-            sick = self._in_a_row == FAILURES
+            before = self._in_a_row
+            self._in_a_row = max(before + 1, FAILURES if beyond_hope else 0)
+            sick = before < FAILURES <= self._in_a_row
         if sick:
             timer = threading.Timer(LAST_WORDS_SECONDS, self._end, (EXIT_CODE,))
             timer.daemon = True

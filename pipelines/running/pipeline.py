@@ -27,7 +27,9 @@ LOG = logging.getLogger(__name__)
 HEED_SECONDS = 0.5  # for samples under way to end on their own after Ctrl-C
 STOP_SECONDS = 5.0  # for workers to let go after Ctrl-C
 CANCEL_SECONDS = 120.0  # for a remote runner to end a job that was cancelled
-ERROR_MARK = re.compile(r"(?:JobError|StoppedError): (.+?)(?: \[while running|\n|\\n|$)")
+ERROR_MARK = re.compile(
+    r"(?:JobError|OutputError|SickWorkerError|StoppedError): (.+?)(?: \[while running|\n|\\n|$)"
+)
 JAVA_FRAME = re.compile(
     r"\((\w+\.(java|scala)(:\d+)?|Native Method|Unknown Source)\)|^\.\.\. \d+ more$|^Driver stacktrace:$"
 )
@@ -91,22 +93,9 @@ class PipelineRun(threading.Thread):
 
     def counters(self) -> dict[str, int | float]:
         """Beam's counters and distribution sums of this run; empty if the runner no longer has them."""
-        found: dict[str, int | float] = {}
-        try:
-            metrics = self.result.metrics().query()
-        except Exception:  # runners raise what they like, and the job has ended well
-            return found
-        for row in metrics["counters"]:
-            if row.key.metric.namespace == NAMESPACE:
-                found[row.key.metric.name] = found.get(row.key.metric.name, 0) + (
-                    row.committed or row.attempted or 0
-                )
-        for row in metrics["distributions"]:
-            spread = row.committed or row.attempted
-            if row.key.metric.namespace == NAMESPACE and spread is not None:
-                name = row.key.metric.name
-                found[f"{name}_mean"], found[f"{name}_max"] = round(spread.mean or 0, 1), spread.max or 0
-        return dict(sorted(found.items()))
+        found = Counters()
+        found.add(self.result)
+        return found.values()
 
     def _wait(self) -> None:
         if self.result is None:
@@ -135,6 +124,38 @@ class PipelineRun(threading.Thread):
                 Exception
             ) as error:  # runners raise any exception; the stop continues without a cancelled job
                 LOG.warning("the runner could not cancel: %s", error)
+
+
+class Counters:
+    """Beam's counters and distributions, over one pipeline or several."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int | float] = {}
+        self._spreads: dict[str, tuple[float, int, float]] = {}  # name -> sum, count, largest
+
+    def add(self, result: Any) -> None:
+        """Add those of a pipeline that has ended; nothing if the runner no longer has them."""
+        try:
+            metrics = result.metrics().query()
+        except Exception:  # runners raise what they like, and the job has ended well
+            return
+        for row in metrics["counters"]:
+            name = row.key.metric.name
+            if row.key.metric.namespace == NAMESPACE:
+                self._counts[name] = self._counts.get(name, 0) + (row.committed or row.attempted or 0)
+        for row in metrics["distributions"]:
+            name, spread = row.key.metric.name, row.committed or row.attempted
+            if row.key.metric.namespace == NAMESPACE and spread is not None:
+                total, count, largest = self._spreads.get(name, (0.0, 0, 0.0))
+                largest = max(largest, spread.max or 0)
+                self._spreads[name] = (total + spread.sum, count + spread.count, largest)
+
+    def values(self) -> dict[str, int | float]:
+        """Counters by their names; the mean and the maximum of each distribution."""
+        found = dict(self._counts)
+        for name, (total, count, largest) in self._spreads.items():
+            found[f"{name}_mean"], found[f"{name}_max"] = round(total / max(count, 1), 1), largest
+        return dict(sorted(found.items()))
 
 
 @contextmanager

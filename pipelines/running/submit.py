@@ -6,16 +6,14 @@ Shared by every command.
 from __future__ import annotations
 
 import logging
-import os
 import time
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 
-import apache_beam as beam
-
 from pipelines.making.task import inputs_of, output_error
+from pipelines.output.aside import keep_aside
 from pipelines.output.commit import clean
 from pipelines.output.finish import Totals, finish
 from pipelines.output.folder import Output
@@ -23,23 +21,23 @@ from pipelines.output.job import Job, TaskAt, spool
 from pipelines.output.listing import Listing, list_output
 from pipelines.output.lock import output_lock
 from pipelines.output.prepare import check_output, prepare_output, remove_ours
-from pipelines.output.tables.parts import Part, TaskCount, forget_parts, tasks_per_part
+from pipelines.output.tables.parts import TaskCount, forget_parts, tasks_per_part
 from pipelines.output.tables.places import has_tables, parts_due
 from pipelines.result import RunResult
 from pipelines.running.engine import RunnerChoice, choose_runner
-from pipelines.running.fold import FoldParts
-from pipelines.running.graph import JobSpec, MakeShards
+from pipelines.running.graph import JobSpec
+from pipelines.running.launch import start_run
 from pipelines.running.options import check_endpoints
+from pipelines.running.parts import least_tasks
 from pipelines.running.pipeline import PipelineRun, job_error
 from pipelines.running.progress import Progress, RecordsSeen
-from pipelines.running.remote.attach import STOPPED, attach
+from pipelines.running.remote.attach import STOPPED, attach, say_set_aside
 from pipelines.running.remote.job import forget, keep, read_kept, still_running
+from pipelines.running.remote.parts import PartsRun
 from pipelines.running.signals import Signals, signals_of_job
 from schemas.errors import ConfigError, JobError, StillRunningError, StopRequestedError, TerminatedError
-from schemas.records import Task
 from schemas.text import counted
 from storage.find import first_name
-from storage.login import set_options
 from storage.read import file_exists
 from storage.tables import read_manifest
 from storage.write import create_file, remove_empty_folder, remove_file
@@ -164,36 +162,32 @@ def _make_missing(job: Job, output: Output, listing: Listing, choice: RunnerChoi
             signals.name if signals else None,
             max(job.tasks_at_once, len(choice.rendering.devices) + 1),
             replaceable=choice.replaces_workers,
+            retries=choice.retries,
+            max_failed_tasks=job.max_failed_tasks,
         )
+        least = least_tasks(inputs, len(places), choice.workers)
+        run = start_run(places, due, job, spec, choice, least=least, spread=not detach)
         progress = Progress(inputs, exact=exact)
         try:
-            counters = _run_graph(places, due, job, spec, choice, progress, output, signals, detach)
+            counters = _run_graph(run, choice, progress, output, signals, detach)
         finally:
             progress.close()
+    say_set_aside(keep_aside(output))
     curve = (progress.throughput.bucket_seconds, tuple(progress.throughput.counts))
     return _MadeNow(_await_records(output, expected), done, curve, counters)
 
 
 def _run_graph(
-    places: Sequence[TaskAt],
-    due: Sequence[Part],
-    job: Job,
-    spec: JobSpec,
+    run: PipelineRun | PartsRun,
     choice: RunnerChoice,
     progress: Progress,
     output: Output,
     signals: Signals | None,
     detach: bool,
 ) -> Mapping[str, int | float]:
-    pipeline = beam.Pipeline(runner=choice.runner, options=choice.options)
-    with suppress(OSError):
-        os.rmdir(pipeline.local_tempdir)  # for transforms in other languages alone; kill -9 would leave it
-    tasks = pipeline | beam.Create(list(places)) | "Load" >> beam.ParDo(_Load(spec))
-    done = tasks | MakeShards(job.maker, spec)
-    if due:
-        _ = (done, pipeline | "Parts" >> beam.Create(list(due))) | FoldParts(spec, tasks_per_part(job.config))
-    run = PipelineRun(pipeline, choice)
     if not choice.is_local:
+        if run.remote is not None:  # a job of parts: its name is known before the first one is submitted
+            keep(output, run.remote)
         run.submit()
         _keep_remote(run, output, detach)
     run.start()
@@ -218,13 +212,15 @@ def _run_graph(
     return run.counters()
 
 
-def _keep_remote(run: PipelineRun, output: Output, detach: bool) -> None:
+def _keep_remote(run: PipelineRun | PartsRun, output: Output, detach: bool) -> None:
     """Keep the id of a job that outlives this process, and leave it there if that is wanted."""
     if run.remote is None:
         if detach and run.error is None:
             LOG.info("--detach: this runner's jobs end with their command, so it waits")
         return
     keep(output, run.remote)
+    if run.error is not None:
+        return
     if detach:
         raise still_running(run.remote, 0)
     LOG.info(f"submitted {run.remote}")
@@ -252,17 +248,6 @@ def _await_records(output: Output, expected: set[int]) -> Listing:
             )
         time.sleep(LOOK_SECONDS)
     return listing
-
-
-class _Load(beam.DoFn):
-    def __init__(self, spec: JobSpec) -> None:
-        self._spec = spec
-
-    def setup(self) -> None:
-        set_options(self._spec.stores)
-
-    def process(self, place: TaskAt) -> Iterator[Task]:
-        yield place.load()
 
 
 def _finish(output: Output, job: Job, published: str, made: _MadeNow) -> Totals:

@@ -29,6 +29,7 @@ from clusters import supervisor
 from clusters.flink import ClusterConfig, down, find_flink, find_job_server, main, status, up
 from clusters.jars import EngineError, java_options
 from clusters.pools import free_port, group_alive, is_listening
+from pipelines.running.remote.flink import PART
 from tests.engines.test_prism import check_same
 
 pytestmark = [
@@ -94,19 +95,25 @@ def ask(cluster: ClusterConfig, path: str) -> dict:
         return json.load(response)
 
 
-def last_job(cluster: ClusterConfig) -> dict:
-    """What the JobManager knows of the job that was submitted last."""
+def last_parts(cluster: ClusterConfig) -> list[dict]:
+    """What the JobManager knows of the Flink jobs of the job that was submitted last."""
     jobs = ask(cluster, "/jobs/overview")["jobs"]
-    return ask(cluster, f"/jobs/{max(jobs, key=lambda job: job['start-time'])['jid']}")
+    name = PART.sub("", max(jobs, key=lambda job: job["start-time"])["name"])
+    return [ask(cluster, f"/jobs/{job['jid']}") for job in jobs if PART.sub("", job["name"]) == name]
 
 
-def subtasks(cluster: ClusterConfig) -> dict[str, list[dict]]:
-    """The subtasks of each stage of the last job, by the stage's name."""
-    job = last_job(cluster)
-    return {
-        stage["name"]: ask(cluster, f"/jobs/{job['jid']}/vertices/{stage['id']}")["subtasks"]
+def subtasks(cluster: ClusterConfig, job: dict) -> list[dict]:
+    """The subtasks of a Flink job that were given to a TaskManager."""
+    found = [
+        subtask
         for stage in job["vertices"]
-    }
+        for subtask in ask(cluster, f"/jobs/{job['jid']}/vertices/{stage['id']}")["subtasks"]
+    ]
+    return [subtask for subtask in found if "(unassigned)" not in subtask["host"]]
+
+
+def task_managers(cluster: ClusterConfig) -> set[str]:
+    return {each["id"] for each in ask(cluster, "/taskmanagers")["taskmanagers"]}
 
 
 def test_shards_are_those_of_the_direct_runner(beam, cluster, source, direct, tmp_path):
@@ -123,29 +130,54 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, 
     output = tmp_path / "clips"
     job = start(source, output, *beam)
     done = wait_for_the_middle(job, output)
+    before = {part["jid"]: subtasks(cluster, part) for part in last_parts(cluster)}
+    machines = task_managers(cluster)
     if victim == "harness":
         os.kill(harnesses(cluster.state)[-1], signal.SIGKILL)
     else:
         os.killpg(supervisor.processes(cluster.state)[victim], signal.SIGKILL)
     finish(job)
     check_same(direct, output)
-    flink = last_job(cluster)
-    assert flink["state"] == "FINISHED"
-    assert flink["timestamps"]["RESTARTING"] > 0, "it was hit"
+    parts = last_parts(cluster)
+    assert [part["state"] for part in parts] == ["FINISHED"] * 4, "one per slot"
+    hit = {part["jid"] for part in parts if part["timestamps"]["RESTARTING"] > 0}
+    assert hit
     if victim == "harness":
-        assert_the_other_went_on(cluster)
+        assert len(hit) == 1, "each part has a Python worker of its own"
+    if victim == "taskmanager-0":
+        gone = machines - task_managers(cluster)
+        assert hit == {jid for jid, own in before.items() if {task["taskmanager-id"] for task in own} & gone}
+        assert len(hit) == cluster.slots
+    others = [task["attempt"] for part in parts if part["jid"] not in hit for task in subtasks(cluster, part)]
+    assert set(others) <= {0}, "what was not hit is at its first attempt"
+    assert others or victim == "pool"
     records = output / "_zoetrope" / "records"
     assert done == {name: (records / name).stat().st_mtime_ns for name in done}, "nothing is made twice"
     wait_for(lambda: status(cluster)["slots-available"] == 4)
 
 
-def assert_the_other_went_on(cluster: ClusterConfig) -> None:
-    """The subtasks of the TaskManager that lost nothing are still at their first attempt."""
-    making = next(found for name, found in subtasks(cluster).items() if "Shards/Make" in name)
-    hit = {subtask["taskmanager-id"] for subtask in making if subtask["attempt"] > 0}
-    assert len(hit) == 1
-    others = [subtask["attempt"] for subtask in making if subtask["taskmanager-id"] not in hit]
-    assert others == [0] * cluster.slots
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_submitter_ends_and_the_same_command_attaches(beam, cluster, source, direct, tmp_path, number):
+    output = tmp_path / "clips"
+    job = start(source, output, *beam)
+    wait_for_the_middle(job, output)
+    job.send_signal(number)
+    told = finish(job, 130 if number == signal.SIGTERM else -signal.SIGKILL)
+    assert number == signal.SIGKILL or "the job runs on: FlinkRunner job zoetrope-" in told
+    before = [part["jid"] for part in last_parts(cluster)]
+    assert "attached to FlinkRunner job zoetrope-" in finish(start(source, output, *beam))
+    parts = last_parts(cluster)
+    assert [part["jid"] for part in parts] == before, "no second job was started"
+    assert {part["state"] for part in parts} == {"FINISHED"}
+    check_same(direct, output)
+
+
+def test_a_detached_job_runs_without_its_submitter(beam, cluster, source, direct, tmp_path):
+    output = tmp_path / "clips"
+    assert "the job runs on" in finish(start(source, output, "--detach", *beam))
+    wait_for(lambda: {part["state"] for part in last_parts(cluster)} == {"FINISHED"}, 180)
+    assert "attached to" in finish(start(source, output, *beam))
+    check_same(direct, output)
 
 
 def test_ctrl_c_cancels_and_the_same_command_goes_on(beam, cluster, source, direct, tmp_path):
@@ -154,7 +186,7 @@ def test_ctrl_c_cancels_and_the_same_command_goes_on(beam, cluster, source, dire
     wait_for_the_middle(job, output)
     job.send_signal(signal.SIGINT)
     assert "stopped" in finish(job, 130)
-    wait_for(lambda: last_job(cluster)["state"] == "CANCELED")
+    wait_for(lambda: {part["state"] for part in last_parts(cluster)} == {"CANCELED"})
     wait_for(lambda: set(workers_of(cluster.state)) <= idle)
     records = output / "_zoetrope" / "records"
     done = {path.name: path.stat().st_mtime_ns for path in records.glob("[0-9]*.parquet")}

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pipelines.animate import animate
+from pipelines.animate import animate, make_job
 from pipelines.config import AnimateConfig
+from pipelines.output.folder import Output
 from pipelines.retry import retry
+from pipelines.running.submit import run_job
+from pipelines.sources.base import make_source
 from schemas.errors import ConfigError
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from storage.shards.read import iter_shard
 from storage.tables import iter_rows, read_manifest
 from tests.pipelines.running.test_graph import leftovers, shards
 from zoetrope import cli
-from zoetrope.samples import write_folder
+from zoetrope.samples import write_folder, write_tars
 
 
 @pytest.fixture
@@ -216,3 +220,36 @@ def test_rows_that_were_added_to_a_table_with_row_numbers_are_refused(tmp_path, 
     pq.write_table(pa.table({"image": [one, two], "caption": ["one", "two"]}), path)
     assert cli.main(["retry", str(tmp_path / "out")]) == 0
     assert sorted(captions(tmp_path).values()) == ["one", "two"]
+
+
+def test_a_task_that_was_set_aside_is_made_whole(tmp_path):
+    """The tar of one task is gone while the job runs, so that nobody knows its inputs."""
+    tars = write_tars(tmp_path / "tars", 9, per_tar=3, long_side=200)
+    output = tmp_path / "clips"
+    config = AnimateConfig.make(
+        {
+            "source": {"kind": "tars", "uri": f"{tars}/*.tar"}, "output": str(output), "workers": 1,
+            "clip": {"size": 32, "frames": 3}, "max_failure_ratio": 1.0, "max_failed_tasks": 1,
+        }
+    )  # fmt: skip
+    gone = sorted(tars.glob("*.tar"))[1]
+    source = make_source(config.source, shard_samples=config.shard.max_samples)
+    job = make_job(config, source)
+    tasks = list(job.tasks())
+    gone.rename(tmp_path / "kept")
+    result = run_job(
+        replace(job, tasks=lambda: iter(tasks)),
+        Output(str(output)),
+        workers=1,
+        overwrite=False,
+        max_failure_ratio=1.0,
+    )
+    assert (result.written, result.totals.reasons, result.totals.off_by) == (6, {"task_failed": 1}, 0)
+    (tmp_path / "kept").rename(gone)
+    assert retry(str(output), reasons=["timeout"]).nothing_made
+    again = retry(str(output), reasons=["task_failed"])
+    assert (again.totals.written, again.totals.failed, again.totals.off_by) == (9, 0, 0)
+    assert rows(output, FAILURES_FILE) == []
+    animate(AnimateConfig.make({**config.to_dict(), "output": str(tmp_path / "whole")}))
+    assert sorted(rows(output, SAMPLES_FILE)) == sorted(rows(tmp_path / "whole", SAMPLES_FILE))
+    assert retry(str(output)).nothing_made

@@ -16,6 +16,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.output.aside import is_placeholder
 from pipelines.output.folder import Output
 from pipelines.output.record import META, Record
 from pipelines.output.records import read_record
@@ -132,7 +133,9 @@ def _records_of(output: Output, part: Part) -> Iterator[Record]:
         if not later or not record.failed:
             return record
         answered = {key for retry in later for key in read_record(output, retry).rows["key"].to_pylist()}
-        return record.without_failures(frozenset(answered))
+        # A task whose inputs could not be read was made again as a whole.
+        unread = {key for key in record.failures["key"].to_pylist() if is_placeholder(key)}
+        return record.without_failures(frozenset(answered | unread))
 
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
         yield from in_order(lambda task: pool.submit(read, task), part.numbers(), calls=READS_AT_ONCE)

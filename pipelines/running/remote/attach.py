@@ -7,6 +7,7 @@ import time
 
 from apache_beam.runners.runner import PipelineState
 
+from pipelines.output.aside import ATTEMPTS, keep_aside
 from pipelines.output.folder import Output
 from pipelines.output.records import done_tasks
 from pipelines.running.pipeline import CANCEL_SECONDS, job_error
@@ -47,8 +48,20 @@ def attach(output: Output, *, overwrite: bool) -> None:
         raise StopRequestedError(_cancel(output, job)) from None
     reason = "" if state == PipelineState.DONE else handle.failure()
     forget(output)
+    if state == PipelineState.DONE:
+        say_set_aside(keep_aside(output))
     if state == PipelineState.FAILED:
         raise job_error(RuntimeError(reason or f"{job} failed"))
+
+
+def say_set_aside(tasks: list[int]) -> None:
+    """Say which tasks were set aside."""
+    if tasks:
+        named = ", ".join(map(str, tasks[:5])) + (", ..." if len(tasks) > 5 else "")
+        LOG.warning(
+            f"{counted(len(tasks), 'task')} failed {ATTEMPTS} times and became failures `task_failed` "
+            f"(task {named}); `zoetrope retry` makes them again"
+        )
 
 
 def refuse_running(output: Output, remedy: str) -> None:

@@ -1,12 +1,14 @@
 """A job on a Flink cluster by its name, through the JobManager's REST interface.
 
 Beam's job server ends only its own waiting when it cancels a job, and forgets its jobs when it ends; the
-JobManager does not.
+JobManager does not. A job may consist of parts, which are Flink jobs of their own
+(`pipelines.running.remote.parts`).
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
 import urllib.request
 from typing import Any
@@ -22,12 +24,13 @@ ENDED = {
     "FINISHED": PipelineState.DONE,
     "SUSPENDED": PipelineState.FAILED,
 }
+PART = re.compile(r"-part\d{4,}$")  # after the name of a job that was submitted in parts
 LOOK_SECONDS = 0.2
 ANSWER_SECONDS = 10.0
 
 
 class FlinkJob:
-    """The newest job of this name on a cluster.
+    """The newest job of this name on a cluster, and the parts of the job of this name.
 
     Every method raises OSError if the JobManager does not answer.
     """
@@ -37,28 +40,46 @@ class FlinkJob:
         self._jobs = f"{rest_address(master)}/jobs"
 
     def state(self) -> str:
-        """Beam's `PipelineState`; UNKNOWN if the cluster has no such job."""
-        job = self._find()
-        if job is None:
-            return PipelineState.UNKNOWN
-        return ENDED.get(job["state"], PipelineState.RUNNING)
+        """Beam's `PipelineState`; UNKNOWN if the cluster has no such job.
+
+        Parts run until the last one has ended; then one that failed counts.
+        """
+        states = set(self.parts().values())
+        for state in (PipelineState.RUNNING, PipelineState.FAILED, PipelineState.CANCELLED):
+            if state in states:
+                return state
+        return PipelineState.DONE if states else PipelineState.UNKNOWN
+
+    def parts(self) -> dict[str, str]:
+        """Beam's `PipelineState` of each part that the cluster knows, by its name."""
+        return {name: ENDED.get(job["state"], PipelineState.RUNNING) for name, job in self._find().items()}
 
     def failure(self) -> str:
         """The cause of the failure, as the JobManager keeps it."""
-        job = self._find()
-        if job is None:
+        jobs = list(self._find().values())
+        failed = [job for job in jobs if ENDED.get(job["state"]) == PipelineState.FAILED]
+        if not jobs:
             return f"the cluster does not know the job {self._name} any more"
+        job = (failed or jobs)[0]
         return str(_ask(f"{self._jobs}/{job['jid']}/exceptions").get("root-exception") or "")
 
     def cancel(self) -> None:
-        """Ask the JobManager to cancel the job, if it has not ended."""
-        job = self._find()
-        if job is not None and job["state"] not in ENDED:
-            _ask(f"{self._jobs}/{job['jid']}?mode=cancel", "PATCH")
+        """Ask the JobManager to cancel every part that has not ended."""
+        for job in self._find().values():
+            if job["state"] not in ENDED:
+                _ask(f"{self._jobs}/{job['jid']}?mode=cancel", "PATCH")
 
-    def _find(self) -> dict[str, Any] | None:
-        jobs = [job for job in _ask(f"{self._jobs}/overview")["jobs"] if job["name"] == self._name]
-        return max(jobs, key=lambda job: job["start-time"], default=None)
+    def _find(self) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for job in sorted(_ask(f"{self._jobs}/overview")["jobs"], key=lambda job: int(job["start-time"])):
+            if PART.sub("", job["name"]) == self._name:
+                found[job["name"]] = job
+        return found
+
+
+def part_name(job: str, number: int) -> str:
+    """The name of a part of a job."""
+    return f"{job}-part{number:04d}"
 
 
 def cancel(options: PipelineOptions, seconds: float) -> None:
