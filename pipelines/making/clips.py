@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from pipelines.fetching.config import FetchConfig
@@ -18,6 +19,7 @@ from pipelines.making.handfuls import AHEAD_BYTES, lost_sample, through_workers
 from pipelines.making.maker import Made, StageTimes
 from pipelines.making.pools import clip_pool
 from pipelines.making.render_service import GPU_BATCH, GpuError, RenderService, release_service, share_service
+from pipelines.making.room import Room, read_in_room
 from pipelines.sources.base import Source, read_task
 from pipelines.workers.arena import Lease
 from pipelines.workers.config import SampleLimits
@@ -25,7 +27,6 @@ from pipelines.workers.pool import Lost
 from pipelines.workers.shared import release_pool
 from schemas.records import Failure, Reference, SampleError, Stage, Task
 from storage.ordered import in_order
-from storage.read import read_picture
 from transforms.clip import ClipSettings
 from transforms.media.formats.sniff import sniff
 
@@ -141,15 +142,23 @@ class Animator:
 
     def _read_ahead(self, items: Iterator[Reference | Failure]) -> Iterator[Given | Failure]:
         """Pictures of object stores, read by several threads. Workers read local files on their own."""
+        room, numbers = Room(AHEAD_BYTES), count()
 
         def submit(item: Reference | Failure) -> Future[Given | Failure]:
+            number = next(numbers)
             if isinstance(item, Reference) and item.path is not None and "://" in item.path:
-                return self._readers.submit(_read_remote, item, self.limits.picture_bytes)
+                return self._readers.submit(_read_remote, item, self.limits.picture_bytes, room, number)
             ready: Future[Given | Failure] = Future()
             ready.set_result(item if isinstance(item, Failure) else Given(item, item.image))
             return ready
 
-        return in_order(submit, items, calls=2 * READERS, size_of=_reference_bytes, max_bytes=AHEAD_BYTES)
+        read = in_order(submit, items, calls=2 * READERS, size_of=_reference_bytes, max_bytes=AHEAD_BYTES)
+        try:
+            for given in read:
+                yield given
+                room.next()
+        finally:
+            room.close()
 
     def _fetched(self, items: Iterator[Reference | Failure], times: StageTimes) -> Iterator[Given | Failure]:
         """Fetched pictures for the references, failures in their places."""
@@ -219,9 +228,9 @@ class Animator:
             wait([call[1] for call in under_way if not isinstance(call, Failure) and not call[1].cancel()])
 
 
-def _read_remote(reference: Reference, max_bytes: int) -> Given | Failure:
+def _read_remote(reference: Reference, max_bytes: int, room: Room, number: int) -> Given | Failure:
     try:
-        return Given(reference, read_picture(reference.path or "", max_bytes))
+        return Given(reference, read_in_room(reference.path or "", max_bytes, room, number))
     except SampleError as error:
         return failure_of(reference, error, Stage.READ)
 
