@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from schemas.config import Config
 from schemas.errors import ConfigError
+from trainer.data.augment.curriculum import check_stages
 from trainer.data.mixing.config import MixEntry
 from transforms.motions.mix import MotionMix
 
@@ -49,17 +50,22 @@ class DataConfig(Config):
         ge=0,
         description="samples that a thread reads ahead of each worker from remote shards; 0: none",
     )
-    camera: Literal["fresh", "stored"] = Field(
+    camera: Literal["fresh", "stored", "picture"] = Field(
         default="fresh",
-        description="camera path over a `still` in training: a fresh one every epoch, or the stored one",
+        description="camera path over a `still` in training: a fresh one every epoch, the stored one, or "
+        "none: the picture as a clip of one frame",
     )
-    frame_jitter: Literal["clip2video"] | None = Field(
+    frames_curriculum: list[tuple[int, int]] | None = Field(
+        default=None,
+        description="frames of a clip in training by step, such as [[0, 1], [1000, 4], [5000, 12]]; null: "
+        "model.max_frames throughout. Evaluation takes model.max_frames",
+    )
+    frame_jitter: Literal["clip2video", "segments", "start"] | None = Field(
         default=None,
         description="frames in training of stored clips that have more than the model takes; clip2video: "
-        "drawn "
-        "every epoch around evenly spaced ones, where these are six or more apart; null: evenly spaced, as "
-        "in "
-        "evaluation",
+        "drawn every epoch around evenly spaced ones, where these are six or more apart; segments: one frame "
+        "anywhere in each of equal parts (TSN); start: evenly spaced from a random start; null: evenly "
+        "spaced, as in evaluation",
     )
     motions: MotionMix = Field(
         default_factory=MotionMix.default,
@@ -132,10 +138,17 @@ class DataConfig(Config):
 
     @model_validator(mode="after")
     def _effective(self) -> Self:
+        if self.frames_curriculum is not None:
+            check_stages(self.frames_curriculum)
         if self.motion_phrases and self.camera == "stored":
             raise ValueError(
                 f"motion_phrases = {self.motion_phrases} has no effect with camera=stored: a stored path's "
                 "phrase stays in its caption; set camera=fresh, or leave it out"
+            )
+        if self.motion_phrases and self.camera == "picture":
+            raise ValueError(
+                f"motion_phrases = {self.motion_phrases} has no effect with camera=picture, where nothing "
+                "moves; set camera=fresh, or leave it out"
             )
         if self.paths_per_picture > 1 and not self.motion_phrases:
             raise ValueError(

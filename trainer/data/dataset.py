@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from math import ceil
 
-from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from schemas.keys import derive_seed
 from schemas.text import one_line
 from storage.shards.read import RawSample, ShardError
+from trainer.data.augment.curriculum import Curriculum
 from trainer.data.augment.patches import PatchChoice
 from trainer.data.batch import Batch
 from trainer.data.config import DataConfig
@@ -23,7 +23,7 @@ from trainer.data.order import Cursor, Position, Turn, share, shuffled, turns_of
 from trainer.data.pixels import Pixels
 from trainer.data.shards import Dropped, read_ahead, read_shards
 
-Collate = Callable[[Sequence[Decoded], Tensor], Batch]
+Collate = Callable[..., Batch]  # of decoded samples, pixels, and `frames` where it changes
 HOPELESS = 100  # broken samples or shards in a row after which the run stops
 
 
@@ -59,12 +59,14 @@ class TrainingStream(IterableDataset[Batch]):
         positions: Sequence[Position],
         batches: int = 0,
         patches: PatchChoice | None = None,
+        curriculum: Curriculum | None = None,
     ) -> None:
         """`positions` are those of the rank's slots, `batches` how many batches the rank has taken."""
         super().__init__()
         self._sets, self._turns, self._collate = list(sets), turns, collate
         self._batch_size, self._seed, self._rank, self._world = batch_size, seed, rank, world
         self._positions, self._batches, self._patches = list(positions), batches, patches
+        self._curriculum = curriculum
 
     def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
@@ -76,13 +78,15 @@ class TrainingStream(IterableDataset[Batch]):
         pixels = Pixels(shared=worker is not None)
         raw = [self._raw(index, local, drops.add) for index in range(len(self._sets))]
         while True:
-            clips = _Clips([], pixels, drops)
+            frames = None if self._curriculum is None else self._curriculum.frames(number)
+            clips = _Clips([], pixels, drops, frames)
             among_all = number * self._world + self._rank  # of the batches of all ranks
             turns = self._turns.counts(among_all * self._batch_size, self._batch_size)
             for index, wanted in enumerate(turns):
                 if wanted:
                     position[index] = _take(self._sets[index], raw[index], wanted, clips)
-            batch = self._collate(clips.samples, pixels.take())
+            shape = {} if frames is None else {"frames": frames}
+            batch = self._collate(clips.samples, pixels.take(), **shape)
             batch.position, batch.dropped = tuple(position), _taken(drops.dropped)
             if self._patches is not None:
                 batch.patches = self._patches.draw(batch, derive_seed(self._seed, "patches", among_all))
@@ -140,6 +144,7 @@ class _Clips:
     samples: list[Decoded]
     pixels: Pixels
     drops: _Drops
+    frames: int | None  # at most so many of each
 
 
 def _take(of_set: SampleSet, raw: Iterator[tuple[Cursor, RawSample]], wanted: int, clips: _Clips) -> Cursor:
@@ -149,14 +154,16 @@ def _take(of_set: SampleSet, raw: Iterator[tuple[Cursor, RawSample]], wanted: in
         missing = end - len(clips.samples)  # after the first turn only if samples were broken
         paths = min(of_set.config.paths_per_picture, missing)
         read = list(islice(raw, missing // paths))
-        requests = [Request(sample, at.epoch, path) for at, sample in read for path in range(paths)]
+        requests = [
+            Request(sample, at.epoch, path, clips.frames) for at, sample in read for path in range(paths)
+        ]
         decoded = of_set.decode.all(requests, clips.pixels)
-        for (sample, _, path), made in zip(requests, decoded, strict=True):
+        for request, made in zip(requests, decoded, strict=True):
             if not isinstance(made, Exception):
                 clips.samples.append(made)
                 clips.drops.in_a_row = 0
-            elif path == paths - 1:  # all paths of a picture fail alike; they are one sample
-                clips.drops.add(Dropped(sample.shard, sample.key, _cause(made)))
+            elif request.path == paths - 1:  # all paths of a picture fail alike; they are one sample
+                clips.drops.add(Dropped(request.sample.shard, request.sample.key, _cause(made)))
         if len(clips.samples) == end:
             return read[-1][0]
 

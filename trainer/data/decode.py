@@ -21,6 +21,7 @@ from trainer.data.paths import draw_paths
 from trainer.data.pixels import Pixels
 from transforms.captions import add_motion_phrase, append
 from transforms.media.stored import decode_stored, decode_stored_small, stored_size
+from transforms.motions.mix import MotionMix, draw
 from transforms.motions.phrases import motion_meaning
 from transforms.stores.base import PictureStore, at_most, stored_path
 from transforms.stores.registry import find_store
@@ -38,6 +39,7 @@ class Request(NamedTuple):
     sample: RawSample
     epoch: int
     path: int = 0  # from 0; only pictures have more than one
+    frames: int | None = None  # at most so many; None for the decoder's own limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,9 @@ class Decoder:
         self._training = training
         self._all_captions = captions == "all" if captions else not training
         self._fresh = training and config.camera == "fresh"
+        self._single = training and config.camera == "picture"
         self._last_subject: tuple[bytes, Subject | None] | None = None
-        self._jitter = training and config.frame_jitter == "clip2video"
+        self._jitter = config.frame_jitter if training else None
         self._equal_captions = training and config.equal_captions
 
     def __call__(self, sample: RawSample, epoch: int, path: int = 0) -> Decoded:
@@ -135,9 +138,11 @@ class Decoder:
         meta = opened.meta
         if opened.picture is not None and self._fresh:
             return self._describe_fresh(opened, opened.picture)
+        if opened.picture is not None and self._single:
+            return self._describe_single(opened, opened.picture)
         quads_T42 = None
         if opened.picture is not None:
-            quads_T42 = stored_path(meta, at_most(self._frames))
+            quads_T42 = stored_path(meta, at_most(self._limit(opened)))
         captions = self._captions(opened)
         phrase = meta.motion_phrase
         motion = meta.motion if meta.kind == "animated" else ""
@@ -150,7 +155,7 @@ class Decoder:
     def _describe_fresh(self, opened: _Opened, picture: bytes) -> _Described:
         """Draw a path. The stored path's phrase describes another one, so it is left out."""
         meta, config = opened.meta, self._config
-        _, epoch, number = opened.request
+        epoch, number = opened.request.epoch, opened.request.path
         path = draw_paths(
             config.motions,
             number + 1,
@@ -158,7 +163,7 @@ class Decoder:
             key=meta.key,
             epoch=epoch,
             image_size=stored_size(picture),
-            frames=self._frames,
+            frames=self._limit(opened),
             size=self._size,
             fps=meta.fps,
             subject=self._subject_of(meta, picture),
@@ -174,6 +179,26 @@ class Decoder:
         captions, phrases = zip(*(add(caption) for caption in self._captions(opened)), strict=True)
         said = None if phrases[0] is None else motion_meaning(path.motion, path.parameters)
         return _Described(opened, path.quads_T42, captions, identity_of(meta, said), path.motion)
+
+    def _describe_single(self, opened: _Opened, picture: bytes) -> _Described:
+        """Take the largest view of the picture as one frame; where it is placed differs by epoch."""
+        meta = opened.meta
+        path = draw(
+            MotionMix.make({"focus": self._config.motions.focus, "mix": ["static"]}),
+            seed=derive_seed(self._seed, meta.key, "epoch", opened.request.epoch),
+            image_size=stored_size(picture),
+            frames=1,
+            size=self._size,
+            fps=meta.fps or 1.0,
+            subject=self._subject_of(meta, picture),
+        )
+        return _Described(
+            opened, path.quads_T42, self._captions(opened), identity_of(meta, None), path.motion
+        )
+
+    def _limit(self, opened: _Opened) -> int:
+        """Return how many frames of a clip to take at most."""
+        return opened.request.frames or self._frames
 
     def _subject_of(self, meta: ClipMeta, picture: bytes) -> Subject | None:
         """Find what fresh paths keep in view. The paths over one picture follow each other and share it."""
@@ -215,11 +240,12 @@ class Decoder:
         )
 
     def _frames_of(self, opened: _Opened) -> np.ndarray:
-        sample, epoch, _ = opened.request
-        rng = None
+        sample = opened.request.sample
+        pick = at_most(self._limit(opened))
         if self._jitter:
-            rng = np.random.default_rng(derive_seed(self._seed, sample.key, "frames", epoch))
-        store, pick = find_store(opened.meta.store), at_most(self._frames, rng)
+            rng = np.random.default_rng(derive_seed(self._seed, sample.key, "frames", opened.request.epoch))
+            pick = at_most(self._limit(opened), rng, self._jitter)
+        store = find_store(opened.meta.store)
         return np.stack(list(store.decode(sample.members, opened.meta, pick, self._size)))
 
     def _captions(self, opened: _Opened) -> tuple[str, ...]:
@@ -228,7 +254,7 @@ class Decoder:
         Epochs take a sample's captions in turn, from one that its key chooses, so that each is used equally
         often.
         """
-        meta, (sample, epoch, _) = opened.meta, opened.request
+        meta, sample, epoch = opened.meta, opened.request.sample, opened.request.epoch
         captions = meta.captions or ((meta.caption,) if meta.caption else ())
         if not captions:
             raise ValueError("no caption")

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from schemas.errors import ConfigError
 from schemas.keys import derive_seed
 from storage.shards.read import ShardError
+from trainer.data.augment.curriculum import Curriculum
 from trainer.data.augment.patches import PatchChoice
 from trainer.data.batch import Batch, Tokenize, collate
 from trainer.data.config import DataConfig
@@ -78,13 +79,15 @@ class TrainingLoader:
         state: LoaderState | None = None,
         pin_memory: bool = False,
         patches: PatchChoice | None = None,
+        accumulate: int = 1,
     ) -> None:
         """Raises ConfigError if there are fewer shards than ranks, or if `state` belongs to another order.
 
         Where there are fewer shards than readers, `data.workers` is lowered.
 
         shards: of each set of `config.mix`, or of `config.shards`;
-        frames, size: of a clip, as the model takes it; batch_size: samples a rank takes at a time.
+        frames, size: of a clip, as the model takes it; batch_size: samples a rank takes at a time;
+        accumulate: batches of a rank in a step.
         """
         found = [shards] if isinstance(shards, ShardSet) else list(shards)
         workers = config.workers
@@ -114,6 +117,9 @@ class TrainingLoader:
             SampleSet(each.uris, own, Decoder(own, frames=frames, size=size, seed=seed, training=True))
             for each, own in zip(found, config.sets(), strict=True)
         ]
+        curriculum = None
+        if config.frames_curriculum is not None:
+            curriculum = Curriculum(tuple(config.frames_curriculum), accumulate)
         stream = TrainingStream(
             sets,
             Turns(config.weights),
@@ -125,6 +131,7 @@ class TrainingLoader:
             positions=tuple(self._positions),
             batches=self._batches,
             patches=patches,
+            curriculum=curriculum,
         )
         self._batches_of_workers = _Batches(_data_loader(stream, workers, config.batches_ahead, pin_memory))
 

@@ -132,6 +132,12 @@ class TrainConfig(Config):
         changed = [name for name in ("dual_softmax", "backwards") if getattr(self.evaluate, name)]
         if changed and not self.evaluated_sets:
             raise ValueError(f"evaluate.{changed[0]} has no effect without data.eval_shards or evaluate.sets")
+        most = max((frames for _, frames in self.data.frames_curriculum or ()), default=0)
+        if most > self.model.max_frames:
+            raise ValueError(
+                f"data.frames_curriculum has {most} frames, and model.max_frames = {self.model.max_frames}; "
+                "lower the one or raise the other"
+            )
         fine = self.model.interaction.enabled
         if not fine and self.loss.match_weight != LossConfig().match_weight:
             raise ValueError(

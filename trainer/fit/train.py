@@ -159,6 +159,7 @@ def _loader(
         world=ranks.world,
         state=_loader_state(state, ranks),
         pin_memory=ranks.device.type == "cuda",
+        accumulate=config.accumulate,
         patches=PatchChoice.dropping(config.model.patch_dropout, model.patches),
     )
 

@@ -18,7 +18,7 @@ from transforms.media.pictures import Header
 from transforms.media.stored import decode_stored
 from transforms.rendering.homography import checked_quads
 from transforms.rendering.render import render
-from transforms.stores.picking import sample_indices
+from transforms.stores.picking import jittered_indices, sample_indices
 
 MAX_CLIP_PIXELS = 1_000_000_000  # over all frames of a clip
 
@@ -142,6 +142,8 @@ def check_pixels(frames: int, size: tuple[int, int]) -> None:
         )
 
 
-def at_most(limit: int, rng: np.random.Generator | None = None) -> Pick:
-    """A pick of at most `limit` frames by `sample_indices`."""
-    return partial(sample_indices, limit=limit, rng=rng)
+def at_most(limit: int, rng: np.random.Generator | None = None, jitter: str = "clip2video") -> Pick:
+    """A pick of at most `limit` frames: evenly spaced, or with `rng` by `jittered_indices`."""
+    if rng is None:
+        return partial(sample_indices, limit=limit)
+    return partial(jittered_indices, limit=limit, rng=rng, kind=jitter)

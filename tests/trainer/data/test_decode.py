@@ -216,3 +216,37 @@ def test_the_first_caption_alone_is_used_on_request() -> None:
     sample = raw(1, captions=("one", "two", "three"))
     assert {decoder(captions="first")(sample, epoch).captions for epoch in range(4)} == {("one",)}
     assert len({decoder()(sample, epoch).captions for epoch in range(4)}) == 3
+
+
+@pytest.mark.parametrize("kind", ["segments", "start"])
+def test_frames_of_long_clips_are_drawn_by_epoch_and_even_in_evaluation(kind: str) -> None:
+    sample = raw(1, "frames", frames=20)
+    training, even = decoder(frame_jitter=kind), decoder()
+    epochs = [training(sample, epoch).frames_THWC for epoch in (0, 1, 1)]
+    assert epochs[0].shape == (4, 32, 32, 3)
+    assert not np.array_equal(epochs[0], epochs[1])
+    assert np.array_equal(epochs[1], epochs[2])
+    evaluated = decoder(training=False, frame_jitter=kind)(sample, 0).frames_THWC
+    assert np.array_equal(evaluated, even(sample, 0).frames_THWC)
+
+
+def test_a_picture_is_a_clip_of_one_frame_on_request() -> None:
+    decode = decoder(camera="picture")
+    decoded = decode(raw(4), 0)
+    assert decoded.quads_T42.shape == (1, 4, 2)
+    assert decoded.motion == "static"
+    extent = np.ptp(decoded.quads_T42[0], axis=0)
+    assert extent.tolist() == [0.75, 1.0]  # the largest square in 48x64
+    epochs = {decode(raw(4), epoch).quads_T42.tobytes() for epoch in range(5)}
+    assert len(epochs) > 1
+    assert decode(raw(4, "video"), 0).frames_THWC.shape[0] == 4, "videos keep their frames"
+    assert decoder(training=False, camera="picture")(raw(4), 0).quads_T42.shape == (4, 4, 2)
+    with pytest.raises(ValueError, match="no effect with camera=picture"):
+        decoder(camera="picture", motion_phrases=1.0)
+
+
+@pytest.mark.parametrize("store", ["still", "frames"])
+def test_a_request_limits_the_frames(store: str) -> None:
+    (decoded,) = decoder().all([Request(raw(4, store), 0, frames=2)])
+    frames = decoded.quads_T42 if decoded.frames_THWC is None else decoded.frames_THWC
+    assert len(frames) == 2

@@ -1,1 +1,1 @@
-"""What training changes at random in clips: crop, flip, colours, and the patches that the tower sees."""
+"""Random changes of clips in training: crop, flip, colours, and the patches that the tower sees."""

@@ -19,12 +19,12 @@ class MixEntry(Config):
         description="a folder, a glob or a brace range, local or gs://; or a list"
     )
     weight: float = Field(default=1.0, description="samples of a batch, relative to the other sets; above 0")
-    camera: Literal["fresh", "stored"] | None = None
+    camera: Literal["fresh", "stored", "picture"] | None = None
     motions: MotionMix | None = None
     motion_phrases: float | None = None
     paths_per_picture: int | None = None
     captions: Literal["turn", "first"] | None = None
-    frame_jitter: Literal["clip2video"] | None = None
+    frame_jitter: Literal["clip2video", "segments", "start"] | None = None
     equal_captions: bool | None = None
 
     @field_validator("weight", mode="before")
