@@ -25,8 +25,8 @@ from trainer.objective.gradients import Gradients
 SAMPLES = 8
 
 
-def config(interaction: bool, frozen: str = "none") -> TrainConfig:
-    values = tiny_values(Path("x"), Path("y"), freeze=frozen)
+def config(interaction: bool, frozen: str = "none", **changes: Any) -> TrainConfig:
+    values = tiny_values(Path("x"), Path("y"), freeze=frozen, **changes)
     values["model"] = {**values["model"], "interaction": {"enabled": interaction, "depth": 1}}
     return TrainConfig.make(values)
 
@@ -75,6 +75,9 @@ def run_rank(rank: int, folder: str) -> None:
         for interaction, parts in ((False, 1), (True, 1), (True, 2))
     }
     results["dual-2"] = loss_and_gradients(config(True, "dual"), ranks, 2)
+    compile_ = torch.nn.Module.compile
+    torch.nn.Module.compile = lambda self, **_: compile_(self, backend="eager")  # type: ignore[method-assign]
+    results["compiled"] = loss_and_gradients(config(False, compile=True), ranks, 1)
     own = torch.full((1, 2), float(rank + 1), requires_grad=True)
     gathered = gather(own, ranks)
     (gathered * torch.tensor([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
@@ -113,6 +116,12 @@ def test_two_processes_equal_one(two: list[dict[str, Any]], interaction: bool, p
     assert max(abs(g).max() for g in alone["gradients"].values()) > 1e-3  # there is something to compare
     for rank in range(2):
         agree(alone, two[rank][f"{interaction}-{parts}"])
+
+
+def test_two_processes_with_compiled_encoders_equal_one_without(two: list[dict[str, Any]]) -> None:
+    alone = loss_and_gradients(config(False), Ranks(0, 1, torch.device("cpu")), 1)
+    for rank in range(2):
+        agree(alone, two[rank]["compiled"])
 
 
 def test_two_processes_equal_one_with_a_frozen_dual_encoder(two: list[dict[str, Any]]) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import make_shards as shards_of
 import numpy as np
@@ -15,7 +16,9 @@ from tiny_index import checkpoint
 from tiny_run import MODEL, tiny_config
 
 from storage.shards.read import iter_shard
+from trainer.device.compiler import lacking_compiler
 from trainer.device.errors import RunError
+from trainer.fit.step import QueuedStep, TrainingStep
 from trainer.fit.train import train
 from trainer.index.build import index
 from trainer.index.config import IndexSettings
@@ -85,6 +88,37 @@ def test_stopped_and_resumed_is_undisturbed_bit_for_bit(stills: Path, tmp_path: 
     shutil.rmtree(tmp_path / "b" / f"step_{STEPS:08d}")
     assert run(stills, tmp_path / "b", resume=True) == whole
     assert weights(tmp_path / "a") == weights(tmp_path / "b")
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_compiled_runs_are_equal_bit_for_bit_and_close_to_eager_ones(
+    stills: Path, tmp_path: Path, accumulate: int
+) -> None:
+    if missing := lacking_compiler(torch.device(DEVICE)):
+        pytest.skip(f"this machine has no {missing}")
+    changes = {"compile": True, "accumulate": accumulate}
+    compiled = run(stills, tmp_path / "a", **changes)
+    assert run(stills, tmp_path / "b", **changes) == compiled
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+    assert compiled == pytest.approx(run(stills, tmp_path / "c", accumulate=accumulate), rel=0.02)
+
+
+def test_queueing_a_step_waits_for_nothing_on_the_device(stills: Path, tmp_path: Path, monkeypatch) -> None:
+    """torch raises in this mode where the host would wait: `.item()`, copies from pageable memory."""
+    queue, queued = TrainingStep.__call__, []
+
+    def watched(self: TrainingStep, done: int, *arguments: Any) -> QueuedStep:
+        if done:  # the first step allocates, and chooses kernels
+            torch.cuda.set_sync_debug_mode("error")
+        try:
+            queued.append(done)
+            return queue(self, done, *arguments)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    monkeypatch.setattr(TrainingStep, "__call__", watched)
+    run(stills, tmp_path / "run")
+    assert queued == list(range(STEPS))
 
 
 def test_index_and_search_are_close_to_a_cpus(model: Path, stills: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from transforms.rendering.layers import plan_layers
 from transforms.rendering.opencv import make_layer
 from transforms.rendering.packing import TILE
 from transforms.rendering.plan import READ_FIELDS, plan_batch
-from transforms.rendering.render import render_batch
+from transforms.rendering.render import render_batch, start_batch
 
 FULL = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
 SHAPES = [(64, 64), (333, 500), (901, 640), (97, 480), (1300, 1100)]
@@ -221,3 +221,29 @@ def test_cuda_gives_the_same_bits_every_time(batch):
         torch.use_deterministic_algorithms(False)
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_batches_on_two_streams_give_the_frames_of_each_alone(batch):
+    images, quads = batch
+    streams = [torch.cuda.Stream() for _ in range(2)]
+    begun = [
+        start_batch(images, quads, size=(96, 96), device="cuda", stream=streams[number % 2])
+        for number in range(6)
+    ]
+    alone = render_batch(images, quads, size=(96, 96), device="cuda")
+    for started in begun:
+        for ours, theirs in zip(started.frames(), alone, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_batch_that_is_begun_gives_the_frames_of_one_that_is_waited_for(batch):
+    images, quads = batch
+    begun = start_batch(images, quads, size=(96, 96), device="cpu").frames()
+    for ours, theirs in zip(
+        begun, render_batch(images, quads, size=(96, 96), renderer="kornia"), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(ValueError, match="size"):
+        start_batch(images, quads, size=(0, 96), device="cpu")
