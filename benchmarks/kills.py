@@ -39,6 +39,7 @@ def main(kills: int = 40, seed: int = 0) -> None:
     problems: list[str] = []
     done: Counter[str] = Counter()
     late = 0
+    signal.signal(signal.SIGHUP, lambda *_: None)  # a job would inherit that it is ignored, as under nohup
     with tempfile.TemporaryDirectory() as folder:
         trial = _Trial(Path(folder))
         while sum(done.values()) < kills:

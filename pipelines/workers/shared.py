@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +15,13 @@ from pipelines.workers.worker import Target
 
 @dataclass
 class _Shared:
+    of: tuple[Target, SampleLimits, int]  # compared by value: equal objects may have different pickles
     pool: WorkerPool
     users: int = 0
 
 
 # A Beam worker process makes several instances of a DoFn, each with a maker, for the same cores.
-_shared: dict[bytes, _Shared] = {}
+_shared: list[_Shared] = []
 _shared_lock = threading.Lock()
 
 
@@ -32,11 +32,12 @@ def share_pool(
 
     Release it after use.
     """
-    name = pickle.dumps((target, limits, workers))
+    wanted = (target, limits, workers)
     with _shared_lock:
-        shared = _shared.get(name)
+        shared = next((shared for shared in _shared if shared.of == wanted), None)
         if shared is None:
-            shared = _shared[name] = _Shared(WorkerPool(target, limits, workers=workers, modules=modules))
+            shared = _Shared(wanted, WorkerPool(target, limits, workers=workers, modules=modules))
+            _shared.append(shared)
         shared.users += 1
         return shared.pool
 
@@ -44,21 +45,18 @@ def share_pool(
 def release_pool(pool: WorkerPool) -> None:
     """Give a shared pool back; its processes end with its last user."""
     with _shared_lock:
-        name = next(name for name, shared in _shared.items() if shared.pool is pool)
-        shared = _shared[name]
+        shared = next(shared for shared in _shared if shared.pool is pool)
         shared.users -= 1
         if shared.users:
             return
-        del _shared[name]
+        _shared.remove(shared)
     pool.close()
 
 
 def living_nursery() -> Nursery | None:
     """The nursery of a pool of this process, to fork other processes from; None without a pool."""
     with _shared_lock:
-        for shared in _shared.values():
-            return shared.pool.nursery
-    return None
+        return _shared[0].pool.nursery if _shared else None
 
 
 def available_cores() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -167,3 +168,14 @@ def test_equal_targets_of_one_process_share_a_pool_until_the_last_lets_go():
     release_pool(second)
     release_pool(other)
     assert not alive(second._nursery._process.pid)
+
+
+def test_equal_targets_share_a_pool_though_their_pickles_differ():
+    text = "no model there"
+    target, copy = HostileTarget(text, text), HostileTarget(text, "".join(list(text)))
+    assert target == copy
+    assert pickle.dumps(target) != pickle.dumps(copy)
+    first, second = (share_pool(equal, LIMITS, workers=1) for equal in (target, copy))
+    assert first is second
+    release_pool(first)
+    release_pool(second)
