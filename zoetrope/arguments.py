@@ -51,7 +51,9 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("overrides", nargs="*", metavar="FIELD=VALUE", help=field_help)
         rows = describe(config)
         self._help_of_all = "\n\n".join((self.epilog or "", "all fields:\n" + "\n".join(rows))).lstrip()
-        if main:
+        if not main:
+            self.epilog = self._help_of_all
+        else:
             by_name = {row.split()[0]: row for row in rows}
             few = "\n".join(by_name[name] for name in main)
             more = f"--help-all describes all {len(rows)} fields."

@@ -28,6 +28,9 @@ COMMANDS = {
     "animate": "image-caption pairs in, WebDataset clips out",
     "retry": "make the failed samples of an output, and only those",
     "validate": "check every shard against the manifest",
+    "stats": "what an output holds: shards, captions, motions, failures",
+    "head": "the first samples of shards",
+    "failures": "why inputs failed, with an example of each reason",
     "motions": "list the camera motions, their parameters and ranges",
     "preview": "see a motion on a picture, as GIF, MP4, WebP or contact sheet",
     "studio": "look at motions and shards in a local web page",
@@ -40,6 +43,7 @@ COMMANDS = {
     "export": "a checkpoint or an index in the layout of open_clip, Hugging Face, CLIP2Video, Parquet",
     "lab": "measure whether animated pretraining helps, on a made corpus",
 }
+ROOMS = {"output": ("retry", "validate", "stats", "head", "failures")}  # folders of commands
 
 FAILED, USAGE = 1, 2
 STOPPED_BY_PIPE = 141  # 128 + SIGPIPE, as other commands exit
@@ -106,12 +110,14 @@ def _run(args: list[str]) -> int:
         )
         return USAGE
     with loading():
-        command = _module(args[0])
+        command = command_module(args[0])
     return guarded(args[0], lambda: _call(command, args[1:]), getattr(command, "STOPPED", "stopped"))
 
 
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"zoetrope.commands.{name.replace('-', '_')}")
+def command_module(name: str) -> ModuleType:
+    """Import the module of a command."""
+    room = next((f"{room}." for room, names in ROOMS.items() if name in names), "")
+    return importlib.import_module(f"zoetrope.commands.{room}{name.replace('-', '_')}")
 
 
 def _call(command: ModuleType, args: list[str]) -> int:

@@ -118,7 +118,7 @@ def indexed_keys(output: str) -> dict[str, Indexed]:
 
 
 def index_batches(batches: Iterable[pa.RecordBatch]) -> dict[str, Indexed]:
-    """Shard -> number of its rows, and a digest of their keys in order, over batches with `shard` and `key`."""
+    """Shard -> number of its rows, and a digest of their keys in order, over batches of `shard` and `key`."""
     counts: dict[str, int] = {}
     digests: dict[str, hashlib._Hash] = {}
     for batch in batches:

@@ -38,6 +38,9 @@ HEAVY = {  # command -> (its arguments, a module that it imports late)
     ),
     "retry": (["nowhere"], "apache_beam"),
     "validate": (["nowhere"], "pyarrow"),
+    "stats": (["nowhere"], "pyarrow"),
+    "head": (["nowhere"], "storage.tables"),
+    "failures": (["nowhere"], "pyarrow"),
     "motions": ([], "transforms.motions.describe"),
     "preview": (["x.jpg"], "preview.show.path"),
     "studio": (["x.jpg"], "aiohttp"),
@@ -47,6 +50,7 @@ HEAVY = {  # command -> (its arguments, a module that it imports late)
     "index": (["x", "y", "-o", "z"], "torch"),
     "search": (["x", "y"], "torch"),
     "export": (["x", "--to", "npy", "-o", "y"], "torch"),
+    "lab": (["table", "output=nowhere"], "lab.experiment"),
 }
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lab.config import LabConfig
-from schemas.config import describe
 from zoetrope.arguments import Parser, read_config
 from zoetrope.interrupt import loading
 
 EXAMPLES = """examples:
-  zoetrope lab                                   the whole experiment on a CPU, about an hour on 2 cores
-  zoetrope lab --config smoke                    every step in about a minute; the numbers mean nothing
-  zoetrope lab --config gpu --seeds 0 1 2 3 4    larger towers on a GPU
-  zoetrope lab --arms static negatives --seeds 0 output=quick/
-  zoetrope lab table                             the table again, from what is there"""
+  zoetrope lab
+  zoetrope lab --config smoke
+  zoetrope lab --config gpu --seeds 0 1 2 3 4
+  zoetrope lab output=quick/ --arms static negatives --seeds 0
+  zoetrope lab table
+
+The first takes about an hour on 2 cores. smoke goes through every step in about a minute, and its
+numbers mean nothing. gpu has larger towers. table writes the table again from what is there."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -50,9 +52,9 @@ def _parser() -> Parser:
         usage="zoetrope lab [make | run | table] [--config FILE] [--arms ARM ...] [--seeds N ...] "
         "[FIELD=VALUE ...]",
         description="Run the experiment of docs/lab.md: pretrain small models on still, animated and real "
-        "clips, and compare them on retrieval, motion and order. `make` stops after the data, "
+        "clips,\nand compare them on retrieval, motion and order. `make` stops after the data,\n"
         "`table` writes the results of finished runs. The same command continues a stopped run.",
-        epilog=f"{EXAMPLES}\n\nfields:\n" + "\n".join(describe(LabConfig)),
+        epilog=EXAMPLES,
     )
     parser.add_argument(
         "--arms", nargs="+", metavar="ARM", help="only these arms; the field arms says which exist"

@@ -22,7 +22,7 @@ EXAMPLES = """examples:
   zoetrope validate clips/
   zoetrope validate gs://bucket/clips --no-decode
   zoetrope validate clips/ --workers 4
-  zoetrope validate gs://bucket/clips --runner-config flink    (the workers read the shards)"""
+  zoetrope validate gs://bucket/clips --runner-config flink"""
 LOG = logging.getLogger(__name__)
 
 
@@ -79,7 +79,7 @@ def _parser() -> Parser:
         prog="zoetrope validate",
         usage=USAGE,
         description="Check every shard of an output against the manifest, and every member against its "
-        "KEY.json. With a runner, its workers check them, for an output that one machine reads too slowly.",
+        "KEY.json.\nWith a runner, its workers check them, for an output that one machine reads too slowly.",
         epilog=EXAMPLES,
     )
     parser.add_argument("output", metavar="OUTPUT", help="the folder or URI that `zoetrope animate` wrote")

@@ -1,0 +1,60 @@
+"""`zoetrope failures`: why inputs failed, with one example of each reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from schemas.errors import ConfigError
+from schemas.text import counted, nearest_hint, one_line
+from zoetrope.arguments import Parser
+from zoetrope.interrupt import loading
+
+EXAMPLES = """examples:
+  zoetrope failures clips/
+  zoetrope failures clips/ --reason http_404
+  zoetrope failures gs://bucket/clips --json
+
+`zoetrope retry OUTPUT --reason A,B` makes the failures of some reasons again."""
+DETAIL = 100  # characters of a detail in the table
+
+
+def main(argv: Sequence[str]) -> int:
+    """The command. Raises ConfigError for what is no finished output, or an unknown reason."""
+    args = _parser().read(argv)
+    with loading():
+        from pipelines.overview import failure_groups
+    groups = failure_groups(args.output, args.reason)
+    if args.json:
+        print(json.dumps([asdict(group) for group in groups], indent=2, ensure_ascii=False))
+        return 0
+    if args.reason is not None and not groups:
+        known = sorted({group.reason for group in failure_groups(args.output)})
+        raise ConfigError(
+            f"--reason {args.reason}: no input failed for it; the reasons there are: "
+            f"{', '.join(known) or 'none'}{nearest_hint(args.reason, known)}"
+        )
+    total = sum(group.count for group in groups)
+    if args.reason is None:
+        print(f"{args.output}: {counted(total, 'failure')}, {counted(len(groups), 'reason')}")
+    else:
+        print(f"{args.output}: {counted(total, 'failure')} of {args.reason}")
+    for group in groups:
+        example = f"{group.url or group.key}: {one_line(group.detail, DETAIL)}"
+        if args.reason is None:
+            example = f"{group.count:8}  {group.stage}/{group.reason}  e.g. {example}"
+        print(example)
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="zoetrope failures",
+        description="Count the failed inputs of an output by reason, with one example of each.",
+        epilog=EXAMPLES,
+    )
+    parser.add_argument("output", metavar="OUTPUT", help="the folder or URI of a job's output")
+    parser.add_argument("--reason", metavar="R", help="list every failure of this reason instead")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
