@@ -96,6 +96,7 @@ bench: setup     ## every benchmark, ours beside the peers; JSON into benchmarks
 scale-model: setup  ## the cost tables and the event model of docs/scale.md
 	$(BIN)/python -m benchmarks.scale_model
 	$(BIN)/python -m benchmarks.scale_events
+	$(BIN)/python -m benchmarks.scale_resume
 
 docs: setup      ## the pictures in docs/, from the real code
 	$(BIN)/python -m docs.make_pictures

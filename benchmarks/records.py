@@ -84,7 +84,9 @@ def write_records(output: Output, tasks: int) -> None:
     sources = []
     for number in range(DISTINCT):
         table = pa.Table.from_pylist([_row(number, row) for row in range(ROWS)], schema=RECORD)
-        shards = (ShardRow(f"{number:05d}.tar", ROWS - ROWS // 10, SHARD, "0" * 64, "a", "b", "f" * 16, number),)
+        shards = (
+            ShardRow(f"{number:05d}.tar", ROWS - ROWS // 10, SHARD, "0" * 64, "a", "b", "f" * 16, number),
+        )
         record = Record(number, "f" * 16, ROWS, table, shards)
         path, shard = output.record_path(number), output.path(f"{number:05d}.tar")
         with open(path, "wb") as stream, open(shard, "wb") as tar:

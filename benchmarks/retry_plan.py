@@ -38,7 +38,9 @@ def write_records(output: Output, tasks: int) -> None:
     written = pa.array([None] * FAILED, pa.string())
     for task in range(tasks):
         keys = [f"tars-{task:06d}-{row:010d}" for row in range(FAILED)]
-        columns = {name: pa.nulls(FAILED, kind) for name, kind in zip(RECORD.names, RECORD.types, strict=True)}
+        columns = {
+            name: pa.nulls(FAILED, kind) for name, kind in zip(RECORD.names, RECORD.types, strict=True)
+        }
         columns |= {"status": pa.array(["failed"] * FAILED), "key": pa.array(keys), "detail": written}
         columns |= {"reason": pa.array(["http_404"] * FAILED), "task": pa.array([task] * FAILED, pa.int64())}
         rows = pa.table(columns, schema=RECORD)

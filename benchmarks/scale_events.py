@@ -1,8 +1,8 @@
-"""A discrete-event model of one job: workers, losses, an engine's restart rules, kills and resumes.
+"""A discrete-event model of one job: workers, losses, an engine's restart rules. `benchmarks.scale_resume` adds kills.
 
-    python -m benchmarks.scale_events           the tables of docs/scale.md, and benchmarks/results/scale_events.json
+    python -m benchmarks.scale_events           a table of docs/scale.md, and benchmarks/results/scale_events.json
 
-`make scale-model` runs it after `benchmarks.scale_model`. Put your own figures into `Requests` and `Engine`.
+`make scale-model` runs it after `benchmarks.scale_model`. Put your own figures into `Engine`.
 """
 
 from __future__ import annotations
@@ -11,22 +11,11 @@ import heapq
 import json
 import random
 import statistics
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results" / "scale_events.json"
 RUNS = 5
-
-
-@dataclass(frozen=True)
-class Requests:
-    """Requests of a resume and of the end to the object store. Assumed from the code and from a review, not counted."""
-
-    seconds: float = 0.05  # per request, to a bucket in the same region
-    names_a_page: int = 1000
-    record_reads: float = 3.0  # of each record: its shards, its counts, its rows at the end
-    reads_at_the_end: float = 1.0  # of these, after the last task
-    plan_tasks_a_second: float = 20_000.0  # planned and written as lines
 
 
 @dataclass(frozen=True)
@@ -112,37 +101,6 @@ def _dealt(
     return now / 3600, wasted / sum(times)
 
 
-@dataclass(frozen=True)
-class Resume:
-    """What a job that was killed keeps, and how soon the same command works again."""
-
-    kept: float  # share of the making that has a record
-    until_planned: float  # minutes of listing, reading records and planning
-    until_first: float  # minutes until the first new task is done
-    end: float  # minutes from the last task to the tables
-
-
-def resume(work: Work, share: float, requests: Requests, start: float = 120.0, seed: int = 0) -> Resume:
-    """Kill a job after `share` of its wall clock, and run the command again. `start`: seconds of the engine's
-    start.
-    """
-    times = durations(work, seed)
-    at = share * sum(times) / work.slots
-    free = [(0.0, slot) for slot in range(work.slots)]
-    kept = count = 0.0
-    for length in times:
-        now, slot = heapq.heappop(free)
-        if now + length <= at:
-            kept, count = kept + length, count + 1
-        heapq.heappush(free, (now + length, slot))
-    made_before = min(1.0, kept / (share * sum(times)))
-    pages = -(-count // requests.names_a_page)
-    at_start = requests.record_reads - requests.reads_at_the_end
-    planned = requests.seconds * (2 * pages + at_start * count) + work.tasks / requests.plan_tasks_a_second
-    end = requests.seconds * (work.tasks / requests.names_a_page + requests.reads_at_the_end * work.tasks)
-    return Resume(made_before, planned / 60, (planned + start + work.seconds) / 60, end / 60)
-
-
 SMALL = Work(12_000, 64)
 LARGE = Work(400_000, 4096)
 
@@ -160,34 +118,14 @@ def losses_table() -> list[dict[str, object]]:
     return rows
 
 
-def resume_table() -> list[dict[str, object]]:
-    """Both sizes, killed at three moments, with records read one after another and with a listing only."""
-    rows: list[dict[str, object]] = []
-    ways = {"each record read": Requests(), "a listing": Requests(record_reads=0.0, reads_at_the_end=0.0)}
-    for pairs, work in (("12 M", SMALL), ("400 M", LARGE)):
-        for way, requests in ways.items():
-            for share in (0.1, 0.5, 0.9):
-                found = asdict(resume(work, share, requests))
-                rows.append({"pairs": pairs, "resume": way, "killed_at": share, **found})
-    return rows
-
-
 def main() -> int:
-    """Print the tables and keep them as JSON."""
-    losses, resumes = losses_table(), resume_table()
+    """Print the table and keep it as JSON."""
+    losses = losses_table()
     print("| engine | each machine lost every | hours | making lost |\n|---|---|---|---|")
     for row in losses:
         every = f"{row['each_lost_every_h']:.0f} h" if row["each_lost_every_h"] else "never"
         print(f"| {row['engine']} | {every} | {row['hours']:.2f} | {100 * row['wasted']:.1f} % |")
-    print("\n| pairs | resume by | killed at | work kept | planned after | first new task | end |")
-    print("|---|---|---|---|---|---|---|")
-    for row in resumes:
-        print(
-            f"| {row['pairs']} | {row['resume']} | {100 * row['killed_at']:.0f} % | {100 * row['kept']:.1f} "
-            f"% "
-            f"| {row['until_planned']:.1f} min | {row['until_first']:.1f} min | {row['end']:.1f} min |"
-        )
-    RESULTS.write_text(json.dumps({"losses": losses, "resumes": resumes}, indent=1) + "\n")
+    RESULTS.write_text(json.dumps({"losses": losses}, indent=1) + "\n")
     return 0
 
 

@@ -85,7 +85,9 @@ def cost(pairs: int, store: str, *, from_web: bool, cores: int, a: Assumptions) 
     )
 
 
-REQUESTS_A_SHARD = 8  # class A: tar and record uploaded (start, end), copied, listed
+# Class A: uploads and moves of a shard, as `benchmarks.requests` counted them, and its page of a listing.
+COUNTED = json.loads((RESULTS.parent / "requests.json").read_text())["shard_of_25_MB"]["kinds"]
+REQUESTS_A_SHARD = sum(count for kind, count in COUNTED.items() if kind != "read")
 
 
 @dataclass(frozen=True)

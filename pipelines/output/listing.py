@@ -46,6 +46,11 @@ def list_output(output: Output) -> Listing:
     return listing
 
 
+def is_finished(listing: Listing) -> bool:
+    """Did a run write the tables, and is nothing changed since?"""
+    return f"{STATE}/finished.json" in listing.files
+
+
 def list_temporary(output: Output) -> Listing:
     """List the temporary files alone. Raises OSError."""
     return Listing(temporary=dict(iter_below(output.tmp())))

@@ -11,7 +11,7 @@ from itertools import chain
 from tarfile import RECORDSIZE
 
 from pipelines.output.folder import STATE, Output, shard_name, task_of
-from pipelines.output.listing import Listing
+from pipelines.output.listing import Listing, is_finished
 from pipelines.output.records import find_head
 from pipelines.output.retries import Retries, drop_retries
 from pipelines.output.tables.parts import Part, forget_parts, read_heads
@@ -36,7 +36,7 @@ def forget_lost(
     several shards, the last one is missed at the end of the job (`lost_shards`). No shard is read; that is
     what `zoetrope validate` does.
     """
-    if {f"{STATE}/finished.json", MANIFEST_FILE} <= listing.files:
+    if is_finished(listing) and MANIFEST_FILE in listing.files:
         rows: Iterable[ShardRow] = read_manifest(output.uri)
         unknown = set[int]()
     else:

@@ -18,7 +18,7 @@ from pipelines.output.commit import clean
 from pipelines.output.finish import Totals, finish
 from pipelines.output.folder import Output
 from pipelines.output.job import Job, TaskAt, spool
-from pipelines.output.listing import Listing, list_output
+from pipelines.output.listing import Listing, is_finished, list_output
 from pipelines.output.lock import output_lock
 from pipelines.output.prepare import check_output, prepare_output, remove_ours
 from pipelines.output.tables.parts import TaskCount, forget_parts, tasks_per_part
@@ -44,6 +44,7 @@ from storage.write import create_file, remove_empty_folder, remove_file
 
 LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 0.2
+FOLDED_HERE = 8  # parts of the tables, if no task is missing; more are worth the start of a cluster
 LISTED_SECONDS = 30.0  # for a store's listing to tell of every record
 
 
@@ -141,14 +142,16 @@ def _make_missing(job: Job, output: Output, listing: Listing, choice: RunnerChoi
         raise ConfigError("source: it holds no inputs; check its path and source.limit")
     if not job.is_retry:
         output.write_state("plan.json", {"tasks": last + 1})
-    if not places:
+    size = tasks_per_part(job.config)
+    forget_parts(output, listing, expected - done, size)
+    folded = choice.is_local or (not places and has_tables(listing) and is_finished(listing))
+    due = [] if folded else parts_due(output, listing, expected, size)
+    if not places and len(due) <= FOLDED_HERE:
         LOG.info(
             "nothing to retry" if job.is_retry else f"nothing is missing: {counted(len(done), 'task')} done"
         )
         return _MadeNow(listing, done)
     remove_file(output.state("finished.json"))
-    forget_parts(output, listing, expected - done, tasks_per_part(job.config))
-    due = [] if choice.is_local else parts_due(output, listing, expected, tasks_per_part(job.config))
     already = f", {counted(len(done), 'task')} done before" if done else ""
     about = "" if exact else "about "
     LOG.info(
