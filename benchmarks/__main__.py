@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-HELPERS = {"__init__", "__main__", "harness", "job_gpu", "operators", "pictures", "plain_loop"}
+HELPERS = {"__init__", "__main__", "harness", "job_gpu", "job_workers", "operators", "pictures", "plain_loop"}
 
 
 def main(names: list[str]) -> int:

@@ -4,7 +4,8 @@ cores.
 ``python -m benchmarks.job [clips] [rounds]``. Building and starting a graph costs about 0.4 s, so few clips
 say little. Beside them is the naive Beam form, in which clips pass a GroupByKey before they are written. All
 read the same pictures and write the same shards. The times of both pools include the start of their
-processes, which read the pictures too. `--gpu` measures the whole command with and without a GPU.
+processes, which read the pictures too. `--gpu` measures the whole command with and without a GPU,
+``--workers 1,2,4,8,16`` how the job grows with its worker processes (`benchmarks.job_workers`).
 """
 
 from __future__ import annotations
@@ -150,4 +151,8 @@ if __name__ == "__main__":
         from benchmarks import job_gpu
 
         raise SystemExit(job_gpu.main(sys.argv[2:]))
+    if sys.argv[1:2] == ["--workers"]:
+        from benchmarks import job_workers
+
+        raise SystemExit(job_workers.main(sys.argv[1:]))
     main(*map(int, sys.argv[1:]))

@@ -75,7 +75,7 @@ class Reason(StrEnum):
     ERROR = "error"  # anything unforeseen; the detail holds the exception
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, which slow pickling down; workers get and send many
 class Failure:
     """A sample that did not become a clip. It is data, never an exception that ends the job."""
 
@@ -106,7 +106,7 @@ class SampleError(Exception):
         return (SampleError, (self.stage, self.reason, self.detail))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reference:
     """One picture with its captions, not yet fetched or decoded.
 

@@ -108,7 +108,7 @@ class ClipSettings(Config):
         return Encoding(self.encode, self.video)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots, which slow pickling down
 class Prepared:
     """A sample between decoding and rendering."""
 

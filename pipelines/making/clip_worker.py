@@ -27,9 +27,10 @@ from transforms.media.pictures import decode
 from transforms.rendering.opencv import prepare_worker
 
 Times = list[tuple[str, float]]  # stage, seconds
+# Messages have no slots: Python pickles a frozen class with slots field by field, ten times as slowly.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Given:
     """The input of `ClipMaker.make` and `prepare`."""
 
@@ -44,7 +45,7 @@ class Given:
         return len(self.picture or b"")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decoded:
     """The input of a GPU."""
 
@@ -54,7 +55,7 @@ class Decoded:
     slot: Slot | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rendered:
     """The input of `ClipMaker.finish`: what a GPU rendered."""
 
@@ -70,7 +71,7 @@ class Rendered:
         return self.frames_THWC.nbytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """The result of one sample, and the time of each stage."""
 
