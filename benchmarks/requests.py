@@ -33,7 +33,8 @@ from pipelines.output.folder import Output  # noqa: E402
 from pipelines.output.job import Job, TaskAt, spool, task_to_json  # noqa: E402
 from pipelines.running.engine import choose_runner  # noqa: E402
 from pipelines.running.graph import JobSpec, MakeShards  # noqa: E402
-from pipelines.running.submit import _Load, run_job  # noqa: E402
+from pipelines.running.launch import _Load  # noqa: E402
+from pipelines.running.submit import run_job  # noqa: E402
 from schemas.records import Task  # noqa: E402
 from storage.write import create_file, remove_file  # noqa: E402
 
