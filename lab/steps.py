@@ -104,7 +104,8 @@ class Steps:
                 continue
             del self._running[step.name]
             if process.returncode != 0:
-                raise LabError(f"{step.name} failed: {self._last_words(step)}; its log is {self._log(step)}")
+                words = f"{step.name} failed with exit code {process.returncode}: {self._last_words(step)}"
+                raise LabError(f"{words}; its log is {self._log(step)}")
             self._mark(step).parent.mkdir(parents=True, exist_ok=True)
             seconds = time.monotonic() - began
             self._mark(step).write_text(json.dumps({"command": step.command, "seconds": round(seconds, 1)}))
@@ -124,8 +125,10 @@ class Steps:
         self._running.clear()
 
     def _last_words(self, step: Step) -> str:
-        lines = self._log(step).read_text(errors="replace").strip().splitlines()
-        return lines[-1][-TAIL:] if len(lines) > 1 else "no output"
+        """Return the last line of a step's log. Progress bars overwrite their line, and are left out."""
+        lines = self._log(step).read_text(errors="replace").strip().split("\n")[1:]
+        written = [line for line in lines if "\r" not in line.strip("\r")]
+        return written[-1][-TAIL:] if written else "no output"
 
     def _log(self, step: Step) -> Path:
         return self.folder / "logs" / f"{step.name}.log"

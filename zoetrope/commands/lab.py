@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from lab.config import LabConfig
 from zoetrope.arguments import Parser, read_config
 from zoetrope.interrupt import loading
+from zoetrope.jobs import job_circumstances
 
 EXAMPLES = """examples:
   zoetrope lab
@@ -36,10 +37,12 @@ def main(argv: Sequence[str]) -> int:
     with loading():
         from lab.experiment import run, table
     if until == "make":
-        run(config, until="data")
+        with job_circumstances():
+            run(config, until="data")
         print(f"{config.output}: corpus and shards are made; `zoetrope lab run` trains on them")
         return 0
-    file = table(config) if until == "table" else run(config)
+    with job_circumstances():
+        file = table(config) if until == "table" else run(config)
     assert file is not None  # noqa: S101 - narrows the type
     print(file.read_text())
     print(f"page: {file.parent / 'index.html'}")
