@@ -192,11 +192,16 @@ def all_shown(name: str) -> list[tuple[int, Config]]:
     return [(command.processes, loads(BY_COMMAND[name], command.arguments)) for command in found]
 
 
+def is_own(config: Config) -> bool:
+    """Does a training command read the reader's own shards, and not those of a published set?"""
+    return config.data.mix is not None or config.data.shards.startswith("clips/")
+
+
 def test_every_reader_that_a_training_command_starts_finds_a_shard() -> None:
     written = written_to(*map(shown, PAGES))
     most: dict[str, int] = {}  # recipe that makes shards -> readers
     for ranks, config in all_shown("train"):
-        if not config.data.shards.startswith("clips/"):  # those are the reader's own pictures
+        if not is_own(config):
             ((recipe, _),) = written[config.data.shards]
             most[recipe] = max(ranks * config.data.workers, most.get(recipe, 0))
     videos = {"msrvtt", "msvd", "vatex", "didemo", "activitynet", "lsmdc", "ssv2"}
@@ -218,7 +223,7 @@ def test_a_model_is_measured_by_the_protocol_that_it_was_trained_for() -> None:
     trained: dict[str, set[tuple[str, str | None]]] = {}  # run -> what it learns from
     pairs = set()
     for _, config in all_shown("train"):
-        if not config.data.shards.startswith("clips/"):
+        if not is_own(config):
             trained.setdefault(config.output, set()).add(splits[config.data.shards])
             if config.data.eval_shards:
                 pairs.add((*splits[config.data.shards], *splits[config.data.eval_shards]))

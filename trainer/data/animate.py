@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainer.data.augment.clips import change_clips
 from trainer.data.batch import Batch
 from trainer.data.packing import Packing
 from transforms.rendering.plan import plan_batch
@@ -39,6 +40,8 @@ def to_device(batch: Batch, device: torch.device, size: tuple[int, int]) -> Inpu
         # One gather puts both kinds in their places: writing by index is slow where bits must repeat.
         rows = torch.cat([moved.still_rows, moved.frame_rows])
         frames = torch.cat([frames, moved.frames]).index_select(0, rows.argsort())
+    if len(moved.changes):
+        frames = change_clips(frames, moved.changes)
     return Inputs(
         batch.keys,
         frames,

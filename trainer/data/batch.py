@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainer.data.augment.draw import UNCHANGED
 from trainer.data.decode import Decoded
 from trainer.data.order import Cursor, Position
 from trainer.data.packing import Packing, pack
@@ -45,6 +46,8 @@ class Batch:
     plan: Plan | None = None  # how a GPU renders the stills; made in the worker, which has the time
     plan_words: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int32))
     packing: Packing | None = None  # which frames are encoded, if not all
+    # float32 [B,8], how each clip's frames are changed; [0,8] if none is
+    changes: Tensor = field(default_factory=lambda: torch.empty(0, 8))
     # int64 [R,K], the patches of each encoded frame; [0,0] for all
     patches: Tensor = field(default_factory=lambda: torch.empty(0, 0, dtype=torch.int64))
     position: Position = (Cursor(),)  # of the worker that made the batch, after it
@@ -146,7 +149,16 @@ def collate(
         plan=planned,
         plan_words=torch.from_numpy(words),
         packing=pack(frame_mask),
+        changes=_changes(samples),
     )
+
+
+def _changes(samples: Sequence[Decoded]) -> Tensor:
+    """Return float32 [B,8], or [0,8] if no clip is changed."""
+    rows = [UNCHANGED if sample.changes is None else sample.changes.tolist() for sample in samples]
+    if all(sample.changes is None for sample in samples):
+        rows = []
+    return torch.tensor(rows, dtype=torch.float32).view(-1, 8)
 
 
 def _padded(paths: Sequence[np.ndarray], frames: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from schemas.config import Config
 from schemas.errors import ConfigError
+from trainer.data.augment.config import AugmentConfig
 from trainer.data.augment.curriculum import check_stages
 from trainer.data.mixing.config import MixEntry
 from transforms.motions.mix import MotionMix
@@ -26,7 +27,7 @@ class DataConfig(Config):
         min_length=1,
         description="several sets of shards with fixed shares of every batch: a list of {shards, weight, and "
         "the settings in which a set differs: camera, motions, motion_phrases, paths_per_picture, captions, "
-        "frame_jitter, equal_captions}",
+        "frame_jitter, equal_captions, augment}",
     )
     eval_shards: str | list[str] | None = Field(
         default=None, description="shards to evaluate on during training; none: no evaluation and no `best`"
@@ -67,6 +68,7 @@ class DataConfig(Config):
         "anywhere in each of equal parts (TSN); start: evenly spaced from a random start; null: evenly "
         "spaced, as in evaluation",
     )
+    augment: AugmentConfig = AugmentConfig()
     motions: MotionMix = Field(
         default_factory=MotionMix.default,
         description="mix of motions that fresh paths are drawn from, as in `zoetrope animate`",

@@ -6,7 +6,7 @@ The stores in `transforms.stores` decode the members; this module picks captions
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, NamedTuple, TypeVar
 
@@ -15,6 +15,8 @@ import numpy as np
 from schemas.clip import ClipMeta
 from schemas.keys import derive_seed
 from storage.shards.read import RawSample
+from trainer.data.augment.draw import MIRRORED, draw_changes
+from trainer.data.augment.words import can_be_mirrored, mirrored
 from trainer.data.config import DataConfig
 from trainer.data.identity import Identity, identity_of, with_caption
 from trainer.data.paths import draw_paths
@@ -53,6 +55,7 @@ class Decoded:
     picture_HWC: np.ndarray | None  # uint8 RGB, any size
     quads_T42: np.ndarray | None  # float32, fractions of the picture, T as above
     motion: str = ""  # as named in the mix; '' for real videos
+    changes: np.ndarray | None = None  # float32 [8] of `trainer.data.augment.draw`; None for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,9 @@ class _Described:
     opened: _Opened
     quads_T42: np.ndarray | None  # of a still
     captions: tuple[str, ...]
-    identity: Identity
+    said: str | None  # what the captions say of the motion
     motion: str
+    changes: np.ndarray | None = None  # float32 [8], see `trainer.data.augment.draw`
 
 
 class Decoder:
@@ -102,6 +106,7 @@ class Decoder:
         self._single = training and config.camera == "picture"
         self._last_subject: tuple[bytes, Subject | None] | None = None
         self._jitter = config.frame_jitter if training else None
+        self._augment = config.augment if training and config.augment.changes else None
         self._equal_captions = training and config.equal_captions
 
     def __call__(self, sample: RawSample, epoch: int, path: int = 0) -> Decoded:
@@ -134,6 +139,21 @@ class Decoder:
         return _Opened(request, meta, picture)
 
     def _describe(self, opened: _Opened) -> _Described:
+        """Describe a clip, and draw how its frames are changed. Its text follows a mirrored clip."""
+        described = self._as_filmed(opened)
+        if self._augment is None:
+            return described
+        request = opened.request
+        seed = derive_seed(self._seed, request.sample.key, "augment", request.epoch, request.path)
+        may_mirror = all(map(can_be_mirrored, described.captions))
+        changes = draw_changes(self._augment, seed, may_mirror=may_mirror)
+        if not changes[MIRRORED]:
+            return replace(described, changes=changes)
+        captions = tuple(map(mirrored, described.captions))
+        said = None if described.said is None else mirrored(described.said)
+        return replace(described, captions=captions, said=said, changes=changes)
+
+    def _as_filmed(self, opened: _Opened) -> _Described:
         """Find the path over a still, the captions, and what the captions say of the motion."""
         meta = opened.meta
         if opened.picture is not None and self._fresh:
@@ -147,10 +167,10 @@ class Decoder:
         phrase = meta.motion_phrase
         motion = meta.motion if meta.kind == "animated" else ""
         if not phrase or not (self._training or self._config.eval_motion_phrases):
-            return _Described(opened, quads_T42, captions, identity_of(meta, None), motion)
+            return _Described(opened, quads_T42, captions, None, motion)
         said = motion_meaning(meta.motion, meta.motion_parameters) or phrase
         with_phrase = tuple(append(caption, phrase) for caption in captions)
-        return _Described(opened, quads_T42, with_phrase, identity_of(meta, said), motion)
+        return _Described(opened, quads_T42, with_phrase, said, motion)
 
     def _describe_fresh(self, opened: _Opened, picture: bytes) -> _Described:
         """Draw a path. The stored path's phrase describes another one, so it is left out."""
@@ -178,7 +198,7 @@ class Decoder:
         )
         captions, phrases = zip(*(add(caption) for caption in self._captions(opened)), strict=True)
         said = None if phrases[0] is None else motion_meaning(path.motion, path.parameters)
-        return _Described(opened, path.quads_T42, captions, identity_of(meta, said), path.motion)
+        return _Described(opened, path.quads_T42, captions, said, path.motion)
 
     def _describe_single(self, opened: _Opened, picture: bytes) -> _Described:
         """Take the largest view of the picture as one frame; where it is placed differs by epoch."""
@@ -192,9 +212,7 @@ class Decoder:
             fps=meta.fps or 1.0,
             subject=self._subject_of(meta, picture),
         )
-        return _Described(
-            opened, path.quads_T42, self._captions(opened), identity_of(meta, None), path.motion
-        )
+        return _Described(opened, path.quads_T42, self._captions(opened), None, path.motion)
 
     def _limit(self, opened: _Opened) -> int:
         """Return how many frames of a clip to take at most."""
@@ -226,7 +244,7 @@ class Decoder:
         else:
             picture_HWC = pixels.decode(opened.picture)
         key = opened.request.sample.key
-        identity = described.identity
+        identity = identity_of(opened.meta, described.said)
         if self._equal_captions:
             identity = with_caption(identity, described.captions[0])
         return Decoded(
@@ -237,6 +255,7 @@ class Decoder:
             picture_HWC,
             described.quads_T42,
             described.motion,
+            described.changes,
         )
 
     def _frames_of(self, opened: _Opened) -> np.ndarray:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from schemas.config import Config
 from schemas.errors import ConfigError
+from trainer.data.augment.config import AugmentConfig
 from transforms.motions.mix import MotionMix
 
 
@@ -26,6 +27,7 @@ class MixEntry(Config):
     captions: Literal["turn", "first"] | None = None
     frame_jitter: Literal["clip2video", "segments", "start"] | None = None
     equal_captions: bool | None = None
+    augment: AugmentConfig | None = None
 
     @field_validator("weight", mode="before")
     @classmethod

@@ -6,6 +6,7 @@ import json
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import make_shards as shards_of
 import pytest
@@ -26,7 +27,7 @@ from trainer.fit.flops import flops_per_sample
 from trainer.fit.train import train
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
-from trainer.model.towers import encode_frames, tokenize
+from trainer.model.towers import count_patches, encode_frames, tokenize
 from trainer.objective.gradients import Gradients
 
 CPU = torch.device("cpu")
@@ -122,4 +123,4 @@ def test_a_run_with_patch_dropout_trains_on_less_and_differs(tmp_path: Path) -> 
 
 def test_a_tower_without_patches_is_refused() -> None:
     with pytest.raises(ConfigError, match="patch_dropout needs a vision transformer"):
-        CLIP2Video(ModelConfig.make({"clip": "convnext_base", "patch_dropout": 0.5}))
+        count_patches(SimpleNamespace(visual=torch.nn.Linear(2, 2)))
