@@ -29,6 +29,11 @@ class Parser(argparse.ArgumentParser):
         )
         self.add_argument("-q", "--quiet", action="count", default=0, help="warnings and errors alone")
 
+    @property
+    def field_names(self) -> list[str]:
+        """The fields that FIELD=VALUE may set, sorted."""
+        return sorted(self._fields)
+
     def error(self, message: str) -> NoReturn:
         """Raises ConfigError, with the nearest option for one that is not known."""
         raise ConfigError(f"{message}{self._hint(message)}; see {self.prog} --help")

@@ -42,6 +42,7 @@ COMMANDS = {
     "search": "search an index by text or picture, coarse to fine",
     "export": "a checkpoint or an index in the layout of open_clip, Hugging Face, CLIP2Video, Parquet",
     "lab": "measure whether animated pretraining helps, on a made corpus",
+    "completion": "a script for your shell that completes commands and fields",
 }
 ROOMS = {"output": ("retry", "validate", "stats", "head", "failures")}  # folders of commands
 

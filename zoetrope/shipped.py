@@ -18,10 +18,19 @@ def find_config(name: str, kind: str, option: str = "--config") -> str:
     """
     if "/" in name or Path(name).suffix in (".yaml", ".yml") or Path(name).is_file():
         return name
-    shipped = {path.stem: path for path in sorted((FOLDER / kind).glob("*.yaml"))}
+    shipped = {path.stem: path for path in _files(kind)}
     if name not in shipped:
         raise ConfigError(
             f"{option} {name}: no such file, and no shipped config of this name; "
             f"shipped are {', '.join(shipped)}{nearest_hint(name, shipped)}"
         )
     return str(shipped[name])
+
+
+def shipped_names(kind: str) -> list[str]:
+    """Return the names of the shipped configs of a kind, in order."""
+    return [path.stem for path in _files(kind)]
+
+
+def _files(kind: str) -> list[Path]:
+    return sorted((FOLDER / kind).glob("*.yaml"))

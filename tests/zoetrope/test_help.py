@@ -33,7 +33,7 @@ def examples(command: str) -> list[list[str]]:
     found = re.findall(
         rf"(?:-m )?zoetrope {command} ((?:'[^']*'|\"[^\"]*\"|[^\n;'\"])*)", text.partition("xamples:")[2]
     )
-    return [shlex.split(arguments) for arguments in found]
+    return [shlex.split(arguments.partition(" >")[0]) for arguments in found]
 
 
 def fields_of(args) -> list[str]:

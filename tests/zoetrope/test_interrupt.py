@@ -50,6 +50,7 @@ HEAVY = {  # command -> (its arguments, a module that it imports late)
     "index": (["x", "y", "-o", "z"], "torch"),
     "search": (["x", "y"], "torch"),
     "export": (["x", "--to", "npy", "-o", "y"], "torch"),
+    "completion": (["bash"], "zoetrope.commands.animate"),
     "lab": (["table", "output=nowhere"], "lab.experiment"),
 }
 
