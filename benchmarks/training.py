@@ -46,9 +46,9 @@ from trainer.device.ranks import Ranks
 from trainer.fit.ahead import Parts
 from trainer.fit.config import TrainConfig
 from trainer.fit.initialise import make_model
-from trainer.fit.optim import make_optimizer
 from trainer.fit.step import TrainingStep
 from trainer.model.towers import tokenize
+from trainer.optimise.optim import make_optimizer
 
 MODELS = ("ViT-B-32-quickgelu", "ViT-B-16-quickgelu")
 RECIPE_BATCH = 128

@@ -4,7 +4,8 @@ OUTPUT/step_00001000/
   model.safetensors config.json   the model (see trainer.model.io); "train" in config.json is the run's config
   metrics.json versions.json      the last measurements, and the versions that they were made with
   state/run.json                  step, best so far, and the loader state of every rank
-  state/tensors.safetensors       optimizer moments by parameter name, and random states of every rank
+  state/tensors.safetensors       optimizer moments by parameter name, and random states of every rank;
+                                  with optim.ema the trained weights (model.safetensors has their averages)
 OUTPUT/last, OUTPUT/best          links to the newest and the best checkpoint; objects in a store
 
 In an object store config.json is uploaded last and removed first. A folder without it does not count.
@@ -31,13 +32,14 @@ from storage.uris import is_remote, join
 from storage.write import remove_folder, write_bytes, written_folder
 from trainer.device.versions import versions
 from trainer.fit.config import TrainConfig
-from trainer.fit.optim import named_parameters
 from trainer.model.clip2video import CLIP2Video
-from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE, follow, save_model
+from trainer.model.io import CONFIG_FILE, TRAINED, TRAINED_FILE, WEIGHTS_FILE, follow, save_model
+from trainer.optimise.average import WeightAverage, averaged
+from trainer.optimise.optim import named_parameters
 
 STEP = re.compile(r"step_(\d{8})")
 LAST, BEST = "last", "best"
-TENSORS_FILE, RUN_FILE = "state/tensors.safetensors", "state/run.json"
+TENSORS_FILE, RUN_FILE = TRAINED_FILE, "state/run.json"
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -73,20 +75,24 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     state: RunState,
     metrics: Mapping[str, float | None],
+    average: WeightAverage | None = None,
 ) -> str:
     """Write one checkpoint, update the links `last` and `best`, and delete checkpoints that need not be kept.
 
-    Returns its folder. Raises OSError naming what cannot be written.
+    With an `average` its weights are the model's, and the trained ones go to the state. Returns its folder.
+    Raises OSError naming what cannot be written.
     """
     from safetensors.torch import save_file
 
     output, name = config.output, f"step_{state.step:08d}"
     with written_folder(join(output, name), last=CONFIG_FILE) as folder:
         (folder / "state").mkdir()
-        save_model(model, folder, extra={"train": config.to_dict(), "step": state.step})
+        with averaged(average):
+            save_model(model, folder, extra={"train": config.to_dict(), "step": state.step})
         _write_json(folder / "metrics.json", {"step": state.step, **metrics})
         _write_json(folder / "versions.json", versions())
-        save_file({**_optimizer_tensors(optimizer), **_random_tensors(state.ranks)}, folder / TENSORS_FILE)
+        tensors = {**_optimizer_tensors(optimizer), **_random_tensors(state.ranks), **_trained(average)}
+        save_file(tensors, folder / TENSORS_FILE)
         best = asdict(state.best) if state.best else None
         _write_json(
             folder / RUN_FILE,
@@ -118,7 +124,12 @@ def find_last(output: str) -> str | None:
     return None
 
 
-def load_state(checkpoint: str, model: CLIP2Video, optimizer: torch.optim.Optimizer) -> RunState:
+def load_state(
+    checkpoint: str,
+    model: CLIP2Video,
+    optimizer: torch.optim.Optimizer,
+    average: WeightAverage | None = None,
+) -> RunState:
     """Restore weights and optimizer, and return the rest. Raises ConfigError naming what does not fit."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -130,6 +141,12 @@ def load_state(checkpoint: str, model: CLIP2Video, optimizer: torch.optim.Optimi
         model.load_state_dict(weights)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ConfigError(f"resume: {checkpoint} cannot be used: {one_line(error, 400)}") from None
+    if average is not None:
+        trained = {name.removeprefix(TRAINED): t for name, t in tensors.items() if name.startswith(TRAINED)}
+        try:
+            average.restore(weights, trained)
+        except KeyError as error:
+            raise ConfigError(f"resume: {checkpoint} lacks the trained weights of {error}") from None
     _restore_optimizer(optimizer, tensors, checkpoint)
     ranks = [
         RankState(loader, {name: tensors[f"random.{rank}.{name}"] for name in _random_names(tensors, rank)})
@@ -172,6 +189,13 @@ def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
             if key in state:
                 tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(state[key]).detach().cpu().contiguous()
     return tensors
+
+
+def _trained(average: WeightAverage | None) -> dict[str, Tensor]:
+    """Return the trained weights of a run with averaged ones."""
+    if average is None:
+        return {}
+    return {f"{TRAINED}{name}": tensor.cpu().contiguous() for name, tensor in average.trained().items()}
 
 
 def _restore_optimizer(

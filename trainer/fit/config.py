@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from schemas.config import Config
 from trainer.data.config import DataConfig
 from trainer.model.config import ModelConfig
-from trainer.objective.config import LossConfig
+from trainer.objective.config import LOGIT_BIAS, LossConfig
 from trainer.retrieval.config import Evaluations, EvaluationSet
 from trainer.retrieval.scores import OF_MOTION, RERANKED, full_names
 
@@ -37,6 +38,20 @@ class OptimConfig(Config):
     )
     end_lr: float = Field(
         0.0, ge=0, le=1, description="share of the peak learning rate that is left at the last step"
+    )
+    layer_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="factor on the towers' learning rate from each block to the one below it; 1: no "
+        "difference",
+    )
+    ema: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="decay of the moving average of the weights, which is evaluated and saved for use; "
+        "null: the trained weights are",
     )
     clip_norm: float = Field(1.0, gt=0, description="the gradient's norm over all parameters is cut to this")
     max_logit_scale: float = Field(100.0, gt=1, description="exp(logit_scale) stays at or below this")
@@ -123,6 +138,17 @@ class TrainConfig(Config):
         0, ge=0, lt=2**63, description="of the order, the captions, the camera paths and the new weights"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _bias_of_sigmoid(cls, values: Any) -> Any:
+        """The pairwise sigmoid loss has a bias, which is a weight of the model."""
+        if not isinstance(values, Mapping) or not isinstance(values.get("loss"), Mapping):
+            return values
+        model = values.get("model", {})
+        if values["loss"].get("contrastive") != "sigmoid" or not isinstance(model, Mapping):
+            return values
+        return {**values, "model": {"logit_bias": LOGIT_BIAS, **model}}
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.max_steps is None) == (self.max_samples is None):
@@ -139,6 +165,21 @@ class TrainConfig(Config):
                 "lower the one or raise the other"
             )
         fine = self.model.interaction.enabled
+        if self.optim.layer_decay < 1 and self.freeze in ("clip", "dual"):
+            raise ValueError(
+                f"optim.layer_decay = {self.optim.layer_decay} has no effect with freeze={self.freeze}; "
+                "leave it out"
+            )
+        if self.loss.distill_weight and (not fine or self.freeze == "dual"):
+            needs = "model.interaction.enabled=true" if not fine else "a dual encoder that is not frozen"
+            raise ValueError(
+                f"loss.distill_weight = {self.loss.distill_weight} has no effect without {needs}"
+            )
+        if self.model.logit_bias is not None and self.loss.contrastive != "sigmoid":
+            raise ValueError(
+                f"model.logit_bias = {self.model.logit_bias} has no effect without loss.contrastive=sigmoid; "
+                "leave it out"
+            )
         if not fine and self.loss.match_weight != LossConfig().match_weight:
             raise ValueError(
                 f"loss.match_weight = {self.loss.match_weight} has no effect without "

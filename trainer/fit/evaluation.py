@@ -20,6 +20,7 @@ from trainer.fit.recorder import say_drops
 from trainer.logs.run_logs import RunLogs
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.towers import tokenize
+from trainer.optimise.average import WeightAverage, averaged
 from trainer.retrieval.collect import embed_loader
 from trainer.retrieval.embed import Embedder
 from trainer.retrieval.querybank import embed_bank, read_bank
@@ -137,13 +138,14 @@ class Evaluator:
         logs: RunLogs,
         sets: Sequence[EvalSet],
         best: Best | None,
+        average: WeightAverage | None = None,
     ) -> None:
         """`sets`: none for no evaluation; `best`: of the run before it was resumed."""
         self.best = best
         self.metrics: dict[str, float] = {}  # of the last evaluation
         self.step: int | None = None  # of the last evaluation
         self._config, self._ranks, self._model, self._logs = config, ranks, model, logs
-        self._sets = sets
+        self._sets, self._average = sets, average
 
     @property
     def enabled(self) -> bool:
@@ -191,14 +193,15 @@ class Evaluator:
 
     def _measure(self, each: EvalSet) -> dict[str, float]:
         self._model.eval()
-        found = evaluate_model(
-            self._model,
-            each.make_loader(),
-            self._ranks.device,
-            self._config.precision,
-            each.options,
-            self._ranks,
-        )
+        with averaged(self._average):
+            found = evaluate_model(
+                self._model,
+                each.make_loader(),
+                self._ranks.device,
+                self._config.precision,
+                each.options,
+                self._ranks,
+            )
         say_drops(self._logs, found.dropped, "evaluation left out", "so its numbers are not of the whole set")
         return {f"{each.prefix}{name}": value for name, value in {**found.metrics, **found.counts}.items()}
 

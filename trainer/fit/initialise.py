@@ -21,7 +21,7 @@ from trainer.model.weights import read_state_dict
 VARIANT = ("sim_type", "temporal_type", "temporal_proj", "center_type", "center_proj")
 NOT_INHERITED = ("grad_checkpointing",)  # it changes the memory that a run takes, and no result
 # Modules that a checkpoint may lack altogether; they start as they would in a run of their own.
-NEW_MODULES = ("interaction.", "sequence.", "frame_positions.", "tdb.", "tab.")
+NEW_MODULES = ("interaction.", "sequence.", "frame_positions.", "tdb.", "tab.", "logit_bias")
 
 
 def inherit_model(given: Mapping[str, Any], init: str) -> dict[str, Any]:
@@ -59,6 +59,8 @@ def make_model(config: ModelConfig, init: str | None) -> tuple[CLIP2Video, list[
     notes = _check_config(config, init)
     model = CLIP2Video(config)
     weights = read_state_dict(path)
+    if model.logit_bias is None and weights.pop("logit_bias", None) is not None:
+        notes.append(f"left out the logit_bias of {init}: the loss is not the sigmoid one")
     new = _check_keys(model, weights, init)
     model.load_state_dict(weights, strict=False)
     if new:

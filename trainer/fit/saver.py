@@ -13,6 +13,7 @@ from trainer.fit.config import TrainConfig
 from trainer.fit.recorder import Values
 from trainer.logs.run_logs import RunLogs
 from trainer.model.clip2video import CLIP2Video
+from trainer.optimise.average import WeightAverage
 
 
 class Saver:
@@ -25,9 +26,10 @@ class Saver:
         model: CLIP2Video,
         optimizer: torch.optim.Optimizer,
         logs: RunLogs,
+        average: WeightAverage | None = None,
     ) -> None:
         self._config, self._ranks, self._logs = config, ranks, logs
-        self._model, self._optimizer = model, optimizer
+        self._model, self._optimizer, self._average = model, optimizer, average
 
     def save(self, step: int, loader: LoaderState, best: Best | None, values: Values, *, owed: bool) -> None:
         """Write the checkpoint of `step`; `owed`: an evaluation is due at this step and was not made.
@@ -42,7 +44,12 @@ class Saver:
             try:
                 self._logs.publish()  # first: a run resumed from this checkpoint needs the records up to it
                 path = save_checkpoint(
-                    self._config, self._model, self._optimizer, RunState(step, states, best, owed), values
+                    self._config,
+                    self._model,
+                    self._optimizer,
+                    RunState(step, states, best, owed),
+                    values,
+                    self._average,
                 )
             except OSError as error:
                 raise RunError(

@@ -24,9 +24,10 @@ from trainer.device.streams import Later
 from trainer.fit.advice import not_finite
 from trainer.fit.ahead import Parts
 from trainer.fit.config import TrainConfig
-from trainer.fit.optim import clamp_logit_scale, lr_share, named_parameters, set_lr, step_unless
 from trainer.model.clip2video import CLIP2Video
 from trainer.objective.gradients import Gradients, StepLoss
+from trainer.optimise.average import WeightAverage
+from trainer.optimise.optim import clamp_logit_scale, lr_share, named_parameters, set_lr, step_unless
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,16 @@ class TrainingStep:
     """Runs optimisation steps on the model's parameters."""
 
     def __init__(
-        self, config: TrainConfig, ranks: Ranks, model: CLIP2Video, optimizer: torch.optim.Optimizer
+        self,
+        config: TrainConfig,
+        ranks: Ranks,
+        model: CLIP2Video,
+        optimizer: torch.optim.Optimizer,
+        average: WeightAverage | None = None,
     ) -> None:
         """Raises ConfigError if the config wants to compile and this machine cannot."""
         self._config, self._ranks, self._model, self._optimizer = config, ranks, model, optimizer
+        self._average = average
         self._gradients = Gradients(
             model,
             ranks,
@@ -100,6 +107,8 @@ class TrainingStep:
         self._broken = torch.maximum(self._broken, 1 - means.isfinite().all().float())
         step_unless(self._broken, self._optimizer)
         clamp_logit_scale(self._model, optim.max_logit_scale)
+        if self._average is not None:
+            self._average.update(done + 1)
 
         scale = self._model.clip.logit_scale.detach().float().exp().view(1)
         shown_rates = {f"lr.{name}": rate for name, rate in rates.items() if not name.endswith("no_decay")}

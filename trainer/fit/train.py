@@ -27,13 +27,14 @@ from trainer.fit.config import TrainConfig
 from trainer.fit.evaluation import Evaluator, find_sets
 from trainer.fit.initialise import make_model
 from trainer.fit.loop import Loop
-from trainer.fit.optim import freeze, make_optimizer
 from trainer.fit.recorder import Recorder
 from trainer.fit.saver import Saver
 from trainer.fit.step import TrainingStep
 from trainer.logs.run_logs import RunLogs
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.towers import tokenize
+from trainer.optimise.average import WeightAverage
+from trainer.optimise.optim import freeze, make_optimizer
 
 # A resumed run may differ in these: they move no weight (deterministic: none by more than rounding).
 FREE = (
@@ -102,7 +103,8 @@ def _train(config: TrainConfig, ranks: Ranks) -> Result:
     model.to(ranks.device)
     freeze(model, config.freeze)
     optimizer = make_optimizer(model, config.optim)
-    state = load_state(last, model, optimizer) if last is not None else None
+    average = None if config.optim.ema is None else WeightAverage(model, config.optim.ema)
+    state = load_state(last, model, optimizer, average) if last is not None else None
     start, best = (state.step, state.best) if state else (0, None)
     loader = _loader(config, ranks, model, shards, part, state)
     sets = find_sets(config, ranks, model)
@@ -112,10 +114,10 @@ def _train(config: TrainConfig, ranks: Ranks) -> Result:
     logs = _open_logs(config, start) if ranks.first else RunLogs()
     for line in _summary(config, ranks, model, shards, part, start, notes):
         logs.say(line)
-    train_step = TrainingStep(config, ranks, model, optimizer)
+    train_step = TrainingStep(config, ranks, model, optimizer, average)
     recorder = Recorder(config, ranks, model, logs, epoch_samples=_epoch_samples(config, shards))
-    evaluator = Evaluator(config, ranks, model, logs, sets, best)
-    saver = Saver(config, ranks, model, optimizer, logs)
+    evaluator = Evaluator(config, ranks, model, logs, sets, best, average)
+    saver = Saver(config, ranks, model, optimizer, logs, average)
     size = (model.image_size, model.image_size)
     ahead = Ahead(loader, config.accumulate, ranks.device, size, workers=config.data.workers)
     loop = Loop(config, ranks, ahead, train_step, recorder, evaluator, saver)

@@ -103,6 +103,9 @@ class CLIP2Video(nn.Module):
             else None
         )
         self.interaction = _interaction(config, width, positions)
+        self.logit_bias = (
+            None if config.logit_bias is None else nn.Parameter(torch.full((2,), float(config.logit_bias)))
+        )  # of the sigmoid loss: of global and of TAB logits. It moves no rank
         self.patches = (
             count_patches(self.clip) if config.patch_dropout else 0
         )  # of a frame, if some are dropped

@@ -127,6 +127,11 @@ class ModelConfig(Config):
         description="share of a frame's patches that the vision tower does not see in training (FLIP); "
         "evaluation sees all",
     )
+    logit_bias: float | None = Field(
+        None,
+        description="start of the bias that the pairwise sigmoid loss learns; null: none, or -10 with "
+        "loss.contrastive=sigmoid",
+    )
     interaction: InteractionConfig = InteractionConfig()
 
     @field_validator("clip")

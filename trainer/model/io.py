@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from schemas.errors import ConfigError
 from schemas.text import one_line
 from storage.read import kind, local_copy, open_uri
@@ -19,6 +21,8 @@ from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
+# Of a run with averaged weights: model.safetensors has the averages, and this file the trained weights.
+TRAINED_FILE, TRAINED = "state/tensors.safetensors", "trained."
 
 
 def save_model(model: CLIP2Video, directory: str | Path, extra: dict[str, Any] | None = None) -> None:
@@ -63,10 +67,11 @@ def read_config(directory: str | Path) -> ModelConfig:
         raise ConfigError(f"checkpoint {directory}: {CONFIG_FILE} cannot be read: {error}") from None
 
 
-def load_model(directory: str | Path) -> CLIP2Video:
+def load_model(directory: str | Path, *, trained: bool = False) -> CLIP2Video:
     """A saved model on the CPU, in eval mode.
 
-    Runs no code of the file and downloads nothing. Raises ConfigError.
+    `trained`: with the weights as trained, of a checkpoint that has their averages as well. Runs no code of
+    the file and downloads nothing. Raises ConfigError.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -79,4 +84,27 @@ def load_model(directory: str | Path) -> CLIP2Video:
         raise ConfigError(
             f"checkpoint {directory}: {WEIGHTS_FILE} cannot be loaded: {one_line(error, 400)}"
         ) from None
+    if trained:
+        model.load_state_dict(_trained_weights(directory), strict=False)
     return model.eval()
+
+
+def _trained_weights(directory: str | Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with (
+            local_copy(join(follow(directory), TRAINED_FILE)) as file,
+            safe_open(file, framework="pt") as tensors,
+        ):
+            names = [name for name in tensors.keys() if name.startswith(TRAINED)]  # noqa: SIM118 - no mapping
+            weights = {name.removeprefix(TRAINED): tensors.get_tensor(name) for name in names}
+    except (OSError, SafetensorError) as error:
+        raise ConfigError(
+            f"checkpoint {directory}: {TRAINED_FILE} cannot be read: {one_line(error)}"
+        ) from None
+    if not weights:
+        raise ConfigError(
+            f"checkpoint {directory} was trained without optim.ema: its only weights are those trained"
+        )
+    return weights

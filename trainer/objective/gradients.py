@@ -98,7 +98,11 @@ class Gradients:
         """
         self._model, self._ranks, self._config = model, ranks, config
         self._precision, self._dual_frozen = precision, dual_frozen
-        self._losses = [loss for loss in LOSSES if loss.trains == "dual" or model.interaction is not None]
+        self._losses = [
+            loss
+            for loss in LOSSES
+            if loss.weight(config) and (loss.trains == "dual" or model.interaction is not None)
+        ]
         self._gather_tokens = any(loss.reads_tokens for loss in self._losses)
         self._encoder = Encoder(model)
         self._compiled = compile
@@ -187,7 +191,7 @@ class Gradients:
         local = whole = Batch(text, video, ids)
         if self._ranks.world > 1:
             whole = Batch(self._gathered(text), self._gathered(video), gather(ids, self._ranks))
-        problem = Problem(self._model, local, whole, self._ranks.rank * len(ids), seed)
+        problem = Problem(self._model, local, whole, self._ranks.rank * len(ids), seed, self._config)
         terms: list[Tensor] = []
         parts: dict[str, Tensor] = {}
         for loss in self._losses:

@@ -19,11 +19,12 @@ from torch import Tensor
 
 from trainer.data.identity import same
 from trainer.device.streams import without_wait
-from trainer.model.clip2video import CLIP2Video, TextFeatures, VideoFeatures
+from trainer.model.clip2video import CLIP2Video, Features, TextFeatures, VideoFeatures
 from trainer.objective.config import LossConfig
 
 # A row's probabilities are rounded to this many shares. It is far below float64's 2^53, so sums are exact.
 SHARES = 2**40
+NEVER = -1e4  # a logit whose share is 0, and whose logarithm is finite
 
 
 class DualLoss(NamedTuple):
@@ -54,6 +55,7 @@ class Problem:
     whole: Batch  # of all processes, with gradient
     offset: int  # first row of `local` in `whole`
     seed: int  # of random choices in this step
+    config: LossConfig
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Loss:
 
     name: str  # in records
     trains: Literal["dual", "interaction"]  # the part of the model that it needs and trains
-    weight: Callable[[LossConfig], float]  # in the total
+    weight: Callable[[LossConfig], float]  # in the total; 0: not computed
     compute: Callable[[Problem], dict[str, Tensor]]  # the loss first, then its parts for the record
     autocast: bool  # computed in the forward pass's precision, instead of float32
     reads_tokens: bool  # needs the tokens of all processes, not only the vectors
@@ -95,24 +97,60 @@ def contrastive_loss(
     return (F.cross_entropy(t2v, target) + F.cross_entropy(v2t, target)) / 2
 
 
+def sigmoid_loss(
+    text_nD: Tensor,
+    all_video_ND: Tensor,
+    ids_n: Tensor,
+    all_ids_N: Tensor,
+    *,
+    scale: Tensor,
+    bias: Tensor,
+    offset: int = 0,
+) -> Tensor:
+    """Return the pairwise sigmoid loss of local texts and all videos (Zhai et al. 2023, SigLIP, equation 1).
+
+    Each pair is classified on its own: -log sigmoid(z (scale * cosine + bias)), z = 1 for row i and column
+    offset + i, else -1. Other columns that are the same by their ids count as neither. The sum over pairs is
+    divided by the n local texts, so that its mean over processes is the loss of the whole batch. Unit vectors
+    [n,D] and [N,D]; the result is 0-d float32.
+    """
+    with torch.autocast(text_nD.device.type, enabled=False):
+        logits_nN = scale.float() * text_nD.float() @ all_video_ND.float().T + bias.float()
+    own = torch.zeros_like(logits_nN, dtype=torch.bool)
+    own[:, offset : offset + len(own)].fill_diagonal_(True)
+    counted = own | ~same(ids_n, all_ids_N)
+    losses = F.softplus(torch.where(own, -logits_nN, logits_nN))
+    return (losses * counted).sum() / len(logits_nN)
+
+
 def dual_loss(
-    local: Batch, everyone: Batch | None = None, *, scale: Tensor, center_weight: float, offset: int = 0
+    local: Batch,
+    everyone: Batch | None = None,
+    *,
+    scale: Tensor,
+    center_weight: float,
+    bias: Tensor | None = None,
+    offset: int = 0,
 ) -> DualLoss:
     """Return `contrastive_loss` of the global and of the TAB vectors, and their mixture.
 
-    `everyone` is the gathered batch with gradient, or None for one process.
+    `everyone` is the gathered batch with gradient, or None for one process. With a `bias` [2] (of global, of
+    TAB) the loss is `sigmoid_loss`.
     """
     whole = local if everyone is None else everyone
 
-    def loss(text: Tensor, video: Tensor, all_text: Tensor, all_video: Tensor) -> Tensor:
+    def loss(text: Tensor, video: Tensor, all_text: Tensor, all_video: Tensor, part: int) -> Tensor:
+        ids = local.ids, whole.ids
+        if bias is not None:
+            return sigmoid_loss(text, all_video, *ids, scale=scale, bias=bias[part], offset=offset)
         return contrastive_loss(
-            text, video, all_text, all_video, scale=scale, ids_n=local.ids, all_ids_N=whole.ids, offset=offset
+            text, video, all_text, all_video, scale=scale, ids_n=ids[0], all_ids_N=ids[1], offset=offset
         )
 
-    global_ = loss(local.text.global_, local.video.global_, whole.text.global_, whole.video.global_)
+    global_ = loss(local.text.global_, local.video.global_, whole.text.global_, whole.video.global_, 0)
     if local.text.tab is None or local.video.tab is None or whole.text.tab is None or whole.video.tab is None:
         return DualLoss(global_, global_, None)
-    tab = loss(local.text.tab, local.video.tab, whole.text.tab, whole.video.tab)
+    tab = loss(local.text.tab, local.video.tab, whole.text.tab, whole.video.tab, 1)
     return DualLoss(center_weight * global_ + (1 - center_weight) * tab, global_, tab)
 
 
@@ -173,6 +211,56 @@ def match_loss(
     return (F.softplus(-positive) + wrong).mean() / 2
 
 
+def distill_loss(
+    model: CLIP2Video, local: Batch, whole: Batch, candidates: int, *, offset: int = 0
+) -> Tensor:
+    """Return how far the dual encoder's choice among candidates is from the interaction module's -> 0-d
+    float32.
+
+    Of every text the candidates are its video and the hardest wrong ones, of every video its text and the
+    hardest wrong ones. The loss is the Kullback-Leibler divergence between the two models' softmax over them,
+    both ways halved (Miech et al. 2021, "Thinking fast and slow"). The interaction module gets no gradient.
+    """
+    to_videos = model.logits(local.text, whole.video)
+    to_texts = model.logits(whole.text, local.video).T
+    videos, is_video = _hardest(to_videos, local.ids, whole.ids, candidates, offset)
+    texts, is_text = _hardest(to_texts, local.ids, whole.ids, candidates, offset)
+    with torch.no_grad():
+        of_videos = _match_each(model, local.text, whole.video, videos, queries_are_texts=True)
+        of_texts = _match_each(model, local.video, whole.text, texts, queries_are_texts=False)
+    forwards = _divergence(of_videos, to_videos.gather(1, videos), is_video)
+    return (forwards + _divergence(of_texts, to_texts.gather(1, texts), is_text)) / 2
+
+
+@torch.no_grad()
+def _hardest(
+    logits_nN: Tensor, ids_n: Tensor, all_ids_N: Tensor, count: int, offset: int
+) -> tuple[Tensor, Tensor]:
+    """Return the own column of each row and the best others [n,K], and which of them are no equals."""
+    scores = logits_nN.float().masked_fill(same(ids_n, all_ids_N), -torch.inf)
+    scores[:, offset : offset + len(scores)].fill_diagonal_(torch.inf)
+    best = scores.topk(min(count, scores.shape[1]), dim=1)
+    return best.indices, best.values > -torch.inf
+
+
+def _match_each(
+    model: CLIP2Video, queries: Features, items: Features, rows_nK: Tensor, *, queries_are_texts: bool
+) -> Tensor:
+    """Return the interaction module's logits [n,K] of every query with its candidates."""
+    count = rows_nK.shape[1]
+    query = queries.tokens.repeat_interleave(count, 0), queries.mask.repeat_interleave(count, 0)
+    item = items.tokens[rows_nK.flatten()], items.mask[rows_nK.flatten()]
+    pair = (*query, *item) if queries_are_texts else (*item, *query)
+    return model.match(*pair).view_as(rows_nK)
+
+
+def _divergence(teacher_nK: Tensor, student_nK: Tensor, counted_nK: Tensor) -> Tensor:
+    teacher, student = (
+        logits.float().masked_fill(~counted_nK, NEVER).log_softmax(1) for logits in (teacher_nK, student_nK)
+    )
+    return F.kl_div(student, teacher, log_target=True, reduction="batchmean")
+
+
 def _contrastive(problem: Problem) -> dict[str, Tensor]:
     model = problem.model
     dual = dual_loss(
@@ -180,6 +268,7 @@ def _contrastive(problem: Problem) -> dict[str, Tensor]:
         problem.whole,
         scale=model.clip.logit_scale.float().exp(),
         center_weight=model.config.center_weight,
+        bias=model.logit_bias,
         offset=problem.offset,
     )
     parts = {"contrastive": dual.total, "global": dual.global_}
@@ -193,7 +282,14 @@ def _match(problem: Problem) -> dict[str, Tensor]:
     return {"match": loss}
 
 
+def _distill(problem: Problem) -> dict[str, Tensor]:
+    count = problem.config.distill_candidates
+    loss = distill_loss(problem.model, problem.local, problem.whole, count, offset=problem.offset)
+    return {"distill": loss}
+
+
 LOSSES = (
     Loss("contrastive", "dual", lambda _: 1.0, _contrastive, autocast=False, reads_tokens=False),
     Loss("match", "interaction", lambda c: c.match_weight, _match, autocast=True, reads_tokens=True),
+    Loss("distill", "dual", lambda c: c.distill_weight, _distill, autocast=True, reads_tokens=True),
 )

@@ -108,6 +108,10 @@ class EvaluateConfig(Config):
     backwards: bool = Field(False, description=BACKWARDS)
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA if the machine has it")
     precision: Literal["bf16", "fp32"] = Field("fp32", description="of the forward pass")
+    trained_weights: bool = Field(
+        False,
+        description="of a run with optim.ema: measure the weights as trained, not their moving average",
+    )
     output: str | None = Field(None, description="JSON file for the result; null: printed only")
 
     @model_validator(mode="after")

@@ -62,7 +62,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
 
 
 def _evaluate(config: EvaluateConfig, ranks: Ranks) -> Evaluation:
-    model = load_model(config.checkpoint)
+    model = load_model(config.checkpoint, trained=config.trained_weights)
     top_k, weight = _reranking(config, model.config.interaction)
     shards = ShardSet.find(config.data.shards)
     bank = None

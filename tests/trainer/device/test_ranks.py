@@ -17,12 +17,15 @@ from schemas.errors import ConfigError
 from trainer.data.animate import Inputs
 from trainer.device.ranks import Ranks, gather, gather_objects, mean
 from trainer.fit.config import TrainConfig
-from trainer.fit.optim import freeze
 from trainer.fit.train import check_ranks
 from trainer.model.clip2video import CLIP2Video
 from trainer.objective.gradients import Gradients
+from trainer.optimise.optim import freeze
 
 SAMPLES = 8
+
+
+SIGMOID, DISTILL = {"contrastive": "sigmoid"}, {"distill_weight": 2.0, "distill_candidates": 3}
 
 
 def config(interaction: bool, frozen: str = "none", **changes: Any) -> TrainConfig:
@@ -74,6 +77,9 @@ def run_rank(rank: int, folder: str) -> None:
         f"{interaction}-{parts}": loss_and_gradients(config(interaction), ranks, parts)
         for interaction, parts in ((False, 1), (True, 1), (True, 2))
     }
+    results["sigmoid-1"] = loss_and_gradients(config(False, loss=SIGMOID), ranks, 1)
+    results["sigmoid-2"] = loss_and_gradients(config(False, loss=SIGMOID), ranks, 2)
+    results["distill-2"] = loss_and_gradients(config(True, loss=DISTILL), ranks, 2)
     results["dual-2"] = loss_and_gradients(config(True, "dual"), ranks, 2)
     compile_ = torch.nn.Module.compile
     torch.nn.Module.compile = lambda self, **_: compile_(self, backend="eager")  # type: ignore[method-assign]
@@ -122,6 +128,27 @@ def test_two_processes_with_compiled_encoders_equal_one_without(two: list[dict[s
     alone = loss_and_gradients(config(False), Ranks(0, 1, torch.device("cpu")), 1)
     for rank in range(2):
         agree(alone, two[rank]["compiled"])
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("sigmoid-1", config(False, loss=SIGMOID)),
+        ("sigmoid-2", config(False, loss=SIGMOID)),
+        ("distill-2", config(True, loss=DISTILL)),
+    ],
+)
+def test_two_processes_equal_one_with_every_loss(
+    two: list[dict[str, Any]], name: str, settings: TrainConfig
+) -> None:
+    alone = loss_and_gradients(settings, Ranks(0, 1, torch.device("cpu")), 1)
+    usual = loss_and_gradients(
+        config(settings.model.interaction.enabled), Ranks(0, 1, torch.device("cpu")), 1
+    )
+    assert abs(alone["numbers"][0] - usual["numbers"][0]) > 1e-3  # the option does something
+    assert ("logit_bias" in alone["gradients"]) == name.startswith("sigmoid")
+    for rank in range(2):
+        agree(alone, two[rank][name])
 
 
 def test_two_processes_equal_one_with_a_frozen_dual_encoder(two: list[dict[str, Any]]) -> None:

@@ -22,11 +22,11 @@ from trainer.fit.checkpoint import (
 )
 from trainer.fit.config import TrainConfig
 from trainer.fit.initialise import make_model
-from trainer.fit.optim import make_optimizer, set_lr
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
 from trainer.model.io import load_model, save_model
 from trainer.model.towers import reading
+from trainer.optimise.optim import make_optimizer, set_lr
 
 
 def trained(config: TrainConfig, steps: int = 2) -> tuple[CLIP2Video, torch.optim.Optimizer]:

@@ -12,8 +12,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from storage.configs import load_config
 from trainer.fit.config import TrainConfig
 from trainer.fit.flops import MEASURED_MFU, flops_per_sample, peak_flops, peak_of, training_hours
-from trainer.fit.optim import freeze
 from trainer.model.clip2video import CLIP2Video
+from trainer.optimise.optim import freeze
 
 RECIPES = Path(__file__).parents[3] / "configs" / "train"
 HOURS = re.compile(

@@ -15,11 +15,11 @@ from trainer.data.shards import ShardSet
 from trainer.device.ranks import Ranks
 from trainer.fit.ahead import Ahead, Parts
 from trainer.fit.initialise import make_model
-from trainer.fit.optim import make_optimizer
 from trainer.fit.step import QueuedStep, TrainingStep
 from trainer.fit.train import train
 from trainer.model.io import load_model
 from trainer.model.towers import tokenize
+from trainer.optimise.optim import make_optimizer
 
 CPU = torch.device("cpu")
 

@@ -14,9 +14,9 @@ from tests.trainer.fit.test_ahead import SIZE, batches
 from trainer.device.errors import RunError
 from trainer.device.ranks import Ranks
 from trainer.fit.ahead import Parts
-from trainer.fit.optim import make_optimizer
 from trainer.fit.step import TrainingStep
 from trainer.model.clip2video import CLIP2Video
+from trainer.optimise.optim import make_optimizer
 
 NOWHERE = Path("nowhere")
 CPU = torch.device("cpu")

@@ -8,7 +8,15 @@ import torch
 import torch.nn.functional as F
 from tiny_models import tiny_inputs, tiny_model
 
-from trainer.objective.losses import Batch, contrastive_loss, dual_loss, hard_negatives, match_loss
+from trainer.objective.losses import (
+    Batch,
+    contrastive_loss,
+    distill_loss,
+    dual_loss,
+    hard_negatives,
+    match_loss,
+    sigmoid_loss,
+)
 
 SCALE = torch.tensor(10.0)
 
@@ -154,3 +162,59 @@ def test_paths_over_one_picture_are_negatives_only_when_their_captions_say_so():
     logits = torch.tensor([[9.0, 8, 7, 0]]).repeat(4, 1)
     assert hard_negatives(logits, silent, silent)[0].tolist() == [3, 3, 3, 0]
     assert hard_negatives(logits, told, told)[0].tolist() == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("ids", [[0, 1, 2, 3, 4], [7, 1, 7, 7, 1]])
+def test_the_sigmoid_loss_classifies_every_pair_and_skips_equals(ids):
+    text, video, ids = unit(5), unit(5, seed=1), torch.tensor(ids)
+    bias = torch.tensor(-3.0)
+    wanted = 0.0
+    for i in range(5):
+        for j in range(5):
+            z = 1 if i == j else -1
+            if i == j or ids[i] != ids[j]:
+                wanted += math.log(1 + math.exp(-z * float(SCALE * text[i] @ video[j] + bias)))
+    got = sigmoid_loss(text, video, ids, ids, scale=SCALE, bias=bias)
+    assert got.item() == pytest.approx(wanted / 5, abs=1e-5)
+    parts = [
+        sigmoid_loss(text[i : i + 1], video, ids[i : i + 1], ids, scale=SCALE, bias=bias, offset=i)
+        for i in range(5)
+    ]
+    torch.testing.assert_close(torch.stack(parts).mean(), got)
+
+
+def test_the_bias_of_the_sigmoid_loss_is_learned_one_for_each_similarity():
+    model = tiny_model(logit_bias=-10.0).train()
+    scale = model.clip.logit_scale.exp()
+    dual_loss(batch(model), scale=scale, center_weight=0.5, bias=model.logit_bias).total.backward()
+    assert (model.logit_bias.grad < 0).all()  # at -10 the pairs of six cost the most
+    with torch.no_grad():
+        given = batch(model)
+    plain = dual_loss(given, scale=scale, center_weight=0.5).total
+    assert abs(dual_loss(given, scale=scale, center_weight=0.5, bias=model.logit_bias).total - plain) > 1
+
+
+def test_distillation_teaches_the_dual_encoder_alone_and_stops_where_both_agree(monkeypatch):
+    model = tiny_model(interaction={"enabled": True, "depth": 1})
+    given = batch(model)
+    loss = distill_loss(model, given, given, 3)
+    assert loss.item() > 0
+    loss.backward()
+    assert model.interaction.head.weight.grad is None
+    assert model.clip.visual.proj.grad.abs().max() > 0
+
+    def as_dual(text_tokens, text_mask, video_tokens, video_mask):
+        texts = [(given.text.tokens == t).flatten(1).all(1).nonzero()[0, 0] for t in text_tokens]
+        videos = [(given.video.tokens == v).flatten(1).all(1).nonzero()[0, 0] for v in video_tokens]
+        return model.logits(given.text, given.video)[torch.stack(texts), torch.stack(videos)]
+
+    monkeypatch.setattr(model, "match", as_dual)
+    assert distill_loss(model, given, given, 3).item() == pytest.approx(0, abs=1e-5)
+
+
+def test_distillation_leaves_equals_out_and_takes_what_there_is():
+    model = tiny_model(interaction={"enabled": True, "depth": 1})
+    given = batch(model)._replace(ids=torch.zeros(6, dtype=torch.long))
+    assert distill_loss(model, given, given, 4).item() == pytest.approx(0, abs=1e-6)
+    few = batch(model, n=2)
+    torch.testing.assert_close(distill_loss(model, few, few, 2), distill_loss(model, few, few, 16))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor, nn
 
 from trainer.fit.config import OptimConfig
 
+Named = tuple[str, nn.Parameter]
+BLOCK = re.compile(r"\.resblocks\.(\d+)\.")
+VISION = "clip.visual."
 GROUPS = ("clip", "clip_no_decay", "new", "new_no_decay")
 
 
@@ -45,7 +49,7 @@ def _is_frozen(name: str, what: str) -> bool:
     return False
 
 
-def parameter_groups(model: nn.Module) -> dict[str, list[tuple[str, nn.Parameter]]]:
+def parameter_groups(model: nn.Module) -> dict[str, list[Named]]:
     """Trainable parameters with their names, by group.
 
     Norms, biases, scalars and embeddings are not decayed.
@@ -56,7 +60,7 @@ def parameter_groups(model: nn.Module) -> dict[str, list[tuple[str, nn.Parameter
         if isinstance(module, nn.LayerNorm | nn.Embedding)
         for name, _ in module.named_parameters(recurse=False)
     }
-    groups: dict[str, list[tuple[str, nn.Parameter]]] = {name: [] for name in GROUPS}
+    groups: dict[str, list[Named]] = {name: [] for name in GROUPS}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
@@ -68,20 +72,47 @@ def parameter_groups(model: nn.Module) -> dict[str, list[tuple[str, nn.Parameter
 
 def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.AdamW:
     """Fused AdamW over `parameter_groups`; every group carries its ``name`` and ``peak`` learning rate."""
+    depth_of = depths([name for name, _ in model.named_parameters()]) if config.layer_decay < 1 else {}
+    rates = {"clip": config.lr_clip, "new": config.lr_new}
     groups: list[dict[str, Any]] = [
         {
             "params": [parameter for _, parameter in members],
             "param_names": [name for name, _ in members],
             "name": group,
-            "peak": config.lr_clip if group.startswith("clip") else config.lr_new,
+            "depth": depth,
+            "peak": rates[group.partition("_")[0]] * config.layer_decay**depth,
             "weight_decay": 0.0 if group.endswith("no_decay") else config.weight_decay,
         }
-        for group, members in parameter_groups(model).items()
-        if members
+        for group, all_members in parameter_groups(model).items()
+        for depth, members in _by_depth(all_members, depth_of).items()
     ]
     if not groups:
         raise ValueError("no parameter is left to train; set freeze=none")
     return torch.optim.AdamW(groups, lr=0.0, betas=(config.beta1, config.beta2), eps=config.eps, fused=True)
+
+
+def depths(names: Collection[str]) -> dict[str, int]:
+    """Return how many layers each of a model's parameters lies below the top of its tower.
+
+    0: final norms, projections, the logit scale, and everything outside the towers. 1: the last block, and so
+    on. The input layers are one below the first block.
+    """
+    towers = [name for name in names if name.startswith("clip.")]
+    blocks = {name: int(found[1]) for name in towers if (found := BLOCK.search(name))}
+    layers: dict[bool, int] = {}
+    for name, block in blocks.items():
+        vision = name.startswith(VISION)
+        layers[vision] = max(layers.get(vision, 0), block + 1)
+    depth = {name: layers[name.startswith(VISION)] - block for name, block in blocks.items()}
+    inputs = {name: layers.get(name.startswith(VISION), 0) + 1 for name in names if name in EMBEDDINGS}
+    return {name: depth.get(name, inputs.get(name, 0)) for name in names}
+
+
+def _by_depth(members: list[Named], depth_of: Mapping[str, int]) -> dict[int, list[Named]]:
+    found: dict[int, list[Named]] = {}
+    for name, parameter in members:
+        found.setdefault(depth_of.get(name, 0), []).append((name, parameter))
+    return found
 
 
 def step_unless(broken: Tensor, optimizer: torch.optim.Optimizer) -> None:
@@ -117,10 +148,11 @@ def lr_share(step: int, total: int, config: OptimConfig) -> float:
 
 
 def set_lr(optimizer: torch.optim.Optimizer, share: float) -> dict[str, float]:
-    """Give every group its learning rate; returns them by group."""
+    """Give every group its learning rate; returns them by group, of its topmost layer."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * share
-    return {group["name"]: group["lr"] for group in optimizer.param_groups}
+    lowest_first = sorted(optimizer.param_groups, key=lambda group: -group["depth"])
+    return {group["name"]: group["lr"] for group in lowest_first}
 
 
 @torch.no_grad()

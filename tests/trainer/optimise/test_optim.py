@@ -13,8 +13,10 @@ from tiny_run import tiny_config, tiny_values
 
 from schemas.errors import ConfigError
 from trainer.fit.config import OptimConfig, TrainConfig
-from trainer.fit.optim import (
+from trainer.model.clip2video import CLIP2Video
+from trainer.optimise.optim import (
     clamp_logit_scale,
+    depths,
     freeze,
     lr_share,
     make_optimizer,
@@ -23,7 +25,6 @@ from trainer.fit.optim import (
     set_lr,
     step_unless,
 )
-from trainer.model.clip2video import CLIP2Video
 
 
 @pytest.fixture
@@ -142,6 +143,26 @@ def test_configs_that_cannot_be(tmp_path: Path) -> None:
             {"freeze": "dual", "best_metric": "t2v.R1", "model": {"interaction": {"enabled": True}}},
             "best_metric = 't2v.R1' does not change with freeze=dual",
         ),
+        (
+            {"loss": {"distill_weight": 1.0}},
+            r"distill_weight = 1.0 has no effect without model.interaction.enabled=true",
+        ),
+        (
+            {
+                "loss": {"distill_weight": 1.0},
+                "model": {"interaction": {"enabled": True}},
+                "freeze": "dual",
+            },
+            "has no effect without a dual encoder that is not frozen",
+        ),
+        ({"loss": {"distill_candidates": 4}}, "distill_candidates = 4 has no effect without distill_weight"),
+        ({"model": {"logit_bias": -5.0}}, "logit_bias = -5.0 has no effect without loss.contrastive=sigmoid"),
+        (
+            {"optim": {"layer_decay": 0.9}, "freeze": "clip"},
+            "layer_decay = 0.9 has no effect with freeze=clip",
+        ),
+        ({"optim": {"layer_decay": 0.0}}, "layer_decay = 0.0 is not allowed: it must be > 0 and <= 1"),
+        ({"optim": {"ema": 1.0}}, "ema = 1.0 is not allowed: it must be > 0 and < 1"),
         ({"global_batch_size": 1}, "global_batch_size = 1 is not allowed: it must be >= 2"),
         ({"batch_size": 8}, "unknown field batch_size; the nearest known field is global_batch_size"),
     ):
@@ -182,3 +203,38 @@ def test_the_cosine_of_the_whole_run_is_clip4clips() -> None:
         assert shares[step] == pytest.approx(0.5 * (1 + math.cos(math.pi * step / 100)))
     assert lr_share(10, 100, OptimConfig(warmup=0.1)) == pytest.approx(1.0)
     assert shares[10] < 0.98
+
+
+def test_lower_layers_of_the_towers_learn_more_slowly(model: CLIP2Video) -> None:
+    config = OptimConfig(lr_clip=1e-4, lr_new=1e-2, layer_decay=0.5)
+    optimizer = make_optimizer(model, config)
+    assert set_lr(optimizer, 1.0) == {"clip": 1e-4, "clip_no_decay": 1e-4, "new": 1e-2, "new_no_decay": 1e-2}
+    rate = {name: group["lr"] for group in optimizer.param_groups for name in group["param_names"]}
+    assert rate.keys() == dict(model.named_parameters()).keys()
+    for name, wanted in {
+        "clip.visual.proj": 1e-4,
+        "clip.logit_scale": 1e-4,
+        "clip.visual.transformer.resblocks.1.attn.in_proj_weight": 5e-5,
+        "clip.transformer.resblocks.1.mlp.c_fc.bias": 5e-5,
+        "clip.transformer.resblocks.0.ln_1.weight": 2.5e-5,
+        "clip.token_embedding.weight": 1.25e-5,
+        "clip.visual.conv1.weight": 1.25e-5,
+        "tdb.types.weight": 1e-2,
+        "sequence.resblocks.0.mlp.c_fc.weight": 1e-2,
+    }.items():
+        assert rate[name] == pytest.approx(wanted), name
+    plain = make_optimizer(model, OptimConfig(lr_clip=1e-4))
+    assert [group["name"] for group in plain.param_groups] == ["clip", "clip_no_decay", "new", "new_no_decay"]
+
+
+def test_towers_of_different_depth_are_counted_from_their_own_tops() -> None:
+    found = depths(
+        [
+            "clip.visual.transformer.resblocks.11.a",
+            "clip.visual.transformer.resblocks.0.a",
+            "clip.text.transformer.resblocks.2.a",
+            "clip.text.token_embedding.weight",
+            "clip.visual.conv1.weight",
+        ]
+    )
+    assert list(found.values()) == [1, 12, 1, 4, 13]
