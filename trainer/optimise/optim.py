@@ -92,7 +92,7 @@ def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.AdamW:
 
 
 def depths(names: Collection[str]) -> dict[str, int]:
-    """Return how many layers each of a model's parameters lies below the top of its tower.
+    """Return the number of layers between each of a model's parameters and the top of its tower.
 
     0: final norms, projections, the logit scale, and everything outside the towers. 1: the last block, and so
     on. The input layers are one below the first block.
