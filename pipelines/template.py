@@ -12,10 +12,11 @@ from dataclasses import asdict
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from pipelines.animate import make_job, source_of
 from pipelines.config import AnimateConfig
+from pipelines.making.maker import Sharing
 from pipelines.output.aside import keep_aside
 from pipelines.output.commit import clean
 from pipelines.output.finish import finish
@@ -26,6 +27,7 @@ from pipelines.output.lock import output_lock
 from pipelines.output.prepare import check_output, prepare_output
 from pipelines.output.tables.parts import forget_parts, tasks_per_part
 from pipelines.output.tables.places import parts_due
+from pipelines.running.engine import count_processes
 from pipelines.running.fold import FoldParts
 from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.running.remote import dataflow
@@ -53,6 +55,9 @@ def build(
     runs.
     """
     job = job_of(config.to_dict())
+    maker, runner = job.maker, pipeline.options.view_as(StandardOptions).runner or ""
+    if isinstance(maker, Sharing):
+        maker = maker.shared_by(count_processes(pipeline.options, runner), runner or "the runner")
     spec = JobSpec(
         Output(config.output).uri,
         job.fingerprint,
@@ -64,8 +69,9 @@ def build(
         max_failed_tasks=job.max_failed_tasks,
     )
     values = pipeline | "Config" >> beam.Create([config.to_dict()])
-    planned = values | "Plan" >> beam.ParDo(_Plan(place, spec)).with_outputs(PARTS, main="tasks")
-    done = planned.tasks | "Shards" >> MakeShards(job.maker, spec)
+    plan = beam.ParDo(_Plan(place, spec)).with_output_types(Task)
+    planned = values | "Plan" >> plan.with_outputs(PARTS, main="tasks")
+    done = planned.tasks | "Shards" >> MakeShards(maker, spec)
     folded = (done, planned[PARTS]) | "Tables" >> FoldParts(spec, tasks_per_part(job.config))
     counted = folded | "Count" >> beam.combiners.Count.Globally()
     _ = counted | "Finish" >> beam.ParDo(_Finish(config.to_dict(), published, spec))

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 from ipaddress import ip_network
+from typing import Self
 
 from pydantic import Field, field_validator
 
 from schemas.config import Config
+from schemas.errors import ConfigError
+
+LOG = logging.getLogger(__name__)
 
 
 class FetchConfig(Config):
     """How pictures are fetched. No setting changes the bytes of a fetched picture."""
 
     concurrency: int = Field(128, ge=1, le=4096, description="pictures in flight at once in a worker")
-    per_host: int = Field(32, ge=0, le=4096, description="of those, from one host; 0: no limit")
+    per_host: int = Field(
+        32,
+        ge=0,
+        le=4096,
+        description="pictures in flight from one host, over all workers of the job; 0: no limit",
+    )
+    workers: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Beam workers that share per_host; null: as many as the runner's options say",
+    )
     deadline: float = Field(
         20.0,
         gt=0,
@@ -50,6 +66,26 @@ class FetchConfig(Config):
     ahead_bytes: int = Field(
         256_000_000, ge=1, description="bytes held of those by all tasks of a worker; beyond it fetches wait"
     )
+
+    def shared_by(self, workers: int | None, where: str) -> Self:
+        """The share of one of the Beam workers: `per_host` divided by their number, rounded down.
+
+        `workers` is the number by the runner's options, None if they do not say it; `where` describes them.
+        Raises ConfigError if there are more workers than `per_host`: each needs one connection.
+        """
+        workers = self.workers or workers
+        if workers is None:
+            LOG.warning(
+                f"fetch.per_host={self.per_host} holds for each worker: {where} does not say how many there "
+                "are; give their number as fetch.workers"
+            )
+            return self
+        if 0 < self.per_host < workers:
+            raise ConfigError(
+                f"fetch.per_host={self.per_host} cannot be shared by {workers} workers ({where}), because "
+                f"each needs one connection; take fewer workers, or set fetch.per_host={workers} or more"
+            )
+        return self.model_copy(update={"per_host": self.per_host // workers})
 
     @field_validator("allowed_networks")
     @classmethod

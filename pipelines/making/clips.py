@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pipelines.fetching.config import FetchConfig
 from pipelines.making.clip_worker import Answer, Decoded, Given, Rendered, failure_of
@@ -74,7 +74,9 @@ class Animator:
             release_service(self._gpu)
         self._readers.shutdown(wait=False, cancel_futures=True)
         if self._fetcher is not None:
-            self._fetcher.close()
+            from pipelines.fetching.shared import release_fetcher
+
+            release_fetcher(self._fetcher)
 
     def interrupt(self) -> None:
         """End the calls under way, whatever they wait for. They raise JobError."""
@@ -82,6 +84,12 @@ class Animator:
         self._pool.close()
         if self._fetcher is not None:
             self._fetcher.close()
+
+    def shared_by(self, workers: int | None, where: str) -> Self:
+        """This maker with its share of `fetch.per_host`, for one of so many Beam workers."""
+        if not self.source.is_remote:
+            return self
+        return replace(self, fetch=self.fetch.shared_by(workers, where))
 
     def inputs(self, task: Task) -> Iterator[Reference | Failure]:
         """The inputs of a task, without their pictures being fetched or decoded."""
@@ -108,9 +116,9 @@ class Animator:
     def _make_fetcher(self) -> Fetcher | None:
         if not self.source.is_remote:
             return None
-        from pipelines.fetching.fetcher import Fetcher  # aiohttp takes a tenth of a second to import
+        from pipelines.fetching.shared import share_fetcher  # aiohttp takes a tenth of a second to import
 
-        return Fetcher(self.fetch, check=sniff)
+        return share_fetcher(self.fetch, sniff)
 
     def _given(self, items: Iterator[Reference | Failure], times: StageTimes) -> Iterator[Given | Failure]:
         """Each reference with its picture, or with None where a worker reads it."""

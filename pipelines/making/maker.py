@@ -80,6 +80,18 @@ class Interruptible(Protocol):
         """End every call of `make` that is under way, from another thread. They may raise anything."""
 
 
+@runtime_checkable
+class Sharing(Protocol):
+    """A maker with limits that hold over all Beam workers of a job."""
+
+    def shared_by(self, workers: int | None, where: str) -> Maker:
+        """The maker of one of so many workers.
+
+        `workers` is None if the runner does not say their number; `where` describes the runner. Raises
+        ConfigError if the limits cannot be shared.
+        """
+
+
 class StageTimes:
     """Seconds that each sample took in each stage; any thread may add."""
 

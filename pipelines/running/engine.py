@@ -13,11 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apache_beam.options.pipeline_options import (
+    DebugOptions,
     DirectOptions,
+    FlinkRunnerOptions,
     GoogleCloudOptions,
     PipelineOptions,
     PortableOptions,
     StandardOptions,
+    WorkerOptions,
 )
 from apache_beam.runners.runner import PipelineRunner
 
@@ -58,11 +61,38 @@ class RunnerChoice:
         """Does the runner try a bundle again that failed?"""
         return str(self.runner).rpartition(".")[2] in REPLACING
 
+    @property
+    def processes(self) -> int | None:
+        """Beam worker processes that make at the same time, at most; None if the options do not say it."""
+        return count_processes(self.options, str(self.runner)) if not self.is_local else 1
+
     def describe(self) -> str:
         """For the first line of a run."""
         if self.workers is None:
             return str(self.runner)
         return f"direct runner, {counted(self.workers, 'worker')}{self.rendering.describe()}"
+
+
+def count_processes(options: PipelineOptions, runner: str) -> int | None:
+    """The largest number of Beam worker processes at a time, by a runner's own options.
+
+    Flink: one for each of its slots. Dataflow: one per VM, if there is one SDK process per VM. None if the
+    options do not say it.
+    """
+    name = runner.rpartition(".")[2]
+    if options.view_as(PortableOptions).environment_type == "LOOPBACK" or name == "PrismRunner":
+        return 1
+    if name == "FlinkRunner":
+        slots = options.view_as(FlinkRunnerOptions).parallelism
+        return slots if slots > 0 else None
+    if name == "DataflowRunner":
+        workers = options.view_as(WorkerOptions)
+        machines = workers.max_num_workers
+        if workers.autoscaling_algorithm == "NONE":
+            machines = workers.num_workers
+        single = options.view_as(DebugOptions).lookup_experiment("no_use_multiple_sdk_containers", False)
+        return machines if machines and single else None
+    return None
 
 
 def choose_runner(beam_args: Sequence[str], workers: int | None, device: str = "cpu") -> RunnerChoice:

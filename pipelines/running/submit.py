@@ -10,8 +10,9 @@ import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
+from pipelines.making.maker import Sharing
 from pipelines.making.task import inputs_of, output_error
 from pipelines.output.aside import keep_aside
 from pipelines.output.commit import clean
@@ -69,6 +70,8 @@ def run_job(
     choice = choose_runner(beam_args, workers, job.device)
     if detach and choice.is_local:
         raise ConfigError("--detach: a job on this machine ends with its command; give another --runner")
+    if isinstance(job.maker, Sharing):
+        job = replace(job, maker=job.maker.shared_by(choice.processes, choice.describe()))
     check_endpoints(choice.options)
     existed = output.is_ours() or first_name(output.uri) is not None
     try:
