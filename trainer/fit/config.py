@@ -147,7 +147,9 @@ class TrainConfig(Config):
         model = values.get("model", {})
         if values["loss"].get("contrastive") != "sigmoid" or not isinstance(model, Mapping):
             return values
-        return {**values, "model": {"logit_bias": LOGIT_BIAS, **model}}
+        if model.get("logit_bias") is not None:
+            return values
+        return {**values, "model": {**model, "logit_bias": LOGIT_BIAS}}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -175,6 +177,8 @@ class TrainConfig(Config):
             raise ValueError(
                 f"loss.distill_weight = {self.loss.distill_weight} has no effect without {needs}"
             )
+        if self.model.logit_bias is None and self.loss.contrastive == "sigmoid":
+            raise ValueError(f"loss.contrastive=sigmoid needs model.logit_bias, such as {LOGIT_BIAS}")
         if self.model.logit_bias is not None and self.loss.contrastive != "sigmoid":
             raise ValueError(
                 f"model.logit_bias = {self.model.logit_bias} has no effect without loss.contrastive=sigmoid; "

@@ -19,7 +19,8 @@ from trainer.model.weights import read_state_dict
 
 # Options of which one can make another pointless: they are inherited together or not at all.
 VARIANT = ("sim_type", "temporal_type", "temporal_proj", "center_type", "center_proj")
-NOT_INHERITED = ("grad_checkpointing",)  # it changes the memory that a run takes, and no result
+# The first changes the memory that a run takes, and no result; the second belongs to the loss of a run.
+NOT_INHERITED = ("grad_checkpointing", "logit_bias")
 # Modules that a checkpoint may lack altogether; they start as they would in a run of their own.
 NEW_MODULES = ("interaction.", "sequence.", "frame_positions.", "tdb.", "tab.", "logit_bias")
 

@@ -11,6 +11,7 @@ import torch
 from tiny_run import tiny_config
 
 from schemas.errors import ConfigError
+from trainer.fit.initialise import inherit_model
 from trainer.fit.train import train
 from trainer.model.io import load_model
 from trainer.retrieval.config import EvaluateConfig
@@ -95,3 +96,27 @@ def test_a_new_interaction_module_is_named_as_new(
     train(tiny_config(stills, tmp_path / "both", max_steps=1, init=init, model=INTERACTION))
     assert "so started new: interaction" in caplog.text
     assert "comes from" not in caplog.text
+
+
+def test_a_run_may_change_between_softmax_and_sigmoid(
+    stills: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The bias belongs to the sigmoid loss: it is trained, saved, kept by a sigmoid run, and left out by others."""
+    caplog.set_level("INFO")
+    sigmoid = {"loss": {"contrastive": "sigmoid"}, "max_steps": 2}
+    train(tiny_config(stills, tmp_path / "soft", max_steps=1))
+    train(tiny_config(stills, tmp_path / "sig", init=str(tmp_path / "soft" / "last"), **sigmoid))
+    assert "so started new: logit_bias" in caplog.text
+    bias = load_model(tmp_path / "sig" / "last").logit_bias
+    assert bias is not None
+    assert 0 < (bias + 10).abs().max() < 0.1
+    init = str(tmp_path / "sig" / "last")
+    still = {"optim": {"lr_new": 0.0, "lr_clip": 0.0}}
+    train(tiny_config(stills, tmp_path / "sig2", init=init, **sigmoid, **still))
+    kept = load_model(tmp_path / "sig2" / "last").logit_bias
+    assert kept is not None
+    assert torch.equal(kept, bias)
+    train(tiny_config(stills, tmp_path / "soft2", max_steps=1, init=init))
+    assert f"left out the logit_bias of {init}" in caplog.text
+    assert load_model(tmp_path / "soft2" / "last").logit_bias is None
+    assert "logit_bias" not in inherit_model({}, init)
