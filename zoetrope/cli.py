@@ -31,6 +31,8 @@ COMMANDS = {
     "stats": "what an output holds: shards, captions, motions, failures",
     "head": "the first samples of shards",
     "failures": "why inputs failed, with an example of each reason",
+    "merge": "several outputs into one folder of shards",
+    "split": "the samples of an output into several, by shares",
     "motions": "list the camera motions, their parameters and ranges",
     "preview": "see a motion on a picture, as GIF, MP4, WebP or contact sheet",
     "studio": "look at motions and shards in a local web page",
@@ -44,7 +46,9 @@ COMMANDS = {
     "lab": "measure whether animated pretraining helps, on a made corpus",
     "completion": "a script for your shell that completes commands and fields",
 }
-ROOMS = {"output": ("retry", "validate", "stats", "head", "failures")}  # folders of commands
+ROOMS = {  # folders of commands
+    "output": ("retry", "validate", "stats", "head", "failures", "merge", "split")
+}
 
 FAILED, USAGE = 1, 2
 STOPPED_BY_PIPE = 141  # 128 + SIGPIPE, as other commands exit

@@ -41,6 +41,8 @@ HEAVY = {  # command -> (its arguments, a module that it imports late)
     "stats": (["nowhere"], "pyarrow"),
     "head": (["nowhere"], "storage.tables"),
     "failures": (["nowhere"], "pyarrow"),
+    "merge": (["a", "b", "-o", "c"], "pyarrow"),
+    "split": (["a", "b=1", "c=1", "-o", "d"], "pyarrow"),
     "motions": ([], "transforms.motions.describe"),
     "preview": (["x.jpg"], "preview.show.path"),
     "studio": (["x.jpg"], "aiohttp"),

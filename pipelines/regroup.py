@@ -1,0 +1,210 @@
+"""Outputs into one, or one output into parts: `zoetrope merge` and `zoetrope split`.
+
+The results have shards, tables and indexes as an output has, and no job: they are read, validated and indexed
+as any output, and not resumed or retried. The manifest is written last, so a folder with one is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from itertools import groupby
+from typing import Any, Self
+
+import pyarrow as pa
+
+from pipelines.output import card
+from pipelines.output.tables.fold import TableFile
+from schemas.errors import ConfigError
+from schemas.manifest import (
+    FAILURES,
+    FAILURES_FILE,
+    MANIFEST,
+    MANIFEST_FILE,
+    SAMPLES,
+    SAMPLES_FILE,
+    ShardRow,
+)
+from storage.find import first_name
+from storage.read import open_uri
+from storage.shards.read import ShardError, iter_shard
+from storage.shards.write import ShardWriter
+from storage.tables import has_table, iter_batches, iter_rows, read_manifest
+from storage.uris import absolute, join, name_of
+from storage.write import create_file, write_bytes
+
+CHUNK = 4 << 20  # bytes of a shard that are copied at a time
+
+
+class NewOutput:
+    """Shards and tables that are being written to a new folder. They count once its block has ended well."""
+
+    def __init__(self, uri: str) -> None:
+        """Raises ConfigError if the folder holds anything."""
+        self.uri = absolute(uri).rstrip("/")
+        foreign = first_name(self.uri)
+        if foreign is not None:
+            raise ConfigError(f"output {uri}: holds {foreign}; give a new or empty folder")
+        self.shards: list[ShardRow] = []
+
+    def __enter__(self) -> Self:
+        self._stack = ExitStack()
+        self.samples = self._stack.enter_context(TableFile(join(self.uri, SAMPLES_FILE), SAMPLES))
+        self.failures = self._stack.enter_context(TableFile(join(self.uri, FAILURES_FILE), FAILURES))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+        if error[0] is None:
+            write_bytes(join(self.uri, "sizes.json"), card.sizes_json(self.shards))
+            write_bytes(join(self.uri, "wids.json"), card.wids_json(name_of(self.uri), self.shards))
+            with TableFile(join(self.uri, MANIFEST_FILE), MANIFEST) as table:
+                table.append(pa.Table.from_pylist([asdict(row) for row in self.shards], MANIFEST))
+
+    def next_name(self) -> str:
+        """The name of the next shard."""
+        return f"{len(self.shards):05d}.tar"
+
+    def copy(self, uri: str, row: ShardRow) -> str:
+        """Copy a shard, and check it on the way. Returns its new name. Raises ShardError."""
+        name, digest = self.next_name(), hashlib.sha256()
+        with open_uri(uri) as stream, create_file(join(self.uri, name)) as new:
+            while data := stream.read(CHUNK):
+                digest.update(data)
+                new.write(data)
+        if digest.hexdigest() != row.sha256:
+            raise ShardError(f"{uri}: its bytes are not those of the manifest; `zoetrope validate` says more")
+        self.shards.append(replace(row, shard=name, task=len(self.shards)))
+        return name
+
+
+def merge(outputs: Sequence[str], to: str) -> list[ShardRow]:
+    """Copy the shards of several outputs into one, under new names. Returns its shards.
+
+    Raises ConfigError for what is no finished output and for a key that two of them have, ShardError for a
+    shard whose bytes are not those of its manifest.
+    """
+    manifests = {output: _manifest(output) for output in outputs}
+    if len(manifests) < len(outputs):
+        raise ConfigError("an output is given twice; its keys would repeat")
+    _check_keys(outputs)
+    with NewOutput(to) as new:
+        for output, shards in manifests.items():
+            names = {row.shard: new.copy(join(output, row.shard), row) for row in shards}
+            for batch in iter_batches(output, SAMPLES_FILE):
+                new.samples.append(_renamed(batch, names))
+            if has_table(output, FAILURES_FILE):
+                for batch in iter_batches(output, FAILURES_FILE):
+                    new.failures.append(pa.Table.from_batches([batch]).cast(FAILURES))
+        return new.shards
+
+
+def split(output: str, shares: Mapping[str, float], to: str, *, seed: int = 0) -> dict[str, list[ShardRow]]:
+    """Write every sample of an output to one of several, TO/NAME, by shares. Returns name -> shards.
+
+    A picture or video goes to one side with all its clips: the side is drawn from its `image_id` (else the
+    key) and the seed. Shards keep the largest number of samples that the output has. Failures are left out.
+    Raises ConfigError and ShardError as `merge`, and ConfigError for shares that are not above 0.
+    """
+    if not shares or any(not share > 0 for share in shares.values()):
+        raise ConfigError("shares must be above 0, e.g. train=0.9 val=0.1")
+    shards = _manifest(output)
+    most = max((row.samples for row in shards), default=1)
+    rows = groupby(iter_rows(output, SAMPLES_FILE), key=lambda row: row["shard"])
+    with ExitStack() as stack:
+        parts = {name: stack.enter_context(_Part(join(to, name), most)) for name in shares}
+        for shard in shards:
+            own = {row["key"]: row for row in next(rows, ("", ()))[1]}
+            for sample in iter_shard(join(output, shard.shard)):
+                if sample.key not in own:
+                    raise ShardError(f"{sample.shard}: {sample.key} is not in the table of samples")
+                row = own[sample.key]
+                name = side_of(row["image_id"] or sample.key, shares, seed)
+                parts[name].add(sample.key, sample.members, row, shard.fingerprint)
+    return {name: part.new.shards for name, part in parts.items()}
+
+
+def side_of(identity: str, shares: Mapping[str, float], seed: int) -> str:
+    """Draw the side of a picture from its identity: the same one in every run."""
+    digest = hashlib.blake2b(f"{seed}\x1f{identity}".encode(), digest_size=8).digest()
+    place = int.from_bytes(digest, "big") / 2**64 * sum(shares.values())
+    for name, share in shares.items():
+        if place < share:
+            return name
+        place -= share
+    return name  # rounding
+
+
+class _Part:
+    """One side of a split."""
+
+    def __init__(self, uri: str, most: int) -> None:
+        self.new, self._most = NewOutput(uri), most
+        self._stream: Any = None
+        self._rows: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        self.new.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if error[0] is None:
+            self._end()
+        elif self._stream is not None:
+            self._stream.__exit__(*error)
+        self.new.__exit__(*error)
+
+    def add(self, key: str, members: Mapping[str, bytes], row: dict[str, Any], fingerprint: str) -> None:
+        if self._stream is None:
+            self._stream = create_file(join(self.new.uri, self.new.next_name()))
+            self._writer = ShardWriter(self._stream)
+        self._writer.write(key, members)
+        self._rows.append({**row, "shard": self.new.next_name()})
+        self._fingerprint = fingerprint
+        if self._writer.samples == self._most:
+            self._end()
+
+    def _end(self) -> None:
+        if self._stream is None:
+            return
+        self._writer.close()
+        self._stream.close()
+        self._stream, writer = None, self._writer
+        name = self.new.next_name()
+        counts = (writer.samples, writer.bytes, writer.sha256, writer.first_key, writer.last_key)
+        self.new.shards.append(ShardRow(name, *counts, self._fingerprint, len(self.new.shards)))
+        self.new.samples.append(pa.Table.from_pylist(self._rows, SAMPLES))
+        self._rows = []
+
+
+def _manifest(output: str) -> list[ShardRow]:
+    try:
+        return read_manifest(output)
+    except FileNotFoundError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _check_keys(outputs: Sequence[str]) -> None:
+    """Raise ConfigError for a key that two outputs have."""
+    seen: dict[int, int] = {}  # hash of a key -> output; 10 million keys take about 1 GB
+    for number, output in enumerate(outputs):
+        for key in _keys(output):
+            before = seen.setdefault(hash(key), number)
+            if before != number:
+                raise ConfigError(
+                    f"{output} and {outputs[before]} both have the key {key}; outputs of one source cannot "
+                    "be merged. Read them together instead: data.shards takes a list"
+                )
+
+
+def _keys(output: str) -> Iterator[str]:
+    for batch in iter_batches(output, SAMPLES_FILE, columns=["key"]):
+        yield from batch["key"].to_pylist()
+
+
+def _renamed(batch: pa.RecordBatch, names: Mapping[str, str]) -> pa.Table:
+    table = pa.Table.from_batches([batch])
+    shards = pa.array([names[name] for name in table["shard"].to_pylist()], pa.string())
+    return table.set_column(table.column_names.index("shard"), "shard", shards).cast(SAMPLES)
