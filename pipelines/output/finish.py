@@ -8,6 +8,7 @@ temporary name and moved, the manifest last, so that a kill leaves whole files.
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,7 @@ from schemas.version import VERSION
 from storage.read import sha256_of
 from storage.write import move_file, remove_tree, write_bytes
 
+SAY_SECONDS = 10.0  # between lines on the folding of many parts
 LOG = logging.getLogger(__name__)
 
 
@@ -108,9 +110,11 @@ def finish(
 def fold_missing(output: Output, parts: Sequence[Part], listing: Listing) -> None:
     """Fold the parts that the workers have not folded, one after another."""
     missing = [part for part in parts if not is_complete(output, part, listing)]
+    said = time.monotonic()
     for number, part in enumerate(missing, 1):
         fold_part(output, part)
-        if len(missing) > 1:
+        if time.monotonic() - said > SAY_SECONDS:
+            said = time.monotonic()
             LOG.info(f"{number} of {counted(len(missing), 'part')} of the tables folded")
     listing.parts |= {name for part in missing for name in part.files()}
 

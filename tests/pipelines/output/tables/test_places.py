@@ -61,6 +61,23 @@ def test_a_resume_folds_the_part_that_changed_and_no_other(tmp_path, monkeypatch
     assert run_parts(tmp_path).nothing_made
 
 
+def test_studio_and_report_read_files_and_folders_alike(tmp_path):
+    from preview.report.report import _random_rows
+    from preview.report.summary import summarise
+    from preview.studio.shards import OutputView, Query
+
+    one, many = str(tmp_path / "one"), str(tmp_path / "many")
+    run(tmp_path / "one", tiny_job(5, 4, maker=TinyMaker(fails=3)))
+    run_parts(many, part_job(5, 4, fails=3))
+    assert summarise(one) == summarise(many)
+    assert _random_rows(one, 7) == _random_rows(many, 7)
+    views = OutputView(one), OutputView(many)
+    assert len({view.rows for view in views}) == 1
+    for query in (Query(), Query(caption="dot"), Query(caption="nothing")):
+        first, second = (view.page(query, 2, 9) for view in views)
+        assert first == second
+
+
 def test_croissant_describes_the_folder(tmp_path):
     import mlcroissant as mlc
 
