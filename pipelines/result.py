@@ -37,4 +37,6 @@ class RunResult:
     @property
     def failure_ratio(self) -> float:
         """Failed over all inputs of the output."""
-        return self.totals.failed / self.totals.inputs if self.totals.inputs else 0.0
+        if self.totals.inputs:
+            return self.totals.failed / self.totals.inputs
+        return 0.0

@@ -57,7 +57,9 @@ def nearest(name: str, known: Iterable[str], *, count: int = 1, cutoff: float = 
 def nearest_hint(name: str, known: Iterable[str]) -> str:
     """``; the nearest is X``, ready to end a message with, or '' if no known name is close."""
     found = nearest(name, known)
-    return f"; the nearest is {found[0]}" if found else ""
+    if found:
+        return f"; the nearest is {found[0]}"
+    return ""
 
 
 def human_bytes(size: float) -> str:
@@ -79,7 +81,9 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     if whole >= 3600:
         return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
-    return f"{whole // 60}m {whole % 60:02d}s" if whole >= 60 else f"{whole}s"
+    if whole >= 60:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    return f"{whole}s"
 
 
 def _is_control(character: str) -> bool:

@@ -122,7 +122,9 @@ def replace_version(uri: str, data: bytes, version: str) -> str | None:
                 return _replace_s3(files, path, data, version)
     except (FileExistsError, FileNotFoundError):
         current = read_version(uri)
-        return current[1] if current is not None and current[0] == data else None
+        if current is not None and current[0] == data:
+            return current[1]
+        return None
     with _memory:
         current = read_version(uri)
         if current is None or current[1] != version:

@@ -313,7 +313,9 @@ def _system() -> str:
 def _elapsed() -> float:
     """Seconds on a clock that runs on while the machine is suspended, where the system has one."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if clock is None else time.clock_gettime(clock)
+    if clock is None:
+        return time.monotonic()
+    return time.clock_gettime(clock)
 
 
 def _parse(data: bytes) -> dict[str, Any]:
@@ -321,4 +323,6 @@ def _parse(data: bytes) -> dict[str, Any]:
         value = json.loads(data)
     except ValueError:
         return {}  # cut off while it was written
-    return value if isinstance(value, dict) else {}
+    if isinstance(value, dict):
+        return value
+    return {}

@@ -163,5 +163,7 @@ def _is_refused_condition(error: Exception) -> bool:
     as its cause.
     """
     answer = getattr(error.__cause__, "response", None)
-    code = answer.get("Error", {}).get("Code") if isinstance(answer, dict) else None
+    code = None
+    if isinstance(answer, dict):
+        code = answer.get("Error", {}).get("Code")
     return code in ("PreconditionFailed", "ConditionalRequestConflict")

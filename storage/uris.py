@@ -19,7 +19,9 @@ def is_remote(uri: str) -> bool:
 def scheme_of(uri: str) -> str:
     """``gs`` of ``gs://bucket/a``; '' for a local path and for ``file://``."""
     scheme, separator, _ = uri.partition("://")
-    return scheme if separator and scheme != "file" else ""
+    if separator and scheme != "file":
+        return scheme
+    return ""
 
 
 def local_path(uri: str) -> str | None:
@@ -36,7 +38,9 @@ def absolute(pattern: str) -> str:
     Remote URIs are unchanged.
     """
     path = local_path(pattern)
-    return pattern if path is None else path
+    if path is None:
+        return pattern
+    return path
 
 
 def join(folder: str, *names: str) -> str:

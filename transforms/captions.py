@@ -114,4 +114,6 @@ def _shown(character: str) -> str:
     if kind == "Cc":
         return " "
     is_invisible = kind == "Cs" or (kind == "Cf" and character not in _KEPT_FORMATS)
-    return "" if is_invisible else character
+    if is_invisible:
+        return ""
+    return character

@@ -47,7 +47,9 @@ def run_and_report(run: Callable[[], RunResult], config: Mapping[str, Any], comm
 def plan_lines(plan: Plan) -> str:
     """The plan of a job, as --dry-run prints it."""
     about = "" if plan.exact else "about "
-    will_fail = f", {plan.failing} of them without a file or captions" if plan.failing else ""
+    will_fail = ""
+    if plan.failing:
+        will_fail = f", {plan.failing} of them without a file or captions"
     size, total = plan.sample_bytes, "size unknown"
     if size:
         made = human_bytes(size * (plan.inputs - plan.failing))
@@ -68,7 +70,9 @@ def plan_lines(plan: Plan) -> str:
 def summary(result: RunResult, report: str | None) -> str:
     """Summarise a run for a person."""
     totals = result.totals
-    rate = (result.written + max(0, result.failed)) / result.seconds if result.seconds > 0 else 0.0
+    rate = 0.0
+    if result.seconds > 0:
+        rate = (result.written + max(0, result.failed)) / result.seconds
     failed = (
         f"{result.failed} failed" if result.failed >= 0 else f"{-result.failed} failures fewer"
     )  # after a retry

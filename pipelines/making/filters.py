@@ -52,7 +52,9 @@ def load_filters(paths: Sequence[str]) -> Filters:
     on_pictures: list[tuple[str, Callable[..., Any]]] = []
     for path in paths:
         found = find_filter(path)
-        call = found() if isinstance(found, type) else found
+        call = found
+        if isinstance(found, type):
+            call = found()
         (on_references if _arity(path, call) == 1 else on_pictures).append((path, call))
     return Filters(tuple(on_references), tuple(on_pictures))
 

@@ -32,4 +32,6 @@ def store_options(beam_args: Sequence[str]) -> dict[str, dict[str, Any]]:
         options["client_kwargs"] = client
     if given["s3_disable_ssl"]:
         options["use_ssl"] = False
-    return {"s3": options} if options else {}
+    if options:
+        return {"s3": options}
+    return {}

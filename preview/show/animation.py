@@ -18,7 +18,9 @@ PALETTE_PIXELS = 20_000  # more make k-means slow and the palette no better
 
 def check_ending(path: str) -> str:
     """The ending of `path` in lower case. Raises ConfigError for one that is not in `ENDINGS`."""
-    ending = "." + path.rsplit(".", 1)[-1].lower() if "." in path.rsplit("/", 1)[-1] else ""
+    ending = ""
+    if "." in path.rsplit("/", 1)[-1]:
+        ending = "." + path.rsplit(".", 1)[-1].lower()
     if ending not in ENDINGS:
         raise ConfigError(f"output {path}: its ending must be one of {', '.join(ENDINGS)}")
     return ending

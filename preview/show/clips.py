@@ -32,6 +32,8 @@ def screen_webp(frames_THWC: np.ndarray, fps: float, *, still: bool = False) -> 
 
     `still` encodes the first frame alone.
     """
-    chosen = frames_THWC[:1] if still else frames_THWC
+    chosen = frames_THWC
+    if still:
+        chosen = frames_THWC[:1]
     frames, fps = thin(shrink(chosen, longest=SCREEN_SIDE), fps, most=SCREEN_FRAMES)
     return encode_webp(frames, fps=fps, quality=75, method=0)

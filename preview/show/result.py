@@ -43,7 +43,9 @@ class Preview:
         """All clips in one picture, uint8 RGB [H,W,3]: the camera paths if drawn, else the contact sheet."""
         paths = [Cell(clip.label, clip.path_HWC[None]) for clip in self.clips if clip.path_HWC is not None]
         if paths:
-            return moving_grid(paths)[0] if len(paths) > 1 else paths[0].frames_THWC[0]
+            if len(paths) > 1:
+                return moving_grid(paths)[0]
+            return paths[0].frames_THWC[0]
         if len(self.clips) == 1:
             return contact_sheet(self.clips[0].frames_THWC)
         return strips([Cell(clip.label, clip.frames_THWC) for clip in self.clips])

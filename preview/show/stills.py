@@ -42,11 +42,9 @@ def _pictures_at(name: str) -> list[str]:
     what = kind(name)
     if what is None:
         raise ConfigError(f"{name}: no such file or folder")
-    return (
-        [join(name, inner) for inner in list_names(name) if _is_picture(inner)]
-        if what == "folder"
-        else [name]
-    )
+    if what == "folder":
+        return [join(name, inner) for inner in list_names(name) if _is_picture(inner)]
+    return [name]
 
 
 def _is_picture(uri: str) -> bool:

@@ -43,11 +43,9 @@ class PictureBook:
     """Pictures by id, for several threads. No id gives access to a file that was not found at the start."""
 
     def __init__(self, given: Sequence[str] = ()) -> None:
-        uris = (
-            [uri for uri in find_pictures(given, most=MOST_GIVEN) if _stays_inside(uri, given)]
-            if given
-            else []
-        )
+        uris = []
+        if given:
+            uris = [uri for uri in find_pictures(given, most=MOST_GIVEN) if _stays_inside(uri, given)]
         for uri in set(given).intersection(uris):  # named one by one: report mistakes before the first click
             check_header(read_bytes(uri), uri)
         self._given = {
@@ -96,7 +94,9 @@ class PictureBook:
     def data(self, id: str) -> bytes:
         """Return the encoded bytes."""
         picture = self.find(id)
-        return picture.data if picture.data is not None else read_bytes(picture.uri or "")
+        if picture.data is not None:
+            return picture.data
+        return read_bytes(picture.uri or "")
 
     def size(self, id: str) -> tuple[int, int]:
         """Return (H, W) in pixels, from the header."""

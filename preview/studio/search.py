@@ -44,7 +44,9 @@ class Results:
 
     def to_plain(self) -> dict[str, Any]:
         """Convert to JSON values."""
-        fine = None if self.reranked is None else [asdict(found) for found in self.reranked]
+        fine = None
+        if self.reranked is not None:
+            fine = [asdict(found) for found in self.reranked]
         return {"coarse": [asdict(found) for found in self.coarse], "reranked": fine}
 
 
@@ -92,7 +94,9 @@ class IndexSearcher:
         index = self._index.result()
         try:
             coarse = index.search(text, top=count, rerank=False)
-            fine = index.search(text, top=count) if index.can_rerank else None
+            fine = None
+            if index.can_rerank:
+                fine = index.search(text, top=count)
         except (ValueError, MemoryError) as error:
             raise ConfigError(str(error)) from None
         return Results(self._remember(coarse), None if fine is None else self._remember(fine))

@@ -153,8 +153,12 @@ class TarReader:
 def _plain_name(header: bytes) -> bytes:
     name = header[:100].partition(b"\0")[0]
     is_posix = header[257:263] == b"ustar\0"  # GNU's own format uses these bytes for times
-    prefix = header[345:500].partition(b"\0")[0] if is_posix else b""
-    return prefix + b"/" + name if prefix else name
+    prefix = b""
+    if is_posix:
+        prefix = header[345:500].partition(b"\0")[0]
+    if prefix:
+        return prefix + b"/" + name
+    return name
 
 
 def _checksum_fits(header: bytes) -> bool:
@@ -191,8 +195,12 @@ def _pax_records(content: bytes) -> dict[bytes, bytes]:
     position = 0
     while position < len(content) and content[position]:
         space = content.find(b" ", position, position + MAX_LENGTH_DIGITS + 1)
-        digits = content[position:space] if space > 0 else b""
-        end = position + int(digits) if digits.isdigit() else 0
+        digits = b""
+        if space > 0:
+            digits = content[position:space]
+        end = 0
+        if digits.isdigit():
+            end = position + int(digits)
         if end <= space + 1 or end > len(content):
             raise TarError("a damaged PAX header")
         key, _, value = content[space + 1 : end - 1].partition(b"=")

@@ -20,4 +20,6 @@ class Hit:
     @property
     def caption(self) -> str:
         """The first caption, or '' if there is none."""
-        return self.captions[0] if self.captions else ""
+        if self.captions:
+            return self.captions[0]
+        return ""

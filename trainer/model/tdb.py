@@ -64,4 +64,6 @@ class TemporalDifference(nn.Module):
             differences = self.attention(differences + positions_TD[1:], mask_NT[:, 1:])
         elif self.projection is not None:
             differences = differences @ self.projection
-        return differences if self.norm is None else 2 * torch.sigmoid(self.norm(differences)) - 1
+        if self.norm is None:
+            return differences
+        return 2 * torch.sigmoid(self.norm(differences)) - 1

@@ -18,12 +18,18 @@ def upright(image_HWC: np.ndarray, matrix: Sequence[int] | None) -> np.ndarray:
         return image_HWC
     quarter_turns = round(_clockwise_degrees(matrix) / 90) % 4
     if quarter_turns == 1:
-        return image_HWC.swapaxes(0, 1) if matrix[3] > 0 else np.rot90(image_HWC, -1)
+        if matrix[3] > 0:
+            return image_HWC.swapaxes(0, 1)
+        return np.rot90(image_HWC, -1)
     if quarter_turns == 3:
-        return np.rot90(image_HWC, 2).swapaxes(0, 1) if matrix[3] < 0 else np.rot90(image_HWC)
+        if matrix[3] < 0:
+            return np.rot90(image_HWC, 2).swapaxes(0, 1)
+        return np.rot90(image_HWC)
     if quarter_turns == 2 and matrix[0] < 0:
         image_HWC = image_HWC[:, ::-1]
-    return image_HWC[::-1] if matrix[4] < 0 else image_HWC
+    if matrix[4] < 0:
+        return image_HWC[::-1]
+    return image_HWC
 
 
 def _clockwise_degrees(matrix: Sequence[int]) -> float:

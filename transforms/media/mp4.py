@@ -217,7 +217,9 @@ def to_rgb(frame: av.VideoFrame, reformatter: VideoReformatter | None = None) ->
 
     untagged = frame.colorspace == 2  # small videos without a tag are BT.601
     source = Colorspace.ITU601 if untagged else None
-    level = ColorRange(frame.color_range) if frame.color_range in (1, 2) else ColorRange.MPEG
+    level = ColorRange.MPEG
+    if frame.color_range in (1, 2):
+        level = ColorRange(frame.color_range)
     rgb = (reformatter or VideoReformatter()).reformat(
         frame,
         format="rgb24",

@@ -35,7 +35,9 @@ class _Track:
     @property
     def entries(self) -> int:
         """The entries of the demuxer's index. It indexes uncompressed sound by the chunk."""
-        return 0 if self.is_sound and self.is_uncompressed else self.samples * self.edits
+        if self.is_sound and self.is_uncompressed:
+            return 0
+        return self.samples * self.edits
 
 
 @dataclass

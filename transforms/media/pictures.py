@@ -134,7 +134,9 @@ def _check_size(size: tuple[int, int], limits: PictureLimits) -> None:
 
 
 def _upright(size: tuple[int, int], orientation: int) -> tuple[int, int]:
-    return (size[1], size[0]) if orientation >= 5 else size
+    if orientation >= 5:
+        return (size[1], size[0])
+    return size
 
 
 # Headers
@@ -198,7 +200,9 @@ def _decode_jpeg(
         # describe it.
         scale = _jpeg_scale(size, _upright(need, header.orientation), exact or header.orientation != 1)
     height, width = -(-size[0] // scale), -(-size[1] // scale)
-    smaller = {"min_height": height, "min_width": width} if scale > 1 else {}
+    smaller = {}
+    if scale > 1:
+        smaller = {"min_height": height, "min_width": width}
     try:
         pixels = simplejpeg.decode_jpeg(data, "RGB", **smaller)
     except ValueError as error:

@@ -87,4 +87,6 @@ def _sample_error(kind: str, error: Exception) -> SampleError:
     if isinstance(error, Image.DecompressionBombError):
         return too_many_pixels(f"{kind}: {text}")
     is_cut = isinstance(error, EOFError) or any(mark in text.lower() for mark in _CUT)
-    return truncated(f"{kind}: {text}") if is_cut else corrupt(f"{kind}: {text}")
+    if is_cut:
+        return truncated(f"{kind}: {text}")
+    return corrupt(f"{kind}: {text}")

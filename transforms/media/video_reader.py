@@ -150,17 +150,23 @@ class VideoReader:
         """The time of a frame; a frame without one follows the frame before it."""
         if frame.time is not None:
             return float(frame.time) - start
-        return before[-1] + self._usual_duration if before else 0.0
+        if before:
+            return before[-1] + self._usual_duration
+        return 0.0
 
     @property
     def _usual_duration(self) -> float:
-        return 1 / self.fps if self.fps else 0.0
+        if self.fps:
+            return 1 / self.fps
+        return 0.0
 
     def _duration(self, frame: Any) -> float:
         """The duration of a frame. ffmpeg 5.1 takes the coded frame rate where an MP4 reorders frames."""
         if not self._states_durations:
             return self._coded_duration
-        return float((frame.duration or 0) * frame.time_base) if frame.time_base else 0.0
+        if frame.time_base:
+            return float((frame.duration or 0) * frame.time_base)
+        return 0.0
 
     def _open(self) -> av.container.InputContainer:
         import av
@@ -261,7 +267,9 @@ def _video(container: Any) -> Any:
 
     def rank(stream: Any) -> int:
         context = stream.codec_context
-        pixels = context.height * context.width if context else 0
+        pixels = 0
+        if context:
+            pixels = context.height * context.width
         bonus = _DEFAULT if stream.disposition & Disposition.default else 0
         bonus += _HAS_PACKETS if stream.frames or stream.duration else 0
         return pixels + bonus
@@ -273,7 +281,9 @@ def _display_matrix(frame: Any) -> list[int] | None:
     from av.sidedata.sidedata import Type
 
     data = frame.side_data.get(Type[_DISPLAY_MATRIX])
-    return None if data is None else np.frombuffer(bytes(data), np.int32)[:9].tolist()
+    if data is None:
+        return None
+    return np.frombuffer(bytes(data), np.int32)[:9].tolist()
 
 
 def _packets(container: Any, *streams: Any) -> Iterator[Any]:

@@ -72,7 +72,9 @@ def view_path(cameras: Sequence[Camera], *, frames: int, size: tuple[int, int]) 
             raise ValueError(f"camera scale must be above 0, got {float(np.min(camera.scale)):g}")
     turn_T = _limit_zoom(turn_T)
     corners_4 = np.array([-aspect - 1j, aspect - 1j, aspect + 1j, -aspect + 1j]) / 2.0
-    corners_T4 = tilt_corners(corners_4, tilt_T) if isinstance(tilt_T, np.ndarray) or tilt_T else corners_4
+    corners_T4 = corners_4
+    if isinstance(tilt_T, np.ndarray) or tilt_T:
+        corners_T4 = tilt_corners(corners_4, tilt_T)
     path_T4 = np.empty((frames, 4), complex)
     np.add(np.reshape(centre_T, (-1, 1)), np.reshape(turn_T, (-1, 1)) * corners_T4, out=path_T4)
     return path_T4

@@ -67,7 +67,9 @@ class Plan:
         drawn = [_values(part, uniforms) for part in self.parts]
         parameters: dict[str, Any] = {}
         for part, values in zip(self.parts, drawn, strict=True):
-            prefix = f"{part.label}." if len(self.parts) > 1 else ""
+            prefix = ""
+            if len(self.parts) > 1:
+                prefix = f"{part.label}."
             parameters.update({prefix + name: value for name, value in values.items()})
         places = [uniforms[:2], *(uniforms[numbers + 2 * i :][:2] for i in range(self.shots - 1))]
         shots = []

@@ -39,7 +39,9 @@ def find_motions(names: Sequence[str]) -> list[Motion]:
 
 def describe_parameter(parameter: Parameter) -> dict[str, Any]:
     """One parameter as plain JSON values."""
-    default = list(parameter.default) if isinstance(parameter.default, list | tuple) else parameter.default
+    default = parameter.default
+    if isinstance(parameter.default, list | tuple):
+        default = list(parameter.default)
     fields: dict[str, Any] = {
         "name": parameter.name,
         "default": default,

@@ -96,7 +96,9 @@ def _bezier_numbers(text: str) -> list[float] | None:
 @cache
 def easing_of(name: str) -> Easing:
     """Return the easing of a name or of bezier(x1,y1,x2,y2). Raises KeyError for anything else."""
-    numbers = _bezier_numbers(name) if is_bezier(name) else None
+    numbers = None
+    if is_bezier(name):
+        numbers = _bezier_numbers(name)
     if numbers is None:
         return EASINGS[name]
     x1, y1, x2, y2 = numbers

@@ -49,4 +49,6 @@ def nearest_or_known(name: str, known: Iterable[str]) -> str:
     """Return the end of a message: the nearest of the known names, or all of them."""
     names = list(known)
     near = nearest(name, names)
-    return f"the nearest is {near[0]}" if near else f"known: {', '.join(names)}"
+    if near:
+        return f"the nearest is {near[0]}"
+    return f"known: {', '.join(names)}"

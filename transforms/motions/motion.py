@@ -156,7 +156,9 @@ class Motion:
     @property
     def own(self) -> tuple[Parameter, ...]:
         """The parameters that its function takes."""
-        return self.parameters if self.still else self.parameters[: -len(TIMING)]
+        if self.still:
+            return self.parameters
+        return self.parameters[: -len(TIMING)]
 
 
 def motion(

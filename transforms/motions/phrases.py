@@ -135,7 +135,9 @@ def _clause(name: str, parameters: Mapping[str, Any], seed: int) -> str | None:
         return None
     verb = verbs[derive_seed(seed, "phrase", name) % len(verbs)]
     adverb = "" if verb in _NEVER else _adverb(name, parameters)
-    return f"{adverb} {verb}" if adverb else verb
+    if adverb:
+        return f"{adverb} {verb}"
+    return verb
 
 
 def _verbs(name: str, parameters: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -151,7 +153,9 @@ def _verbs(name: str, parameters: Mapping[str, Any]) -> tuple[str, ...] | None:
         "ken_burns": _ken_burns,
         "tilt": _tilt,
     }
-    return builders[name](parameters) if name in builders else None
+    if name in builders:
+        return builders[name](parameters)
+    return None
 
 
 def _ken_burns(parameters: Mapping[str, Any]) -> tuple[str, ...]:
@@ -174,7 +178,9 @@ def _heading(parameters: Mapping[str, Any]) -> str:
 
 
 def _to(where: str) -> str:
-    return f"to the {where}" if where in ("left", "right") else where
+    if where in ("left", "right"):
+        return f"to the {where}"
+    return where
 
 
 def _adverb(name: str, parameters: Mapping[str, Any]) -> str:
@@ -187,8 +193,12 @@ def _adverb(name: str, parameters: Mapping[str, Any]) -> str:
     amount = amount**pace if parameter == "zoom" else amount * pace
     if amount <= slow:
         return _SLOW.get(name, "slowly")
-    return _FAST.get(name, "quickly") if amount >= fast else ""
+    if amount >= fast:
+        return _FAST.get(name, "quickly")
+    return ""
 
 
 def _join(clauses: list[str]) -> str:
-    return clauses[0] if len(clauses) == 1 else f"{', '.join(clauses[:-1])} and {clauses[-1]}"
+    if len(clauses) == 1:
+        return clauses[0]
+    return f"{', '.join(clauses[:-1])} and {clauses[-1]}"

@@ -58,7 +58,9 @@ def _columns(tiles: int, widest: int) -> int:
     """Return a width that makes the sheet about square and leaves little room at the ends of its shelves."""
     wanted = max(int(tiles**0.5), min(4 * widest, MAX_TILES), widest)
     power = 2 ** max(wanted - 1, 0).bit_length()
-    return power if widest > MAX_TILES else min(power, MAX_TILES)
+    if widest > MAX_TILES:
+        return power
+    return min(power, MAX_TILES)
 
 
 def owners(sheet: Sheet, shape_R2: NDArray[np.int64]) -> NDArray[np.intp]:

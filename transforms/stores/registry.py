@@ -12,7 +12,9 @@ STORES: dict[str, Store] = {store.name: store for store in (FramesStore(), Mp4St
 
 def find_store(name: str) -> Store:
     """The store of a `store` field. Raises ValueError for an unknown name."""
-    store = STORES.get(name) if isinstance(name, str) else None
+    store = None
+    if isinstance(name, str):
+        store = STORES.get(name)
     if store is None:
         raise ValueError(f"store {name!r} is not known; it must be one of {', '.join(STORES)}")
     return store

@@ -40,12 +40,16 @@ def main(argv: Sequence[str]) -> int:
     _warn("samples left out", done.dropped)
     _warn("shards not indexed", done.broken)
     _warn("indexed shards are no longer there, --prune forgets them", done.missing)
-    return 1 if done.broken else 0
+    if done.broken:
+        return 1
+    return 0
 
 
 def _warn(what: str, names: Sequence[str]) -> None:
     if names:
-        more = f"; and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        more = ""
+        if len(names) > NAMED:
+            more = f"; and {len(names) - NAMED} more"
         LOG.warning(f"{len(names)} {what}: {'; '.join(names[:NAMED])}{more}")
 
 

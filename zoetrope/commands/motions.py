@@ -64,7 +64,9 @@ def _details(found: Sequence[Motion]) -> list[str]:
     for motion in found:
         lines += [f"{motion.name}: {motion.help}", *_rows(motion.parameters)]
         example = next((p for p in motion.own if not isinstance(p.default, float | str)), None)
-        extra = f", {example.name}: [{_default(example).replace(' to ', ', ')}]" if example else ""
+        extra = ""
+        if example:
+            extra = f", {example.name}: [{_default(example).replace(' to ', ', ')}]"
         lines += ["", "  in a config:", f"    motions: [{{name: {motion.name}, weight: 1{extra}}}]", ""]
     return lines[:-1]
 

@@ -31,7 +31,9 @@ def main(argv: Sequence[str]) -> int:
     with loading():
         from trainer.index.search import open_index, read_picture
     found = open_index(args.index, device=args.device)
-    image = None if args.image is None else read_picture(args.image)
+    image = None
+    if args.image is not None:
+        image = read_picture(args.image)
     fine = {"rerank": not args.no_rerank, "top_k": args.top_k, "weight": args.weight}
     hits = found.search(args.text, image=image, top=args.top, **fine)
     if args.json:
@@ -70,7 +72,9 @@ def as_table(hits: Sequence[Hit]) -> str:
         f"{'rank':>4}  {'cosine':>7}  " + (f"{'match':>7}  {'was':>4}  " if fine else "") + "key  caption"
     ]
     for hit in hits:
-        middle = f"{hit.match:7.2f}  {hit.coarse_rank:4}  " if hit.match is not None else ""
+        middle = ""
+        if hit.match is not None:
+            middle = f"{hit.match:7.2f}  {hit.coarse_rank:4}  "
         lines.append(f"{hit.rank:4}  {hit.coarse:7.4f}  {middle}{hit.key}  {hit.caption}")
     return "\n".join(lines)
 

@@ -99,7 +99,9 @@ class DataflowJob:
     def failure(self) -> str:
         """The last error message of the job."""
         messages, _ = self._client.list_messages(self._id, minimum_importance="JOB_MESSAGE_ERROR")
-        return str(messages[-1].message_text) if messages else ""
+        if messages:
+            return str(messages[-1].message_text)
+        return ""
 
     def cancel(self) -> None:
         """Ask the service to cancel the job."""

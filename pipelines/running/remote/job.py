@@ -103,7 +103,9 @@ def keep(output: Output, job: RemoteJob) -> None:
 def read_kept(output: Output) -> RemoteJob | None:
     """Read the id of a job that was submitted for this output and whose end nobody has seen."""
     values = output.read_state(FILE)
-    return RemoteJob(**values) if values else None
+    if values:
+        return RemoteJob(**values)
+    return None
 
 
 def follow(

@@ -48,9 +48,13 @@ def xmp_orientation(packet: bytes) -> int:
     for opening in (b'="', b">"):
         if rest.startswith(opening):
             digit = rest[len(opening) : len(opening) + 1]
-            return _valid(int(digit)) if digit.isdigit() else 1
+            if digit.isdigit():
+                return _valid(int(digit))
+            return 1
     return 1
 
 
 def _valid(value: int) -> int:
-    return value if 1 <= value <= 8 else 1
+    if 1 <= value <= 8:
+        return value
+    return 1

@@ -38,7 +38,9 @@ def without_extensions(data: bytes) -> bytes:
 
 def _table_bytes(flags: int) -> int:
     """Bytes of the colour table that a flags byte announces."""
-    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+    if flags & 0x80:
+        return 3 << ((flags & 7) + 1)
+    return 0
 
 
 def _extension_end(data: bytes, at: int) -> int:

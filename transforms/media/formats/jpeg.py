@@ -94,7 +94,9 @@ def without_metadata(data: bytes) -> bytes | None:
         if not is_metadata or marker == _ADOBE:
             out.append(b"\xff" + bytes([marker]) + data[start - 2 : end])
     kept = b"".join(out)
-    return kept if kept.endswith(b"\xff\xd9") and kept.count(b"\xff\xd9") == 1 else None
+    if kept.endswith(b"\xff\xd9") and kept.count(b"\xff\xd9") == 1:
+        return kept
+    return None
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:

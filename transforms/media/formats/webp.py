@@ -34,7 +34,9 @@ def webp_orientation(data: bytes) -> int:
             exif = exif_orientation(data[start:end])
         elif name == b"XMP ":
             xmp = xmp_orientation(data[start:end])
-    return xmp if exif is None else exif
+    if exif is None:
+        return xmp
+    return exif
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
