@@ -85,7 +85,7 @@ export CUBLAS_WORKSPACE_CONFIG=:4096:8 # what bit-equal runs need
 export PYTHONUNBUFFERED=1
 if [ -n "$smoke" ]; then
     export CUDA_VISIBLE_DEVICES=
-    rendering="--device cpu --rounds 1 --clips 2"
+    rendering="--device cpu --rounds 2 --clips 2"
     training="--device cpu --models tiny --most 16 --steps 25 --workers 1"
     compiled=$training
     job="--clips 16"

@@ -44,7 +44,7 @@ def run(pictures: Path, output: Path, store: str, device: str, limit: float) -> 
     if done.returncode:
         return {"failed": f"exit {done.returncode}: {done.stderr.strip()[-300:]}"}
     clips = sum(1 for _ in written(output))
-    printed = (done.stdout + done.stderr).strip().splitlines()
+    printed = done.stderr.strip().splitlines()  # stdout has the result
     return {
         "clips": clips,
         "seconds": round(seconds, 2),

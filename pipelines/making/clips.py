@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pipelines.fetching.config import FetchConfig
 from pipelines.making.clip_worker import Answer, Decoded, Given, Rendered, failure_of
-from pipelines.making.gpu import choose_rendering
+from pipelines.making.gpu import GpuError, choose_rendering
 from pipelines.making.handfuls import AHEAD_BYTES, lost_sample, through_workers
 from pipelines.making.maker import Made, StageTimes
 from pipelines.making.pools import clip_pool
-from pipelines.making.render_service import GPU_BATCH, GpuError, RenderService, release_service, share_service
+from pipelines.making.render_service import GPU_BATCH, RenderService, release_service, share_service
 from pipelines.making.room import Room, read_in_room
 from pipelines.sources.base import Source, read_task
 from pipelines.workers.arena import Lease

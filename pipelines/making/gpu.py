@@ -1,4 +1,9 @@
-"""GPUs of a worker's machine, and whether a job uses them."""
+"""GPUs of a worker's machine: whether a job uses them, and what it means when a call fails.
+
+Failures of pictures are data. A batch that the GPU has no room for is halved. Whatever else CUDA reports
+ends the worker process, or a job on this machine: after such a fault every later call of the process fails
+too, and good pictures would be recorded as broken ones.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +11,12 @@ import os
 from dataclasses import dataclass
 from glob import glob
 
-from schemas.errors import JobError
+from schemas.errors import JobError, SickWorkerError
 from schemas.text import counted
 
 WORKERS_PER_GPU = 4  # with more of them device=auto leaves a GPU alone; by the costs in docs/runners.md
+DETAIL = 300  # characters of a message; CUDA appends advice for programmers
+FAULTS = ("cuda", "cudnn", "cublas")  # in the text of a RuntimeError: the device's, not the picture's
 
 
 @dataclass(frozen=True)
@@ -61,3 +68,54 @@ def _devices_that_may_be_visible() -> int:
     found = len(glob("/dev/nvidia[0-9]*")) or int(os.path.exists("/dev/dxg"))
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     return found if named is None else min(found, len([name for name in named.split(",") if name.strip()]))
+
+
+class GpuError(Exception):
+    """The GPU failed, which holds for the rest of the process, or has no room for one clip."""
+
+    def __init__(self, text: str, no_room: bool) -> None:
+        super().__init__(text)
+        self.no_room = no_room
+
+    def for_job(self, task: int) -> JobError:
+        """Return what ends the job."""
+        if self.no_room:
+            return JobError(
+                f"task {task}: the GPU has no room to render a single clip ({self}); end what else runs on "
+                "it and run the same command again, or render into another output with device=cpu"
+            )
+        return SickWorkerError(
+            f"task {task}: the GPU failed while rendering ({self}); run the same command again to go on, "
+            "with another GPU (CUDA_VISIBLE_DEVICES=N) or into another output with device=cpu if it fails "
+            "again"
+        )
+
+
+@dataclass(frozen=True)
+class GpuFailure:
+    """The text of an exception, without its traceback, which would hold the tensors of the batch."""
+
+    text: str
+    no_room: bool
+    is_fault: bool
+
+    @classmethod
+    def of(cls, error: Exception) -> GpuFailure:
+        """Tell what an exception of a call means."""
+        import torch
+
+        if isinstance(error, GpuError):
+            return cls(str(error), no_room=False, is_fault=True)
+        first = f"{type(error).__name__}: {error}".partition("\n")[0]
+        no_room = isinstance(error, torch.OutOfMemoryError) or "CUDA error: out of memory" in str(error)
+        device = isinstance(error, RuntimeError) and any(word in str(error).lower() for word in FAULTS)
+        return cls(
+            first[:DETAIL], no_room, not no_room and (device or isinstance(error, _accelerator_errors()))
+        )
+
+
+def _accelerator_errors() -> tuple[type[Exception], ...]:
+    """torch's own class for what a device reports, from 2.8 on."""
+    import torch
+
+    return (torch.AcceleratorError,) if hasattr(torch, "AcceleratorError") else ()

@@ -2,15 +2,12 @@
 
 A thread per GPU queues a batch (copy, render, copy back) and then takes the results of the batch before, so
 the two overlap. Pictures and frames are in slots of shared memory, where worker processes write and read
-them.
-
-Failures of pictures are data. A batch that the GPU has no room for is halved. Whatever else CUDA reports
-ends the worker process, or a job on this machine: after such a fault every later call of the process fails
-too, and good pictures would be recorded as broken ones.
+them. The memory is page-locked, so a GPU copies from and to it without a copy by the host.
 """
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 from collections.abc import Iterator, Sequence
@@ -23,37 +20,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.making.gpu import GpuError, GpuFailure
 from pipelines.workers.arena import Arena, Placed, Slot
-from schemas.errors import JobError, SickWorkerError
 from schemas.records import Reason, SampleError, Stage
 
 GPU_BATCH = 32  # clips rendered in one call
 FILL_SECONDS = 0.005  # a batch that is not full waits so long for the next clip
 SLOTS = 8 * GPU_BATCH  # pictures and frames that workers and GPUs have between them
 SLOT_BYTES = 2 << 20  # at least; larger pictures are sent
-DETAIL = 300  # characters of a message; CUDA appends advice for programmers
-FAULTS = ("cuda", "cudnn", "cublas")  # in the text of a RuntimeError: the device's, not the picture's
-
-
-class GpuError(Exception):
-    """The GPU failed, which holds for the rest of the process, or has no room for one clip."""
-
-    def __init__(self, text: str, no_room: bool) -> None:
-        super().__init__(text)
-        self.no_room = no_room
-
-    def for_job(self, task: int) -> JobError:
-        """Return what ends the job."""
-        if self.no_room:
-            return JobError(
-                f"task {task}: the GPU has no room to render a single clip ({self}); end what else runs on "
-                "it and run the same command again, or render into another output with device=cpu"
-            )
-        return SickWorkerError(
-            f"task {task}: the GPU failed while rendering ({self}); run the same command again to go on, "
-            "with another GPU (CUDA_VISIBLE_DEVICES=N) or into another output with device=cpu if it fails "
-            "again"
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +48,7 @@ class RenderService:
         self.size, self.devices = size, tuple(devices)
         self.batch = GPU_BATCH  # clips in a call; halved where there is no room for so many, and left so
         self.arena = Arena(SLOTS, max(SLOT_BYTES, frames * size[0] * size[1] * 3))
+        self._page_locked = _lock_pages(self.arena.memory)
         self._clips: queue.SimpleQueue[Clip | None] = queue.SimpleQueue()
         self._fault: GpuError | None = None
         self._threads = [
@@ -100,6 +75,8 @@ class RenderService:
             self._clips.put(None)
         for thread in self._threads:
             thread.join()
+        if self._page_locked:
+            _unlock_pages(self.arena.memory)
         self.arena.close()
 
     def _serve(self, device: str) -> None:
@@ -142,10 +119,11 @@ class RenderService:
                 size=self.size,
                 device=device,
                 stream=stream,
+                outputs=[self._output(clip) for clip in clips],
             )
             return _Call(clips, started, None)
         except Exception as error:
-            return _Call(clips, None, _Failed.of(error))
+            return _Call(clips, None, GpuFailure.of(error))
 
     def _finish(self, call: _Call, device: str) -> None:
         """Hand the frames of a call out. Of a call that failed, try its halves."""
@@ -154,23 +132,27 @@ class RenderService:
             try:
                 frames = call.started.frames()
             except Exception as error:
-                failed = _Failed.of(error)
+                failed = GpuFailure.of(error)
             else:
                 for clip, frames_THWC in zip(call.clips, frames, strict=True):
-                    clip.future.set_result(self._placed(frames_THWC, clip.slot))
+                    clip.future.set_result(self._place(clip) or frames_THWC)
                 return
         call.started = None  # and with it the batch's tensors
         if failed is not None:
             self._try_halves(call.clips, failed, device)
 
-    def _placed(self, frames_THWC: NDArray[Any], slot: Slot | None) -> NDArray[Any] | Placed:
-        if slot is None or frames_THWC.nbytes > slot.size:
-            return frames_THWC
-        placed = Placed(slot, frames_THWC.shape)
-        np.copyto(self.arena.view(placed), frames_THWC)
-        return placed
+    def _place(self, clip: Clip) -> Placed | None:
+        """Return where the clip's frames go, if they fit its slot. Its picture has been read by then."""
+        frames_THWC = (len(clip.quads_T42), *self.size, 3)
+        if clip.slot is None or math.prod(frames_THWC) > clip.slot.size:
+            return None
+        return Placed(clip.slot, frames_THWC)
 
-    def _try_halves(self, clips: list[Clip], failed: _Failed, device: str) -> None:
+    def _output(self, clip: Clip) -> NDArray[Any] | None:
+        place = self._place(clip)
+        return None if place is None else self.arena.view(place)
+
+    def _try_halves(self, clips: list[Clip], failed: GpuFailure, device: str) -> None:
         if failed.is_fault or (failed.no_room and len(clips) == 1):
             self._fail(clips, failed)
             return
@@ -185,7 +167,7 @@ class RenderService:
             self._finish(self._start(clips[tried : tried + size], device, None), device)
             tried += size
 
-    def _fail(self, clips: list[Clip], failed: _Failed) -> None:
+    def _fail(self, clips: list[Clip], failed: GpuFailure) -> None:
         fault = GpuError(failed.text, failed.no_room)
         if failed.is_fault:
             self._fault = fault
@@ -205,36 +187,27 @@ class _Call:
 
     clips: list[Clip]
     started: Any  # a transforms.rendering.kornia.Started; None if the call failed
-    failed: _Failed | None
+    failed: GpuFailure | None
 
 
-@dataclass(frozen=True)
-class _Failed:
-    """The text of an exception, without its traceback, which would hold the tensors of the batch."""
-
-    text: str
-    no_room: bool
-    is_fault: bool
-
-    @classmethod
-    def of(cls, error: Exception) -> _Failed:
-        import torch
-
-        if isinstance(error, GpuError):
-            return cls(str(error), no_room=False, is_fault=True)
-        first = f"{type(error).__name__}: {error}".partition("\n")[0]
-        no_room = isinstance(error, torch.OutOfMemoryError) or "CUDA error: out of memory" in str(error)
-        device = isinstance(error, RuntimeError) and any(word in str(error).lower() for word in FAULTS)
-        return cls(
-            first[:DETAIL], no_room, not no_room and (device or isinstance(error, _accelerator_errors()))
-        )
-
-
-def _accelerator_errors() -> tuple[type[Exception], ...]:
-    """torch's own class for what a device reports, from 2.8 on."""
+def _lock_pages(memory: NDArray[np.uint8]) -> bool:
+    """Have GPUs read and write this memory by themselves. False where they cannot; copies then go through
+    the driver's own buffers.
+    """
     import torch
 
-    return (torch.AcceleratorError,) if hasattr(torch, "AcceleratorError") else ()
+    if not torch.cuda.is_available() or not memory.nbytes:
+        return False
+    runtime = torch.cuda.cudart()
+    portable = 1  # for all GPUs
+    status = runtime.cudaHostRegister(memory.ctypes.data, memory.nbytes, portable)
+    return bool(status == runtime.cudaError.success)
+
+
+def _unlock_pages(memory: NDArray[np.uint8]) -> None:
+    import torch
+
+    torch.cuda.cudart().cudaHostUnregister(memory.ctypes.data)
 
 
 def _streams(device: str) -> Iterator[Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import mmap
 import os
 import threading
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -48,6 +47,8 @@ class Arena:
     def __init__(self, slots: int, size: int) -> None:
         self._free: list[Slot] = []
         self._lock = threading.Lock()
+        self._descriptor = -1
+        self.memory = np.empty(0, np.uint8)
         if not slots or not hasattr(os, "memfd_create"):
             return
         size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
@@ -81,10 +82,9 @@ class Arena:
 
     def close(self) -> None:
         """Let go of the file. The memory is freed with the last view and the last worker."""
-        if hasattr(self, "memory"):
-            with suppress(OSError):
-                os.close(self._descriptor)
-            del self.memory
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor, self.memory = -1, np.empty(0, np.uint8)
 
 
 class Lease:

@@ -64,10 +64,13 @@ def start_kornia(
     size: tuple[int, int],
     device: str,
     stream: Any = None,
+    outputs: Sequence[NDArray[np.uint8] | None] | None = None,
 ) -> Started:
     """Queue what `render_kornia` does, on a stream of the device or on its current one.
 
-    Batches on two streams overlap: one is copied while the other is rendered.
+    Batches on two streams overlap: one is copied while the other is rendered. With `outputs`, each clip's
+    frames are written there (None: into new memory), and each picture is copied from where it is; a GPU does
+    both by itself if that memory is page-locked.
     """
     plan, words = plan_batch(quads, [(image.shape[0], image.shape[1]) for image in images], size)
     if not plan.counts:
@@ -75,15 +78,43 @@ def start_kornia(
     target = torch.device(device)
     on_gpu = target.type == "cuda"
     with torch.cuda.stream(stream) if on_gpu and stream is not None else nullcontext():
-        pixels = _packed(images, pinned=on_gpu).to(target, non_blocking=True)
+        pixels = (
+            _moved(images, target)
+            if outputs
+            else _packed(images, pinned=on_gpu).to(target, non_blocking=True)
+        )
         frames_FHWC = render_packed(pixels, plan, to_device(words, target))
+        if outputs:
+            parts = zip(frames_FHWC.split(list(plan.counts)), outputs, strict=True)
+            clips = [_to_host(part, output) for part, output in parts]
+        else:
+            clips = np.split(_to_host(frames_FHWC), np.cumsum(plan.counts)[:-1])
         done = None
         if on_gpu:
-            pinned = torch.empty(frames_FHWC.shape, dtype=torch.uint8, pin_memory=True)
-            frames_FHWC = pinned.copy_(frames_FHWC, non_blocking=True)
             done = torch.cuda.Event()
             done.record(torch.cuda.current_stream(target))
-    return Started(np.split(frames_FHWC.numpy(), np.cumsum(plan.counts)[:-1]), done)
+    return Started(clips, done)
+
+
+def _moved(images: Sequence[NDArray[np.uint8]], device: torch.device) -> Tensor:
+    """Return the pictures' bytes, one after another, each copied to the device from where it is."""
+    pixels = torch.empty(sum(image.size for image in images), dtype=torch.uint8, device=device)
+    parts = pixels.split([image.size for image in images])
+    for part, image_HWC in zip(parts, images, strict=True):
+        part.copy_(torch.from_numpy(image_HWC.reshape(-1)), non_blocking=True)
+    return pixels
+
+
+def _to_host(frames: Tensor, output: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    """Begin to copy frames into an array of the host, which it returns."""
+    if output is None and frames.device.type == "cpu":
+        return frames.numpy()
+    if output is None:
+        host = torch.empty(frames.shape, dtype=torch.uint8, pin_memory=True)
+    else:
+        host = torch.from_numpy(output)
+    array: NDArray[np.uint8] = host.copy_(frames, non_blocking=True).numpy()
+    return array
 
 
 def _packed(images: Sequence[NDArray[np.uint8]], *, pinned: bool) -> Tensor:

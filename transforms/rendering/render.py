@@ -105,18 +105,20 @@ def start_batch(
     size: tuple[int, int],
     device: str,
     stream: Any = None,
+    outputs: Sequence[NDArray[np.uint8] | None] | None = None,
 ) -> Started:
     """Begin what `render_batch` does with kornia; the result's `frames()` waits for it.
 
-    `stream` is a `torch.cuda.Stream` of the device. Batches on two streams overlap. Raises ValueError as
-    `render_batch` does.
+    `stream` is a `torch.cuda.Stream` of the device. Batches on two streams overlap. `outputs` are arrays
+    [T,h,w,3] that the frames are written to, or None for a new one; until `frames()` returns they and the
+    pictures must stay as they are. Raises ValueError as `render_batch` does.
     """
     check_size(size)
     for image_HWC in images:
         _check_picture(image_HWC)
     from transforms.rendering.kornia import start_kornia
 
-    return start_kornia(images, quads, size, choose_device(device), stream)
+    return start_kornia(images, quads, size, choose_device(device), stream, outputs)
 
 
 def choose_device(name: str) -> str:

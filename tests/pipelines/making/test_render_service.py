@@ -34,6 +34,13 @@ ILLEGAL = "CUDA error: an illegal memory access was encountered\nCUDA kernel err
 QUADS = np.tile(np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32), (2, 1, 1))
 
 
+def write(frames: np.ndarray, output: np.ndarray | None) -> np.ndarray:
+    if output is None:
+        return frames
+    output[...] = frames
+    return output
+
+
 class Device:
     """Renders, unless `fail(clips in the call, calls so far)` raises. Remembers the sizes of the calls."""
 
@@ -42,12 +49,26 @@ class Device:
         self.calls: list[int] = []
 
     def __call__(
-        self, images: list, quads: list, *, size: tuple[int, int], device: str, stream: object
+        self,
+        images: list,
+        quads: list,
+        *,
+        size: tuple[int, int],
+        device: str,
+        stream: object,
+        outputs: list,
     ) -> Started:
         assert device == "cuda:0"
         self.calls.append(len(images))
         self.fail(images, len(self.calls))
-        return Started(render_batch(images, quads, size=size, device="cpu"))
+        return Started(
+            [
+                write(frames, output)
+                for frames, output in zip(
+                    render_batch(images, quads, size=size, device="cpu"), outputs, strict=True
+                )
+            ]
+        )
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +288,7 @@ def test_each_gpu_has_a_call_of_its_own(monkeypatch):
     taken: list[str] = []
     both = threading.Barrier(2, timeout=20)
 
-    def start(images, quads, *, size, device, stream):
+    def start(images, quads, *, size, device, stream, outputs):
         taken.append(device)
         both.wait()
         return Started([np.zeros((1, 8, 8, 3), np.uint8) for _ in images])

@@ -229,7 +229,14 @@ def test_batches_on_two_streams_give_the_frames_of_each_alone(batch):
     images, quads = batch
     streams = [torch.cuda.Stream() for _ in range(2)]
     begun = [
-        start_batch(images, quads, size=(96, 96), device="cuda", stream=streams[number % 2])
+        start_batch(
+            images,
+            quads,
+            size=(96, 96),
+            device="cuda",
+            stream=streams[number % 2],
+            outputs=[np.empty((len(q), 96, 96, 3), np.uint8) for q in quads] if number < 3 else None,
+        )
         for number in range(6)
     ]
     alone = render_batch(images, quads, size=(96, 96), device="cuda")
@@ -245,5 +252,10 @@ def test_a_batch_that_is_begun_gives_the_frames_of_one_that_is_waited_for(batch)
         begun, render_batch(images, quads, size=(96, 96), renderer="kornia"), strict=True
     ):
         np.testing.assert_array_equal(ours, theirs)
+    places = [np.empty((len(q), 96, 96, 3), np.uint8) for q in quads[1:]]
+    written = start_batch(images, quads, size=(96, 96), device="cpu", outputs=[None, *places]).frames()
+    for ours, theirs in zip(written, begun, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert all(ours.ctypes.data == place.ctypes.data for ours, place in zip(written[1:], places, strict=True))
     with pytest.raises(ValueError, match="size"):
         start_batch(images, quads, size=(0, 96), device="cpu")
