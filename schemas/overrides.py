@@ -47,7 +47,9 @@ def _as_mapping(value: Any, annotation: Any) -> dict[str, Any]:
     own = getattr(annotation, "as_mapping", None)
     if own is not None:
         return dict(own(value))
-    return dict(value) if isinstance(value, Mapping) else {}
+    if isinstance(value, Mapping):
+        return dict(value)
+    return {}
 
 
 def _read(name: str, raw: str, annotation: Any) -> Any:
@@ -66,7 +68,9 @@ def _read(name: str, raw: str, annotation: Any) -> Any:
                 raise ConfigError(f"{name}={raw[:80]}: not a list or mapping in YAML: {error}") from None
     if raw == "null" and type(None) in kinds:
         return None
-    return raw if str in kinds else _scalar(raw, kinds)
+    if str in kinds:
+        return raw
+    return _scalar(raw, kinds)
 
 
 def _scalar(raw: str, kinds: set[Any]) -> Any:

@@ -39,7 +39,9 @@ def find(pattern: str) -> list[FileInfo]:
     try:
         if not rest:
             size = file_size(pattern)
-            return [] if size is None else [FileInfo(pattern, size)]
+            if size is None:
+                return []
+            return [FileInfo(pattern, size)]
         matches = re.compile(_glob_regex(rest)).fullmatch
         found = [FileInfo(join(head, name), size) for name, size in _walk(head, rest) if matches(name)]
         return sorted(found, key=lambda file: file.path)
@@ -153,7 +155,9 @@ def folder_exists(path: str) -> bool:
     """
     path = absolute(path)
     check_folder_address(path)
-    return first_name(path) is not None if is_remote(path) else os.path.isdir(path)
+    if is_remote(path):
+        return first_name(path) is not None
+    return os.path.isdir(path)
 
 
 def identity(files: Sequence[FileInfo]) -> dict[str, int | str]:
@@ -217,7 +221,9 @@ def _walk(head: str, rest: str) -> Iterable[tuple[str, int]]:
     if "/" in rest or "**" in rest:
         return _all_below(head)
     literal = re.match(r"[^*?\[]*", rest)
-    prefix = literal[0] if literal else ""
+    prefix = ""
+    if literal:
+        prefix = literal[0]
     return ((name, size) for name, size in _entries(head, prefix) if size is not None)
 
 

@@ -21,7 +21,9 @@ def iter_objects(
     `prefix` are left out. A page is requested when the one before has been read.
     """
     bucket, _, folder = path.partition("/")
-    base = f"{folder.rstrip('/')}/" if folder.strip("/") else ""
+    base = ""
+    if folder.strip("/"):
+        base = f"{folder.rstrip('/')}/"
     query = {"prefix": base + prefix, "fields": FIELDS, "maxResults": NAMES_PER_PAGE}
     if not recursive:
         query["delimiter"] = "/"

@@ -45,7 +45,9 @@ def table_files(output: str, name: str) -> list[str]:
     if file_exists(single):
         return [single]
     folder = name.removesuffix(".parquet")
-    parts = [] if folder == name else list_uris(join(output, folder), ".parquet")
+    parts = []
+    if folder != name:
+        parts = list_uris(join(output, folder), ".parquet")
     if not parts:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), single)
     return parts

@@ -183,7 +183,9 @@ class _Upload(io.BufferedIOBase):
 
 
 def _uploads_in_parts(files: Any) -> bool:
-    protocols = (files.protocol,) if isinstance(files.protocol, str) else files.protocol
+    protocols = files.protocol
+    if isinstance(files.protocol, str):
+        protocols = (files.protocol,)
     return bool({"gs", "s3"} & set(protocols))
 
 

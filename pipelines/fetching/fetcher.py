@@ -179,7 +179,9 @@ class Fetcher:
         """
         if self._budget.is_full:
             is_head = bool(batch.pending) and batch.pending[0].number == batch.head
-            return batch.pending.popleft() if is_head else None
+            if is_head:
+                return batch.pending.popleft()
+            return None
         if self._in_flight >= self._config.concurrency:
             return None
         for place, item in enumerate(batch.pending):

@@ -64,8 +64,12 @@ class Progress:
     def line(self, seconds: float, written: int, failed: int) -> str:
         """One plain line."""
         made = written + failed
-        rate = made / seconds if seconds > 0 else 0.0
-        left = duration((self._total - made) / rate) if rate > 0 and self._total >= made else "?"
+        rate = 0.0
+        if seconds > 0:
+            rate = made / seconds
+        left = "?"
+        if rate > 0 and self._total >= made:
+            left = duration((self._total - made) / rate)
         of = f"{'' if self._exact else '~'}{self._total}"
         return f"{made}/{of} inputs, {written} written, {failed} failed, {rate:.1f} clips/s, {left} left"
 

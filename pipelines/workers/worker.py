@@ -124,7 +124,9 @@ def limit_memory(megabytes: int | None) -> None:
     except OSError:
         return
     allowed = pages * resource.getpagesize() + megabytes * MEGABYTE
-    soft = allowed if most == resource.RLIM_INFINITY else min(allowed, most)
+    soft = allowed
+    if most != resource.RLIM_INFINITY:
+        soft = min(allowed, most)
     resource.setrlimit(resource.RLIMIT_DATA, (soft, most))
 
 

@@ -248,4 +248,6 @@ def render_page(
 def _yaml(values: Mapping[str, Any]) -> str:
     import yaml
 
-    return str(yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, width=100)) if values else ""
+    if values:
+        return str(yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, width=100))
+    return ""

@@ -156,11 +156,9 @@ def _failures(output: str) -> tuple[Reasoned, ...]:
     for batch in iter_batches(output, FAILURES_FILE, columns=columns):
         _count(counts, batch["reason"])
         for reason in pc.unique(batch["reason"]).to_pylist():
-            kept = (
-                examples.setdefault(str(reason), [])
-                if len(examples) < MOST_NAMES or str(reason) in examples
-                else None
-            )
+            kept = None
+            if len(examples) < MOST_NAMES or str(reason) in examples:
+                kept = examples.setdefault(str(reason), [])
             if kept is not None and len(kept) < EXAMPLES_A_REASON:
                 rows = batch.filter(pc.equal(batch["reason"], reason)).slice(0, EXAMPLES_A_REASON - len(kept))
                 kept.extend({k: v for k, v in row.items() if k != "reason"} for row in rows.to_pylist())

@@ -38,13 +38,17 @@ def clip_of_key(config: str, key: str, overrides: Sequence[str] = (), *, path: b
     try:
         task, reference = _find(source, key)
         sample = RawSample(config, key, dict(_make(source, settings, task, key)))
-        picture = _picture(source, settings, reference) if path else None
+        picture = None
+        if path:
+            picture = _picture(source, settings, reference)
     except OSError as error:
         raise ConfigError(f"config {config}: the source cannot be read: {one_line(error)}") from None
     meta = sample.meta()
     frames_THWC, fps = load_frames(sample)
     drawn = Trajectory(meta.motion, meta.motion_parameters, meta.quads_T42())
-    over = None if picture is None else draw_path(decode_picture(picture, key).image_HWC, drawn.quads_T42)
+    over = None
+    if picture is not None:
+        over = draw_path(decode_picture(picture, key).image_HWC, drawn.quads_T42)
     return Preview((PreviewClip(key, frames_THWC, drawn, over),), fps)
 
 
@@ -63,7 +67,9 @@ def _find(source: Source, key: str) -> tuple[Task, Reference]:
                     f"--key {key}: fails in the job: {item.stage}: {item.reason}: {item.detail}"
                 )
             return replace(task, keys=(key,)), item
-    like = f"; keys look like {first}" if first else ", and no inputs at all"
+    like = ", and no inputs at all"
+    if first:
+        like = f"; keys look like {first}"
     raise ConfigError(f"--key {key}: the source has no such key{like}")
 
 

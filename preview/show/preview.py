@@ -84,7 +84,9 @@ def _label(motion: str, picture: str, *, motions: int, pictures: int) -> str:
     """Name a clip by what differs between the clips."""
     if motions == 1:
         return picture
-    return motion if pictures == 1 else f"{motion}, {picture}"
+    if pictures == 1:
+        return motion
+    return f"{motion}, {picture}"
 
 
 def make_preview_clip(

@@ -152,7 +152,9 @@ def _tile(image_HWC: np.ndarray, quads_T42: np.ndarray, size: tuple[int, int], f
 
 def _checked_mix(motions: list[Any], focus: str) -> MotionMix:
     for entry in motions:
-        name = entry.get("name") if isinstance(entry, dict) else entry
+        name = entry
+        if isinstance(entry, dict):
+            name = entry.get("name")
         if ":" in str(name):  # an import path runs code, which only the command line may do
             raise ConfigError(
                 f"motion {name!r}: the page shows built-in motions; use `zoetrope preview` for your own"
@@ -204,7 +206,9 @@ def _plain(entry: Any) -> Any:
     if not isinstance(entry, dict):
         return entry
     kept = {k: v for k, v in entry.items() if not (k == "weight" and v == 1)}
-    return kept["name"] if set(kept) == {"name"} else kept
+    if set(kept) == {"name"}:
+        return kept["name"]
+    return kept
 
 
 def _base64(data: bytes) -> str:

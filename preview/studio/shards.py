@@ -169,7 +169,9 @@ class OutputView:
                 keep &= _holds(batch[name], name, getattr(query, name))
             found.append(np.flatnonzero(keep) + start)
             start += batch.num_rows
-        return np.concatenate(found) if found else np.zeros(0, np.int64)
+        if found:
+            return np.concatenate(found)
+        return np.zeros(0, np.int64)
 
     def _take(self, positions: np.ndarray) -> list[dict[str, Any]]:
         """Read the rows at ascending positions, each with its `position`, from their row groups alone."""

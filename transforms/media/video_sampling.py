@@ -65,7 +65,9 @@ def choose_frames(
     # CLIP2Video finds no frames in a video that is too short for its feature_framerate; one frame is better
     # than none
     picked = pick(len(shown), sampling.feature_framerate, sampling.max_frames) or [0]
-    return [shown[i] for i in picked] if shown else [0]
+    if shown:
+        return [shown[i] for i in picked]
+    return [0]
 
 
 def resample(
@@ -94,7 +96,9 @@ def resample(
             copies = 0
         elif reach > _AHEAD:
             copies = round(reach)
-            before = min(round(ahead - _HELD), copies) if ahead > _AHEAD else 0
+            before = 0
+            if ahead > _AHEAD:
+                before = min(round(ahead - _HELD), copies)
         shown += [max(frame - 1, 0)] * before + [frame] * (copies - before)
         held = [before, *held[:2]]
     return shown + [len(times) - 1] * sorted(held)[1]

@@ -108,11 +108,9 @@ class MotionChoice(BaseModel):
 
     def __str__(self) -> str:
         further = {k: v for k, v in self.to_dict().items() if k != "name" and (k, v) != ("weight", 1.0)}
-        return (
-            f"{self.name} {yaml.safe_dump(further, default_flow_style=True, sort_keys=False).strip()}"
-            if further
-            else self.name
-        )
+        if further:
+            return f"{self.name} {yaml.safe_dump(further, default_flow_style=True, sort_keys=False).strip()}"
+        return self.name
 
 
 _CHOICES = TypeAdapter(tuple[MotionChoice, ...])
@@ -196,7 +194,9 @@ class MotionMix(BaseModel):
         """Return the mapping form of a mix as a config file has it, for an override of one of its fields."""
         if _has_focus(written):
             return dict(written)
-        return {} if written is None else {"mix": written}
+        if written is None:
+            return {}
+        return {"mix": written}
 
     @property
     def root(self) -> tuple[MotionChoice, ...]:

@@ -48,7 +48,9 @@ def coverage(boxes: Sequence[Box], image_size: tuple[int, int]) -> np.ndarray | 
         columns = _overlap(x / width, (x + across) / width)
         np.maximum(covered_RC, rows[:, None] * columns[None, :], out=covered_RC)
     weights_RC = np.ceil(covered_RC * 4096.0)
-    return weights_RC if weights_RC.any() else None
+    if weights_RC.any():
+        return weights_RC
+    return None
 
 
 def _overlap(low: float, high: float) -> np.ndarray:
@@ -59,7 +61,9 @@ def _overlap(low: float, high: float) -> np.ndarray:
 
 
 def _box(value: Any) -> Box:
-    numbers = list(value) if isinstance(value, list | tuple) else []
+    numbers = []
+    if isinstance(value, list | tuple):
+        numbers = list(value)
     good = len(numbers) == 4 and all(_is_pixels(number) for number in numbers)
     if not good or numbers[2] < 0 or numbers[3] < 0:
         raise ValueError(f"{str(value)[:80]!r} is no box: give [x, y, width, height], pixels")

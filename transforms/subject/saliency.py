@@ -32,7 +32,9 @@ def saliency(image_HWC: np.ndarray) -> np.ndarray | None:
         return None
     map_NN = _spectral_residual(grey_NN)
     subject_NN = np.where(map_NN * map_NN.size > ABOVE_MEAN * map_NN.sum(), map_NN, 0.0)
-    return subject_NN if subject_NN.any() else None
+    if subject_NN.any():
+        return subject_NN
+    return None
 
 
 def small_grey(image_HWC: np.ndarray) -> np.ndarray:

@@ -55,4 +55,6 @@ def find_subject(
     weights_RC = coverage(boxes, image_size)
     if weights_RC is None:
         weights_RC = saliency(picture())
-    return None if weights_RC is None else Subject(weights_RC)
+    if weights_RC is None:
+        return None
+    return Subject(weights_RC)
