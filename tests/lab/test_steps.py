@@ -34,7 +34,9 @@ def test_steps_run_after_those_they_need_and_once(tmp_path: Path) -> None:
 def test_a_failed_step_is_named_with_its_last_line_and_its_log(tmp_path: Path) -> None:
     bad = Step("seed0/bad", python("print('first'); print('no such thing'); raise SystemExit(3)"))
     later = Step("later", appends(tmp_path / "never", "x"), after=("seed0/bad",))
-    with pytest.raises(LabError, match=r"seed0/bad failed with exit code 3: no such thing; its log is .*seed0/bad\.log"):
+    with pytest.raises(
+        LabError, match=r"seed0/bad failed with exit code 3: no such thing; its log is .*seed0/bad\.log"
+    ):
         Steps(tmp_path, jobs=2, threads=1).run([bad, later])
     assert not (tmp_path / "never").exists()
 

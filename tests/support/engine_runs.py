@@ -39,6 +39,7 @@ def start(source: Path, output: Path, *rest: str) -> subprocess.Popen[str]:
         "clip.size=256",
         "clip.frames=16",
         "shard.max_samples=5",
+        "workers=1",  # a cluster of this machine has more slots than it has cores
     ]
     return run("animate", "animate/folder", *fields, *rest)
 
@@ -81,7 +82,7 @@ def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
 def wait_for_the_middle(job: subprocess.Popen[str], output: Path) -> dict[str, int]:
     """Wait until some tasks are done. Returns their records, and when each was written."""
     records = output / "_zoetrope" / "records"
-    wait_for(lambda: job.poll() is not None or len(list(records.glob("[0-9]*.parquet"))) >= 10, 180)
+    wait_for(lambda: job.poll() is not None or len(list(records.glob("[0-9]*.parquet"))) >= 10, 400)
     assert job.poll() is None, job.communicate()
     found = {path.name: path.stat().st_mtime_ns for path in records.glob("[0-9]*.parquet")}
     assert 10 <= len(found) < TASKS - 10, "in the middle"
