@@ -96,6 +96,7 @@ def make_job(config: AnimateConfig, source: Source) -> Job:
         config.shard,
         tasks_at_once=3 if source.is_remote else 2,
         device=config.device if config.renders else "none",
+        makes_clips=True,
         max_failed_tasks=config.max_failed_tasks,
     )
 
@@ -128,13 +129,15 @@ def plan(config: AnimateConfig, beam_args: Sequence[str] = ()) -> Plan:
     source = source_of(config)
     job = make_job(config, source)
     height, width = config.clip.hw
+    choice = choose_runner(beam_args, config.workers, job.device)
     return dry_run(
         job,
         Output(config.output),
         lambda task: _look_at(task, source, config),
         source=config.source.kind,
         store=f"{config.store}: {counted(config.clip.frames, 'frame')} of {width}x{height}",
-        runner=choose_runner(beam_args, config.workers, job.device).describe(),
+        runner=choice.describe(),
+        cores=choice.workers,
         overwrite=config.overwrite,
     )
 

@@ -5,9 +5,11 @@ Reads the source's index and a few inputs; writes nothing.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pipelines.estimate import long_task
 from pipelines.output.folder import Output
 from pipelines.output.job import Job
 from pipelines.output.prepare import check_output
@@ -15,6 +17,7 @@ from pipelines.output.records import done_tasks
 from schemas.errors import ConfigError
 from schemas.records import Task
 
+LOG = logging.getLogger(__name__)
 LOOKED_AT = 5  # inputs of the first task whose keys are shown
 
 
@@ -53,25 +56,31 @@ def dry_run(
     runner: str,
     overwrite: bool = False,
     known_failures: Callable[[Task], int] | None = None,
+    cores: int | None = None,
 ) -> Plan:
     """The plan of a job. Raises ConfigError for everything that the run itself would refuse.
 
     source, store, runner: a few words each. look: reads the first inputs of a task. known_failures: counts
-    the inputs of a task that will surely fail.
+    the inputs of a task that will surely fail. cores: of one worker, None if they are unknown.
     """
     check_output(output, job, overwrite=overwrite)
     done = set() if overwrite else done_tasks(output)
     tasks = inputs = left = failing = 0
+    longest = (0, 0)
     exact, first = True, None
     for task in job.tasks():
         first = first or task
         tasks += 1
         inputs += task.samples
+        longest = max(longest, (task.samples, task.index))
         exact = exact and task.exact
         left += task.index not in done
         failing += known_failures(task) if known_failures else 0
     if first is None:
         raise ConfigError("source: it holds no inputs; check its path and source.limit")
+    warning = long_task(longest[1], longest[0], cores) if job.makes_clips else None
+    if warning is not None:
+        LOG.warning(warning)
     glimpse = look(first)
     return Plan(
         source,

@@ -30,6 +30,7 @@ class Job:
     shard: ShardConfig
     tasks_at_once: int = 2  # per worker
     is_retry: bool = False
+    makes_clips: bool = False  # at the rate of `pipelines.estimate`
     max_failed_tasks: int | None = None  # that are set aside before the job fails; None: one in a hundred
     device: str = "cpu"  # cpu, cuda or auto; cpu for a job that renders nothing
 

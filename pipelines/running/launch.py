@@ -15,9 +15,9 @@ from pipelines.output.tables.parts import Part, tasks_per_part
 from pipelines.running.engine import RunnerChoice
 from pipelines.running.fold import FoldParts
 from pipelines.running.graph import JobSpec, MakeShards
-from pipelines.running.parts import divide, even_sizes, part_sizes
 from pipelines.running.pipeline import PipelineRun
 from pipelines.running.remote.parts import PartsRun, slots_of
+from pipelines.running.remote.sizes import divide, even_sizes, part_sizes
 from schemas.records import Task
 from storage.login import set_options
 

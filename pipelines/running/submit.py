@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 
+from pipelines.estimate import long_task
 from pipelines.making.maker import Sharing
 from pipelines.making.task import inputs_of, output_error
 from pipelines.output.aside import keep_aside
@@ -29,12 +30,12 @@ from pipelines.running.engine import RunnerChoice, choose_runner
 from pipelines.running.graph import JobSpec
 from pipelines.running.launch import start_run
 from pipelines.running.options import check_endpoints
-from pipelines.running.parts import least_tasks
 from pipelines.running.pipeline import PipelineRun, job_error
 from pipelines.running.progress import Progress, RecordsSeen
 from pipelines.running.remote.attach import STOPPED, attach, say_set_aside
 from pipelines.running.remote.job import forget, keep, read_kept, still_running
 from pipelines.running.remote.parts import PartsRun
+from pipelines.running.remote.sizes import least_tasks
 from pipelines.running.signals import Signals, signals_of_job
 from schemas.errors import ConfigError, JobError, StillRunningError, StopRequestedError, TerminatedError
 from schemas.text import counted
@@ -132,13 +133,14 @@ class _MadeNow:
 def _make_missing(job: Job, output: Output, listing: Listing, choice: RunnerChoice, detach: bool) -> _MadeNow:
     done, last = listing.done, -1
     plan = output.tmp(f"plan-{uuid.uuid4().hex}.jsonl")
-    inputs, exact, places = 0, True, list[TaskAt]()
+    inputs, exact, places, longest = 0, True, list[TaskAt](), (0, 0)
     expected = set(done)
     with create_file(plan) as stream:
         for task, place in spool(job.tasks(), stream, plan):
             last = task.index
             if task.index not in done:
                 inputs, exact = inputs + inputs_of(task), exact and task.exact
+                longest = max(longest, (inputs_of(task), task.index))
                 places.append(place)
                 expected.add(task.index)
     if last < 0 and not job.is_retry:
@@ -160,6 +162,9 @@ def _make_missing(job: Job, output: Output, listing: Listing, choice: RunnerChoi
     LOG.info(
         f"{counted(len(places), 'task')}, {about}{counted(inputs, 'input')}{already}; {choice.describe()}"
     )
+    warning = long_task(longest[1], longest[0], choice.workers) if job.makes_clips else None
+    if warning is not None:
+        LOG.warning(warning)
     with signals_of_job() if choice.is_local else nullcontext() as signals:
         spec = JobSpec(
             output.uri,

@@ -66,6 +66,10 @@ class _Apart(Source):
         if not self._source.reads_apart:
             yield from self._source.read(task)
             return
+        for piece in self._source.pieces(task):
+            yield from self._read_piece(piece)
+
+    def _read_piece(self, task: Task) -> Iterator[Reference | Failure]:
         left: Task | None = task
         done, singly = 0, False
         while left is not None:

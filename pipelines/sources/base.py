@@ -94,6 +94,10 @@ class Source(ABC):
         """Have `progress` hear of the files that are parsed. Called in a reader process."""
         self.progress = progress
 
+    def pieces(self, task: Task) -> Iterator[Task]:
+        """The tasks that a task consists of, each of one file. For sources that are read apart."""
+        yield task
+
     def lose(self, task: Task, done: int) -> Loss:
         """Give up the input of a task that ended its reader, the first after `done` others.
 

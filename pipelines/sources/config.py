@@ -18,7 +18,7 @@ class SourceConfig(Config):
         "coco": Kind("pipelines.sources.coco:CocoSource", ("annotations", "images"), ("boxes",)),
         "cc3m": Kind("pipelines.sources.tsv:Cc3mSource", ("uri",)),
         "cc12m": Kind("pipelines.sources.tsv:Cc12mSource", ("uri",)),
-        "tars": Kind("pipelines.sources.tars:TarsSource", ("uri",), ("boxes",)),
+        "tars": Kind("pipelines.sources.tars:TarsSource", ("uri",), ("boxes", "task_bytes")),
         "parquet": Kind(
             "pipelines.sources.parquet:ParquetSource",
             ("uri",),
@@ -56,6 +56,12 @@ class SourceConfig(Config):
         "an instances JSON or a glob; parquet: a column, such as objects.bbox; tars: a field of KEY.json; "
         "each box [x, y, width, height] in pixels",
     )
+    task_bytes: int | None = Field(
+        None,
+        ge=1_000_000,
+        description="tars: bytes of the source in a task, about: larger tars are split, smaller ones joined; "
+        "null: one task per tar",
+    )
     limit: int | None = Field(
         None, ge=1, description="only the first so many inputs, to try things out; null: all"
     )
@@ -66,4 +72,6 @@ class SourceConfig(Config):
     @model_validator(mode="after")
     def _fields_fit_kind(self) -> Self:
         check_fields(self)
+        if self.task_bytes is not None and self.limit is not None:
+            raise ValueError("task_bytes has no effect with limit; leave one of them out")
         return self

@@ -1,15 +1,18 @@
 """Tars of fetched pictures: ``KEY.jpg|jpeg|png|webp`` + ``KEY.txt`` + ``KEY.json``, as img2dataset writes
 them.
 
-One task per tar, read as a stream: in one pass, from any store, with one sample in memory.
+One task per tar, read as a stream: in one pass, from any store, with one sample in memory. With
+`source.task_bytes` large tars are split and small ones joined.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
+from math import ceil
 from typing import Any
 
 from pipelines.sources.annotations.boxes import boxes_meta
@@ -40,7 +43,8 @@ class TarsSource(Source):
 
     def fingerprint(self) -> dict[str, Any]:
         """Kind, names and sizes of the tars, and the limit."""
-        return {"kind": "tars", "limit": self.config.limit, **identity(self._files())}
+        own = {} if self.config.task_bytes is None else {"task_bytes": self.config.task_bytes}
+        return {"kind": "tars", "limit": self.config.limit, **own, **identity(self._files())}
 
     @property
     def plans_apart(self) -> bool:
@@ -52,23 +56,39 @@ class TarsSource(Source):
         """Always: compressed data, headers and JSON."""
         return True
 
+    def pieces(self, task: Task) -> Iterator[Task]:
+        """One task per tar of a joined task."""
+        for piece in task.payload.get("pieces", (task.payload,)):
+            yield replace(task, payload=piece)
+
     def lose(self, task: Task, done: int) -> Loss:
         """The rest of a tar is one input, for nobody knows how many it holds."""
-        return Loss((f"tars-{task.payload['tar']:05d}-{done:06d}",), task.payload["uri"], None)
+        position = task.payload.get("first", 0) + done
+        return Loss((f"tars-{task.payload['tar']:05d}-{position:06d}",), task.payload["uri"], None)
 
     def plan(self) -> Iterator[Task]:
-        """A task is ``{uri, tar}``. Its number of samples is an estimate, and exact only under a limit."""
+        """A task is ``{uri, tar}``, with `task_bytes` perhaps a range of positions or several tars.
+
+        Its number of samples is an estimate, and exact only under a limit.
+        """
         files = self._files()
         if self.config.limit is not None:
             yield from self._plan_limited(files, self.config.limit)
+            return
+        if self.config.task_bytes is not None:
+            yield from _plan_by_size(files, _estimates(files), self.config.task_bytes)
             return
         for number, (file, samples) in enumerate(zip(files, _estimates(files), strict=True)):
             yield Task(number, samples, {"uri": file.path, "tar": number}, exact=False)
 
     def read(self, task: Task) -> Iterator[Reference | Failure]:
-        """Yield every sample of one tar, and one failure for the rest of a tar that is broken."""
-        samples = self._samples(task.payload["uri"], task.payload["tar"])
-        return islice(samples, task.samples if task.exact else None)
+        """Yield the samples of a task, and one failure for the rest of a tar that is broken."""
+        for piece in self.pieces(task):
+            samples = self._samples(piece.payload["uri"], piece.payload["tar"])
+            if task.exact:
+                yield from islice(samples, task.samples)
+            else:
+                yield from islice(samples, piece.payload.get("first", 0), piece.payload.get("stop"))
 
     def _files(self) -> list[FileInfo]:
         return find_some(self.config.uri or "", "source.uri")
@@ -160,6 +180,41 @@ def _captions(group: Group, about: dict[str, Any]) -> list[str]:
         if caption.strip():
             return [caption]
     raise SampleError(Stage.CAPTION, Reason.EMPTY_CAPTION, group.key)
+
+
+def _plan_by_size(files: Iterable[FileInfo], estimates: Iterable[int], size: int) -> Iterator[Task]:
+    """Yield tasks of about `size` bytes of tars, in the order of the tars.
+
+    A piece of a large tar reads it from its beginning and passes over the samples of other pieces. That costs
+    bandwidth but little time, because making a sample takes far longer than reading past it. It needs no
+    index, works on compressed tars, and gives every sample the key that it has in a task of its own.
+
+    `estimates` are the samples of each tar. If one is wrong, the last piece of its tar is larger or smaller
+    than the others; no sample is lost.
+    """
+    index, joined, samples, bytes_joined = 0, list[dict[str, Any]](), 0, 0
+    for number, (file, count) in enumerate(zip(files, estimates, strict=True)):
+        whole = {"uri": file.path, "tar": number}
+        if joined and bytes_joined + file.size > size:
+            yield _task(index, samples, joined)
+            index, joined, samples, bytes_joined = index + 1, [], 0, 0
+        if file.size <= size:
+            joined.append(whole)
+            samples, bytes_joined = samples + count, bytes_joined + file.size
+            continue
+        step = ceil(count / ceil(file.size / size))
+        for first in range(0, count, step):
+            stop = first + step if first + step < count else None
+            piece = {**whole, "first": first, "stop": stop}
+            yield _task(index, min(step, count - first), [piece])
+            index += 1
+    if joined:
+        yield _task(index, samples, joined)
+
+
+def _task(index: int, samples: int, pieces: list[dict[str, Any]]) -> Task:
+    payload = pieces[0] if len(pieces) == 1 else {"pieces": pieces}
+    return Task(index, samples, payload, exact=False)
 
 
 def _estimates(files: list[FileInfo]) -> Iterator[int]:

@@ -294,3 +294,53 @@ def test_boxes_of_key_json_are_kept_on_request(tmp_path):
     assert "boxes" not in second.meta
     assert isinstance(third, Failure)
     assert "boxes" not in read_all(source_of(kind="tars", uri=tmp_path / "0.tar"))[0].meta
+
+
+@pytest.fixture
+def mixed(tmp_path) -> str:
+    """A large tar between small ones, and one that breaks off."""
+    for number, count in enumerate((2, 3, 40, 2)):
+        samples = (sample(f"{number}-{i}", picture=b"p" * 100_000) for i in range(count))
+        write_tar(tmp_path / f"{number:05d}.tar", flat(*samples))
+    broken = write_tar(
+        tmp_path / "00004.tar", flat(*(sample(f"b-{i}", picture=b"p" * 100_000) for i in range(30)))
+    )
+    broken.write_bytes(broken.read_bytes()[:2_500_000])
+    return str(tmp_path / "*.tar")
+
+
+def test_tars_are_split_and_joined_into_tasks_of_about_equal_size(mixed):
+    whole = read_all(source_of(kind="tars", uri=mixed))
+    source = source_of(kind="tars", uri=mixed, task_bytes=1_000_000)
+    tasks = plan_of(source)
+    assert [task.index for task in tasks] == list(range(len(tasks)))
+    assert "pieces" in tasks[0].payload
+    assert len(tasks) > 8
+    parts = [list(read_task(source, task)) for task in tasks]
+    assert [item for part in parts for item in part] == whole, "the same inputs under the same keys, in order"
+    assert sum(isinstance(item, Failure) for item in whole) == 1, "the broken tar is one failure, in one task"
+    assert [task.payload["tar"] for task in tasks[1:5]] == [2] * 4
+    sizes = [len(part) for part in parts]
+    assert max(sizes) <= 27, "the estimate of a sample is 40 kB, and these have 100 kB"
+
+
+def test_a_wrong_estimate_loses_no_sample(tmp_path):
+    tar = write_tar(
+        tmp_path / "00000.tar", flat(*(sample(f"{i}", picture=b"p" * 100_000) for i in range(40)))
+    )
+    for successes in (8, 40, 300):
+        tar.with_name("00000_stats.json").write_text(json.dumps({"successes": successes}))
+        source = source_of(kind="tars", uri=tar, task_bytes=1_000_000)
+        items = [item for task in plan_of(source) for item in read_task(source, task)]
+        assert items == read_all(source_of(kind="tars", uri=tar))
+
+
+def test_the_size_of_tasks_changes_the_plan_only_where_it_is_set(mixed):
+    plain, sized = source_of(kind="tars", uri=mixed), source_of(kind="tars", uri=mixed, task_bytes=10**9)
+    assert len(plan_of(plain)) == 5
+    assert len(plan_of(sized)) == 1
+    assert plain.fingerprint().items() < sized.fingerprint().items()
+    with pytest.raises(ConfigError, match="task_bytes has no effect with limit"):
+        source_of(kind="tars", uri=mixed, task_bytes=10**9, limit=3)
+    with pytest.raises(ConfigError, match="task_bytes"):
+        source_of(kind="folder", uri=mixed, task_bytes=10**9)

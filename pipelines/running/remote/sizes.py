@@ -6,11 +6,10 @@ from itertools import accumulate, pairwise
 from math import ceil
 from typing import TypeVar
 
-from pipelines.estimate import CLIPS_A_CORE_SECOND
+from pipelines.estimate import task_seconds
 
 T = TypeVar("T")
 PART_SECONDS = 300.0  # of making in a part; the start of its Python worker takes about ten more
-CORES = 4  # of a slot, where `workers` does not say it
 
 
 def divide(items: list[T], sizes: list[int]) -> list[list[T]]:
@@ -47,5 +46,5 @@ def even_size(count: int, slots: int) -> int:
 
 def least_tasks(inputs: int, tasks: int, workers: int | None) -> int:
     """The number of tasks that keep a slot busy for `PART_SECONDS`."""
-    seconds = inputs / max(tasks, 1) / (CLIPS_A_CORE_SECOND * (workers or CORES))
+    seconds = task_seconds(inputs, workers) / max(tasks, 1)
     return max(1, round(PART_SECONDS / max(seconds, 1e-3)))

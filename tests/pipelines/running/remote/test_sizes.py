@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.running.parts import divide, even_sizes, least_tasks, part_sizes
+from pipelines.running.remote.sizes import divide, even_sizes, least_tasks, part_sizes
 
 
 @pytest.mark.parametrize(
