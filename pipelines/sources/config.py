@@ -24,7 +24,7 @@ class SourceConfig(Config):
             ("uri",),
             ("image_column", "url_column", "caption_column", "boxes"),
         ),
-        "folder": Kind("pipelines.sources.folder:FolderSource", ("uri",), ("caption_column",)),
+        "folder": Kind("pipelines.sources.folder:FolderSource", ("uri",), ("caption_column", "boxes")),
     }
 
     kind: str = Field(
@@ -53,8 +53,8 @@ class SourceConfig(Config):
     boxes: str | None = Field(
         None,
         description="boxes around what a picture shows, kept in KEY.json, for motions.focus=subject; coco: "
-        "an instances JSON or a glob; parquet: a column, such as objects.bbox; tars: a field of KEY.json; "
-        "each box [x, y, width, height] in pixels",
+        "an instances JSON or a glob; parquet, folder: a column, such as objects.bbox; tars: a field of "
+        "KEY.json; each box [x, y, width, height] in pixels",
     )
     task_bytes: int | None = Field(
         None,

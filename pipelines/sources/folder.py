@@ -59,7 +59,8 @@ class FolderSource(Source):
                 yield error.failure(row["key"])
                 continue
             name = row["path"].removeprefix(self._root).lstrip("/")
-            yield Reference(row["key"], captions, "folder", path=row["path"], meta={"file": name})
+            meta = {"file": name, **row.get("meta", {})}
+            yield Reference(row["key"], captions, "folder", path=row["path"], meta=meta)
 
     @property
     def _root(self) -> str:
@@ -110,7 +111,7 @@ class FolderSource(Source):
         files = self._files()
         pictures = {file.path for file in files if _is_picture(file.path)}
         tables = [file for file in files if is_table(file.path)]
-        captions = read_tables(tables, pictures, self.config.caption_column)
+        captions = read_tables(tables, pictures, self.config.caption_column, self.config.boxes)
         texts = _Texts(file.path for file in files if file.path.lower().endswith(TEXT))
         named = {*captions.of, *captions.problems}
         if is_glob(absolute(self.config.uri or "")):
@@ -169,6 +170,8 @@ def _row(path: str, is_there: bool, captions: Captions, texts: _Texts) -> dict[s
     if not is_there:
         return _failed((Reason.MISSING_IMAGE, f"{path}: a table names it, and it is not there"))
     row: dict[str, Any] = {"path": path, "captions": captions.of.get(path)}
+    if path in captions.boxes:
+        row["meta"] = captions.boxes[path]
     text = texts.other_than_usual(path)
     return row if text is None or valid_text(text) != text else {**row, "text": text}
 

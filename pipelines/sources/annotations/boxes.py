@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -56,7 +57,9 @@ def boxes_meta(row: Mapping[str, Any], field: str) -> dict[str, Any]:
     for name in field.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     try:
+        if isinstance(value, str):  # a cell of a CSV
+            value = json.loads(value) if value.strip() else None
         boxes = parse_boxes(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SampleError(Stage.READ, Reason.MALFORMED_ROW, f"{field}: {error}") from None
     return {FIELD: [[round(number, DIGITS) for number in box] for box in boxes]} if boxes else {}

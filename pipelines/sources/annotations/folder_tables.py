@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from pipelines.sources.annotations.boxes import boxes_meta
 from pipelines.sources.annotations.cells import texts
 from pipelines.sources.annotations.names import folded, stem
 from pipelines.sources.annotations.tables import BadRow, CsvTable, Row, column_of, json_rows, read_lines
 from schemas.errors import ConfigError
-from schemas.records import Reason
+from schemas.records import Reason, SampleError
 from schemas.text import valid_text
 from storage.find import FileInfo
 from storage.read import open_input
@@ -29,6 +31,7 @@ class Captions:
     of: dict[str, list[str]] = field(default_factory=dict)  # path of a picture -> its captions
     problems: dict[str, Problem] = field(default_factory=dict)  # path -> why its row cannot be read
     others: list[Problem] = field(default_factory=list)  # rows that name no picture
+    boxes: dict[str, dict[str, Any]] = field(default_factory=dict)  # path -> its boxes, as metadata
 
 
 def is_table(path: str) -> bool:
@@ -36,13 +39,18 @@ def is_table(path: str) -> bool:
     return path.rpartition("/")[2].lower() in TABLES
 
 
-def read_tables(files: Iterable[FileInfo], pictures: Iterable[str], caption_column: str | None) -> Captions:
-    """Read the caption tables. Raises ConfigError for one without the columns, or of an unknown encoding."""
+def read_tables(
+    files: Iterable[FileInfo], pictures: Iterable[str], caption_column: str | None, boxes: str | None = None
+) -> Captions:
+    """Read the caption tables, and with `boxes` that column, whose fields follow after dots.
+
+    Raises ConfigError for a table without the columns of files and captions, or of an unknown encoding.
+    """
     found = Captions()
     index = _Pictures(pictures)
     for file in files:
         folder = file.path.rpartition("/")[0]
-        for row in _rows(file, caption_column, index, folder):
+        for row in _rows(file, caption_column, index, folder, boxes):
             _add(row, file.path, folder, index, found)
     for path in [path for path in found.problems if path in found.of]:
         found.others.append(found.problems.pop(path))  # another row of the picture can be read
@@ -51,11 +59,12 @@ def read_tables(files: Iterable[FileInfo], pictures: Iterable[str], caption_colu
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
-    """The two cells of a row that can be read."""
+    """The cells of a row that can be read."""
 
     line: int
     file: object
     caption: object
+    boxes: dict[str, Any] | str = field(default_factory=dict)  # metadata, or the fault
 
 
 class _Pictures:
@@ -84,7 +93,7 @@ class _Pictures:
 
 
 def _rows(
-    file: FileInfo, caption_column: str | None, index: _Pictures, folder: str
+    file: FileInfo, caption_column: str | None, index: _Pictures, folder: str, boxes: str | None
 ) -> Iterator[_Cells | BadRow]:
     asked = (caption_column,) if caption_column else CAPTION_COLUMNS
     with open_input(file.path) as stream:
@@ -104,7 +113,16 @@ def _rows(
                 continue
             if names is None:
                 names = _columns(list(row.values), asked, file.path)
-            yield _Cells(row.line, row.values.get(names[0]), row.values.get(names[1]))
+            values = row.values
+            yield _Cells(row.line, values.get(names[0]), values.get(names[1]), _boxes(values, boxes))
+
+
+def _boxes(values: Mapping[str, Any], column: str | None) -> dict[str, Any] | str:
+    """Return the boxes of a row, or the words of its fault."""
+    try:
+        return boxes_meta(values, column) if column else {}
+    except SampleError as error:
+        return error.detail
 
 
 def _names_one(index: _Pictures, folder: str) -> Callable[[Sequence[str]], bool]:
@@ -133,8 +151,14 @@ def _add(row: _Cells | BadRow, table: str, folder: str, index: _Pictures, found:
         shown = ascii(row.file)[:100]
         detail = f"{table}: line {row.line}: file name {shown} is missing, or leads out of the folder"
         found.others.append((Reason.MALFORMED_ROW, detail))
-    else:
-        found.of.setdefault(index.get(folder, name), []).extend(texts(row.caption))
+        return
+    path = index.get(folder, name)
+    if isinstance(row.boxes, str):
+        found.problems.setdefault(path, (Reason.MALFORMED_ROW, f"{table}: line {row.line}: {row.boxes}"))
+        return
+    found.of.setdefault(path, []).extend(texts(row.caption))
+    if row.boxes:
+        found.boxes.setdefault(path, row.boxes)
 
 
 def _safe(value: object) -> str | None:

@@ -285,3 +285,23 @@ def test_a_wrong_guess_about_the_folder_is_one_line_at_planning(tmp_path, files,
     with pytest.raises(ConfigError, match=message) as caught:
         list(source_of(kind="folder", uri=tmp_path).plan())
     assert "\n" not in str(caught.value)
+
+
+def test_boxes_of_tables_are_kept_on_request(tmp_path):
+    for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg"):
+        put(tmp_path, name)
+    lines = [
+        {"file_name": "a.jpg", "text": "a", "objects": {"bbox": [[1, 2, 3, 4]]}},
+        {"file_name": "b.jpg", "text": "b"},
+    ]
+    put(tmp_path, "metadata.jsonl", "\n".join(map(json.dumps, lines)).encode())
+    csv = 'file_name,objects.bbox,caption\nc.jpg,"[[5, 6, 7, 8]]",c\nd.jpg,"[[5, 6]]",d\n'
+    put(tmp_path, "captions.csv", csv.replace("objects.bbox", "boxes").encode())
+    a, b, *_ = read_all(source_of(kind="folder", uri=tmp_path, boxes="objects.bbox"))
+    assert a.meta == {"file": "a.jpg", "boxes": [[1.0, 2.0, 3.0, 4.0]]}
+    assert b.meta == {"file": "b.jpg"}
+    *_, c, d = read_all(source_of(kind="folder", uri=tmp_path, boxes="boxes"))
+    assert c.meta == {"file": "c.jpg", "boxes": [[5.0, 6.0, 7.0, 8.0]]}
+    assert isinstance(d, Failure)
+    assert "captions.csv: line 3: boxes: '[5, 6]' is no box" in d.detail
+    assert all("boxes" not in item.meta for item in read_all(source_of(kind="folder", uri=tmp_path)))
