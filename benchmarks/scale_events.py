@@ -14,6 +14,8 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.running.remote.sizes import PART_SECONDS, divide, part_sizes
+
 RESULTS = Path(__file__).parent / "results" / "scale_events.json"
 RUNS = 5
 
@@ -23,15 +25,19 @@ class Engine:
     """What an engine does about a lost worker machine."""
 
     name: str
-    everywhere: bool  # a loss restarts the making subtasks on every machine, not only on the lost one
-    static: bool  # tasks are dealt out at the start; else a free worker takes the next one
+    deal: str  # what a free slot takes: a single task, one of the parts, or nothing, for it has all from the start
     restart: float  # seconds until a restarted subtask makes again
     away: float  # seconds until a lost machine is back
+    part_start: float = 0.0  # seconds until a new part makes
 
 
-DATAFLOW = Engine("Dataflow, Spark", everywhere=False, static=False, restart=20.0, away=120.0)
-FLINK = Engine("Flink", everywhere=True, static=True, restart=20.0, away=120.0)
-FLINK_SPARE = Engine("Flink with spare machines", everywhere=True, static=True, restart=20.0, away=10.0)
+DATAFLOW = Engine("Dataflow, Spark", "single", restart=20.0, away=120.0)
+# One Flink job per slot at a time: a loss restarts what ran on the lost machine.
+PARTS = Engine("Flink", "parts", restart=20.0, away=120.0, part_start=15.0)
+PARTS_SPARE = Engine("Flink with spare machines", "parts", restart=20.0, away=10.0, part_start=15.0)
+# One Flink job: a loss restarts the making subtasks on every machine.
+ONE_JOB = Engine("Flink, one job", "all", restart=20.0, away=120.0)
+ONE_JOB_SPARE = Engine("Flink, one job, with spare machines", "all", restart=20.0, away=10.0)
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,8 @@ def run(work: Work, engine: Engine, losses_an_hour: float, seed: int = 0) -> tup
     making.
     """
     times = durations(work, seed)
-    return (_dealt if engine.static else _taken)(work, engine, times, losses_an_hour, random.Random(seed + 1))
+    simulate = {"single": _taken, "parts": _in_parts, "all": _dealt}[engine.deal]
+    return simulate(work, engine, times, losses_an_hour, random.Random(seed + 1))
 
 
 def _taken(
@@ -76,6 +83,25 @@ def _taken(
             continue
         end = max(end, now + length)
         heapq.heappush(free, (now + length, slot))
+    return end / 3600, wasted / sum(times)
+
+
+def _in_parts(
+    work: Work, engine: Engine, times: list[float], losses: float, rng: random.Random
+) -> tuple[float, float]:
+    """A free slot takes the next part, a number of tasks. A lost slot resumes its part elsewhere."""
+    least = round(PART_SECONDS / work.seconds)
+    parts = divide(times, part_sizes(len(times), work.slots, least))
+    free, wasted, end = [0.0] * work.slots, 0.0, 0.0
+    for part in parts:
+        now = heapq.heappop(free) + engine.part_start
+        for length in part:
+            while losses and (up := rng.expovariate(losses / 3600)) < length:
+                wasted += up
+                now += up + engine.away + engine.restart
+            now += length
+        end = max(end, now)
+        heapq.heappush(free, now)
     return end / 3600, wasted / sum(times)
 
 
@@ -108,7 +134,7 @@ LARGE = Work(400_000, 4096)
 def losses_table() -> list[dict[str, object]]:
     """12 M pairs on 64 slots, under each engine and rate of losses."""
     rows: list[dict[str, object]] = []
-    for engine in (DATAFLOW, FLINK, FLINK_SPARE):
+    for engine in (DATAFLOW, PARTS, PARTS_SPARE, ONE_JOB, ONE_JOB_SPARE):
         for hours in (0.0, 24.0, 2.0):
             found = [run(SMALL, engine, 1 / hours if hours else 0.0, seed) for seed in range(RUNS)]
             row: dict[str, object] = {"engine": engine.name, "each_lost_every_h": hours or None}

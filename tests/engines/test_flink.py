@@ -164,10 +164,10 @@ def test_the_submitter_ends_and_the_same_command_attaches(beam, cluster, source,
     job.send_signal(number)
     told = finish(job, 130 if number == signal.SIGTERM else -signal.SIGKILL)
     assert number == signal.SIGKILL or "the job runs on: FlinkRunner job zoetrope-" in told
-    before = [part["jid"] for part in last_parts(cluster)]
+    before = {part["jid"] for part in last_parts(cluster)}
     assert "attached to FlinkRunner job zoetrope-" in finish(start(source, output, *beam))
     parts = last_parts(cluster)
-    assert [part["jid"] for part in parts] == before, "no second job was started"
+    assert {part["jid"] for part in parts} == before, "no second job was started"
     assert {part["state"] for part in parts} == {"FINISHED"}
     check_same(direct, output)
 
