@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pipelines.estimate import long_task
 from pipelines.output.folder import Output
 from pipelines.output.job import Job
-from pipelines.output.prepare import check_output
+from pipelines.output.prepare import check_output, tasks_again
 from pipelines.output.records import done_tasks
 from schemas.errors import ConfigError
 from schemas.records import Task
@@ -64,7 +64,7 @@ def dry_run(
     the inputs of a task that will surely fail. cores: of one worker, None if they are unknown.
     """
     check_output(output, job, overwrite=overwrite)
-    done = set() if overwrite else done_tasks(output)
+    done = set() if overwrite else done_tasks(output) - tasks_again(output, job)
     tasks = inputs = left = failing = 0
     longest = (0, 0)
     exact, first = True, None

@@ -63,6 +63,20 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     ]
 
 
+LIMIT = "source.limit"  # the first so many inputs; a field of `Job.identity`
+
+
+def has_grown(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Is the only difference between two identities a higher limit of the source, or none any more?
+
+    Then the tasks of the earlier plan are those of the new one, but for the last.
+    """
+    old, new = before.get(LIMIT), now.get(LIMIT)
+    if not isinstance(old, int) or (new is not None and new <= old):
+        return False
+    return not differences({**before, LIMIT: None}, {**now, LIMIT: None})
+
+
 def is_of_source(field: str) -> bool:
     """Does a field of `Job.identity` say which input there is, and not what is made of it?"""
     return field.startswith("source.")

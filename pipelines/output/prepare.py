@@ -12,10 +12,11 @@ from typing import Any
 
 from pipelines.output.commit import remove_temporary, settle_all
 from pipelines.output.folder import STATE, Output, task_of
-from pipelines.output.job import Job, differences, is_of_source
+from pipelines.output.job import Job, differences, has_grown, is_of_source
 from pipelines.output.listing import TABLE_FOLDERS, Listing, list_output, part_of_table
-from pipelines.output.lost import forget_lost, said_lost
-from pipelines.output.retries import read_retries
+from pipelines.output.lost import forget_lost, forget_tasks, said_lost
+from pipelines.output.records import done_tasks
+from pipelines.output.retries import plan_files, read_retries
 from pipelines.output.tables.parts import plan_parts, tasks_per_part
 from schemas.errors import ConfigError
 from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
@@ -54,7 +55,7 @@ def check_output(output: Output, job: Job, *, overwrite: bool) -> None:
             "overwrite=true"
         )
     differing = _differing(before.get("identity", {}), job)
-    if not differing:
+    if not differing or (_grows(before, job) and not plan_files(output)):
         return
     where = f"output {output.uri}: begun with another config: {'; '.join(differing)}"
     if all(name.startswith("source") for name in differing):
@@ -64,6 +65,20 @@ def check_output(output: Output, job: Job, *, overwrite: bool) -> None:
             "or give another output, or overwrite=true"
         )
     raise ConfigError(f"{where}; give the same config, another output, or overwrite=true")
+
+
+def tasks_again(output: Output, job: Job) -> set[int]:
+    """The tasks that a job makes again in an output that it extends: the last one of the earlier plan.
+
+    A limit of the source may have cut it short. Empty for a job that extends nothing.
+    """
+    if not output.is_ours() or not _grows(output.read_job(), job):
+        return set()
+    return set(sorted(done_tasks(output))[-1:])
+
+
+def _grows(before: Mapping[str, Any], job: Job) -> bool:
+    return not job.is_retry and has_grown(before.get("identity", {}), job.identity)
 
 
 def _differing(before: Mapping[str, Any], job: Job) -> list[str]:
@@ -100,7 +115,9 @@ def prepare_output(output: Output, job: Job, *, overwrite: bool) -> tuple[Listin
     else:
         settle_all(output, listing)
         remove_temporary(output, listing)
-        _forget_lost(output, listing, tasks_per_part(job.config))
+        size = tasks_per_part(job.config)
+        forget_tasks(output, listing, tasks_again(output, job), read_retries(output, listing.retries), size)
+        _forget_lost(output, listing, size)
         _remove_strays(output, listing)
     published = str(before.get("published") or date.today().isoformat())
     job_file = {

@@ -94,7 +94,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(coco, tmp_path, capsys, override,
 
 
 def test_help_lists_every_field(capsys):
-    assert cli.main(["animate", "--help"]) == 0
+    assert cli.main(["animate", "--help-all"]) == 0
     out = capsys.readouterr().out
     for field in ("source.uri", "output", "store", "seed", "workers", "device", "motions", "clip.size", "shard.max_bytes",
                   "fetch.deadline", "fetch.allow_private", "max_failure_ratio", "overwrite", "filters"):  # fmt: skip
