@@ -63,27 +63,29 @@ class Exported:
     how_to_read: str  # one line: an expression of Python, or the options of the model
 
 
-def export(source: str | Path, to: str, output: str | Path) -> Exported:
+def export(source: str | Path, to: str, output: str | Path, *, trained_weights: bool = False) -> Exported:
     """Write a checkpoint or an index to `output`, a new file or folder, whole or not at all.
 
-    `to` is open_clip, huggingface or clip2video for a checkpoint; parquet, npy or faiss for an index. Raises
-    ConfigError: no such layout, a source of the other kind, an output that exists, a model that the layout
-    cannot hold.
+    `to` is open_clip, huggingface or clip2video for a checkpoint; parquet, npy or faiss for an index.
+    `trained_weights`: of a run with optim.ema, not the averages. Raises ConfigError: no such layout, a source
+    of the other kind, an output that exists, a model that the layout cannot hold.
     """
     if to not in {**MODELS, **VECTORS}:
         known = ", ".join((*MODELS, *VECTORS))
         raise ConfigError(f"--to {to!r} must be one of {known}{nearest_hint(to, (*MODELS, *VECTORS))}")
     _check_new(str(output))
     if to in MODELS:
-        return _export_model(str(source), MODELS[to], str(output))
+        return _export_model(str(source), MODELS[to], str(output), trained=trained_weights)
+    if trained_weights:
+        raise ConfigError(f"--trained-weights has no effect with --to {to}; leave it out")
     return _export_vectors(str(source), to, str(output))
 
 
-def _export_model(source: str, layout: ModelLayout, output: str) -> Exported:
+def _export_model(source: str, layout: ModelLayout, output: str, *, trained: bool) -> Exported:
     folder = follow(source)
     if not exists(join(folder, CONFIG_FILE)) and exists(join(folder, INDEX_FILE)):
         raise ConfigError(f"{source} is an index; its vectors go --to {', '.join(VECTORS)}")
-    model = load_model(source)
+    model = load_model(source, trained=trained)
     with _written(output, layout.last) as place:
         how = layout.write(model, place)
     return Exported(layout.part, how.format(output=output))

@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().read(argv)
     with loading():
         from trainer.export.export import export
-    done = export(args.source, args.to, args.output)
+    done = export(args.source, args.to, args.output, trained_weights=args.trained_weights)
     print(f"{args.output}: {done.what} of {args.source}, layout {args.to}")
     print(done.how_to_read)
     return 0
@@ -52,5 +52,10 @@ def _parser() -> Parser:
     )
     parser.add_argument(
         "-o", "--output", metavar="PATH", required=True, help="a new file or folder, local or gs://"
+    )
+    parser.add_argument(
+        "--trained-weights",
+        action="store_true",
+        help="of a run with optim.ema: the weights as trained, not their moving average",
     )
     return parser

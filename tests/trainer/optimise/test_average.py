@@ -13,11 +13,13 @@ from safetensors.torch import load_file
 from tiny_run import tiny_config
 
 from schemas.errors import ConfigError
+from trainer.export.export import export
 from trainer.fit.train import train
 from trainer.model.io import load_model
 from trainer.optimise.average import WeightAverage, averaged
 from trainer.retrieval.config import EvaluateConfig
 from trainer.retrieval.evaluate import evaluate
+from zoetrope import cli
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +109,17 @@ def test_a_resumed_run_repeats_weights_and_averages_bit_for_bit(
         assert all(torch.equal(one[key], other[key]) for key in one), name
     with pytest.raises(ConfigError, match=r"resume: optim.ema was 0.9 in step_00000006 and is None"):
         train(config(stills, again, data=data, eval_every=6, resume=True, optim={"lr_new": 0.01}))
+
+
+def test_an_export_has_the_averages_or_on_request_the_trained_weights(run: Path, tmp_path: Path) -> None:
+    average, trained = load_model(run / "last"), load_model(run / "last", trained=True)
+    for name, model in (("average", average), ("trained", trained)):
+        output = tmp_path / name
+        arguments = ["--to", "open_clip", "-o", str(output)]
+        switch = ["--trained-weights"] if name == "trained" else []
+        assert cli.main(["export", str(run / "last"), *arguments, *switch]) == 0
+        (file,) = output.glob("*.safetensors")
+        assert torch.equal(load_file(file)["visual.proj"], model.clip.visual.proj)
+    assert not torch.equal(average.clip.visual.proj, trained.clip.visual.proj)
+    with pytest.raises(ConfigError, match="--trained-weights has no effect with --to npy"):
+        export(run / "last", "npy", tmp_path / "x", trained_weights=True)
