@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -100,6 +101,21 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, 
     records = output / "_zoetrope" / "records"
     assert done == {name: (records / name).stat().st_mtime_ns for name in done}, "nothing is made twice"
     wait_for(lambda: status(cluster)["aliveworkers"] == cluster.workers)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_submitter_ends_and_the_same_command_attaches(beam, source, direct, tmp_path, number):
+    output = tmp_path / "clips"
+    job = start(source, output, *beam)
+    wait_for_the_middle(job, output)
+    kept = json.loads((output / "_zoetrope" / "running.json").read_text())
+    job.send_signal(number)
+    told = finish(job, 130 if number == signal.SIGTERM else -signal.SIGKILL)
+    assert number == signal.SIGKILL or f"the job runs on: SparkRunner job {kept['id']}" in told
+    told = finish(start(source, output, *beam))
+    assert f"attached to SparkRunner job {kept['id']}" in told
+    assert "nothing is missing" in told, "no second job was started"
+    check_same(direct, output)
 
 
 def test_ctrl_c_stops_and_the_same_command_goes_on(beam, cluster, source, direct, tmp_path):
