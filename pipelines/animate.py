@@ -12,7 +12,7 @@ from pipelines.dry_run import LOOKED_AT, Glimpse, Plan, dry_run
 from pipelines.making.clip_worker import Answer, Given
 from pipelines.making.clips import Animator
 from pipelines.making.filters import find_filter
-from pipelines.making.maker import Made
+from pipelines.making.maker import Made, Sharing
 from pipelines.making.pools import glimpse_pool
 from pipelines.output.folder import Output
 from pipelines.output.job import Job
@@ -130,6 +130,8 @@ def plan(config: AnimateConfig, beam_args: Sequence[str] = ()) -> Plan:
     job = make_job(config, source)
     height, width = config.clip.hw
     choice = choose_runner(beam_args, config.workers, job.device)
+    if isinstance(job.maker, Sharing):
+        job.maker.shared_by(choice.processes, choice.describe())  # raises as the run would
     return dry_run(
         job,
         Output(config.output),
