@@ -1,9 +1,10 @@
 """The end and a resume of a job of many tasks, on records that wait for every read as an object store does.
 
-    python -m benchmarks.records 4000 40000      tasks; benchmarks/results/records.json
+    python -m benchmarks.records 4000 40000 400000      tasks; benchmarks/results/records.json
 
-The records are hard links to a few real ones of 1,000 rows. A read or a listing of 1,000 names waits 50 ms. Every
-size runs in a process of its own, so that its peak memory is measured alone.
+The records are hard links to a few real ones of 1,000 rows. A read or a listing of 1,000 names waits 50 ms. Of a
+large job a few parts are folded, and the others are hard links too, as if the workers of a cluster had folded them.
+Every size runs in a process of its own, so that its peak memory is measured alone.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from pipelines.output.job import Job
 from pipelines.output.listing import list_output
 from pipelines.output.prepare import prepare_output
 from pipelines.output.record import RECORD, Record
+from pipelines.output.retries import Retries
 from pipelines.output.tables import parts as parts_module
 from pipelines.output.tables.fold import fold_part
 from pipelines.output.tables.parts import plan_parts, tasks_per_part
@@ -125,7 +127,7 @@ def _row(number: int, row: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def run_one(tasks: int) -> dict[str, Any]:
+def run_one(tasks: int, folded: int) -> dict[str, Any]:
     """Measure one size in this process."""
     with tempfile.TemporaryDirectory() as folder:
         output = Output(f"{folder}/clips")
@@ -143,8 +145,7 @@ def run_one(tasks: int) -> dict[str, Any]:
             pages = -(-2 * tasks // 1000)  # a record and a shard each
             found["resume_s"] = round(time.monotonic() - start + pages * LATENCY, 1)
             found["resume_reads"] = waiting.calls
-            start = time.monotonic()
-            _fold(output, listing.done, found)
+            _fold(output, listing.done, folded, found)
             start = time.monotonic()
             reads = waiting.calls
             totals = finish(output, CONFIG, published=published, listing=list_output(output))
@@ -156,31 +157,44 @@ def run_one(tasks: int) -> dict[str, Any]:
         return found
 
 
-def _fold(output: Output, done: set[int], found: dict[str, Any]) -> None:
-    """Fold every part here, one after another. Workers of a cluster fold them side by side."""
-    from pipelines.output.retries import Retries
-
+def _fold(output: Output, done: set[int], most: int, found: dict[str, Any]) -> None:
+    """Fold parts one after another. Workers of a cluster fold them side by side, so the others are links."""
     parts = plan_parts(done, Retries(), tasks_per_part(CONFIG))
     start, cpu = time.monotonic(), time.process_time()
-    for part in parts:
+    folded = parts[:most]
+    for part in folded:
         fold_part(output, part)
-    found["parts"] = len(parts)
-    found["fold_s_per_part"] = round((time.monotonic() - start) / len(parts), 2)
-    found["fold_cpu_s_per_part"] = round((time.process_time() - cpu) / len(parts), 2)
+    found["parts"], found["parts_folded"] = len(parts), len(folded)
+    found["fold_s_per_part"] = round((time.monotonic() - start) / len(folded), 2)
+    found["fold_cpu_s_per_part"] = round((time.process_time() - cpu) / len(folded), 2)
+    for part in parts[most:]:
+        for source, target in zip(folded[0].files(), part.files(), strict=True):
+            os.link(output.state("parts", source), output.state("parts", target))
 
 
 def main(argv: list[str]) -> int:
     """Run every size in a new process, and keep the results."""
     parser = argparse.ArgumentParser(prog="benchmarks.records", description=__doc__)
-    parser.add_argument("tasks", nargs="*", type=int, default=[4000, 40_000])
+    parser.add_argument("tasks", nargs="*", type=int, default=[4000, 40_000, 400_000])
+    parser.add_argument(
+        "--folded", type=int, default=2, help="parts that are folded here, four CPU seconds each"
+    )
     parser.add_argument("--one", action="store_true", help="in this process; print the result alone")
     args = parser.parse_args(argv)
     if args.one:
-        print(json.dumps(run_one(args.tasks[0])))
+        print(json.dumps(run_one(args.tasks[0], args.folded)))
         return 0
     rows = []
     for tasks in args.tasks:
-        command = [sys.executable, "-m", "benchmarks.records", "--one", str(tasks)]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.records",
+            "--one",
+            str(tasks),
+            "--folded",
+            str(args.folded),
+        ]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             print(done.stderr[-2000:], file=sys.stderr)

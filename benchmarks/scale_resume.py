@@ -67,7 +67,7 @@ class Assumed:
         """With the figures of `benchmarks.records`."""
         rows = json.loads((FOLDER / "records.json").read_text())["rows"]
         last = rows[-1]
-        own = (last["cpu_s"] - last["parts"] * last["fold_cpu_s_per_part"]) / last["tasks"]
+        own = (last["cpu_s"] - last["parts_folded"] * last["fold_cpu_s_per_part"]) / last["tasks"]
         return cls(fold_cpu=last["fold_cpu_s_per_part"], end_cpu_per_task=max(0.0, own))
 
 
