@@ -96,7 +96,14 @@ def _named_settings(name: str) -> dict[str, Any]:
         near = nearest(name, open_clip.list_models(), count=3, cutoff=0.4)
         raise ConfigError(f"clip = {name!r} is no open_clip model; the nearest: {', '.join(near) or 'none'}")
     text = settings.get("text_cfg", {})
-    other_text = text.get("hf_model_name") or text.get("hf_tokenizer_name") or text.get("embed_cls")
+    vocabulary = text.get("hf_tokenizer_name")
+    if vocabulary and not text.get("hf_model_name"):
+        raise ConfigError(
+            f"clip = {name!r} reads captions with the tokenizer {vocabulary}, whose files open_clip does not "
+            "carry; every tower with CLIP's own vocabulary works, such as ViT-B-16-quickgelu or "
+            "EVA02-B-16"
+        )
+    other_text = text.get("hf_model_name") or text.get("embed_cls")
     if "multimodal_cfg" in settings or other_text or text.get("pool_type", "argmax") not in ("argmax", "eos"):
         raise ConfigError(
             f"clip = {name!r} has no CLIP text tower; choose a CLIP ViT such as ViT-B-32-quickgelu"

@@ -83,6 +83,10 @@ def test_a_name_builds_open_clips_model():
         ("RN50", "has batch norm"),
         ("coca_ViT-B-32", "no CLIP text"),
         ("xlm-roberta-base-ViT-B-32", "no CLIP text"),
+        (
+            "ViT-B-16-SigLIP",
+            "reads captions with the tokenizer timm/ViT-B-16-SigLIP, whose files open_clip does not",
+        ),
     ],
 )
 def test_other_names_are_refused_with_the_fix(name, message):
