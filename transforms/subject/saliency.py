@@ -41,11 +41,12 @@ def small_grey(image_HWC: np.ndarray) -> np.ndarray:
     """Return the mean grey level of each cell in quarters of a level: whole numbers in float64 [64,64]."""
     height, width = image_HWC.shape[:2]
     rows, columns = np.arange(SIDE) * height // SIDE, np.arange(SIDE) * width // SIDE
-    by_row = np.add.reduceat(image_HWC, rows, axis=0, dtype=np.int64)
-    sums_NN3 = np.add.reduceat(by_row, columns, axis=1)
+    red, green, blue = (image_HWC[..., channel].astype(np.int32) for channel in range(3))
+    grey_HW = 299 * red + 587 * green + 114 * blue
+    by_row = np.add.reduceat(grey_HW, rows, axis=0, dtype=np.int64)
+    sums_NN = np.add.reduceat(by_row, columns, axis=1)
     down = np.maximum(np.diff(rows, append=height), 1)
     across = np.maximum(np.diff(columns, append=width), 1)
-    sums_NN = 299 * sums_NN3[..., 0] + 587 * sums_NN3[..., 1] + 114 * sums_NN3[..., 2]
     quarters_NN: np.ndarray = 4 * sums_NN // (1000 * down[:, None] * across[None, :])
     return quarters_NN.astype(np.float64)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import make_shards as shards_of
@@ -16,6 +17,7 @@ import zoetrope
 from schemas.errors import ConfigError
 from storage.shards.read import iter_shard
 from transforms.stores.read import read_clip
+from transforms.subject.subject import find_subject
 
 SHAPE = {"frames": 4, "size": (32, 32)}
 EIGHT = ["pan_left", "pan_right", "pan_up", "pan_down", "zoom_in", "zoom_out", "rotate_cw", "rotate_ccw"]
@@ -161,3 +163,16 @@ def test_the_loop_in_the_docs_runs(tmp_path: Path, monkeypatch, capsys) -> None:
     losses = [float(line.split()[-1]) for line in capsys.readouterr().out.splitlines()]
     assert len(losses) == 10
     assert losses[-1] < losses[0]
+
+
+def test_fresh_paths_keep_the_subject_in_view(tmp_path: Path) -> None:
+    folder = shards_of.write_shards(tmp_path, 1, 8)
+    held = {}
+    for focus in ("any", "subject"):
+        samples = dataset(folder, camera="fresh", motions={"focus": focus, "mix": ["zoom_in"]}, render=False)
+        held[focus] = []
+        for sample in samples:
+            picture = sample["picture"].numpy()
+            subject = find_subject([], picture.shape[:2], partial(np.asarray, picture))
+            held[focus].append(subject.held(sample["quads"].numpy()).min())
+    assert np.mean(held["subject"]) > np.mean(held["any"]) + 0.1
