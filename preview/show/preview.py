@@ -5,7 +5,7 @@ In Python and in notebooks: ``zoetrope.preview("cat.jpg", motion="zoom_in", zoom
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -32,7 +32,7 @@ def preview(
     fps: float = 8.0,
     every_motion: bool = False,
     path: bool = False,
-    progress: bool = False,
+    progress: Callable[[int, int], None] = lambda made, total: None,
     focus: Literal["any", "subject"] = "any",
     **parameters: Any,
 ) -> Preview:
@@ -41,9 +41,9 @@ def preview(
     `pictures` are files, folders, globs or URIs, or one uint8 RGB image [H,W,3]; `size` is (H, W) of the
     frames in pixels. Keywords are parameters of the motion (``zoom=1.5``, or a pair to draw from). `path`
     draws the camera's path as well. `focus` "subject" keeps what is salient in view, as `motions.focus` of a
-    config does. The same arguments give the same pixels. Raises ConfigError (a
-    ValueError) for pictures that cannot be read, motions that cannot be drawn, and clips that need too much
-    memory.
+    config does. `progress` is called with the clips that are made and all clips, after each. The same
+    arguments give the same pixels. Raises ConfigError (a ValueError) for pictures that cannot be read,
+    motions that cannot be drawn, and clips that need too much memory.
     """
     named = _named_pictures(pictures)
     names = list(built_in_motions()) if every_motion else [motion]
@@ -56,27 +56,26 @@ def preview(
             name, seed=seed, image_size=(480, 640), frames=frames, size=size, fps=fps, parameters=parameters
         )
     _check_memory(len(named) * len(names), frames, size)
-    clips = []
-    with _progress(len(named) * len(names), shown=progress) as bar:
-        for label, source in named:
-            image_HWC = source if isinstance(source, np.ndarray) else read_picture(source).image_HWC
-            subject = None
-            if focus == "subject":
-                subject = find_subject((), image_HWC.shape[:2], partial(np.asarray, image_HWC))
-            for name in names:
-                mix = MotionMix.make({"focus": focus, "mix": [{"name": name, **parameters}]})
-                drawn = draw(
-                    mix,
-                    seed=seed,
-                    image_size=image_HWC.shape[:2],
-                    frames=frames,
-                    size=size,
-                    fps=fps,
-                    subject=subject,
-                )
-                shown_as = _label(name, label, motions=len(names), pictures=len(named))
-                clips.append(make_preview_clip(shown_as, image_HWC, drawn, size=size, path=path))
-                bar.update()
+    clips: list[PreviewClip] = []
+    for label, source in named:
+        image_HWC = source if isinstance(source, np.ndarray) else read_picture(source).image_HWC
+        subject = None
+        if focus == "subject":
+            subject = find_subject((), image_HWC.shape[:2], partial(np.asarray, image_HWC))
+        for name in names:
+            mix = MotionMix.make({"focus": focus, "mix": [{"name": name, **parameters}]})
+            drawn = draw(
+                mix,
+                seed=seed,
+                image_size=image_HWC.shape[:2],
+                frames=frames,
+                size=size,
+                fps=fps,
+                subject=subject,
+            )
+            shown_as = _label(name, label, motions=len(names), pictures=len(named))
+            clips.append(make_preview_clip(shown_as, image_HWC, drawn, size=size, path=path))
+            progress(len(clips), len(named) * len(names))
     return Preview(tuple(clips), fps)
 
 
@@ -123,11 +122,3 @@ def _check_memory(clips: int, frames: int, size: tuple[int, int]) -> None:
             f"{clips} clips of {frames} frames of {size[1]}x{size[0]} take {needed / 1e9:.1f} GB, over "
             f"{MOST_BYTES / 1e9:.1f}; give fewer pictures or frames, or a smaller size"
         )
-
-
-def _progress(total: int, *, shown: bool) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(
-        total=total, unit="clip", leave=False, disable=None if shown else True
-    )  # None: shown on a terminal only

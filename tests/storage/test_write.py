@@ -8,7 +8,8 @@ from storage.conditional import create_exclusively, read_version, remove_version
 from storage.find import list_names
 from storage.login import filesystem
 from storage.read import file_exists, file_size, read_bytes
-from storage.write import UPLOAD_BLOCK, create_file, move_file, write_bytes
+from storage.upload import UPLOAD_BLOCK
+from storage.write import create_file, move_file, write_bytes
 
 
 @pytest.fixture(params=["disk", "memory"])

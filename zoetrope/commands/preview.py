@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from schemas.errors import ConfigError
@@ -114,19 +115,34 @@ def parse_size(text: str) -> tuple[int, int]:
 def _from_pictures(args: argparse.Namespace, pictures: list[str], parameters: dict[str, str]) -> Preview:
     with loading():
         from preview.show.preview import preview
-    return preview(
-        pictures,
-        args.motion or "zoom_in",
-        seed=args.seed,
-        size=parse_size(args.size),
-        frames=args.frames,
-        fps=args.fps,
-        every_motion=args.all,
-        path=args.path,
-        progress=True,
-        focus=args.focus,
-        **{name: _parameter(name, raw) for name, raw in parameters.items()},
-    )
+    with progress_bar() as bar:
+        return preview(
+            pictures,
+            args.motion or "zoom_in",
+            seed=args.seed,
+            size=parse_size(args.size),
+            frames=args.frames,
+            fps=args.fps,
+            every_motion=args.all,
+            path=args.path,
+            progress=bar,
+            focus=args.focus,
+            **{name: _parameter(name, raw) for name, raw in parameters.items()},
+        )
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar of clips for as long as the block runs, on a terminal only: called with clips made and in all."""
+    from tqdm import tqdm
+
+    with tqdm(unit="clip", leave=False, disable=None) as bar:
+
+        def show(made: int, total: int) -> None:
+            bar.total = total
+            bar.update(made - bar.n)
+
+        yield show
 
 
 def _from_config(args: argparse.Namespace, pictures: list[str], parameters: dict[str, str]) -> Preview:
