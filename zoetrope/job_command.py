@@ -43,7 +43,7 @@ def run_job_command(
     with started:
         with loading():
             if on_this_machine:
-                from pipelines.running.light import import_beam_for_this_machine
+                from zoetrope.light import import_beam_for_this_machine
 
                 import_beam_for_this_machine()
             run, plan = load()

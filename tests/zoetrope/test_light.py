@@ -8,7 +8,7 @@ import sys
 
 PROBE = """
 import json, sys
-from pipelines.running.light import import_beam_for_this_machine
+from zoetrope.light import import_beam_for_this_machine
 
 import_beam_for_this_machine()
 import apache_beam as beam
