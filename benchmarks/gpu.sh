@@ -86,7 +86,7 @@ export PYTHONUNBUFFERED=1
 if [ -n "$smoke" ]; then
     export CUDA_VISIBLE_DEVICES=
     rendering="--device cpu --rounds 2 --clips 2"
-    training="--device cpu --models tiny --most 16 --steps 25 --workers 1"
+    training="--device cpu --models tiny --batch 4 --steps 40 --workers 1"
     compiled=$training
     job="--clips 16"
 else

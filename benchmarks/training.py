@@ -182,7 +182,7 @@ def measure(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure everything about one model."""
     fields, runs = fields_of(model, arguments), Path(arguments.folder)
     result: dict[str, Any] = {"compile": arguments.compile, "workers": arguments.workers}
-    batches = [(RECIPE_BATCH, False)]
+    batches = [(arguments.batch, False)]
     if not arguments.quick:
         largest = {with_it: search(model, arguments, checkpointing=with_it) for with_it in (False, True)}
         result |= {"largest_batch": largest[False], "largest_batch_with_checkpointing": largest[True]}
@@ -239,10 +239,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--most", type=int, default=MOST, help="batches above this are not tried; a multiple of 8"
     )
+    parser.add_argument("--batch", type=int, default=RECIPE_BATCH, help="clips of a step with --quick")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--compile", action="store_true", help="with torch.compile")
     parser.add_argument(
-        "--quick", action="store_true", help=f"{RECIPE_BATCH} clips only, no search for the largest"
+        "--quick", action="store_true", help="--batch clips only, no search for the largest"
     )
     parser.add_argument("--probe", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--checkpointing", action="store_true", help=argparse.SUPPRESS)

@@ -143,9 +143,11 @@ def _plain(value: Any) -> str:
 def _allowed(field: FieldInfo) -> str:
     """The allowed values of a field in words; '' if any value of its type is allowed."""
     annotation = field.annotation
-    for option in typing.get_args(annotation) if _is_union(annotation) else (annotation,):
+    options = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    words = ["true, false"] if bool in options else []
+    for option in options:
         if typing.get_origin(option) is typing.Literal:
-            return "one of " + ", ".join(str(a) for a in typing.get_args(option))
+            return "one of " + ", ".join([*words, *map(str, typing.get_args(option))])
     low = high = ""
     for mark in field.metadata:
         if isinstance(mark, annotated_types.MinLen) and mark.min_length:

@@ -27,6 +27,11 @@ class Later:
             self._arrived = torch.cuda.Event()
             self._arrived.record(torch.cuda.current_stream(numbers.device))
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the device may still be busy with what the numbers are of."""
+        return self._arrived is not None
+
     def read(self) -> list[float]:
         """Wait until the numbers have arrived, and return them."""
         if self._arrived is not None:

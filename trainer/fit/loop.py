@@ -58,7 +58,9 @@ class Loop:
             if not (due or at_end or step % config.save_every == 0):
                 continue
 
-            stopping = self._settle(at_end=at_end) or stopping
+            stopping = self._settle() or stopping
+            if (at_end or stopping) and step % config.log.every:
+                self._recorder.record(step)
             better = False
             if due and not stopping:
                 better = evaluator.evaluate(step)
@@ -75,25 +77,27 @@ class Loop:
 
         Returns whether that one says that some rank was asked to stop.
         """
+        waited = self._ahead.waited
         with explained(done + 1, self._config, self._ranks.world):
             taken = self._ahead.take()
             queued = self._train(done, taken.parts, stop)
         if done + 1 < self._config.total_steps:
             with explained(done + 2, self._config, self._ranks.world):
                 self._ahead.prepare()
-        stopping = self._settle(at_end=False)
+        self._recorder.add_wait(self._ahead.waited - waited)
+        stopping = self._settle()
         self._unread = (queued, taken)
         return stopping
 
-    def _settle(self, *, at_end: bool) -> bool:
-        """Read and record the step that was queued last, if that was not done. Returns whether to stop."""
+    def _settle(self) -> bool:
+        """Read the numbers of the step that was queued last, unless it is done. Returns whether to stop."""
         if self._unread is None:
             return False
         (queued, taken), self._unread = self._unread, None
         with explained(queued.number, self._config, self._ranks.world):
             result = queued.result()
-        self._recorder.add(result, taken.waited, taken.dropped)
-        if queued.number % self._config.log.every == 0 or at_end or result.stopping:
+        self._recorder.add(result, taken.dropped)
+        if queued.number % self._config.log.every == 0:
             self._recorder.record(queued.number)
         return result.stopping
 

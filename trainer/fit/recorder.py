@@ -23,9 +23,10 @@ Values = dict[str, float | None]
 
 @dataclass
 class Meters:
-    """Time spent since `began`."""
+    """Time spent between `began` and `ended`."""
 
     began: float = field(default_factory=time.perf_counter)
+    ended: float = 0.0  # of the last step
     waited: float = 0.0  # seconds of waiting for the loader
     prepared: float = 0.0  # seconds of copying batches to the device and planning their rendering
     steps: int = 0
@@ -56,19 +57,23 @@ class Recorder:
         """Forget the time spent so far: evaluations and checkpoints do not count as training."""
         self._meters = Meters()
 
-    def add(self, result: StepResult, wait_seconds: float, dropped: Sequence[Dropped]) -> None:
+    def add_wait(self, seconds: float) -> None:
+        """Count time spent on waiting for the loader."""
+        self._meters.waited += seconds
+
+    def add(self, result: StepResult, dropped: Sequence[Dropped]) -> None:
         """Count one step, and the samples that were dropped on the way to its batches."""
         self._fresh_drops.extend(dropped)
         self.values = dict(result.values)
         self._meters.steps += 1
-        self._meters.waited += wait_seconds
+        self._meters.ended = result.ended
         self._meters.prepared += result.prepare_seconds
         self._logs.advance(self.values["loss"] or 0.0)
 
     def record(self, step: int) -> None:
         """Write a record of `step` and restart the meters. All ranks must call it."""
         meters = self._meters
-        spent = max(time.perf_counter() - meters.began, 1e-9)
+        spent = max(meters.ended - meters.began, 1e-9)
         of_rank = (
             self._fresh_drops,
             meters.waited,
@@ -85,7 +90,7 @@ class Recorder:
             "samples": samples,
             "epoch": samples / self._epoch_samples if self._epoch_samples else None,
             "samples_per_s": rate,
-            "data_wait": max(waited) / spent,
+            "data_wait": min(max(waited) / spent, 1.0),  # of one step it may be that of its neighbour
             "prepare": max(prepared) / spent,
             "memory_gb": max(memory),
             "mfu": self._mfu(rate),
@@ -93,7 +98,7 @@ class Recorder:
         }
         self._logs.write(step, self.values)
         say_drops(self._logs, drops, "left out", f"in all {self._dropped}")
-        self.restart()
+        self._meters = Meters(began=meters.ended)
 
     def _mfu(self, samples_per_s: float) -> float | None:
         """Return the model's share of the peak of all ranks' devices; None if the peak is unknown."""

@@ -8,6 +8,7 @@ it.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +38,7 @@ class StepResult:
     values: dict[str, float | None]  # loss and its parts, negatives, grad_norm, lr.*: means over ranks
     stopping: bool  # some rank was asked to stop
     prepare_seconds: float  # spent on copying batches to the device and planning their rendering
+    ended: float  # by `time.perf_counter`, as far as the host knows
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class QueuedStep:
     numbers: Later
     rates: dict[str, float]
     prepare_seconds: float
+    queued: float  # by `time.perf_counter`
     explain: Callable[[dict[str, float]], str]  # the line about a step that was not finite
 
     def result(self) -> StepResult:
@@ -60,7 +63,8 @@ class QueuedStep:
         if not all(map(math.isfinite, numbers.values())):
             raise RunError(self.explain(numbers))
         stopping = numbers.pop("stop") > 0
-        return StepResult({**numbers, **self.rates}, stopping, self.prepare_seconds)
+        ended = time.perf_counter() if self.numbers.is_late else self.queued
+        return StepResult({**numbers, **self.rates}, stopping, self.prepare_seconds, ended)
 
 
 class TrainingStep:
@@ -118,6 +122,7 @@ class TrainingStep:
             Later(torch.cat([means, scale])),
             shown_rates,
             parts.seconds,
+            time.perf_counter(),
             partial(self._not_finite, done + 1, parts.keys, loss.broken),
         )
 

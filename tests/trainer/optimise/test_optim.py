@@ -164,6 +164,7 @@ def test_configs_that_cannot_be(tmp_path: Path) -> None:
         ({"optim": {"layer_decay": 0.0}}, "layer_decay = 0.0 is not allowed: it must be > 0 and <= 1"),
         ({"optim": {"ema": 1.0}}, "ema = 1.0 is not allowed: it must be > 0 and < 1"),
         ({"global_batch_size": 1}, "global_batch_size = 1 is not allowed: it must be >= 2"),
+        ({"compile": "fast"}, "compile = 'fast' is not allowed: it must be one of true, false, auto"),
         ({"batch_size": 8}, "unknown field batch_size; the nearest known field is global_batch_size"),
     ):
         with pytest.raises(ConfigError, match=message):
