@@ -49,6 +49,7 @@ def import_beam_for_this_machine() -> None:
         for module in MODULES:
             importlib.import_module(module)
     finally:
+        gc.freeze()  # modules stay to the end: no collection needs to look at them
         gc.enable()
         sys.meta_path.remove(finder)
         root.removeFilter(_is_news)
