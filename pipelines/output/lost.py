@@ -82,14 +82,17 @@ def forget_tasks(output: Output, listing: Listing, lost: set[int], retries: Retr
     remove_file(output.state("finished.json"))
     listing.files.discard(f"{STATE}/finished.json")
     forget_parts(output, listing, undone, size)
-    for task in sorted(again - lost, reverse=True):  # first: a cut-off call leaves the task to be found again
-        remove_file(output.record_path(task))
+    _remove_records(output, again - lost)  # first: a cut-off call leaves the task to be found again
     if again:
         drop_retries(output, lost)
-    for task in sorted(lost):
-        remove_file(output.record_path(task))
+    _remove_records(output, lost)
     listing.done -= undone
     return sorted(undone)
+
+
+def _remove_records(output: Output, tasks: Iterable[int]) -> None:
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        list(pool.map(lambda task: remove_file(output.record_path(task)), tasks))
 
 
 def said_lost(lost: Sequence[int]) -> str:

@@ -17,6 +17,7 @@ from pipelines.output.listing import list_output
 from pipelines.output.lost import forget_lost
 from pipelines.output.retries import Retries
 from pipelines.retry import retry
+from schemas.errors import JobError
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from tests.pipelines.running.test_graph import leftovers, run, shards
 from tests.pipelines.test_retry import begun, rows  # noqa: F401 (a fixture)
@@ -95,5 +96,21 @@ def test_a_further_shard_of_a_task_that_is_gone_is_noticed(tmp_path):
     assert len(whole) == 9
     (tmp_path / "_zoetrope" / "finished.json").unlink()
     os.remove(tmp_path / "00001-002.tar")
+    assert run(tmp_path, job).written == 10
+    assert shards(tmp_path) == whole
+
+
+def test_a_last_shard_that_only_its_record_knows_of_is_missed_at_the_end(tmp_path):
+    """Neither names nor sizes show it, and no part is folded: the end finds it, and the next run makes it."""
+    job = replace(tiny_job(3, 10), shard=ShardConfig(max_samples=4))
+    run(tmp_path, job)
+    whole = shards(tmp_path)
+    shutil.rmtree(tmp_path / "_zoetrope" / "parts")
+    (tmp_path / "_zoetrope" / "finished.json").unlink()
+    os.remove(tmp_path / "00001-002.tar")
+    with pytest.raises(
+        JobError, match=r"shards of 1 task are gone .* \(task 1\); run the same command again"
+    ):
+        run(tmp_path, job)
     assert run(tmp_path, job).written == 10
     assert shards(tmp_path) == whole
