@@ -100,7 +100,8 @@ core="numpy cv2 kornia pydantic yaml skimage"
 {
     # The options of pyproject.toml want plugins that a bare machine may lack.
     step tests 110 "$core pytest hypothesis open_clip av simplejpeg webdataset" \
-        "$python" -m pytest -o addopts= -q -m gpu -p no:cacheprovider $(grep -rl "mark.gpu" tests --include="test_*.py")
+        "$python" -m pytest -o addopts= --import-mode=importlib -q -m gpu -p no:cacheprovider \
+        $(grep -rl "mark.gpu" tests --include="test_*.py")
     step render_gpu 60 "$core" "$python" -m benchmarks.render_gpu $rendering
     step training 90 "$core open_clip fsspec simplejpeg" "$python" -m benchmarks.training --quick $training
     step job_gpu 70 "$core apache_beam fsspec pyarrow simplejpeg" "$python" -m benchmarks.job_gpu $job
