@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from trainer.data.augment.curriculum import Curriculum
 from trainer.data.shards import Dropped
 from trainer.device.ranks import Ranks, gather_objects
 from trainer.fit.advice import some_of
@@ -93,15 +94,22 @@ class Recorder:
             "data_wait": min(max(waited) / spent, 1.0),  # of one step it may be that of its neighbour
             "prepare": max(prepared) / spent,
             "memory_gb": max(memory),
-            "mfu": self._mfu(rate),
+            "mfu": self._mfu(rate, step),
             "dropped": self._dropped,
         }
         self._logs.write(step, self.values)
         say_drops(self._logs, drops, "left out", f"in all {self._dropped}")
         self._meters = Meters(began=meters.ended)
 
-    def _mfu(self, samples_per_s: float) -> float | None:
-        """Return the model's share of the peak of all ranks' devices; None if the peak is unknown."""
+    def _mfu(self, samples_per_s: float, step: int) -> float | None:
+        """Return the model's share of the peak of all ranks' devices.
+
+        None if the peak is unknown, and while a curriculum takes fewer frames than are counted.
+        """
+        stages = self._config.data.frames_curriculum
+        frames = self._config.model.max_frames
+        if stages is not None and Curriculum(tuple(stages)).frames(step - 1) < frames:
+            return None
         if not self._peak:
             return None
         return samples_per_s * self._flops / (self._peak * self._ranks.world)

@@ -42,9 +42,14 @@ def _cropped(x_BTCHW: Tensor, rows_B8: Tensor) -> Tensor:
 
 def _recoloured(x_BTCHW: Tensor, factors_B3: Tensor) -> Tensor:
     brightness, contrast, saturation = (factor.view(-1, 1, 1, 1, 1) for factor in factors_B3.unbind(1))
-    weights = torch.tensor(_GREY, device=x_BTCHW.device).view(3, 1, 1)
     x = x_BTCHW * brightness
-    mean = (x * weights).sum(2, keepdim=True).mean((1, 3, 4), keepdim=True)
+    mean = _grey(x).mean((1, 3, 4), keepdim=True)
     x = mean + contrast * (x - mean)
-    grey = (x * weights).sum(2, keepdim=True)
+    grey = _grey(x)
     return grey + saturation * (x - grey)
+
+
+def _grey(x_BTCHW: Tensor) -> Tensor:
+    """[B,T,3,h,w] -> [B,T,1,h,w]. The weights are numbers: a tensor of them would make the host wait."""
+    red, green, blue = x_BTCHW.split(1, dim=2)
+    return _GREY[0] * red + _GREY[1] * green + _GREY[2] * blue

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import make_shards as shards_of
 import pytest
+import torch
 from tiny_run import tiny_config
 
 from schemas.errors import ConfigError
@@ -16,7 +17,11 @@ from trainer.data.augment.curriculum import Curriculum
 from trainer.data.config import DataConfig
 from trainer.data.loader import LoaderState, TrainingLoader
 from trainer.data.shards import ShardSet
+from trainer.device.ranks import Ranks
+from trainer.fit.recorder import Recorder
 from trainer.fit.train import train
+from trainer.logs.run_logs import RunLogs
+from trainer.model.clip2video import CLIP2Video
 from trainer.model.towers import tokenize
 
 STAGES = [[0, 1], [2, 2], [3, 4]]
@@ -84,3 +89,11 @@ def test_a_run_with_a_curriculum_trains_resumes_and_evaluates_on_all_frames(tmp_
     again = train(whole.model_copy(update=half))
     assert again.loss == pytest.approx([line["loss"] for line in losses if "loss" in line][-1], abs=1e-6)
     assert again.metrics["t2v.R1"] >= 0
+
+
+def test_the_mfu_is_unknown_while_clips_are_short(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, tmp_path, data={"frames_curriculum": STAGES})
+    recorder = Recorder(config, Ranks(0, 1, torch.device("cpu")), CLIP2Video(config.model), RunLogs(), None)
+    recorder._peak = 1e12
+    assert recorder._mfu(1.0, step=3) is None
+    assert recorder._mfu(1.0, step=4) > 0

@@ -11,9 +11,11 @@ from types import SimpleNamespace
 import make_shards as shards_of
 import pytest
 import torch
+from fake_gpu import CUDA, fake_gpu
 from tiny_models import tiny_model
 from tiny_run import MODEL, tiny_config
 
+from benchmarks.operators import count_operators
 from schemas.errors import ConfigError
 from tests.trainer.fit.test_ahead import SIZE, batches
 from trainer.data.animate import Inputs, to_device
@@ -23,12 +25,15 @@ from trainer.data.loader import LoaderState, TrainingLoader
 from trainer.data.packing import pack
 from trainer.data.shards import ShardSet
 from trainer.device.ranks import Ranks
+from trainer.fit.ahead import Parts
 from trainer.fit.flops import flops_per_sample
+from trainer.fit.step import TrainingStep
 from trainer.fit.train import train
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
 from trainer.model.towers import count_patches, encode_frames, tokenize
 from trainer.objective.gradients import Gradients
+from trainer.optimise.optim import make_optimizer
 
 CPU = torch.device("cpu")
 
@@ -124,3 +129,18 @@ def test_a_run_with_patch_dropout_trains_on_less_and_differs(tmp_path: Path) -> 
 def test_a_tower_without_patches_is_refused() -> None:
     with pytest.raises(ConfigError, match="patch_dropout needs a vision transformer"):
         count_patches(SimpleNamespace(visual=torch.nn.Linear(2, 2)))
+
+
+def test_a_gpu_step_with_patches_and_changed_frames_is_queued_without_a_wait(monkeypatch) -> None:
+    config = tiny_config(Path("x"), Path("x"), model={**MODEL, "patch_dropout": 0.5})
+    (batch,) = batches(1, plan=True)
+    batch.patches = PatchChoice(4, 2).draw(batch, 1)
+    batch.changes = torch.tensor([[0.1, 0.1, 0.8, 0.8, 1.0, 1.1, 0.9, 1.2]] * len(batch))
+    with fake_gpu(monkeypatch) as gpu:
+        with CUDA:
+            model = CLIP2Video(config.model)
+            step = TrainingStep(config, Ranks(0, 1, CUDA), model, make_optimizer(model, config.optim))
+        gpu.parameters = list(model.parameters())
+        parts = Parts([batch], CUDA, SIZE)
+        _, counted = count_operators(lambda: step(0, parts))
+    assert counted.waits == 0, counted.operators
