@@ -60,8 +60,9 @@ def start_run(
 
     count = len(places)
     sizes = part_sizes(count, slots, least) if spread else even_sizes(count, slots)
+    folds = (spread or not places) and len(due) > FOLDED_AT_THE_END
     parts = [partial(making, some) for some in divide(list(places), sizes)]
-    return PartsRun(parts, choice, last=folding if spread and len(due) > FOLDED_AT_THE_END else None)
+    return PartsRun(parts, choice, last=folding if folds else None)
 
 
 def _pipeline(choice: RunnerChoice, options: PipelineOptions) -> beam.Pipeline:

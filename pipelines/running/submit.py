@@ -23,7 +23,7 @@ from pipelines.output.job import Job, TaskAt, spool
 from pipelines.output.listing import Listing, is_finished, list_output
 from pipelines.output.lock import output_lock
 from pipelines.output.prepare import check_output, prepare_output, remove_ours
-from pipelines.output.tables.parts import TaskCount, forget_parts, tasks_per_part
+from pipelines.output.tables.parts import Part, TaskCount, forget_parts, tasks_per_part
 from pipelines.output.tables.places import has_tables, parts_due
 from pipelines.result import RunResult
 from pipelines.running.engine import RunnerChoice, choose_runner
@@ -130,41 +130,67 @@ class _MadeNow:
             self.written, self.failed = self.written + count.written, self.failed + count.failed
 
 
-def _make_missing(job: Job, output: Output, listing: Listing, choice: RunnerChoice, detach: bool) -> _MadeNow:
-    done, last = listing.done, -1
+@dataclass
+class _Missing:
+    """The tasks of a plan that are not done."""
+
+    places: list[TaskAt] = field(default_factory=list)
+    numbers: set[int] = field(default_factory=set)
+    planned: int = 0  # tasks of the plan, with those that are done
+    inputs: int = 0
+    exact: bool = True
+    longest: tuple[int, int] = (0, 0)  # (inputs, task)
+
+
+def _spool_missing(job: Job, output: Output, done: Collection[int]) -> _Missing:
+    """Write the plan to a temporary file, and keep how many tasks it has."""
     plan = output.tmp(f"plan-{uuid.uuid4().hex}.jsonl")
-    inputs, exact, places, longest = 0, True, list[TaskAt](), (0, 0)
-    expected = set(done)
+    missing = _Missing()
     with create_file(plan) as stream:
         for task, place in spool(job.tasks(), stream, plan):
-            last = task.index
+            missing.planned = task.index + 1
             if task.index not in done:
-                inputs, exact = inputs + inputs_of(task), exact and task.exact
-                longest = max(longest, (inputs_of(task), task.index))
-                places.append(place)
-                expected.add(task.index)
-    if last < 0 and not job.is_retry:
+                missing.inputs += inputs_of(task)
+                missing.exact = missing.exact and task.exact
+                missing.longest = max(missing.longest, (inputs_of(task), task.index))
+                missing.places.append(place)
+                missing.numbers.add(task.index)
+    if not missing.planned and not job.is_retry:
         raise ConfigError("source: it holds no inputs; check its path and source.limit")
     if not job.is_retry:
-        output.write_state("plan.json", {"tasks": last + 1})
+        output.write_state("plan.json", {"tasks": missing.planned})
+    return missing
+
+
+def _make_missing(job: Job, output: Output, listing: Listing, choice: RunnerChoice, detach: bool) -> _MadeNow:
+    done = listing.done
+    missing = _spool_missing(job, output, done)
+    expected = {*done, *missing.numbers}
     size = tasks_per_part(job.config)
-    forget_parts(output, listing, expected - done, size)
-    folded = choice.is_local or (not places and has_tables(listing) and is_finished(listing))
+    forget_parts(output, listing, missing.numbers, size)
+    folded = choice.is_local or (not missing.places and has_tables(listing) and is_finished(listing))
     due = [] if folded else parts_due(output, listing, expected, size)
-    if not places and len(due) <= FOLDED_HERE:
+    if not missing.places and len(due) <= FOLDED_HERE:
         LOG.info(
             "nothing to retry" if job.is_retry else f"nothing is missing: {counted(len(done), 'task')} done"
         )
         return _MadeNow(listing, done)
     remove_file(output.state("finished.json"))
     already = f", {counted(len(done), 'task')} done before" if done else ""
-    about = "" if exact else "about "
-    LOG.info(
-        f"{counted(len(places), 'task')}, {about}{counted(inputs, 'input')}{already}; {choice.describe()}"
-    )
-    warning = long_task(longest[1], longest[0], choice.workers) if job.makes_clips else None
+    inputs = f"{'' if missing.exact else 'about '}{counted(missing.inputs, 'input')}"
+    LOG.info(f"{counted(len(missing.places), 'task')}, {inputs}{already}; {choice.describe()}")
+    warning = long_task(missing.longest[1], missing.longest[0], choice.workers) if job.makes_clips else None
     if warning is not None:
         LOG.warning(warning)
+    curve, counters = _make(missing, due, job, output, choice, detach)
+    say_set_aside(keep_aside(output))
+    return _MadeNow(_await_records(output, expected), done, curve, counters)
+
+
+def _make(
+    missing: _Missing, due: Sequence[Part], job: Job, output: Output, choice: RunnerChoice, detach: bool
+) -> tuple[tuple[float, tuple[int, ...]], Mapping[str, int | float]]:
+    """Run the pipeline. Returns the curve of its throughput, and its counters."""
     with signals_of_job() if choice.is_local else nullcontext() as signals:
         spec = JobSpec(
             output.uri,
@@ -176,16 +202,14 @@ def _make_missing(job: Job, output: Output, listing: Listing, choice: RunnerChoi
             retries=choice.retries,
             max_failed_tasks=job.max_failed_tasks,
         )
-        least = least_tasks(inputs, len(places), choice.workers)
-        run = start_run(places, due, job, spec, choice, least=least, spread=not detach)
-        progress = Progress(inputs, exact=exact)
+        least = least_tasks(missing.inputs, len(missing.places), choice.workers)
+        run = start_run(missing.places, due, job, spec, choice, least=least, spread=not detach)
+        progress = Progress(missing.inputs, exact=missing.exact)
         try:
             counters = _run_graph(run, choice, progress, output, signals, detach)
         finally:
             progress.close()
-    say_set_aside(keep_aside(output))
-    curve = (progress.throughput.bucket_seconds, tuple(progress.throughput.counts))
-    return _MadeNow(_await_records(output, expected), done, curve, counters)
+    return (progress.throughput.bucket_seconds, tuple(progress.throughput.counts)), counters
 
 
 def _run_graph(

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.making.config import ShardConfig
@@ -52,9 +52,9 @@ class ListenersSeen(TinyMaker):
 
     def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
         for made in super().make(task, times):
-            yield replace(
-                made, members={"txt": " ".join(sorted(listening(os.getpid()))).encode(), "json": b"{}"}
-            )
+            assert isinstance(made, Made)
+            seen = " ".join(sorted(listening(os.getpid()))).encode()
+            yield Made.of(made.key, {"txt": seen, "json": b"{}"}, made.row)
 
 
 def listening(process: int) -> set[str]:
