@@ -15,6 +15,7 @@ from pipelines.workers.config import SampleLimits
 from pipelines.workers.streams import ReaderLostError, Readers
 from schemas.errors import ConfigError
 from schemas.records import Failure, Reference, SampleError, Stage, Task
+from storage.login import get_options, set_options
 from transforms.media.formats.sniff import HEAD_BYTES, sniff
 
 
@@ -126,6 +127,13 @@ class _Target:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"source": self._source, "stores": get_options()}  # a reader reads from the same stores
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._source = state["source"]
+        set_options(state["stores"])
 
     def watch(self, progress: Any) -> None:
         """Have the source report its files."""

@@ -24,6 +24,7 @@ from schemas.records import Reason
 from schemas.text import one_line
 
 WAIT_FACTOR = 10  # of the limit of CPU time: a reader that waits for a disk or a store uses none
+WAIT_SECONDS = 60.0  # at least: a busy machine starts processes slowly
 
 
 class ReaderLostError(Exception):
@@ -44,7 +45,8 @@ class Readers:
 
     def __init__(self, target: ReaderTarget, limits: SampleLimits) -> None:
         self._limits = limits
-        self._start = channel.encode(ReaderStart(target, limits.seconds, limits.memory_mb))
+        self._target = target
+        self._start: channel.Parts = []  # made when the first reader is
         self._lock = threading.Lock()
         self._idle: list[_Reader] = []
         self._busy: set[_Reader] = set()
@@ -95,10 +97,11 @@ class Readers:
 
     def _answer(self, reader: _Reader, file: str) -> tuple[Sent, Any]:
         seconds = self._limits.seconds
+        wait = max(WAIT_SECONDS, WAIT_FACTOR * seconds)
         try:
-            kind, value = reader.process.answer(WAIT_FACTOR * seconds)
+            kind, value = reader.process.answer(wait)
         except TimeoutError:
-            detail = f"gave no result for {WAIT_FACTOR * seconds:g} seconds"
+            detail = f"gave no result for {wait:g} seconds"
             raise ReaderLostError(Reason.DECODER_TIMEOUT, detail, file) from None
         except EOFError:
             status = reader.end()
@@ -128,6 +131,9 @@ class Readers:
             return reader
 
     def _new(self) -> _Reader:
+        if not self._start:
+            start = ReaderStart(self._target, self._limits.seconds, self._limits.memory_mb)
+            self._start = channel.encode(start)
         shared = living_nursery()
         if shared is not None:
             with suppress(JobError):  # the pool may be closed in this moment

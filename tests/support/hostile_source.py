@@ -11,6 +11,7 @@ from hostile_target import HostileTarget
 
 from pipelines.sources.base import Loss, Source
 from schemas.records import Failure, Reference, Task
+from storage.login import get_options
 
 
 class HostileSource(Source):
@@ -32,7 +33,7 @@ class HostileSource(Source):
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         for number, row in enumerate(task.payload["rows"], start=task.payload.get("first", 0)):
             HostileTarget().act(row)
-            caption = str(os.getpid()) if row == "process" else row
+            caption = {"process": str(os.getpid()), "stores": str(get_options())}.get(row, row)
             if row == "gone":
                 raise FileNotFoundError("nowhere")
             image = b"<html>" if row == "text" else b"GIF89a"

@@ -14,6 +14,7 @@ from pipelines.sources.config import SourceConfig
 from pipelines.workers.config import SampleLimits
 from schemas.errors import ConfigError, JobError
 from schemas.records import Failure, Task
+from storage.login import get_options, set_options
 
 LIMITS = SampleLimits(seconds=0.3, memory_mb=256)
 
@@ -117,3 +118,16 @@ def test_a_reading_that_is_broken_off_leaves_no_process():
     items.close()
     assert not os.path.exists(f"/proc/{process}")
     source.close()
+
+
+def test_readers_have_the_options_of_object_stores_that_were_set_before_the_first_read():
+    source = pickle.loads(pickle.dumps(hostile("stores")))
+    before = get_options()
+    set_options({"s3": {"endpoint_url": "http://127.0.0.1:9"}})
+    try:
+        assert told(source, Task(0, 1, {"rows": ["stores"]})) == [
+            "{'s3': {'endpoint_url': 'http://127.0.0.1:9'}}"
+        ]
+    finally:
+        set_options(before)
+        source.close()
