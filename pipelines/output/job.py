@@ -51,7 +51,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The fields that differ, as text with both values."""
     now = json.loads(_canonical(now))
     changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
-    files = [name for name in changed if name.endswith(FILES_IDENTITY)]
+    files = [name for name in changed if _is_of_files(name, {*before, *now})]
     stems = sorted({_stem(name) for name in files})
     return [
         *(
@@ -80,6 +80,12 @@ def has_grown(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
 def is_of_source(field: str) -> bool:
     """Does a field of `Job.identity` say which input there is, and not what is made of it?"""
     return field.startswith("source.")
+
+
+def _is_of_files(name: str, names: set[str]) -> bool:
+    """Does a field describe files, such as `source.bytes` with `source.files`, unlike `shard.max_bytes`?"""
+    stem = _stem(name)
+    return name.endswith(FILES_IDENTITY) and not names.isdisjoint({f"{stem}.files", f"{stem}_files"})
 
 
 def _stem(name: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 from tiny_job import TinyMaker, tiny_job
 
 from pipelines.output.folder import Output
+from pipelines.output.job import differences
 from pipelines.running.submit import run_job
 from schemas.errors import ConfigError, JobError, StopRequestedError
 from tests.pipelines.running.test_graph import leftovers, run, shards
@@ -152,3 +153,13 @@ def test_remains_of_a_dead_job_are_gone_after_the_next(tmp_path):
     run(tmp_path / "out")
     assert not leftovers(tmp_path / "out")
     assert len(shards(tmp_path / "out")) == 4
+
+
+def test_a_setting_in_bytes_is_named_with_both_values():
+    before = {"shard.max_bytes": 1, "source.task_bytes": None, "source.bytes": 10, "source.files": 1}
+    now = {"shard.max_bytes": 2, "source.task_bytes": 5, "source.bytes": 20, "source.files": 2}
+    assert differences(before, now) == [
+        "shard.max_bytes was 1 and is 2",
+        "source.task_bytes was null and is 5",
+        "source was 1 file of 10 bytes and is 2 files of 20 bytes",
+    ]
