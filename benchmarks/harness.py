@@ -54,6 +54,7 @@ def origin() -> dict[str, Any]:
         "uncommitted_changes": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
+        "load_average": round(os.getloadavg()[0], 1),  # over the cores, times are those of a busy machine
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in PACKAGES},
