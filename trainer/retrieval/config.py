@@ -57,19 +57,34 @@ class EvaluationSet(Config):
     motion_phrases: bool = Field(True, description="keep the phrases of stored paths in the captions")
     querybank: str | list[str] | None = Field(None, description=QUERYBANK)
 
+    @model_validator(mode="after")
+    def _effective(self) -> Self:
+        if self.captions == "shared" and self.querybank is not None:
+            raise ValueError("querybank has no effect with captions=shared; leave one of them out")
+        return self
+
 
 class Evaluations(Config):
     """The `evaluate` section of a training config: what is measured besides `data.eval_shards`, and how."""
 
     sets: dict[str, EvaluationSet] = Field(
         default_factory=dict,
-        description="sets by name, each with shards, captions (all, first), motion_phrases and querybank; "
-        "the metrics of set `msvd` are msvd/t2v.R1 and so on",
+        description="sets by name, each with shards, captions (all, first, shared), motion_phrases and "
+        "querybank; the metrics of set `msvd` are msvd/t2v.R1 and so on",
     )
     before: bool = Field(True, description="evaluate a new run before its first step too (zero-shot)")
     dual_softmax: bool = Field(False, description=DUAL_SOFTMAX)
     querybank_captions: int = Field(BANK_SIZE, ge=1, description=QUERYBANK_CAPTIONS)
     backwards: bool = Field(False, description=BACKWARDS)
+
+    @model_validator(mode="after")
+    def _has_bank(self) -> Self:
+        if self.querybank_captions != BANK_SIZE and not any(s.querybank for s in self.sets.values()):
+            raise ValueError(
+                f"querybank_captions = {self.querybank_captions} has no effect without a set with a "
+                "querybank; leave it out"
+            )
+        return self
 
     @field_validator("sets")
     @classmethod

@@ -122,6 +122,14 @@ def test_an_error_names_the_set(stills: Path, tmp_path: Path) -> None:
         ({"evaluate": {"sets": {"a/b": {"shards": "x"}}}}, "'a/b' is no name of a set"),
         ({"evaluate": {"sets": {"a": {}}}}, r"evaluate.sets.a.shards is required"),
         ({"evaluate": {"backwards": True}}, "evaluate.backwards has no effect without data.eval_shards"),
+        (
+            {"evaluate": {"sets": {"a": {"shards": "x", "captions": "shared", "querybank": "y"}}}},
+            "querybank has no effect with captions=shared",
+        ),
+        (
+            {"evaluate": {"querybank_captions": 3}},
+            "has no effect without a set with a querybank; leave it out",
+        ),
         ({"best_metric": "a/t2v.R1"}, r"'a' is no set of evaluate.sets \(there are none\)"),
         (
             {"best_metric": "t2v.R1", "evaluate": {"sets": {"a": {"shards": "x"}}}},

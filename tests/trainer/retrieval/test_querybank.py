@@ -62,5 +62,8 @@ def test_an_evaluation_with_a_bank_has_metrics_of_its_own(tmp_path: Path) -> Non
     found = evaluate(EvaluateConfig.make({**values, "querybank": str(bank), "dual_softmax": True}))
     assert set(found.extra) == {"qb_norm.t2v", "dual_softmax.t2v", "dual_softmax.v2t"}
     assert (found.coarse, plain.extra) == (plain.coarse, {})
+    for name, value in (("querybank", str(bank)), ("dual_softmax", True), ("backwards", True)):
+        with pytest.raises(ConfigError, match=f"{name} has no effect with captions=shared"):
+            EvaluateConfig.make({**values, "captions": "shared", name: value})
     with pytest.raises(ConfigError, match="querybank_captions = 3 has no effect without querybank"):
         EvaluateConfig.make({**values, "querybank_captions": 3})
