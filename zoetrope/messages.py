@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-PACKAGES = ("schemas", "storage", "transforms", "pipelines", "trainer", "preview", "zoetrope")
+PACKAGES = ("schemas", "storage", "transforms", "pipelines", "trainer", "preview", "lab", "zoetrope")
 
 
 @contextmanager

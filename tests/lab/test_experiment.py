@@ -1,6 +1,7 @@
 """The smallest lab from its command to its table. It covers lab.plan, lab.start, lab.results and lab.page too."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,10 @@ def test_two_arms_give_a_table_and_a_second_run_does_nothing(
     table = (tmp_path / "results" / "table.md").read_text()
     rows = [line for line in table.splitlines() if line.startswith(("| static", "| negatives"))]
     assert len(rows) == 2
-    assert table.strip() in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert table.strip() in printed.out
+    assert "corpus: content made" in printed.err
+    assert re.search(r"lab: 11 of 11: seed0/.*/queries took .*; about 0s left", printed.err)
     result = json.loads((tmp_path / "results" / "lab.json").read_text())
     cells = result["percent_right_mean_and_deviation"]
     assert set(cells) == {
