@@ -242,9 +242,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, default=RECIPE_BATCH, help="clips of a step with --quick")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--compile", action="store_true", help="with torch.compile")
-    parser.add_argument(
-        "--quick", action="store_true", help="--batch clips only, no search for the largest"
-    )
+    parser.add_argument("--quick", action="store_true", help="--batch clips only, no search for the largest")
     parser.add_argument("--probe", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--checkpointing", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
