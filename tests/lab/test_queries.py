@@ -5,7 +5,8 @@ import torch
 from lab.queries import group_of, hits, ranks
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
-from trainer.retrieval.embed import Embedded, Embedder, Items
+from trainer.retrieval.collect import Embedded
+from trainer.retrieval.embed import Embedder, Items
 
 SMALL = {
     "clip": {
