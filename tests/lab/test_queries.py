@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from lab.queries import group_of, hits, ranks
+from trainer.data.identity import Identity
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
 from trainer.retrieval.collect import Embedded
@@ -29,7 +30,13 @@ KEYS = [
 def embedded(vectors_ME: list[list[float]], texts_QE: list[list[float]], owners: list[int]) -> Embedded:
     captions = [f"caption {i}" for i in range(len(texts_QE))]
     return Embedded(
-        Items(torch.tensor(vectors_ME)), Items(torch.tensor(texts_QE)), KEYS, captions, np.array(owners), 0
+        videos=Items(torch.tensor(vectors_ME)),
+        texts=Items(torch.tensor(texts_QE)),
+        keys=KEYS,
+        captions=captions,
+        owners=np.array(owners),
+        identities=tuple(Identity(row, row, row) for row in range(len(KEYS))),
+        repeated=0,
     )
 
 
