@@ -113,6 +113,18 @@ def harnesses(state: Path) -> list[int]:
     return [process for process in workers_of(state) if "SdkHarness" in _command(process)]
 
 
+def has_children(process: int) -> bool:
+    """Has this process started others? A Beam worker starts its sample processes with its first task."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if fields[1] == str(process):
+            return True
+    return False
+
+
 def _command(process: int) -> str:
     try:
         return Path(f"/proc/{process}/cmdline").read_text()
