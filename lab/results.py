@@ -16,7 +16,7 @@ from lab.arms import ARMS
 from lab.config import LabConfig
 from lab.hypotheses import HYPOTHESES, Hypothesis, Term, verdict
 from lab.plan import TESTS, ZERO_SHOT, Measured, Plan
-from lab.queries import group_of, hits
+from lab.queries import GROUPED, group_of, hits
 from lab.statistics import Interval, bootstrap
 from schemas.version import VERSION
 
@@ -54,8 +54,10 @@ class Results:
 
     def groups(self, test: str) -> np.ndarray:
         """Return the group of each query: queries over one picture belong together."""
-        what = self.plan.measured()[0]
-        return np.array([group_of(clip) for clip in self.queries(what, test)["clip"]])
+        clips = self.queries(self.plan.measured()[0], test)["clip"]
+        if test not in GROUPED:
+            return np.arange(len(clips))
+        return np.array([group_of(clip) for clip in clips])
 
     @cached_property
     def heads(self) -> list[str]:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from lab.config import LabConfig
+from lab.plan import Plan
+from lab.results import Results
 from schemas.errors import ConfigError
 from storage.configs import load_config
 from zoetrope.cli import main
@@ -42,6 +44,14 @@ def test_two_arms_give_a_table_and_a_second_run_does_nothing(
         "motion": 8,
         "order": 8,
     }
+    config = load_config(LabConfig, find_config("smoke", "lab"), [f"output={tmp_path}", *FEWER])
+    results = Results(config, Plan(config))
+    assert [len(set(results.groups(test))) for test in ("content", "still", "motion", "order")] == [
+        8,
+        8,
+        1,
+        4,
+    ]
     page = (tmp_path / "results" / "index.html").read_text()
     assert "data:image/webp" in page
     assert "<script" not in page
