@@ -113,6 +113,13 @@ def subtasks(cluster: ClusterConfig, job: dict) -> list[dict]:
     return [subtask for subtask in found if "(unassigned)" not in subtask["host"]]
 
 
+def all_at_work(cluster: ClusterConfig) -> bool:
+    """Has every part been handed in, and does each that is not finished have a Python worker with a task?"""
+    parts, workers = last_parts(cluster), harnesses(cluster.state)
+    left = [part for part in parts if part["state"] != "FINISHED"]
+    return len(parts) == 4 and len(workers) == len(left) and all(map(has_children, workers))
+
+
 def task_managers(cluster: ClusterConfig) -> set[str]:
     return {each["id"] for each in ask(cluster, "/taskmanagers")["taskmanagers"]}
 
@@ -132,7 +139,7 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, 
     job = start(source, output, *beam)
     done = wait_for_the_middle(job, output)
     # Beam's runner waits for ever for a Python worker that dies before it has connected.
-    wait_for(lambda: job.poll() is not None or sum(map(has_children, harnesses(cluster.state))) == 4)
+    wait_for(lambda: job.poll() is not None or all_at_work(cluster), 200)
     before = {part["jid"]: subtasks(cluster, part) for part in last_parts(cluster)}
     machines = task_managers(cluster)
     if victim == "harness":
