@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from lab.arms import ARMS
 from schemas.config import Config
 from schemas.text import nearest_hint
+from trainer.model.config import ModelConfig
 
 
 class TestSets(Config):
@@ -88,6 +89,12 @@ class LabConfig(Config):
             if arm not in ARMS:
                 raise ValueError(f"arms: {arm!r} must be one of {', '.join(ARMS)}{nearest_hint(arm, ARMS)}")
         return arms
+
+    @field_validator("model")
+    @classmethod
+    def _is_a_model(cls, model: dict[str, Any]) -> dict[str, Any]:
+        ModelConfig.make(model)
+        return model
 
     @model_validator(mode="after")
     def _videos(self) -> Self:

@@ -78,3 +78,8 @@ def test_the_shipped_configs_are_valid(name: str) -> None:
 def test_an_unknown_arm_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="animated"):
         load_config(LabConfig, find_config("smoke", "lab"), ["arms=[animate]"])
+
+
+def test_a_mistake_in_the_model_is_found_before_anything_is_made() -> None:
+    with pytest.raises(ConfigError, match="temporal_layer"):
+        load_config(LabConfig, find_config("smoke", "lab"), ["model={temporal_layer: 1}"])
