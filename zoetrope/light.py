@@ -39,6 +39,8 @@ def import_beam_for_this_machine() -> None:
     finder = _NotInstalled()
     root = logging.getLogger()
     handlers = list(root.handlers)
+    # A .pth file of Google's packages declares `google.cloud` in every interpreter.
+    declared = {name: sys.modules.pop(name) for name in UNUSED if name in sys.modules}
     sys.meta_path.insert(0, finder)
     root.addFilter(_is_news)
     gc.disable()  # thousands of new objects, and hardly any garbage
@@ -52,5 +54,6 @@ def import_beam_for_this_machine() -> None:
         gc.freeze()  # modules stay to the end: no collection needs to look at them
         gc.enable()
         sys.meta_path.remove(finder)
+        sys.modules.update(declared)
         root.removeFilter(_is_news)
         root.handlers[:] = handlers  # a message on the root logger has added one

@@ -133,6 +133,24 @@ def test_shards_are_those_of_the_direct_runner(beam, cluster, source, direct, tm
     wait_for(lambda: not workers_of(cluster.state))
 
 
+def test_ctrl_c_cancels_and_the_same_command_goes_on(beam, cluster, source, direct, tmp_path):
+    # Before the tests that kill: a killed pool can leave an idle Python worker in a TaskManager, a leak of Beam's.
+    output, idle = tmp_path / "clips", set(workers_of(cluster.state))
+    job = start(source, output, *beam)
+    wait_for_the_middle(job, output)
+    job.send_signal(signal.SIGINT)
+    assert "stopped" in finish(job, 130)
+    ended = {"CANCELED", "FINISHED"}  # a part that was done already stays so
+    wait_for(lambda: {"CANCELED"} <= {part["state"] for part in last_parts(cluster)} <= ended)
+    wait_for(lambda: set(workers_of(cluster.state)) <= idle)
+    records = output / "_zoetrope" / "records"
+    done = {path.name: path.stat().st_mtime_ns for path in records.glob("[0-9]*.parquet")}
+    assert len(done) < TASKS
+    assert "done before" in finish(start(source, output, *beam))
+    check_same(direct, output)
+    assert done == {name: (records / name).stat().st_mtime_ns for name in done}
+
+
 @pytest.mark.parametrize("victim", ["harness", "taskmanager-0", "pool"])
 def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, tmp_path, victim):
     output = tmp_path / "clips"
@@ -140,7 +158,9 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, 
     done = wait_for_the_middle(job, output)
     # Beam's runner waits for ever for a Python worker that dies before it has connected.
     wait_for(lambda: job.poll() is not None or all_at_work(cluster), 200)
-    before = {part["jid"]: subtasks(cluster, part) for part in last_parts(cluster)}
+    before = {
+        part["jid"]: subtasks(cluster, part) for part in last_parts(cluster) if part["state"] != "FINISHED"
+    }
     machines = task_managers(cluster)
     if victim == "harness":
         os.kill(harnesses(cluster.state)[-1], signal.SIGKILL)
@@ -156,8 +176,8 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, 
         assert len(hit) == 1, "each part has a Python worker of its own"
     if victim == "taskmanager-0":
         gone = machines - task_managers(cluster)
-        assert hit == {jid for jid, own in before.items() if {task["taskmanager-id"] for task in own} & gone}
-        assert len(hit) == cluster.slots
+        # A part that ends at this very moment is not hit.
+        assert hit <= {jid for jid, own in before.items() if {task["taskmanager-id"] for task in own} & gone}
     others = [task["attempt"] for part in parts if part["jid"] not in hit for task in subtasks(cluster, part)]
     assert set(others) <= {0}, "what was not hit is at its first attempt"
     assert others or victim == "pool"
@@ -188,23 +208,6 @@ def test_a_detached_job_runs_without_its_submitter(beam, cluster, source, direct
     wait_for(lambda: {part["state"] for part in last_parts(cluster)} == {"FINISHED"}, 180)
     assert "attached to" in finish(start(source, output, *beam))
     check_same(direct, output)
-
-
-def test_ctrl_c_cancels_and_the_same_command_goes_on(beam, cluster, source, direct, tmp_path):
-    output, idle = tmp_path / "clips", set(workers_of(cluster.state))
-    job = start(source, output, *beam)
-    wait_for_the_middle(job, output)
-    job.send_signal(signal.SIGINT)
-    assert "stopped" in finish(job, 130)
-    ended = {"CANCELED", "FINISHED"}  # a part that was done already stays so
-    wait_for(lambda: {"CANCELED"} <= {part["state"] for part in last_parts(cluster)} <= ended)
-    wait_for(lambda: set(workers_of(cluster.state)) <= idle)
-    records = output / "_zoetrope" / "records"
-    done = {path.name: path.stat().st_mtime_ns for path in records.glob("[0-9]*.parquet")}
-    assert len(done) < TASKS
-    assert "done before" in finish(start(source, output, *beam))
-    check_same(direct, output)
-    assert done == {name: (records / name).stat().st_mtime_ns for name in done}
 
 
 def test_what_a_worker_cannot_write_is_one_line(beam, cluster, source, direct, tmp_path):

@@ -110,6 +110,11 @@ def test_kill_9_at_ten_random_moments(arguments, fork, whole, tmp_path):
     assert records == [f"{task:05d}.parquet" for task in range(15)]
 
 
+def hear_hangups() -> None:
+    """Tests may run under nohup, whose ignored SIGHUP a job would inherit and keep."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     ("number", "workers"), [(signal.SIGINT, 1), (signal.SIGINT, 10), (signal.SIGTERM, 2), (signal.SIGHUP, 2)]
 )
@@ -117,7 +122,12 @@ def test_a_signal_stops_within_seconds_and_says_how_to_go_on(arguments, whole, t
     output = tmp_path / "clips"
     command = [sys.executable, "-m", "zoetrope.cli", *arguments, f"workers={workers}", f"output={output}"]
     job = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=hear_hangups,
     )
     while not list(output.glob("_zoetrope/tmp/*/000.tar")):
         assert job.poll() is None, job.communicate()
