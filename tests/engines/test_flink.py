@@ -168,8 +168,9 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, 
         os.killpg(supervisor.processes(cluster.state)[victim], signal.SIGKILL)
     finish(job)
     check_same(direct, output)
+    # The job server may report the end of a part before the JobManager does.
+    wait_for(lambda: [part["state"] for part in last_parts(cluster)] == ["FINISHED"] * 4)
     parts = last_parts(cluster)
-    assert [part["state"] for part in parts] == ["FINISHED"] * 4, "one per slot"
     hit = {part["jid"] for part in parts if part["timestamps"]["RESTARTING"] > 0}
     assert hit
     if victim == "harness":
