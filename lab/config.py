@@ -61,7 +61,7 @@ class LabConfig(Config):
     """The experiment."""
 
     output: str = Field(
-        "lab/results", min_length=1, description="folder of the corpus, the runs and the results"
+        "lab-output", min_length=1, description="folder of the corpus, the runs and the results"
     )
     corpus: CorpusConfig = CorpusConfig()
     arms: tuple[str, ...] = Field(tuple(ARMS), description="what is compared; see docs/lab.md")
@@ -87,7 +87,7 @@ class LabConfig(Config):
     def _known(cls, arms: tuple[str, ...]) -> tuple[str, ...]:
         for arm in arms:
             if arm not in ARMS:
-                raise ValueError(f"arms: {arm!r} must be one of {', '.join(ARMS)}{nearest_hint(arm, ARMS)}")
+                raise ValueError(f"{arm!r} must be one of {', '.join(ARMS)}{nearest_hint(arm, ARMS)}")
         return arms
 
     @field_validator("model")

@@ -16,8 +16,9 @@ EXAMPLES = """examples:
   zoetrope lab output=quick/ --arms static negatives --seeds 0
   zoetrope lab table
 
-The first takes about an hour on 2 cores. smoke goes through every step in about a minute, and its
-numbers mean nothing. gpu has larger towers. table writes the table again from what is there."""
+The first is meant to take an hour on 2 cores; that is not measured yet. smoke goes through every step
+in a minute or two, and its numbers mean nothing. gpu has larger towers. table writes the table again
+from what is there."""
 
 
 def main(argv: Sequence[str]) -> int:
