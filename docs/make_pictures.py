@@ -21,7 +21,12 @@ from transforms.subject.subject import Subject, find_subject
 
 FOLDER = Path(__file__).parent / "pictures"
 COMBINATIONS = ("rotate_cw+zoom_in", "pan_left+crop_jitter", "zoom_out+crop_jitter")
-LATER = ("held", "zoom_in>pan_left", "zoom_in|pan_left")  # last, so that the seeds of the others stay
+LATER = (
+    "held",
+    "zoom_in>pan_left",
+    "zoom_in|pan_left",
+    "keyframes",
+)  # last, so that the seeds of the others stay
 SHOWN: dict[
     str, dict[str, float]
 ] = {  # drawn a little stronger than by default, so that a small picture shows them

@@ -19,6 +19,7 @@ from schemas.keys import slug
 from schemas.records import Reference, SampleError
 from transforms.clip import Clip, ClipConfig, ClipSettings, draw_motion, make_clip
 from transforms.motions import MotionMix, built_in_motions, curves, find_motion, sample_motion
+from transforms.motions.builtin.keyframes import keyframes
 from transforms.rendering.render import render
 from transforms.stores.frames import encoded_frames
 from transforms.subject.subject import find_subject
@@ -67,7 +68,10 @@ class StudioClip:
 
 
 def registry() -> list[dict[str, Any]]:
-    """Describe every built-in motion with its parameters, as plain values for the page."""
+    """Describe the built-in motions with their parameters, as plain values for the page.
+
+    `keyframes` is left out: its views are written by hand, and the page has sliders.
+    """
     return [
         {
             "name": name,
@@ -87,6 +91,7 @@ def registry() -> list[dict[str, Any]]:
             ],
         }
         for name, motion in built_in_motions().items()
+        if motion is not keyframes
     ]
 
 

@@ -92,7 +92,7 @@ class Plan:
         return Trajectory(self.name, parameters, quads_T42)
 
 
-def _values(part: Part, uniforms: Sequence[float]) -> dict[str, float | str]:
+def _values(part: Part, uniforms: Sequence[float]) -> dict[str, Any]:
     return {
         parameter.name: parameter.value(spec, uniforms[slot])
         for parameter, spec, slot in zip(part.motion.parameters, part.specs, part.slots, strict=True)

@@ -42,12 +42,5 @@ def describe_parameter(parameter: Parameter) -> dict[str, Any]:
     default = parameter.default
     if isinstance(parameter.default, list | tuple):
         default = list(parameter.default)
-    fields: dict[str, Any] = {
-        "name": parameter.name,
-        "default": default,
-        "unit": parameter.unit,
-        "help": parameter.help,
-    }
-    if parameter.choices:
-        return {**fields, "choices": list(parameter.choices)}
-    return {**fields, "low": parameter.low, "high": parameter.high, "log": parameter.log}
+    fields = {"name": parameter.name, "default": default, "unit": parameter.unit, "help": parameter.help}
+    return {**fields, **parameter.limits}

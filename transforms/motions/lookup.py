@@ -13,10 +13,11 @@ from transforms.motions.motion import Motion
 
 @cache
 def built_in_motions() -> Mapping[str, Motion]:
-    """Return every built-in motion by name, in the order in which the module defines them."""
-    from transforms.motions import builtin
+    """Return every built-in motion by name, in the order in which their modules define them."""
+    from transforms.motions.builtin import keyframes, moves
 
-    return {value.name: value for value in vars(builtin).values() if isinstance(value, Motion)}
+    found = [*vars(moves).values(), *vars(keyframes).values()]
+    return {value.name: value for value in found if isinstance(value, Motion)}
 
 
 def find_motion(name: str) -> Motion:

@@ -6,7 +6,7 @@
         return Camera(x=distance * t_T, scale=1.0 - 0.3 * t_T)
 
 No registry has to be kept in step between processes. A motion is found by its name in
-`transforms.motions.builtin`, or by import path (``mypackage.mymotions:dolly``) anywhere.
+`transforms/motions/builtin`, or by import path (``mypackage.mymotions:dolly``) anywhere.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RESERVED = frozenset(
 
 SHOWN_CHOICES = 4  # in a table
 
-Spec = tuple[float, float] | tuple[str, ...]  # what a parameter is drawn from: low and high, or names
+Spec = tuple[Any, ...]  # what a parameter is drawn from: low and high, or names
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Parameter:
 
     name: str
     # A value, or [low, high] (with choices: several names) to draw from.
-    default: float | str | Sequence[float] | Sequence[str]
+    default: float | str | Sequence[Any]
     low: float = 0.0  # smallest allowed
     high: float = 1.0  # largest allowed
     unit: str = ""
@@ -65,6 +65,26 @@ class Parameter:
         if self.choices:
             return ", ".join([*self.choices, *([self.also] if self.also else [])])
         return f"{self.low:g} to {self.high:g} {self.unit}".rstrip()
+
+    @property
+    def default_in_words(self) -> str:
+        """The default for a table: "1.2 to 1.7"."""
+        items = [self.default] if isinstance(self.default, int | float | str) else list(self.default)
+        return " to ".join(item if isinstance(item, str) else f"{item:g}" for item in items)
+
+    @property
+    def example(self) -> str:
+        """A value as a config writes it; empty where the default is one value."""
+        if isinstance(self.default, int | float | str):
+            return ""
+        return f"[{self.default_in_words.replace(' to ', ', ')}]"
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The allowed values, as plain JSON values."""
+        if self.choices:
+            return {"choices": list(self.choices)}
+        return {"low": self.low, "high": self.high, "log": self.log}
 
     @property
     def brief(self) -> str:
@@ -100,7 +120,7 @@ class Parameter:
             return True
         return self.accepts is not None and isinstance(item, str) and self.accepts(item)
 
-    def value(self, spec: Spec, uniform: float) -> float | str:
+    def value(self, spec: Spec, uniform: float) -> Any:
         """Return the value at a uniform number in [0, 1).
 
         Numbers have six digits, so that KEY.json stays short.

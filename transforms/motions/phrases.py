@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.errors import ConfigError
 from schemas.keys import derive_seed
+from transforms.motions.builtin.keyframes import VIEWS, as_motions, keyframes
 from transforms.motions.grammar import labels, parse
 
 AFTER_A_STEP = ", then "
@@ -114,7 +115,19 @@ def _steps(motion: str, parameters: Mapping[str, Any]) -> list[tuple[int, list[t
             if len(pieces) == 1 or key.rpartition(".")[0] == label
         }
         steps.setdefault((piece.shot, piece.start), []).append((piece.name, own))
-    return [(shot, at_once) for (shot, _), at_once in steps.items()]
+    return [(shot, part) for (shot, _), at_once in steps.items() for part in _parts(at_once)]
+
+
+def _parts(at_once: list[tuple[str, dict[str, Any]]]) -> list[list[tuple[str, dict[str, Any]]]]:
+    """Split a path of several views: what it does is a sequence too."""
+    name, own = at_once[0]
+    if name != keyframes.name or len(at_once) > 1:
+        return [at_once]
+    try:
+        views = VIEWS.spec(own.get(VIEWS.name), VIEWS.name)
+    except ConfigError:  # a stored clip can hold anything
+        return [at_once]
+    return as_motions(views)
 
 
 def _words(at_once: list[tuple[str, dict[str, Any]]], seed: int) -> str | None:

@@ -63,19 +63,10 @@ def _details(found: Sequence[Motion]) -> list[str]:
     lines = []
     for motion in found:
         lines += [f"{motion.name}: {motion.help}", *_rows(motion.parameters)]
-        example = next((p for p in motion.own if not isinstance(p.default, float | str)), None)
-        extra = ""
-        if example:
-            extra = f", {example.name}: [{_default(example).replace(' to ', ', ')}]"
+        extra = next((f", {p.name}: {p.example}" for p in motion.own if p.example), "")
         lines += ["", "  in a config:", f"    motions: [{{name: {motion.name}, weight: 1{extra}}}]", ""]
     return lines[:-1]
 
 
 def _rows(parameters: Sequence[Parameter]) -> list[str]:
-    return [f"    {p.name:11} {_default(p):12} ({p.brief + ')':36} {p.help}" for p in parameters]
-
-
-def _default(parameter: Parameter) -> str:
-    value = parameter.default
-    items = [value] if isinstance(value, int | float | str) else list(value)
-    return " to ".join(item if isinstance(item, str) else f"{item:g}" for item in items)
+    return [f"    {p.name:11} {p.default_in_words:12} ({p.brief + ')':36} {p.help}" for p in parameters]

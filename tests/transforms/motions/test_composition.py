@@ -92,7 +92,7 @@ def test_a_seed_is_an_integer_of_at_least_zero(seed):
 
 
 def test_find_motion_by_import_path():
-    assert find_motion("transforms.motions.builtin:zoom_in") is find_motion("zoom_in")
+    assert find_motion("transforms.motions.builtin.moves:zoom_in") is find_motion("zoom_in")
 
 
 SHAPE = {"image_size": (600, 600), "size": (100, 100), "fps": 12.0}

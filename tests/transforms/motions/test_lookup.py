@@ -13,7 +13,7 @@ def test_every_built_in_motion_is_found_by_its_name():
 
 
 def test_a_motion_is_found_by_import_path():
-    assert find_motion("transforms.motions.builtin:zoom_in") is find_motion("zoom_in")
+    assert find_motion("transforms.motions.builtin.moves:zoom_in") is find_motion("zoom_in")
 
 
 @pytest.mark.parametrize(

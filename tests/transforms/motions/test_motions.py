@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import zoetrope
 from transforms.motions import built_in_motions, curves, draw, find_motion, sample_motion, sample_trajectory
+from transforms.motions.builtin.keyframes import FIELDS
 
 NAMES = tuple(built_in_motions())
 ROOT = Path(__file__).parents[3]
@@ -30,6 +31,10 @@ def extreme_parameters(names, choose):
         for parameter in find_motion(name).parameters:
             if parameter.choices:
                 value = choose.choice(parameter.choices)
+            elif parameter.name == "views":
+                value = [
+                    {k: choose.uniform(low, high) for k, (low, high, _) in FIELDS.items()} for _ in range(4)
+                ]
             elif parameter.name.startswith("hold_"):
                 value = choose.choice([0.0, 0.2, 0.45])
             else:
@@ -135,6 +140,7 @@ def test_shape_and_type_of_every_motion(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_without_movement_every_motion_is_the_whole_picture(name):
     still = {"zoom": 1.0, "distance": 0.0, "degrees": 0.0, "amplitude": 0.0, "roll": 0.0}
+    still["views"] = [{"zoom": 1.0}, {"zoom": 1.0}]
     parameters = {p.name: still[p.name] for p in find_motion(name).own if p.name in still}
     quads_T42 = sample_motion(name, seed=3, image_size=(448, 448), **parameters)
     assert quads_T42.tolist() == [[[0, 0], [1, 0], [1, 1], [0, 1]]] * 12

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from transforms.motions import built_in_motions
+from transforms.motions.builtin.keyframes import FIELDS, MAX_VIEWS
 from transforms.motions.motion import MAX_HOLD, TIMING
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -30,7 +31,12 @@ def test_every_motion_has_its_moving_picture(name):
 
 
 @pytest.mark.parametrize(
-    "name", [n for n in built_in_motions() if "likewise" not in row(n) and not n.startswith("pan_")]
+    "name",
+    [
+        n
+        for n in built_in_motions()
+        if "likewise" not in row(n) and not n.startswith("pan_") and n != "keyframes"
+    ],
 )
 def test_the_page_says_the_defaults_and_ranges_of_the_code(name):
     for parameter in built_in_motions()[name].own:
@@ -52,6 +58,13 @@ def test_sequences_and_cuts_have_moving_pictures_too(name, file):
         assert image.n_frames == 16
 
 
+def test_the_page_says_the_fields_of_a_view():
+    for name, (low, high, usual) in FIELDS.items():
+        (line,) = re.findall(rf"^\| .*`{name}`.* \| {usual:g} \(.*$", PAGE, flags=re.M)
+        assert f"{low:g} to {high:g}".replace("-", "−") in line
+    assert f"a list of 2 to {MAX_VIEWS} views" in PAGE
+
+
 def test_the_page_says_the_timing_of_the_code():
     for parameter in TIMING:
         assert f"| `{parameter.name}` |" in PAGE
@@ -61,5 +74,5 @@ def test_the_page_says_the_timing_of_the_code():
 def test_the_pictures_together_stay_small():
     assert (
         sum(path.stat().st_size for path in (DOCS / "pictures").iterdir() if f"pictures/{path.name}" in PAGE)
-        < 4_000_000
+        < 4_250_000
     )

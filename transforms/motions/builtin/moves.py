@@ -1,7 +1,4 @@
-"""The built-in motions.
-
-A name says what the camera does: under `pan_left` the picture's content moves right.
-"""
+"""The motions that are formulae: zooms, pans, turns, shakes, tilts."""
 
 from __future__ import annotations
 

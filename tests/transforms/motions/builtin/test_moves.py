@@ -1,10 +1,10 @@
-"""Known values of every built-in motion, read off the quads."""
+"""Known values of every motion that is a formula, read off the quads."""
 
 import numpy as np
 import pytest
 
 from transforms.motions import built_in_motions, curves, sample_motion, view_sizes
-from transforms.motions.builtin import smooth_noise
+from transforms.motions.builtin.moves import smooth_noise
 
 SQUARE = {"image_size": (600, 600), "size": (100, 100), "frames": 5, "seed": 7}
 T = np.linspace(0.0, 1.0, 5)
@@ -40,6 +40,7 @@ def test_what_is_there():
             "crop_jitter",
         ),
         *("tilt", "tilt_left", "tilt_right", "tilt_up", "tilt_down"),
+        "keyframes",
     }
 
 

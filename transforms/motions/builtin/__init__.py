@@ -1,0 +1,4 @@
+"""The built-in motions.
+
+A name says what the camera does: under `pan_left` the picture's content moves right.
+"""
