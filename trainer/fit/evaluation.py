@@ -161,8 +161,7 @@ class Evaluator:
 
         Raises RunError.
         """
-        if self.enabled and self._config.evaluate.before:
-            self._measure_all(0)
+        self._measure_all(0)
 
     def evaluate(self, step: int) -> bool:
         """Evaluate after `step` steps. Returns whether the result is the best so far. Raises RunError."""

@@ -41,14 +41,12 @@ class Loop:
         `owed`: the evaluation due at `step` was not made. Returns the steps done. Raises RunError.
         """
         config, evaluator = self._config, self._evaluator
-        if step == 0:
-            evaluator.evaluate_untrained()
+        if step == 0 and evaluator.enabled and config.evaluate.before:
+            with self._recorder.paused("evaluation"):
+                evaluator.evaluate_untrained()
         self._recorder.restart()
-        if owed and evaluator.enabled:
-            better = evaluator.evaluate(step)
-            self._recorder.restart()
-            if better:
-                self._save(step)
+        if owed and evaluator.enabled and self._evaluate(step):
+            self._save(step)
 
         while step < config.total_steps:
             stopping = self._queue(step, stop)
@@ -61,10 +59,7 @@ class Loop:
             stopping = self._settle() or stopping
             if (at_end or stopping) and step % config.log.every:
                 self._recorder.record(step)
-            better = False
-            if due and not stopping:
-                better = evaluator.evaluate(step)
-                self._recorder.restart()
+            better = due and not stopping and self._evaluate(step)
             if step % config.save_every == 0 or better or at_end or stopping:
                 # A stop request does not wait for an evaluation: the resumed run makes it first.
                 self._save(step, owed=due and stopping)
@@ -101,9 +96,13 @@ class Loop:
             self._recorder.record(queued.number)
         return result.stopping
 
+    def _evaluate(self, step: int) -> bool:
+        with self._recorder.paused("evaluation"):
+            return self._evaluator.evaluate(step)
+
     def _save(self, step: int, *, owed: bool = False) -> None:
         values = dict(self._recorder.values)
         if self._evaluator.step == step:
             values |= self._evaluator.metrics
-        self._saver.save(step, self._ahead.state, self._evaluator.best, values, owed=owed)
-        self._recorder.restart()
+        with self._recorder.paused("checkpoint"):
+            self._saver.save(step, self._ahead.state, self._evaluator.best, values, owed=owed)

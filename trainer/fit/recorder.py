@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -16,6 +17,7 @@ from trainer.fit.advice import some_of
 from trainer.fit.config import TrainConfig
 from trainer.fit.flops import flops_per_sample, peak_flops
 from trainer.fit.step import StepResult
+from trainer.logs.eta import Eta, Pause
 from trainer.logs.run_logs import RunLogs
 from trainer.model.clip2video import CLIP2Video
 
@@ -50,13 +52,25 @@ class Recorder:
         self._logs, self._epoch_samples = logs, epoch_samples
         self._flops = flops_per_sample(model)
         self._peak = peak_flops(ranks.device, config.precision)
+        eval_every = config.eval_every if config.evaluated_sets else None
+        self._eta = Eta(config.total_steps, save_every=config.save_every, eval_every=eval_every)
         self._dropped = 0
         self._fresh_drops: list[Dropped] = []  # of this rank, since the last record
         self._meters = Meters()
 
     def restart(self) -> None:
-        """Forget the time spent so far: evaluations and checkpoints do not count as training."""
+        """Measure from now on."""
         self._meters = Meters()
+
+    @contextmanager
+    def paused(self, kind: Pause) -> Iterator[None]:
+        """Keep the time of an evaluation or a checkpoint out of the rates."""
+        if self._meters.steps:  # since the last record
+            self._eta.add_steps(self._meters.steps, self._meters.ended - self._meters.began)
+        began = time.perf_counter()
+        yield
+        self._eta.add_pause(kind, time.perf_counter() - began)
+        self.restart()
 
     def add_wait(self, seconds: float) -> None:
         """Count time spent on waiting for the loader."""
@@ -87,10 +101,12 @@ class Recorder:
         self._fresh_drops = []
         samples = step * self._config.global_batch_size
         rate = meters.steps * self._config.global_batch_size / spent
+        self._eta.add_steps(meters.steps, spent)
         self.values |= {
             "samples": samples,
             "epoch": samples / self._epoch_samples if self._epoch_samples else None,
             "samples_per_s": rate,
+            "eta_s": self._eta.seconds_left(step),
             "data_wait": min(max(waited) / spent, 1.0),  # of one step it may be that of its neighbour
             "prepare": max(prepared) / spent,
             "memory_gb": max(memory),

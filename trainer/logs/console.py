@@ -6,10 +6,15 @@ import logging
 import sys
 from collections.abc import Mapping
 
+from schemas.text import duration
 from trainer.retrieval.scores import console_names
 
 LOG = logging.getLogger(__name__)
-SHOWN = ("loss", "negatives", "samples_per_s", "data_wait", "grad_norm", *console_names(), "eval.videos")
+SHOWN = (
+    *("loss", "negatives", "samples_per_s", "eta_s", "data_wait", "grad_norm"),
+    *console_names(),
+    "eval.videos",
+)
 
 
 class Console:
@@ -43,7 +48,7 @@ class Console:
             prefix, _, name = full_name.rpartition("/")
             by_set.setdefault(prefix, {})[name] = value
         for prefix, of_set in by_set.items():
-            shown = [f"{name} {value:.4g}" for name in SHOWN if (value := of_set.get(name)) is not None]
+            shown = [_shown(name, value) for name in SHOWN if (value := of_set.get(name)) is not None]
             if not self._terminal or "eval.videos" in of_set:
                 where = f"  {prefix}" if prefix else ""
                 self.say(f"step {step}/{self._total}{where}  " + "  ".join(shown))
@@ -51,3 +56,9 @@ class Console:
     def close(self) -> None:
         """Remove the bar."""
         self._bar.close()
+
+
+def _shown(name: str, value: float) -> str:
+    if name == "eta_s":
+        return f"{duration(value)} left"
+    return f"{name} {value:.4g}"
