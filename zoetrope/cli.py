@@ -38,6 +38,7 @@ COMMANDS = {
     "studio": "look at motions and shards in a local web page",
     "import-videos": "real videos (MSR-VTT, DiDeMo, ActivityNet, CSV, ...) in, the same shards out",
     "train": "pretrain or fine-tune CLIP2Video from shards",
+    "runs": "training runs side by side: progress, best metrics, a page of curves",
     "evaluate": "text-video retrieval metrics of a checkpoint",
     "convert": "official CLIP2Video or CLIP weights to a checkpoint of ours",
     "index": "embed shards for search",

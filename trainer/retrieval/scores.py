@@ -93,13 +93,17 @@ def flat(
 
 def is_better(full_name: str, value: float, best: float) -> bool:
     """Is `value` of a metric, such as ``rerank.t2v.MdR`` or ``msvd/t2v.R1``, strictly better than `best`?"""
-    if _lower_is_better(full_name.rpartition("/")[2]):
+    if lower_is_better(full_name):
         return value < best
     return value > best
 
 
-def _lower_is_better(full_name: str) -> bool:
-    if full_name in OF_MOTION:
-        return OF_MOTION[full_name]
-    name = full_name.rpartition(".")[2]
-    return next(metric for metric in METRICS if metric.name == name).lower_is_better
+def lower_is_better(full_name: str) -> bool | None:
+    """Is a lower value of a metric, such as ``msvd/rerank.t2v.MdR``, better? None for any other name."""
+    of_set = full_name.rpartition("/")[2]
+    if of_set in OF_MOTION:
+        return OF_MOTION[of_set]
+    group, _, name = of_set.rpartition(".")
+    if group.rpartition(".")[2] not in DIRECTIONS:
+        return None
+    return next((metric.lower_is_better for metric in METRICS if metric.name == name), None)
