@@ -41,6 +41,7 @@ NO_BYTES = (
     "max_failed_tasks",
     "fetch",
     "limits",
+    "dataset",
 )  # fields that change no byte of a shard
 PLACES = (
     "source.uri",

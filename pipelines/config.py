@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from pipelines.fetching.config import FetchConfig
 from pipelines.making.config import FrameConfig, ShardConfig
+from pipelines.output.pages.about import DatasetConfig
 from pipelines.sources.config import SourceConfig
 from pipelines.sources.videos.config import VideoSourceConfig
 from pipelines.workers.config import SampleLimits
@@ -37,6 +38,7 @@ class AnimateConfig(ClipSettings):
         description="processes that make samples; with --runner, per worker of it; null: one per core",
     )
     shard: ShardConfig = ShardConfig()
+    dataset: DatasetConfig = DatasetConfig()
     limits: SampleLimits = SampleLimits()
     fetch: FetchConfig = FetchConfig()
     filters: tuple[str, ...] = Field(
@@ -88,6 +90,7 @@ class ImportConfig(Config):
         description="processes that make samples; with --runner, per worker of it; null: one per core",
     )
     shard: ShardConfig = ShardConfig()
+    dataset: DatasetConfig = DatasetConfig()
     max_failure_ratio: float = Field(
         1.0,
         ge=0.0,

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from pipelines.output import card
+from pipelines.output.pages.indexes import sizes_json, wids_json
 from pipelines.output.tables.fold import TableFile
 from schemas.errors import ConfigError
 from schemas.manifest import (
@@ -58,8 +58,8 @@ class NewOutput:
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
         if error[0] is None:
-            write_bytes(join(self.uri, "sizes.json"), card.sizes_json(self.shards))
-            write_bytes(join(self.uri, "wids.json"), card.wids_json(name_of(self.uri), self.shards))
+            write_bytes(join(self.uri, "sizes.json"), sizes_json(self.shards))
+            write_bytes(join(self.uri, "wids.json"), wids_json(name_of(self.uri), self.shards))
             with TableFile(join(self.uri, MANIFEST_FILE), MANIFEST) as table:
                 table.append(pa.Table.from_pylist([asdict(row) for row in self.shards], MANIFEST))
 

@@ -15,6 +15,7 @@ from pipelines.making.maker import Made, StageTimes
 from pipelines.making.videos import VideoImporter
 from pipelines.output.folder import Output
 from pipelines.output.job import Job
+from pipelines.output.pages.about import DatasetConfig
 from pipelines.result import RunResult
 from pipelines.running.engine import choose_runner
 from pipelines.running.stores import store_options
@@ -37,6 +38,7 @@ NO_BYTES = (
     "max_failed_tasks",
     "limits.decode_seconds",
     "limits.memory_mb",
+    *(f"dataset.{name}" for name in DatasetConfig.model_fields),
 )  # fields that change no byte
 PLACES = (
     "source.videos",

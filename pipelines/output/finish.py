@@ -19,11 +19,15 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from pipelines.output import card
 from pipelines.output.commit import settle_all
 from pipelines.output.folder import Output
 from pipelines.output.listing import Listing, list_output
 from pipelines.output.lost import forget_tasks, lost_shards, said_lost
+from pipelines.output.pages.about import DatasetConfig
+from pipelines.output.pages.croissant import croissant_json
+from pipelines.output.pages.facts import Facts
+from pipelines.output.pages.indexes import sizes_json, wids_json
+from pipelines.output.pages.readme import readme_md
 from pipelines.output.retries import read_retries
 from pipelines.output.tables.fold import ROW_GROUP, TableFile, fold_part
 from pipelines.output.tables.parts import Head, Part, TaskCount, plan_parts, read_heads, tasks_per_part
@@ -32,7 +36,7 @@ from schemas.errors import JobError
 from schemas.manifest import MANIFEST, MANIFEST_FILE, SAMPLES_FILE, ShardRow
 from schemas.text import counted
 from schemas.version import VERSION
-from storage.read import sha256_of
+from storage.read import read_bytes, sha256_of
 from storage.write import move_file, remove_tree, write_bytes
 
 SAY_SECONDS = 10.0  # between lines on the folding of many parts
@@ -89,8 +93,8 @@ def finish(
     totals = _add_up(heads, shards)
     folder = output.tmp(f"finish-{uuid.uuid4().hex[:8]}")
     _write_manifest(f"{folder}/{MANIFEST_FILE}", shards)
-    facts = card.Facts(
-        name=output.uri.rstrip("/").rsplit("/", 1)[-1],
+    facts = Facts(
+        folder=output.uri.rstrip("/").rsplit("/", 1)[-1],
         config=config,
         shards=totals.shards,
         samples=totals.written,
@@ -98,6 +102,7 @@ def finish(
         reasons=totals.reasons,
         version=VERSION,
         samples_sha256=_sha256_of_samples(output, listing, parts),
+        about=DatasetConfig.make(config.get("dataset") or {}),
     )
     for name, data in _pages(facts, published).items():
         write_bytes(output.path(name), data)
@@ -105,6 +110,17 @@ def finish(
     move_file(f"{folder}/{MANIFEST_FILE}", output.path(MANIFEST_FILE))
     remove_tree(folder)
     return totals
+
+
+def is_described(output: Output, config: Mapping[str, Any]) -> bool:
+    """Do the pages say what the `dataset` section of this config says? Those of earlier versions do not."""
+    if "dataset" not in config:
+        return True
+    try:
+        written = yaml.safe_load(read_bytes(output.path("config.yaml")))
+    except (FileNotFoundError, yaml.YAMLError):
+        return False
+    return isinstance(written, dict) and written.get("dataset") == config["dataset"]
 
 
 def fold_missing(output: Output, parts: Sequence[Part], listing: Listing) -> None:
@@ -132,13 +148,13 @@ def _write_manifest(path: str, shards: Sequence[ShardRow]) -> None:
             table.append(pa.Table.from_pylist([asdict(row) for row in rows], MANIFEST))
 
 
-def _pages(facts: card.Facts, published: str) -> dict[str, bytes]:
+def _pages(facts: Facts, published: str) -> dict[str, bytes]:
     return {
-        "sizes.json": card.sizes_json(facts.shards),
-        "wids.json": card.wids_json(facts.name, facts.shards),
+        "sizes.json": sizes_json(facts.shards),
+        "wids.json": wids_json(facts.folder, facts.shards),
         "config.yaml": yaml.safe_dump(dict(facts.config), sort_keys=False, allow_unicode=True).encode(),
-        "README.md": card.readme_md(facts),
-        "croissant.json": card.croissant_json(facts, published=published),
+        "README.md": readme_md(facts),
+        "croissant.json": croissant_json(facts, published=published),
     }
 
 

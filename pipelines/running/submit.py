@@ -17,7 +17,7 @@ from pipelines.making.maker import Sharing
 from pipelines.making.task import inputs_of, output_error
 from pipelines.output.aside import keep_aside
 from pipelines.output.commit import clean
-from pipelines.output.finish import Totals, finish
+from pipelines.output.finish import Totals, finish, is_described
 from pipelines.output.folder import Output
 from pipelines.output.job import Job, TaskAt, spool
 from pipelines.output.listing import Listing, is_finished, list_output
@@ -87,7 +87,7 @@ def run_job(
                         f"{output.uri}: another job took the output over while this one was silent; its run "
                         f"goes on"
                     )
-                totals = _finished(output, made.listing) or _finish(output, job, published, made)
+                totals = _finished(output, job, made.listing) or _finish(output, job, published, made)
             finally:
                 # A job that runs on needs its plan and its temporary files.
                 if not lock.lost and read_kept(output) is None:
@@ -292,10 +292,10 @@ def _finish(output: Output, job: Job, published: str, made: _MadeNow) -> Totals:
     return totals
 
 
-def _finished(output: Output, listing: Listing) -> Totals | None:
-    """The totals of an output whose tables are all there and up to date."""
+def _finished(output: Output, job: Job, listing: Listing) -> Totals | None:
+    """The totals of an output whose tables and pages are all there and up to date."""
     values = output.read_state("finished.json")
-    if values is None or not has_tables(listing):
+    if values is None or not has_tables(listing) or not is_described(output, job.config):
         return None
     return Totals(**values, shards=tuple(read_manifest(output.uri)))
 

@@ -58,6 +58,13 @@ class Store(ABC):
         """Name the members of a sample in Markdown. `extension` is the format of encoded frames."""
 
     @abstractmethod
+    def media(self, frames: int, extension: str) -> dict[str, str]:
+        """Map the names of the members that hold pixels to `image` or `video`, in the order of the shard.
+
+        `frames` are the most that a clip has, `extension` is the format of encoded frames.
+        """
+
+    @abstractmethod
     def decode(
         self, members: Members, meta: ClipMeta, pick: Pick = range, size: tuple[int, int] | None = None
     ) -> Iterator[np.ndarray]:

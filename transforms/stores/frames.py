@@ -26,6 +26,10 @@ class FramesStore(FrameStore):
         """Name the first and the last frame."""
         return f"`KEY.000.{extension}` to `KEY.{frames - 1:03d}.{extension}`, the frames"
 
+    def media(self, frames: int, extension: str) -> dict[str, str]:
+        """An image per frame."""
+        return {f"{index:03d}.{extension}": "image" for index in range(frames)}
+
     def encode(self, frames_THWC: np.ndarray, fps: float, encoding: Encoding) -> dict[str, bytes]:
         """Encode each frame in `encoding.encode.format`."""
         encoded = encode_frames(frames_THWC, encoding.encode)

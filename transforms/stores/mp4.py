@@ -24,6 +24,10 @@ class Mp4Store(FrameStore):
         """Name the video."""
         return "`KEY.mp4`, the clip in H.264"
 
+    def media(self, frames: int, extension: str) -> dict[str, str]:
+        """One video."""
+        return {"mp4": "video"}
+
     def encode(self, frames_THWC: np.ndarray, fps: float, encoding: Encoding) -> dict[str, bytes]:
         """Encode the video by `encoding.video`."""
         video = encoding.video

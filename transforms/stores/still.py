@@ -20,6 +20,10 @@ class StillStore(PictureStore):
         """Name the picture."""
         return "`KEY.jpg`, the still, to be animated when read along the `quads` in KEY.json"
 
+    def media(self, frames: int, extension: str) -> dict[str, str]:
+        """One image."""
+        return {"jpg": "image"}
+
     def keep(self, still: Still, encoding: Encoding) -> dict[str, bytes]:
         """Keep the bytes of the source JPEG where no pixel changes; encode a JPEG otherwise."""
         reduced_HWC = reduce_for(still.image_HWC, still.quads_T42, size=still.size)

@@ -1,0 +1,83 @@
+"""README.md of an output: its content, how to read it, how it was made."""
+
+from __future__ import annotations
+
+import yaml
+
+from pipelines.output.pages.facts import Facts, brace_pattern
+from pipelines.output.pages.front_matter import front_matter
+from pipelines.output.pages.snippets import reading
+from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
+from transforms.stores.registry import find_store
+
+THEIR_TERMS = "The pictures and captions remain under the terms of the source they came from."
+
+
+def readme_md(facts: Facts) -> bytes:
+    """The data set's page, with the front matter that `datasets` and the hub read."""
+    return f"""{front_matter(facts)}
+# {facts.name}
+
+{_about(facts)}
+{_failures(facts)}
+## Files
+
+| file | content |
+|---|---|
+| `{brace_pattern(facts.shards) or "*.tar"}` | the shards: plain tars, with the members of a sample in a row |
+| `{MANIFEST_FILE}` | one row per shard: samples, bytes, sha256, first and last key |
+| `{facts.files_of(SAMPLES_FILE)}` | one row per clip: key, shard, caption, motion, size, url |
+| `{facts.files_of(FAILURES_FILE)}` | one row per failed input: key, stage, reason, detail, url |
+| `sizes.json`, `wids.json` | the same counts for open_clip and wids |
+| `config.yaml` | the resolved config |
+| `croissant.json` | the dataset in Croissant 1.0 |
+| `report.html`, `report.json` | a report on the run |
+
+{_members(facts)}
+
+{reading(facts)}
+## Config
+
+```yaml
+{yaml.safe_dump(dict(facts.config), sort_keys=False, allow_unicode=True).rstrip()}
+```
+
+{_terms(facts)}""".encode()
+
+
+def _about(facts: Facts) -> str:
+    counts = (
+        f"{facts.samples} clips with captions in {len(facts.shards)} WebDataset shards "
+        f"({facts.bytes} bytes), made by Zoetrope {facts.version}.\n"
+        f"{facts.failed} inputs gave no clip; `{facts.files_of(FAILURES_FILE)}` gives the reason of each."
+    )
+    parts = [facts.about.description, counts, f"Home page: {facts.about.url}" if facts.about.url else None]
+    return "\n\n".join(part.strip() for part in parts if part)
+
+
+def _failures(facts: Facts) -> str:
+    ordered = sorted(facts.reasons.items(), key=lambda reason: (-reason[1], reason[0]))
+    rows = "".join(f"| `{reason}` | {count} |\n" for reason, count in ordered)
+    return f"\n| reason | inputs |\n|---|---|\n{rows}" if rows else ""
+
+
+def _members(facts: Facts) -> str:
+    if facts.is_video:
+        return (
+            f"Members of a sample: `KEY.000.{facts.extension}` and so on, its frames, up to {facts.frames}; "
+            "`KEY.txt`, the first caption; `KEY.json`, everything else: all captions, the frames' times "
+            "in the video."
+        )
+    media = find_store(facts.store).describe(facts.frames, facts.extension)
+    return f"Members of a sample: {media}; `KEY.txt`, the caption; `KEY.json`, everything else."
+
+
+def _terms(facts: Facts) -> str:
+    terms = THEIR_TERMS if facts.about.license is None else f"License: {facts.about.license}."
+    cite = "" if facts.about.citation is None else _citation(facts.about.citation.strip())
+    return f"## License\n\n{terms}\n{cite}"
+
+
+def _citation(text: str) -> str:
+    is_bibtex = text.startswith("@")
+    return f"\n## Citation\n\n{f'```bibtex{chr(10)}{text}{chr(10)}```' if is_bibtex else text}\n"
