@@ -12,6 +12,7 @@ EXTRAS = {
     "train": TRAIN,
     "dataflow": ["apache-beam[gcp]>=2.70"],
     "lab": [*TRAIN, "scikit-image", "scikit-learn"],
+    "hub": ["datasets>=5", "huggingface_hub>=2"],
     "s3": ["s3fs"],
 }
 DEVELOPMENT = [

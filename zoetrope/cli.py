@@ -33,6 +33,7 @@ COMMANDS = {
     "failures": "why inputs failed, with an example of each reason",
     "merge": "several outputs into one folder of shards",
     "split": "the samples of an output into several, by shares",
+    "push": "a finished output to the Hugging Face hub",
     "motions": "list the camera motions, their parameters and ranges",
     "preview": "see a motion on a picture, as GIF, MP4, WebP or contact sheet",
     "studio": "look at motions and shards in a local web page",
@@ -48,7 +49,7 @@ COMMANDS = {
     "completion": "a script for your shell that completes commands and fields",
 }
 ROOMS = {  # folders of commands
-    "output": ("retry", "validate", "stats", "head", "failures", "merge", "split")
+    "output": ("retry", "validate", "stats", "head", "failures", "merge", "split", "push")
 }
 
 FAILED, USAGE = 1, 2

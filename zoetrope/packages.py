@@ -8,6 +8,8 @@ EXTRA_OF = {
     "tensorboard": "train",
     "torchvision": "train",
     "apitools": "dataflow",
+    "datasets": "hub",
+    "huggingface_hub": "hub",
     "s3fs": "s3",
     "skimage": "lab",
     "sklearn": "lab",
