@@ -71,6 +71,9 @@ def find_some(pattern: str, field: str) -> list[FileInfo]:
     files = find(pattern)
     if not files and "{" in pattern:
         files = _find_braces(pattern, field)
+    lost = next((file.path for file in files if not file.size and _leads_nowhere(file.path)), None)
+    if lost is not None:
+        raise ConfigError(f"{field}: {lost}: a link that leads nowhere; mend it, or remove it")
     if files:
         return files
     if is_local_folder(absolute(pattern)):
@@ -275,7 +278,7 @@ def _files_below(folder: str) -> Iterator[tuple[str, int]]:
             path = os.path.join(inner, name)
             if os.path.isfile(path):
                 yield path, os.path.getsize(path)
-            elif os.path.islink(path) and not os.path.exists(path):
+            elif _leads_nowhere(path):
                 yield path, 0
 
 
@@ -289,7 +292,12 @@ def _entries(folder: str, prefix: str = "") -> Iterator[tuple[str, int | None]]:
         if os.path.isdir(here):
             with os.scandir(here) as entries:
                 for entry in entries:
-                    yield entry.name, None if entry.is_dir() else _size_of_entry(entry)
+                    if _leads_nowhere(entry.path):
+                        yield entry.name, 0
+                    elif entry.is_dir():
+                        yield entry.name, None
+                    elif entry.is_file():  # no pipe, socket or device
+                        yield entry.name, _size_of_entry(entry)
         return
     files, path = filesystem(folder)
     base = path.rstrip("/") + "/"
@@ -305,6 +313,11 @@ def _entries(folder: str, prefix: str = "") -> Iterator[tuple[str, int | None]]:
         name = about["name"].rstrip("/")
         if name.startswith(base):
             yield name[len(base) :], int(about["size"] or 0) if about["type"] == "file" else None
+
+
+def _leads_nowhere(path: str) -> bool:
+    """Is it a link without a target?"""
+    return os.path.islink(path) and not os.path.exists(path)
 
 
 def _size_of_entry(entry: os.DirEntry[str]) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -38,13 +40,33 @@ def open_uri(uri: str, mode: Literal["rb", "r"] = "rb") -> IO[Any]:
     return stream if mode == "rb" else io.TextIOWrapper(stream, "utf-8")
 
 
+def open_file(uri: str) -> IO[bytes]:
+    """Open one regular file for reading. Raises OSError also for a pipe, socket or device.
+
+    Opening a pipe waits for a writer, and some devices never end.
+    """
+    here = local_path(uri)
+    if here is None:
+        return open_uri(uri)
+    return open(here, "rb", opener=_open_regular)
+
+
+def _open_regular(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_NONBLOCK)  # which a regular file ignores
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):  # Python refuses a folder in its own words
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "not a regular file", path)
+
+
 def open_input(path: str) -> IO[bytes]:
     """Open a source's file for random-access reading. Raises OSError that says what cannot be read and
     why.
     """
     check_folder_address(path)
     try:
-        stream: IO[bytes] = open_uri(path)
+        stream = open_file(path)
     except OSError as error:
         kind = FileNotFoundError if is_missing(error) else OSError
         raise kind(f"{path}: cannot be read: {reason_of(error)}") from error
@@ -66,7 +88,7 @@ def read_range(uri: str, start: int, length: int) -> bytes:
     """At most `length` bytes from the byte `start`, in one request. Raises OSError, which names the file."""
     here = local_path(uri)
     if here is not None:
-        with open(here, "rb") as stream:
+        with open_file(here) as stream:
             left = os.fstat(stream.fileno()).st_size - start
             stream.seek(start)
             return stream.read(max(0, min(length, left)))  # it allocates as much as it is asked for

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+LONGEST = 2000  # characters of a warning or error, which may quote a file
 PACKAGES = ("schemas", "storage", "transforms", "pipelines", "trainer", "preview", "lab", "zoetrope")
 
 
@@ -56,7 +57,7 @@ class _Handler(logging.Handler):
         """Write one record."""
         text = self.format(record)
         if record.levelno >= logging.WARNING:
-            text = f"{self._program}: {text}"
+            text = _shortened(f"{self._program}: {text}")
         try:
             self._write(text)
         except (OSError, ValueError):  # standard error is closed: nobody can read the message
@@ -69,3 +70,10 @@ class _Handler(logging.Handler):
         else:
             print(text, file=sys.stderr)
         sys.stderr.flush()
+
+
+def _shortened(text: str) -> str:
+    """The text without its middle if it is too long: its end says what to do."""
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"

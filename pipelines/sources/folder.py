@@ -16,7 +16,7 @@ from pipelines.sources.config import SourceConfig
 from schemas.errors import ConfigError
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
-from schemas.text import valid_text
+from schemas.text import one_line, valid_text
 from storage.find import FileInfo, find, find_under, folder_exists, identity
 from storage.read import open_input
 from storage.uris import absolute, is_glob, join
@@ -196,9 +196,15 @@ def _captions(path: str, from_table: list[str] | None, text: str | None) -> tupl
 def _text_lines(path: str, text: str) -> list[str]:
     try:
         with open_input(text) as stream:
-            return stream.read(MAX_TEXT_BYTES).decode("utf-8-sig").splitlines()
+            data = stream.read(MAX_TEXT_BYTES + 1)
     except FileNotFoundError:
         detail = f"{path}: no {text.rpartition('/')[2]} in its folder, and no row in a table"
         raise SampleError(Stage.CAPTION, Reason.MISSING_CAPTION, detail) from None
+    except OSError as error:  # one file; `read` has looked for the folder
+        raise SampleError(Stage.CAPTION, Reason.UNREADABLE, one_line(error)) from None
+    if len(data) > MAX_TEXT_BYTES:
+        raise SampleError(Stage.CAPTION, Reason.TOO_LARGE, f"{text}: over {MAX_TEXT_BYTES} bytes")
+    try:
+        return data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise SampleError(Stage.CAPTION, Reason.NOT_UTF8, f"{text}: byte {error.start}") from None

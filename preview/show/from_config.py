@@ -29,12 +29,15 @@ def clip_of_key(config: str, key: str, overrides: Sequence[str] = (), *, path: b
     on it.
     """
     from pipelines.config import AnimateConfig
+    from pipelines.sources.apart import with_limits
     from pipelines.sources.base import make_source
 
     settings = load_config(
         AnimateConfig, config, ["output=unused", *overrides]
     )  # required of a job, of no use here
-    source = make_source(settings.source, shard_samples=settings.shard.max_samples)
+    source = with_limits(
+        make_source(settings.source, shard_samples=settings.shard.max_samples), settings.limits
+    )
     try:
         task, reference = _find(source, key)
         sample = RawSample(config, key, dict(_make(source, settings, task, key)))
@@ -43,6 +46,8 @@ def clip_of_key(config: str, key: str, overrides: Sequence[str] = (), *, path: b
             picture = _picture(source, settings, reference)
     except OSError as error:
         raise ConfigError(f"config {config}: the source cannot be read: {one_line(error)}") from None
+    finally:
+        source.close()
     meta = sample.meta()
     frames_THWC, fps = load_frames(sample)
     drawn = Trajectory(meta.motion, meta.motion_parameters, meta.quads_T42())
@@ -79,7 +84,9 @@ def _make(source: Source, settings: AnimateConfig, task: Task, key: str) -> Any:
     from pipelines.making.maker import StageTimes
     from schemas.errors import JobError
 
-    maker = Animator(source, settings.settings, settings.fetch, settings.filters, settings.device, 1)
+    maker = Animator(
+        source, settings.settings, settings.fetch, settings.filters, settings.device, 1, settings.limits
+    )
     try:
         maker.setup()
         try:
@@ -100,7 +107,7 @@ def _picture(source: Source, settings: AnimateConfig, reference: Reference) -> b
 
     if not source.is_remote:
         try:
-            return read_reference(reference)
+            return read_reference(reference, settings.limits.picture_bytes)
         except SampleError as error:
             raise ConfigError(f"--key {reference.key}: {error}") from None
     fetcher = Fetcher(settings.fetch)

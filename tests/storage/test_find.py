@@ -1,3 +1,5 @@
+import os
+
 import fsspec
 import pytest
 from fsspec import AbstractFileSystem
@@ -27,6 +29,17 @@ def test_find_by_name_glob_and_bracket(tree, monkeypatch):
     monkeypatch.chdir(tree)
     assert names("*.tar") == ["a.tar", "b.tar", "odd[1].tar"]
     assert find("a.tar")[0].size == 5
+
+
+def test_pipes_are_no_files_and_links_that_lead_nowhere_are_empty_ones(tree):
+    os.mkfifo(tree / "pipe.tar")
+    (tree / "loop.tar").symlink_to("loop.tar")
+    (tree / "gone.tar").symlink_to("nowhere.tar")
+    names = ["a.tar", "b.tar", "gone.tar", "loop.tar", "odd[1].tar"]
+    assert [file.path.removeprefix(f"{tree}/") for file in find(f"{tree}/*.tar")] == names
+    assert len(find_under(str(tree))) == len(names) + 2
+    with pytest.raises(ConfigError, match=r"source\.uri: .*/gone\.tar: a link that leads nowhere"):
+        find_some(f"{tree}/*.tar", "source.uri")
 
 
 def test_brace_ranges_must_be_whole(tmp_path):

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from schemas.records import Reason, SampleError
@@ -7,6 +9,16 @@ from storage.read import capped_lines, open_input, read_picture
 def test_a_file_that_has_gone(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.tsv: cannot be read: No such file"):
         open_input(str(tmp_path / "gone.tsv"))
+
+
+def test_a_pipe_or_device_is_refused_and_nobody_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "zero.jpg").symlink_to("/dev/zero")
+    for name in ("pipe.jpg", "zero.jpg"):
+        with pytest.raises(OSError, match=rf"{name}: cannot be read: not a regular file"):
+            open_input(str(tmp_path / name))
+        with pytest.raises(SampleError, match=rf"unreadable: .*{name}: not a regular file"):
+            read_picture(str(tmp_path / name))
 
 
 def test_reading_one_picture(tmp_path):

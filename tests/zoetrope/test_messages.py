@@ -38,6 +38,15 @@ def test_a_program_that_imports_the_packages_gets_no_handler(capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_a_message_that_quotes_a_hostile_file_is_shortened(capsys):
+    with messages_on_stderr("zoetrope animate"):
+        LOG.error(f"c.json: no picture {'x' * 10**6}; check the path")
+    said = capsys.readouterr().err
+    assert len(said) < 2100
+    assert said.startswith("zoetrope animate: c.json: no picture xxx")
+    assert said.endswith("xxx; check the path\n")
+
+
 def test_a_closed_standard_error_is_no_error_of_its_own(monkeypatch, tmp_path):
     with open(tmp_path / "log", "w") as stream:
         pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import io
+import logging
 import warnings
 from contextlib import suppress
 from functools import cache
@@ -29,9 +30,9 @@ def _silence_libtiff() -> None:
 
 def open_picture(data: bytes, kind: str) -> Image.Image:
     """Open a file of one format, and read its header alone. Raises SampleError."""
-    warnings.filterwarnings(
-        "ignore", module=r"PIL(\.|$)"
-    )  # damage is reported by the failure, not on the terminal
+    # Damage is reported by the failure, not on the terminal.
+    warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
     if kind == "tiff":
         _silence_libtiff()
     try:

@@ -114,7 +114,7 @@ class CsvTable:
     def _fitted(self, first: Line, fields: list[str]) -> Row | BadRow:
         """The fields by column; surplus ones are the rest of an unquoted last column, or a fault."""
         while len(fields) > len(self.columns) and not fields[-1].strip():
-            fields = fields[:-1]  # trailing delimiters, as spreadsheets write them
+            fields.pop()  # trailing delimiters, as spreadsheets write them
         if len(fields) > len(self.columns):
             if not self._takes_rest or '"' in first.text:
                 detail = (

@@ -13,7 +13,7 @@ from schemas.errors import ConfigError
 from schemas.records import Reason, SampleError, Stage
 from schemas.text import valid_text
 from storage.find import find, find_under, folder_exists
-from storage.read import open_uri
+from storage.read import open_file
 from storage.uris import GLOB_CHARACTERS, absolute, is_glob
 
 ENDINGS = ("mp4", "avi", "mkv", "webm", "mov", "m4v", "wmv", "flv", "mpg", "mpeg", "ts", "ogv", "3gp", "gif")
@@ -84,7 +84,7 @@ def open_video(path: str, max_bytes: int) -> Iterator[tuple[IO[bytes], str]]:
     Raises SampleError (stage read): missing_video, too_large, unreadable.
     """
     try:
-        source = open_uri(path)
+        source = open_file(path)
     except OSError as error:
         reason = Reason.MISSING_VIDEO if isinstance(error, FileNotFoundError) else Reason.UNREADABLE
         raise SampleError(Stage.READ, reason, f"{path}: {error}") from None

@@ -28,7 +28,7 @@ def read_split(path: str) -> Split:
     """Read a list. Raises ConfigError if it is empty, not text, or a CSV without ids."""
     lines = [line.strip() for line in _text_of(path).splitlines() if line.strip()]
     if not lines:
-        raise ConfigError(f"{path}: an empty list; give one id per line, or a CSV with a column video_id")
+        raise _empty(path)
     if "," not in lines[0] and column_of([lines[0]], ID_COLUMNS) is None:
         return Split(tuple(lines))
     table = CsvTable(
@@ -48,10 +48,14 @@ def read_split(path: str) -> Split:
     for row in table:
         if isinstance(row, BadRow):
             raise ConfigError(row.named(path))
-        video = row.values[column].strip()
+        video = row.values.get(column, "").strip()
+        if not video:
+            raise ConfigError(f"{path}: line {row.line}: no video in column {column}")
         videos.append(video)
         if sentence is not None:
             sentences.setdefault(video, []).append(row.values.get(sentence, ""))
+    if not videos:
+        raise _empty(path)
     if sentence is None:
         return Split(tuple(videos))
     return Split(tuple(sentences), {video: tuple(texts) for video, texts in sentences.items()})
@@ -76,6 +80,10 @@ def select(split: Split | None, entries: Iterable[Entry | BadEntry]) -> Iterator
         if split.sentences is not None:
             entry = replace(entry, video=video, captions=split.sentences[video], problem=None)
         yield entry
+
+
+def _empty(path: str) -> ConfigError:
+    return ConfigError(f"{path}: an empty list; give one id per line, or a CSV with a column video_id")
 
 
 def _text_of(path: str) -> str:

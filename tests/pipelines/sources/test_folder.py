@@ -63,6 +63,22 @@ def test_lines_are_captions_and_what_lacks_one_is_a_failure(photos):
     assert items[0].captions == ("first", "second")
 
 
+def test_a_text_that_cannot_be_read_costs_its_picture_alone(photos):
+    put(photos, "a.txt", b"x" * 2_000_000)
+    (photos / "b.txt").unlink()
+    (photos / "b.txt").mkdir()
+    put(photos, "c.png")
+    os.mkfifo(photos / "c.txt")
+    items = read_all(source_of(kind="folder", uri=photos))
+    assert told(items) == ["too_large", "unreadable", "unreadable", "caption of deep/er/C C.JPEG"]
+    details = [item.detail for item in items[:3] if isinstance(item, Failure)]
+    assert details == [
+        f"{photos}/a.txt: over 1048576 bytes",
+        f"{photos}/b.txt: cannot be read: Is a directory",
+        f"{photos}/c.txt: cannot be read: not a regular file",
+    ]
+
+
 def test_a_csv_with_quotes_newlines_and_several_captions(tmp_path):
     for name in ("a.jpg", "b.jpg", "sub/c.jpg", "d.jpg", "e.jpg"):
         put(tmp_path, name)

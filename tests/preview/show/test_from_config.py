@@ -68,3 +68,25 @@ def test_what_cannot_be_shown_is_one_line(config, tmp_path, arguments, words):
     with pytest.raises(ConfigError, match=words) as caught:
         main(["--config", str(config), *arguments, "-o", str(tmp_path / "o.gif")])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "key", "words"),
+    [
+        (
+            {"rows": ["crash"]},
+            "k0-0",
+            r"--key k0-0: fails in the job: read: decoder_crash: a\.tar: ended the process",
+        ),
+        ({"rows": [], "plan": ["memory"]}, "x", r"memory\.json: .*needed more than 64 MB"),
+        ({"rows": [], "plan": ["spin"]}, "x", r"spin\.json: .*took over 0\.2 seconds"),
+    ],
+)
+def test_a_hostile_source_is_parsed_within_the_job_s_limits(tmp_path, options, key, words):
+    source = {"kind": "hostile_source:HostileSource", "options": options}
+    job = tmp_path / "job.yaml"
+    job.write_text(yaml.safe_dump({"source": source, "output": "out"}))
+    limits = ["limits.seconds=0.2", "limits.memory_mb=64"]
+    with pytest.raises(ConfigError, match=words) as caught:
+        main(["--config", str(job), "--key", key, *limits, "-o", str(tmp_path / "o.gif")])
+    assert "\n" not in str(caught.value)

@@ -37,3 +37,10 @@ def test_damage_is_a_failure_and_never_a_warning() -> None:
         assert caught.value.reason == Reason.TRUNCATED
         with pytest.raises(SampleError):
             decode_by_pillow(tiff([(256, SHORT, 9, 1), (257, SHORT, 7, 1), (34665, SHORT, 60000, 9)]), "tiff")
+
+
+def test_pillow_s_own_log_stays_silent(caplog: pytest.LogCaptureFixture) -> None:
+    samples = tiff([(256, SHORT, 1, 9), (257, SHORT, 1, 9), (277, SHORT, 1, 200), (258, SHORT, 200, 30)])
+    with pytest.raises(SampleError, match="tiff"):
+        open_picture(samples + bytes(1000), "tiff")
+    assert not caplog.records

@@ -1,4 +1,5 @@
 import io
+import time
 
 import pytest
 
@@ -48,6 +49,12 @@ def test_a_quote_that_swallows_a_row_is_seen_by_the_row() -> None:
     text = 'file_name,caption\na.jpg,"open\nb.jpg,closed"\n'
     assert rows(text) == [["a.jpg", "open\nb.jpg,closed"]]
     assert rows(text, is_row=lambda cells: cells[0].endswith(".jpg")) == [2, ["b.jpg", 'closed"']]
+
+
+def test_a_row_of_empty_fields_costs_no_more_than_its_length() -> None:
+    began = time.process_time()
+    assert rows("file_name,caption\na.jpg,a cup" + "," * 90_000 + "\n") == [["a.jpg", "a cup"]]
+    assert time.process_time() - began < 1.0
 
 
 def test_blank_lines_and_short_rows_are_no_fault() -> None:

@@ -25,9 +25,12 @@ def test_a_list_is_one_id_per_line_or_a_csv(tmp_path: Path) -> None:
     ("data", "message"),
     [
         (b"", "an empty list"),
+        (b"video_id,sentence\n\n", "an empty list"),
         (b"a,b\n1,2\n", "no column video_id or video"),
         (b"\xff\xfe", "not UTF-8"),
         (b'video_id,sentence\nv1,"open\n', "line 2: a quote is not closed"),
+        (b"sentence,video_id\na,v1\nshort\n", "line 3: no video in column video_id"),
+        (b"video_id,sentence\n ,a\n", "line 2: no video in column video_id"),
     ],
 )
 def test_a_list_that_cannot_be_read_is_one_line(tmp_path: Path, data: bytes, message: str) -> None:
