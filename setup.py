@@ -31,6 +31,7 @@ DEVELOPMENT = [
     "types-tqdm",
     "wids",
 ]
+DATA = ["py.typed", "assets/*", "assets/*/*", "assets/*/*/*"]
 PACKAGES = ["zoetrope", "schemas", "storage", "transforms", "pipelines", "trainer", "preview", "lab"]
 
 setup(
@@ -67,7 +68,10 @@ setup(
     python_requires=">=3.11",
     packages=[*find_packages(include=[p for name in PACKAGES for p in (name, f"{name}.*")]), "configs"],
     # configs/ holds data alone: it is installed next to the packages, where `zoetrope.shipped` finds it.
-    package_data={**{name: ["py.typed", "assets/*"] for name in PACKAGES}, "configs": ["*/*.yaml"]},
+    package_data={
+        **{name: ["py.typed", "assets/*", "assets/*/*", "assets/*/*/*"] for name in PACKAGES},
+        "configs": ["*/*.yaml"],
+    },
     # A job, previews, the studio and gs:// need these. torch and kornia serve GPUs and the trainer.
     install_requires=[
         "apache-beam>=2.70",

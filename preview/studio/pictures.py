@@ -40,9 +40,13 @@ class StudioPicture:
 
 
 class PictureBook:
-    """Pictures by id, for several threads. No id gives access to a file that was not found at the start."""
+    """Pictures by id, for several threads. No id gives access to a file that was not found at the start.
 
-    def __init__(self, given: Sequence[str] = ()) -> None:
+    `samples` says that the given pictures are those of the package, because the user has named none.
+    """
+
+    def __init__(self, given: Sequence[str] = (), *, samples: bool = False) -> None:
+        self.samples = samples
         uris = []
         if given:
             uris = [uri for uri in find_pictures(given, most=MOST_GIVEN) if _stays_inside(uri, given)]

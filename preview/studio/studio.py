@@ -7,14 +7,18 @@ import contextlib
 import ipaddress
 import logging
 import socket
+import webbrowser
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from preview.studio.outputs.view import OutputView
 from preview.studio.pictures import PictureBook
-from preview.studio.server import Studio, make_app
-from preview.studio.shards import OutputView
+from preview.studio.server import make_app
+from preview.studio.state import Studio
 from schemas.errors import ConfigError
 from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE
 from schemas.text import one_line
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 DEFAULT_PORT = 7865
+SAMPLES = Path(__file__).parents[1] / "assets" / "samples"
 STOPPED = 130  # 128 + SIGINT, as shells report it
 
 
@@ -34,25 +39,44 @@ def studio(
     port: int = DEFAULT_PORT,
     host: str = "127.0.0.1",
     index: str | None = None,
+    open_browser: bool = False,
     ready: Callable[[str], None] | None = None,
 ) -> int:
     """Serve the page until Ctrl-C, and return 130. `paths` are pictures, folders of pictures, and outputs.
 
-    `index` is a folder made by `zoetrope index`. The Search tab searches it and is hidden without one.
-    `ready` is called with the page's address once the server listens; by default the address is logged. There
-    is no password: on another `host` than this machine, whoever reaches the port sees the pictures and
-    outputs. Raises ConfigError (one line) for a path that is neither, and for a port that cannot be had.
+    Without pictures the page shows a few photographs that come with the package. `index` is a folder made by
+    `zoetrope index`. The Search tab searches it and is hidden without one. `open_browser` shows the page in
+    the user's browser. `ready` is called with the page's address once the server listens; by default the
+    address is logged. There is no password: on another `host` than this machine, whoever reaches the port
+    sees the pictures and outputs. Raises ConfigError (one line) for a path that is neither, and for a port
+    that cannot be had.
     """
     listener = _listen(host, port)
     with contextlib.closing(listener):
         outputs = [path for path in paths if _is_output(path)]
         pictures = [path for path in paths if path not in outputs]
-        app = make_app(
-            Studio(PictureBook(pictures), [OutputView(uri) for uri in outputs], _searcher(index), host)
-        )
+        book = PictureBook(pictures or [str(SAMPLES)], samples=not pictures)
+        shown = Studio(book, [OutputView(uri) for uri in outputs], _searcher(index), host)
+        tell = [ready or _log_address]
+        if open_browser:
+            tell.append(_open_browser)
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_serve(app, listener, ready or _log_address))
+            asyncio.run(_serve(make_app(shown), listener, tell))
     return STOPPED
+
+
+def _open_browser(address: str) -> None:
+    """Show the page from a thread, because a browser in a terminal ends only when its user leaves it."""
+
+    def show() -> None:
+        try:
+            shown = webbrowser.open(address)
+        except (OSError, webbrowser.Error):
+            shown = False
+        if not shown:
+            LOG.warning(f"no browser could be started; open {address}")
+
+    Thread(target=show, name="browser", daemon=True).start()
 
 
 def _log_address(address: str) -> None:
@@ -102,7 +126,9 @@ def _is_output(path: str) -> bool:
     return False
 
 
-async def _serve(app: web.Application, listener: socket.socket, ready: Callable[[str], None]) -> None:
+async def _serve(
+    app: web.Application, listener: socket.socket, tell: Sequence[Callable[[str], None]]
+) -> None:
     quiet = logging.getLogger(f"{__name__}.http")  # it would log a traceback for bytes that are no HTTP
     quiet.setLevel(logging.CRITICAL)
     runner = web.AppRunner(app, access_log=None, logger=quiet)
@@ -110,7 +136,8 @@ async def _serve(app: web.Application, listener: socket.socket, ready: Callable[
     try:
         await web.SockSite(runner, listener).start()
         host, port = listener.getsockname()[:2]
-        ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        for call in tell:
+            call(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         if not _is_loopback(host):
             LOG.warning("anyone who can reach this address can see what it shows")
         await asyncio.Event().wait()

@@ -1,7 +1,7 @@
 """Fixtures of the preview tests: small outputs, and an index over them."""
 
 import pytest
-from tiny_output import make_output, make_picture, output  # noqa: F401 (fixtures)
+from tiny_output import make_output, make_picture, make_still, output  # noqa: F401 (fixtures)
 
 TINY = {
     "clip": {

@@ -124,3 +124,9 @@ def make_output():
 def make_picture():
     """`picture`: smooth, colourful, different for each seed."""
     return picture
+
+
+@pytest.fixture(scope="session")
+def make_still():
+    """`picture`, for fixtures that live longer than a test."""
+    return picture

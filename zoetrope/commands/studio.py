@@ -11,7 +11,7 @@ from zoetrope.interrupt import loading
 LOG = logging.getLogger(__name__)
 DEFAULT_PORT = 7865
 EXAMPLES = """examples:
-  zoetrope studio photos/
+  zoetrope studio photos/ --open
   zoetrope studio photos/ gs://bucket/clips
   zoetrope studio clips/ --index index/"""
 
@@ -21,7 +21,14 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().read(argv)
     with loading():
         from preview.studio.studio import studio
-    code = studio(args.paths, port=args.port, host=args.host, index=args.index, ready=_announce)
+    code = studio(
+        args.paths,
+        port=args.port,
+        host=args.host,
+        index=args.index,
+        open_browser=args.open,
+        ready=_announce,
+    )
     LOG.warning("stopped")
     return code
 
@@ -38,8 +45,12 @@ def _parser() -> Parser:
         epilog=EXAMPLES,
     )
     parser.add_argument(
-        "paths", nargs="*", metavar="PICTURES | OUTPUT", help="pictures, folders of them, and output folders"
+        "paths",
+        nargs="*",
+        metavar="PICTURES | OUTPUT",
+        help="pictures, folders of them, and output folders; without pictures: a few sample photographs",
     )
+    parser.add_argument("--open", action="store_true", help="open the page in your browser")
     parser.add_argument(
         "--port", type=int, default=DEFAULT_PORT, help=f"default {DEFAULT_PORT}; 0 = any that is free"
     )

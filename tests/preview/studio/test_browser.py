@@ -3,102 +3,23 @@
 import base64
 import json
 import re
-import shutil
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from PIL import Image
+from studio_page import after, until
 
 from storage.shards.read import iter_shard
 from transforms.stores.frames import encoded_frames
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
-ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-ARGS += ["--disable-background-networking", "--disable-component-update"]
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
+pytestmark = pytest.mark.browser
 EVIL = '<script>window.evil = 1</script><img src=x onerror="window.evil = 1">'
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def serve():
-    """Starts a studio; gives its address."""
-    servers = []
-
-    def start(*paths):
-        command = [sys.executable, "-u", "-m", "zoetrope.cli", "studio", *map(str, paths), "--port", "0"]
-        servers.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-        return servers[-1].stdout.readline().split()[2]
-
-    yield start
-    for server in servers:
-        server.terminate()
-        server.wait(20)
-        server.stdout.close()
-
-
-@pytest.fixture
-def page(browser):
-    """A page that remembers what it asked for and what went wrong."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(20_000)
-    page.urls, page.problems = [], []
-    page.on("request", lambda request: page.urls.append(request.url))
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.on(
-        "console", lambda message: page.problems.append(message.text) if message.type == "error" else None
-    )
-    yield page
-    page.close()
-
-
-@pytest.fixture
-def cat(tmp_path, make_picture):
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    Image.fromarray(make_picture(160, 200)).save(folder / "My cat.png")
-    (folder / "My cat.txt").write_text("a cat")
-    return folder / "My cat.png"
-
-
-def until(page, expression):
-    """Playwright's own waiting evaluates strings inside the page, which the page's content policy forbids."""
-    deadline = time.monotonic() + 20
-    while not page.evaluate(expression):
-        assert time.monotonic() < deadline, expression
-        time.sleep(0.03)
-
-
-def version(page):
-    return int(page.get_attribute("#player", "data-version") or 0)
-
-
-def after(page, act):
-    """Do something that asks for a new clip, and wait until it is shown; gives the server's answer."""
-    before = version(page)
-    with page.expect_response(re.compile(r"/api/clip$")) as answer:
-        act()
-    until(page, f"Number(document.getElementById('player').dataset.version) > {before}")
-    return answer.value.json()
 
 
 def test_drop_pick_slide_copy_and_the_job_makes_the_same_clip(serve, page, cat, monkeypatch):
     page.goto(serve())
+    page.wait_for_selector("#player[data-version]")  # of a sample photograph
     first = after(page, lambda: page.set_input_files("#file", cat))
     assert first["motion"] == "zoom_in"
     until(page, "[...document.querySelectorAll('#gallery img')].every(i => i.complete && i.naturalWidth > 0)")
@@ -228,6 +149,8 @@ def test_a_bad_picture_is_told_on_the_page(serve, page, tmp_path):
     page.set_input_files("#file", bad)
     page.wait_for_selector("#problem:not([hidden])")
     assert "bad.jpg" in page.text_content("#problem")
+    assert "bad.jpg" in page.text_content("#file-problem")
+    assert page.get_attribute("#file", "aria-invalid") == "true"
 
 
 def test_the_report_opens_without_a_server(browser, output):

@@ -11,7 +11,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
 from preview.studio.pictures import PictureBook
-from preview.studio.server import MAX_DEPTH, Studio, make_app
+from preview.studio.server import make_app
+from preview.studio.state import Studio
+from preview.studio.web.exchange import MAX_DEPTH
 
 CLIP = {"picture": "p0", "motions": ["zoom_in"], "frames": 2, "width": 16, "height": 16}
 SECONDS = 10  # on a busy machine; each takes milliseconds
@@ -110,6 +112,6 @@ def test_a_bug_is_logged_in_one_line_and_the_server_goes_on(studio, monkeypatch,
     def bug(*arguments):
         raise KeyError("a bug")
 
-    monkeypatch.setattr("preview.studio.motions.make_studio_clip", bug)
+    monkeypatch.setattr("preview.studio.motions.clip.make_studio_clip", bug)
     assert ask(studio, ("POST", "/api/clip", {"json": CLIP})) == [(500, "the request failed: KeyError")]
     assert caplog.messages == ["POST '/api/clip': KeyError: 'a bug'"]

@@ -17,7 +17,8 @@ from PIL import Image
 
 from preview.studio.pictures import PictureBook
 from preview.studio.search import IndexSearcher
-from preview.studio.server import Studio, make_app
+from preview.studio.server import make_app
+from preview.studio.state import Studio
 from schemas.errors import ConfigError
 from zoetrope.commands.studio import main
 

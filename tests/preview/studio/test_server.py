@@ -2,6 +2,8 @@ import asyncio
 import base64
 import io
 import json
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +11,24 @@ import yaml
 from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
-from preview.studio.motions import only
+import preview
+from pipelines.config import AnimateConfig
+from preview.show.animation import decode_webp
+from preview.studio.motions.recipe import only
+from preview.studio.outputs.view import OutputView
 from preview.studio.pictures import MAX_UPLOAD, PictureBook
-from preview.studio.server import Studio, make_app
-from preview.studio.shards import OutputView
+from preview.studio.server import make_app
+from preview.studio.state import Studio
+from preview.studio.studio import SAMPLES
 from schemas.errors import ConfigError
+from storage.configs import load_config
+from transforms.clip import ClipConfig
 from transforms.motions import built_in_motions
+
+FOLDER = Path(preview.__file__).parent / "assets" / "studio"
+ASSETS = [
+    str(path.relative_to(FOLDER)) for kind in ("js", "css") for path in sorted(FOLDER.rglob(f"*.{kind}"))
+]
 
 
 @pytest.fixture
@@ -67,7 +81,10 @@ def test_page_and_assets_name_no_other_site(pictures):
     studio = Studio(PictureBook([str(pictures)]))
     paths = [
         "/",
-        *(f"/assets/{name}" for name in ("studio.js", "motions.js", "shards.js", "studio.css", "theme.css")),
+        *(
+            f"/assets/{name}"
+            for name in ("studio.js", "motions/motions.js", "shards/shards.js", "studio.css", "theme.css")
+        ),
     ]
     for status, body, headers in ask(studio, *[("GET", path, {}) for path in paths]):
         assert status == 200
@@ -308,3 +325,120 @@ def test_a_clip_that_keeps_its_subject_in_view_names_the_focus_in_its_config(pic
     assert [clip["quads"] for clip in kept] != [clip["quads"] for clip in plain]
     drawn = post(studio, "/api/draws", {**CLIP, "motions": ["pan_left"], "focus": "subject"})[1]["draws"]
     assert len(drawn) == 12
+
+
+def test_the_limits_of_the_page_are_those_of_the_job(pictures):
+    limits = json.loads(get(Studio(PictureBook([str(pictures)])), "/api/state")[1])["limits"]
+    for name in ("frames", "fps"):
+        for value in (limits[name]["high"], limits[name]["low"] or 0.01):
+            ClipConfig.make({name: value})
+        with pytest.raises(ConfigError):
+            ClipConfig.make({name: limits[name]["high"] + 1})
+    assert ClipConfig.make({"size": (limits["height"]["low"], limits["width"]["high"])})
+    at_the_limits = {
+        "frames": 1,
+        "fps": limits["fps"]["high"],
+        "width": limits["width"]["high"],
+        "height": 16,
+    }
+    assert post(Studio(PictureBook([str(pictures)])), "/api/clip", {**CLIP, **at_the_limits})[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "fields"),
+    [
+        ({"frames": 5000}, ["frames"]),
+        ({"motions": [{"name": "zoom_in", "zoom": 99}]}, ["zoom"]),
+        ({"motions": [{"name": "zoom_in+pan_left", "pan_left.distance": 99}]}, ["pan_left.distance"]),
+        ({"motions": [{"name": "tilt", "hold_start": 0.6, "hold_end": 0.6}]}, ["hold_start", "hold_end"]),
+        ({"frames": 999, "width": 1000}, ["frames", "width", "height"]),
+        ({"motions": ["zoom_inn"]}, []),
+    ],
+)
+def test_a_refusal_names_its_fields(pictures, change, fields):
+    answer = post(Studio(PictureBook([str(pictures)])), "/api/clip", {**CLIP, **change})[1]
+    assert answer["fields"] == fields
+
+
+def test_presets_can_be_drawn_and_name_what_is_there(pictures):
+    studio = Studio(PictureBook([str(pictures)]))
+    presets = json.loads(get(studio, "/api/state")[1])["presets"]
+    assert len({preset["name"] for preset in presets}) == len(presets) >= 5
+    for preset in presets:
+        wanted = {**CLIP, "motions": preset["motions"], "focus": preset["focus"]}
+        assert post(studio, "/api/clip", wanted)[0] == 200, preset["name"]
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "mp4", "png"])
+def test_a_saved_clip_has_the_frames_of_the_page(pictures, kind):
+    studio = Studio(PictureBook([str(pictures)]))
+    wanted = {**CLIP, "frames": 3}
+    status, body, headers = ask(studio, ("POST", f"/api/save?as={kind}", {"json": wanted}))[0]
+    assert status == 200
+    assert headers["Content-Disposition"] == f'attachment; filename="clip.{kind}"'
+    if kind == "webp":
+        frames_THWC, _ = decode_webp(body)
+        np.testing.assert_array_equal(frames_THWC, frames_of(post(studio, "/api/clip", wanted)[1]))
+    elif kind != "mp4":
+        with Image.open(io.BytesIO(body)) as image:
+            assert getattr(image, "n_frames", 1) == (3 if kind == "gif" else 1)
+
+
+@pytest.mark.parametrize(
+    ("query", "change", "words"),
+    [
+        ("as=exe", {}, "gif, webp, mp4, png"),
+        ("", {}, "gif, webp, mp4, png"),
+        ("as=gif", {"fps": 120}, "a GIF plays at most 50"),
+        ("as=gif", {"frames": 999, "width": 999, "height": 999}, "too much"),
+    ],
+)
+def test_a_clip_that_cannot_be_saved_is_one_line(pictures, query, change, words):
+    status, answer = post(Studio(PictureBook([str(pictures)])), f"/api/save?{query}", {**CLIP, **change})
+    assert status == 400
+    assert words in answer["error"]
+
+
+MIX = [{"name": "pan_left", "weight": 0.5}, {"name": "tilt", "weight": 2}]
+
+
+@pytest.mark.parametrize("motions", [[{"name": "pan_left+crop_jitter", "pan_left.distance": 0.2}], MIX])
+def test_the_command_line_is_read_as_the_config(pictures, motions):
+    texts = post(Studio(PictureBook([str(pictures)])), "/api/clip", {**CLIP, "motions": motions})[1]["texts"]
+    command = texts["command"].partition("\n")[2].replace("\\\n", " ")
+    program, name, *words = shlex.split(command)
+    assert (program, name) == ("zoetrope", "animate")
+    from_words = load_config(AnimateConfig, None, words)
+    assert from_words == AnimateConfig.make(yaml.safe_load(texts["config"]))
+    assert [e["name"] for e in yaml.safe_load(texts["motions"])["motions"]] == [m["name"] for m in motions]
+
+
+@pytest.mark.parametrize("focus", ["any", "subject"])
+def test_the_python_text_makes_the_same_path(pictures, focus, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    wanted = {**CLIP, "motions": [{"name": "ken_burns+crop_jitter", "zoom": 1.3}], "focus": focus}
+    answer = post(Studio(PictureBook([str(pictures)])), "/api/clip", wanted)[1]
+    made: dict = {}
+    exec(answer["texts"]["python"], made)
+    quads = made["shown"].clips[0].trajectory.quads_T42
+    np.testing.assert_allclose(quads, answer["quads"], atol=1e-6)
+    assert (tmp_path / "clip.gif").exists()
+
+
+def test_a_dropped_picture_is_found_again_by_its_address_alone(pictures):
+    studio = Studio(PictureBook([str(pictures)]))
+    assert json.loads(get(studio, "/api/pictures/p1/about")[1]) == {"id": "p1", "name": "Cat 1.png"}
+    assert get(studio, "/api/pictures/p9/about")[0] == 404
+
+
+def test_the_sample_photographs_open_and_have_captions():
+    book = PictureBook([str(SAMPLES)], samples=True)
+    assert len(book.given) >= 3
+    for picture in book.given:
+        assert min(book.size(picture.id)) >= 224
+        assert Path(picture.uri).with_suffix(".txt").read_text().strip()
+
+
+@pytest.mark.parametrize("count", ["0", "25", "x"])
+def test_the_number_of_draws_is_bounded(pictures, count):
+    assert post(Studio(PictureBook([str(pictures)])), f"/api/draws?count={count}", CLIP)[0] == 400

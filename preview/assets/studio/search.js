@@ -1,6 +1,8 @@
 // The Search tab: a text, and its results in coarse and in re-ranked order.
 
-import { $, api, calm, h, latest, say } from "./dom.js";
+import { api, latest } from "./ask.js";
+import { $, calm, h } from "./dom.js";
+import { right, wrong } from "./notices.js";
 import { showSample, unreadable } from "./sample.js";
 
 export function startSearch(state) {
@@ -9,7 +11,8 @@ export function startSearch(state) {
 }
 
 const find = latest(async (signal, text) => {
-  if (!text.trim()) return say("Type a text to search for.");
+  right($("text"));
+  if (!text.trim()) return wrong($("text"), "Type a text to search for.");
   $("search-note").textContent = "Searching…";
   $("results").classList.add("busy");
   try {

@@ -1,7 +1,8 @@
 // The Shards tab: filter and page through the clips, open one; failures and histograms.
 
-import { $, api, calm, count, h, latest, number } from "./dom.js";
-import { showSample, unreadable } from "./sample.js";
+import { api, latest } from "../ask.js";
+import { $, calm, count, h, number } from "../dom.js";
+import { showSample, unreadable } from "../sample.js";
 
 const PER_PAGE = 24;
 let outputs = [];

@@ -1,0 +1,1 @@
+"""The Shards tab: one output folder, its rows and its clips."""
