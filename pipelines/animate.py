@@ -8,10 +8,10 @@ from itertools import islice
 from typing import Any
 
 from pipelines.config import AnimateConfig
+from pipelines.curation.config import check_filters
 from pipelines.dry_run import LOOKED_AT, Glimpse, Plan, dry_run
 from pipelines.making.clip_worker import Answer, Given
 from pipelines.making.clips import Animator
-from pipelines.making.filters import find_filter
 from pipelines.making.maker import Made, Sharing
 from pipelines.making.pools import glimpse_pool
 from pipelines.output.folder import Output
@@ -77,8 +77,7 @@ def source_of(config: AnimateConfig) -> Source:
 
 def make_job(config: AnimateConfig, source: Source) -> Job:
     """The job of a config, before it runs. Raises ConfigError if a filter or the source cannot be found."""
-    for path in config.filters:
-        find_filter(path)
+    check_filters(config.filters)
     maker = Animator(
         source,
         config.settings,

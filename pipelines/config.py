@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_serializer, field_validator
 
+from pipelines.curation.config import dump_filters, parse_filters
 from pipelines.fetching.config import FetchConfig
 from pipelines.making.config import FrameConfig, ShardConfig
 from pipelines.output.pages.about import DatasetConfig
@@ -17,6 +18,7 @@ from pipelines.sources.videos.config import VideoSourceConfig
 from pipelines.workers.config import SampleLimits
 from schemas.config import Config
 from transforms.clip import ClipSettings
+from transforms.curation.rule import Rule
 from transforms.media.video_limits import VideoLimits
 
 
@@ -41,8 +43,8 @@ class AnimateConfig(ClipSettings):
     dataset: DatasetConfig = DatasetConfig()
     limits: SampleLimits = SampleLimits()
     fetch: FetchConfig = FetchConfig()
-    filters: tuple[str, ...] = Field(
-        (), description="module:function that drop samples, see docs/extending.md"
+    filters: tuple[str | Rule, ...] = Field(
+        (), description="rules that drop samples, see `zoetrope filters`, and module:function of your own"
     )
     max_failure_ratio: float | None = Field(
         None,
@@ -62,8 +64,12 @@ class AnimateConfig(ClipSettings):
 
     @field_validator("filters", mode="before")
     @classmethod
-    def _listed(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
+    def _parsed(cls, value: Any) -> Any:
+        return parse_filters(value)
+
+    @field_serializer("filters")
+    def _dumped(self, filters: tuple[str | Rule, ...]) -> list[Any]:
+        return dump_filters(filters)
 
     @property
     def settings(self) -> ClipSettings:

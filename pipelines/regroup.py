@@ -16,6 +16,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from pipelines.output.pages.indexes import sizes_json, wids_json
+from pipelines.output.record import with_columns
 from pipelines.output.tables.fold import TableFile
 from schemas.errors import ConfigError
 from schemas.manifest import (
@@ -97,7 +98,7 @@ def merge(outputs: Sequence[str], to: str) -> list[ShardRow]:
                 new.samples.append(_renamed(batch, names))
             if has_table(output, FAILURES_FILE):
                 for batch in iter_batches(output, FAILURES_FILE):
-                    new.failures.append(pa.Table.from_batches([batch]).cast(FAILURES))
+                    new.failures.append(with_columns(pa.Table.from_batches([batch]), FAILURES).cast(FAILURES))
         return new.shards
 
 
@@ -207,4 +208,5 @@ def _keys(output: str) -> Iterator[str]:
 def _renamed(batch: pa.RecordBatch, names: Mapping[str, str]) -> pa.Table:
     table = pa.Table.from_batches([batch])
     shards = pa.array([names[name] for name in table["shard"].to_pylist()], pa.string())
-    return table.set_column(table.column_names.index("shard"), "shard", shards).cast(SAMPLES)
+    renamed = table.set_column(table.column_names.index("shard"), "shard", shards)
+    return with_columns(renamed, SAMPLES).cast(SAMPLES)

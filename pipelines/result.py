@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipelines.output.finish import Totals
+from schemas.records import Reason
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,12 @@ class RunResult:
 
     @property
     def failure_ratio(self) -> float:
-        """Failed over all inputs of the output."""
-        if self.totals.inputs:
-            return self.totals.failed / self.totals.inputs
-        return 0.0
+        """Failed inputs over all inputs of the output, without those that filters dropped.
+
+        A dropped input did not fail. 1.0 if filters dropped every input: nothing was made then.
+        """
+        dropped = self.totals.reasons.get(Reason.FILTERED, 0)
+        left = self.totals.inputs - dropped
+        if left:
+            return (self.totals.failed - dropped) / left
+        return 1.0 if dropped else 0.0

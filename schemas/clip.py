@@ -47,6 +47,7 @@ class ClipMeta:
     device: str = "cpu"  # the device that rendered it
     version: str = ""  # of zoetrope
     meta: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)  # by filter; left out of the JSON if empty
     format: int = FORMAT
 
     def quads_T42(self) -> np.ndarray:
@@ -56,6 +57,8 @@ class ClipMeta:
     def to_json(self) -> bytes:
         """Canonical bytes: sorted keys, no spaces, UTF-8."""
         fields = {**vars(self), "quads": 0}  # most of the text is numbers, which orjson writes much faster
+        if not self.scores:
+            del fields["scores"]
         text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         before, name, after = text.rpartition('"quads":0')  # within a text its quotes would be escaped
         return b"".join([before.encode(), name[:-1].encode(), _numbers_json(self.quads), after.encode()])
@@ -98,6 +101,15 @@ class ClipMeta:
             raise ValueError("KEY.json: quads are not numbers [T, 4, 2]")
         if self.timestamps and len(_shape(self.timestamps)) != 1:
             raise ValueError("KEY.json: timestamps are not a list of numbers")
+        if not all(isinstance(score, int | float) for score in self.scores.values()):
+            raise ValueError("KEY.json: a score is no number")
+
+
+def scores_text(scores: Mapping[str, float]) -> str | None:
+    """The scores of a sample as the tables hold them: JSON with sorted names, None if there are none."""
+    if not scores:
+        return None
+    return json.dumps(dict(scores), sort_keys=True, separators=(",", ":"))
 
 
 def _shape(values: Any) -> tuple[int, ...]:
@@ -112,7 +124,7 @@ _FIELDS: tuple[tuple[str, tuple[type, ...], tuple[str, ...]], ...] = (
     ("text", (str,), ("key", "caption", "source", "store", "kind", "sha256", "motion", "device", "version")),
     ("a whole number", (int,), ("frames", "width", "height", "original_width", "original_height", "seed")),
     ("a number", (float, int), ("fps",)),
-    ("a mapping", (dict, Mapping), ("motion_parameters", "meta")),
+    ("a mapping", (dict, Mapping), ("motion_parameters", "meta", "scores")),
     ("text or null", (str, NoneType), ("url", "image_id", "motion_phrase")),
 )
 

@@ -47,6 +47,7 @@ SAMPLES = pa.schema(
         ("source", pa.string()),
         ("url", pa.string()),
         ("image_id", pa.string()),
+        ("scores", pa.string()),  # JSON, {filter: number} as in KEY.json; null without filters
     ]
 )
 FAILURES = pa.schema(
@@ -57,6 +58,7 @@ FAILURES = pa.schema(
         ("detail", pa.string()),
         ("url", pa.string()),
         ("task", pa.int64()),
+        ("scores", pa.string()),  # JSON, of the filters that were called before the failure
     ]
 )
 

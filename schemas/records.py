@@ -84,6 +84,7 @@ class Failure:
     reason: Reason
     detail: str = ""  # one line, at most 300 characters
     url: str | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)  # of the filters that were called, by name
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "detail", one_line(self.detail, 300))

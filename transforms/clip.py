@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import ceil
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from schemas.clip import ClipMeta, quads_to_json
+from schemas.clip import ClipMeta, quads_to_json, scores_text
 from schemas.config import Config
 from schemas.keys import derive_seed
 from schemas.records import Reason, Reference, SampleError, Stage
@@ -135,10 +136,17 @@ def make_clip(data: bytes, reference: Reference, settings: ClipSettings, *, devi
     return finish(prepared, render_clip(prepared, device=device), settings, device=device)
 
 
-def prepare(data: bytes, reference: Reference, settings: ClipSettings) -> Prepared:
+def prepare(
+    data: bytes,
+    reference: Reference,
+    settings: ClipSettings,
+    *,
+    scores: Mapping[str, float] = MappingProxyType({}),
+) -> Prepared:
     """Captions, header, trajectory, pixels.
 
-    `data` is the encoded picture. Raises SampleError (stage caption or decode).
+    `data` is the encoded picture, `scores` those of the filters, for KEY.json. Raises SampleError (stage
+    caption or decode).
     """
     captions = normalise_all(reference.captions, settings.captions.max_length)
     header = read_header(data, settings.pictures)
@@ -167,6 +175,7 @@ def prepare(data: bytes, reference: Reference, settings: ClipSettings) -> Prepar
         quads=quads_to_json(trajectory.quads_T42),
         version=VERSION,
         meta=reference.meta,
+        scores=dict(scores),
     )
     return _pixels(data, header, meta, settings)
 
@@ -270,6 +279,7 @@ def sample_row(clip: Clip, shard: str) -> dict[str, Any]:
         "source": meta.source,
         "url": meta.url,
         "image_id": meta.image_id,
+        "scores": scores_text(meta.scores),
     }
 
 

@@ -7,14 +7,14 @@ Imports transforms and schemas, and no Beam, torch or pyarrow: every worker proc
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
-from pipelines.making.filters import Filters, load_filters
+from pipelines.curation.filters import Entry, Filters, load_filters
 from pipelines.making.maker import Made
 from pipelines.workers.arena import Placed, Slot, opened, place
 from pipelines.workers.worker import is_memory_error
@@ -23,7 +23,6 @@ from schemas.records import Failure, Reason, Reference, SampleError, Stage
 from schemas.text import valid_json, valid_text
 from storage.read import MAX_PICTURE_BYTES, read_picture
 from transforms.clip import ClipSettings, Prepared, finish, prepare, render_clip, sample_row
-from transforms.media.pictures import decode
 from transforms.rendering.opencv import prepare_worker
 
 Times = list[tuple[str, float]]  # stage, seconds
@@ -38,11 +37,20 @@ class Given:
     picture: bytes | None  # encoded; None: to be read from the reference's path
     is_checked: bool = False  # the filters that need no picture were called already
     slot: Slot | None = None  # of shared memory, for the pixels and later the frames
+    scores: Mapping[str, float] = field(default_factory=dict)  # of filters that were called already
 
     @property
     def size(self) -> int:
         """Bytes that a message carries."""
         return len(self.picture or b"")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A reference that the filters that need no picture keep."""
+
+    reference: Reference
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,26 +99,26 @@ class ClipMaker:
     """The target of the workers. Picklable."""
 
     settings: ClipSettings
-    filters: tuple[str, ...] = ()
+    filters: tuple[Entry, ...] = ()
     picture_bytes: int = MAX_PICTURE_BYTES
     _filters: Filters = field(default_factory=Filters, init=False, repr=False)
 
     def setup(self) -> None:
         """One thread per process, and the filters with the models that they load."""
         prepare_worker()
-        self._filters = load_filters(self.filters)
+        self._filters = load_filters(self.filters, self.settings)
 
-    def check(self, reference: Reference) -> Answer:
-        """Call the filters that need no picture: the reference itself, or its Failure."""
-        steps = _Steps(reference, Stage.FILTER)
+    def check(self, item: Checked) -> Answer:
+        """Call the filters that need no picture: a Checked with their scores, or the sample's Failure."""
+        steps = _Steps(item.reference, Stage.FILTER, scores=dict(item.scores))
         with steps.failing():
-            self._filters.check_reference(reference)
-            steps.value = reference
+            self._filters.check_reference(item.reference, steps.scores)
+            steps.value = Checked(item.reference, steps.scores)
         return steps.answer()
 
     def make(self, item: Given) -> Answer:
         """The whole way of one sample: a Made or its Failure."""
-        steps = _Steps(item.reference, Stage.FILTER)
+        steps = _Steps(item.reference, Stage.FILTER, scores=dict(item.scores))
         with steps.failing():
             clip = self._prepared(item, steps)
             steps.stage = Stage.RENDER
@@ -121,7 +129,7 @@ class ClipMaker:
 
     def prepare(self, item: Given) -> Answer:
         """The input for rendering on a GPU: a Decoded, or the sample's Failure."""
-        steps = _Steps(item.reference, Stage.FILTER)
+        steps = _Steps(item.reference, Stage.FILTER, scores=dict(item.scores))
         with steps.failing():
             clip = self._prepared(item, steps)
             assert clip.image_HWC is not None  # noqa: S101 - narrows the type
@@ -132,7 +140,7 @@ class ClipMaker:
 
     def finish(self, item: Rendered) -> Answer:
         """Encode what a GPU rendered: a Made or its Failure."""
-        steps = _Steps(item.reference, Stage.ENCODE)
+        steps = _Steps(item.reference, Stage.ENCODE, scores=dict(item.clip.meta.scores))
         with steps.failing():
             steps.value = self._finished(steps, item.clip, opened(item.frames_THWC), item.device)
         return steps.answer()
@@ -140,16 +148,15 @@ class ClipMaker:
     def _prepared(self, item: Given, steps: _Steps) -> Prepared:
         reference, data = item.reference, item.picture
         if not item.is_checked:
-            self._filters.check_reference(reference)
+            self._filters.check_reference(reference, steps.scores)
         steps.stage = Stage.READ
         if data is None:
             with steps.timed("read"):
                 data = read_reference(reference, self.picture_bytes)
         steps.stage = Stage.DECODE
         with steps.timed("decode"):
-            if self._filters.on_pictures:
-                self._filters.check_picture(reference, decode(data, self.settings.pictures))
-            return prepare(data, storable(reference), self.settings)
+            self._filters.check_picture(reference, data, steps.scores)
+            return prepare(data, storable(reference), self.settings, scores=steps.scores)
 
     def _finished(self, steps: _Steps, clip: Prepared, frames_THWC: Any, device: str) -> Made:
         steps.stage = Stage.ENCODE
@@ -166,6 +173,7 @@ class _Steps:
     stage: Stage
     value: Any = None
     times: Times = field(default_factory=list)
+    scores: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -185,7 +193,8 @@ class _Steps:
         except Exception as error:  # decoders of hostile bytes, and a user's filter, raise anything
             if is_memory_error(error):
                 raise
-            self.value = failure_of(self.reference, error, self.stage)
+            failure = failure_of(self.reference, error, self.stage)
+            self.value = replace(failure, scores=self.scores) if self.scores else failure
 
     def answer(self) -> Answer:
         return Answer(self.value, self.times)

@@ -6,14 +6,15 @@ Reads or fetches here, and makes the clips in worker processes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
+from pipelines.curation.filters import Entry
 from pipelines.fetching.config import FetchConfig
-from pipelines.making.clip_worker import Answer, Decoded, Given, Rendered, failure_of
+from pipelines.making.clip_worker import Answer, Checked, Decoded, Given, Rendered, failure_of
 from pipelines.making.gpu import GpuError, choose_rendering
 from pipelines.making.handfuls import AHEAD_BYTES, lost_sample, through_workers
 from pipelines.making.maker import Made, StageTimes
@@ -48,7 +49,7 @@ class Animator:
     source: Source
     settings: ClipSettings
     fetch: FetchConfig = field(default_factory=FetchConfig)
-    filters: tuple[str, ...] = ()
+    filters: tuple[Entry, ...] = ()
     device: str = "auto"
     workers: int | None = None  # processes; None: one per core of the worker's machine
     limits: SampleLimits = field(default_factory=SampleLimits)
@@ -144,9 +145,10 @@ class Animator:
 
     def _checked(
         self, items: Iterator[Reference | Failure], times: StageTimes
-    ) -> Iterator[Reference | Failure]:
-        """The references that a user's filters keep; a filter may hang or crash, so a worker calls it."""
-        return self._through("check", items, times) if self.filters else items
+    ) -> Iterator[Checked | Failure]:
+        """The references that filters keep; a filter may hang or crash, so a worker calls it."""
+        checked = (Checked(item) if isinstance(item, Reference) else item for item in items)
+        return self._through("check", checked, times) if self.filters else checked
 
     def _read_ahead(self, items: Iterator[Reference | Failure]) -> Iterator[Given | Failure]:
         """Pictures of object stores, read by several threads. Workers read local files on their own."""
@@ -168,27 +170,35 @@ class Animator:
         finally:
             room.close()
 
-    def _fetched(self, items: Iterator[Reference | Failure], times: StageTimes) -> Iterator[Given | Failure]:
+    def _fetched(self, items: Iterator[Checked | Failure], times: StageTimes) -> Iterator[Given | Failure]:
         """Fetched pictures for the references, failures in their places."""
-        waiting: deque[Failure | None] = deque()  # in input order; None is the place of the next reference
+        waiting: deque[Failure | Mapping[str, float]] = deque()  # in input order: failures, and scores
 
         def references() -> Iterator[Reference]:
             for item in items:
-                waiting.append(item if isinstance(item, Failure) else None)
-                if isinstance(item, Reference):
-                    yield item
+                waiting.append(item.scores if isinstance(item, Checked) else item)
+                if isinstance(item, Checked):
+                    yield item.reference
 
         assert self._fetcher is not None  # noqa: S101 - narrows the type
         fetched = self._fetcher.fetch_all(references())
         while True:
             with times.timed("fetch"):
                 entry = next(fetched, None)
-            while waiting and (failure := waiting.popleft()) is not None:
-                yield failure
+            scores: Mapping[str, float] = {}
+            while waiting:
+                first = waiting.popleft()
+                if not isinstance(first, Failure):
+                    scores = first
+                    break
+                yield first
             if entry is None:
                 return
             reference, data = entry
-            yield data if isinstance(data, Failure) else Given(reference, data, is_checked=True)
+            if isinstance(data, Failure):
+                yield replace(data, scores=scores) if scores else data
+            else:
+                yield Given(reference, data, is_checked=True, scores=scores)
 
     def _with_slots(self, items: Iterator[Given | Failure], slots: Lease) -> Iterator[Given | Failure]:
         """Give each sample a slot. Where all are taken, pixels and frames are sent instead."""

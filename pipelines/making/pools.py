@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pipelines.config import AnimateConfig, ImportConfig
+from pipelines.curation.filters import Entry
 from pipelines.making.clip_worker import ClipMaker
 from pipelines.making.config import FrameConfig
 from pipelines.running.stores import store_options
@@ -25,7 +26,7 @@ GRACE = 10.0  # seconds after which a video decoder that does not heed its own d
 
 
 def clip_pool(
-    settings: ClipSettings, filters: tuple[str, ...], limits: SampleLimits, workers: int | None
+    settings: ClipSettings, filters: tuple[Entry, ...], limits: SampleLimits, workers: int | None
 ) -> WorkerPool:
     """This process's workers of `zoetrope animate`. Release the pool after use."""
     target = ClipMaker(settings, filters, limits.picture_bytes)

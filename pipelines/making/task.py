@@ -15,6 +15,7 @@ from pipelines.making.maker import Made, Maker, StageTimes
 from pipelines.output.commit import Attempt, new_attempt, part_path
 from pipelines.output.folder import Output, shard_name
 from pipelines.output.record import RECORD, Record
+from schemas.clip import scores_text
 from schemas.errors import JobError, OutputError, StoppedError
 from schemas.manifest import ShardRow
 from schemas.records import Failure, Task
@@ -186,6 +187,7 @@ def failed_row(item: Failure) -> dict[str, Any]:
         "reason": item.reason.value,
         "detail": item.detail,
         "url": item.url,
+        "scores": scores_text(item.scores),
     }
 
 

@@ -96,4 +96,12 @@ class Record:
         except (pa.ArrowException, KeyError, ValueError, OSError) as error:
             raise ValueError(str(error)) from None
         shards = tuple(ShardRow(**row) for row in meta.pop("shards"))
-        return cls(rows=rows.replace_schema_metadata(None), shards=shards, **meta)
+        return cls(rows=with_columns(rows.replace_schema_metadata(None), RECORD), shards=shards, **meta)
+
+
+def with_columns(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The rows with the columns of `schema`, in its order. A column of a later version is null."""
+    for column in schema:
+        if column.name not in rows.column_names:
+            rows = rows.append_column(column, pa.nulls(rows.num_rows, column.type))
+    return rows.select(schema.names)

@@ -89,7 +89,8 @@ def test_key_json_has_the_bytes_that_json_writes(scale):
         "k", TRICKY, (TRICKY, "é ☕"), "coco", "frames", 12, 8.0, 4, 4, url=TRICKY, version=TRICKY,
         quads=quads_to_json(quads), meta={"quads": 0, "a": [1e-7, 2**70]},
     )  # fmt: skip
-    text = json.dumps(vars(meta), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    fields = {name: value for name, value in vars(meta).items() if name != "scores"}  # there are none
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert meta.to_json() == text.encode()
     digits = [float(f"{x:.9g}") for x in quads.ravel().tolist()]
     np.testing.assert_array_equal(np.ravel(meta.quads), digits)

@@ -1,0 +1,92 @@
+"""The `filters` field of a config: a list of built-in rules, by name, and of a user's own filters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pipelines.curation.filters import Entry, find_filter
+from schemas.errors import ConfigError
+from schemas.plugins import is_plugin
+from schemas.text import nearest_hint
+from transforms.curation.captions import CAPTION_RULES
+from transforms.curation.pictures import PICTURE_RULES
+from transforms.curation.rule import Rule, When
+
+RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (*CAPTION_RULES, *PICTURE_RULES)}
+FORMS = "write a rule's name, {name: picture_blur, min: 100}, or module:name for your own"
+
+
+def parse_filters(value: Any) -> tuple[Entry, ...]:
+    """The entries of the field. Raises ConfigError, one line, with the nearest name or the allowed range."""
+    if isinstance(value, str | Mapping):
+        value = [value]
+    if not isinstance(value, Iterable):
+        raise ConfigError(f"{value!r} is no list of filters: {FORMS}")
+    entries = tuple(_parse(entry) for entry in value)
+    _check_labels(entries)
+    return entries
+
+
+def dump_filters(entries: Sequence[Entry]) -> list[Any]:
+    """The plain values of the entries, every default written out."""
+    return [entry if isinstance(entry, str) else entry.to_entry() for entry in entries]
+
+
+def check_filters(entries: Sequence[Entry]) -> None:
+    """Check what the config alone cannot: files and a user's functions. Raises ConfigError."""
+    for entry in entries:
+        if isinstance(entry, str):
+            find_filter(entry)
+        else:
+            entry.check()
+
+
+def whole_rules(entries: Sequence[Entry]) -> list[Rule]:
+    """The rules over the whole input, in the order of the list."""
+    return [entry for entry in entries if isinstance(entry, Rule) and entry.whole]
+
+
+def is_apart(entry: Entry) -> bool:
+    """Is this a rule whose model runs in processes of its own?"""
+    return isinstance(entry, Rule) and entry.when is When.APART
+
+
+def describe_filters(entries: Sequence[Entry]) -> str:
+    """The filters in one line, for a plan."""
+    return ", ".join(map(str, entries))
+
+
+def _parse(value: Any) -> Entry:
+    if isinstance(value, Rule):
+        return value
+    if isinstance(value, Mapping):
+        values = dict(value)
+        name = values.pop("name", None)
+        if not isinstance(name, str):
+            raise ConfigError(f"{dict(value)!r} has no name: {FORMS}")
+        return _rule(name, values)
+    if not isinstance(value, str):
+        raise ConfigError(f"{value!r} is no filter: {FORMS}")
+    return value if is_plugin(value) else _rule(value, {})
+
+
+def _rule(name: str, values: Mapping[str, Any]) -> Rule:
+    if name not in RULES:
+        if is_plugin(name):
+            raise ConfigError(f"{name} takes no fields: write it as {name}")
+        raise ConfigError(
+            f"{name!r} is no filter: there are {', '.join(RULES)}, and your own: write it as module:name"
+            f"{nearest_hint(name, RULES)}"
+        )
+    try:
+        return RULES[name].make(values)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
+
+
+def _check_labels(entries: Sequence[Entry]) -> None:
+    labels = [entry if isinstance(entry, str) else entry.label for entry in entries]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{twice} is there twice: remove one, or give each its own label if it takes one")
