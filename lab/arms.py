@@ -9,13 +9,13 @@ from typing import Any
 
 # Amounts are those of a hand-held or mounted camera in a short clip; `held` has the same range of views.
 MOTIONS: tuple[Mapping[str, Any], ...] = (
-    *({"name": f"pan_{way}", "distance": [0.3, 0.6]} for way in ("left", "right", "up", "down")),
-    *({"name": f"zoom_{way}", "zoom": [1.5, 2.2]} for way in ("in", "out")),
-    *({"name": f"rotate_{way}", "degrees": [20.0, 50.0]} for way in ("cw", "ccw")),
+    *({"name": f"pan_{way}", "distance": [0.4, 0.8]} for way in ("left", "right", "up", "down")),
+    *({"name": f"zoom_{way}", "zoom": [1.6, 2.6]} for way in ("in", "out")),
+    *({"name": f"rotate_{way}", "degrees": [30.0, 60.0]} for way in ("cw", "ccw")),
 )
 # Two motions in a row are a third of all, as in the videos.
 ORDERS: tuple[Mapping[str, Any], ...] = tuple(
-    {"name": f"{first}>{second}", "zoom": [1.5, 2.2], "distance": [0.3, 0.6], "weight": 0.5}
+    {"name": f"{first}>{second}", "zoom": [1.6, 2.6], "distance": [0.4, 0.8], "weight": 0.5}
     for zoom in ("zoom_in", "zoom_out")
     for pan in ("pan_left", "pan_right")
     for first, second in ((zoom, pan), (pan, zoom))
@@ -38,7 +38,7 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
     {
         "none": Arm("no pretraining on clips", None),
         "static": Arm("each picture repeated", "stills", ({"name": "static"},)),
-        "held": Arm("a drawn view, held", "stills", ({"name": "held", "zoom": [1.0, 2.2]},)),
+        "held": Arm("a drawn view, held", "stills", ({"name": "held", "zoom": [1.0, 2.6]},)),
         "animated": Arm("camera motions", "stills", MIX),
         "phrases": Arm("camera motions and their phrases", "stills", MIX, phrases=True),
         "negatives": Arm(

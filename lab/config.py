@@ -34,6 +34,12 @@ class CorpusConfig(Config):
     objects: int = Field(120, ge=4, description="how many")
     stills: int = Field(20_000, ge=8, description="pictures to pretrain on")
     real_videos: int = Field(4000, ge=0, description="videos that the arm `video` pretrains on")
+    takes: int = Field(
+        8,
+        ge=1,
+        le=16,
+        description="videos of one scene, with other motions, that the arm `video` pretrains on",
+    )
     tuning: tuple[int, ...] = Field((500, 2000), description="sizes of the sets of videos to fine-tune on")
     tests: TestSets = TestSets()
     picture_side: int = Field(128, ge=32, le=1024, description="pixels a side of the pictures")
@@ -73,6 +79,13 @@ class LabConfig(Config):
     pretrain: Stage = Field(description="every arm's own pretraining")
     tune: Stage = Field(description="fine-tuning on real videos")
     paths_per_picture: int = Field(4, ge=2, le=64, description="hard negatives of the arm `negatives`")
+    whole_pictures: float = Field(
+        0.25,
+        ge=0,
+        lt=1,
+        description="share of every pretraining batch, of all arms alike, that is whole pictures of one "
+        "frame: they keep what the towers know",
+    )
     motion_phrases: float = Field(0.75, gt=0, le=1, description="share of captions with the motion's phrase")
     top_k: int = Field(10, ge=2, description="candidates that the interaction module re-ranks")
     device: Literal["cpu", "cuda"] = Field("cpu", description="what trains and evaluates")

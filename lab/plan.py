@@ -56,6 +56,11 @@ class Plan:
             for stage in self.stages
         ]
 
+    def seconds(self) -> float:
+        """Return the time that the finished steps took, added up."""
+        marks = (self.folder / "done").rglob("*.json")
+        return float(sum(json.loads(mark.read_text())["seconds"] for mark in marks))
+
     def data_steps(self) -> Iterator[Step]:
         """Turn the corpus into shards, by the product's own jobs."""
         corpus = self.config.corpus
@@ -85,6 +90,7 @@ class Plan:
             "source": {"kind": "tars", "uri": str(self.folder / "corpus" / name / "*.tar")},
             "output": str(self.folder / "data" / name),
             "store": "still",
+            **({"encode": {"still_for": "mix"}} if name == "stills" else {}),
             "motions": [dict(motion) for motion in motions],
             "clip": {"frames": self._frames, "size": self.config.corpus.frame_side},
         }
@@ -133,7 +139,8 @@ class Plan:
         trained = start
         if arm.data is not None:
             trained = f"seed{seed}/{name}/pretrain"
-            data = self._on_stills(arm) if arm.data == "stills" else self._on_videos(arm.data)
+            data = self._on_stills(arm) if arm.data == "stills" else self._on_takes(arm.data)
+            data = self._with_pictures(data)
             yield self._train(trained, self.config.pretrain, data, seed, init=start, after=(start,))
         checkpoints = {ZERO_SHOT: trained}
         for stage in self.stages[1:]:
@@ -153,6 +160,21 @@ class Plan:
         if arm.negatives:
             data["paths_per_picture"] = self.config.paths_per_picture
         return data
+
+    def _on_takes(self, name: str) -> dict[str, Any]:
+        """Videos in the order of their shards: the takes of a scene are negatives of each other."""
+        return {**self._on_videos(name), "shuffle_samples": 0, "equal_captions": True}
+
+    def _with_pictures(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Give a share of the batch to whole pictures with captions that say no motion."""
+        share = self.config.whole_pictures
+        if not share:
+            return data
+        of_batch = ("shuffle_samples",)
+        own = {name: value for name, value in data.items() if name not in of_batch}
+        pictures = {"shards": str(self.folder / "data" / "stills"), "camera": "picture"}
+        mix = [{**own, "weight": 1.0 - share}, {**pictures, "weight": share}]
+        return {"mix": mix, **{name: data[name] for name in of_batch if name in data}}
 
     def _on_videos(self, name: str) -> dict[str, Any]:
         return {"shards": str(self.folder / "data" / name)}

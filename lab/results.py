@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +13,10 @@ import numpy as np
 from lab.arms import ARMS
 from lab.config import LabConfig
 from lab.hypotheses import HYPOTHESES, Hypothesis, Term, verdict
+from lab.origin import origin
 from lab.plan import TESTS, ZERO_SHOT, Measured, Plan
 from lab.queries import GROUPED, group_of, hits
 from lab.statistics import Interval, bootstrap
-from schemas.version import VERSION
 
 HEADS = {"dual": "dual encoder", "fine": "re-ranked"}
 CHANCE = {"motion": 100 / 8, "order": 100 / 2}  # percent; of content and still it depends on the corpus
@@ -147,9 +145,8 @@ class Results:
             {"hypothesis": hypothesis.text, **asdict(interval), "verdict": word}
             for hypothesis, interval, word in self.checked()
         ]
-        about = {"version": VERSION, "cores": os.cpu_count(), "machine": platform.machine()}
         return {
-            "about": about,
+            "about": {**origin(), "hours_of_steps": round(self.plan.seconds() / 3600, 2)},
             "config": self.config.to_dict(),
             "arms": {arm: ARMS[arm].about for arm in self.config.arms},
             "percent_right_mean_and_deviation": cells,

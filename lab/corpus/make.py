@@ -28,7 +28,17 @@ import numpy as np
 from lab.config import CorpusConfig
 from lab.corpus.backgrounds import Background, Painter, backgrounds
 from lab.corpus.objects import Sprite, drawn, emoji
-from lab.corpus.scenes import Scene, Split, blend, caption, one_object, split_pairs, training_scene
+from lab.corpus.scenes import (
+    FARTHEST,
+    Scene,
+    Split,
+    blend,
+    caption,
+    framed,
+    one_object,
+    split_pairs,
+    training_scene,
+)
 from lab.corpus.world import FPS, MOTIONS, render
 from schemas.keys import derive_seed
 from storage.shards.write import ShardWriter
@@ -114,7 +124,7 @@ class Corpus:
     def training_scenes(self) -> list[Scene]:
         """The scenes of the stills."""
         seeds = (derive_seed(self.config.seed, "stills", str(i)) for i in range(self.config.stills))
-        return [training_scene(self.split.train, seed) for seed in seeds]
+        return [framed(training_scene(self.split.train, seed), FARTHEST) for seed in seeds]
 
     def test_scenes(self) -> list[Scene]:
         """The scenes of the test `content`, one per pair."""
@@ -123,8 +133,7 @@ class Corpus:
     def video_sets(self) -> dict[str, list[Video]]:
         """The sets of videos by name."""
         counts = {f"tune{count}": count for count in self.config.tuning}
-        if self.config.real_videos:
-            counts["real"] = self.config.real_videos
+        real = self.config.real_videos
         return {
             "content": [
                 self._video(f"content{i:06d}", scene, _any_motion(scene.seed), phrases=False)
@@ -133,6 +142,7 @@ class Corpus:
             "motion": list(self._every_motion()),
             "order": list(self._every_order()),
             **{name: list(self._training_videos(name, count)) for name, count in counts.items()},
+            **({"real": list(self._takes(real))} if real else {}),
         }
 
     def _every_motion(self) -> Iterator[Video]:
@@ -153,6 +163,13 @@ class Corpus:
         for i in range(count):
             scene = training_scene(self.split.train, self._seed(name, i))
             yield self._video(f"{name}{i:06d}", scene, _any_motion(scene.seed))
+
+    def _takes(self, count: int) -> Iterator[Video]:
+        """Several takes of each scene, one after the other: what differs between them is the motion."""
+        for i in range(count):
+            number, take = divmod(i, self.config.takes)
+            scene = training_scene(self.split.train, self._seed("real", number))
+            yield self._video(f"real{i:06d}", scene, _different_motions(scene.seed)[take], plain=False)
 
     def _video(
         self, name: str, scene: Scene, motions: tuple[str, ...], *, phrases: bool = True, plain: bool = True
@@ -204,6 +221,14 @@ def _any_motion(seed: int) -> tuple[str, ...]:
     return (MOTIONS[int(rng.integers(len(MOTIONS)))],)
 
 
+def _different_motions(seed: int) -> list[tuple[str, ...]]:
+    """Return all single motions and orders in a drawn order. One in three of the first ones is an order."""
+    rng = np.random.default_rng(derive_seed(seed, "takes"))
+    ways = [(motion,) for motion in MOTIONS] + [way for pair in SEQUENCES for way in (pair, pair[::-1])]
+    weights = np.array([2.0 / len(way) for way in ways])
+    return [ways[i] for i in rng.choice(len(ways), len(ways), replace=False, p=weights / weights.sum())]
+
+
 _PAINTING: dict[str, Any] = {}  # of a process of the pool
 
 
@@ -223,7 +248,8 @@ def _leave_with_parent() -> None:
 
 def _picture(scene: Scene, side: int) -> bytes:
     """Return a scene as JPEG."""
-    image = _PAINTING["painter"].paint(_PAINTING["grounds"][scene.background], side, scene.seed)
+    ground = _PAINTING["grounds"][scene.background]
+    image = _PAINTING["painter"].paint(ground, side, scene.seed, scene.views)
     for placed in scene.things:
         sprite = _PAINTING["sprites"][placed.thing].image_HW4
         blend(image, sprite, placed.x * side, placed.y * side, round(placed.size * side))

@@ -15,6 +15,8 @@ from schemas.keys import derive_seed
 
 TEMPLATES = ("{} on {}", "a photo of {} on {}", "{} in front of {}", "there is {} on {}")
 TWO_OBJECTS = 0.3  # share of training scenes with two objects
+FARTHEST = 1.5  # views that a picture to pretrain on is wide, at most
+OFF_CENTRE = 0.4  # share of the free room by which the photographer misses the middle
 Pair = tuple[int, int]  # an object and a background, by their numbers
 
 
@@ -35,6 +37,7 @@ class Scene:
     things: tuple[Placed, ...]
     background: int
     seed: int  # of the texture
+    views: float = 1.0  # width of what it shows: a picture is taken from nearer or farther than a video
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,23 @@ def one_object(pair: Pair, seed: int) -> Scene:
     rng = np.random.default_rng(derive_seed(seed, "place"))
     x, y = rng.uniform(0.42, 0.58, 2)
     return Scene((Placed(pair[0], x, y, rng.uniform(0.4, 0.6)),), pair[1], seed)
+
+
+def framed(scene: Scene, farthest: float) -> Scene:
+    """Draw how far away the photographer is. The scene is then up to `farthest` views wide."""
+    rng = np.random.default_rng(derive_seed(scene.seed, "framing"))
+    views = rng.uniform(1.0, farthest)
+    shift_2 = rng.uniform(-0.5, 0.5, 2) * (1.0 - 1.0 / views) * OFF_CENTRE
+    things = tuple(
+        Placed(
+            placed.thing,
+            0.5 + (placed.x - 0.5) / views + shift_2[0],
+            0.5 + (placed.y - 0.5) / views + shift_2[1],
+            placed.size / views,
+        )
+        for placed in scene.things
+    )
+    return Scene(things, scene.background, scene.seed, views)
 
 
 def caption(scene: Scene, sprites: Sequence[Sprite], grounds: Sequence[Background]) -> str:

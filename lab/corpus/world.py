@@ -51,14 +51,14 @@ def camera_path(motions: Sequence[str], seed: int) -> CameraPath:
             t_T = t_T * t_T * (3 - 2 * t_T)
         start = rng.uniform(0.3, 0.7)  # the scene is near the middle in between
         if motion in PANS:
-            along_T = rng.uniform(0.3, 0.6) * (t_T - start)
+            along_T = rng.uniform(0.4, 0.8) * (t_T - start)
             x_T += PANS[motion][0] * along_T
             y_T += PANS[motion][1] * along_T
         elif motion in ZOOMS:
-            amount = math.log(rng.uniform(1.5, 2.2))
+            amount = math.log(rng.uniform(1.6, 2.6))
             log_zoom_T += ZOOMS[motion] * amount * (t_T - 0.4)
         elif motion in TURNS:
-            turn_T += TURNS[motion] * math.radians(rng.uniform(20, 50)) * (t_T - start)
+            turn_T += TURNS[motion] * math.radians(rng.uniform(30, 60)) * (t_T - start)
         else:
             raise ValueError(f"motion = {motion!r} must be one of {', '.join(MOTIONS)}")
     return CameraPath(x_T, y_T, np.exp(log_zoom_T), turn_T)

@@ -37,6 +37,12 @@ def test_two_arms_give_a_table_and_a_second_run_does_nothing(
         for test in ("content", "still", "motion", "order")
         for head in ("dual", "fine")
     }
+    assert set(result["about"]) >= {"commit", "cpu", "cores", "hours_of_steps"}
+    training = json.loads((tmp_path / "configs" / "seed0" / "negatives" / "pretrain.yaml").read_text())
+    animated, pictures = training["data"]["mix"]
+    assert animated["paths_per_picture"] == 2
+    assert pictures["camera"] == "picture"
+    assert pictures["weight"] == 0.25
     queries = json.loads((tmp_path / "queries" / "seed0" / "static" / "zero-shot.json").read_text())
     assert {test: len(asked["dual"]) for test, asked in queries.items()} == {
         "content": 8,

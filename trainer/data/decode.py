@@ -25,6 +25,7 @@ from transforms.captions import add_motion_phrase, append
 from transforms.media.stored import decode_stored, decode_stored_small, stored_size
 from transforms.motions.mix import MotionMix, draw
 from transforms.motions.phrases import motion_meaning
+from transforms.motions.trajectory import Trajectory
 from transforms.stores.base import PictureStore, at_most, stored_path
 from transforms.stores.registry import find_store
 from transforms.subject.boxes import boxes_in
@@ -105,6 +106,7 @@ class Decoder:
         self._fresh = training and config.camera == "fresh"
         self._single = training and config.camera == "picture"
         self._last_subject: tuple[bytes, Subject | None] | None = None
+        self._last_paths: tuple[tuple[str, str, int, int | None], list[Trajectory]] | None = None
         self._jitter = config.frame_jitter if training else None
         self._augment = config.augment if training and config.augment.changes else None
         self._equal_captions = training and config.equal_captions
@@ -175,19 +177,8 @@ class Decoder:
     def _describe_fresh(self, opened: _Opened, picture: bytes) -> _Described:
         """Draw a path. The stored path's phrase describes another one, so it is left out."""
         meta, config = opened.meta, self._config
-        epoch, number = opened.request.epoch, opened.request.path
-        path = draw_paths(
-            config.motions,
-            number + 1,
-            seed=self._seed,
-            key=meta.key,
-            epoch=epoch,
-            image_size=stored_size(picture),
-            frames=self._limit(opened),
-            size=self._size,
-            fps=meta.fps,
-            subject=self._subject_of(meta, picture),
-        )[number]
+        epoch = opened.request.epoch
+        path = self._paths_over(opened, picture)[opened.request.path]
         add = partial(
             add_motion_phrase,
             motion=path.motion,
@@ -199,6 +190,26 @@ class Decoder:
         captions, phrases = zip(*(add(caption) for caption in self._captions(opened)), strict=True)
         said = None if phrases[0] is None else motion_meaning(path.motion, path.parameters)
         return _Described(opened, path.quads_T42, captions, said, path.motion)
+
+    def _paths_over(self, opened: _Opened, picture: bytes) -> list[Trajectory]:
+        """Draw all paths over a picture at once. Requests for them follow each other."""
+        meta, epoch, frames = opened.meta, opened.request.epoch, self._limit(opened)
+        drawn_for = (opened.request.sample.shard, meta.key, epoch, frames)
+        if self._last_paths is None or self._last_paths[0] != drawn_for:
+            paths = draw_paths(
+                self._config.motions,
+                max(self._config.paths_per_picture, opened.request.path + 1),
+                seed=self._seed,
+                key=meta.key,
+                epoch=epoch,
+                image_size=stored_size(picture),
+                frames=frames,
+                size=self._size,
+                fps=meta.fps,
+                subject=self._subject_of(meta, picture),
+            )
+            self._last_paths = drawn_for, paths
+        return self._last_paths[1]
 
     def _describe_single(self, opened: _Opened, picture: bytes) -> _Described:
         """Take the largest view of the picture as one frame; where it is placed differs by epoch."""

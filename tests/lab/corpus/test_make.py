@@ -89,3 +89,15 @@ def test_a_corpus_is_the_same_bytes_whatever_the_number_of_processes(tmp_path: P
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.average_rate, stream.width) == ("h264", 8, 48)
         assert len(list(container.decode(stream))) == 24
+
+
+def test_takes_show_one_scene_with_different_motions_that_their_captions_say(tmp_path: Path) -> None:
+    corpus = Corpus(CorpusConfig.make({**SMALL, "real_videos": 24}), tmp_path, tmp_path)
+    videos = corpus.video_sets()["real"]
+    assert [video.name for video in videos] == [f"real{i:06d}" for i in range(24)]
+    for first in (0, 8, 16):
+        takes = videos[first : first + 8]
+        assert len({take.scene for take in takes}) == 1
+        assert len({take.motions for take in takes}) == 8
+        assert all(take.phrases and not take.plain for take in takes)
+    assert len({video.scene for video in videos}) == 3

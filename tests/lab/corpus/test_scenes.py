@@ -2,7 +2,7 @@ import pytest
 
 from lab.corpus.backgrounds import backgrounds
 from lab.corpus.objects import drawn
-from lab.corpus.scenes import caption, one_object, split_pairs, training_scene, with_article
+from lab.corpus.scenes import FARTHEST, caption, framed, one_object, split_pairs, training_scene, with_article
 from schemas.errors import ConfigError
 
 
@@ -38,3 +38,18 @@ def test_a_caption_names_what_the_scene_shows() -> None:
 
 def test_articles() -> None:
     assert [with_article(name) for name in ("apple", "cat")] == ["an apple", "a cat"]
+
+
+def test_a_picture_from_farther_away_shows_smaller_objects_inside_it() -> None:
+    seen = []
+    for seed in range(200):
+        near = one_object((2, 5), seed)
+        far = framed(near, FARTHEST)
+        seen.append(far.views)
+        (placed,), (before,) = far.things, near.things
+        assert placed.size * far.views == pytest.approx(before.size)
+        assert placed.size / 2 <= placed.x <= 1 - placed.size / 2
+        assert placed.size / 2 <= placed.y <= 1 - placed.size / 2
+    assert min(seen) >= 1.0
+    assert max(seen) <= FARTHEST
+    assert max(seen) - min(seen) > 0.9 * (FARTHEST - 1.0)
