@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lab.arms import ARMS
+from lab.arms import ALL_ARMS, ARMS
 from schemas.config import Config
 from schemas.text import nearest_hint
 from trainer.model.config import ModelConfig
@@ -87,6 +87,11 @@ class LabConfig(Config):
         "frame: they keep what the towers know",
     )
     motion_phrases: float = Field(0.75, gt=0, le=1, description="share of captions with the motion's phrase")
+    results: str = Field(
+        "results",
+        min_length=1,
+        description="folder of the table, inside the output; several tables may share it",
+    )
     top_k: int = Field(10, ge=2, description="candidates that the interaction module re-ranks")
     device: Literal["cpu", "cuda"] = Field("cpu", description="what trains and evaluates")
     jobs: int | None = Field(
@@ -99,8 +104,9 @@ class LabConfig(Config):
     @classmethod
     def _known(cls, arms: tuple[str, ...]) -> tuple[str, ...]:
         for arm in arms:
-            if arm not in ARMS:
-                raise ValueError(f"{arm!r} must be one of {', '.join(ARMS)}{nearest_hint(arm, ARMS)}")
+            if arm not in ALL_ARMS:
+                known = ", ".join(ALL_ARMS)
+                raise ValueError(f"{arm!r} must be one of {known}{nearest_hint(arm, ALL_ARMS)}")
         return arms
 
     @field_validator("model")
@@ -111,8 +117,18 @@ class LabConfig(Config):
 
     @model_validator(mode="after")
     def _videos(self) -> Self:
-        if "video" in self.arms and not self.corpus.real_videos:
+        if self.needs_videos and not self.corpus.real_videos:
+            name = next(arm for arm in self.arms if _of_videos(arm))
             raise ValueError(
-                "corpus.real_videos = 0 leaves the arm `video` without data; raise it, or drop the arm"
+                f"corpus.real_videos = 0 leaves the arm `{name}` without data; raise it, or drop the arm"
             )
         return self
+
+    @property
+    def needs_videos(self) -> bool:
+        """Does an arm pretrain on real videos?"""
+        return any(_of_videos(arm) for arm in self.arms)
+
+
+def _of_videos(arm: str) -> bool:
+    return ALL_ARMS[arm].data == "real" or ALL_ARMS[arm].videos > 0

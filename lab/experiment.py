@@ -19,7 +19,7 @@ from schemas.errors import ConfigError
 
 LOG = logging.getLogger(__name__)
 # Fields that may differ between two runs on one output: they change no number that is already there.
-FREE = ("arms", "seeds", "jobs", "loader_workers", "bootstrap", "output", "corpus.tuning")
+FREE = ("arms", "seeds", "jobs", "loader_workers", "bootstrap", "output", "corpus.tuning", "results")
 CACHE = Path.home() / ".cache" / "zoetrope"
 
 
@@ -52,7 +52,7 @@ def table(config: LabConfig) -> Path:
             raise ConfigError(
                 f"{folder / what.file} is missing; run `zoetrope lab run` with this config first"
             )
-    return Results(config, plan).write(folder / "results")
+    return Results(config, plan).write(folder / config.results)
 
 
 def _check_output(folder: Path, config: LabConfig) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.arms import ARMS, MIX, Arm
+from lab.arms import ALL_ARMS, MIX, Arm
 from lab.config import LabConfig, Stage
 from lab.corpus.world import FRAMES
 from lab.steps import Step
@@ -73,7 +73,7 @@ class Plan:
             "order": 8 * tests.order,
             **{f"tune{count}": count for count in corpus.tuning},
         }
-        if "video" in self.config.arms:
+        if self.config.needs_videos:
             sizes["real"] = corpus.real_videos
         for name, videos in sizes.items():
             yield self._import(name, videos)
@@ -134,13 +134,12 @@ class Plan:
         yield Step(start, command, after, cost=START_SECONDS)
 
     def _arm(self, seed: int, name: str) -> Iterator[Step]:
-        arm = ARMS[name]
+        arm = ALL_ARMS[name]
         start = f"seed{seed}/start"
         trained = start
         if arm.data is not None:
             trained = f"seed{seed}/{name}/pretrain"
-            data = self._on_stills(arm) if arm.data == "stills" else self._on_takes(arm.data)
-            data = self._with_pictures(data)
+            data = self._pretraining_data(arm)
             yield self._train(trained, self.config.pretrain, data, seed, init=start, after=(start,))
         checkpoints = {ZERO_SHOT: trained}
         for stage in self.stages[1:]:
@@ -156,25 +155,27 @@ class Plan:
             "motions": [dict(motion) for motion in arm.motions],
         }
         if arm.phrases:
-            data["motion_phrases"] = self.config.motion_phrases
+            data["motion_phrases"] = self.config.motion_phrases * arm.phrase_share
         if arm.negatives:
-            data["paths_per_picture"] = self.config.paths_per_picture
+            data["paths_per_picture"] = arm.paths or self.config.paths_per_picture
         return data
 
-    def _on_takes(self, name: str) -> dict[str, Any]:
-        """Videos in the order of their shards: the takes of a scene are negatives of each other."""
-        return {**self._on_videos(name), "shuffle_samples": 0, "equal_captions": True}
-
-    def _with_pictures(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Give a share of the batch to whole pictures with captions that say no motion."""
-        share = self.config.whole_pictures
-        if not share:
-            return data
-        of_batch = ("shuffle_samples",)
-        own = {name: value for name, value in data.items() if name not in of_batch}
+    def _pretraining_data(self, arm: Arm) -> dict[str, Any]:
+        """Mix what the arm pretrains on with whole pictures, whose captions say no motion."""
+        videos = arm.videos if arm.data == "stills" else 1.0
         pictures = {"shards": str(self.folder / "data" / "stills"), "camera": "picture"}
-        mix = [{**own, "weight": 1.0 - share}, {**pictures, "weight": share}]
-        return {"mix": mix, **{name: data[name] for name in of_batch if name in data}}
+        # The takes of a scene are negatives of each other.
+        takes = {**self._on_videos("real"), "equal_captions": True}
+        share = self.config.whole_pictures
+        weighted = (
+            (self._on_stills(arm), (1.0 - share) * (1.0 - videos)),
+            (takes, (1.0 - share) * videos),
+            (pictures, share),
+        )
+        data: dict[str, Any] = {"mix": [{**of, "weight": weight} for of, weight in weighted if weight]}
+        if videos:
+            data["shuffle_samples"] = 0  # the takes of a scene follow each other in the shards
+        return data
 
     def _on_videos(self, name: str) -> dict[str, Any]:
         return {"shards": str(self.folder / "data" / name)}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lab.arms import ARMS
+from lab.arms import ALL_ARMS
 from lab.config import LabConfig
 from lab.hypotheses import HYPOTHESES, Hypothesis, Term, verdict
 from lab.origin import origin
@@ -148,7 +148,7 @@ class Results:
         return {
             "about": {**origin(), "hours_of_steps": round(self.plan.seconds() / 3600, 2)},
             "config": self.config.to_dict(),
-            "arms": {arm: ARMS[arm].about for arm in self.config.arms},
+            "arms": {arm: ALL_ARMS[arm].about for arm in self.config.arms},
             "percent_right_mean_and_deviation": cells,
             "hypotheses": checked,
         }

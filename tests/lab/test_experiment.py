@@ -9,6 +9,7 @@ import pytest
 from lab.config import LabConfig
 from lab.plan import Plan
 from lab.results import Results
+from schemas.config import flatten
 from schemas.errors import ConfigError
 from storage.configs import load_config
 from zoetrope.cli import main
@@ -75,10 +76,48 @@ def test_the_table_of_a_lab_that_has_not_run_names_what_is_missing(
     assert "is missing; run `zoetrope lab run`" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["cpu", "gpu", "smoke"])
+@pytest.mark.parametrize("name", ["ablation", "cpu", "gpu", "smoke"])
 def test_the_shipped_configs_are_valid(name: str) -> None:
     config = load_config(LabConfig, find_config(name, "lab"))
     assert config.model["clip"]["vision"]["image_size"] == config.corpus.frame_side
+
+
+def test_the_ablation_continues_the_output_of_the_experiment() -> None:
+    main_one, ablation = (
+        flatten(load_config(LabConfig, find_config(name, "lab")).to_dict()) for name in ("cpu", "ablation")
+    )
+    assert {name for name in main_one if main_one[name] != ablation[name]} == {
+        "arms",
+        "corpus.tuning",
+        "results",
+        "seeds",
+    }
+
+
+def test_arms_of_the_ablation_change_one_thing_of_the_full_arm(tmp_path: Path) -> None:
+    arms = ["negatives", "small", "half_phrases", "two_paths", "with_video"]
+    overrides = [f"output={tmp_path}", f"arms=[{','.join(arms)}]", "corpus.real_videos=8"]
+    plan = Plan(load_config(LabConfig, find_config("smoke", "lab"), overrides))
+    assert "data/real" in {step.name for step in plan.data_steps()}
+    list(plan.training_steps())
+    mixes = {}
+    for arm in arms:
+        written = tmp_path / "configs" / "seed0" / arm / "pretrain.yaml"
+        mixes[arm] = json.loads(written.read_text())["data"]["mix"]
+    full, pictures = mixes["negatives"]
+    assert [entry[1] for entry in (mixes["small"], mixes["half_phrases"])] == [pictures, pictures]
+    assert mixes["small"][0]["motions"][0] == {"name": "pan_left", "distance": [0.2, 0.4]}
+    assert mixes["half_phrases"][0] == {**full, "motion_phrases": full["motion_phrases"] / 2}
+    assert mixes["two_paths"][0] == {**full, "paths_per_picture": 2}
+    stills, videos, _ = mixes["with_video"]
+    assert stills == {**full, "weight": full["weight"] / 2}
+    assert videos["equal_captions"] is True
+    assert videos["weight"] == stills["weight"]
+
+
+def test_an_arm_of_videos_needs_videos() -> None:
+    with pytest.raises(ConfigError, match="`with_video` without data"):
+        load_config(LabConfig, find_config("smoke", "lab"), ["arms=[with_video]"])
 
 
 def test_an_unknown_arm_names_the_nearest() -> None:

@@ -12,13 +12,14 @@ from zoetrope.jobs import job_circumstances
 EXAMPLES = """examples:
   zoetrope lab
   zoetrope lab --config smoke
+  zoetrope lab --config ablation
   zoetrope lab --config gpu --seeds 0 1 2 3 4
   zoetrope lab output=quick/ --arms static negatives --seeds 0
   zoetrope lab table
 
 The first is meant to take an hour on 2 cores; that is not measured yet. smoke goes through every step
-in a minute or two, and its numbers mean nothing. gpu has larger towers. table writes the table again
-from what is there."""
+in a minute or two, and its numbers mean nothing. ablation continues the first with more arms. gpu has
+larger towers. table writes the table again from what is there."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -66,7 +67,7 @@ def _parser() -> Parser:
     parser.add_argument("--seeds", nargs="+", type=int, metavar="N", help="only these seeds")
     parser.add_config(
         LabConfig,
-        "a YAML file of fields, or the name of a shipped one: cpu (default), gpu, smoke",
+        "a YAML file of fields, or the name of a shipped one: cpu (default), ablation, gpu, smoke",
         "set a field, e.g. output=lab-output",
     )
     return parser
