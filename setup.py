@@ -14,9 +14,12 @@ EXTRAS = {
     "lab": [*TRAIN, "scikit-image", "scikit-learn"],
     "hub": ["datasets>=5", "huggingface_hub>=2"],
     "s3": ["s3fs"],
+    "search": ["faiss-cpu"],  # `zoetrope export --to faiss`
+    "tokenizers": ["tokenizers"],  # towers that read captions with a tokenizer file, such as SigLIP's
 }
 DEVELOPMENT = [
     "datasets",
+    "faiss-cpu",
     "hypothesis",
     "mlcroissant>=1.0.17",
     "mypy",
@@ -27,6 +30,7 @@ DEVELOPMENT = [
     "ruff",
     "scikit-image",
     "scikit-learn",
+    "tokenizers",
     "types-PyYAML",
     "types-tqdm",
     "wids",
