@@ -48,6 +48,7 @@ _EXPORTS = {  # public name -> the module that has it
     "train": "trainer.fit.train",
     "EvaluateConfig": "trainer.retrieval.config",
     "evaluate": "trainer.retrieval.evaluate",
+    "evaluate_sets": "trainer.retrieval.evaluate",
     "convert": "trainer.model.convert",
     "IndexSettings": "trainer.index.config",
     "index": "trainer.index.build",

@@ -1,13 +1,15 @@
-"""Evaluation: text-video retrieval metrics of a checkpoint, with and without re-ranking."""
+"""Evaluation: text-video retrieval metrics of a checkpoint or of CLIP's towers, on one or several sets."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+
+from torch import Tensor
 
 from schemas.errors import ConfigError
 from storage.uris import is_remote
@@ -19,14 +21,15 @@ from trainer.data.shards import Dropped, ShardSet
 from trainer.device.precision import memory_advice
 from trainer.device.ranks import Ranks, gather_objects, start_ranks
 from trainer.device.versions import versions
-from trainer.model.config import InteractionConfig
+from trainer.model.clip2video import CLIP2Video, build_model
+from trainer.model.config import InteractionConfig, ModelConfig
 from trainer.model.io import follow, load_model
 from trainer.model.towers import tokenize
-from trainer.retrieval.collect import embed_loader
-from trainer.retrieval.config import EvaluateConfig
+from trainer.retrieval.collect import Embedded, embed_loader
+from trainer.retrieval.config import EvaluateConfig, EvaluationSet
 from trainer.retrieval.embed import Embedder
 from trainer.retrieval.querybank import embed_bank, read_bank
-from trainer.retrieval.ranking import rank
+from trainer.retrieval.ranking import Ranking, rank
 from trainer.retrieval.shared import rank_shared
 
 
@@ -47,105 +50,179 @@ class Evaluation:
 
 
 def evaluate(config: EvaluateConfig) -> Evaluation:
-    """Embed every video and caption once, rank both ways. Writes `config.output` if it is set.
+    """Measure on `data.shards`: embed every video and caption once, rank both ways.
 
-    Under torchrun every rank does a share and gets the whole result; the first one writes.
+    Writes `config.output` if it is set. Under torchrun every rank does a share and gets the whole result; the
+    first one writes. Raises as `evaluate_sets`.
+    """
+    if config.data.shards is None:
+        raise ConfigError("evaluate measures data.shards, and the config has sets alone; call evaluate_sets")
+    return evaluate_sets(config)[""]
+
+
+def evaluate_sets(config: EvaluateConfig) -> dict[str, Evaluation]:
+    """Do as `evaluate` on every set of `config.sets` too -> results by name; '' is `data.shards`.
 
     Raises ConfigError for what cannot be started, ShardError for unreadable data, ValueError for features
     that are not finite, MemoryError with what to lower.
     """
     with start_ranks(config.device) as ranks:
-        result = _evaluate(config, ranks)
+        results = _evaluate(config, ranks)
         if config.output and ranks.first:
-            write_result(config, result)
-        return result
+            write_results(config, results)
+        return results
 
 
-def _evaluate(config: EvaluateConfig, ranks: Ranks) -> Evaluation:
-    model = load_model(config.checkpoint, trained=config.trained_weights)
-    top_k, weight = _reranking(config, model.config.interaction)
-    shards = ShardSet.find(config.data.shards)
-    bank = None
-    if config.querybank is not None:
-        phrases = config.data.motion_phrases
-        bank = read_bank(config.querybank, config.querybank_captions, motion_phrases=phrases)
+@dataclass(frozen=True)
+class _Task:
+    """One set to measure, with its files found and its bank read."""
+
+    given: EvaluationSet
+    shards: ShardSet
+    bank: list[str] | None
+    top_k: int | None  # candidates to re-rank, None without
+    weight: float | None
+
+
+def _evaluate(config: EvaluateConfig, ranks: Ranks) -> dict[str, Evaluation]:
+    model = _model(config)
+    tasks = {name: _task(config, each, model.config) for name, each in config.measured_sets.items()}
+    _check_reranking(config, model.config.interaction, [task.given for task in tasks.values()])
+    tokens = any(task.top_k is not None for task in tasks.values())
     with memory_advice("the GPU has no room for the model; is it in use? Free it, or set device=cpu"):
-        embedder = Embedder(model, ranks.device, config.precision, tokens=top_k is not None)
+        embedder = Embedder(model, ranks.device, config.precision, tokens=tokens)
+    return {name: _measure(config, embedder, task, ranks) for name, task in tasks.items()}
+
+
+def _model(config: EvaluateConfig) -> CLIP2Video:
+    if config.model is None:
+        return load_model(str(config.checkpoint), trained=config.trained_weights)
+    return build_model(ModelConfig.make(config.model.variant)).eval()
+
+
+def _task(config: EvaluateConfig, given: EvaluationSet, model: ModelConfig) -> _Task:
+    shards = ShardSet.find(given.shards)
+    bank = None
+    if given.querybank is not None:
+        phrases = given.motion_phrases
+        bank = read_bank(given.querybank, config.querybank_captions, motion_phrases=phrases)
+    module = model.interaction
+    wanted = module.enabled if config.rerank is None else config.rerank
+    if not wanted or given.captions == "shared":
+        return _Task(given, shards, bank, None, None)
+    weight = module.weight if config.weight is None else config.weight
+    return _Task(given, shards, bank, config.top_k or module.top_k, weight)
+
+
+def _measure(config: EvaluateConfig, embedder: Embedder, task: _Task, ranks: Ranks) -> Evaluation:
     dropped: list[Dropped] = []
     start = time.perf_counter()
-    loader = noting_drops(_loader(config, embedder, shards, ranks), dropped)
+    loader = noting_drops(_loader(config, embedder, task.shards, ranks, task.given.motion_phrases), dropped)
     with memory_advice(f"lower data.batch_size (now {config.data.batch_size})"):
         data = embed_loader(
             embedder,
             loader,
-            captions="first" if config.captions == "first" else "all",
-            both_ways=config.backwards,
+            captions="first" if task.given.captions == "first" else "all",
+            both_ways=config.backwards and task.given.captions != "shared",
             ranks=ranks,
         )
-        bank_QE = None if bank is None else embed_bank(embedder, bank, ranks)
+        bank_QE = None if task.bank is None else embed_bank(embedder, task.bank, ranks)
     encode = time.perf_counter() - start
-    candidates = None if top_k is None else min(top_k, len(data.videos))
     with memory_advice("ranking has no room left; free the GPU, or set precision=bf16 or device=cpu"):
-        if config.captions == "shared":
-            ranking = rank_shared(embedder, data)
-        else:
-            ranking = rank(
-                embedder,
-                data,
-                top_k=candidates,
-                weight=weight,
-                dual_softmax=config.dual_softmax,
-                bank_QE=bank_QE,
-                ranks=ranks,
-            )
+        ranking = _rank(config, embedder, task, data, bank_QE, ranks)
     seconds = {"encode": encode, "similarity": ranking.similarity_seconds}
     if ranking.rerank_seconds is not None:
         seconds["rerank"] = ranking.rerank_seconds
-    names = tuple(str(drop) for of_rank in gather_objects(dropped, ranks) for drop in of_rank)
-    texts = len(set(data.captions)) if config.captions == "shared" else len(data.texts)
-    counts = (len(data.videos), texts, data.repeated)
-    return Evaluation(*counts, names, top_k, weight, ranking.coarse, ranking.fine, seconds, ranking.extra)
-
-
-def write_result(config: EvaluateConfig, result: Evaluation) -> None:
-    """The result as JSON in `config.output`, whole or not at all."""
-    checkpoint = (
-        follow(config.checkpoint) if is_remote(config.checkpoint) else str(Path(config.checkpoint).resolve())
+    texts = len(set(data.captions)) if task.given.captions == "shared" else len(data.texts)
+    return Evaluation(
+        videos=len(data.videos),
+        captions=texts,
+        repeated=data.repeated,
+        dropped=tuple(str(drop) for of_rank in gather_objects(dropped, ranks) for drop in of_rank),
+        top_k=task.top_k,
+        weight=task.weight,
+        coarse=ranking.coarse,
+        reranked=ranking.fine,
+        seconds=seconds,
+        extra=ranking.extra,
     )
-    about = {"checkpoint": checkpoint, "config": config.to_dict(), "versions": versions()}
+
+
+def _rank(
+    config: EvaluateConfig,
+    embedder: Embedder,
+    task: _Task,
+    data: Embedded,
+    bank_QE: Tensor | None,
+    ranks: Ranks,
+) -> Ranking:
+    if task.given.captions == "shared":
+        return rank_shared(embedder, data)
+    return rank(
+        embedder,
+        data,
+        top_k=None if task.top_k is None else min(task.top_k, len(data.videos)),
+        weight=task.weight,
+        dual_softmax=config.dual_softmax,
+        bank_QE=bank_QE,
+        ranks=ranks,
+    )
+
+
+def write_results(config: EvaluateConfig, results: Mapping[str, Evaluation]) -> None:
+    """Write the results as JSON to `config.output`, whole or not at all.
+
+    The result on `data.shards` is at the top level; those of named sets are under ``sets``.
+    """
+    values = asdict(results[""]) if "" in results else {}
+    named = {name: asdict(result) for name, result in results.items() if name}
+    if named:
+        values["sets"] = named
+    about = {"checkpoint": _place(config), "config": config.to_dict(), "versions": versions()}
     try:
-        write_bytes(str(config.output), (json.dumps({**asdict(result), **about}, indent=2) + "\n").encode())
+        write_bytes(str(config.output), (json.dumps({**values, **about}, indent=2) + "\n").encode())
     except OSError as error:
         raise ConfigError(f"output={config.output} cannot be written: {error}") from None
 
 
-def _reranking(config: EvaluateConfig, module: InteractionConfig) -> tuple[int | None, float | None]:
-    """Candidates to re-rank and the match score's share, None for no re-ranking."""
+def _place(config: EvaluateConfig) -> str | None:
+    """Return where the checkpoint is, links followed; None for CLIP's weights."""
+    if config.checkpoint is None:
+        return None
+    if is_remote(config.checkpoint):
+        return follow(config.checkpoint)
+    return str(Path(config.checkpoint).resolve())
+
+
+def _check_reranking(
+    config: EvaluateConfig, module: InteractionConfig, sets: Sequence[EvaluationSet]
+) -> None:
+    """Raise ConfigError if a setting of re-ranking has no effect."""
     wanted = module.enabled if config.rerank is None else config.rerank
-    if config.captions == "shared":
+    if all(each.captions == "shared" for each in sets):
         if config.rerank:
             raise ConfigError("rerank=true has no effect with captions=shared; leave one of them out")
         wanted = False
     if wanted and not module.enabled:
         raise ConfigError(
-            f"rerank=true, but {config.checkpoint} has no interaction module; train one, or set rerank=false"
+            f"rerank=true, but {config.measured_model} has no interaction module; train one, or set "
+            "rerank=false"
         )
     for name, value in (("top_k", config.top_k), ("weight", config.weight)):
         if not wanted and value is not None:
             raise ConfigError(f"{name} = {value} has no effect without re-ranking; leave it out")
-    if not wanted:
-        return None, None
-    return config.top_k or module.top_k, module.weight if config.weight is None else config.weight
 
 
-def _loader(config: EvaluateConfig, embedder: Embedder, shards: ShardSet, ranks: Ranks) -> Iterable[Batch]:
+def _loader(
+    config: EvaluateConfig, embedder: Embedder, shards: ShardSet, ranks: Ranks, motion_phrases: bool = True
+) -> Iterable[Batch]:
     data = config.data
     settings = DataConfig(
-        shards=data.shards,
+        shards=list(shards.uris),
         workers=data.workers,
         eval_batch_size=data.batch_size,
         broken_shards=data.broken_shards,
-        eval_motion_phrases=data.motion_phrases,
+        eval_motion_phrases=motion_phrases,
     )
     model = embedder.model.config
     words = partial(tokenize, max_words=model.max_words)
