@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from pipelines.config import AnimateConfig
-from pipelines.curation.config import check_filters
+from pipelines.curation.config import check_filters, describe_filters
 from pipelines.dry_run import LOOKED_AT, Glimpse, Plan, dry_run
 from pipelines.making.clip_worker import Answer, Given
 from pipelines.making.clips import Animator
@@ -141,6 +141,7 @@ def plan(config: AnimateConfig, beam_args: Sequence[str] = ()) -> Plan:
         runner=choice.describe(),
         cores=choice.workers,
         overwrite=config.overwrite,
+        filters=describe_filters(config.filters),
     )
 
 

@@ -44,6 +44,7 @@ class Plan:
     sample_bytes: float | None  # mean bytes of a sample; None if unknown
     runner: str
     keys: tuple[str, ...]  # of the first inputs
+    filters: str = ""  # in one line
 
 
 def dry_run(
@@ -57,11 +58,13 @@ def dry_run(
     overwrite: bool = False,
     known_failures: Callable[[Task], int] | None = None,
     cores: int | None = None,
+    filters: str = "",
 ) -> Plan:
     """The plan of a job. Raises ConfigError for everything that the run itself would refuse.
 
-    source, store, runner: a few words each. look: reads the first inputs of a task. known_failures: counts
-    the inputs of a task that will surely fail. cores: of one worker, None if they are unknown.
+    source, store, runner, filters: a few words each. look: reads the first inputs of a task.
+    known_failures: counts the inputs of a task that will surely fail. cores: of one worker, None if they are
+    unknown.
     """
     check_output(output, job, overwrite=overwrite)
     done = set() if overwrite else done_tasks(output) - tasks_again(output, job)
@@ -94,4 +97,5 @@ def dry_run(
         glimpse.sample_bytes,
         runner,
         tuple(glimpse.keys),
+        filters,
     )

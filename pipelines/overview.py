@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 
 from schemas.errors import ConfigError
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
+from storage.scores import filter_of, scores_of
 from storage.tables import has_table, iter_batches, iter_rows, read_manifest
 
 COUNTED = {"motion": "motions", "source": "sources", "frames": "frames"}  # column -> field of `Overview`
-READ = (*COUNTED, "caption", "width", "height", "zoom")
+READ = (*COUNTED, "caption", "width", "height", "zoom", "scores")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class FailureGroup:
     key: str
     detail: str
     url: str | None
+    filter: str = ""  # that dropped the inputs; "" for any other reason
 
 
 @dataclass(frozen=True)
@@ -66,20 +68,24 @@ class Overview:
     sources: dict[str, int] = field(default_factory=dict)
     frames: dict[str, int] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)  # by "224x224", width first
+    scores: dict[str, Spread] = field(default_factory=dict)  # of the samples, by filter
+    dropped: dict[str, int] = field(default_factory=dict)  # inputs that a filter dropped, by filter
 
 
 def failure_groups(output: str, reason: str | None = None) -> list[FailureGroup]:
     """The failures of an output by reason, most frequent first; with `reason`, each failure of it alone.
+
+    Inputs that were filtered count by their filter.
 
     Raises ConfigError for what is no finished output.
     """
     rows = _rows(output)
     if reason is not None:
         return [_group(row, 1) for row in rows if row["reason"] == reason]
-    first: dict[tuple[str, str], dict[str, Any]] = {}
-    counts: Counter[tuple[str, str]] = Counter()
+    first: dict[tuple[str, str, str], dict[str, Any]] = {}
+    counts: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
-        name = row["stage"], row["reason"]
+        name = row["stage"], row["reason"], filter_of(row["reason"], row["detail"])
         first.setdefault(name, row)
         counts[name] += 1
     return [_group(first[name], count) for name, count in counts.most_common()]
@@ -94,11 +100,14 @@ def overview(output: str) -> Overview:
     found.shard_bytes = Spread.of(np.array([row.bytes for row in manifest]))
     lengths: list[np.ndarray] = []
     zooms: list[np.ndarray] = []
+    scores: dict[str, list[np.ndarray]] = {}
     seen: set[int] = set()  # hashes of captions: 10 million take 0.6 GB
     for batch in iter_batches(output, SAMPLES_FILE, columns=READ):
         _count(found, batch)
         lengths.append(pc.utf8_length(batch["caption"]).to_numpy(zero_copy_only=False))
         zooms.append(batch["zoom"].to_numpy(zero_copy_only=False))
+        for name, values in scores_of(batch).items():
+            scores.setdefault(name, []).append(values)
         for caption in batch["caption"].to_pylist():
             number = hash(caption)
             found.captions_repeated += number in seen
@@ -107,7 +116,14 @@ def overview(output: str) -> Overview:
         found.caption_characters = Spread.of(np.concatenate(lengths))
         zoom = np.concatenate(zooms)
         found.zoom = Spread.of(zoom[np.isfinite(zoom) & (zoom > 0)])
-    found.failed = sum(1 for _ in _rows(output))
+    for name, parts in sorted(scores.items()):
+        spread = Spread.of(np.concatenate(parts))
+        if spread is not None:
+            found.scores[name] = spread
+    for row in _rows(output):
+        found.failed += 1
+        if name := filter_of(row["reason"], row["detail"]):
+            _add(found.dropped, name, 1)
     return found
 
 
@@ -138,4 +154,6 @@ def _check(output: str) -> None:
 
 
 def _group(row: dict[str, Any], count: int) -> FailureGroup:
-    return FailureGroup(row["stage"], row["reason"], count, row["key"], row["detail"], row["url"] or None)
+    dropped_by = filter_of(row["reason"], row["detail"])
+    url = row["url"] or None
+    return FailureGroup(row["stage"], row["reason"], count, row["key"], row["detail"], url, dropped_by)

@@ -60,6 +60,7 @@ def plan_lines(plan: Plan) -> str:
             f"source   {plan.source}: {about}{counted(plan.inputs, 'input')}{will_fail}",
             f"output   {plan.output}: {counted(plan.tasks, 'task')} (a shard each), {plan.left} to be made",
             f"store    {plan.store}, {total}",
+            *([f"filters  {plan.filters}"] if plan.filters else []),
             f"runner   {plan.runner}",
             f"keys     {', '.join(plan.keys)}{more}",
             "dry run: nothing was written",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from preview.report.summary import Summary, summarise
+from preview.report.scores import dropped_by_filter, score_histograms
+from preview.report.summary import Histogram, Summary, summarise
 from preview.show.animation import encode_webp, shrink, thin
 from preview.show.clips import load_frames
 from schemas.manifest import SAMPLES_FILE
@@ -90,7 +91,10 @@ def write_report(output: str, stats: RunStats, *, clips: int = 12) -> Report:
     sheet, unreadable = contact_clips(output, clips)
     values = report_values(summary, stats)
     values["unreadable_clips"] = unreadable
-    page = render_page(values, summary, stats, sheet, unreadable)
+    scores = score_histograms(output)
+    values["scores"] = {h.name: _histogram(h) for h in scores}
+    values["dropped"] = dict(dropped_by_filter(output))
+    page = render_page(values, summary, stats, sheet, unreadable, scores)
     html, plain = join(output, HTML_FILE), join(output, JSON_FILE)
     for uri, text in (
         (html, page),
@@ -123,15 +127,17 @@ def report_values(summary: Summary, stats: RunStats) -> dict[str, Any]:
         "motions": motion_rows(stats.config.get("motions"), summary.motions),
         "sources": summary.sources,
         "clip_sizes": summary.clip_sizes,
-        "histograms": {
-            h.name: {"edges": list(h.edges), "counts": list(h.counts)} for h in summary.histograms
-        },
+        "histograms": {h.name: _histogram(h) for h in summary.histograms},
         "failures": [asdict(f) for f in summary.failures],
         "throughput": _merged(stats, most=1000),
         "config": dict(stats.config),
         "versions": dict(stats.versions),
         "counters": dict(stats.counters),
     }
+
+
+def _histogram(histogram: Histogram) -> dict[str, Any]:
+    return {"edges": list(histogram.edges), "counts": list(histogram.counts)}
 
 
 def _merged(stats: RunStats, *, most: int) -> dict[str, Any]:
@@ -219,6 +225,7 @@ def render_page(
     stats: RunStats,
     sheet: list[SheetClip],
     unreadable: list[str],
+    scores: Sequence[Histogram] = (),
 ) -> str:
     """The HTML page; every value is escaped by the template engine."""
     from preview.report.page import bars, columns_of_time, make_environment
@@ -235,6 +242,7 @@ def render_page(
             unreadable=unreadable,
             motions=values["motions"][:ROWS_LIMIT],
             more_motions=max(0, len(values["motions"]) - ROWS_LIMIT),
+            scores=[(h.name, bars(h)) for h in scores],
             histograms=[(h.name, bars(h)) for h in summary.histograms if any(h.counts)],
             failures=summary.failures[:ROWS_LIMIT],
             more_failures=max(0, len(summary.failures) - ROWS_LIMIT),

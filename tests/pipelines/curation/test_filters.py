@@ -115,3 +115,18 @@ def test_without_filters_key_json_has_no_scores():
     made = worker().make(Given(Reference("k", ("a cup",), "test"), encoded(data.coffee()))).value
     assert b"scores" not in made.members()["json"]
     assert made.row["scores"] is None
+
+
+def test_the_report_and_the_commands_show_what_filters_did(output, capsys):
+    page = (output / "report.html").read_text()
+    assert "Scores of the filters" in page
+    assert "picture_blur: 1 dropped" in page
+    values = json.loads((output / "report.json").read_text())
+    assert values["dropped"] == {"caption_words": 1, "picture_side": 1, "picture_blur": 1}
+    assert sum(values["scores"]["caption_words"]["counts"]) == 5
+    assert cli.main(["failures", str(output)]) == 0
+    assert "1  filtered by picture_side  e.g. " in capsys.readouterr().out
+    assert cli.main(["stats", str(output)]) == 0
+    told = capsys.readouterr().out
+    assert "dropped by filters:" in told
+    assert "picture_side" in told

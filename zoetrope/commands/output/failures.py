@@ -43,7 +43,8 @@ def main(argv: Sequence[str]) -> int:
     for group in groups:
         example = f"{group.url or group.key}: {one_line(group.detail, DETAIL)}"
         if args.reason is None:
-            example = f"{group.count:8}  {group.stage}/{group.reason}  e.g. {example}"
+            why = f"{group.stage}/{group.reason}" if not group.filter else f"filtered by {group.filter}"
+            example = f"{group.count:8}  {why}  e.g. {example}"
         print(example)
     return 0
 

@@ -38,11 +38,12 @@ def table(output: str, found: Overview) -> str:
         f"{output}: {counted(found.samples, 'sample')} in {counted(found.shards, 'shard')}, "
         f"{human_bytes(found.bytes)}; {counted(found.failed, 'input')} failed",
         "",
-        f"{'':20}{'least':>10}{'25 %':>10}{'median':>10}{'75 %':>10}{'most':>10}",
+        f"{'':22}{'least':>10}{'25 %':>10}{'median':>10}{'75 %':>10}{'most':>10}",
         _row("samples a shard", found.shard_samples, "{:,.0f}".format),
         _row("bytes a shard", found.shard_bytes, human_bytes),
         _row("caption characters", found.caption_characters, "{:,.0f}".format),
         _row("zoom", found.zoom, "{:.2f}".format),
+        *(_row(name, spread, "{:.4g}".format) for name, spread in found.scores.items()),
         "",
         f"captions that came before: {found.captions_repeated:,}",
     ]
@@ -53,14 +54,15 @@ def table(output: str, found: Overview) -> str:
         ("sizes", found.sizes),
     ):
         lines += _counts(name, counts, found.samples)
+    lines += _counts("dropped by filters", found.dropped, found.samples + found.failed)
     return "\n".join(lines)
 
 
 def _row(name: str, spread: Spread | None, shown: Callable[[float], str]) -> str:
     if spread is None:
-        return f"{name:20}{'-':>10}"
+        return f"{name:22}{'-':>10}"
     values = (spread.least, spread.quarter, spread.median, spread.three_quarters, spread.most)
-    return f"{name:20}" + "".join(f"{shown(value):>10}" for value in values)
+    return f"{name:22}" + "".join(f"{shown(value):>10}" for value in values)
 
 
 def _counts(name: str, counts: dict[str, int], samples: int) -> list[str]:
