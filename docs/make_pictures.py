@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
+from preview.show.path import time_colour
 from transforms.motions import MotionMix, built_in_motions, draw, sample_motion
 from transforms.rendering.render import render
 from transforms.subject.subject import Subject, find_subject
@@ -132,13 +133,12 @@ def _save_gif(path: Path, image_HWC: np.ndarray, quads_T42: np.ndarray, frames_T
 
 
 def _cell(name: str, image_HWC: np.ndarray, seed: int) -> Image.Image:
-    """Title, the still with the views from first (blue) to last (red), and the first, middle and last frame."""
+    """Title, the still with the views from first (dark blue) to last (yellow), and the first, middle and last frame."""
     quads_T42 = _quads(name, image_HWC, seed)
     frames_THWC = render(image_HWC, quads_T42, size=(HEIGHT, HEIGHT))
     still = _still(image_HWC, HEIGHT)
     for i in range(0, FRAMES, 3):
-        late = i / (FRAMES - 1)
-        _outline(still, quads_T42[i], (round(40 + 215 * late), 90, round(255 - 215 * late)))
+        _outline(still, quads_T42[i], time_colour(i / (FRAMES - 1)))
     cell = Image.new("RGB", (STILL + 3 * (HEIGHT + GAP), HEIGHT + 22), PAPER)
     ImageDraw.Draw(cell).text((0, 2), name, fill=INK, font=ImageFont.load_default(size=14))
     cell.paste(still, (STILL - still.width, 22))
@@ -173,8 +173,7 @@ def _views(title: str, image_HWC: np.ndarray, quads_T42: np.ndarray, subject: Su
     shade = Image.blend(still, Image.new("RGB", still.size), 0.65)
     still = Image.composite(still, shade, weights.resize(still.size))
     for i in range(0, FRAMES, 3):
-        late = i / (FRAMES - 1)
-        _outline(still, quads_T42[i], (round(40 + 215 * late), 90, round(255 - 215 * late)))
+        _outline(still, quads_T42[i], time_colour(i / (FRAMES - 1)))
     cell = Image.new("RGB", (STILL + 2 * (HEIGHT + GAP), HEIGHT + 28), PAPER)
     ImageDraw.Draw(cell).text((GAP, 2), title, fill=INK, font=ImageFont.load_default(size=14))
     cell.paste(still, (GAP, 22))

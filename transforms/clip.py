@@ -27,6 +27,7 @@ from transforms.captions import CaptionConfig, add_motion_phrase, choose, normal
 from transforms.media.encode import EncodeConfig
 from transforms.media.mp4 import VideoConfig
 from transforms.media.pictures import Header, PictureLimits, decode, read_header
+from transforms.motions.composition import FPS
 from transforms.motions.mix import MotionMix, draw
 from transforms.motions.tightest import centred_view, tightest_share
 from transforms.motions.trajectory import Trajectory, zoom_of
@@ -53,7 +54,7 @@ class ClipConfig(Config):
     """The shape of every clip."""
 
     frames: int = Field(12, ge=1, le=999, description="frames in a clip")
-    fps: float = Field(8.0, gt=0, le=240, allow_inf_nan=False, description="frames a second")
+    fps: float = Field(FPS, gt=0, le=240, allow_inf_nan=False, description="frames a second")
     size: int | tuple[int, int] = Field(
         224, description="frame size, pixels: one number, or [height, width]; each 16 to 4096"
     )

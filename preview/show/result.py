@@ -9,6 +9,7 @@ import numpy as np
 
 from preview.show.animation import check_ending, encode_animation, encode_png, encode_webp
 from preview.show.sheets import Cell, contact_sheet, moving_grid, strips
+from preview.show.words import in_words, values_in_words
 from schemas.errors import ConfigError
 from storage.write import write_bytes
 from transforms.motions import Trajectory
@@ -47,8 +48,16 @@ class Preview:
                 return moving_grid(paths)[0]
             return paths[0].frames_THWC[0]
         if len(self.clips) == 1:
-            return contact_sheet(self.clips[0].frames_THWC)
-        return strips([Cell(clip.label, clip.frames_THWC) for clip in self.clips])
+            return self._contact_sheet(self.clips[0])
+        return strips([Cell(clip.label, clip.frames_THWC, _values(clip)) for clip in self.clips])
+
+    def _contact_sheet(self, clip: PreviewClip) -> np.ndarray:
+        """All frames with their numbers and times, and what the camera does."""
+        names = [f"{i}: {i / self.fps:.2f} s" for i in range(len(clip.frames_THWC))]
+        title = clip.label
+        if clip.trajectory is not None:
+            title = f"{clip.label}: {in_words(clip.trajectory)}"
+        return contact_sheet(clip.frames_THWC, names=names, title=title)
 
     def encode(self, ending: str) -> bytes:
         """Encode as .gif, .webp (lossless), .mp4 or .png."""
@@ -87,3 +96,10 @@ class Preview:
 
     def _repr_png_(self) -> bytes:
         return encode_png(self.sheet_HWC)
+
+
+def _values(clip: PreviewClip) -> str:
+    """The drawn parameters of a clip in words; nothing for a real video."""
+    if clip.trajectory is None:
+        return ""
+    return values_in_words(clip.trajectory.parameters)

@@ -22,24 +22,38 @@ class Cell:
 
     label: str
     frames_THWC: np.ndarray  # uint8 RGB
+    values: str = ""  # further words for sheets: the motion's parameters
 
 
-def contact_sheet(frames_THWC: np.ndarray, *, columns: int | None = None) -> np.ndarray:
+def contact_sheet(
+    frames_THWC: np.ndarray, *, columns: int | None = None, names: Sequence[str] = (), title: str = ""
+) -> np.ndarray:
     """Put all frames of a clip in reading order, GAP pixels apart, unscaled: uint8 RGB [H',W',3].
 
-    Tile i is at row i // columns, column i % columns. By default the sheet is as square as possible.
+    Tile i is at row i // columns, column i % columns. By default the sheet is as square as possible. `names`
+    are written under the frames, and `title` under all.
     """
     count = len(frames_THWC)
     columns = columns or int(np.ceil(np.sqrt(count * frames_THWC.shape[1] / frames_THWC.shape[2])))
-    return _tile(list(frames_THWC), min(max(columns, 1), count))
+    tiles = list(frames_THWC)
+    if names:
+        tiles = [labelled(tile, name) for tile, name in zip(tiles, names, strict=True)]
+    sheet = _tile(tiles, min(max(columns, 1), count))
+    if title:
+        return labelled(sheet, title)
+    return sheet
 
 
 def strips(cells: Sequence[Cell], *, most: int = STRIP_FRAMES) -> np.ndarray:
-    """Put each clip in a labelled row of at most `most` frames, evenly spaced: uint8 RGB [H',W',3]."""
+    """Put each clip in a labelled row of at most `most` frames, evenly spaced: uint8 RGB [H',W',3].
+
+    The number of each frame is written under it.
+    """
     rows = []
     for cell in cells:
         chosen = sample_indices(len(cell.frames_THWC), most)
-        rows.append(labelled(_tile(list(cell.frames_THWC[chosen]), len(chosen)), cell.label))
+        tiles = [labelled(cell.frames_THWC[i], str(i)) for i in chosen]
+        rows.append(labelled(_tile(tiles, len(tiles)), f"{cell.label} {cell.values}".strip()))
     return _framed(_tile(rows, 1))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from schemas.errors import ConfigError
 from transforms.motions.camera import Camera
-from transforms.motions.composition import check_shape, clip_rng, make_plan
+from transforms.motions.composition import FPS, check_shape, clip_rng, make_plan
 from transforms.motions.lookup import built_in_motions, find_motion
 from transforms.motions.mix import MotionChoice, MotionMix, draw
 from transforms.motions.motion import TIMING, Motion, Parameter, motion
@@ -46,7 +46,7 @@ def sample_motion(
     image_size: tuple[int, int],
     frames: int = 12,
     size: tuple[int, int] = (224, 224),
-    fps: float = 12.0,
+    fps: float = FPS,
     parameters: Mapping[str, Any] | None = None,
     **further: Any,
 ) -> np.ndarray:
@@ -79,7 +79,7 @@ def sample_trajectory(
     image_size: tuple[int, int],
     frames: int = 12,
     size: tuple[int, int] = (224, 224),
-    fps: float = 12.0,
+    fps: float = FPS,
     parameters: Mapping[str, Any] | None = None,
     **further: Any,
 ) -> Trajectory:

@@ -23,7 +23,7 @@ from pydantic import (
 
 from schemas.errors import ConfigError
 from schemas.text import one_line
-from transforms.motions.composition import Plan, check_shape, clip_rng, make_plan
+from transforms.motions.composition import FPS, Plan, check_shape, clip_rng, make_plan
 from transforms.motions.trajectory import Trajectory
 from transforms.subject.hold import first_that_holds
 from transforms.subject.subject import Subject
@@ -90,7 +90,7 @@ class MotionChoice(BaseModel):
         plan = self.plan()
         if ":" in self.name:  # untested code: a mistake in it should stop the job before it starts
             try:
-                plan.draw(clip_rng(0), image_size=(480, 640), frames=12, size=(224, 224), fps=12.0)
+                plan.draw(clip_rng(0), image_size=(480, 640), frames=12, size=(224, 224), fps=FPS)
             except Exception as error:
                 reason = one_line(error)
                 raise ConfigError(
@@ -273,7 +273,7 @@ def draw(
     image_size: tuple[int, int],
     frames: int = 12,
     size: tuple[int, int] = (224, 224),
-    fps: float = 12.0,
+    fps: float = FPS,
     subject: Subject | None = None,
 ) -> Trajectory:
     """Choose a motion of the mix, draw its parameters and its place: all from `seed` (see

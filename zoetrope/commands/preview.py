@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,7 @@ EXAMPLES = """examples:
   zoetrope preview cat.jpg --all -o all.webp
   zoetrope preview --config coco.yaml --key coco-000000391895 -o clip.mp4"""
 ENDINGS = ".gif, .webp, .mp4, .png"
+LINE_SECONDS = 5.0  # between two lines of progress, where there is no terminal
 
 
 def main(argv: Sequence[str]) -> int:
@@ -68,7 +71,10 @@ def _parser() -> Parser:
         help="subject: keep what is salient in view, as motions.focus in a config (default any)",
     )
     parser.add_argument("--seed", type=int, default=0, help="what the draw starts from (default 0)")
-    parser.add_argument("--size", default="224", help="of a frame, pixels: 224 or WIDTHxHEIGHT (default 224)")
+    parser.add_argument(
+        "--size",
+        help="of a frame, pixels: 224 or WIDTHxHEIGHT (default 224, and less for many clips)",
+    )
     parser.add_argument("--frames", type=int, default=12, help="in the clip (default 12)")
     parser.add_argument("--fps", type=float, default=8.0, help="frames a second (default 8)")
     parser.add_argument(
@@ -120,7 +126,7 @@ def _from_pictures(args: argparse.Namespace, pictures: list[str], parameters: di
             pictures,
             args.motion or "zoom_in",
             seed=args.seed,
-            size=parse_size(args.size),
+            size=None if args.size is None else parse_size(args.size),
             frames=args.frames,
             fps=args.fps,
             every_motion=args.all,
@@ -133,14 +139,22 @@ def _from_pictures(args: argparse.Namespace, pictures: list[str], parameters: di
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar of clips for as long as the block runs, on a terminal only: called with clips made and in all."""
+    """Progress for as long as the block runs, called with clips made and in all.
+
+    A bar on a terminal, a line every LINE_SECONDS elsewhere.
+    """
     from tqdm import tqdm
 
+    next_line = time.monotonic() + LINE_SECONDS
     with tqdm(unit="clip", leave=False, disable=None) as bar:
 
         def show(made: int, total: int) -> None:
+            nonlocal next_line
             bar.total = total
             bar.update(made - bar.n)
+            if bar.disable and time.monotonic() >= next_line:
+                next_line = time.monotonic() + LINE_SECONDS
+                print(f"zoetrope preview: {made} of {total} clips", file=sys.stderr, flush=True)
 
         yield show
 
@@ -166,5 +180,7 @@ def _summary(output: str, shown: Preview) -> str:
     what += f"{count} frames of {width}x{height} at {shown.fps:g} fps"
     drawn = shown.clips[0].trajectory
     if len(shown.clips) == 1 and drawn is not None:
-        what += f", {drawn.motion} " + " ".join(f"{name}={value}" for name, value in drawn.parameters.items())
-    return what.rstrip()
+        with loading():
+            from preview.show.words import in_words
+        what += f", {in_words(drawn)}"
+    return what

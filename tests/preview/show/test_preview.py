@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from preview.show.animation import decode_webp
-from preview.show.preview import preview
-from preview.show.sheets import GAP
+from preview.show.preview import SHEET, preview
+from preview.show.sheets import GAP, LABEL
 from schemas.errors import ConfigError
 from transforms.motions import built_in_motions, sample_motion
 from transforms.rendering.render import render
@@ -84,7 +84,7 @@ def test_png_is_a_sheet_of_the_renderers_pixels(still, expected, tmp_path):
     sheet = np.asarray(Image.open(out))
     columns = (sheet.shape[1] + GAP) // (64 + GAP)
     for t, frame in enumerate(expected):
-        y, x = t // columns * (48 + GAP), t % columns * (64 + GAP)
+        y, x = t // columns * (48 + LABEL + GAP), t % columns * (64 + GAP)
         np.testing.assert_array_equal(sheet[y : y + 48, x : x + 64], frame)
 
 
@@ -204,3 +204,38 @@ def test_the_subject_stays_in_view_on_request(tmp_path):
         f: [subject.held(p.clips[0].trajectory.quads_T42).min() for p in made] for f, made in shown.items()
     }
     assert min(held["subject"]) > 0.5 > min(held["any"])
+
+
+def test_pil_images_arrays_and_files_can_be_shown_together(still):
+    with Image.open(still) as image:
+        turned = image.convert("RGB")
+        turned.getexif()[0x0112] = 3  # upside down
+        data = io.BytesIO()
+        turned.save(data, "PNG", exif=turned.getexif())
+    array_HWC = np.asarray(turned)
+    shown = preview([Image.open(data), array_HWC, still], "static", size=64, frames=2)
+    assert [clip.label for clip in shown.clips] == ["picture 1", "picture 2", "cat.png"]
+    assert shown.clips[0].frames_THWC.shape == (2, 64, 64, 3)
+    first, second, third = (clip.frames_THWC for clip in shown.clips)
+    np.testing.assert_array_equal(second, third)
+    upside_down = preview(Image.fromarray(array_HWC[::-1, ::-1]), "static", size=64, frames=2)
+    np.testing.assert_array_equal(first, upside_down.frames_THWC)  # the EXIF orientation counts
+
+
+def test_frames_of_many_clips_are_smaller_unless_a_size_is_given(still):
+    array_HWC = np.asarray(Image.open(still).convert("RGB"))
+    few, many = preview([array_HWC] * 4, frames=1), preview([array_HWC] * 64, every_motion=False, frames=1)
+    assert few.clips[0].frames_THWC.shape[1:] == (224, 224, 3)
+    assert many.clips[0].frames_THWC.shape[1:] == (224, 224, 3)
+    every = preview([array_HWC] * 8, every_motion=True, frames=1)
+    assert every.clips[0].frames_THWC.shape[1] < 224
+    assert every.frames_THWC.shape[2] <= SHEET + 100
+
+
+def test_a_pipe_gets_lines_of_progress(still, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("zoetrope.commands.preview.LINE_SECONDS", 0.0)
+    assert main([still, "--all", "--frames", "2", "--size", "16", "-o", str(tmp_path / "a.png")]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    count = len(built_in_motions())
+    assert f"zoetrope preview: 1 of {count} clips" in lines
+    assert f"zoetrope preview: {count} of {count} clips" in lines

@@ -12,6 +12,20 @@ def test_contact_sheet_holds_every_frame_as_it_is(make_picture):
         np.testing.assert_array_equal(sheet[y : y + 20, x : x + 30], frame)
 
 
+def test_contact_sheet_with_words_holds_every_frame_as_it_is(make_picture):
+    frames = np.stack([make_picture(40, 60, i) for i in range(4)])
+    sheet = contact_sheet(frames, columns=2, names=["0", "1", "2", "3"], title="zoom_in zoom=1.5")
+    assert sheet.shape == (2 * (40 + LABEL) + GAP + LABEL, 2 * 60 + GAP, 3)
+    for t, frame in enumerate(frames):
+        y, x = t // 2 * (40 + LABEL + GAP), t % 2 * (60 + GAP)
+        np.testing.assert_array_equal(sheet[y : y + 40, x : x + 60], frame)
+        words = sheet[y + 40 : y + 40 + LABEL, x : x + 60]
+        assert words.min() < 100, t  # ink
+    assert sheet[-LABEL:].min() < 100
+    other = contact_sheet(frames, columns=2, names=["0", "1", "2", "3"], title="zoom_in zoom=1.7")
+    assert not np.array_equal(sheet[-LABEL:], other[-LABEL:])
+
+
 def test_grid_moves_and_rests_at_its_end(make_picture):
     long, short = (np.stack([make_picture(40, 40, s + i) for i in range(n)]) for s, n in ((0, 4), (9, 2)))
     grid = moving_grid([Cell("long", long), Cell("short", short)])

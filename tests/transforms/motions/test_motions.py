@@ -221,7 +221,8 @@ LAST_VIEWS = {  # of two frames, on the grid of 2**-22
 def test_what_a_seed_means_does_not_change(name):
     """Clips can be made again from their seed only while this holds."""
     parameters, steps_42 = LAST_VIEWS[name]
-    quads_T42 = sample_motion(name, seed=2024, image_size=(480, 640), frames=2, parameters=parameters)
+    shape = {"image_size": (480, 640), "frames": 2, "fps": 12.0}
+    quads_T42 = sample_motion(name, seed=2024, parameters=parameters, **shape)
     np.testing.assert_allclose(quads_T42[1].astype(float) * 2**22, steps_42, atol=1)
 
 
