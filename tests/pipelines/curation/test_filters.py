@@ -21,7 +21,7 @@ from transforms.curation.pictures import PictureBlur, PictureSide
 from zoetrope import cli
 
 FEW = ["clip.size=32", "clip.frames=2", "workers=1", "shard.max_samples=3"]
-RULES = "filters=[caption_words, picture_side, {name: picture_blur, min: 100}]"
+RULES = "filters=[caption_words, picture_side, {name: picture_blur, min: 100}, picture_black]"
 
 
 @pytest.fixture(scope="module")
