@@ -28,6 +28,8 @@ class Bar:
     label: str
     count: int
     percent: float  # of the longest bar, 0 to 100
+    low: float | None = None  # the values that it counts are at least this; None: there is no such bound
+    high: float | None = None  # and below this
 
 
 def make_environment() -> Environment:
@@ -58,10 +60,11 @@ def bars(histogram: Histogram) -> list[Bar]:
     show = human_bytes if histogram.name == "sample_bytes" else lambda x: f"{x:g}"
     rows = []
     for i in range(filled[0], filled[-1] + 1):
-        label = f"over {show(edges[i])}"
+        label, low, high = f"over {show(edges[i])}", edges[i], None
         if i + 1 < len(edges):
-            label = f"{show(edges[i])} – {show(edges[i + 1])}"
-        rows.append(Bar(label, counts[i], 100 * counts[i] / most))
+            high = edges[i + 1]
+            label = f"{show(low)} – {show(high)}"
+        rows.append(Bar(label, counts[i], 100 * counts[i] / most, low if i else None, high))
     return rows
 
 

@@ -6,7 +6,7 @@ import time
 
 def until(page, expression):
     """Playwright's own waiting evaluates strings inside the page, which the page's content policy forbids."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not page.evaluate(expression):
         assert time.monotonic() < deadline, expression
         time.sleep(0.03)

@@ -15,32 +15,23 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from preview.report.page import TITLES, bars
 from preview.report.summary import Summary, summarise
 from preview.show.clips import load_frames, screen_webp
+from preview.studio.outputs.query import Query, find_rows
 from schemas.errors import ConfigError
 from schemas.manifest import SAMPLES_FILE
 from storage.shards.access import ShardAccess
 from storage.shards.read import ShardError
-from storage.tables import count_rows, has_table, iter_batches, take_rows
+from storage.tables import count_rows, has_table, take_rows
 from storage.uris import join
 
 PAGE_MOST = 100  # rows
+KEYS_MOST = 20_000  # of one request
 PLACES_KEPT = 5000  # rows whose place is remembered
 TEXT_MOST = 2000  # characters of a caption sent to the page
 SHARD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.tar")
-
-
-@dataclass(frozen=True)
-class Query:
-    """Conditions that all hold at once; "" means any."""
-
-    caption: str = ""  # a part of the caption, without regard to case
-    motion: str = ""  # exactly, or one part of a composition
-    source: str = ""  # exactly
 
 
 @dataclass
@@ -89,7 +80,8 @@ class OutputView:
             "sources": summary.sources,
             "clip_sizes": summary.clip_sizes,
             "histograms": [
-                {"title": TITLES[h.name], "bars": [asdict(b) for b in bars(h)]} for h in summary.histograms
+                {"name": h.name, "title": TITLES[h.name], "bars": [asdict(b) for b in bars(h)]}
+                for h in summary.histograms
             ],
             "failures": [asdict(f) for f in summary.failures],
         }
@@ -98,7 +90,13 @@ class OutputView:
         """Return `count` (1 to PAGE_MOST) matching rows from `start` on, and how many match in all."""
         positions = self.match(query)
         chosen = positions[max(0, start) : max(0, start) + min(max(1, count), PAGE_MOST)]
-        rows = self._take(chosen)
+        return {"total": len(positions), "start": start, "rows": self.rows_at(chosen)}
+
+    def rows_at(self, positions: np.ndarray) -> list[dict[str, Any]]:
+        """Return the rows at up to PAGE_MOST positions (int64 [N]), in this order; none for unknown ones."""
+        wanted = positions[(positions >= 0) & (positions < self.rows)][:PAGE_MOST]
+        taken = {row["position"]: row for row in self._take(np.unique(wanted))}
+        rows = [taken[int(position)] for position in wanted]
         with self._lock:  # the page asks for their clips next, without reading the table again
             self._places.update({row["position"]: (row["shard"], row["key"]) for row in rows})
             while len(self._places) > PLACES_KEPT:
@@ -106,15 +104,25 @@ class OutputView:
         for row in rows:
             row["caption"] = (row["caption"] or "")[:TEXT_MOST]
             row["url"] = (row["url"] or "")[:TEXT_MOST]
-        return {"total": len(positions), "start": start, "rows": rows}
+        return rows
+
+    def keys(self, query: Query) -> dict[str, Any]:
+        """Return the keys and positions of all matching rows. Raises ConfigError for over KEYS_MOST."""
+        positions = np.sort(self.match(query))
+        if len(positions) > KEYS_MOST:
+            raise ConfigError(
+                f"{len(positions):,} clips match; narrow them down to {KEYS_MOST:,} to tag all of them"
+            )
+        found = take_rows(self.uri, SAMPLES_FILE, positions, counts=self._counts, columns=["key"])
+        return {"keys": [row["key"] for row in found], "positions": positions.tolist()}
 
     def match(self, query: Query) -> np.ndarray:
-        """Return the positions of the matching rows, ascending. Those of the last few queries are kept."""
+        """Return the positions of the matching rows in order. Those of the last few queries are kept."""
         with self._lock:
             if query in self._matches:
                 self._matches.move_to_end(query)
                 return self._matches[query]
-        positions = np.arange(self.rows) if query == Query() else self._scan(query)
+        positions = find_rows(self.uri, query, self.rows)
         with self._lock:
             self._matches[query] = positions
             while len(self._matches) > 8:
@@ -160,30 +168,7 @@ class OutputView:
             raise ShardError(f"{uri}: leads out of the folder")
         return uri
 
-    def _scan(self, query: Query) -> np.ndarray:
-        columns = [name for name in ("caption", "motion", "source") if getattr(query, name)]
-        found, start = [], 0
-        for batch in iter_batches(self.uri, SAMPLES_FILE, columns=columns, batch_rows=65536):
-            keep = np.ones(batch.num_rows, bool)
-            for name in columns:
-                keep &= _holds(batch[name], name, getattr(query, name))
-            found.append(np.flatnonzero(keep) + start)
-            start += batch.num_rows
-        if found:
-            return np.concatenate(found)
-        return np.zeros(0, np.int64)
-
     def _take(self, positions: np.ndarray) -> list[dict[str, Any]]:
         """Read the rows at ascending positions, each with its `position`, from their row groups alone."""
         rows = take_rows(self.uri, SAMPLES_FILE, positions, counts=self._counts)
         return [{**row, "position": int(position)} for row, position in zip(rows, positions, strict=True)]
-
-
-def _holds(values: pa.Array, name: str, wanted: str) -> np.ndarray:
-    if name == "caption":
-        hits = pc.match_substring(values, wanted, ignore_case=True)
-    elif name == "motion" and not set(wanted) & set("+>|"):
-        hits = pc.match_substring_regex(values, rf"(^|\+){re.escape(wanted)}(\+|$)")
-    else:
-        hits = pc.equal(values, wanted)
-    return np.asarray(pc.fill_null(hits, False).to_numpy(zero_copy_only=False), bool)

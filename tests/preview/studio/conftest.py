@@ -48,7 +48,7 @@ def serve():
 def page(browser):
     """A page that remembers what it asked for and what went wrong."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(60_000)
     page.urls, page.problems = [], []
     page.on("request", lambda request: page.urls.append(request.url))
     page.on("pageerror", lambda error: page.problems.append(str(error)))

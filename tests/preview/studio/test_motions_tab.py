@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 def page(browser):
     """A page without animation, which costs a browser without GPU most of its time."""
     page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(60_000)
     page.problems = []
     page.on("pageerror", lambda error: page.problems.append(str(error)))
     yield page

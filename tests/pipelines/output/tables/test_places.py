@@ -64,7 +64,8 @@ def test_a_resume_folds_the_part_that_changed_and_no_other(tmp_path, monkeypatch
 def test_studio_and_report_read_files_and_folders_alike(tmp_path):
     from preview.report.report import _random_rows
     from preview.report.summary import summarise
-    from preview.studio.outputs.view import OutputView, Query
+    from preview.studio.outputs.query import Query
+    from preview.studio.outputs.view import OutputView
 
     one, many = str(tmp_path / "one"), str(tmp_path / "many")
     run(tmp_path / "one", tiny_job(5, 4, maker=TinyMaker(fails=3)))
