@@ -72,7 +72,7 @@ def summarise(output: str) -> Summary:
     columns = sorted(
         {"motion", "source", "frames", "width", "height"}.union(*(m.columns for m in MEASURES.values()))
     )
-    for batch in iter_batches(output, SAMPLES_FILE, columns=sorted(columns)):
+    for batch in iter_batches(output, SAMPLES_FILE, columns=columns):
         samples += batch.num_rows
         _count(motions, batch["motion"])
         _count(sources, batch["source"])
