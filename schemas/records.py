@@ -122,6 +122,7 @@ class Reference:
     url: str | None = None  # where it can be (or was) fetched; fetched only if image and path are None
     image_id: str | None = None  # equal ids are the same picture: no negatives of each other
     meta: Mapping[str, Any] = field(default_factory=dict)  # further JSON values for KEY.json, under "meta"
+    captions_file: str | None = None  # its lines are the captions; set only where `captions` is still empty
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipelines.curation.filters import Entry, Filters, load_filters
 from pipelines.making.maker import Made
+from pipelines.sources.annotations.texts import with_captions
 from pipelines.workers.arena import Placed, Slot, opened, place
 from pipelines.workers.worker import is_memory_error
 from schemas.errors import JobError
@@ -147,6 +148,11 @@ class ClipMaker:
 
     def _prepared(self, item: Given, steps: _Steps) -> Prepared:
         reference, data = item.reference, item.picture
+        if reference.captions_file is not None:
+            steps.stage = Stage.CAPTION
+            with steps.timed("read"):
+                reference = with_captions(reference)
+            steps.stage = Stage.FILTER
         if not item.is_checked:
             self._filters.check_reference(reference, steps.scores)
         steps.stage = Stage.READ

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from itertools import count
-from typing import TYPE_CHECKING, Any, Self
+from itertools import chain, count
+from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
 from pipelines.curation.filters import Entry
 from pipelines.fetching.config import FetchConfig
@@ -21,13 +21,15 @@ from pipelines.making.maker import Made, StageTimes
 from pipelines.making.pools import clip_pool
 from pipelines.making.render_service import GPU_BATCH, RenderService, release_service, share_service
 from pipelines.making.room import Room, read_in_room
-from pipelines.sources.base import Source, read_task
+from pipelines.sources.annotations.texts import with_captions
+from pipelines.sources.base import Source, checked_inputs, read_task
 from pipelines.workers.arena import Lease
 from pipelines.workers.config import SampleLimits
 from pipelines.workers.pool import Lost
 from pipelines.workers.shared import release_pool
 from schemas.records import Failure, Reference, SampleError, Stage, Task
 from storage.ordered import in_order
+from storage.uris import is_remote
 from transforms.clip import ClipSettings
 from transforms.media.formats.sniff import sniff
 
@@ -98,7 +100,7 @@ class Animator:
 
     def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
         """One clip or failure per input, in input order."""
-        given = self._given(read_task(self.source, task), times)
+        given = self._given(checked_inputs(self.source.refer(task), task), times)
         if self._gpu is None:
             yield from self._through("make", given, times)
             return
@@ -152,14 +154,21 @@ class Animator:
 
     def _read_ahead(self, items: Iterator[Reference | Failure]) -> Iterator[Given | Failure]:
         """Pictures of object stores, read by several threads. Workers read local files on their own."""
+        for item in items:
+            if _is_in_a_store(item):
+                items = chain([item], items)
+                break
+            yield _given_here(item)
+        else:
+            return
         room, numbers = Room(AHEAD_BYTES), count()
 
         def submit(item: Reference | Failure) -> Future[Given | Failure]:
             number = next(numbers)
-            if isinstance(item, Reference) and item.path is not None and "://" in item.path:
+            if _is_in_a_store(item):
                 return self._readers.submit(_read_remote, item, self.limits.picture_bytes, room, number)
             ready: Future[Given | Failure] = Future()
-            ready.set_result(item if isinstance(item, Failure) else Given(item, item.image))
+            ready.set_result(_given_here(item))
             return ready
 
         read = in_order(submit, items, calls=2 * READERS, size_of=_reference_bytes, max_bytes=AHEAD_BYTES)
@@ -248,9 +257,18 @@ class Animator:
 
 def _read_remote(reference: Reference, max_bytes: int, room: Room, number: int) -> Given | Failure:
     try:
+        reference = with_captions(reference)
         return Given(reference, read_in_room(reference.path or "", max_bytes, room, number))
     except SampleError as error:
         return failure_of(reference, error, Stage.READ)
+
+
+def _is_in_a_store(item: Reference | Failure) -> TypeGuard[Reference]:
+    return isinstance(item, Reference) and item.path is not None and is_remote(item.path)
+
+
+def _given_here(item: Reference | Failure) -> Given | Failure:
+    return item if isinstance(item, Failure) else Given(item, item.image)
 
 
 def _reference_bytes(item: Reference | Failure) -> int:

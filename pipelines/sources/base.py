@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
@@ -62,6 +62,13 @@ class Source(ABC):
     @abstractmethod
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         """Yield the inputs of one task, in order. Raises OSError with the path if the source is gone."""
+
+    def refer(self, task: Task) -> Iterator[Reference | Failure]:
+        """Yield the same inputs, less the captions that have a file of their own (`Reference.captions_file`).
+
+        The reader of the picture reads them too, so that one process does not wait for all small files.
+        """
+        return self.read(task)
 
     @abstractmethod
     def fingerprint(self) -> dict[str, Any]:
@@ -132,7 +139,12 @@ def make_source(config: SourceFields, *, shard_samples: int) -> Source:
 
 
 def read_task(source: Reader, task: Task) -> Iterator[Reference | Failure]:
-    """Read a task and hold every source to its contract: valid keys, no key twice, only `task.keys` if they
+    """Read a task and hold the source to its contract (`checked_inputs`)."""
+    return checked_inputs(source.read(task), task)
+
+
+def checked_inputs(inputs: Iterable[Reference | Failure], task: Task) -> Iterator[Reference | Failure]:
+    """The inputs of a task by every source's contract: valid keys, no key twice, only `task.keys` if they
     are set.
 
     A wanted key that the source no longer has is a failure. Raises ValueError for an invalid key, which is a
@@ -140,7 +152,7 @@ def read_task(source: Reader, task: Task) -> Iterator[Reference | Failure]:
     """
     wanted = None if task.keys is None else set(task.keys)
     seen: dict[str, int] = {}
-    for item in source.read(task):
+    for item in inputs:
         check_key(item.key)
         times = seen[item.key] = seen.get(item.key, 0) + 1
         if times > 1:
@@ -158,7 +170,7 @@ def read_task(source: Reader, task: Task) -> Iterator[Reference | Failure]:
 def _storable(reference: Reference) -> Reference:
     """The reference with texts that UTF-8 can hold, as records and KEY.json need."""
     texts = (*reference.captions, reference.url or "", reference.image_id or "")
-    if all(text.isascii() for text in texts) and not reference.meta:
+    if all(map(str.isascii, texts)) and _is_plain(reference.meta):
         return reference
     return replace(
         reference,
@@ -167,6 +179,11 @@ def _storable(reference: Reference) -> Reference:
         image_id=None if reference.image_id is None else valid_text(reference.image_id),
         meta=_valid(dict(reference.meta)),
     )
+
+
+def _is_plain(meta: Mapping[str, Any]) -> bool:
+    """Are all values texts that need no change? That is the common case, and costs less than a copy."""
+    return all(name.isascii() and isinstance(value, str) and value.isascii() for name, value in meta.items())
 
 
 def _valid(value: Any) -> Any:

@@ -6,19 +6,19 @@ pictures relative to its own folder, and takes precedence over a text file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipelines.sources.annotations.folder_tables import TABLES, Captions, Problem, is_table, read_tables
 from pipelines.sources.annotations.names import folded, stem
+from pipelines.sources.annotations.texts import kept_captions, with_captions
 from pipelines.sources.base import Source
 from pipelines.sources.config import SourceConfig
 from schemas.errors import ConfigError
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
-from schemas.text import one_line, valid_text
+from schemas.text import valid_text
 from storage.find import FileInfo, find, find_under, folder_exists, identity
-from storage.read import open_input
 from storage.uris import absolute, is_glob, join
 
 READ = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
@@ -28,7 +28,6 @@ NOT_READ = (  # pictures that the decoder refuses, so that each of them is a fai
 )
 PICTURES = (*READ, *NOT_READ)
 TEXT = ".txt"
-MAX_TEXT_BYTES = 1024 * 1024
 
 
 class FolderSource(Source):
@@ -46,21 +45,26 @@ class FolderSource(Source):
         yield from self.tasks(self._rows())
 
     def read(self, task: Task) -> Iterator[Reference | Failure]:
-        """Yield references to the picture files. Their text files are read here."""
-        if not folder_exists(self._root):
-            raise FileNotFoundError(f"{self._root}: the folder of pictures is gone")
-        for row in task.payload["rows"]:
-            if "reason" in row:
-                yield Failure(row["key"], Stage.PLAN, Reason(row["reason"]), row["detail"])
+        """Yield references to the picture files, with the captions of their text files."""
+        for item in self.refer(task):
+            if isinstance(item, Failure):
+                yield item
                 continue
             try:
-                captions = _captions(row["path"], row["captions"], row.get("text"))
+                yield with_captions(item)
+            except SampleError as error:
+                yield error.failure(item.key)
+
+    def refer(self, task: Task) -> Iterator[Reference | Failure]:
+        """Yield references to the picture files and their text files."""
+        root = self._root
+        if not folder_exists(root):
+            raise FileNotFoundError(f"{root}: the folder of pictures is gone")
+        for row in task.payload["rows"]:
+            try:
+                yield _reference(row, root)
             except SampleError as error:
                 yield error.failure(row["key"])
-                continue
-            name = row["path"].removeprefix(self._root).lstrip("/")
-            meta = {"file": name, **row.get("meta", {})}
-            yield Reference(row["key"], captions, "folder", path=row["path"], meta=meta)
 
     @property
     def _root(self) -> str:
@@ -76,13 +80,15 @@ class FolderSource(Source):
         uri = absolute(self.config.uri or "")
         if is_glob(uri):
             matched = [*find(uri), *find(join(uri, "**"))]  # pictures, and folders of pictures
-            found = [file for file in matched if self._counts(file.path)]
+            root = self._root
+            found = [file for file in matched if _counts(file.path, root)]
             files = {file.path: file for file in [*found, *self._tables_of(found)]}
             kept = sorted(files.values(), key=lambda file: file.path)
         else:
             if not folder_exists(uri):
                 raise ConfigError(f"source.uri: {uri}: no such folder; check the path")
-            kept = [file for file in find_under(uri) if self._counts(file.path)]
+            root = self._root
+            kept = [file for file in find_under(uri) if _counts(file.path, root)]
         if not any(_is_picture(file.path) or is_table(file.path) for file in kept):
             what = ", ".join(ending[1:] for ending in READ)
             raise ConfigError(
@@ -101,11 +107,6 @@ class FolderSource(Source):
         for folder in sorted(folders):
             for name in TABLES:
                 yield from find(join(folder, name))
-
-    def _counts(self, path: str) -> bool:
-        parts = path.removeprefix(self._root).split("/")
-        hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
-        return not hidden and (_is_picture(path) or path.lower().endswith(TEXT) or is_table(path))
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         files = self._files()
@@ -176,6 +177,11 @@ def _row(path: str, is_there: bool, captions: Captions, texts: _Texts) -> dict[s
     return row if text is None or valid_text(text) != text else {**row, "text": text}
 
 
+def _counts(path: str, root: str) -> bool:
+    hidden = any(part.startswith((".", "__MACOSX")) for part in path.removeprefix(root).split("/"))
+    return not hidden and (_is_picture(path) or path.lower().endswith(TEXT) or is_table(path))
+
+
 def _failed(problem: Problem) -> dict[str, Any]:
     return {"reason": str(problem[0]), "detail": valid_text(problem[1])}
 
@@ -184,27 +190,14 @@ def _is_picture(path: str) -> bool:
     return path.lower().endswith(PICTURES)
 
 
-def _captions(path: str, from_table: list[str] | None, text: str | None) -> tuple[str, ...]:
-    """Captions from the table, or the lines of the text file."""
-    told = from_table if from_table is not None else _text_lines(path, text or f"{stem(path)}{TEXT}")
-    captions = tuple(caption.strip() for caption in told if caption.strip())
-    if not captions:
-        raise SampleError(Stage.CAPTION, Reason.EMPTY_CAPTION, path)
-    return captions
-
-
-def _text_lines(path: str, text: str) -> list[str]:
-    try:
-        with open_input(text) as stream:
-            data = stream.read(MAX_TEXT_BYTES + 1)
-    except FileNotFoundError:
-        detail = f"{path}: no {text.rpartition('/')[2]} in its folder, and no row in a table"
-        raise SampleError(Stage.CAPTION, Reason.MISSING_CAPTION, detail) from None
-    except OSError as error:  # one file; `read` has looked for the folder
-        raise SampleError(Stage.CAPTION, Reason.UNREADABLE, one_line(error)) from None
-    if len(data) > MAX_TEXT_BYTES:
-        raise SampleError(Stage.CAPTION, Reason.TOO_LARGE, f"{text}: over {MAX_TEXT_BYTES} bytes")
-    try:
-        return data.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise SampleError(Stage.CAPTION, Reason.NOT_UTF8, f"{text}: byte {error.start}") from None
+def _reference(row: Mapping[str, Any], root: str) -> Reference:
+    """The reference of one row of the plan. Raises SampleError."""
+    if "reason" in row:
+        raise SampleError(Stage.PLAN, Reason(row["reason"]), row["detail"])
+    path = row["path"]
+    meta = {"file": path.removeprefix(root).lstrip("/"), **row.get("meta", {})}
+    if row["captions"] is not None:
+        captions = kept_captions(path, row["captions"])
+        return Reference(row["key"], captions, "folder", path=path, meta=meta)
+    text = row.get("text") or f"{stem(path)}{TEXT}"
+    return Reference(row["key"], (), "folder", path=path, meta=meta, captions_file=text)

@@ -32,6 +32,7 @@ from schemas.errors import JobError
 REQUEST = struct.Struct("=ci")  # what to do, process id (0 for FORK)
 ANSWER = struct.Struct("=i")  # process id, or the exit status that waitpid gave
 FORK, WAIT = b"f", b"w"
+FILES = 2  # that a worker is forked with: its socket, and the memory that it shares with the job
 PR_SET_PDEATHSIG = 1
 BOOT = (
     "import sys; sys.path[:] = sys.argv[3:]; "
@@ -63,14 +64,15 @@ class Nursery:
         self._closed = False
         self._start()
 
-    def fork(self) -> tuple[int, socket.socket]:
+    def fork(self, memory: int) -> tuple[int, socket.socket]:
         """A new worker: its process id and our end of its socket.
 
-        Raises JobError if no process can be started.
+        `memory` is the descriptor of a file that the worker maps (`pipelines.workers.region`). Raises
+        JobError if no process can be started.
         """
         ours, theirs = socket.socketpair()
         try:
-            return self._ask(FORK, 0, theirs), ours
+            return self._ask(FORK, 0, [theirs.fileno(), memory]), ours
         except BaseException:
             ours.close()
             raise
@@ -82,7 +84,7 @@ class Nursery:
         gone too.
         """
         with self._lock, suppress(OSError):
-            return self._exchange(WAIT, process, None)
+            return self._exchange(WAIT, process, [])
         return int(signal.SIGKILL)
 
     def close(self) -> None:
@@ -91,13 +93,13 @@ class Nursery:
             self._closed = True
             self._end()
 
-    def _ask(self, action: bytes, process: int, connection: socket.socket) -> int:
+    def _ask(self, action: bytes, process: int, files: list[int]) -> int:
         with self._lock:
             for _ in range(STARTS):
                 if self._closed:
                     break
                 try:
-                    return self._exchange(action, process, connection)
+                    return self._exchange(action, process, files)
                 except OSError:  # it was killed: by the system for want of memory, or by a person
                     self._end()
                     self._start()
@@ -105,12 +107,12 @@ class Nursery:
             "worker processes cannot be started; see what Python printed above, and free some memory"
         )
 
-    def _exchange(self, action: bytes, process: int, connection: socket.socket | None) -> int:
+    def _exchange(self, action: bytes, process: int, files: list[int]) -> int:
         message = [REQUEST.pack(action, process)]
-        if connection is None:
-            self._control.sendall(message[0])
+        if files:
+            socket.send_fds(self._control, message, files)
         else:
-            socket.send_fds(self._control, message, [connection.fileno()])
+            self._control.sendall(message[0])
         answer = self._control.recv(ANSWER.size, socket.MSG_WAITALL)
         if len(answer) < ANSWER.size:
             raise ConnectionResetError
@@ -138,9 +140,9 @@ def main(control: str, modules: str) -> NoReturn:
     workers: set[int] = set()
     with suppress(ConnectionError):
         while request := _request(channel):
-            action, process, connection = request
-            if action == FORK and connection is not None:
-                process = _fork(channel, connection)
+            action, process, files = request
+            if action == FORK and len(files) == FILES:
+                process = _fork(channel, *files)
                 workers.add(process)
                 channel.sendall(ANSWER.pack(process))
             else:
@@ -152,27 +154,28 @@ def main(control: str, modules: str) -> NoReturn:
     os._exit(0)
 
 
-def _request(channel: socket.socket) -> tuple[bytes, int, int | None] | None:
-    """(action, process id, the new worker's socket), or None if the job is gone."""
-    message, sockets, _, _ = socket.recv_fds(channel, REQUEST.size, 1)
+def _request(channel: socket.socket) -> tuple[bytes, int, list[int]] | None:
+    """(action, process id, the new worker's socket and memory), or None if the job is gone."""
+    message, files, _, _ = socket.recv_fds(channel, REQUEST.size, FILES)
     if len(message) < REQUEST.size:
         return None
     action, process = REQUEST.unpack(message)
-    return action, process, sockets[0] if sockets else None
+    return action, process, files
 
 
-def _fork(channel: socket.socket, connection: int) -> int:
+def _fork(channel: socket.socket, connection: int, memory: int) -> int:
     nursery = os.getpid()
     process = os.fork()
     if process:
         os.close(connection)
+        os.close(memory)
         return process
     try:
         channel.close()
         die_with_parent(nursery)
         from pipelines.workers.worker import serve
 
-        serve(socket.socket(fileno=connection))
+        serve(socket.socket(fileno=connection), memory)
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

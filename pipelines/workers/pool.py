@@ -2,8 +2,9 @@
 
 A worker that exceeds one, or dies, costs its sample alone.
 
-Each process has a thread here, which gives it handfuls, takes the results one by one, and replaces it when it
-must. So the sample that was being made is known, and the others of its handful go to the next worker.
+Each process has a thread here, which gives it handfuls, takes the results, and replaces it when it must. The
+process marks the sample that it has begun in shared memory. So the sample that ended it is known, and the
+others of its handful that have no result go to the next worker.
 
 Two libraries were considered. pebble is as fast as `multiprocessing.Pool`, but it limits a call, not a sample
 of a handful, and starts processes through `multiprocessing`, which imports the job's main module in each of
@@ -21,7 +22,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pipelines.workers import channel
@@ -35,6 +36,7 @@ from storage.ordered import HeldBytes
 
 SETUP_SECONDS = 600.0  # a user's filter may load a model
 SHORT_SECONDS = 0.25  # a handful that takes less is given before the one ahead of it is done
+IDLE_SECONDS = 60.0  # until a worker is replaced that does not begin a sample
 SMOOTHING = 0.1  # weight of the newest sample in the mean time
 
 
@@ -46,18 +48,18 @@ class Lost:
     detail: str
 
 
-@dataclass(slots=True)
 class _Job:
     """A handful and what has come of it."""
 
-    method: str
-    items: list[Any]
-    future: Future[list[Any]] = field(default_factory=Future)
-    results: list[Any] = field(default_factory=list)
-    tried: int = -1  # the item whose worker was killed from outside, and which is made again
+    def __init__(self, method: str, items: list[Any]) -> None:
+        self.method, self.items = method, items
+        self.future: Future[list[Any]] = Future()
+        self.results: list[Any] = [None] * len(items)
+        self.open = deque(range(len(items)))  # the places of the items that have no result, in order
+        self.tried = -1  # the place of the item whose worker was killed from outside, and which is made again
 
     def rest(self) -> Handful:
-        return Handful(self.method, self.items[len(self.results) :])
+        return Handful(self.method, [self.items[place] for place in self.open])
 
 
 class WorkerPool:
@@ -126,7 +128,7 @@ class WorkerPool:
             while not self._closed.is_set():
                 worker = worker or self._new_worker(given)
                 if self._give_more(worker, given):
-                    worker = self._take_one(worker, given)
+                    worker = self._take_some(worker, given)
         except Exception as error:
             _fail(given, error)
             self._fail_the_rest(error)
@@ -174,56 +176,61 @@ class WorkerPool:
     def _jobs_are_short(self, job: _Job) -> bool:
         return 0 < self.sample_seconds * len(job.items) < SHORT_SECONDS
 
-    def _take_one(self, worker: WorkerProcess, given: deque[_Job]) -> WorkerProcess | None:
-        """Take one result. Returns the worker, or None if it has to be replaced."""
-        job, began = given[0], time.monotonic()
-        lost: Lost | None = None
+    def _take_some(self, worker: WorkerProcess, given: deque[_Job]) -> WorkerProcess | None:
+        """Take what the worker sends next. Returns the worker, or None if it has to be replaced."""
+        began = time.monotonic()
         try:
-            kind, value = worker.answer(self.limits.seconds)
+            answers = worker.answers(min(self._seconds_left(worker), self.limits.seconds))
         except TimeoutError:
-            lost = Lost(
-                Reason.DECODER_TIMEOUT,
-                f"took longer than {self.limits.seconds:g} seconds, the limit of a sample",
-            )
-        except EOFError:
-            self._died(worker, job, given)
+            if self._seconds_left(worker) > 0:  # it has begun another sample meanwhile
+                return worker
+            self._timed_out(worker, given)
             return None
-        else:
+        except EOFError:
+            self._died(worker, given)
+            return None
+        for kind, value in answers:
+            worker.answered += 1
             if kind is Kind.MEMORY:
-                lost = Lost(
-                    Reason.DECODER_MEMORY,
-                    f"needed more than {self.limits.memory_mb} MB of memory, the limit of a sample",
-                )
+                detail = f"needed more than {self.limits.memory_mb} MB of memory, the limit of a sample"
+                _add(given, Lost(Reason.DECODER_MEMORY, detail))
             elif kind is Kind.ERROR:
                 given.popleft().future.set_exception(value)
-                self._end(worker)
-                return None
-        self._add(given, lost or value)
-        if lost is not None:
+            else:
+                _add(given, value)
+        if answers[-1][0] is not Kind.RESULT:
             self._end(worker)
             return None
-        seconds = time.monotonic() - began
+        seconds = (time.monotonic() - began) / len(answers)
         mean = self.sample_seconds
         self.sample_seconds = mean + SMOOTHING * (seconds - mean) if mean else seconds
         return worker
 
-    def _died(self, worker: WorkerProcess, job: _Job, given: deque[_Job]) -> None:
+    def _seconds_left(self, worker: WorkerProcess) -> float:
+        """How long the sample may still take that the worker has begun, or the way of a handful to it."""
+        mark = worker.region.mark
+        if mark.begun <= worker.answered:
+            return worker.heard + max(self.limits.seconds, IDLE_SECONDS) - time.monotonic()
+        return mark.at + self.limits.seconds - time.monotonic()
+
+    def _timed_out(self, worker: WorkerProcess, given: deque[_Job]) -> None:
+        idle = worker.region.mark.begun <= worker.answered
+        job, place = _under_way(worker, given)
+        self._end(worker)
+        if idle:  # something stops the process, and no sample does
+            return
+        detail = f"took longer than {self.limits.seconds:g} seconds, the limit of a sample"
+        _add(given, Lost(Reason.DECODER_TIMEOUT, detail), job, place)
+
+    def _died(self, worker: WorkerProcess, given: deque[_Job]) -> None:
         status = self._end(worker)
-        place = len(job.results)
+        job, place = _under_way(worker, given)
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         if killed and job.tried != place:
             job.tried = place  # it was killed from outside: the sample may be innocent
             return
-        self._add(
-            given, Lost(Reason.DECODER_CRASH, f"ended the process that made it ({status_in_words(status)})")
-        )
-
-    def _add(self, given: deque[_Job], result: Any) -> None:
-        job = given[0]
-        job.results.append(result)
-        if len(job.results) == len(job.items):
-            given.popleft()
-            job.future.set_result(job.results)
+        detail = f"ended the process that made it ({status_in_words(status)})"
+        _add(given, Lost(Reason.DECODER_CRASH, detail), job, place)
 
     def _end(self, worker: WorkerProcess) -> int:
         """Make sure that the process is gone; its exit status."""
@@ -238,6 +245,28 @@ class WorkerPool:
         while (job := self._jobs.get()) is not None:
             if job.future.set_running_or_notify_cancel():
                 job.future.set_exception(error)
+
+
+def _under_way(worker: WorkerProcess, given: deque[_Job]) -> tuple[_Job, int]:
+    """The job and the place of the sample that a worker has begun; of the next one if it has begun none."""
+    ahead = max(worker.region.mark.begun - worker.answered - 1, 0)  # made, and not sent yet
+    for job in given:
+        if ahead < len(job.open):
+            return job, job.open[ahead]
+        ahead -= len(job.open)
+    return given[0], given[0].open[0]
+
+
+def _add(given: deque[_Job], result: Any, job: _Job | None = None, place: int | None = None) -> None:
+    """Give the next sample its result, or the sample at a place of a job."""
+    job = job or given[0]
+    if place is None:
+        place = job.open[0]
+    job.open.remove(place)
+    job.results[place] = result
+    if not job.open:
+        given.remove(job)
+        job.future.set_result(job.results)
 
 
 def _fail(given: deque[_Job], error: Exception) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipelines.workers import channel
 from pipelines.workers.nursery import Nursery
+from pipelines.workers.region import new_region
 from pipelines.workers.worker import Handful, Kind
 
 MOST_PARTS = 64  # of a message in one call; the system's limit is 1024
@@ -21,12 +22,19 @@ class WorkerProcess:
     """One process, as its thread sees it."""
 
     def __init__(self, nursery: Nursery, start: channel.Parts) -> None:
-        self.process, self._socket = nursery.fork()
+        memory, self.region = new_region()
+        try:
+            self.process, self._socket = nursery.fork(memory)
+        finally:
+            os.close(memory)
+        self.answered = 0  # samples
+        self.heard = 0.0  # when it was last given a handful, or gave an answer; of the monotonic clock
         self._unsent = list(start)
         self._poll = select.poll()
 
     def give(self, handful: Handful) -> None:
         """Send a handful as soon as the process takes it."""
+        self.heard = time.monotonic()
         if handful.items:
             self._unsent += channel.encode(handful)
 
@@ -40,6 +48,11 @@ class WorkerProcess:
         return not self._poll.poll(0)
 
     def answer(self, seconds: float) -> tuple[Kind, Any]:
+        """Wait for a message of one value. Raises as `answers`."""
+        (value,) = self.answers(seconds)
+        return value
+
+    def answers(self, seconds: float) -> list[tuple[Kind, Any]]:
         """Wait for the next message. Raises TimeoutError, or EOFError if the process has died.
 
         It sends in between what the process has not taken yet: both ends would wait for ever if each only
@@ -53,8 +66,8 @@ class WorkerProcess:
             if not events:
                 raise TimeoutError
             if events[0][1] & ~select.POLLOUT:
-                message: tuple[Kind, Any] = channel.receive(self._socket)
-                return message
+                self.heard = time.monotonic()
+                return channel.receive_all(self._socket, self.region)
             self._send_some()
 
     def kill(self) -> None:

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from pipelines.workers import channel
+from pipelines.workers.region import Region
 from pipelines.workers.worker import is_memory_error, limit_memory, portable
 
 MOST_ITEMS = 64  # of a handful
@@ -66,7 +67,7 @@ class ReaderStart:
     seconds: float
     memory_mb: int
 
-    def serve(self, connection: socket.socket) -> None:
+    def serve(self, connection: socket.socket, region: Region) -> None:
         """Answer calls until the job closes the connection. Raises EOFError then."""
         while True:
             call: Call = channel.receive(connection)

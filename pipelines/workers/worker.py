@@ -1,5 +1,5 @@
-"""A worker process: takes items by the handful, calls its target on each, and sends each result as it is
-done.
+"""A worker process: takes items by the handful, calls its target on each, and sends the results of a handful
+together. It marks in shared memory which sample it has begun, so that the job knows the one that ended it.
 
 It never imports Beam or torch on its own. A sample may use `memory_mb` more than the process holds when the
 sample begins; an allocation beyond that fails, which Python and the decoders report as a MemoryError.
@@ -12,12 +12,14 @@ import pickle
 import resource
 import socket
 import sys
+import time
 import warnings
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
 from pipelines.workers import channel
+from pipelines.workers.region import Region
 from schemas.errors import JobError
 from schemas.text import one_line
 
@@ -27,6 +29,8 @@ DATA_FIELD = (
     5  # of STATM: private writable memory, in pages; the kernel holds RLIMIT_DATA against the same number
 )
 MEGABYTE = 1 << 20
+FLUSH_SECONDS = 0.1  # after the last message, a result is sent at once
+FLUSH_BYTES = 1 << 20  # that found no room in shared memory, and are sent at once
 
 
 class Target(Protocol):
@@ -52,7 +56,7 @@ class Start:
     target: Target
     memory_mb: int
 
-    def serve(self, connection: socket.socket) -> None:
+    def serve(self, connection: socket.socket, region: Region) -> None:
         """Set the target up and answer handfuls. Raises EOFError when the job closes the connection."""
         try:
             self.target.setup()
@@ -62,8 +66,11 @@ class Start:
         channel.send(connection, ready)
         while True:
             handful: Handful = channel.receive(connection)
+            outbox = _Outbox(connection, region)
             for item in handful.items:
-                channel.send(connection, _answer(self, handful.method, item))
+                region.begin()
+                outbox.add(*_answer(self, handful.method, item, region))
+            outbox.flush()
 
 
 @dataclass(frozen=True)
@@ -77,17 +84,22 @@ class Handful:
 class FirstMessage(Protocol):
     """The role of a new process."""
 
-    def serve(self, connection: socket.socket) -> None:
+    def serve(self, connection: socket.socket, region: Region) -> None:
         """Answer messages until the job closes the connection. Raises EOFError then."""
 
 
-def serve(connection: socket.socket) -> None:
-    """Do what the first message says, until the job closes the connection."""
+def serve(connection: socket.socket, memory: int) -> None:
+    """Do what the first message says, until the job closes the connection.
+
+    `memory` is the descriptor of the file of the region that this process shares with the job.
+    """
     _quiet()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is an answer here, not a file of gigabytes
     try:
+        region = Region(memory)
+        os.close(memory)
         start: FirstMessage = channel.receive(connection)
-        start.serve(connection)
+        start.serve(connection, region)
     except (EOFError, ConnectionError):
         os._exit(0)
 
@@ -101,15 +113,38 @@ def is_memory_error(error: BaseException | None) -> bool:
     return False
 
 
-def _answer(start: Start, method: str, item: Any) -> channel.Parts:
+class _Outbox:
+    """Answers that wait for the others of their handful, so that the job is not woken for each."""
+
+    def __init__(self, connection: socket.socket, region: Region) -> None:
+        self._connection, self._region = connection, region
+        self._answers: list[channel.Packed] = []
+        self._bytes = 0
+        self._flushed = time.monotonic()
+
+    def add(self, kind: Kind, answer: channel.Packed) -> None:
+        self._answers.append(answer)
+        self._bytes += answer.sent_bytes
+        late = time.monotonic() - self._flushed > FLUSH_SECONDS
+        if late or self._bytes > FLUSH_BYTES or kind is not Kind.RESULT:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._answers:
+            channel.send(self._connection, channel.message(self._answers))
+        self._answers, self._bytes, self._flushed = [], 0, time.monotonic()
+
+
+def _answer(start: Start, method: str, item: Any, region: Region) -> tuple[Kind, channel.Packed]:
     limit_memory(start.memory_mb)
     try:
-        return channel.encode((Kind.RESULT, getattr(start.target, method)(item)))
+        result = getattr(start.target, method)(item)
+        return Kind.RESULT, channel.pack((Kind.RESULT, result), region)
     except Exception as error:
         limit_memory(None)
         if is_memory_error(error):
-            return channel.encode((Kind.MEMORY, None))
-        return channel.encode((Kind.ERROR, portable(error)))
+            return Kind.MEMORY, channel.pack((Kind.MEMORY, None))
+        return Kind.ERROR, channel.pack((Kind.ERROR, portable(error)))
 
 
 def limit_memory(megabytes: int | None) -> None:

@@ -34,6 +34,8 @@ class HostileTarget:
             BACKTRACKS.match("a" * 60)  # holds the interpreter's lock for years
         if item == "sleep":
             time.sleep(3600)
+        if isinstance(item, float) and item < 0.5:
+            time.sleep(item)
         if item == "memory":
             return len(bytearray(600 << 20))
         if item == "crash":

@@ -14,7 +14,7 @@ from pipelines.making.clip_worker import ClipMaker, Given, storable
 from pipelines.making.handfuls import MOST, handful_size
 from pipelines.making.maker import Made
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
-from schemas.records import Failure, Reference
+from schemas.records import Failure, Reason, Reference, Stage
 from storage.tables import iter_rows
 from transforms.clip import ClipSettings
 from zoetrope import cli
@@ -77,6 +77,25 @@ def test_a_picture_that_is_missing_is_the_samples_failure(tmp_path):
     assert answer.value.reason == "missing_image"
 
 
-@pytest.mark.parametrize(("seconds", "size"), [(0.0, 1), (0.007, 4), (1.0, 1), (1e-6, MOST)])
+def test_a_worker_reads_the_captions_of_a_file_before_it_reads_the_picture(tmp_path):
+    picture = next(write_folder(tmp_path / "made", 1).rglob("*.jpg")).read_bytes()
+    maker = ClipMaker(ClipSettings.make({"clip": {"size": 32, "frames": 2}}))
+    maker.setup()
+    text = tmp_path / "a.txt"
+
+    def made():
+        reference = Reference("a-1", (), "folder", path="a.jpg", captions_file=str(text))
+        return maker.make(Given(reference, picture)).value
+
+    assert made() == Failure("a-1", Stage.CAPTION, Reason.MISSING_CAPTION, made().detail)
+    text.write_bytes(b"caf\xe9\n")
+    assert made() == Failure("a-1", Stage.CAPTION, Reason.NOT_UTF8, f"{text}: byte 3")
+    text.write_text(" \n")
+    assert made() == Failure("a-1", Stage.CAPTION, Reason.EMPTY_CAPTION, "a.jpg")
+    text.write_text("first\n\n second \n")
+    assert made().members()["txt"] == b"first"
+
+
+@pytest.mark.parametrize(("seconds", "size"), [(0.0, 1), (0.025, 4), (1.0, 1), (1e-6, MOST)])
 def test_handfuls_are_small_where_samples_take_long(seconds, size):
     assert handful_size(seconds) == size

@@ -65,6 +65,29 @@ def test_a_crash_names_the_signal_and_a_timeout_the_limit(pool):
     ]
 
 
+def test_results_that_were_not_sent_yet_are_made_again():
+    pool = WorkerPool(HostileTarget(), LIMITS, workers=1, modules=[])
+    try:
+        futures = [
+            pool.submit("act", items) for items in (["a", "b", "crash", "c"], ["d", "sleep", "e", "exit"])
+        ]
+        found = [reasons(future.result(timeout=60)) for future in futures]
+    finally:
+        pool.close()
+    assert found == [
+        ["a", "b", Reason.DECODER_CRASH, "c"],
+        ["d", Reason.DECODER_TIMEOUT, "e", Reason.DECODER_CRASH],
+    ]
+
+
+def test_a_limit_counts_from_the_beginning_of_a_sample():
+    pool = WorkerPool(HostileTarget(), LIMITS, workers=1, modules=[])
+    try:
+        assert act(pool, *[0.3] * 5) == [0.3] * 5  # longer than the limit together
+    finally:
+        pool.close()
+
+
 def test_a_worker_that_was_killed_from_outside_costs_no_sample(tmp_path):
     pool = WorkerPool(HostileTarget(marks=str(tmp_path)), LIMITS, workers=1, modules=[])
     try:
