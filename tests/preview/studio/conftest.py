@@ -68,6 +68,15 @@ def cat(tmp_path, make_picture):
     return folder / "My cat.png"
 
 
+@pytest.fixture
+def pictures(tmp_path, make_picture):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(2):
+        Image.fromarray(make_picture(120, 160, i)).save(folder / f"Cat {i}.png")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory, make_output, make_still):
     """The address of one server in this process, with two pictures and an output of 60 clips."""

@@ -1,11 +1,13 @@
 """The Shards tab in a real browser: order, histograms, the dialog, tags, and the address."""
 
-import importlib.util
+import importlib
 import re
 from types import SimpleNamespace
 
 import pytest
 from studio_page import until
+
+from pipelines.config import AnimateConfig
 
 pytestmark = pytest.mark.browser
 FIRST = "document.querySelector('#clips .card > :last-child')?.textContent"
@@ -85,14 +87,7 @@ def test_the_dialog_goes_to_its_neighbours_also_over_the_end_of_a_page(served, p
     assert not page.problems
 
 
-def load(path):
-    spec = importlib.util.spec_from_file_location("exported", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_samples_are_tagged_and_exported_as_a_list_and_as_a_filter(served, page, tmp_path):
+def test_samples_are_tagged_and_exported_as_a_list_and_as_a_filter(served, page, tmp_path, monkeypatch):
     opened(page, served)
     page.locator("#clips .tag").nth(2).click()
     page.locator("#clips .card").nth(5).focus()
@@ -121,7 +116,11 @@ def test_samples_are_tagged_and_exported_as_a_list_and_as_a_filter(served, page,
         page.click("#export-filter")
     assert saved.value.suggested_filename == "tagged_drop.py"
     saved.value.save_as(tmp_path / "tagged_drop.py")
-    module = load(tmp_path / "tagged_drop.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    source = {"kind": "folder", "uri": str(tmp_path)}
+    filters = ["tagged_drop:drop", "tagged_drop:keep"]
+    assert len(AnimateConfig.make({"source": source, "output": "o", "filters": filters}).filters) == 2
+    module = importlib.import_module("tagged_drop")
     tagged, other = SimpleNamespace(key="0000002"), SimpleNamespace(key="0000003")
     assert (module.drop(tagged), module.drop(other)) == ("tagged drop", None)
     assert (module.keep(tagged), module.keep(other)) == (None, "not tagged drop")

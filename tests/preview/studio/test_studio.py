@@ -58,14 +58,27 @@ def test_an_empty_folder_is_told(tmp_path):
         main(["--port", "0", str(tmp_path)])
 
 
-def test_serves_on_loopback_until_ctrl_c(output):
-    command = [sys.executable, "-u", "-m", "zoetrope.cli", "studio", output, "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+def test_serves_on_loopback_and_opens_the_browser_until_ctrl_c(output, tmp_path):
+    browser = tmp_path / "browser"
+    browser.write_text(f"#!/bin/sh\necho $1 > {tmp_path}/part && mv {tmp_path}/part {tmp_path}/opened\n")
+    browser.chmod(0o755)
+    command = [sys.executable, "-u", "-m", "zoetrope.cli", "studio", output, "--port", "0", "--open"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "BROWSER": str(browser)},
+    ) as server:
         try:
             line = server.stdout.readline()
             assert "http://127.0.0.1:" in line
             with urllib.request.urlopen(line.split()[2]) as page:
                 assert b"Zoetrope studio" in page.read()
+            deadline = time.monotonic() + 20
+            while not (tmp_path / "opened").exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert (tmp_path / "opened").read_text().strip() == line.split()[2]
         finally:
             server.send_signal(signal.SIGINT)
             deadline = time.monotonic() + 20
