@@ -14,8 +14,6 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from pipelines.output.aside import is_placeholder
 from pipelines.output.finish import fold_missing
 from pipelines.output.folder import Output
@@ -26,7 +24,7 @@ from pipelines.output.tables.parts import plan_parts, read_heads, tasks_per_part
 from pipelines.output.tables.places import find_rows
 from schemas.manifest import FAILURES_FILE
 from schemas.records import Task
-from storage.read import open_uri
+from storage.tables import open_table
 
 BATCH = 8192  # rows
 
@@ -88,9 +86,10 @@ class Failures:
                 continue
             path = find_rows(self._output, self._listing, part, FAILURES_FILE)
             assert path is not None  # noqa: S101 - every part was folded
-            with open_uri(path) as stream:
-                for batch in pq.ParquetFile(stream).iter_batches(BATCH, columns=["task", "key", "reason"]):
-                    columns = (batch[name].to_pylist() for name in ("task", "key", "reason"))
+            names = ["task", "key", "reason"]
+            with open_table(path, names) as table:
+                for batch in table.iter_batches(BATCH, columns=names):
+                    columns = (batch[name].to_pylist() for name in names)
                     yield from (row for row in zip(*columns, strict=True) if first <= row[0] < stop)
 
 

@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 import orjson
 
+from schemas.records import Reason, SampleError, Stage
+
 _PLAIN_NUMBERS = b"0123456789.,-[]"
+MAX_JSON_BYTES = 16 << 20  # of KEY.json, which takes ten times its bytes in memory; a usual one has 2 kB
 FORMAT = 1  # raised when a reader of the older form would misread the newer
 
 
@@ -69,10 +72,12 @@ class ClipMeta:
 
         Raises ValueError that names the mistake; fields of later minor versions are ignored.
         """
+        if isinstance(data, bytes | str) and len(data) > MAX_JSON_BYTES:
+            raise ValueError(f"KEY.json: {len(data)} bytes, over the limit of {MAX_JSON_BYTES}")
         values = orjson.loads(data) if isinstance(data, bytes | str) else dict(data)
         found = values.get("format") if isinstance(values, dict) else values
         if not isinstance(values, dict) or found != FORMAT:
-            raise ValueError(f"KEY.json: format must be {FORMAT}, got {found!r}")
+            raise ValueError(f"KEY.json: format must be {FORMAT}, got {repr(found)[:40]}")
         known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
         try:
             known["captions"] = tuple(known.get("captions", ()))
@@ -110,6 +115,15 @@ def scores_text(scores: Mapping[str, float]) -> str | None:
     if not scores:
         return None
     return json.dumps(dict(scores), sort_keys=True, separators=(",", ":"))
+
+
+def json_member(meta: ClipMeta) -> bytes:
+    """The bytes of KEY.json. Raises SampleError (stage encode, too_large) for one that readers refuse."""
+    data = meta.to_json()
+    if len(data) > MAX_JSON_BYTES:
+        detail = f"KEY.json: {len(data)} bytes, over the limit of {MAX_JSON_BYTES}"
+        raise SampleError(Stage.ENCODE, Reason.TOO_LARGE, detail)
+    return data
 
 
 def _shape(values: Any) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +15,65 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.errors import WorkError
 from schemas.manifest import MANIFEST, MANIFEST_FILE, ShardRow
+from schemas.text import one_line
 from storage.find import glob_uris, list_names, list_uris
 from storage.read import exists, file_exists, open_uri
 from storage.uris import join
 
 FOOTERS_AT_ONCE = 16
+BROKEN = (pa.ArrowException, ValueError, KeyError, OverflowError)  # raised by pyarrow for damaged files
+LATER = ("scores",)  # columns that tables of earlier versions lack
+
+
+class TableError(WorkError, ValueError):
+    """A table that cannot be read. The message names its file, and says what to do."""
+
+
+@contextmanager
+def open_table(uri: str, columns: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+    """Open a table that holds these columns. Raises TableError also for what is read from it, and OSError."""
+    try:
+        with open_uri(uri) as stream:
+            table = pq.ParquetFile(stream)
+            schema = table.schema_arrow
+            for name in columns:
+                if name not in LATER and (name not in schema.names or schema.field(name).type == pa.null()):
+                    raise ValueError(f"it has no column {name}")
+            yield table
+    except TableError:
+        raise
+    except OSError as error:
+        if error.errno is not None:  # an error of Arrow's own has no number
+            raise
+        raise _damaged(uri, error) from None
+    except BROKEN as error:
+        raise _damaged(uri, error) from None
+
+
+def _damaged(uri: str, error: BaseException) -> TableError:
+    return TableError(
+        f"{uri}: a damaged table: {one_line(error, 200)}; remove it and run the command that made it again, "
+        "or fetch it again"
+    )
 
 
 def read_manifest(output: str) -> list[ShardRow]:
-    """The shards of an output folder (local or URI), in name order. Raises FileNotFoundError with what to
-    do.
+    """The shards of an output folder (local or URI), in name order.
+
+    Raises FileNotFoundError with what to do, TableError.
     """
     path = join(output, MANIFEST_FILE)
     if not exists(path):
         raise FileNotFoundError(
             f"{path}: no manifest there; run `zoetrope animate ... output={output}` (again) to finish the job"
         )
-    with open_uri(path) as stream:
-        rows = pq.read_table(stream, schema=MANIFEST).to_pylist()
-    return [ShardRow(**row) for row in rows]
+    with open_table(path, MANIFEST.names) as table:
+        found = table.read(columns=MANIFEST.names).select(MANIFEST.names).cast(MANIFEST)
+        if any(column.null_count for column in found.columns):
+            raise ValueError("a row of it lacks a value")
+    return [ShardRow(**row) for row in found.to_pylist()]
 
 
 def table_files(output: str, name: str) -> list[str]:
@@ -64,12 +104,13 @@ def has_table(output: str, name: str) -> bool:
 def iter_batches(
     output: str, name: str, *, columns: Sequence[str] | None = None, batch_rows: int = 8192
 ) -> Iterator[pa.RecordBatch]:
-    """Stream the rows of a table in batches, without holding the table. Raises FileNotFoundError."""
+    """Stream the rows of a table in batches, without holding the table.
+
+    Raises FileNotFoundError, TableError.
+    """
     for uri in table_files(output, name):
-        with open_uri(uri) as stream:
-            yield from pq.ParquetFile(stream).iter_batches(
-                batch_size=batch_rows, columns=columns, use_threads=False
-            )
+        with open_table(uri, ("key",) if columns is None else columns) as table:
+            yield from table.iter_batches(batch_size=batch_rows, columns=columns, use_threads=False)
 
 
 def count_rows(output: str, name: str) -> list[int]:
@@ -79,8 +120,8 @@ def count_rows(output: str, name: str) -> list[int]:
 
 
 def _rows_of_file(uri: str) -> int:
-    with open_uri(uri) as stream:
-        return int(pq.ParquetFile(stream).metadata.num_rows)
+    with open_table(uri) as table:
+        return int(table.metadata.num_rows)
 
 
 def take_rows(
@@ -107,8 +148,8 @@ def take_rows(
 
 def _take_from_file(uri: str, positions: np.ndarray, columns: Sequence[str] | None) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    with open_uri(uri) as stream:
-        table, start = pq.ParquetFile(stream), 0
+    start = 0
+    with open_table(uri, ("key",) if columns is None else columns) as table:
         for group in range(table.num_row_groups):
             size = table.metadata.row_group(group).num_rows
             here = positions[(positions >= start) & (positions < start + size)] - start

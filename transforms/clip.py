@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from schemas.clip import ClipMeta, quads_to_json, scores_text
+from schemas.clip import ClipMeta, json_member, quads_to_json, scores_text
 from schemas.config import Config
 from schemas.keys import derive_seed
 from schemas.records import Reason, Reference, SampleError, Stage
@@ -231,12 +231,12 @@ def finish(
 ) -> Clip:
     """Encode what was rendered (None for store=still) and add KEY.txt and KEY.json.
 
-    `device` is where it was rendered.
+    `device` is where it was rendered. Raises SampleError if KEY.json is too large.
     """
     meta = replace(prepared.meta, device="cpu" if frames_THWC is None else device.partition(":")[0])
     members = _members(prepared, frames_THWC, settings)
     members["txt"] = meta.caption.encode()
-    members["json"] = meta.to_json()
+    members["json"] = json_member(meta)
     return Clip(members, meta)
 
 

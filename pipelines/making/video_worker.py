@@ -15,7 +15,7 @@ from pipelines.making.config import FrameConfig
 from pipelines.making.maker import Made
 from pipelines.sources.videos.files import open_video
 from pipelines.workers.worker import is_memory_error
-from schemas.clip import ClipMeta
+from schemas.clip import ClipMeta, json_member
 from schemas.records import Reference, Stage
 from schemas.version import VERSION
 from storage.login import set_options
@@ -95,4 +95,4 @@ def _sample(
     )
     encoded = [encode_picture(frame_HWC, frames.format, frames.quality) for frame_HWC in video.frames_THWC]
     members = {f"{i:03d}.{frames.format}": data for i, data in enumerate(encoded)}
-    return Clip({**members, "txt": meta.caption.encode(), "json": meta.to_json()}, meta)
+    return Clip({**members, "txt": meta.caption.encode(), "json": json_member(meta)}, meta)

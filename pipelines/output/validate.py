@@ -228,6 +228,10 @@ def check_folder(output: str, rows: list[ShardRow], indexed: Collection[str]) ->
     sizes = join(output, "sizes.json")
     if exists(sizes):
         with open_uri(sizes) as stream:
-            if json.load(stream) != {row.shard: row.samples for row in rows}:
-                problems.append(f"sizes.json: does not agree with {MANIFEST_FILE}")
+            try:
+                found = json.load(stream)
+            except (ValueError, RecursionError):
+                found = None
+        if found != {row.shard: row.samples for row in rows}:
+            problems.append(f"sizes.json: does not agree with {MANIFEST_FILE}")
     return problems

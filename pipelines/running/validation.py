@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import apache_beam as beam
-import pyarrow.parquet as pq
 
 from pipelines.output.folder import Output
 from pipelines.output.validate import Indexed, Validation, check_folder, check_shard, index_batches, sum_up
@@ -27,8 +26,8 @@ from schemas.errors import StopRequestedError
 from schemas.manifest import MANIFEST, MANIFEST_FILE, SAMPLES_FILE, ShardRow
 from schemas.text import counted
 from storage.login import get_options, set_options
-from storage.read import open_uri, read_bytes
-from storage.tables import has_table, read_manifest, table_files
+from storage.read import read_bytes
+from storage.tables import has_table, open_table, read_manifest, table_files
 from storage.uris import join
 from storage.write import remove_file, write_bytes
 
@@ -111,8 +110,8 @@ def build(pipeline: beam.Pipeline, check: Check, report: str) -> None:
 
 
 def _row_groups(output: str) -> list[int]:
-    with open_uri(join(output, MANIFEST_FILE)) as stream:
-        return list(range(pq.ParquetFile(stream).num_row_groups))
+    with open_table(join(output, MANIFEST_FILE)) as table:
+        return list(range(table.num_row_groups))
 
 
 def _report(output: str, rows: list[ShardRow], found: Iterable[Found]) -> Validation:
@@ -143,9 +142,9 @@ class _Rows(_Stage):
     """The rows of a row group of the manifest, by shard."""
 
     def process(self, group: int) -> Iterator[tuple[str, ShardRow]]:
-        with open_uri(join(self._check.output, MANIFEST_FILE)) as stream:
-            table = pq.ParquetFile(stream).read_row_group(group, columns=MANIFEST.names)
-        for values in table.to_pylist():
+        with open_table(join(self._check.output, MANIFEST_FILE)) as table:
+            rows = table.read_row_group(group, columns=MANIFEST.names)
+        for values in rows.to_pylist():
             yield values["shard"], ShardRow(**values)
 
 
@@ -153,10 +152,8 @@ class _Index(_Stage):
     """Shard -> what one file of the table of samples says of it."""
 
     def process(self, uri: str) -> Iterator[tuple[str, Indexed]]:
-        with open_uri(uri) as stream:
-            yield from index_batches(
-                pq.ParquetFile(stream).iter_batches(columns=["shard", "key"], use_threads=False)
-            ).items()
+        with open_table(uri, ("shard", "key")) as table:
+            yield from index_batches(table.iter_batches(columns=["shard", "key"], use_threads=False)).items()
 
 
 class _CheckShard(_Stage):

@@ -9,17 +9,20 @@ from schemas.text import one_line
 from storage.shards.read import RawSample, ShardError
 from transforms.stores.read import read_clip
 
+SLOWEST_FPS, FASTEST_FPS = 0.1, 1000.0
 SCREEN_SIDE, SCREEN_FRAMES = 320, 48  # of a clip as pages show it, at most
 
 
 def load_frames(sample: RawSample) -> tuple[np.ndarray, float]:
-    """Decode a stored clip to uint8 RGB [T,H,W,3] and its fps. A still is rendered from its quads.
+    """Decode a stored clip to uint8 RGB [T,H,W,3] and its fps, which is kept within what animations can show.
+
+    A still is rendered from its quads.
 
     Raises ShardError, naming shard and key, if a member is missing or does not decode.
     """
     meta = sample.meta()
     try:
-        return read_clip(sample.members, meta), meta.fps
+        return read_clip(sample.members, meta), min(max(meta.fps, SLOWEST_FPS), FASTEST_FPS)
     except (OSError, ValueError) as error:
         reason = one_line(error)
         raise ShardError(

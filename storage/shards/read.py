@@ -49,8 +49,8 @@ class RawSample:
 def iter_shard(uri: str, *, stream: IO[bytes] | None = None) -> Iterator[RawSample]:
     """Samples of one shard in order, read as a stream.
 
-    Raises ShardError if the tar is truncated or corrupt, a member's type is not whitelisted, a key repeats, a
-    sample's members are not contiguous, or a sample is too large.
+    Raises ShardError if the tar is truncated, corrupt or empty (as zeros after a power cut are), a member's
+    type is not whitelisted, a key repeats, a sample's members are not contiguous, or a sample is too large.
     """
     source = stream if stream is not None else open_uri(uri)
     seen: set[str] = set()
@@ -74,8 +74,9 @@ def iter_shard(uri: str, *, stream: IO[bytes] | None = None) -> Iterator[RawSamp
             size += len(data)
             if size > MAX_SAMPLE_BYTES:
                 raise ShardError(f"{uri}: sample {key} is over the limit of {MAX_SAMPLE_BYTES} bytes")
-        if members:
-            yield RawSample(uri, key, members)
+        if not members:
+            raise ShardError(f"{uri}: holds no samples; run `zoetrope validate` and make the shard again")
+        yield RawSample(uri, key, members)
     except (TarError, EOFError, OSError) as error:
         after = f" after key {key}" if key else ""
         raise ShardError(

@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from schemas.clip import ClipMeta, quads_to_json
+from schemas.clip import ClipMeta, json_member, quads_to_json
 from schemas.keys import check_key, derive_seed, slug
+from schemas.records import SampleError
 
 
 def test_seeds_depend_on_seed_key_and_purpose_alone():
@@ -77,6 +78,22 @@ def test_key_json_of_another_form_is_a_value_error(change):
     assert ClipMeta.from_json(json.dumps(values)).quads == meta.quads
     with pytest.raises(ValueError, match=r"^KEY\.json: "):
         ClipMeta.from_json(json.dumps({**values, **change}))
+
+
+def test_a_key_json_that_readers_would_refuse_is_neither_written_nor_parsed(monkeypatch):
+    meta = ClipMeta("k", "c", ("c" * 1000,), "coco", "frames", 1, 8.0, 4, 4)
+    assert json_member(meta) == meta.to_json()
+    monkeypatch.setattr("schemas.clip.MAX_JSON_BYTES", 1000)
+    with pytest.raises(SampleError, match=r"too_large: KEY\.json: \d+ bytes, over the limit of 1000"):
+        json_member(meta)
+    with pytest.raises(ValueError, match=r"^KEY\.json: \d+ bytes, over the limit of 1000$"):
+        ClipMeta.from_json(meta.to_json())
+
+
+def test_a_message_quotes_little_of_key_json():
+    with pytest.raises(ValueError, match="format must be 1") as caught:
+        ClipMeta.from_json(json.dumps({"format": "x" * 10**6}))
+    assert len(str(caught.value)) < 100
 
 
 TRICKY = '"quads":0 close-up 3e-5 \\"quads\\":0'

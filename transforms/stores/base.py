@@ -124,9 +124,9 @@ class PictureStore(Store):
         yield from render(decode_stored(self.picture(members)), quads_T42, size=size)
 
     def shapes(self, members: Members, meta: ClipMeta) -> list[tuple[int, int]]:
-        """Decode the picture and return the size in KEY.json for every frame."""
+        """Decode the picture and return the size in KEY.json for every view of the path."""
         decode_stored(self.picture(members))
-        return [(meta.height, meta.width)] * meta.frames
+        return [(meta.height, meta.width)] * len(meta.quads)
 
 
 def stored_path(meta: ClipMeta, pick: Pick = range) -> np.ndarray:

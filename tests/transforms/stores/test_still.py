@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,12 @@ def test_frames_are_rendered_along_the_stored_path() -> None:
     clip = saturated_clip("still")
     wanted = render(decode_stored(clip.members["jpg"]), clip.meta.quads_T42(), size=(64, 64))
     np.testing.assert_array_equal(np.stack(list(STORE.decode(clip.members, clip.meta))), wanted)
+
+
+def test_a_number_of_frames_in_key_json_allocates_nothing() -> None:
+    clip = saturated_clip("still")
+    absurd = replace(clip.meta, frames=10**12)
+    assert STORE.shapes(clip.members, absurd) == [(64, 64)] * len(clip.meta.quads)
 
 
 @pytest.mark.parametrize("extension", ["jpg", "jpeg", "png", "webp"])

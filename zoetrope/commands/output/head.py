@@ -19,7 +19,7 @@ EXAMPLES = """examples:
   zoetrope head clips/
   zoetrope head clips/00003.tar -n 2
   zoetrope head 'gs://bucket/clips/{00000..00007}.tar' --json"""
-CAPTION = 200  # characters
+CAPTION, MOST_TEXT = 200, 400  # characters
 
 
 def main(argv: Sequence[str]) -> int:
@@ -42,13 +42,14 @@ def _samples(shards: str) -> Iterator[RawSample]:
 
 def _as_text(sample: RawSample) -> str:
     members = ", ".join(f"{name} {human_bytes(len(data))}" for name, data in sample.members.items())
-    lines = [f"{sample.key}  ({sample.shard.rpartition('/')[2]})", f"  members  {one_line(members, 400)}"]
+    lines = [f"{sample.key}  ({sample.shard.rpartition('/')[2]})", f"  members  {one_line(members, MOST_TEXT)}"]
     caption = sample.members.get("txt")
     if caption is not None:
         lines.append(f"  caption  {one_line(caption.decode(errors='replace'), CAPTION)}")
     about = _meta(sample)
     if about:
-        lines.append("  about    " + ", ".join(f"{name}={value}" for name, value in about.items()))
+        said = ", ".join(f"{name}={value}" for name, value in about.items())
+        lines.append(f"  about    {one_line(said, MOST_TEXT)}")
     return "\n".join(lines)
 
 
