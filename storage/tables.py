@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.errors import WorkError
-from schemas.manifest import MANIFEST, MANIFEST_FILE, ShardRow
+from schemas.manifest import FAILURES, MANIFEST, MANIFEST_FILE, SAMPLES, ShardRow
 from schemas.text import one_line
 from storage.find import glob_uris, list_names, list_uris
 from storage.read import exists, file_exists, open_uri
@@ -25,6 +25,7 @@ from storage.uris import join
 FOOTERS_AT_ONCE = 16
 BROKEN = (pa.ArrowException, ValueError, KeyError, OverflowError)  # raised by pyarrow for damaged files
 LATER = ("scores",)  # columns that tables of earlier versions lack
+TYPES = {field.name: field.type for table in (MANIFEST, SAMPLES, FAILURES) for field in table}
 
 
 class TableError(WorkError, ValueError):
@@ -37,10 +38,7 @@ def open_table(uri: str, columns: Sequence[str] = ()) -> Iterator[pq.ParquetFile
     try:
         with open_uri(uri) as stream:
             table = pq.ParquetFile(stream)
-            schema = table.schema_arrow
-            for name in columns:
-                if name not in LATER and (name not in schema.names or schema.field(name).type == pa.null()):
-                    raise ValueError(f"it has no column {name}")
+            _check_columns(table.schema_arrow, columns)
             yield table
     except TableError:
         raise
@@ -50,6 +48,29 @@ def open_table(uri: str, columns: Sequence[str] = ()) -> Iterator[pq.ParquetFile
         raise _damaged(uri, error) from None
     except BROKEN as error:
         raise _damaged(uri, error) from None
+
+
+def _check_columns(schema: pa.Schema, columns: Sequence[str]) -> None:
+    """Raise ValueError for a column that is missing, comes twice, or is of another type than ours."""
+    for name in columns:
+        if name not in LATER and name not in schema.names:
+            raise ValueError(f"it has no column {name}")
+    for name, kind in TYPES.items():
+        if schema.names.count(name) > 1:
+            raise ValueError(f"it has several columns {name}")
+        if name not in schema.names or (name in LATER and schema.field(name).type == pa.null()):
+            continue
+        found = schema.field(name).type
+        if not any(is_kind(kind) and is_kind(found) for is_kind in KINDS):
+            raise ValueError(f"its column {name} is {found}; it must be {kind}")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+KINDS = (_is_text, pa.types.is_integer, pa.types.is_floating)
 
 
 def _damaged(uri: str, error: BaseException) -> TableError:
@@ -149,7 +170,7 @@ def take_rows(
 def _take_from_file(uri: str, positions: np.ndarray, columns: Sequence[str] | None) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     start = 0
-    with open_table(uri, ("key",) if columns is None else columns) as table:
+    with open_table(uri, SAMPLES.names if columns is None else columns) as table:
         for group in range(table.num_row_groups):
             size = table.metadata.row_group(group).num_rows
             here = positions[(positions >= start) & (positions < start + size)] - start

@@ -21,7 +21,8 @@ class Measure:
 
 def floats(values: pa.Array) -> np.ndarray:
     """Return float64 [N], with NaN for null."""
-    return pc.cast(values, pa.float64()).to_numpy(zero_copy_only=False)
+    # Not safe: that refuses numbers beyond 2**53, which a foreign table can hold.
+    return pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
 
 
 def _short_side(batch: pa.RecordBatch) -> np.ndarray:

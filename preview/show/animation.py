@@ -12,6 +12,7 @@ from schemas.errors import ConfigError
 from transforms.stores.picking import sample_indices
 
 ENDINGS = (".gif", ".webp", ".mp4", ".png")
+SLOWEST_FPS = 0.002  # a GIF shows a frame for at most 655 seconds
 GIF_FASTEST_FPS = 50.0  # browsers slow a GIF down whose frames last less than 2/100 s
 PALETTE_PIXELS = 20_000  # more make k-means slow and the palette no better
 
@@ -30,8 +31,10 @@ def encode_animation(frames_THWC: np.ndarray, *, fps: float, ending: str) -> byt
     """Encode uint8 RGB [T,H,W,3] as a looping GIF, a looping lossless WebP, an MP4, or a PNG contact sheet.
 
     WebP and PNG hold the pixels exactly; GIF within its palette of 255 colours, MP4 within its codec's error.
+    Raises ConfigError for a speed that the kind cannot show.
     """
     _check_frames(frames_THWC)
+    _check_fps(fps)
     if ending == ".gif":
         return encode_gif(frames_THWC, fps=fps)
     if ending == ".webp":
@@ -123,8 +126,9 @@ def encode_gif(frames_THWC: np.ndarray, *, fps: float) -> bytes:
 def frame_durations(frames: int, *, fps: float, unit: int) -> list[int]:
     """Milliseconds per frame, a multiple of `unit` ms and at least one; the sum is exact to half a unit.
 
-    GIF counts in 10 ms: at 12 fps a frame lasts 80 or 90 ms, and a second stays a second.
+    GIF counts in 10 ms: at 12 fps a frame lasts 80 or 90 ms, and a second stays a second. Raises ConfigError.
     """
+    _check_fps(fps)
     ends = [round(1000 * (i + 1) / fps / unit) for i in range(frames)]
     return [max(1, end - start) * unit for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
@@ -152,6 +156,11 @@ def _check_frames(frames_THWC: np.ndarray) -> None:
         raise ValueError(
             f"frames must be uint8 [T,H,W,3] with T >= 1, got {frames_THWC.dtype} {frames_THWC.shape}"
         )
+
+
+def _check_fps(fps: float) -> None:
+    if not fps >= SLOWEST_FPS:
+        raise ConfigError(f"fps = {fps:g}: an animation shows at least {SLOWEST_FPS:g} frames a second")
 
 
 def thin(frames_THWC: np.ndarray, fps: float, *, most: int) -> tuple[np.ndarray, float]:

@@ -88,9 +88,9 @@ async def one_line_errors(request: web.Request, handler: Handler) -> web.StreamR
         return _error(413, f"too large: at most {human_bytes(MAX_UPLOAD)}")
     except web.HTTPException as error:
         return _error(error.status, error.reason)
-    except (OSError, pa.ArrowException) as error:
+    except OSError as error:
         return _error(500, f"the files cannot be read: {type(error).__name__}")
-    except (RecursionError, ValueError) as error:
+    except (RecursionError, ValueError, pa.ArrowException) as error:
         return _error(400, f"the request cannot be used: {one_line(error, 200)}")
     except Exception as error:
         LOG.error("%s %r: %s: %s", request.method, request.path, type(error).__name__, one_line(error, 300))

@@ -6,10 +6,15 @@ import asyncio
 import json
 import time
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
+from tiny_output import build_output
 
+from preview.studio.outputs.view import OutputView
 from preview.studio.pictures import PictureBook
 from preview.studio.server import make_app
 from preview.studio.state import Studio
@@ -115,3 +120,30 @@ def test_a_bug_is_logged_in_one_line_and_the_server_goes_on(studio, monkeypatch,
     monkeypatch.setattr("preview.studio.motions.clip.make_studio_clip", bug)
     assert ask(studio, ("POST", "/api/clip", {"json": CLIP})) == [(500, "the request failed: KeyError")]
     assert caplog.messages == ["POST '/api/clip': KeyError: 'a bug'"]
+
+
+@pytest.mark.parametrize("path", ["/api/draws?count=1", "/api/save?as=gif", "/api/save?as=mp4"])
+def test_a_speed_that_no_animation_has_is_refused(studio, path):
+    answers = ask(studio, ("POST", path, {"json": {**CLIP, "fps": 1e-300}}))
+    assert answers == [(400, "fps = 1e-300: an animation shows at least 0.002 frames a second")]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "status"),
+    [("bytes", [2**63 - 1, -(2**63)], 200), ("zoom", [np.nan, np.inf], 200), ("caption", [5, 6], 400)],
+)
+def test_an_overview_of_odd_numbers_or_types_is_answered(tmp_path, column, values, status):
+    output = build_output(tmp_path / "foreign", shards=1, each=2)
+    table = pq.read_table(f"{output}/samples.parquet")
+    odd = table.set_column(table.column_names.index(column), column, pa.array(values))
+    pq.write_table(odd, f"{output}/samples.parquet")
+
+    async def run():
+        studio = Studio(PictureBook([]), (OutputView(output),))
+        async with TestClient(TestServer(make_app(studio))) as client:
+            response = await client.get("/api/outputs/0/overview")
+            return response.status, await response.text()
+
+    found, text = asyncio.run(run())
+    assert found == status
+    assert status == 200 or "samples.parquet: a damaged table: its column caption is int64" in text

@@ -42,7 +42,10 @@ def _samples(shards: str) -> Iterator[RawSample]:
 
 def _as_text(sample: RawSample) -> str:
     members = ", ".join(f"{name} {human_bytes(len(data))}" for name, data in sample.members.items())
-    lines = [f"{sample.key}  ({sample.shard.rpartition('/')[2]})", f"  members  {one_line(members, MOST_TEXT)}"]
+    lines = [
+        f"{sample.key}  ({sample.shard.rpartition('/')[2]})",
+        f"  members  {one_line(members, MOST_TEXT)}",
+    ]
     caption = sample.members.get("txt")
     if caption is not None:
         lines.append(f"  caption  {one_line(caption.decode(errors='replace'), CAPTION)}")

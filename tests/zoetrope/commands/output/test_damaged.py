@@ -40,6 +40,10 @@ def table(columns: dict[str, list[object]]) -> bytes:
     return out.getvalue().to_pybytes()
 
 
+def columns_of(data: bytes) -> list[str]:
+    return list(pq.read_schema(pa.BufferReader(data)).names)
+
+
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "cut off": lambda data: data[: len(data) // 2],
     "empty, as after a power cut": lambda data: b"",
@@ -47,6 +51,8 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "its footer": with_a_damaged_footer,
     "its pages": lambda data: data[:4] + bytes(200) + data[204:],
     "another table": lambda data: table({"x": [1, 2]}),
+    "columns of another type": lambda data: table({name: [[1]] for name in columns_of(data)}),
+    "columns of nulls": lambda data: table({name: [None] for name in columns_of(data)}),
 }
 
 
