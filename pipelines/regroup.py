@@ -7,6 +7,7 @@ as any output, and not resumed or retried. The manifest is written last, so a fo
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -16,6 +17,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from pipelines.output.pages.indexes import sizes_json, wids_json
+from pipelines.output.pages.regrouped import configs_of, pages
 from pipelines.output.record import with_columns
 from pipelines.output.tables.fold import TableFile
 from schemas.errors import ConfigError
@@ -42,13 +44,17 @@ CHUNK = 4 << 20  # bytes of a shard that are copied at a time
 class NewOutput:
     """Shards and tables that are being written to a new folder. They count once its block has ended well."""
 
-    def __init__(self, uri: str) -> None:
-        """Raises ConfigError if the folder holds anything."""
+    def __init__(self, uri: str, configs: Sequence[Mapping[str, Any]] = ()) -> None:
+        """`configs` are those of the outputs that it is made of. Raises ConfigError if the folder holds
+        anything.
+        """
         self.uri = absolute(uri).rstrip("/")
         foreign = first_name(self.uri)
         if foreign is not None:
             raise ConfigError(f"output {uri}: holds {foreign}; give a new or empty folder")
         self.shards: list[ShardRow] = []
+        self.reasons: Counter[str] = Counter()  # of the failures
+        self._configs = configs
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()
@@ -61,6 +67,8 @@ class NewOutput:
         if error[0] is None:
             write_bytes(join(self.uri, "sizes.json"), sizes_json(self.shards))
             write_bytes(join(self.uri, "wids.json"), wids_json(name_of(self.uri), self.shards))
+            for name, data in pages(self.uri, self._configs, self.shards, self.reasons).items():
+                write_bytes(join(self.uri, name), data)
             with TableFile(join(self.uri, MANIFEST_FILE), MANIFEST) as table:
                 table.append(pa.Table.from_pylist([asdict(row) for row in self.shards], MANIFEST))
 
@@ -91,7 +99,7 @@ def merge(outputs: Sequence[str], to: str) -> list[ShardRow]:
     if len(manifests) < len(outputs):
         raise ConfigError("an output is given twice; its keys would repeat")
     _check_keys(outputs)
-    with NewOutput(to) as new:
+    with NewOutput(to, configs_of(outputs)) as new:
         for output, shards in manifests.items():
             names = {row.shard: new.copy(join(output, row.shard), row) for row in shards}
             for batch in iter_batches(output, SAMPLES_FILE):
@@ -99,6 +107,7 @@ def merge(outputs: Sequence[str], to: str) -> list[ShardRow]:
             if has_table(output, FAILURES_FILE):
                 for batch in iter_batches(output, FAILURES_FILE):
                     new.failures.append(with_columns(pa.Table.from_batches([batch]), FAILURES).cast(FAILURES))
+                    new.reasons.update(batch["reason"].to_pylist())
         return new.shards
 
 
@@ -115,7 +124,8 @@ def split(output: str, shares: Mapping[str, float], to: str, *, seed: int = 0) -
     most = max((row.samples for row in shards), default=1)
     rows = groupby(iter_rows(output, SAMPLES_FILE), key=lambda row: row["shard"])
     with ExitStack() as stack:
-        parts = {name: stack.enter_context(_Part(join(to, name), most)) for name in shares}
+        configs = configs_of([output])
+        parts = {name: stack.enter_context(_Part(join(to, name), most, configs)) for name in shares}
         for shard in shards:
             own = {row["key"]: row for row in next(rows, ("", ()))[1]}
             for sample in iter_shard(join(output, shard.shard)):
@@ -141,8 +151,8 @@ def side_of(identity: str, shares: Mapping[str, float], seed: int) -> str:
 class _Part:
     """One side of a split."""
 
-    def __init__(self, uri: str, most: int) -> None:
-        self.new, self._most = NewOutput(uri), most
+    def __init__(self, uri: str, most: int, configs: Sequence[Mapping[str, Any]]) -> None:
+        self.new, self._most = NewOutput(uri, configs), most
         self._stream: Any = None
         self._rows: list[dict[str, Any]] = []
 

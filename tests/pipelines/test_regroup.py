@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from tiny_output import build_output
 
 from pipelines.output.validate import validate
@@ -109,3 +110,22 @@ def test_a_wrong_request_is_one_line(tmp_path, monkeypatch, capsys, arguments, s
     assert cli.main([output if word == "OUT" else word for word in arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert says in line
+
+
+def test_load_dataset_reads_a_part_and_what_was_merged_again(tmp_path, monkeypatch):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    output = build_output(tmp_path / "clips", store="still")
+    config = {"store": "still", "dataset": {"license": "mit", "name": "Clips"}}
+    (Path(output) / "config.yaml").write_text(yaml.safe_dump(config))
+    split(output, {"a": 1, "b": 1}, str(tmp_path / "parts"))
+    merge([str(tmp_path / "parts" / name) for name in "ab"], str(tmp_path / "all"))
+    keys = [row["__key__"] for row in datasets.load_dataset(str(tmp_path / "parts" / "a"), split="train")]
+    assert keys == list(samples_of(tmp_path / "parts" / "a"))
+    text = (tmp_path / "parts" / "a" / "README.md").read_text()
+    assert "pretty_name: a\nlicense: mit\n" in text
+    assert "report.html" not in text
+    rows = datasets.load_dataset(str(tmp_path / "all"), split="train")
+    assert sorted(row["__key__"] for row in rows) == sorted(samples_of(output))

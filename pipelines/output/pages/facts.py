@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipelines.output.pages.about import DatasetConfig
@@ -26,6 +26,8 @@ class Facts:
     version: str  # of zoetrope
     samples_sha256: str | None  # of samples.parquet; None if the samples are a folder of files
     about: DatasetConfig = field(default_factory=DatasetConfig)
+    others: Sequence[Mapping[str, Any]] = ()  # configs of the other outputs that were merged into this one
+    is_run: bool = True  # did a job write it, with a report?
 
     @property
     def name(self) -> str:
@@ -72,7 +74,10 @@ class Facts:
     @property
     def media(self) -> dict[str, str]:
         """The members of a sample that hold pixels, name -> image or video, in the order of the shard."""
-        return find_store(self.store).media(self.frames, self.extension)
+        found = find_store(self.store).media(self.frames, self.extension)
+        for config in self.others:
+            found |= replace(self, config=config, others=()).media
+        return found
 
 
 def brace_pattern(shards: Sequence[ShardRow]) -> str | None:

@@ -10,6 +10,8 @@ from pipelines.output.pages.snippets import reading
 from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
 from transforms.stores.registry import find_store
 
+CONFIG_FILE = "| `config.yaml` | the resolved config |\n"
+REPORT_FILES = "| `report.html`, `report.json` | a report on the run |\n"
 THEIR_TERMS = "The pictures and captions remain under the terms of the source they came from."
 
 
@@ -29,17 +31,15 @@ def readme_md(facts: Facts) -> bytes:
 | `{facts.files_of(SAMPLES_FILE)}` | one row per clip: key, shard, caption, motion, size, url |
 | `{facts.files_of(FAILURES_FILE)}` | one row per failed input: key, stage, reason, detail, url |
 | `sizes.json`, `wids.json` | the same counts for open_clip and wids |
-| `config.yaml` | the resolved config |
 | `croissant.json` | the dataset in Croissant 1.0 |
-| `report.html`, `report.json` | a report on the run |
-
+{CONFIG_FILE * (not facts.others)}{REPORT_FILES * facts.is_run}
 {_members(facts)}
 
 {reading(facts)}
 ## Config
 
 ```yaml
-{yaml.safe_dump(dict(facts.config), sort_keys=False, allow_unicode=True).rstrip()}
+{_configs(facts)}
 ```
 
 {_terms(facts)}""".encode()
@@ -53,6 +53,11 @@ def _about(facts: Facts) -> str:
     )
     parts = [facts.about.description, counts, f"Home page: {facts.about.url}" if facts.about.url else None]
     return "\n\n".join(part.strip() for part in parts if part)
+
+
+def _configs(facts: Facts) -> str:
+    configs = [dict(config) for config in (facts.config, *facts.others)]
+    return yaml.safe_dump_all(configs, sort_keys=False, allow_unicode=True).rstrip()
 
 
 def _failures(facts: Facts) -> str:

@@ -1,0 +1,62 @@
+"""The pages of an output that `zoetrope merge` or `zoetrope split` made of others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import yaml
+
+from pipelines.output.pages.about import DatasetConfig
+from pipelines.output.pages.croissant import croissant_json
+from pipelines.output.pages.facts import Facts
+from pipelines.output.pages.readme import readme_md
+from schemas.manifest import SAMPLES_FILE, ShardRow
+from schemas.version import VERSION
+from storage.read import read_bytes, sha256_of
+from storage.uris import join, name_of
+
+
+def configs_of(outputs: Sequence[str]) -> list[dict[str, Any]]:
+    """The different configs of outputs; outputs without one are left out."""
+    found: list[dict[str, Any]] = []
+    for output in outputs:
+        try:
+            values = yaml.safe_load(read_bytes(join(output, "config.yaml")))
+        except (FileNotFoundError, yaml.YAMLError):
+            continue
+        is_config = isinstance(values, dict) and ("store" in values or "frames" in values)
+        if is_config and values not in found:
+            found.append(values)
+    return found
+
+
+def pages(
+    uri: str, configs: Sequence[Mapping[str, Any]], shards: Sequence[ShardRow], reasons: Mapping[str, int]
+) -> dict[str, bytes]:
+    """README.md, croissant.json and a single config; nothing if no config says what the shards hold.
+
+    The licence and so on are those of the first output.
+    """
+    if not configs:
+        return {}
+    facts = Facts(
+        folder=name_of(uri),
+        config=configs[0],
+        shards=shards,
+        samples=sum(row.samples for row in shards),
+        failed=sum(reasons.values()),
+        reasons=reasons,
+        version=VERSION,
+        samples_sha256=sha256_of(join(uri, SAMPLES_FILE)),
+        about=DatasetConfig.make({**(configs[0].get("dataset") or {}), "name": None}),
+        others=configs[1:],
+        is_run=False,
+    )
+    published = date.today().isoformat()
+    found = {"README.md": readme_md(facts), "croissant.json": croissant_json(facts, published=published)}
+    if len(configs) == 1:
+        text = yaml.safe_dump(dict(configs[0]), sort_keys=False, allow_unicode=True)
+        found["config.yaml"] = text.encode()
+    return found
