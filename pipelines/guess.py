@@ -6,14 +6,20 @@ names both.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
+from pipelines.sources.annotations.tables import column_of
 from pipelines.sources.folder import PICTURES
+from pipelines.sources.hub.layout import is_saved
+from pipelines.sources.urls.lists import JSON_LINES, PLAIN, URL_COLUMNS, form_of
 from schemas.errors import ConfigError
 from schemas.text import counted
+from storage.compressed import CompressionError, decompressed
 from storage.find import find, find_under, folder_exists, list_names
 from storage.read import file_exists, kind, open_input
 from storage.uris import absolute, is_glob, join
@@ -23,10 +29,12 @@ LOOKED_AT = 20  # rows of a table
 TABLES = (".tsv", ".txt", ".csv")
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 URL = re.compile(rb"https?://\S+$")
+URL_LINE = re.compile(r"https?://\S+( .*)?$")  # a tab makes it a table
+DELIMITED = re.compile(r"[,;|\t]")
 OUR_STATE = "_zoetrope"  # the folder of a job's bookkeeping, in an output
 FORMS = (
-    "a folder of pictures, tars (*.tar), Parquet (*.parquet), a TSV of captions and URLs, or COCO's captions "
-    "JSON"
+    "a folder of pictures, tars (*.tar), Parquet (*.parquet), a TSV of captions and URLs, a list of "
+    "URLs (csv, jsonl, txt), COCO's captions JSON, or a Hugging Face data set on disk"
 )
 
 
@@ -63,8 +71,8 @@ def guess_source(path: str) -> Guess:
         return Guess({"kind": "parquet", "uri": path}, "Parquet")
     if name.endswith(".json"):
         return _json(path)
-    if name.endswith(TABLES):
-        return _table(path)
+    if name.endswith((*TABLES, *JSON_LINES)):
+        return _urls(path) or _table(path)
     if is_glob(path) and any(name.endswith(ending) for ending in PICTURES):
         return Guess({"kind": "folder", "uri": path}, "pictures")
     raise ConfigError(f"{path}: cannot tell what it is. An input is {FORMS}; or say it with source.kind=...")
@@ -74,6 +82,8 @@ def _folder(path: str) -> Guess:
     names = list_names(path)
     if OUR_STATE in names:
         raise _is_output(path, path)
+    if is_saved(path):
+        return Guess({"kind": "huggingface", "uri": path}, "a Hugging Face data set that was saved to disk")
     endings = Counter(_ending(name) for name in names)
     pictures = sum(endings[ending] for ending in PICTURES)
     if not pictures and not endings[".tar"] and not endings[".parquet"]:
@@ -149,6 +159,34 @@ def _picture_places(path: str) -> Iterable[str]:
             yield join(root, place)
 
 
+def _urls(path: str) -> Guess | None:
+    """A list of URLs: a header that names them, objects that hold them, or a URL on every line."""
+    lines = [line for line in _head(path).decode(errors="replace").splitlines()[:LOOKED_AT] if line.strip()]
+    if not lines:
+        return None
+    form = form_of(path)
+    if form in JSON_LINES:
+        columns, what = list(_object(lines[0])), "JSON lines"
+    elif form in PLAIN:
+        if not all(URL_LINE.match(line) for line in lines):
+            return None
+        alone = "" if any(" " in line.strip() for line in lines) else "; captions are words of file names"
+        return Guess({"kind": "urls", "uri": path}, f"a list of URLs, one a line{alone}")
+    else:
+        columns, what = DELIMITED.split(lines[0].strip()), "a table"
+    if column_of([column.strip(' "') for column in columns], URL_COLUMNS) is None:
+        return None
+    return Guess({"kind": "urls", "uri": path}, f"{what} with a column of URLs")
+
+
+def _object(line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 def _table(path: str) -> Guess:
     rows = [line.rstrip(b"\r").split(b"\t") for line in _head(path).split(b"\n")[:LOOKED_AT] if line.strip()]
     first = sum(bool(URL.match(row[0])) for row in rows if len(row) > 1)
@@ -170,7 +208,10 @@ def _head(path: str) -> bytes:
     if is_glob(path) and not files:
         raise ConfigError(f"{path}: nothing matches; check the path")
     with open_input(files[0].path if files else absolute(path)) as stream:
-        data = stream.read(HEAD_BYTES)
+        try:
+            data = decompressed(stream).read(HEAD_BYTES)
+        except CompressionError as error:
+            raise ConfigError(f"{path}: {error}") from None
     whole = data if len(data) < HEAD_BYTES else data.rpartition(b"\n")[0] or data
     return whole.removeprefix(b"\xef\xbb\xbf")
 

@@ -135,17 +135,19 @@ def _read_capped(path: str, most: int) -> bytes:
         raise
 
 
-def capped_lines(stream: IO[bytes], size: int, uri: str, *, cap: int) -> Iterator[tuple[bytes, int]]:
-    """(line without newline, its true length) over the next `size` bytes.
+def capped_lines(stream: IO[bytes], size: int | None, uri: str, *, cap: int) -> Iterator[tuple[bytes, int]]:
+    """(line without newline, its true length) over the next `size` bytes, or up to the end for None.
 
     Of a line longer than `cap` only about that much is held. Raises OSError if the file ends before.
     """
     pending, length = b"", 0
-    while size > 0:
-        chunk = stream.read(min(READ_CHUNK, size))
+    while size is None or size > 0:
+        chunk = stream.read(READ_CHUNK if size is None else min(READ_CHUNK, size))
         if not chunk:
+            if size is None:
+                break
             raise OSError(f"{uri}: ends {size} bytes early: it changed during the job")
-        size -= len(chunk)
+        size = None if size is None else size - len(chunk)
         *lines, tail = chunk.split(b"\n")
         for line in lines:
             yield (pending + line if pending else line), length + len(line)

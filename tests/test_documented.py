@@ -60,6 +60,7 @@ def place(tmp_path_factory, serve) -> Path:
     url = serve(folder) + "/photo.jpg"
     (folder / "Train_GCC-training.tsv").write_text(f"a cup of coffee\t{url}\n")
     (folder / "cc12m.tsv").write_text(f"{url}\ta cup of coffee\n")
+    (folder / "pictures.csv").write_text(f"url,caption\n{url},a cup of coffee\n")
     coco = {
         "images": [{"id": 1, "file_name": "000000000001.jpg"}],
         "annotations": [{"id": 1, "image_id": 1, "caption": "a cup of coffee"}],
@@ -67,6 +68,8 @@ def place(tmp_path_factory, serve) -> Path:
     (folder / "captions_train2017.json").write_text(json.dumps(coco))
     table = {"image": [{"bytes": picture, "path": "photo.jpg"}], "caption": ["a cup of coffee"]}
     pq.write_table(pa.table(table), folder / "train-00000.parquet")
+    (folder / "flickr30k").mkdir()
+    pq.write_table(pa.table(table), folder / "flickr30k" / "train-00000.parquet")
     with tarfile.open(folder / "cc12m" / "00000.tar", "w") as tar:
         for name in ("pictures/photo.jpg", "pictures/photo.txt"):
             tar.add(folder / name, f"000000000{Path(name).suffix}")

@@ -25,30 +25,39 @@ class SourceConfig(Config):
             ("image_column", "url_column", "caption_column", "boxes"),
         ),
         "folder": Kind("pipelines.sources.folder:FolderSource", ("uri",), ("caption_column", "boxes")),
+        "urls": Kind("pipelines.sources.urls.source:UrlsSource", ("uri",), ("url_column", "caption_column")),
+        "huggingface": Kind(
+            "pipelines.sources.hub.source:HuggingFaceSource",
+            ("uri",),
+            ("image_column", "url_column", "caption_column", "boxes", "split", "subset", "revision"),
+        ),
     }
 
     kind: str = Field(
-        description="coco, cc3m, cc12m, tars, parquet, folder, or module:Class for a source of your own"
+        description="coco, cc3m, cc12m, tars, parquet, folder, urls, huggingface, or module:Class for a "
+        "source of your own"
     )
     uri: str | None = Field(
         None,
         description="tables, tars or folder: a local path or gs://, a glob, or a brace range "
-        "(all kinds but coco)",
+        "(all kinds but coco); huggingface: a data set's folder, or its name on the hub",
     )
     annotations: str | None = Field(None, description="coco: the captions JSON, or a glob of several")
     images: str | None = Field(None, description="coco: the folder of pictures, a zip of it, or a glob")
     image_column: str | None = Field(
         None,
-        description="parquet: column of encoded pictures, bytes or {bytes, path}; "
-        "null: 'image' if there is one",
+        description="parquet, huggingface: column of encoded pictures, bytes or {bytes, path}; "
+        "null: 'image' if there is one, or the only one of images",
     )
     url_column: str | None = Field(
-        None, description="parquet: column of URLs to fetch; null: 'url' if there is no image column"
+        None,
+        description="parquet, huggingface, urls: column of URLs to fetch; null: 'url' if there is no "
+        "image column",
     )
     caption_column: str | None = Field(
         None,
-        description="parquet, folder: column of captions, text or a list; null: the first of caption, "
-        "captions, text",
+        description="parquet, folder, urls, huggingface: column of captions, text or a list; null: the "
+        "first of caption, captions, text",
     )
     boxes: str | None = Field(
         None,
@@ -61,6 +70,15 @@ class SourceConfig(Config):
         ge=1_000_000,
         description="tars: bytes of the source in a task, about: larger tars are split, smaller ones joined; "
         "null: one task per tar",
+    )
+    split: str | None = Field(
+        None, description="huggingface: the split; null: train, or the only one that there is"
+    )
+    subset: str | None = Field(
+        None, description="huggingface: the subset (config) of the data set; null: its default one"
+    )
+    revision: str | None = Field(
+        None, description="huggingface: branch, tag or commit of a data set on the hub; null: main"
     )
     limit: int | None = Field(
         None, ge=1, description="only the first so many inputs, to try things out; null: all"

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.sources.annotations.boxes import boxes_meta
-from pipelines.sources.annotations.cells import texts, url_identity
+from pipelines.sources.annotations.references import reference
 from pipelines.sources.base import Loss, Source
 from pipelines.sources.config import SourceConfig
 from pipelines.sources.parquet_files import (
@@ -24,8 +23,8 @@ from pipelines.sources.parquet_files import (
     open_footer,
 )
 from schemas.errors import ConfigError
-from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
-from schemas.text import counted, human_bytes, one_line, valid_text
+from schemas.records import Failure, Reason, Reference, Stage, Task
+from schemas.text import counted, human_bytes, one_line
 from storage.find import FileInfo, find_some, identity
 from storage.read import open_input
 
@@ -45,6 +44,7 @@ class ParquetSource(Source):
     """
 
     config: SourceConfig
+    name = "parquet"  # of the source, in keys and in KEY.json
 
     @property
     def keys_are_row_numbers(self) -> bool:
@@ -60,7 +60,7 @@ class ParquetSource(Source):
         """Kind, columns, names and sizes of the tables, and the limit."""
         files = self._files()
         columns = asdict(self._columns(files[0]))
-        return {"kind": "parquet", "limit": self.config.limit, **columns, **identity(files)}
+        return {"kind": self.name, "limit": self.config.limit, **columns, **identity(files)}
 
     @property
     def is_remote(self) -> bool:
@@ -87,22 +87,23 @@ class ParquetSource(Source):
         for uri, first, rows in task.payload["pieces"]:
             self.progress(uri)
             done, problem = 0, (Reason.UNREADABLE, f"{uri}: has fewer rows than when planned")
-            with _reported(uri) as report, open_input(uri) as stream:
+            with reported(uri) as report, open_input(uri) as stream:
                 table = pq.ParquetFile(stream, buffer_size=BUFFER, pre_buffer=False)
                 for part in _parts(table.metadata, first, rows):
-                    with _reported(uri) as group:
+                    with reported(uri) as group:
                         for cells in _rows(table, part, columns.names, self.picture_bytes):
-                            key, row = f"parquet-{number + done:09d}", first + done
-                            yield _reference(key, cells, columns, uri, row, self.picture_bytes)
+                            meta = {"file": uri.rpartition("/")[2], "row": first + done}
+                            key = self._key(number + done)
+                            yield reference(key, self.name, cells, columns, meta, self.picture_bytes)
                             done += 1
                     problem = group.problem or problem
                     end = part.first + part.rows - first
                     for row in range(done, end):
-                        yield Failure(f"parquet-{number + row:09d}", Stage.READ, *problem)
+                        yield Failure(self._key(number + row), Stage.READ, *problem)
                     done = end
             problem = report.problem or problem
             for row in range(done, rows):
-                yield Failure(f"parquet-{number + row:09d}", Stage.READ, *problem)
+                yield Failure(self._key(number + row), Stage.READ, *problem)
             number += rows
 
     def lose(self, task: Task, done: int) -> Loss:
@@ -110,7 +111,7 @@ class ParquetSource(Source):
         pieces, row = task.payload["pieces"], task.payload["row"]
         following = list(accumulate((rows for _, _, rows in pieces), initial=0))
         place = next(i for i, end in enumerate(following[1:]) if done < end)
-        keys = tuple(f"parquet-{row + number:09d}" for number in range(done, following[place + 1]))
+        keys = tuple(self._key(row + number) for number in range(done, following[place + 1]))
         rest = None
         if place + 1 < len(pieces):
             later = {"pieces": pieces[place + 1 :], "row": row + following[place + 1]}
@@ -118,13 +119,19 @@ class ParquetSource(Source):
             rest = replace(task, samples=samples, payload={**task.payload, **later})
         return Loss(keys, pieces[place][0], rest)
 
+    def _key(self, row: int) -> str:
+        return f"{self.name}-{row:09d}"
+
     def _files(self) -> list[FileInfo]:
         return find_some(self.config.uri or "", "source.uri")
 
     def _columns(self, file: FileInfo) -> Columns:
         self.progress(file.path)
         with open_footer(file) as footer:
-            return choose_columns(footer.schema.to_arrow_schema(), self.config, file.path)
+            return self._choose(footer.schema.to_arrow_schema(), file.path)
+
+    def _choose(self, schema: pa.Schema, uri: str) -> Columns:
+        return choose_columns(schema, self.config, uri)
 
     def _row_counts(self, files: list[FileInfo], columns: Columns) -> Iterator[tuple[str, int]]:
         for file in files:
@@ -168,7 +175,7 @@ class _Report:
 
 
 @contextmanager
-def _reported(uri: str) -> Iterator[_Report]:
+def reported(uri: str) -> Iterator[_Report]:
     """Report what a damaged file makes Arrow raise. OSErrors of a source that is gone pass."""
     report = _Report()
     try:
@@ -239,60 +246,3 @@ def _check_sizes(footer: pq.FileMetaData, number: int, columns: list[str], pictu
         if size > MAX_UNPACKED and size > MAX_RATIO * stored:
             detail = f"{human_bytes(stored)} that unpack to {human_bytes(size)}"
             raise TooLargeError(f"column {column.path_in_schema}: {detail}")
-
-
-def _reference(
-    key: str, cells: dict[str, pa.Scalar], columns: Columns, uri: str, row: int, picture_bytes: int
-) -> Reference | Failure:
-    meta: dict[str, Any] = {"file": uri.rpartition("/")[2], "row": row}
-    url: str | None = None
-    try:
-        url = _text(cells[columns.url], columns.url) if columns.url else None
-        captions = _captions(cells[columns.caption], columns.caption)
-        image = _image(cells[columns.image], columns.image, picture_bytes) if columns.image else None
-        if image is None and not url:
-            raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"column {columns.url} is empty")
-        if columns.boxes:
-            name = columns.boxes.partition(".")[0]
-            meta |= boxes_meta({name: cells[name].as_py()}, columns.boxes)
-    except SampleError as error:
-        return error.failure(key, url)
-    return Reference(
-        key, captions, "parquet", image=image, url=url, image_id=url_identity(url) if url else None, meta=meta
-    )
-
-
-def _text(cell: pa.Scalar, name: str) -> str | None:
-    try:
-        value = cell.as_py()
-    except UnicodeDecodeError as error:
-        raise SampleError(Stage.READ, Reason.NOT_UTF8, f"column {name}: byte {error.start}") from None
-    return valid_text(value).strip() or None if value is not None else None
-
-
-def _captions(cell: pa.Scalar, name: str) -> tuple[str, ...]:
-    try:
-        captions = texts(cell.as_py())
-    except UnicodeDecodeError as error:
-        raise SampleError(Stage.CAPTION, Reason.NOT_UTF8, f"column {name}: byte {error.start}") from None
-    if not captions:
-        raise SampleError(Stage.CAPTION, Reason.MISSING_CAPTION, f"column {name} is empty")
-    captions = [caption for caption in captions if caption.strip()]
-    if not captions:
-        raise SampleError(Stage.CAPTION, Reason.EMPTY_CAPTION, f"column {name} is blank")
-    return tuple(captions)
-
-
-def _image(cell: pa.Scalar, name: str, picture_bytes: int) -> bytes:
-    value = cell.as_py()
-    data = value.get("bytes") if isinstance(value, dict) else value
-    if data is None:
-        where = (
-            f"; it names the file {value['path']}" if isinstance(value, dict) and value.get("path") else ""
-        )
-        raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"column {name} holds no bytes{where}")
-    if not data:
-        raise SampleError(Stage.READ, Reason.EMPTY_BODY, f"column {name}: no bytes")
-    if len(data) > picture_bytes:
-        raise SampleError(Stage.READ, Reason.TOO_LARGE, f"column {name}: {len(data)} bytes")
-    return bytes(data)

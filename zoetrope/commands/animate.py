@@ -17,7 +17,8 @@ STOPPED = AFTER_STOP
 USAGE = """zoetrope animate [INPUT] [-o DIR] [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run]
                         [--runner-config FILE.yaml] [--detach] [-- BEAM OPTIONS]"""
 DESCRIPTION = """Turn image-caption pairs into clips in WebDataset shards. INPUT is a folder of pictures,
-tars, Parquet, a TSV of captions and URLs, or COCO's captions JSON; a line says what it was taken for.
+tars, Parquet, a TSV of captions and URLs, a list of URLs, COCO's captions JSON, or a saved Hugging Face
+data set; a line says what it was taken for.
 Fields come from the config file, then from FIELD=VALUE, in that order.
 Arguments after -- go to Beam unchanged, e.g. -- --runner=FlinkRunner --flink_master=host:8081
 Running the same command again finishes what is missing. Ctrl-C stops; nothing half-written is left."""
@@ -25,6 +26,7 @@ EXAMPLES = """examples:
   zoetrope animate pictures/ -o clips/
   zoetrope animate --config coco source.annotations=captions_train2017.json source.images=train2017/ \\
       output=clips/
+  zoetrope animate source.kind=huggingface source.uri=user/pictures -o clips/
   zoetrope animate 'cc12m/*.tar' -o gs://bucket/clips store=still motions=[zoom_in,pan_left] \\
       --runner-config flink"""
 MAIN = (

@@ -183,8 +183,8 @@ class _Lines:
         self._waiting.extendleft(reversed(lines))
 
 
-def read_lines(stream: IO[bytes], size: int, path: str) -> Iterator[Line]:
-    """The lines of the next `size` bytes, with their newline.
+def read_lines(stream: IO[bytes], size: int | None, path: str) -> Iterator[Line]:
+    """The lines of the next `size` bytes, or up to the end for None, with their newline.
 
     Raises ConfigError for UTF-16 and for binary files, OSError if the file ends early.
     """

@@ -1,0 +1,108 @@
+"""The input of one row of a table with typed columns: a picture or its URL, captions, and boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from pipelines.sources.annotations.boxes import boxes_meta
+from pipelines.sources.annotations.cells import texts, url_identity
+from schemas.records import Failure, Reason, Reference, SampleError, Stage
+from schemas.text import valid_text
+
+
+class Cell(Protocol):
+    """A value of a table, such as an Arrow scalar. It may fail when it is asked for."""
+
+    def as_py(self) -> Any:
+        """The value in Python. Raises UnicodeDecodeError for text that is not UTF-8."""
+        ...
+
+
+class ColumnNames(Protocol):
+    """Names of the columns that are read; None for those that there are not."""
+
+    @property
+    def image(self) -> str | None:
+        """Of encoded pictures, bytes or {bytes, path}."""
+        ...
+
+    @property
+    def url(self) -> str | None:
+        """Of addresses to fetch."""
+        ...
+
+    @property
+    def caption(self) -> str:
+        """Of captions, text or a list."""
+        ...
+
+    @property
+    def boxes(self) -> str | None:
+        """Of boxes, with the fields of a struct after dots."""
+        ...
+
+
+def reference(
+    key: str,
+    source: str,
+    cells: Mapping[str, Cell],
+    columns: ColumnNames,
+    meta: dict[str, Any],
+    picture_bytes: int,
+    path: str | None = None,
+) -> Reference | Failure:
+    """The input of one row. `meta` says where the row is; boxes are added to it.
+
+    `path` is the picture's file if the row names one.
+    """
+    url: str | None = None
+    try:
+        url = _text(cells[columns.url], columns.url) if columns.url else None
+        captions = _captions(cells[columns.caption], columns.caption)
+        image = _image(cells[columns.image], columns.image, picture_bytes) if columns.image else None
+        if image is None and path is None and not url:
+            raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"column {columns.url} is empty")
+        if columns.boxes:
+            name = columns.boxes.partition(".")[0]
+            meta |= boxes_meta({name: cells[name].as_py()}, columns.boxes)
+    except SampleError as error:
+        return error.failure(key, url)
+    identity = url_identity(url) if url else None
+    return Reference(key, captions, source, image=image, path=path, url=url, image_id=identity, meta=meta)
+
+
+def _text(cell: Cell, name: str) -> str | None:
+    try:
+        value = cell.as_py()
+    except UnicodeDecodeError as error:
+        raise SampleError(Stage.READ, Reason.NOT_UTF8, f"column {name}: byte {error.start}") from None
+    return valid_text(value).strip() or None if value is not None else None
+
+
+def _captions(cell: Cell, name: str) -> tuple[str, ...]:
+    try:
+        captions = texts(cell.as_py())
+    except UnicodeDecodeError as error:
+        raise SampleError(Stage.CAPTION, Reason.NOT_UTF8, f"column {name}: byte {error.start}") from None
+    if not captions:
+        raise SampleError(Stage.CAPTION, Reason.MISSING_CAPTION, f"column {name} is empty")
+    captions = [caption for caption in captions if caption.strip()]
+    if not captions:
+        raise SampleError(Stage.CAPTION, Reason.EMPTY_CAPTION, f"column {name} is blank")
+    return tuple(captions)
+
+
+def _image(cell: Cell, name: str, picture_bytes: int) -> bytes:
+    value = cell.as_py()
+    data = value.get("bytes") if isinstance(value, dict) else value
+    if data is None:
+        where = (
+            f"; it names the file {value['path']}" if isinstance(value, dict) and value.get("path") else ""
+        )
+        raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"column {name} holds no bytes{where}")
+    if not data:
+        raise SampleError(Stage.READ, Reason.EMPTY_BODY, f"column {name}: no bytes")
+    if len(data) > picture_bytes:
+        raise SampleError(Stage.READ, Reason.TOO_LARGE, f"column {name}: {len(data)} bytes")
+    return bytes(data)
