@@ -91,7 +91,7 @@ setup(
         "ijson>=3.3",
         "jinja2>=3.1",
         "kornia>=0.8",
-        "numpy",
+        "numpy>=2",
         # opencv-python without its GUI: the same `cv2`, and it imports on workers that have no libGL
         "opencv-python-headless>=5",
         "orjson",

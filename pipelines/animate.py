@@ -8,7 +8,8 @@ from itertools import islice
 from typing import Any
 
 from pipelines.config import AnimateConfig
-from pipelines.curation.config import check_filters, describe_filters
+from pipelines.curation.config import check_filters, check_whole, describe_filters, whole_rules
+from pipelines.curation.verdicts import FOLDER
 from pipelines.dry_run import LOOKED_AT, Glimpse, Plan, dry_run
 from pipelines.making.clip_worker import Answer, Given
 from pipelines.making.clips import Animator
@@ -78,6 +79,8 @@ def source_of(config: AnimateConfig) -> Source:
 def make_job(config: AnimateConfig, source: Source) -> Job:
     """The job of a config, before it runs. Raises ConfigError if a filter or the source cannot be found."""
     check_filters(config.filters)
+    check_whole(config.filters, is_remote=source.is_remote)
+    whole = whole_rules(config.filters)
     maker = Animator(
         source,
         config.settings,
@@ -86,6 +89,7 @@ def make_job(config: AnimateConfig, source: Source) -> Job:
         config.device,
         config.workers,
         config.limits,
+        Output(config.output).state(FOLDER) if whole else None,
     )
     return Job(
         KIND,
@@ -98,6 +102,7 @@ def make_job(config: AnimateConfig, source: Source) -> Job:
         device=config.device if config.renders else "none",
         makes_clips=True,
         max_failed_tasks=config.max_failed_tasks,
+        whole=whole,
     )
 
 

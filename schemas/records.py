@@ -134,3 +134,4 @@ class Task:
     payload: Mapping[str, Any]  # plain JSON values that the source's `read` understands
     exact: bool = True
     keys: tuple[str, ...] | None = None  # if set (retry), only these keys are made
+    origin: int | None = None  # of a retry: the task of the plan that it makes again

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipelines.curation.filters import Entry, find_filter
+from pipelines.curation.filters import Entry, find_filter, takes_picture
+from pipelines.curation.whole import WHOLE_RULES, WholeRule
 from schemas.errors import ConfigError
 from schemas.plugins import is_plugin
 from schemas.text import nearest_hint
@@ -13,7 +14,7 @@ from transforms.curation.captions import CAPTION_RULES
 from transforms.curation.pictures import PICTURE_RULES
 from transforms.curation.rule import Rule, When
 
-RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (*CAPTION_RULES, *PICTURE_RULES)}
+RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (*CAPTION_RULES, *PICTURE_RULES, *WHOLE_RULES)}
 FORMS = "write a rule's name, {name: picture_blur, min: 100}, or module:name for your own"
 
 
@@ -42,9 +43,35 @@ def check_filters(entries: Sequence[Entry]) -> None:
             entry.check()
 
 
-def whole_rules(entries: Sequence[Entry]) -> list[Rule]:
+def whole_rules(entries: Sequence[Entry]) -> tuple[WholeRule, ...]:
     """The rules over the whole input, in the order of the list."""
-    return [entry for entry in entries if isinstance(entry, Rule) and entry.whole]
+    return tuple(entry for entry in entries if isinstance(entry, WholeRule))
+
+
+def surveyed(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """The entries up to the last rule over the whole input: those that its pass calls."""
+    last = max((place for place, entry in enumerate(entries) if isinstance(entry, WholeRule)), default=-1)
+    return tuple(entries[: last + 1])
+
+
+def needs_pictures(entries: Sequence[Entry]) -> bool:
+    """Does any of them need the picture?"""
+    return any(
+        takes_picture(entry) if isinstance(entry, str) else entry.when > When.CAPTION for entry in entries
+    )
+
+
+def check_whole(entries: Sequence[Entry], *, is_remote: bool) -> None:
+    """Raise ConfigError for rules over the whole input that cannot be computed before the job."""
+    before = surveyed(entries)
+    if any(map(is_apart, before)):
+        raise ConfigError("filters: list clip_similarity after the rules over the whole input")
+    if is_remote and needs_pictures(before):
+        names = ", ".join(rule.name for rule in whole_rules(entries))
+        raise ConfigError(
+            f"filters: {names} with this list needs every picture before the first clip, and pictures behind "
+            "URLs would be fetched twice: write tars of store=still first and animate those"
+        )
 
 
 def is_apart(entry: Entry) -> bool:

@@ -48,10 +48,6 @@ class Filters:
     entries: tuple[Own | Rule, ...] = ()
     settings: ClipSettings = field(default_factory=ClipSettings)
 
-    def upto(self, place: int) -> Filters:
-        """The filters before a place in the list."""
-        return Filters(self.entries[:place], self.settings)
-
     def at(self, *stages: When) -> list[Own | Rule]:
         """Those of some stages, cheap stages first; within a stage in the order of the list."""
         chosen = [entry for entry in self.entries if entry.when in stages and not _is_whole(entry)]
@@ -157,6 +153,12 @@ def find_filter(path: str) -> Callable[..., Any]:
     if not isinstance(found, type):
         _arity(path, call)
     return call
+
+
+def takes_picture(path: str) -> bool:
+    """Does a user's filter take the picture as well? Makes it if it is a class. Raises ConfigError."""
+    found = find_filter(path)
+    return _arity(path, found() if isinstance(found, type) else found) == 2
 
 
 def _arity(path: str, call: Callable[..., Any]) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from pipelines.curation.filters import Entry, Filters, load_filters
+from pipelines.curation.whole import survey
 from pipelines.making.maker import Made
 from pipelines.sources.annotations.texts import with_captions
 from pipelines.workers.arena import Placed, Slot, opened, place
@@ -115,6 +116,22 @@ class ClipMaker:
         with steps.failing():
             self._filters.check_reference(item.reference, steps.scores)
             steps.value = Checked(item.reference, steps.scores)
+        return steps.answer()
+
+    def survey(self, item: Given) -> Answer:
+        """The marks of a sample, for the pass over the whole input."""
+
+        def read() -> bytes:
+            if item.picture is not None:
+                return item.picture
+            return read_reference(item.reference, self.picture_bytes)
+
+        steps = _Steps(item.reference, Stage.FILTER)
+        with steps.failing():
+            reference = item.reference
+            if reference.captions_file is not None:
+                reference = with_captions(reference)
+            steps.value = survey(self._filters, reference, read)
         return steps.answer()
 
     def make(self, item: Given) -> Answer:

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
+from pipelines.curation.config import needs_pictures, surveyed, whole_rules
 from pipelines.curation.filters import Entry
+from pipelines.curation.verdicts import read_verdicts
+from pipelines.curation.whole import Marks, judge_whole
 from pipelines.fetching.config import FetchConfig
 from pipelines.making.clip_worker import Answer, Checked, Decoded, Given, Rendered, failure_of
 from pipelines.making.gpu import GpuError, choose_rendering
@@ -27,6 +30,7 @@ from pipelines.workers.arena import Lease
 from pipelines.workers.config import SampleLimits
 from pipelines.workers.pool import Lost
 from pipelines.workers.shared import release_pool
+from schemas.errors import JobError
 from schemas.records import Failure, Reference, SampleError, Stage, Task
 from storage.ordered import in_order
 from storage.uris import is_remote
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from pipelines.fetching.fetcher import Fetcher
 
 AHEAD_CLIPS = 2 * GPU_BATCH  # of one task that wait for a GPU or are on one
+MARKS_BYTES = 200  # of the answer of a sample that is surveyed
 READERS = 16  # threads that read pictures from an object store; each waits most of the time
 
 
@@ -55,9 +60,12 @@ class Animator:
     device: str = "auto"
     workers: int | None = None  # processes; None: one per core of the worker's machine
     limits: SampleLimits = field(default_factory=SampleLimits)
+    curation: str | None = None  # folder of what the pass over the whole input found
 
     def setup(self) -> None:
         """Worker processes, device, fetcher. torch is loaded only where there is a GPU."""
+        if self.curation is None and whole_rules(self.filters):
+            raise JobError("filters over the whole input need a pass before: run `zoetrope animate`")
         self._pool = clip_pool(self.settings, self.filters, self.limits, self.workers)
         rendering = choose_rendering(self.device, self._pool.workers, renders=self.settings.renders)
         self._gpu: RenderService | None = None
@@ -100,7 +108,7 @@ class Animator:
 
     def make(self, task: Task, times: StageTimes) -> Iterator[Made | Failure]:
         """One clip or failure per input, in input order."""
-        given = self._given(checked_inputs(self.source.refer(task), task), times)
+        given = self._given(self._judged(task), times)
         if self._gpu is None:
             yield from self._through("make", given, times)
             return
@@ -116,6 +124,39 @@ class Animator:
                 stage.close()
             slots.close()
 
+    def survey(self, task: Task) -> Iterator[tuple[str, Marks]]:
+        """The key and marks of each input, for the pass over the whole input; failures have no marks."""
+        nothing: Marks = (None,) * len(whole_rules(self.filters))
+        items = checked_inputs(self.source.refer(task), task)
+        checked = (Checked(item) if isinstance(item, Reference) else item for item in items)
+        if needs_pictures(surveyed(self.filters)):
+            given = self._read_ahead(checked)
+        else:
+            given = (Given(i.reference, None) if isinstance(i, Checked) else i for i in checked)
+        for item, answer in through_workers(self._pool, "survey", given, guess=MARKS_BYTES):
+            if isinstance(item, Failure):
+                yield item.key, nothing
+            else:
+                is_marked = isinstance(answer, Answer) and isinstance(answer.value, tuple)
+                yield item.reference.key, answer.value if is_marked else nothing
+
+    def _judged(self, task: Task) -> Iterator[Checked | Failure]:
+        """The inputs of a task that rules over the whole input keep, with their scores so far."""
+        rules = whole_rules(self.filters)
+        found = {}
+        if self.curation is not None:
+            found = read_verdicts(self.curation, task.index if task.origin is None else task.origin)
+        for item in checked_inputs(self.source.refer(task), task):
+            if isinstance(item, Failure):
+                yield item
+                continue
+            scores: dict[str, float] = {}
+            verdict = judge_whole(rules, item.key, found.get(item.key, {}), scores)
+            if verdict is None:
+                yield Checked(item, scores)
+            else:
+                yield replace(failure_of(item, verdict, Stage.FILTER), scores=scores)
+
     def _make_fetcher(self) -> Fetcher | None:
         if not self.source.is_remote:
             return None
@@ -123,7 +164,7 @@ class Animator:
 
         return share_fetcher(self.fetch, sniff)
 
-    def _given(self, items: Iterator[Reference | Failure], times: StageTimes) -> Iterator[Given | Failure]:
+    def _given(self, items: Iterator[Checked | Failure], times: StageTimes) -> Iterator[Given | Failure]:
         """Each reference with its picture, or with None where a worker reads it."""
         if not self.source.is_remote:
             return self._read_ahead(items)
@@ -145,14 +186,11 @@ class Animator:
                 slots.give(item.slot)
             yield value
 
-    def _checked(
-        self, items: Iterator[Reference | Failure], times: StageTimes
-    ) -> Iterator[Checked | Failure]:
+    def _checked(self, items: Iterator[Checked | Failure], times: StageTimes) -> Iterator[Checked | Failure]:
         """The references that filters keep; a filter may hang or crash, so a worker calls it."""
-        checked = (Checked(item) if isinstance(item, Reference) else item for item in items)
-        return self._through("check", checked, times) if self.filters else checked
+        return self._through("check", items, times) if self.filters else items
 
-    def _read_ahead(self, items: Iterator[Reference | Failure]) -> Iterator[Given | Failure]:
+    def _read_ahead(self, items: Iterator[Checked | Failure]) -> Iterator[Given | Failure]:
         """Pictures of object stores, read by several threads. Workers read local files on their own."""
         for item in items:
             if _is_in_a_store(item):
@@ -163,7 +201,7 @@ class Animator:
             return
         room, numbers = Room(AHEAD_BYTES), count()
 
-        def submit(item: Reference | Failure) -> Future[Given | Failure]:
+        def submit(item: Checked | Failure) -> Future[Given | Failure]:
             number = next(numbers)
             if _is_in_a_store(item):
                 return self._readers.submit(_read_remote, item, self.limits.picture_bytes, room, number)
@@ -255,21 +293,25 @@ class Animator:
             wait([call[1] for call in under_way if not isinstance(call, Failure) and not call[1].cancel()])
 
 
-def _read_remote(reference: Reference, max_bytes: int, room: Room, number: int) -> Given | Failure:
+def _read_remote(item: Checked, max_bytes: int, room: Room, number: int) -> Given | Failure:
+    reference = item.reference
     try:
         reference = with_captions(reference)
-        return Given(reference, read_in_room(reference.path or "", max_bytes, room, number))
+        data = read_in_room(reference.path or "", max_bytes, room, number)
+        return Given(reference, data, scores=item.scores)
     except SampleError as error:
         return failure_of(reference, error, Stage.READ)
 
 
-def _is_in_a_store(item: Reference | Failure) -> TypeGuard[Reference]:
-    return isinstance(item, Reference) and item.path is not None and is_remote(item.path)
+def _is_in_a_store(item: Checked | Failure) -> TypeGuard[Checked]:
+    return isinstance(item, Checked) and item.reference.path is not None and is_remote(item.reference.path)
 
 
-def _given_here(item: Reference | Failure) -> Given | Failure:
-    return item if isinstance(item, Failure) else Given(item, item.image)
+def _given_here(item: Checked | Failure) -> Given | Failure:
+    if isinstance(item, Failure):
+        return item
+    return Given(item.reference, item.reference.image, scores=item.scores)
 
 
-def _reference_bytes(item: Reference | Failure) -> int:
-    return len(item.image or b"") if isinstance(item, Reference) else 0
+def _reference_bytes(item: Checked | Failure) -> int:
+    return len(item.reference.image or b"") if isinstance(item, Checked) else 0

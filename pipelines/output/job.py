@@ -33,6 +33,7 @@ class Job:
     makes_clips: bool = False  # at the rate of `pipelines.estimate`
     max_failed_tasks: int | None = None  # that are set aside before the job fails; None: one in a hundred
     device: str = "cpu"  # cpu, cuda or auto; cpu for a job that renders nothing
+    whole: tuple[Any, ...] = ()  # filters over the whole input: `pipelines.curation.whole.WholeRule`
 
     @property
     def fingerprint(self) -> str:
@@ -144,7 +145,7 @@ def task_from_json(line: bytes) -> Task:
 
 def task_from_row(row: Mapping[str, Any]) -> Task:
     """The task of a line that was parsed. Fields that no task has are left out."""
-    values = {name: row[name] for name in ("index", "samples", "payload", "exact") if name in row}
+    values = {name: row[name] for name in ("index", "samples", "payload", "exact", "origin") if name in row}
     keys = row.get("keys")
     return Task(**values, keys=None if keys is None else tuple(keys))
 

@@ -150,7 +150,7 @@ def remove_ours(output: Output, listing: Listing) -> None:
     _remove_files(output, [*listing.shards, *(name for name in listing.files if _is_ours(name))])
     for folder in TABLE_FOLDERS:
         remove_empty_folder(output.path(folder))
-    for name in ("retries", "parts", "records"):
+    for name in ("retries", "parts", "records", "curation"):
         remove_tree(output.state(name))
     for name in ("finished.json", "plan.json", "config.json"):
         remove_file(output.state(name))

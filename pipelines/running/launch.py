@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -18,6 +20,7 @@ from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.running.pipeline import PipelineRun
 from pipelines.running.remote.parts import PartsRun, slots_of
 from pipelines.running.remote.sizes import divide, even_sizes, part_sizes
+from pipelines.running.survey import SurveySpec, build_survey
 from schemas.records import Task
 from storage.login import set_options
 
@@ -63,6 +66,14 @@ def start_run(
     folds = (spread or not places) and len(due) > FOLDED_AT_THE_END
     parts = [partial(making, some) for some in divide(list(places), sizes)]
     return PartsRun(parts, choice, last=folding if folds else None)
+
+
+def start_survey(places: Sequence[TaskAt], job: Job, spec: SurveySpec, choice: RunnerChoice) -> PipelineRun:
+    """The run of a job's pass over the whole input, not yet submitted."""
+    pipeline = _pipeline(choice, choice.options)
+    surveyor: Any = job.maker
+    build_survey(pipeline, replace(surveyor, device="cpu"), spec, places)  # it renders nothing
+    return PipelineRun(pipeline, choice)
 
 
 def _pipeline(choice: RunnerChoice, options: PipelineOptions) -> beam.Pipeline:

@@ -28,7 +28,7 @@ from pipelines.output.tables.places import has_tables, parts_due
 from pipelines.result import RunResult
 from pipelines.running.engine import RunnerChoice, choose_runner
 from pipelines.running.graph import JobSpec
-from pipelines.running.launch import start_run
+from pipelines.running.launch import start_run, start_survey
 from pipelines.running.options import check_endpoints
 from pipelines.running.pipeline import PipelineRun, job_error
 from pipelines.running.progress import Progress, RecordsSeen
@@ -37,6 +37,7 @@ from pipelines.running.remote.job import forget, keep, read_kept, still_running
 from pipelines.running.remote.parts import PartsRun
 from pipelines.running.remote.sizes import least_tasks
 from pipelines.running.signals import Signals, signals_of_job
+from pipelines.running.survey import DONE, plan_survey, survey_due, survey_spec
 from schemas.errors import ConfigError, JobError, StillRunningError, StopRequestedError, TerminatedError
 from schemas.text import counted
 from storage.find import first_name
@@ -81,6 +82,7 @@ def run_job(
             attach(output, overwrite=overwrite)
             listing, published = prepare_output(output, job, overwrite=overwrite)
             try:
+                _survey(job, output, choice, detach)
                 made = _make_missing(job, output, listing, choice, detach)
                 if lock.lost:
                     raise JobError(
@@ -160,6 +162,24 @@ def _spool_missing(job: Job, output: Output, done: Collection[int]) -> _Missing:
     if not job.is_retry:
         output.write_state("plan.json", {"tasks": missing.planned})
     return missing
+
+
+def _survey(job: Job, output: Output, choice: RunnerChoice, detach: bool) -> None:
+    """Run the pass over the whole input that filters of the job need, unless it is complete."""
+    if not survey_due(job, output):
+        return
+    plan = plan_survey(job, output)
+    names = ", ".join(rule.label for rule in job.whole)
+    LOG.info(f"{names}: a pass over {counted(plan.inputs, 'input')} first; {choice.describe()}")
+    with signals_of_job() if choice.is_local else nullcontext() as signals:
+        spec = survey_spec(job, output, plan, signals.name if signals else None)
+        run = start_survey(plan.places, job, spec, choice)
+        progress = Progress(plan.inputs, exact=plan.exact)
+        try:
+            _run_graph(run, choice, progress, output, signals, detach)
+        finally:
+            progress.close()
+    output.write_state(DONE, {"fingerprint": job.fingerprint})
 
 
 def _make_missing(job: Job, output: Output, listing: Listing, choice: RunnerChoice, detach: bool) -> _MadeNow:

@@ -84,9 +84,8 @@ def _make(source: Source, settings: AnimateConfig, task: Task, key: str) -> Any:
     from pipelines.making.maker import StageTimes
     from schemas.errors import JobError
 
-    maker = Animator(
-        source, settings.settings, settings.fetch, settings.filters, settings.device, 1, settings.limits
-    )
+    filters = tuple(entry for entry in settings.filters if isinstance(entry, str) or not entry.whole)
+    maker = Animator(source, settings.settings, settings.fetch, filters, settings.device, 1, settings.limits)
     try:
         maker.setup()
         try:
