@@ -1,7 +1,7 @@
 """The files of the pass over the whole input, in the output:
 
 _zoetrope/curation/
-  rows/00012.parquet       the keys and marks of a task's inputs; a pass that was stopped goes on from here
+  rows/00012.parquet       the keys and marks of a task's inputs; a pass that was stopped continues from here
   verdicts/00012.parquet   the inputs of a task that share a mark with others
   done.json                the fingerprint of the job whose pass is complete
 """
