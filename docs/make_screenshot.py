@@ -20,6 +20,7 @@ from zoetrope.samples import write_folder
 PICTURE = Path(__file__).parent / "pictures" / "studio.png"
 WIDTH, HEIGHT = 1280, 1020  # pixels
 COLOURS = 256
+TIMEOUT = 240_000  # milliseconds, for a busy machine
 ARGUMENTS = (
     "--headless",
     "--no-sandbox",
@@ -59,17 +60,20 @@ def main() -> int:
 
 
 def _shoot(browser: str, address: str) -> bytes:
-    """A PNG of the Motions tab: a composition chosen, its clip resting on a late frame, every tile loaded."""
+    """A PNG of the Motions tab: a composition and the same with another seed, on a late frame."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as running:
         opened = running.chromium.launch(executable_path=browser, args=[*ARGUMENTS, *QUIET])
         page = opened.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page.set_default_timeout(TIMEOUT)
         page.goto(address)
-        page.locator("#pictures button").nth(3).click()
+        page.locator("#pictures [title='coffee.jpg']").click()
         page.locator("[data-motion=rotate_cw]").click()
         page.select_option("select[aria-label='Combine with another motion']", "zoom_in")
         page.get_by_text("rotate_cw+zoom_in:").wait_for()
+        page.select_option("#compare", "seed")
+        page.get_by_text("rotate_cw+zoom_in, seed 0").wait_for()
         page.locator("#player input[type=range]").fill("8")
         page.evaluate(
             "Promise.all([...document.images].map((image) => image.complete || new Promise((done) => "

@@ -7,7 +7,7 @@ let shown = null;
 // `show` is {key, caption, clip, values, extra}; `go(step)` shows a neighbour, and `place` says which there are.
 export function showSample({ key, caption, clip, values, extra }, { go, place = {}, closed } = {}) {
   const dialog = $("sample");
-  const empty = (value) => value === "" || value === null || (Array.isArray(value) && !value.length);
+  const empty = (value) => value === "" || value === null || (typeof value === "object" && !Object.keys(value).length);
   const rows = Object.entries(values).filter(([, value]) => !empty(value)).map(([name, value]) =>
     h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, textOf(value))));
   const step = (name, by, possible) => h("button", { id: `sample-${name.toLowerCase()}`, disabled: !possible, onclick: () => go(by) }, by < 0 ? `← ${name}` : `${name} →`);

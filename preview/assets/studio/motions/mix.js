@@ -11,6 +11,7 @@ export function startMix() {
 }
 
 function show() {
+  if ($("mix").contains(document.activeElement)) $("mix-add").focus();
   $("mix").replaceChildren(...chosen.mix.map(entryRow));
   $("mode-mix").disabled = !chosen.mix.length;
   if (!chosen.mix.length) chosen.mode = "one";

@@ -34,7 +34,9 @@ function build() {
   const others = [...known.motions.keys()].filter((name) => name !== "static");
   const add = h("select", { "aria-label": "Combine with another motion", onchange: () => setParts([...chosen.parts, { name: add.value, join: "+" }]) },
     h("option", { value: "" }, "+ combine with"), others.map((name) => h("option", {}, name)));
+  const focused = $("parts").contains(document.activeElement);
   $("parts").replaceChildren(...chosen.parts.flatMap(partChip), add);
+  if (focused) add.focus();
   $("motion-help").textContent = [...new Set(chosen.parts.map(({ name }) => known.motions.get(name).help))].join(" ");
   rows = new Map();
   const found = [];

@@ -1,7 +1,7 @@
 // Counts, histograms that filter, and failures of an output.
 
 import { api, latest } from "../ask.js";
-import { $, count, h, options } from "../dom.js";
+import { $, breakable, count, h, options } from "../dom.js";
 import { ask, asked, base, listen } from "./state.js";
 
 const MOST_MOTIONS = 30;
@@ -45,7 +45,7 @@ const chart = (title, rows) => h("div", {}, h("h3", {}, title), h("div", { class
 
 function bar({ label, count: amount, percent }, isOn, turn) {
   const button = h("button", { class: "bar", "aria-pressed": "false", disabled: !amount, onclick: () => turn(!isOn()) },
-    h("span", { class: "soft" }, label), h("progress", { max: 100, value: percent, "aria-hidden": "true" }), h("span", { class: "number" }, count(amount)));
+    h("span", { class: "soft" }, breakable(label)), h("progress", { max: 100, value: percent, "aria-hidden": "true" }), h("span", { class: "number" }, count(amount)));
   bars.push({ button, isOn });
   return button;
 }

@@ -59,7 +59,9 @@ function showChips() {
     chip(`${MEASURES[name]} ${inWords(range)}`, { ranges: others });
   }
   if (chips.length > 1) chips.push(h("button", { onclick: () => ask({ caption: "", motion: "", source: "", ranges: {} }) }, "Remove all"));
+  const focused = $("chips").contains(document.activeElement);
   $("chips").replaceChildren(...chips);
+  if (focused) ($("chips").querySelector("button") ?? $("sort")).focus();
 }
 
 function inWords(range) {

@@ -38,7 +38,8 @@ export function startState() {
       return values;
     },
     read: (values) => {
-      for (const name of [...TEXTS, "output", "tagged"]) asked[name] = values.get(name) ?? "";
+      for (const name of [...TEXTS, "tagged"]) asked[name] = values.get(name) ?? "";
+      asked.output = /^\d{1,4}$/.test(values.get("output") ?? "") ? values.get("output") : "";
       asked.page = Math.max(1, Math.floor(Number(values.get("page"))) || 1);
       asked.clip = /^\d+$/.test(values.get("clip") ?? "") ? Number(values.get("clip")) : null;
       asked.ranges = Object.fromEntries(Object.keys(MEASURES).filter((name) => values.get(name)).map((name) => [name, values.get(name)]));
