@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from math import ceil
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +18,8 @@ from schemas.errors import ConfigError
 from schemas.keys import derive_seed
 from trainer.data.config import DataConfig
 from trainer.data.decode import Decoded, Decoder
+from trainer.data.mixing.config import MixEntry
+from trainer.data.mixing.turns import Turns
 from trainer.data.order import share, shuffled
 from trainer.data.shards import Dropped, Policy, ShardSet, read_shards
 from transforms.motions.mix import MotionMix
@@ -23,6 +27,7 @@ from transforms.rendering.plan import plan_batch
 from transforms.rendering.render import check_size, render, render_batch
 
 Sample = dict[str, Any]
+BUFFER_BYTES = 1 << 30  # of a reader's shuffle buffer, at most
 
 
 class ClipDataset(IterableDataset[Sample]):
@@ -39,11 +44,15 @@ class ClipDataset(IterableDataset[Sample]):
     With `render=False` a still has `picture`, uint8 [h,w,3], instead of `frames`: see `render_stills`.
 
     Stored clips and stills along their stored paths have the same bits as `zoetrope.decode_clip` gives.
+
+    With a mix, a list of ``{"shards": ..., "weight": ...}``, each set has its share of a reader's samples to
+    within one sample, after any number of them (see `trainer.data.mixing.turns`). The epoch of a reader ends
+    when one of the sets has no clip left for it, so no clip comes twice.
     """
 
     def __init__(
         self,
-        shards: str | Sequence[str],
+        shards: str | Sequence[str] | Sequence[Mapping[str, Any]],
         *,
         frames: int = 12,
         size: tuple[int, int] = (224, 224),
@@ -57,7 +66,7 @@ class ClipDataset(IterableDataset[Sample]):
         render: bool = True,
         broken_shards: Policy = "error",
     ) -> None:
-        """Find the shards: a folder, a glob, a brace range, gs://, or a list of them.
+        """Find the shards: a folder, a glob, a brace range, gs://, or a list of them; or a mix.
 
         frames, size: frames of a clip and their (height, width) in pixels.
         camera: follow a still's stored path, or draw a fresh one per epoch from the mix `motions` (None: the
@@ -74,7 +83,7 @@ class ClipDataset(IterableDataset[Sample]):
             check_size(size)
         except ValueError as error:
             raise ConfigError(str(error)) from None
-        self._shards = ShardSet.find(shards).uris
+        self._sets, self._turns = _find(shards)
         settings: dict[str, Any] = {"shards": "", "camera": camera, "motion_phrases": motion_phrases}
         if motions is not None:
             if camera == "stored":
@@ -95,23 +104,36 @@ class ClipDataset(IterableDataset[Sample]):
 
     def __iter__(self) -> Iterator[Sample]:
         slot, slots = _reader()
-        if len(self._shards) < slots:
-            raise ConfigError(
-                f"{len(self._shards)} shards for {slots} readers (ranks x DataLoader workers): each needs "
-                "one; "
-                "set num_workers lower, or make smaller shards"
-            )
-        mine = share(self._shards, seed=self._seed, epoch=self.epoch, slot=slot, slots=slots)
+        for uris in self._sets:
+            if len(uris) < slots:
+                raise ConfigError(
+                    f"{len(uris)} shards for {slots} readers (ranks x DataLoader workers): each needs one; "
+                    "set num_workers lower, or make smaller shards"
+                )
+        streams = [self._decoded(index, slot, slots) for index in range(len(self._sets))]
+        for number in count():
+            turn = self._turns.counts(number, 1).index(1)
+            decoded = next(streams[turn], None)
+            if decoded is None:
+                return
+            yield self._sample(decoded)
+
+    def _decoded(self, index: int, slot: int, slots: int) -> Iterator[Decoded]:
+        """Yield the clips of a set that belong to a reader, in the order of this epoch."""
+        seed = derive_seed(self._seed, "set", index) if index else self._seed
+        part = self._turns.shares[index]
+        mine = share(self._sets[index], seed=seed, epoch=self.epoch, slot=slot, slots=slots)
         raw = read_shards(mine, policy=self._policy, on_broken=_ignore)
-        rng = random.Random(derive_seed(self._seed, "buffer", self.epoch, slot))
-        for sample in shuffled(raw, rng, max_samples=self._shuffle, max_bytes=1 << 30):
+        rng = random.Random(derive_seed(seed, "buffer", self.epoch, slot))
+        room = {"max_samples": ceil(part * self._shuffle), "max_bytes": ceil(part * BUFFER_BYTES)}
+        for sample in shuffled(raw, rng, **room):
             try:
                 decoded = self._decode(sample, self.epoch)
             except (ValueError, OSError) as error:
                 if self._policy == "error":
                     raise ValueError(f"{sample.shard}: {sample.key}: {error}") from error
                 continue
-            yield self._sample(decoded)
+            yield decoded
 
     def _sample(self, decoded: Decoded) -> Sample:
         quads_T42 = decoded.quads_T42
@@ -161,6 +183,32 @@ def render_stills(samples: Sequence[Sample], device: torch.device | str) -> Tens
         frames = render_packed(pixels, plan, to_device(words, device)).view(*quads_BT42.shape[:2], *size, 3)
     mask_BT = torch.stack([sample["frame_mask"] for sample in samples]).to(device)
     return frames * mask_BT[:, :, None, None, None].to(torch.uint8)
+
+
+def _find(
+    shards: str | Sequence[str] | Sequence[Mapping[str, Any]],
+) -> tuple[list[tuple[str, ...]], Turns]:
+    """Return the shards of each set, and the order of the sets. Raises ConfigError."""
+    if isinstance(shards, str):
+        return [ShardSet.find(shards).uris], Turns([1.0])
+    if not any(isinstance(each, Mapping) for each in shards):
+        return [ShardSet.find([str(each) for each in shards]).uris], Turns([1.0])
+    entries = [_entry(number, each) for number, each in enumerate(shards)]
+    return [ShardSet.find(entry.shards).uris for entry in entries], Turns([e.weight for e in entries])
+
+
+def _entry(number: int, given: Any) -> MixEntry:
+    if not isinstance(given, Mapping):
+        raise ConfigError(
+            f"shards.{number} = {given!r} is a name in a list of mappings; write {{'shards': {given!r}}}"
+        )
+    further = sorted(given.keys() - {"shards", "weight"})
+    if further:
+        raise ConfigError(f"shards.{number}: {further[0]} is not known; a set has shards and weight")
+    try:
+        return MixEntry.make(dict(given))
+    except ConfigError as error:
+        raise ConfigError(f"shards.{number}: {error}") from None
 
 
 def _reader() -> tuple[int, int]:

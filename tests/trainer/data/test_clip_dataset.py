@@ -65,6 +65,56 @@ def test_an_epoch_has_every_clip_once_and_collates(workers: int, tmp_path: Path)
     assert batches[0]["video_id"].dtype == torch.int64
 
 
+@pytest.fixture(scope="module")
+def two_sets(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+    """Three shares of one set to one of another; the captions name the set."""
+    folder = tmp_path_factory.mktemp("sets")
+    shards_of.write_shards(folder / "many", 4, 6, captions=("many",))
+    shards_of.write_shards(folder / "few", 2, 4, captions=("few",))
+    return [{"shards": str(folder / "many"), "weight": 3}, {"shards": str(folder / "few")}]
+
+
+def read(mix: list[dict], workers: int = 0, **options) -> list[tuple[str, str]]:
+    clips = zoetrope.ClipDataset(mix, **SHAPE, **options)
+    loader = DataLoader(clips, batch_size=None, num_workers=workers)
+    return [(sample["caption"], sample["key"]) for sample in loader]
+
+
+def test_a_mix_has_exact_shares_and_ends_with_the_set_that_ends_first(two_sets: list[dict]) -> None:
+    found = read(two_sets, shuffle=5)
+    assert found == read(two_sets, shuffle=5)
+    assert found != read(two_sets, shuffle=5, epoch=1)
+    assert len(set(found)) == len(found)
+    few = [caption == "few" for caption, _ in found]
+    for number in range(1, len(found) + 1):
+        assert abs(sum(few[:number]) - number / 4) < 1
+    assert len(found) - sum(few) == 24 or sum(few) == 8  # nothing is left of one of them
+
+
+def test_the_readers_of_a_mix_share_its_clips_each_in_its_shares(two_sets: list[dict]) -> None:
+    found = read(two_sets, workers=2, shuffle=5)
+    assert len(set(found)) == len(found)
+    for reader in (found[0::2], found[1::2]):  # the loader asks its workers in turn
+        few = sum(caption == "few" for caption, _ in reader[:8])
+        assert few == 2
+    assert len(found) >= 24
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"weight": 0}, "shards.1: weight: 0 is out of range"),
+        ({"wieght": 2}, "shards.1: wieght is not known; a set has shards and weight"),
+        ({"shards": "nowhere/"}, "nowhere"),
+        ("clips/", "shards.1 = 'clips/' is a name in a list of mappings"),
+    ],
+)
+def test_a_mix_that_cannot_be_read_is_one_line(two_sets: list[dict], changed, message: str) -> None:
+    second = changed if isinstance(changed, str) else {**two_sets[1], **changed}
+    with pytest.raises(ConfigError, match=message):
+        zoetrope.ClipDataset([two_sets[0], second], **SHAPE)
+
+
 def test_epochs_differ_in_order_captions_and_fresh_paths(tmp_path: Path) -> None:
     folder = shards_of.write_shards(tmp_path, 4, 2, captions=("one", "two"))
     made = dataset(folder, camera="fresh", motions=EIGHT, motion_phrases=1.0, shuffle=4)
