@@ -36,7 +36,7 @@ class Results:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "lab.json").write_text(json.dumps(self.to_dict(), indent=1) + "\n")
         table = folder / "table.md"
-        table.write_text(self.table() + "\n" + self.hypotheses() + "\n")
+        table.write_text("\n".join((self.table(), self.differences(), self.hypotheses())) + "\n")
         write_page(folder / "index.html", self)
         return table
 
@@ -87,6 +87,45 @@ class Results:
                 lines.append(f"| {arm} | {stage} | {texts} |")
         chance = f"{100 / self.config.corpus.tests.content:.1f}"
         lines += ["", f"Chance: content and still {chance}, motion 12.5, order 50."]
+        return "\n".join(lines) + "\n"
+
+    @property
+    def base(self) -> str:
+        """The arm that the others are compared with: `static`, or the first that there is."""
+        return "static" if "static" in self.config.arms else self.config.arms[0]
+
+    def compared(self) -> list[tuple[str, bool, list[Interval]]]:
+        """Return each other arm, whether it is tuned on the smallest set, and its differences to the base.
+
+        One difference per test, by the dual encoder.
+        """
+        stages = (False, True) if len(self.plan.stages) > 1 else (False,)
+        others = [arm for arm in self.config.arms if arm != self.base]
+        return [
+            (
+                arm,
+                tuned,
+                [
+                    self.difference(Term(arm, test, tuned=tuned), Term(self.base, test, tuned=tuned))
+                    for test in TESTS
+                ],
+            )
+            for tuned in stages
+            for arm in others
+        ]
+
+    def differences(self) -> str:
+        """Return the paired differences to the base in Markdown."""
+        lines = [
+            f"Paired differences to {self.base} in percent points, by the dual encoder, with 95 % intervals "
+            "over seeds and queries.",
+            "",
+            f"| arm | measured | {' | '.join(TESTS)} |",
+            f"|---|---|{'---:|' * len(TESTS)}",
+        ]
+        for arm, tuned, intervals in self.compared():
+            cells = (f"{i.mean:+.1f} ({i.low:+.1f} to {i.high:+.1f})" for i in intervals)
+            lines.append(f"| {arm} | {self.plan.stages[tuned]} | {' | '.join(cells)} |")
         return "\n".join(lines) + "\n"
 
     def difference(self, plus: Term, minus: Term | float) -> Interval:
@@ -150,5 +189,10 @@ class Results:
             "config": self.config.to_dict(),
             "arms": {arm: ALL_ARMS[arm].about for arm in self.config.arms},
             "percent_right_mean_and_deviation": cells,
+            f"differences_to_{self.base}": {
+                f"{arm}/{self.plan.stages[tuned]}/{test}": asdict(interval)
+                for arm, tuned, intervals in self.compared()
+                for test, interval in zip(TESTS, intervals, strict=True)
+            },
             "hypotheses": checked,
         }

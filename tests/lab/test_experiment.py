@@ -25,7 +25,7 @@ def test_two_arms_give_a_table_and_a_second_run_does_nothing(
     assert main(command) == 0
     table = (tmp_path / "results" / "table.md").read_text()
     rows = [line for line in table.splitlines() if line.startswith(("| static", "| negatives"))]
-    assert len(rows) == 2
+    assert len(rows) == 3  # the last is the difference
     printed = capsys.readouterr()
     assert table.strip() in printed.out
     assert "corpus: content made" in printed.err
@@ -38,6 +38,10 @@ def test_two_arms_give_a_table_and_a_second_run_does_nothing(
         for test in ("content", "still", "motion", "order")
         for head in ("dual", "fine")
     }
+    assert set(result["differences_to_static"]) == {
+        f"negatives/zero-shot/{test}" for test in ("content", "still", "motion", "order")
+    }
+    assert re.search(r"\| negatives \| zero-shot \| [+-]\d", table)
     assert set(result["about"]) >= {"commit", "cpu", "cores", "hours_of_steps"}
     training = json.loads((tmp_path / "configs" / "seed0" / "negatives" / "pretrain.yaml").read_text())
     animated, pictures = training["data"]["mix"]
