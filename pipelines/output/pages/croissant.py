@@ -26,7 +26,6 @@ _FIELDS = {  # column of samples.parquet -> its type and meaning
     "source": (_TEXT, "Kind of source that the picture or video came from."),
     "url": (_TEXT, "Address that the picture came from, where it is known."),
     "image_id": (_TEXT, "Identity of the picture or video; clips of equal identity show the same one."),
-    "scores": (_TEXT, "Scores of the filters by name, as JSON; empty without filters."),
     "scores": (_TEXT, "Scores of the filters that kept the sample, JSON by filter; null without filters."),
 }
 _TERMS = """citeAs column equivalentProperty extract field fileProperty fileObject fileSet format includes

@@ -11,7 +11,8 @@ def reading(facts: Facts) -> str:
     """The section on reading. Its code runs in the folder that holds the output."""
     return f"""## Reading
 
-In the folder that holds `{facts.folder}`, with Hugging Face's `datasets` 5 or newer:
+In the folder that holds `{facts.folder}`, with Hugging Face's `datasets` 5 or newer (a copy on the hub is
+`load_dataset("USER/NAME")`):
 
 ```python
 {_datasets(facts)}
