@@ -103,6 +103,7 @@ def make_job(config: AnimateConfig, source: Source) -> Job:
         makes_clips=True,
         max_failed_tasks=config.max_failed_tasks,
         whole=whole,
+        source=None if whole else source,  # what filters compare is not known of an earlier run
     )
 
 

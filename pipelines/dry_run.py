@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 from pipelines.estimate import long_task
 from pipelines.output.folder import Output
+from pipelines.output.growth.plan import JobPlan, open_plan
 from pipelines.output.job import Job
 from pipelines.output.prepare import check_output, tasks_again
 from pipelines.output.records import done_tasks
 from schemas.errors import ConfigError
 from schemas.records import Task
+from storage.find import list_names
 
 LOG = logging.getLogger(__name__)
 LOOKED_AT = 5  # inputs of the first task whose keys are shown
@@ -40,6 +42,8 @@ class Plan:
     output: str
     tasks: int
     left: int  # tasks that are not done yet
+    new_inputs: int  # that the source has gained since the output was planned; the others are kept
+    new_tasks: int
     store: str  # the store of a sample, in a few words
     sample_bytes: float | None  # mean bytes of a sample; None if unknown
     runner: str
@@ -67,11 +71,11 @@ def dry_run(
     unknown.
     """
     check_output(output, job, overwrite=overwrite)
-    done = set() if overwrite else done_tasks(output) - tasks_again(output, job)
+    plan, done = _open(job, output, overwrite=overwrite)
     tasks = inputs = left = failing = 0
     longest = (0, 0)
     exact, first = True, None
-    for task in job.tasks():
+    for task in plan.tasks():
         first = first or task
         tasks += 1
         inputs += task.samples
@@ -93,9 +97,21 @@ def dry_run(
         output.uri,
         tasks,
         left,
+        plan.new_inputs,
+        plan.new_tasks,
         store,
         glimpse.sample_bytes,
         runner,
         tuple(glimpse.keys),
         filters,
     )
+
+
+def _open(job: Job, output: Output, *, overwrite: bool) -> tuple[JobPlan, set[int]]:
+    """The plan of a job in an output, and the tasks that are done."""
+    if overwrite or not output.is_ours():
+        return JobPlan(job, output), set()
+    done = done_tasks(output)
+    files, retries = (list_names(output.state(name)) for name in ("inputs", "retries"))
+    plan = open_plan(job, output, output.read_job(), files=files, retries=retries, done=done)
+    return plan, done - tasks_again(output, job)

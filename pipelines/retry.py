@@ -13,6 +13,8 @@ from typing import Any
 from pipelines import animate, videos
 from pipelines.config import AnimateConfig, ImportConfig
 from pipelines.output.folder import Output
+from pipelines.output.growth.again import known_job, mark_again
+from pipelines.output.growth.plan import planned_numbers
 from pipelines.output.job import Job
 from pipelines.output.listing import list_output
 from pipelines.output.prepare import source_changes
@@ -86,13 +88,17 @@ def retry_tasks(output: Output, job: Job, source: Source, reasons: frozenset[str
     Raises ConfigError if the source has another number of inputs and its keys count them.
     """
     listing = list_output(output)
-    _check_finished(output, listing.done)
+    planned = _check_finished(output, listing.done)
     left = tasks_left(output, listing.done)
     first = next(left, None)
     if first is None:
-        failures = Failures(output, job, listing)
-        _check_count(failures, job, source)
+        known = known_job(output, job, listing)
+        failures = Failures(output, known, listing, planned)
+        if known is job:
+            _check_count(failures, job, source)
         failures.write_plan(reasons)
+        if source_changes(output, job):
+            mark_again(output, known, listing)
         yield from tasks_left(output, listing.done)
         return
     yield first
@@ -156,14 +162,17 @@ def _config_of(output: Output, overrides: Sequence[str]) -> tuple[Kind, Config]:
     return kind, kind.config.make(with_overrides(kind.config, stored.to_dict(), overrides))
 
 
-def _check_finished(output: Output, done: set[int]) -> None:
+def _check_finished(output: Output, done: set[int]) -> list[tuple[int, int]]:
+    """The segments of the plan, whose tasks are all done."""
     plan = output.read_state("plan.json")
-    left = set(range(plan["tasks"])) - done if plan else set()
+    planned = planned_numbers(plan) if plan else []
+    left = {task for first, tasks in planned for task in range(first, first + tasks)} - done
     if plan is None or left:
         raise ConfigError(
             f"output {output.uri}: its job is not finished ({len(left) or 'all'} tasks are missing); "
             "run its command with the same config again first"
         )
+    return planned
 
 
 def _check_reasons(reasons: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from pipelines.output.aside import is_placeholder
 from pipelines.output.finish import fold_missing
 from pipelines.output.folder import Output
-from pipelines.output.job import Job, task_from_row
+from pipelines.output.job import Job, task_from_row, task_to_row
 from pipelines.output.listing import Listing
 from pipelines.output.retries import Run, plans_left, read_retries, rows_of_plan, write_plan
 from pipelines.output.tables.parts import plan_parts, read_heads, tasks_per_part
@@ -42,8 +42,18 @@ class Failures:
     yet.
     """
 
-    def __init__(self, output: Output, job: Job, listing: Listing) -> None:
-        """Raise OSError, and ValueError or ConfigError that names a damaged file."""
+    def __init__(
+        self,
+        output: Output,
+        job: Job,
+        listing: Listing,
+        planned: Sequence[tuple[int, int]] | None = None,
+    ) -> None:
+        """`planned` holds the segments of the plan, (first task, tasks); None for one that never grew.
+
+        Raise OSError, and ValueError or ConfigError that names a damaged file.
+        """
+        self._planned = planned
         self._output, self._job, self._listing = output, job, listing
         self._size = tasks_per_part(job.config)
         self._retries = read_retries(output, listing.retries)
@@ -66,8 +76,11 @@ class Failures:
     def _by_origin(self, reasons: Collection[str]) -> Iterator[tuple[int, list[str]]]:
         """Yield (task of the plan, its failed keys) in order of the tasks."""
         runs = sorted(self._retries.runs)
-        planned = runs[0][0] if runs else max(self._listing.done) + 1
-        streams = [self._of_runs(sequence, reasons) for sequence in ([(0, 0, planned)], *_ascending(runs))]
+        planned = self._planned
+        if planned is None:
+            planned = [(0, runs[0][0] if runs else max(self._listing.done) + 1)]
+        own = ([(first, first, tasks)] for first, tasks in planned)
+        streams = [self._of_runs(sequence, reasons) for sequence in (*own, *_ascending(runs))]
         for origin, group in groupby(heapq.merge(*streams, key=itemgetter(0)), key=itemgetter(0)):
             yield origin, [key for _, key in group]
 
@@ -94,10 +107,11 @@ class Failures:
 
 
 def _ascending(runs: Iterable[Run]) -> Iterator[list[Run]]:
-    """Split runs where the origins begin again: at a new plan."""
+    """Split runs where the origins begin again, at a new plan, and where other tasks are in between."""
     sequence: list[Run] = []
     for run in runs:
-        if sequence and run[1] < sequence[-1][1] + sequence[-1][2]:
+        last = sequence[-1] if sequence else run
+        if sequence and (run[1] < last[1] + last[2] or run[0] != last[0] + last[2]):
             yield sequence
             sequence = []
         sequence.append(run)
@@ -120,5 +134,5 @@ def _plan_rows(
         if wanted[0] == task.index:
             whole = any(map(is_placeholder, wanted[1]))  # its inputs could not be read
             again = replace(task, index=index, keys=None if whole else tuple(sorted(wanted[1])))
-            yield {**asdict(again), "origin": task.index}
+            yield {**task_to_row(again), "origin": task.index}
             index += 1

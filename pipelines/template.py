@@ -8,7 +8,7 @@ continue the other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import apache_beam as beam
@@ -34,8 +34,10 @@ from pipelines.running.remote import dataflow
 from pipelines.running.remote.attach import refuse_running
 from pipelines.running.remote.job import RemoteJob, forget, keep
 from pipelines.running.stores import store_options
+from schemas.errors import ConfigError
 from schemas.records import Task
 from storage.login import set_options
+from storage.write import remove_file
 
 PARTS = "parts"  # the second output of `_Plan`
 
@@ -136,13 +138,18 @@ def launch(config: AnimateConfig, beam_args: Sequence[str], accelerator: str | N
     Raises ConfigError before anything is written, also if another job still writes to the output.
     """
     set_options(store_options(beam_args))
-    output, job = Output(config.output), job_of(config.to_dict())
+    output, job = Output(config.output), replace(job_of(config.to_dict()), source=None)
     options = PipelineOptions(list(beam_args))
     with output_lock(output):
         refuse_running(output, "wait for that job, or cancel it")
         check_output(output, job, overwrite=config.overwrite)
-        _, published = prepare_output(output, job, overwrite=config.overwrite)
+        prepared = prepare_output(output, job, overwrite=config.overwrite)
+        if len(prepared.listing.inputs) > 1:
+            raise ConfigError(f"output {output.uri}: it has grown; go on with `zoetrope animate`")
+        for name in prepared.listing.inputs:  # the workers plan, and keep no marks
+            remove_file(output.state("inputs", name))
+        prepared.write_job(output, job)
         pipeline = beam.Pipeline(options=options)
         place = dataflow.place_of(options)
-        build(pipeline, config, published=published, accelerator=accelerator, place=place)
+        build(pipeline, config, published=prepared.published, accelerator=accelerator, place=place)
         pipeline.run()

@@ -83,6 +83,7 @@ def make_job(config: ImportConfig) -> Job:
         maker,
         config.shard,
         max_failed_tasks=config.max_failed_tasks,
+        source=source,
     )
 
 

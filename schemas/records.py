@@ -135,3 +135,5 @@ class Task:
     exact: bool = True
     keys: tuple[str, ...] | None = None  # if set (retry), only these keys are made
     origin: int | None = None  # of a retry: the task of the plan that it makes again
+    # (name, identity) of inputs or files of the source, see `pipelines.sources.growth`; not part of the plan.
+    marks: tuple[tuple[str, str], ...] = field(default=(), compare=False)

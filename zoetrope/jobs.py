@@ -55,9 +55,13 @@ def plan_lines(plan: Plan) -> str:
         made = human_bytes(size * (plan.inputs - plan.failing))
         total = f"about {made} ({human_bytes(size)} a sample)"
     more = ", ..." if plan.inputs > len(plan.keys) else ""
+    new = ""
+    if plan.new_tasks:
+        kept = plan.inputs - plan.new_inputs
+        new = f"; {plan.new_inputs} of them are new, {kept} are kept in {plan.tasks - plan.new_tasks} tasks"
     return "\n".join(
         (
-            f"source   {plan.source}: {about}{counted(plan.inputs, 'input')}{will_fail}",
+            f"source   {plan.source}: {about}{counted(plan.inputs, 'input')}{will_fail}{new}",
             f"output   {plan.output}: {counted(plan.tasks, 'task')} (a shard each), {plan.left} to be made",
             f"store    {plan.store}, {total}",
             *([f"filters  {plan.filters}"] if plan.filters else []),
@@ -112,6 +116,7 @@ def summary(result: RunResult, report: str | None) -> str:
 
 def _report(result: RunResult, config: Mapping[str, Any], command: str, started: float) -> str | None:
     """report.html, if this run made anything or there is none yet."""
+    from preview.report.earlier import keep_earlier
     from preview.report.report import HTML_FILE, RunStats, write_report
     from storage.read import file_exists
     from storage.uris import join
@@ -133,6 +138,7 @@ def _report(result: RunResult, config: Mapping[str, Any], command: str, started:
         versions=_versions(),
         counters=result.counters,
     )
+    keep_earlier(result.output)
     return write_report(result.output, stats).html
 
 

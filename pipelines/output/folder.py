@@ -7,6 +7,7 @@ OUTPUT/
     plan.json finished.json        how many tasks there are; the totals once every table is written
     records/00012.parquet          one row per input; task 12 is done when this file is there
     parts/00003-DIGEST.parquet     the records of a range of tasks, folded; see pipelines.output.tables.parts
+    inputs/00000000-12-11800.parquet   what it was planned from; see pipelines.output.growth.inputs
     retries/0000.jsonl             the tasks of a `zoetrope retry`
     tmp/ATTEMPT/...                temporary files of one attempt at one task
     lock                           see pipelines.output.lock

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pipelines.making.config import ShardConfig
 from pipelines.making.maker import Maker
+from pipelines.sources.base import Source
 from schemas.records import Task
 from schemas.text import counted
 from storage.read import read_range
@@ -34,6 +35,7 @@ class Job:
     max_failed_tasks: int | None = None  # that are set aside before the job fails; None: one in a hundred
     device: str = "cpu"  # cpu, cuda or auto; cpu for a job that renders nothing
     whole: tuple[Any, ...] = ()  # filters over the whole input: `pipelines.curation.whole.WholeRule`
+    source: Source | None = None  # what `tasks` plans; None for tasks of another origin, which never grow
 
     @property
     def fingerprint(self) -> str:
@@ -52,7 +54,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The fields that differ, as text with both values."""
     now = json.loads(_canonical(now))
     changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
-    files = [name for name in changed if _is_of_files(name, {*before, *now})]
+    files = [name for name in changed if is_of_files(name, {*before, *now})]
     stems = sorted({_stem(name) for name in files})
     return [
         *(
@@ -83,8 +85,11 @@ def is_of_source(field: str) -> bool:
     return field.startswith("source.")
 
 
-def _is_of_files(name: str, names: set[str]) -> bool:
-    """Does a field describe files, such as `source.bytes` with `source.files`, unlike `shard.max_bytes`?"""
+def is_of_files(name: str, names: set[str]) -> bool:
+    """Does a field of `Job.identity` describe files?
+
+    `source.bytes` does, with `source.files`; `shard.max_bytes` does not.
+    """
     stem = _stem(name)
     return name.endswith(FILES_IDENTITY) and not names.isdisjoint({f"{stem}.files", f"{stem}_files"})
 
@@ -135,7 +140,12 @@ def spool(tasks: Iterable[Task], stream: Sink, path: str) -> Iterator[tuple[Task
 
 def task_to_json(task: Task) -> bytes:
     """One line of the plan."""
-    return json.dumps(asdict(task), separators=(",", ":")).encode() + b"\n"
+    return json.dumps(task_to_row(task), separators=(",", ":")).encode() + b"\n"
+
+
+def task_to_row(task: Task) -> dict[str, Any]:
+    """The fields of a task that a worker needs, as plain values."""
+    return {name: value for name, value in asdict(replace(task, marks=())).items() if name != "marks"}
 
 
 def task_from_json(line: bytes) -> Task:

@@ -24,6 +24,7 @@ class Listing:
     temporary: dict[str, int] = field(default_factory=dict)  # path below `Output.tmp` -> bytes
     parts: set[str] = field(default_factory=set)  # names of folded parts, see `pipelines.output.tables.parts`
     retries: list[str] = field(default_factory=list)  # names of the files of retry plans
+    inputs: list[str] = field(default_factory=list)  # names of the files of marks, see `output.growth`
     files: set[str] = field(default_factory=set)  # other files, by their paths below the output
 
     def attempts(self) -> dict[str, list[int]]:
@@ -43,6 +44,7 @@ def list_output(output: Output) -> Listing:
     for path, size in iter_below(output.uri):
         _sort_in(listing, path, size)
     listing.retries.sort()
+    listing.inputs.sort()
     return listing
 
 
@@ -68,6 +70,8 @@ def _sort_in(listing: Listing, path: str, size: int) -> None:
         listing.parts.add(name)
     elif folder == f"{STATE}/retries":
         listing.retries.append(name)
+    elif folder == f"{STATE}/inputs":
+        listing.inputs.append(name)
     elif path.startswith(TEMPORARY):
         listing.temporary[path.removeprefix(TEMPORARY)] = size
     elif not folder or folder in (STATE, *TABLE_FOLDERS):

@@ -7,11 +7,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from pipelines.output.commit import remove_temporary, settle_all
 from pipelines.output.folder import STATE, Output, task_of
+from pipelines.output.growth.plan import extends_last_task, may_grow, refusal
 from pipelines.output.job import Job, differences, has_grown, is_of_source
 from pipelines.output.listing import TABLE_FOLDERS, Listing, list_output, part_of_table
 from pipelines.output.lost import forget_lost, forget_tasks, said_lost
@@ -55,16 +57,10 @@ def check_output(output: Output, job: Job, *, overwrite: bool) -> None:
             "overwrite=true"
         )
     differing = _differing(before.get("identity", {}), job)
-    if not differing or (_grows(before, job) and not plan_files(output)):
+    if not differing or may_grow(before, job):
         return
-    where = f"output {output.uri}: begun with another config: {'; '.join(differing)}"
-    if all(name.startswith("source") for name in differing):
-        raise ConfigError(
-            f"{where}; `zoetrope retry {output.uri}` makes its failed inputs again from the source as it "
-            "is now; "
-            "or give another output, or overwrite=true"
-        )
-    raise ConfigError(f"{where}; give the same config, another output, or overwrite=true")
+    if not has_grown(before.get("identity", {}), job.identity) or plan_files(output):
+        raise refusal(output, differing)
 
 
 def tasks_again(output: Output, job: Job) -> set[int]:
@@ -72,13 +68,14 @@ def tasks_again(output: Output, job: Job) -> set[int]:
 
     A limit of the source may have cut it short. Empty for a job that extends nothing.
     """
-    if not output.is_ours() or not _grows(output.read_job(), job):
+    if not output.is_ours():
+        return set()
+    before = output.read_job()
+    if not has_grown(before.get("identity", {}), job.identity):
+        return set()
+    if not extends_last_task(before, job, list_names(output.state("inputs")), bool(plan_files(output))):
         return set()
     return set(sorted(done_tasks(output))[-1:])
-
-
-def _grows(before: Mapping[str, Any], job: Job) -> bool:
-    return not job.is_retry and has_grown(before.get("identity", {}), job.identity)
 
 
 def _differing(before: Mapping[str, Any], job: Job) -> list[str]:
@@ -100,11 +97,31 @@ def source_changes(output: Output, job: Job) -> list[str]:
     return differences({name: value for name, value in before.items() if is_of_source(name)}, now)
 
 
-def prepare_output(output: Output, job: Job, *, overwrite: bool) -> tuple[Listing, str]:
-    """Under the lock: finish and clear what a killed run has left, and write the config. Overwriting removes
-    all of ours.
+@dataclass(frozen=True)
+class Prepared:
+    """An output that is ready for a job."""
 
-    Returns what the output holds now, from one listing, and the ISO date on which the output was begun.
+    listing: Listing  # of what it holds
+    before: Mapping[str, Any]  # the job that it holds, see `Output.read_job`; empty for a new output
+    published: str  # ISO date on which it was begun
+
+    def write_job(self, output: Output, job: Job) -> None:
+        """Write the config and the identity of the job that is planned now."""
+        output.write_job(
+            {
+                "kind": job.kind,
+                "config": job.config,
+                "identity": job.identity,
+                "fingerprint": job.fingerprint,
+                "published": self.published,
+            }
+        )
+
+
+def prepare_output(output: Output, job: Job, *, overwrite: bool) -> Prepared:
+    """Under the lock: finish and clear what a killed run has left. Overwriting removes all of ours.
+
+    The job is not written yet: planning may refuse its source.
     """
     before = output.read_job() if output.is_ours() else {}
     listing = list_output(output)
@@ -119,15 +136,7 @@ def prepare_output(output: Output, job: Job, *, overwrite: bool) -> tuple[Listin
         forget_tasks(output, listing, tasks_again(output, job), read_retries(output, listing.retries), size)
         _forget_lost(output, listing, size)
         _remove_strays(output, listing)
-    published = str(before.get("published") or date.today().isoformat())
-    job_file = {
-        "kind": job.kind,
-        "config": job.config,
-        "identity": job.identity,
-        "fingerprint": job.fingerprint,
-    }
-    output.write_job({**job_file, "published": published})
-    return listing, published
+    return Prepared(listing, before, str(before.get("published") or date.today().isoformat()))
 
 
 def _forget_lost(output: Output, listing: Listing, size: int) -> None:
@@ -150,7 +159,7 @@ def remove_ours(output: Output, listing: Listing) -> None:
     _remove_files(output, [*listing.shards, *(name for name in listing.files if _is_ours(name))])
     for folder in TABLE_FOLDERS:
         remove_empty_folder(output.path(folder))
-    for name in ("retries", "parts", "records", "curation"):
+    for name in ("retries", "inputs", "parts", "records", "reports", "curation"):
         remove_tree(output.state(name))
     for name in ("finished.json", "plan.json", "config.json"):
         remove_file(output.state(name))

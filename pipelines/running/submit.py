@@ -19,10 +19,11 @@ from pipelines.output.aside import keep_aside
 from pipelines.output.commit import clean
 from pipelines.output.finish import Totals, finish, is_described
 from pipelines.output.folder import Output
+from pipelines.output.growth.plan import JobPlan, open_plan
 from pipelines.output.job import Job, TaskAt, spool
 from pipelines.output.listing import Listing, is_finished, list_output
 from pipelines.output.lock import output_lock
-from pipelines.output.prepare import check_output, prepare_output, remove_ours
+from pipelines.output.prepare import Prepared, check_output, prepare_output, remove_ours
 from pipelines.output.tables.parts import Part, TaskCount, forget_parts, tasks_per_part
 from pipelines.output.tables.places import has_tables, parts_due
 from pipelines.result import RunResult
@@ -80,16 +81,17 @@ def run_job(
         with output_lock(output) as lock:
             check_output(output, job, overwrite=overwrite)  # it may have changed while we waited for nothing
             attach(output, overwrite=overwrite)
-            listing, published = prepare_output(output, job, overwrite=overwrite)
+            prepared = prepare_output(output, job, overwrite=overwrite)
             try:
                 _survey(job, output, choice, detach)
-                made = _make_missing(job, output, listing, choice, detach)
+                made = _make_missing(job, output, prepared, choice, detach)
                 if lock.lost:
                     raise JobError(
                         f"{output.uri}: another job took the output over while this one was silent; its run "
                         f"goes on"
                     )
-                totals = _finished(output, job, made.listing) or _finish(output, job, published, made)
+                finished = _finished(output, job, made.listing)
+                totals = finished or _finish(output, job, prepared.published, made)
             finally:
                 # A job that runs on needs its plan and its temporary files.
                 if not lock.lost and read_kept(output) is None:
@@ -144,13 +146,17 @@ class _Missing:
     longest: tuple[int, int] = (0, 0)  # (inputs, task)
 
 
-def _spool_missing(job: Job, output: Output, done: Collection[int]) -> _Missing:
-    """Write the plan to a temporary file, and keep how many tasks it has."""
-    plan = output.tmp(f"plan-{uuid.uuid4().hex}.jsonl")
+def _spool_missing(plan: JobPlan, done: Collection[int]) -> _Missing:
+    """Write the plan to a temporary file, and keep how many tasks it has and what they were planned from."""
+    job, output = plan.job, plan.output
+    path = output.tmp(f"plan-{uuid.uuid4().hex}.jsonl")
     missing = _Missing()
-    with create_file(plan) as stream:
-        for task, place in spool(job.tasks(), stream, plan):
-            missing.planned = task.index + 1
+    writer = plan.writer()
+    with create_file(path) as stream:
+        for task, place in spool(plan.tasks(), stream, path):
+            missing.planned += 1
+            if writer is not None and task.index >= writer.first:
+                writer.add(task)
             if task.index not in done:
                 missing.inputs += inputs_of(task)
                 missing.exact = missing.exact and task.exact
@@ -160,7 +166,7 @@ def _spool_missing(job: Job, output: Output, done: Collection[int]) -> _Missing:
     if not missing.planned and not job.is_retry:
         raise ConfigError("source: it holds no inputs; check its path and source.limit")
     if not job.is_retry:
-        output.write_state("plan.json", {"tasks": missing.planned})
+        plan.keep(writer)
     return missing
 
 
@@ -182,9 +188,18 @@ def _survey(job: Job, output: Output, choice: RunnerChoice, detach: bool) -> Non
     output.write_state(DONE, {"fingerprint": job.fingerprint})
 
 
-def _make_missing(job: Job, output: Output, listing: Listing, choice: RunnerChoice, detach: bool) -> _MadeNow:
-    done = listing.done
-    missing = _spool_missing(job, output, done)
+def _make_missing(
+    job: Job, output: Output, prepared: Prepared, choice: RunnerChoice, detach: bool
+) -> _MadeNow:
+    listing, done = prepared.listing, prepared.listing.done
+    plan = open_plan(
+        job, output, prepared.before, files=listing.inputs, retries=listing.retries, done=listing.done
+    )
+    missing = _spool_missing(plan, done)
+    prepared.write_job(output, job)
+    if plan.new_tasks:
+        added = f"{counted(plan.new_inputs, 'new input')} in {counted(plan.new_tasks, 'task')}"
+        LOG.info(f"the source has grown: {added}; {counted(missing.planned - plan.new_tasks, 'task')} kept")
     expected = {*done, *missing.numbers}
     size = tasks_per_part(job.config)
     forget_parts(output, listing, missing.numbers, size)

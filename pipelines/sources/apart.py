@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from pipelines.sources.base import Source
+from pipelines.sources.growth.known import Known
 from pipelines.workers.config import SampleLimits
 from pipelines.workers.streams import ReaderLostError, Readers
 from schemas.errors import ConfigError
@@ -61,6 +62,19 @@ class _Apart(Source):
     def plan(self) -> Iterator[Task]:
         """The source's tasks. Raises ConfigError that names the file whose parser broke a limit."""
         return self._planning("plan")
+
+    @property
+    def can_grow(self) -> bool:
+        """As the source says."""
+        return self._source.can_grow
+
+    def plan_from(self, known: Known) -> Iterator[Task]:
+        """The source's tasks. Raises as `plan`."""
+        return self._planning("plan_from", known)
+
+    def as_before(self, limit: int | None, files: int | None) -> Source:
+        """The source with another limit and its first files only, within the same limits."""
+        return _Apart(self._source.as_before(limit, files), self._limits)
 
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         """The task's inputs. Those whose parser broke a limit are failures."""
@@ -142,6 +156,10 @@ class _Target:
     def plan(self) -> Iterator[Task]:
         """The tasks."""
         return self._source.plan()
+
+    def plan_from(self, known: Known) -> Iterator[Task]:
+        """The tasks of a source that has grown."""
+        return self._source.plan_from(known)
 
     def read_from(self, task: Task, done: int) -> Iterator[Reference | Failure]:
         """The inputs of a task, without the first `done`."""

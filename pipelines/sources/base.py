@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipelines.sources.kinds import SourceFields
 from pipelines.workers.reader import Progress, unwatched
@@ -16,6 +17,9 @@ from schemas.plugins import find_plugin
 from schemas.records import Failure, Reason, Reference, Stage, Task
 from schemas.text import valid_text
 from storage.read import MAX_PICTURE_BYTES
+
+if TYPE_CHECKING:
+    from pipelines.sources.growth.known import Known
 
 
 class Reader(Protocol):
@@ -48,6 +52,8 @@ class Source(ABC):
         self.shard_samples = shard_samples
         self.progress: Progress = unwatched
 
+    # Only the first so many files, if set: what there was before further ones came.
+    first_files: int | None = None
     # The most bytes of one encoded picture in a file or archive: `limits.picture_bytes`.
     picture_bytes: int = MAX_PICTURE_BYTES
 
@@ -73,6 +79,28 @@ class Source(ABC):
     @abstractmethod
     def fingerprint(self) -> dict[str, Any]:
         """Plain values that identify the input, whatever its location: equal for equal inputs."""
+
+    @property
+    def can_grow(self) -> bool:
+        """Do the tasks of `plan` have marks, and is there `plan_from`? Then an output of this source can
+        grow.
+        """
+        return False
+
+    def plan_from(self, known: Known) -> Iterator[Task]:
+        """Yield the tasks of the known segments, whatever has been added since, then those of what is new.
+
+        Keys continue those of the known inputs. Raises as `plan`, and ConfigError if known inputs have
+        changed.
+        """
+        raise NotImplementedError
+
+    def as_before(self, limit: int | None, files: int | None) -> Source:
+        """The source with another limit and its first files only."""
+        source = copy(self)
+        source.config = self.config.model_copy(update={"limit": limit})
+        source.first_files = files
+        return source
 
     @property
     def keys_are_row_numbers(self) -> bool:

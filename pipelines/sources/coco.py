@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,8 @@ from pipelines.sources.annotations.boxes import Instances
 from pipelines.sources.annotations.coco_index import Id, Image, is_key_number, read_images
 from pipelines.sources.base import Loss, Source
 from pipelines.sources.config import SourceConfig
+from pipelines.sources.growth.known import FAILED, Known, digest
+from pipelines.sources.growth.rows import Planner, Row, unique
 from pipelines.sources.pictures import ZIP, Pictures
 from schemas.errors import ConfigError
 from schemas.keys import slug
@@ -60,20 +63,34 @@ class CocoSource(Source):
             about |= {"boxes": "instances", **boxes}
         return about | {f"images_{name}": value for name, value in identity(zips).items()} if zips else about
 
+    @property
+    def can_grow(self) -> bool:
+        """Always: by images of any id, in the same file or a further one."""
+        return True
+
     def plan(self) -> Iterator[Task]:
         """Tasks hold their references: ``{rows: [{key, file, id, captions, url} | {key, reason, detail}]}``.
 
         The JSON is streamed; its captions stay in memory. Raises ConfigError if no annotated picture is
         there.
         """
+        return self._plan(None)
+
+    def plan_from(self, known: Known) -> Iterator[Task]:
+        """Known images, whose captions must be the same; then the others."""
+        return self._plan(known)
+
+    def _plan(self, known: Known | None) -> Iterator[Task]:
         try:
             pictures = Pictures(self.config.images or "", self.picture_bytes, self.progress)
         except FileNotFoundError as error:  # before anything is made
             raise ConfigError(f"source.images: {error}") from None
-        rows = list(self._rows())
-        self._locate(rows, pictures)
+        rows = list(unique(self._rows()))
+        self._locate([row.values for row in rows], pictures)
         pictures.close()
-        yield from self.tasks(rows)
+        where = f"source.annotations: {self.config.annotations}"
+        planner = Planner(self.shard_samples, self.config.limit, where, "image id ")
+        yield from planner.plan(rows, known)
 
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         """Yield references to files in a folder, or with the picture from the zip."""
@@ -109,6 +126,7 @@ class CocoSource(Source):
 
     def _annotations(self) -> list[FileInfo]:
         files = find_some(self.config.annotations or "", "source.annotations")
+        files = files[: self.first_files]
         for file in files:
             if file.path.lower().endswith((".zip", ".gz")):
                 raise ConfigError(
@@ -119,7 +137,7 @@ class CocoSource(Source):
     def _boxes(self) -> list[FileInfo]:
         return find_some(self.config.boxes or "", "source.boxes")
 
-    def _rows(self) -> Iterator[dict[str, Any]]:
+    def _rows(self) -> Iterator[Row]:
         files = self._annotations()
         images = read_images([file.path for file in files], "source.annotations", self.progress)
         if not any(image.known for image in images):
@@ -139,16 +157,18 @@ class CocoSource(Source):
         for position, image in enumerate(images):
             if position % SIGN_OF_LIFE == 0:
                 self.progress(files[0].path)
-            key = _key(image.id, position)
+            key, name = _key(image.id), json.dumps(image.id)
             if image.id is None:
-                yield _failed(key, Reason.MALFORMED_ROW, "an entry of 'images' without an id", image.url)
+                values = _failed(Reason.MALFORMED_ROW, "an entry of 'images' without an id", image.url)
             elif image.id == previous:
-                detail = f"image id {image.id} came before"
-                yield _failed(f"{key}-again{position}", Reason.DUPLICATE_KEY, detail, image.url)
+                key = f"{key.format(position)}-again{{0}}"
+                values = _failed(Reason.DUPLICATE_KEY, f"image id {image.id} came before", image.url)
             else:
-                row = _row(key, image)
+                values = _row(image)
                 boxes = instances.meta(image.id) if instances else {}
-                yield {**row, "meta": {**row.get("meta", {}), **boxes}} if boxes else row
+                if boxes:
+                    values["meta"] = {**values.get("meta", {}), **boxes}
+            yield Row(name, FAILED if "reason" in values else digest(values), key, values)
             previous = image.id
 
     def _locate(self, rows: list[dict[str, Any]], pictures: Pictures) -> None:
@@ -177,31 +197,26 @@ class CocoSource(Source):
             )
 
 
-def _key(identifier: Id | None, position: int) -> str:
+def _key(identifier: Id | None) -> str:
+    """The key of an image, with the position as {0} where it is part of the key."""
     if is_key_number(identifier):
         return f"coco-{identifier:012d}"
     if identifier is None:
-        return f"coco-x{position:09d}"
-    return f"coco-s{position:09d}-{slug(str(identifier), 60)}".rstrip("-")
+        return "coco-x{0:09d}"
+    return f"coco-s{{0:09d}}-{slug(str(identifier), 60)}".rstrip("-")
 
 
-def _row(key: str, image: Image) -> dict[str, Any]:
+def _row(image: Image) -> dict[str, Any]:
     if not image.known:
         detail = f"captions of image id {image.id!r}, which is not in 'images'"
-        return _failed(key, Reason.MISSING_IMAGE, detail, image.url)
+        return _failed(Reason.MISSING_IMAGE, detail, image.url)
     kept = [caption for caption in image.captions if caption.strip()]
     if not kept:
         reason = Reason.EMPTY_CAPTION if image.captions else Reason.MISSING_CAPTION
-        return _failed(key, reason, f"image id {image.id} ({image.file})", image.url)
-    row = {
-        "key": key,
-        "file": image.file,
-        "id": valid_text(str(image.id)),
-        "captions": kept,
-        "url": image.url,
-    }
+        return _failed(reason, f"image id {image.id} ({image.file})", image.url)
+    row = {"file": image.file, "id": valid_text(str(image.id)), "captions": kept, "url": image.url}
     return row if image.split is None else {**row, "meta": {"split": image.split}}
 
 
-def _failed(key: str, reason: Reason, detail: str, url: str | None) -> dict[str, Any]:
-    return {"key": key, "reason": str(reason), "detail": valid_text(detail), "url": url}
+def _failed(reason: Reason, detail: str, url: str | None) -> dict[str, Any]:
+    return {"reason": str(reason), "detail": valid_text(detail), "url": url}

@@ -14,6 +14,8 @@ from pipelines.sources.annotations.names import folded, stem
 from pipelines.sources.annotations.texts import kept_captions, with_captions
 from pipelines.sources.base import Source
 from pipelines.sources.config import SourceConfig
+from pipelines.sources.growth.known import FAILED, Known, digest
+from pipelines.sources.growth.rows import OTHER, Planner, Row, unique
 from schemas.errors import ConfigError
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
@@ -40,9 +42,22 @@ class FolderSource(Source):
         files = self._files()
         return {"kind": "folder", "limit": self.config.limit, **identity(files)}
 
+    @property
+    def can_grow(self) -> bool:
+        """Always: by pictures anywhere below the folder."""
+        return True
+
     def plan(self) -> Iterator[Task]:
         """Tasks hold their references: ``{rows: [{key, path, captions, text} | {key, reason, detail}]}``."""
-        yield from self.tasks(self._rows())
+        return self._planner.plan(self._rows())
+
+    def plan_from(self, known: Known) -> Iterator[Task]:
+        """Known pictures, whose sizes and captions must be the same; then the others."""
+        return self._planner.plan(self._rows(), known)
+
+    @property
+    def _planner(self) -> Planner:
+        return Planner(self.shard_samples, self.config.limit, "source.uri")
 
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         """Yield references to the picture files, with the captions of their text files."""
@@ -94,7 +109,7 @@ class FolderSource(Source):
             raise ConfigError(
                 f"source.uri: {uri}: no pictures ({what}) in it; give the folder that holds them, or a glob"
             )
-        return kept
+        return kept[: self.first_files]
 
     def _tables_of(self, files: list[FileInfo]) -> Iterator[FileInfo]:
         """The caption tables in the folders of these pictures, up to the folder that the glob starts from."""
@@ -108,8 +123,9 @@ class FolderSource(Source):
             for name in TABLES:
                 yield from find(join(folder, name))
 
-    def _rows(self) -> Iterator[dict[str, Any]]:
+    def _rows(self) -> Iterator[Row]:
         files = self._files()
+        sizes = {file.path: file.size for file in files}
         pictures = {file.path for file in files if _is_picture(file.path)}
         tables = [file for file in files if is_table(file.path)]
         captions = read_tables(tables, pictures, self.config.caption_column, self.config.boxes)
@@ -118,12 +134,18 @@ class FolderSource(Source):
         if is_glob(absolute(self.config.uri or "")):
             named &= pictures  # other pictures of the tables are not part of this source
         self._check_captions(pictures, tables, texts, captions)
-        for position, path in enumerate(sorted(pictures | named)):
+        root = self._root
+        for path in sorted(pictures | named):
             name = path.rpartition("/")[2]
-            key = f"folder-{position:08d}-{slug(name.rpartition('.')[0] or name, 60)}".rstrip("-")
-            yield {"key": key} | _row(path, path in pictures, captions, texts)
-        for position, (reason, detail) in enumerate(captions.others):
-            yield {"key": f"folder-x{position:08d}"} | _failed((reason, detail))
+            key = f"folder-{{0:08d}}-{slug(name.rpartition('.')[0] or name, 60)}".rstrip("-")
+            values = _row(path, path in pictures, captions, texts)
+            about = _about(values, sizes)
+            yield Row(valid_text(path.removeprefix(root).lstrip("/")), about, key, values)
+        others = (
+            Row(OTHER + problem[1], FAILED, "folder-x{0:08d}", _failed(problem))
+            for problem in captions.others
+        )
+        yield from unique(others)
 
     def _check_captions(
         self, pictures: set[str], tables: list[FileInfo], texts: _Texts, captions: Captions
@@ -180,6 +202,17 @@ def _row(path: str, is_there: bool, captions: Captions, texts: _Texts) -> dict[s
 def _counts(path: str, root: str) -> bool:
     hidden = any(part.startswith((".", "__MACOSX")) for part in path.removeprefix(root).split("/"))
     return not hidden and (_is_picture(path) or path.lower().endswith(TEXT) or is_table(path))
+
+
+def _about(values: dict[str, Any], sizes: Mapping[str, int]) -> str:
+    """The identity of a picture: its size and its caption. FAILED if it has none."""
+    if "reason" in values:
+        return FAILED
+    text = values.get("text") or f"{stem(values['path'])}{TEXT}"
+    if values["captions"] is None and text not in sizes:
+        return FAILED
+    caption = values["captions"] if values["captions"] is not None else sizes[text]
+    return digest([sizes[values["path"]], caption, values.get("meta")])
 
 
 def _failed(problem: Problem) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from itertools import accumulate, pairwise
@@ -14,11 +16,14 @@ import pyarrow.parquet as pq
 from pipelines.sources.annotations.references import reference
 from pipelines.sources.base import Loss, Source
 from pipelines.sources.config import SourceConfig
+from pipelines.sources.growth.files import find_known, relative_names
+from pipelines.sources.growth.known import Known, changed, with_marks
 from pipelines.sources.parquet_files import (
     BROKEN,
     Columns,
     check_types,
     choose_columns,
+    groups_digest,
     is_texts,
     open_footer,
 )
@@ -30,6 +35,7 @@ from storage.read import open_input
 
 BATCH_ROWS_IMAGES, BATCH_ROWS_URLS = 16, 1024
 BUFFER = 1024 * 1024
+FIELD = "source.uri"
 MAX_UNPACKED = 256 * 1024 * 1024  # bytes of a column in a row group, whatever its compression
 MAX_PAGE = 1024 * 1024  # bytes per row that any column may have, whatever the limit of a picture
 MAX_RATIO = 16  # of decoded to stored bytes beyond that; encoded pictures hardly compress
@@ -67,19 +73,83 @@ class ParquetSource(Source):
         """Are the pictures URLs?"""
         return self._columns(self._files()[0]).image is None
 
+    @property
+    def can_grow(self) -> bool:
+        """Always: by row groups at the end of tables, and by further tables."""
+        return True
+
     def plan(self) -> Iterator[Task]:
         """A task is ``{pieces: [[uri, first row, rows], ...], row, columns}``. Pieces may cross from file to
         file.
 
         Raises ConfigError for a later file whose columns differ from those of the first.
         """
+        return self.plan_from(Known((), 0))
+
+    def plan_from(self, known: Known) -> Iterator[Task]:
+        """Known rows, by their row groups in the footers; then the rows after them."""
         files = self._files()
         columns = self._columns(files[0])
-        index = row = 0
-        for pieces in _packed(self._row_counts(files, columns), self.shard_samples, self.config.limit):
+        ends: dict[str, int] = {}  # path -> rows that are planned
+        row = 0
+        for segment in known.segments:
+            marks = [(name, json.loads(about)) for name, about in segment.pairs()]
+            found = find_known(files, [name for name, _ in marks], FIELD)
+            spans = [(found[name], mark) for name, mark in marks]
+            pieces = (
+                (file.path, mark["start"], mark["stop"]) for file, mark in self._unchanged(spans, columns)
+            )
+            for task in self._tasks(_packed(pieces, self.shard_samples), columns, segment.first, row):
+                yield task
+                row += task.samples
+            ends |= {file.path: mark["stop"] for file, mark in spans}
+        room = known.room(self.config.limit)
+        marks_of: list[tuple[str, str]] = []
+        new = _packed(self._new_rows(files, columns, ends, room, marks_of), self.shard_samples)
+        yield from with_marks(self._tasks(new, columns, known.next, row), marks_of)
+
+    def _tasks(
+        self, packed: Iterator[list[list[Any]]], columns: Columns, index: int, row: int
+    ) -> Iterator[Task]:
+        for pieces in packed:
             samples = sum(rows for _, _, rows in pieces)
             yield Task(index, samples, {"pieces": pieces, "row": row, "columns": asdict(columns)})
             index, row = index + 1, row + samples
+
+    def _unchanged(
+        self, spans: list[tuple[FileInfo, dict[str, Any]]], columns: Columns
+    ) -> Iterator[tuple[FileInfo, dict[str, Any]]]:
+        for file, mark in spans:
+            with self._footer(file, columns) as footer:
+                if groups_digest(footer, mark["rows"]) != mark["sum"]:
+                    detail = f"the row groups of its first {counted(mark['rows'], 'row')} have changed"
+                    raise changed(FIELD, file.path, detail)
+            yield file, mark
+
+    def _new_rows(
+        self,
+        files: list[FileInfo],
+        columns: Columns,
+        ends: Mapping[str, int],
+        room: int | None,
+        marks: list[tuple[str, str]],
+    ) -> Iterator[tuple[str, int, int]]:
+        """Yield (path, first row, stop) of rows that are not planned yet, and append their marks."""
+        names = relative_names(files)
+        left = math.inf if room is None else room
+        for file in files:
+            if left <= 0:
+                return
+            with self._footer(file, columns) as footer:
+                rows, start = footer.num_rows, ends.get(file.path, 0)
+                total = groups_digest(footer, rows)
+            stop = int(min(rows, start + left))
+            if stop <= start:
+                continue
+            left -= stop - start
+            mark = {"start": start, "stop": stop, "rows": rows, "sum": total}
+            marks.append((names[file.path], json.dumps(mark)))
+            yield file.path, start, stop
 
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         """Yield one reference or failure per row."""
@@ -123,7 +193,7 @@ class ParquetSource(Source):
         return f"{self.name}-{row:09d}"
 
     def _files(self) -> list[FileInfo]:
-        return find_some(self.config.uri or "", "source.uri")
+        return find_some(self.config.uri or "", FIELD)[: self.first_files]
 
     def _columns(self, file: FileInfo) -> Columns:
         self.progress(file.path)
@@ -133,37 +203,33 @@ class ParquetSource(Source):
     def _choose(self, schema: pa.Schema, uri: str) -> Columns:
         return choose_columns(schema, self.config, uri)
 
-    def _row_counts(self, files: list[FileInfo], columns: Columns) -> Iterator[tuple[str, int]]:
-        for file in files:
-            self.progress(file.path)
-            with open_footer(file) as footer:
-                schema = footer.schema.to_arrow_schema()
-                missing = [name for name in columns.names if name not in schema.names]
-                if missing:
-                    raise ConfigError(
-                        f"source.uri: {file.path}: no column {missing[0]!r}, which the first file has"
-                    )
-                check_types(schema, columns, file.path)
-                rows = footer.num_rows
-            yield file.path, rows
+    @contextmanager
+    def _footer(self, file: FileInfo, columns: Columns) -> Iterator[pq.FileMetaData]:
+        """The footer of a table that has the columns of the first one."""
+        self.progress(file.path)
+        with open_footer(file) as footer:
+            schema = footer.schema.to_arrow_schema()
+            missing = [name for name in columns.names if name not in schema.names]
+            if missing:
+                raise ConfigError(
+                    f"source.uri: {file.path}: no column {missing[0]!r}, which the first file has"
+                )
+            check_types(schema, columns, file.path)
+            yield footer
 
 
-def _packed(files: Iterator[tuple[str, int]], size: int, limit: int | None) -> Iterator[list[list[Any]]]:
-    """Pieces ``[uri, first row, rows]``, packed into lists of `size` rows, up to `limit` rows in all."""
-    left = float("inf") if limit is None else limit
+def _packed(spans: Iterator[tuple[str, int, int]], size: int) -> Iterator[list[list[Any]]]:
+    """Pieces ``[uri, first row, rows]``, packed into lists of `size` rows."""
     pieces: list[list[Any]] = []
     room = size
-    for uri, rows in files:
-        first = 0
-        while first < rows and left > 0:
-            take = int(min(room, rows - first, left))
+    for uri, first, stop in spans:
+        while first < stop:
+            take = min(room, stop - first)
             pieces.append([uri, first, take])
-            first, room, left = first + take, room - take, left - take
+            first, room = first + take, room - take
             if not room:
                 yield pieces
                 pieces, room = [], size
-        if left <= 0:
-            break
     if pieces:
         yield pieces
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.sources.annotations.tables import column_of
 from pipelines.sources.config import SourceConfig
+from pipelines.sources.growth.known import digest
 from schemas.errors import ConfigError
 from schemas.text import one_line
 from storage.find import FileInfo
@@ -63,6 +65,30 @@ def open_footer(file: FileInfo) -> Iterator[pq.FileMetaData]:
             raise _damaged(file.path, error) from None
         except BROKEN as error:
             raise _damaged(file.path, error) from None
+
+
+def groups_digest(footer: pq.FileMetaData, rows: int) -> str | None:
+    """Identify the row groups of the first rows, by the sizes and the extreme values of their columns.
+
+    None if no row group ends there.
+    """
+    found: list[Any] = []
+    seen = 0
+    for number in range(footer.num_row_groups):
+        if seen >= rows:
+            break
+        group = footer.row_group(number)
+        seen += group.num_rows
+        found.append([group.num_rows, *(_column_facts(group.column(i)) for i in range(group.num_columns))])
+    return digest(found) if seen == rows else None
+
+
+def _column_facts(column: pq.ColumnChunkMetaData) -> list[Any]:
+    facts = [column.path_in_schema, column.num_values, column.total_compressed_size]
+    statistics = column.statistics
+    if statistics is not None and statistics.has_min_max:
+        facts += [repr(statistics.min)[:200], repr(statistics.max)[:200], statistics.null_count]
+    return facts
 
 
 def _damaged(path: str, error: BaseException) -> ConfigError:

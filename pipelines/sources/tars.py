@@ -8,7 +8,7 @@ One task per tar, read as a stream: in one pass, from any store, with one sample
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
@@ -19,6 +19,8 @@ from pipelines.sources.annotations.boxes import boxes_meta
 from pipelines.sources.annotations.cells import texts, url_identity
 from pipelines.sources.base import Loss, Source
 from pipelines.sources.config import SourceConfig
+from pipelines.sources.growth.known import Known, with_marks
+from pipelines.sources.growth.tar_spans import TarSpan, TarSpans
 from pipelines.sources.tar_groups import MAX_TEXT_BYTES, Group, read_groups
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
@@ -66,40 +68,74 @@ class TarsSource(Source):
         position = task.payload.get("first", 0) + done
         return Loss((f"tars-{task.payload['tar']:05d}-{position:06d}",), task.payload["uri"], None)
 
+    @property
+    def can_grow(self) -> bool:
+        """Always: by further tars, and by those that a limit has left out."""
+        return True
+
     def plan(self) -> Iterator[Task]:
         """A task is ``{uri, tar}``, with `task_bytes` perhaps a range of positions or several tars.
 
         Its number of samples is an estimate, and exact only under a limit.
         """
-        files = self._files()
-        if self.config.limit is not None:
-            yield from self._plan_limited(files, self.config.limit)
+        return self.plan_from(Known((), 0))
+
+    def plan_from(self, known: Known) -> Iterator[Task]:
+        """Known tars, which must have their sizes; then what is left of them, and the others."""
+        spans = TarSpans(self._files())
+        for segment in known.segments:
+            found = spans.known(segment)
+            exact = any(span.stop is not None for span in found)
+            yield from self._tasks(found, segment.first, exact=exact)
+        if not known.grows:
             return
+        room = known.room(self.config.limit)
+        if room is None:
+            left = list(spans.left())
+            marks = [spans.mark(span) for span in left]
+            yield from with_marks(self._tasks(left, known.next, exact=False), marks)
+            return
+        marks = []
+        limited = self._limited(spans.left(), room, lambda span: marks.append(spans.mark(span)))
+        yield from with_marks(self._tasks(limited, known.next, exact=True), marks)
+
+    def _tasks(self, spans: Iterable[TarSpan], index: int, *, exact: bool) -> Iterator[Task]:
+        if exact:
+            for number, span in enumerate(spans, index):
+                yield Task(number, (span.stop or 0) - span.first, span.payload())
+            return
+        spans = list(spans)
+        estimates = _estimates([span.file for span in spans])
         if self.config.task_bytes is not None:
-            yield from _plan_by_size(files, _estimates(files), self.config.task_bytes)
+            yield from _plan_by_size(spans, estimates, self.config.task_bytes, index)
             return
-        for number, (file, samples) in enumerate(zip(files, _estimates(files), strict=True)):
-            yield Task(number, samples, {"uri": file.path, "tar": number}, exact=False)
+        for number, (span, samples) in enumerate(zip(spans, estimates, strict=True), index):
+            yield Task(number, max(1, samples - span.first), span.payload(), exact=False)
+
+    def _limited(
+        self, spans: Iterable[TarSpan], room: int, seen: Callable[[TarSpan], None]
+    ) -> Iterator[TarSpan]:
+        """Cut spans off after `room` samples, which are counted."""
+        for span in spans:
+            if room <= 0:
+                return
+            samples = self._samples(span.file.path, span.tar)
+            count = sum(1 for _ in islice(samples, span.first, span.first + room))
+            cut = replace(span, stop=span.first + count, whole=count < room)
+            room -= count
+            seen(cut)
+            yield cut
 
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         """Yield the samples of a task, and one failure for the rest of a tar that is broken."""
         for piece in self.pieces(task):
             samples = self._samples(piece.payload["uri"], piece.payload["tar"])
-            if task.exact:
-                yield from islice(samples, task.samples)
-            else:
-                yield from islice(samples, piece.payload.get("first", 0), piece.payload.get("stop"))
+            first = piece.payload.get("first", 0)
+            stop = first + task.samples if task.exact else piece.payload.get("stop")
+            yield from islice(samples, first, stop)
 
     def _files(self) -> list[FileInfo]:
-        return find_some(self.config.uri or "", "source.uri")
-
-    def _plan_limited(self, files: list[FileInfo], limit: int) -> Iterator[Task]:
-        for number, file in enumerate(files):
-            if limit <= 0:
-                return
-            samples = sum(1 for _ in islice(self._samples(file.path, number), limit))
-            limit -= samples
-            yield Task(number, samples, {"uri": file.path, "tar": number})
+        return find_some(self.config.uri or "", "source.uri")[: self.first_files]
 
     def _samples(self, uri: str, tar: int) -> Iterator[Reference | Failure]:
         seen: set[str] = set()
@@ -182,7 +218,9 @@ def _captions(group: Group, about: dict[str, Any]) -> list[str]:
     raise SampleError(Stage.CAPTION, Reason.EMPTY_CAPTION, group.key)
 
 
-def _plan_by_size(files: Iterable[FileInfo], estimates: Iterable[int], size: int) -> Iterator[Task]:
+def _plan_by_size(
+    spans: Iterable[TarSpan], estimates: Iterable[int], size: int, index: int
+) -> Iterator[Task]:
     """Yield tasks of about `size` bytes of tars, in the order of the tars.
 
     A piece of a large tar reads it from its beginning and passes over the samples of other pieces. That costs
@@ -192,9 +230,9 @@ def _plan_by_size(files: Iterable[FileInfo], estimates: Iterable[int], size: int
     `estimates` are the samples of each tar. If one is wrong, the last piece of its tar is larger or smaller
     than the others; no sample is lost.
     """
-    index, joined, samples, bytes_joined = 0, list[dict[str, Any]](), 0, 0
-    for number, (file, count) in enumerate(zip(files, estimates, strict=True)):
-        whole = {"uri": file.path, "tar": number}
+    joined, samples, bytes_joined = list[dict[str, Any]](), 0, 0
+    for span, count in zip(spans, estimates, strict=True):
+        file, whole = span.file, span.payload()
         if joined and bytes_joined + file.size > size:
             yield _task(index, samples, joined)
             index, joined, samples, bytes_joined = index + 1, [], 0, 0

@@ -7,13 +7,18 @@ alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import IO, Any
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import IO, Any, Protocol
 
 import numpy as np
 
 from pipelines.sources.annotations.cells import url_identity
 from pipelines.sources.base import Source
+from pipelines.sources.growth.files import find_known, relative_names
+from pipelines.sources.growth.known import Known, changed, with_marks
 from schemas.errors import ConfigError
 from schemas.records import Failure, Reason, Reference, Stage, Task
 from storage.find import FileInfo, find_some, identity
@@ -23,6 +28,15 @@ MAX_ROW_BYTES = 64 * 1024  # the longest real row is under 4 kB
 PLAN_CHUNK = 4 * 1024 * 1024
 LOOK_ROWS = 20  # rows that decide whether the table is of this kind
 BOM = b"\xef\xbb\xbf"
+FIELD = "source.uri"
+
+
+class Digest(Protocol):
+    """A hash of hashlib that takes in bytes."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take in bytes."""
+        ...
 
 
 class TsvSource(Source):
@@ -46,19 +60,70 @@ class TsvSource(Source):
         """Kind, names and sizes of the tables, and the limit."""
         return {"kind": self.kind, "limit": self.config.limit, **identity(self._files())}
 
+    @property
+    def can_grow(self) -> bool:
+        """Always: by rows at the end of tables, and by further tables."""
+        return True
+
     def plan(self) -> Iterator[Task]:
         """A task is ``{uri, start, end, row}``: a byte range, and the number of its first row."""
-        index = row = 0
-        for file in self._files():
-            with open_input(file.path) as stream:
-                self._check_kind(file.path, stream)
-                stream.seek(0)
-                for start, end, rows in row_ranges(stream, self.shard_samples):
-                    rows = rows if self.config.limit is None else min(rows, self.config.limit - row)
-                    if rows <= 0:
-                        return
-                    yield Task(index, rows, {"uri": file.path, "start": start, "end": end, "row": row})
-                    index, row = index + 1, row + rows
+        return self.plan_from(Known((), 0))
+
+    def plan_from(self, known: Known) -> Iterator[Task]:
+        """Known byte ranges, by the digest of their bytes; then the bytes after them."""
+        files = self._files()
+        ends: dict[str, int] = {}  # path -> the byte up to which the table is planned
+        row = 0
+        for segment in known.segments:
+            index, marks = segment.first, list(segment.pairs())
+            found = find_known(files, [name for name, _ in marks], FIELD)
+            for name, about in marks:
+                span = json.loads(about)
+                for task in self._known_span(found[name], span, index, row):
+                    yield task
+                    index, row = index + 1, row + task.samples
+                ends[found[name].path] = span["stop"]
+        yield from self._new_spans(files, ends, known.room(self.config.limit), known.next, row)
+
+    def _known_span(self, file: FileInfo, span: dict[str, Any], index: int, row: int) -> Iterator[Task]:
+        if file.size < span["stop"]:
+            raise changed(FIELD, file.path, "it has become smaller")
+        total = blake2b(digest_size=8)
+        with open_input(file.path) as stream:
+            for start, end, rows in row_ranges(
+                stream, self.shard_samples, span["start"], span["stop"], total
+            ):
+                yield Task(index, rows, {"uri": file.path, "start": start, "end": end, "row": row})
+                index, row = index + 1, row + rows
+        if total.hexdigest() != span["sum"]:
+            raise changed(FIELD, file.path, f"its first {span['stop']} bytes have changed")
+
+    def _new_spans(
+        self, files: Sequence[FileInfo], ends: Mapping[str, int], room: int | None, index: int, row: int
+    ) -> Iterator[Task]:
+        """The tasks of bytes that are not planned yet, up to `room` rows."""
+        marks: list[tuple[str, str]] = []
+        names = relative_names(files)
+
+        def tasks() -> Iterator[Task]:
+            number, first, left = index, row, room
+            for file in files:
+                if left == 0 or file.size <= ends.get(file.path, 0):
+                    continue
+                total = blake2b(digest_size=8)
+                with open_input(file.path) as stream:
+                    self._check_kind(file.path, stream)
+                    begin = end = _after_newline(stream, file, ends.get(file.path, 0))
+                    for start, end, rows in row_ranges(
+                        stream, self.shard_samples, begin, file.size, total, most=left
+                    ):
+                        yield Task(number, rows, {"uri": file.path, "start": start, "end": end, "row": first})
+                        number, first = number + 1, first + rows
+                        left = None if left is None else left - rows
+                span = {"start": begin, "stop": end, "sum": total.hexdigest()}
+                marks.append((names[file.path], json.dumps(span)))
+
+        return with_marks(tasks(), marks)
 
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         """Yield one reference or failure per row, from the task's byte range alone."""
@@ -113,7 +178,7 @@ class TsvSource(Source):
         return Reference(key, (caption,), self.kind, url=url, image_id=url_identity(url))
 
     def _files(self) -> list[FileInfo]:
-        files = find_some(self.config.uri or "", "source.uri")
+        files = find_some(self.config.uri or "", FIELD)[: self.first_files]
         for file in files:
             if file.path.endswith((".gz", ".bz2", ".zip", ".zst", ".xz")):
                 raise ConfigError(
@@ -165,27 +230,58 @@ class Cc12mSource(TsvSource):
         return caption, url
 
 
-def row_ranges(stream: IO[bytes], rows: int) -> Iterator[tuple[int, int, int]]:
+def row_ranges(
+    stream: IO[bytes],
+    rows: int,
+    start: int = 0,
+    stop: int | None = None,
+    total: Digest | None = None,
+    most: int | None = None,
+) -> Iterator[tuple[int, int, int]]:
     """Yield (start, end, rows) of consecutive byte ranges of `rows` rows each; the last one is shorter.
 
-    One pass, in flat memory.
+    One pass over the bytes from `start` to `stop`, in flat memory. Ends after `most` rows. `total` takes in
+    the bytes of the ranges that were yielded.
     """
-    start = position = held = 0  # held: rows that ended since start
-    ended = True  # whether the byte before position was a newline
-    while chunk := stream.read(PLAN_CHUNK):
+    stream.seek(start)
+    left = math.inf if most is None else most
+    position, held, ended = start, 0, True  # held: rows that ended since start
+    while left > 0 and (chunk := _next_chunk(stream, position, stop)):
         newlines = np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n"))
-        used = 0
-        while held + len(newlines) - used >= rows:
-            used += rows - held
-            end = position + int(newlines[used - 1]) + 1
-            yield start, end, rows
-            start, held = end, 0
+        used = taken = 0  # newlines, and bytes, of the ranges so far
+        while left > 0 and held + len(newlines) - used >= (wanted := int(min(rows, left))):
+            used += wanted - held
+            end = int(newlines[used - 1]) + 1
+            if total is not None:
+                total.update(chunk[taken:end])
+            yield start, position + end, wanted
+            start, held, taken = position + end, 0, end
+            left -= wanted
         held += len(newlines) - used
+        if total is not None and left > 0:
+            total.update(chunk[taken:])
         position += len(chunk)
         ended = chunk.endswith(b"\n")
     held += not ended  # the last row may lack its newline
-    if held:
+    if held and left > 0:
         yield start, position, held
+
+
+def _next_chunk(stream: IO[bytes], position: int, stop: int | None) -> bytes:
+    size = PLAN_CHUNK if stop is None else min(PLAN_CHUNK, stop - position)
+    return stream.read(size) if size > 0 else b""
+
+
+def _after_newline(stream: IO[bytes], file: FileInfo, end: int) -> int:
+    """The byte after the newline that ends the row before `end`, which may have come with the next row."""
+    stream.seek(max(0, end - 1))
+    around = stream.read(3)
+    if end == 0 or around.startswith(b"\n"):
+        return end
+    for newline in (b"\n", b"\r\n"):
+        if around[1:].startswith(newline):
+            return end + len(newline)
+    raise changed(FIELD, file.path, f"the row that ended at byte {end} has changed")
 
 
 def _is_url(text: str) -> bool:

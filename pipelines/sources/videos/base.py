@@ -9,6 +9,8 @@ from itertools import islice
 from typing import Any
 
 from pipelines.sources.base import Source
+from pipelines.sources.growth.known import FAILED, Known, digest
+from pipelines.sources.growth.rows import OTHER, Planner, Row, unique
 from pipelines.sources.videos.config import VideoSourceConfig
 from pipelines.sources.videos.files import VideoFiles, is_video_name
 from schemas.errors import ConfigError
@@ -84,6 +86,15 @@ class VideoSource(Source):
             about |= {f"{name}_{what}": value for what, value in identity(files).items()}
         return about
 
+    @property
+    def can_grow(self) -> bool:
+        """Always: by further entries of the annotations."""
+        return True
+
+    def plan_from(self, known: Known) -> Iterator[Task]:
+        """Known videos, whose captions must be the same; then the others."""
+        return self._plan(known)
+
     def plan(self) -> Iterator[Task]:
         """Tasks hold their references: ``{"rows": [{key, video, captions, path, url, meta} | {key, reason,
         detail}]}``.
@@ -91,18 +102,26 @@ class VideoSource(Source):
         Lists the folder of videos once. Raises ConfigError if there is no video in the annotations, or none
         of them is in the folder.
         """
+        return self._plan(None)
+
+    def _plan(self, known: Known | None) -> Iterator[Task]:
         if self.config.videos is None:
             raise ConfigError("source.videos is required: give the folder of the video files, or a glob")
-        rows = list(self._planned(VideoFiles(self.config.videos)))
+        limit = self.config.limit if known is None else None  # known videos may be anywhere
+        rows = list(unique(self._planned(VideoFiles(self.config.videos), limit)))
         if not rows:
             raise ConfigError(f"source.annotations: {self.config.annotations}: no videos in it")
-        missing = [row for row in rows if row.get("reason") == Reason.MISSING_VIDEO]
-        if missing and not any("path" in row for row in rows):
+        missing = [row.values for row in rows if row.values.get("reason") == Reason.MISSING_VIDEO]
+        if missing and not any("path" in row.values for row in rows):
             raise ConfigError(
                 f"source.videos: {self.config.videos}: none of the {len(missing)} videos is there; "
                 f"{_expected(missing[0]['video'])}"
             )
-        yield from self.tasks(rows)
+        planner = Planner(self.shard_samples, self.config.limit, f"source.annotations: {self._where()}")
+        yield from planner.plan(rows, known)
+
+    def _where(self) -> str:
+        return str(self.config.annotations or self.config.videos)
 
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         """Yield references to video files."""
@@ -120,12 +139,13 @@ class VideoSource(Source):
                 meta=row["meta"],
             )
 
-    def _planned(self, files: VideoFiles) -> Iterator[dict[str, Any]]:
+    def _planned(self, files: VideoFiles, limit: int | None) -> Iterator[Row]:
         seen: set[str] = set()
         bad: list[BadEntry] = []
-        for position, entry in enumerate(islice(self._named(bad), self.config.limit)):
+        for entry in islice(self._named(bad), limit):
             video = valid_text(entry.video)
-            row = {"key": f"{position:07d}-{slug(video) or 'video'}", "video": video, "url": entry.url}
+            key = f"{{0:07d}}-{slug(video) or 'video'}"
+            row = {"video": video, "url": entry.url}
             path = next(filter(None, map(files.get, (video, *entry.also))), None)
             if video in seen:
                 problem = (Reason.DUPLICATE_KEY, f"video {video} came before")
@@ -139,19 +159,15 @@ class VideoSource(Source):
                 problem = None
             seen.add(video)
             if problem is not None:
-                yield row | {"reason": problem[0], "detail": problem[1]}
+                yield Row(video, FAILED, key, row | {"reason": problem[0], "detail": problem[1]})
                 continue
             captions = [valid_text(text) for text in entry.captions]
-            yield row | {"captions": captions, "path": path, "meta": entry.meta}
-        for position, fault in enumerate(bad):  # last, so that they shift no key
-            key = f"x{position:07d}"
-            yield {
-                "key": key,
-                "video": "",
-                "url": None,
-                "reason": fault.reason,
-                "detail": valid_text(fault.detail),
-            }
+            about = digest([captions, entry.url, entry.meta])
+            yield Row(video, about, key, row | {"captions": captions, "path": path, "meta": entry.meta})
+        for fault in bad:  # last, so that they shift no key
+            detail = valid_text(fault.detail)
+            values = {"video": "", "url": None, "reason": fault.reason, "detail": detail}
+            yield Row(OTHER + detail, FAILED, "x{0:07d}", values)
 
     def _named(self, bad: list[BadEntry]) -> Iterator[Entry]:
         """The entries that name a video; the others go to `bad`."""

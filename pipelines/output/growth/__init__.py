@@ -1,0 +1,1 @@
+"""The inputs that an output was planned from, and the plan of a source that has grown since."""
