@@ -75,7 +75,7 @@ class JobPlan:
         return self.job.source.plan_from(self.known)
 
     def writer(self) -> InputsWriter | None:
-        """What writes the marks of the segment that has no file yet; None if each has one."""
+        """The writer of the marks of the segment that has no file yet; None if each has one."""
         if self.job.is_retry or (self.known is None and self.files and not self.is_stale):
             return None
         return InputsWriter(self.output, self._starts[-1])

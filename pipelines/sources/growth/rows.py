@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Planner:
-    """What the plan of a source of rows depends on, apart from its rows."""
+    """Plans a source of rows."""
 
     size: int  # inputs of a task
     limit: int | None

@@ -32,7 +32,7 @@ class TarSpan:
         return payload
 
     def about(self) -> str:
-        """What an output remembers of it."""
+        """The identity that an output remembers."""
         values = {"size": self.file.size, "first": self.first, "stop": self.stop, "whole": self.whole}
         return json.dumps(values)
 
