@@ -86,6 +86,11 @@ def _export_model(source: str, layout: ModelLayout, output: str, *, trained: boo
     if not exists(join(folder, CONFIG_FILE)) and exists(join(folder, INDEX_FILE)):
         raise ConfigError(f"{source} is an index; its vectors go --to {', '.join(VECTORS)}")
     model = load_model(source, trained=trained)
+    if model.config.tokenizer is not None:
+        raise ConfigError(
+            f"{source} reads captions with a tokenizer file, and the layouts of a checkpoint hold CLIP's "
+            "vocabulary alone; the vectors of an index of it can be exported"
+        )
     with _written(output, layout.last) as place:
         how = layout.write(model, place)
     return Exported(layout.part, how.format(output=output))

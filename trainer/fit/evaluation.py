@@ -19,7 +19,6 @@ from trainer.fit.config import TrainConfig
 from trainer.fit.recorder import say_drops
 from trainer.logs.run_logs import RunLogs
 from trainer.model.clip2video import CLIP2Video
-from trainer.model.towers import tokenize
 from trainer.optimise.average import WeightAverage, averaged
 from trainer.retrieval.collect import embed_loader
 from trainer.retrieval.embed import Embedder
@@ -115,7 +114,7 @@ def find_sets(config: TrainConfig, ranks: Ranks, model: CLIP2Video) -> list[Eval
             evaluation_loader,
             ShardSet.find(given.shards),
             config.data.model_copy(update={"eval_motion_phrases": given.motion_phrases}),
-            partial(tokenize, max_words=config.model.max_words),
+            model.tokenize,
             frames=config.model.max_frames,
             size=(model.image_size, model.image_size),
             rank=ranks.rank,

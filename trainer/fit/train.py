@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -32,7 +31,6 @@ from trainer.fit.saver import Saver
 from trainer.fit.step import TrainingStep
 from trainer.logs.run_logs import RunLogs
 from trainer.model.clip2video import CLIP2Video
-from trainer.model.towers import tokenize
 from trainer.optimise.average import WeightAverage
 from trainer.optimise.optim import freeze, make_optimizer
 
@@ -152,7 +150,7 @@ def _loader(
     return TrainingLoader(
         shards,
         config.data,
-        partial(tokenize, max_words=config.model.max_words),
+        model.tokenize,
         frames=config.model.max_frames,
         size=(model.image_size, model.image_size),
         batch_size=part,

@@ -36,7 +36,8 @@ from trainer.index.store import (
     write_part,
 )
 from trainer.model.config import InteractionConfig
-from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE, follow, load_model, read_config
+from trainer.model.io import WEIGHTS_FILE, follow, load_model, model_files, read_config
+from trainer.model.tokens.tokenizer import TOKENIZER_FILE
 from trainer.retrieval.embed import Embedder
 
 
@@ -147,13 +148,15 @@ def model_fingerprint(checkpoint: Path, mixing: InteractionConfig | None = None)
     """
     config, mixing = read_config(checkpoint).to_dict(), mixing or InteractionConfig()
     config["interaction"] |= {"weight": mixing.weight, "top_k": mixing.top_k}
+    tokenizer = config.pop("tokenizer")  # a path; the file's content counts
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-    try:
-        with (checkpoint / WEIGHTS_FILE).open("rb") as stream:
-            while block := stream.read(1 << 22):
-                digest.update(block)
-    except OSError as error:
-        raise ConfigError(f"checkpoint {checkpoint}: {WEIGHTS_FILE} cannot be read: {error}") from None
+    for name in (WEIGHTS_FILE,) if tokenizer is None else (WEIGHTS_FILE, TOKENIZER_FILE):
+        try:
+            with (checkpoint / name).open("rb") as stream:
+                while block := stream.read(1 << 22):
+                    digest.update(block)
+        except OSError as error:
+            raise ConfigError(f"checkpoint {checkpoint}: {name} cannot be read: {error}") from None
     return digest.hexdigest()[:16]
 
 
@@ -162,7 +165,7 @@ def _open(checkpoint: str | Path, folder: str, settings: IndexSettings) -> tuple
     before = read_info(folder)
     with ExitStack() as copy:
         try:
-            local = copy.enter_context(local_copy(follow(checkpoint), (WEIGHTS_FILE, CONFIG_FILE)))
+            local = copy.enter_context(local_copy(follow(checkpoint), model_files(checkpoint)))
         except OSError as error:
             raise ConfigError(f"checkpoint {checkpoint} cannot be read: {error}") from None
         fingerprint = model_fingerprint(local)

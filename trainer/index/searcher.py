@@ -13,7 +13,6 @@ from trainer.device.precision import memory_advice
 from trainer.index.frames import read_frames
 from trainer.index.hit import Hit
 from trainer.index.store import IndexInfo, Part
-from trainer.model.towers import tokenize
 from trainer.retrieval.embed import Embedder, Items
 from trainer.retrieval.reranking import match_scores
 from transforms.media.fit import fit
@@ -82,7 +81,7 @@ class SearchIndex:
         """Return a text as one item. Raises ConfigError if it is empty or longer than MAX_TEXT characters."""
         if not text.strip() or len(text) > MAX_TEXT:
             raise ConfigError(f"a text to search by has 1 to {MAX_TEXT} characters, not {len(text.strip())}")
-        tokens = tokenize([text], self.embedder.model.config.max_words)
+        tokens = self.embedder.model.tokenize([text])
         return self.embedder.texts(tokens.ids_NL, tokens.mask_NL, [text])
 
     def coarse(self, vectors_QE: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray]:

@@ -30,7 +30,7 @@ from storage.find import glob_uris, list_names
 from storage.read import exists, open_uri
 from storage.uris import is_remote, join
 from storage.write import remove_folder, write_bytes, written_folder
-from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE
+from trainer.model.io import CONFIG_FILE, model_files
 
 FORMAT = 1
 INDEX_FILE, MODEL_FOLDER, PARTS_FOLDER = "index.json", "model", "parts"
@@ -174,7 +174,7 @@ def create(index: str, checkpoint: Path, info: IndexInfo) -> None:
             f"output={index} holds {foreign[0]} and no {INDEX_FILE}; give an empty folder or an index"
         )
     with written_folder(join(index, MODEL_FOLDER), last=CONFIG_FILE) as folder:
-        for name in (WEIGHTS_FILE, CONFIG_FILE):
+        for name in model_files(checkpoint):
             shutil.copyfile(checkpoint / name, folder / name)
     _write_json(join(index, INDEX_FILE), asdict(info))
 

@@ -17,6 +17,7 @@ from trainer.model.init import init_from_clip
 from trainer.model.interaction import Interaction
 from trainer.model.tab import TokenAlignment
 from trainer.model.tdb import TemporalDifference
+from trainer.model.tokens.tokenizer import make_tokenizer
 from trainer.model.towers import (
     build_clip,
     count_patches,
@@ -75,6 +76,7 @@ class CLIP2Video(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        self.tokenize = make_tokenizer(config)
         self.clip = build_clip(config)
         self.clip.set_grad_checkpointing(config.grad_checkpointing)
         self.width = width = embed_dim(self.clip)
@@ -142,7 +144,8 @@ class CLIP2Video(nn.Module):
         tab = None
         if self.tab is not None:
             inner = token_mask.clone()
-            inner[:, 0] = 0  # the start token says nothing of the caption
+            if self.config.tokenizer is None:
+                inner[:, 0] = 0  # the start token says nothing of the caption; others may have none
             tab = self.tab(hidden, inner)
         return TextFeatures(F.normalize(pooled.float(), dim=-1), tab, hidden.float(), token_mask)
 

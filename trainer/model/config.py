@@ -84,13 +84,19 @@ class ModelConfig(Config):
 
     clip: str | dict[str, Any] = Field(
         "ViT-B-32-quickgelu",
-        description="an open_clip model name (a ViT with CLIP's vocabulary), or a ClipShape mapping",
+        description="an open_clip model name (a ViT with CLIP's vocabulary, or with a tokenizer), or a "
+        "ClipShape mapping",
     )
     pretrained: str | None = Field(
         None,
         description="CLIP weights: an open_clip tag (openai, laion2b_s34b_b79k, ...) or a local .safetensors "
         "or .pt file "
         "(OpenAI's included); null for random weights",
+    )
+    tokenizer: str | None = Field(
+        None,
+        description="tokenizer of towers without CLIP's vocabulary, such as ViT-B-16-SigLIP: a folder with a "
+        "Hugging Face tokenizer.json, or that file; checkpoints hold a copy; null for CLIP's own",
     )
     sim_type: SimType = Field(
         "seqTransf", description="frames to video: mean pooling, or a temporal transformer"

@@ -1,5 +1,7 @@
 """A model as a folder: ``model.safetensors`` and ``config.json`` (its key ``model`` is the `ModelConfig`).
 
+Towers without CLIP's vocabulary have a ``tokenizer.json`` too.
+
 In an object store config.json is uploaded last. A folder without it is incomplete, and is not read.
 """
 
@@ -19,6 +21,7 @@ from storage.uris import is_remote, join
 from storage.write import written_folder
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
+from trainer.model.tokens.tokenizer import TOKENIZER_FILE, FileTokenizer
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 # Of a run with averaged weights: model.safetensors has the averages, and this file the trained weights.
@@ -42,9 +45,17 @@ def save_model(model: CLIP2Video, directory: str | Path, extra: dict[str, Any] |
     partial = folder / f".{WEIGHTS_FILE}.{os.getpid()}"
     save_file(tensors, partial)
     os.replace(partial, folder / WEIGHTS_FILE)
-    partial = folder / f".{CONFIG_FILE}.{os.getpid()}"
-    partial.write_text(json.dumps({**(extra or {}), "model": model.config.to_dict()}, indent=2) + "\n")
-    os.replace(partial, folder / CONFIG_FILE)
+    config = model.config.to_dict()
+    if isinstance(model.tokenize, FileTokenizer):
+        _write_text(folder / TOKENIZER_FILE, model.tokenize.text)
+        config["tokenizer"] = TOKENIZER_FILE  # the copy: a checkpoint may move to another machine
+    _write_text(folder / CONFIG_FILE, json.dumps({**(extra or {}), "model": config}, indent=2) + "\n")
+
+
+def _write_text(file: Path, text: str) -> None:
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    partial.write_text(text)
+    os.replace(partial, file)
 
 
 def follow(directory: str | Path) -> str:
@@ -60,11 +71,22 @@ def follow(directory: str | Path) -> str:
 
 def read_config(directory: str | Path) -> ModelConfig:
     """The `ModelConfig` of a saved model. Raises ConfigError naming the folder."""
+    folder = follow(directory)
     try:
-        with open_uri(join(follow(directory), CONFIG_FILE)) as stream:
-            return ModelConfig.make(json.load(stream)["model"])
+        with open_uri(join(folder, CONFIG_FILE)) as stream:
+            config = ModelConfig.make(json.load(stream)["model"])
     except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ConfigError(f"checkpoint {directory}: {CONFIG_FILE} cannot be read: {error}") from None
+    if config.tokenizer != TOKENIZER_FILE:
+        return config
+    return config.model_copy(update={"tokenizer": join(folder, TOKENIZER_FILE)})
+
+
+def model_files(directory: str | Path) -> tuple[str, ...]:
+    """Return the names of the files that a saved model consists of. Raises ConfigError."""
+    if read_config(directory).tokenizer is None:
+        return WEIGHTS_FILE, CONFIG_FILE
+    return WEIGHTS_FILE, TOKENIZER_FILE, CONFIG_FILE
 
 
 def load_model(directory: str | Path, *, trained: bool = False) -> CLIP2Video:

@@ -79,7 +79,7 @@ def _open_clip_model(config: ModelConfig) -> Clip:
             text_cfg=shape.text.to_dict(),
             quick_gelu=shape.quick_gelu,
         )
-    settings = _named_settings(str(config.clip))
+    settings = _named_settings(str(config.clip), config.tokenizer)
     kind = CustomTextCLIP if settings.pop("custom_text", False) else CLIP
     clip: Clip = kind(**settings)
     if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in clip.modules()):
@@ -90,25 +90,37 @@ def _open_clip_model(config: ModelConfig) -> Clip:
     return clip
 
 
-def _named_settings(name: str) -> dict[str, Any]:
+def text_settings(config: ModelConfig) -> dict[str, Any] | None:
+    """Return open_clip's settings of a text tower that needs a tokenizer file; None for CLIP's vocabulary."""
+    if not isinstance(config.clip, str):
+        return None
+    text: dict[str, Any] = _named_settings(config.clip, config.tokenizer).get("text_cfg", {})
+    return text if text.get("hf_tokenizer_name") else None
+
+
+def _named_settings(name: str, tokenizer: str | None) -> dict[str, Any]:
     settings: dict[str, Any] | None = open_clip.get_model_config(name)
     if settings is None:
         near = nearest(name, open_clip.list_models(), count=3, cutoff=0.4)
         raise ConfigError(f"clip = {name!r} is no open_clip model; the nearest: {', '.join(near) or 'none'}")
     text = settings.get("text_cfg", {})
     vocabulary = text.get("hf_tokenizer_name")
-    if vocabulary and not text.get("hf_model_name"):
+    if vocabulary and tokenizer is None and not text.get("hf_model_name"):
         raise ConfigError(
             f"clip = {name!r} reads captions with the tokenizer {vocabulary}, whose files open_clip does not "
-            "carry; every tower with CLIP's own vocabulary works, such as ViT-B-16-quickgelu or "
-            "EVA02-B-16"
+            "carry; give a folder with its tokenizer.json as model.tokenizer, or choose a tower with CLIP's "
+            "own vocabulary, such as ViT-B-16-quickgelu or EVA02-B-16"
         )
-    other_text = text.get("hf_model_name") or text.get("embed_cls")
-    if "multimodal_cfg" in settings or other_text or text.get("pool_type", "argmax") not in ("argmax", "eos"):
+    other_text = text.get("hf_model_name") or text.get("embed_cls") or text.get("use_pad_mask")
+    pools = ("last", "eos") if vocabulary else ("argmax", "eos")
+    if "multimodal_cfg" in settings or other_text or text.get("pool_type", "argmax") not in pools:
         raise ConfigError(
             f"clip = {name!r} has no CLIP text tower; choose a CLIP ViT such as ViT-B-32-quickgelu"
         )
-    return {key: value for key, value in settings.items() if key not in ("preprocess_cfg", "tokenizer_cfg")}
+    left_out = {"preprocess_cfg", "tokenizer_cfg"}
+    if vocabulary:
+        left_out.add("init_logit_bias")  # SigLIP's bias; a model that needs one has its own
+    return {key: value for key, value in settings.items() if key not in left_out}
 
 
 def load_pretrained(clip: Clip, config: ModelConfig) -> None:
@@ -170,6 +182,8 @@ def load_clip_state(clip: Clip, state: dict[str, Tensor], name: str) -> None:
     position grid.
     """
     weights = {key: value.float() for key, value in state.items() if key not in NOT_WEIGHTS}
+    if getattr(clip, "logit_bias", None) is None:
+        weights.pop("logit_bias", None)
     if isinstance(clip, CustomTextCLIP):
         weights = convert_to_custom_text_state_dict(weights)
     if "logit_scale" in weights:
@@ -192,7 +206,7 @@ def reading(config: ModelConfig) -> dict[str, Any]:
             "heads": (shape.vision.width // shape.vision.head_width, shape.text.heads),
         }
     else:
-        named = _named_settings(str(config.clip))
+        named = _named_settings(str(config.clip), config.tokenizer)
         vision = named["vision_cfg"]
         heads = vision["width"] // vision.get("head_width", 64) if "width" in vision else None
         about = {
@@ -286,6 +300,21 @@ def normalisation(config: ModelConfig) -> tuple[tuple[float, ...], tuple[float, 
     settings: dict[str, Any] = {}
     if isinstance(config.clip, str) and config.pretrained is not None:
         settings = open_clip_pretrained.get_pretrained_cfg(config.clip, config.pretrained) or {}
+    if not settings and config.tokenizer is not None:
+        settings = _usual_settings(str(config.clip))
     mean = settings.get("mean") or open_clip.OPENAI_DATASET_MEAN
     std = settings.get("std") or open_clip.OPENAI_DATASET_STD
     return tuple(mean), tuple(std)
+
+
+def _usual_settings(name: str) -> dict[str, Any]:
+    """Return the mean and deviation that all published weights of these towers have in common, if they do."""
+    found: list[dict[str, Any]] = []
+    for tag in open_clip_pretrained.list_pretrained_tags_by_model(name):
+        about = open_clip_pretrained.get_pretrained_cfg(name, tag) or {}
+        pair = {"mean": about.get("mean"), "std": about.get("std")}
+        if pair not in found:
+            found.append(pair)
+    if len(found) == 1:
+        return found[0]
+    return {}

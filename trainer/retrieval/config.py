@@ -111,6 +111,9 @@ class BaselineConfig(Config):
         "ViT-B-32-quickgelu", description="an open_clip model name, or a ClipShape mapping, as for training"
     )
     pretrained: str = Field(description="CLIP weights: a local .safetensors or .pt file, or an open_clip tag")
+    tokenizer: str | None = Field(
+        None, description="tokenizer of towers without CLIP's vocabulary, as for training"
+    )
     max_frames: int = Field(12, ge=1, description="frames of a clip")
     max_words: int = Field(32, ge=3, description="tokens of a caption, start and end included")
 

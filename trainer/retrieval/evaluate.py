@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 
 from torch import Tensor
@@ -24,7 +23,6 @@ from trainer.device.versions import versions
 from trainer.model.clip2video import CLIP2Video, build_model
 from trainer.model.config import InteractionConfig, ModelConfig
 from trainer.model.io import follow, load_model
-from trainer.model.towers import tokenize
 from trainer.retrieval.collect import Embedded, embed_loader
 from trainer.retrieval.config import EvaluateConfig, EvaluationSet
 from trainer.retrieval.embed import Embedder
@@ -225,12 +223,11 @@ def _loader(
         eval_motion_phrases=motion_phrases,
     )
     model = embedder.model.config
-    words = partial(tokenize, max_words=model.max_words)
     pin = embedder.device.type == "cuda"
     return evaluation_loader(
         shards,
         settings,
-        words,
+        embedder.model.tokenize,
         frames=model.max_frames,
         size=embedder.size,
         rank=ranks.rank,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import islice, zip_longest
 
 import torch
@@ -13,7 +12,6 @@ from schemas.errors import ConfigError
 from storage.shards.read import RawSample
 from trainer.data.shards import Dropped, ShardSet, read_shards
 from trainer.device.ranks import Ranks, gather_rows, together
-from trainer.model.towers import tokenize
 from trainer.retrieval.embed import Embedder, Items, join
 from transforms.captions import append
 
@@ -39,7 +37,7 @@ def read_bank(patterns: str | Sequence[str], limit: int, *, motion_phrases: bool
 
 def embed_bank(embedder: Embedder, captions: Sequence[str], ranks: Ranks) -> Tensor:
     """Return the vectors [Q,E] float32 of captions, on the CPU. Every rank embeds a share and gets all."""
-    words = partial(tokenize, max_words=embedder.model.config.max_words)
+    words = embedder.model.tokenize
     own = list(_parts(captions, ranks))
 
     def embed() -> list[Items]:

@@ -1,0 +1,1 @@
+"""Captions to the token ids that a text tower reads."""
