@@ -73,9 +73,10 @@ class Results:
         """Return the table in Markdown: a row per arm and stage, a column per test and ranking."""
         columns = [(test, head) for test in TESTS for head in self.heads]
         names = [f"{test}, {HEADS[head]}" for test, head in columns]
+        seeds = len(self.config.seeds)
+        over = "one seed" if seeds == 1 else f"mean and standard deviation over {seeds} seeds"
         lines = [
-            "Percent of queries whose right clip is first: mean and standard deviation over "
-            f"{len(self.config.seeds)} seeds.",
+            f"Percent of queries whose right clip is first: {over}.",
             "",
             f"| arm | measured | {' | '.join(names)} |",
             f"|---|---|{'---:|' * len(columns)}",

