@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 LOCK   := $(shell $(PYTHON) -c "import hashlib;print(hashlib.sha256(open('requirements.lock','rb').read()).hexdigest()[:12])")
 STAMP  := $(VENV)/.lock-$(LOCK)
 
-.PHONY: help setup demo lab test test-gpu test-gcs test-prism test-flink flink-up flink-down test-spark spark-up spark-down dataflow-dry-run check lint types bench scale-model docs lock clean
+.PHONY: help setup demo lab test test-gpu test-gcs test-prism test-flink flink-up flink-down test-spark spark-up spark-down dataflow-dry-run check lint types bench scale-model docs docs-site lock clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -101,6 +101,9 @@ scale-model: setup  ## the cost tables and the event model of docs/scale.md
 docs: setup      ## the pictures in docs/, from the real code
 	$(BIN)/python -m docs.make_pictures
 	$(BIN)/python -m docs.make_screenshot
+
+docs-site: setup ## the pages of docs/ and the reference of the public names as a site, in build/site
+	$(BIN)/python -m sphinx -W --keep-going -c docs/site -b html docs build/site
 
 lock:            ## requirements.lock, docker/cpu.lock and docker/local.lock from setup.py (any Python >= 3.11, with hashes)
 	$(BIN)/python -m pip install --quiet uv

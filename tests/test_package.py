@@ -34,7 +34,9 @@ def test_it_holds_every_module_page_and_config(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     packages = ("zoetrope", "schemas", "storage", "transforms", "pipelines", "trainer", "preview")
     modules = packaged(*(f"{package}/**/*.py" for package in packages))
-    data = packaged("preview/assets/**/*.*", "configs/*/*.yaml") | {f"{package}/py.typed" for package in packages}
+    data = packaged("preview/assets/**/*.*", "configs/*/*.yaml") | {
+        f"{package}/py.typed" for package in packages
+    }
     assert modules | data <= names
     assert "configs/animate/coco.yaml" in data
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "clusters/", "docs/"))]

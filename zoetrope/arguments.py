@@ -23,7 +23,9 @@ class Parser(argparse.ArgumentParser):
         options.setdefault("allow_abbrev", False)
         super().__init__(**options)
         self._fields: set[str] = set()
-        self._help_of_all = ""
+        self._help_of_all = self.epilog
+        # Hidden until there are fields: without them, all of the help is the help.
+        self._help_all = self.add_argument("--help-all", action=_HelpAll, nargs=0, help=argparse.SUPPRESS)
         self.add_argument(
             "-v", "--verbose", action="count", default=0, help="more messages, and the traceback of an error"
         )
@@ -63,7 +65,7 @@ class Parser(argparse.ArgumentParser):
             few = "\n".join(by_name[name] for name in main)
             more = f"--help-all describes all {len(rows)} fields."
             self.epilog = "\n\n".join((self.epilog or "", f"main fields:\n{few}", more)).lstrip()
-        self.add_argument("--help-all", action=_HelpAll, nargs=0, help="show this help with every field")
+        self._help_all.help = "show this help with every field"
 
     def format_help_of_all(self) -> str:
         """Return the help with every field."""

@@ -6,6 +6,7 @@ In Python and in notebooks: ``zoetrope.preview("cat.jpg", motion="zoom_in", zoom
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
@@ -27,7 +28,7 @@ SIDE = 224  # of a frame, pixels
 SHEET = 1920  # pixels: a grid of many clips is not wider, unless a size is given
 SMALLEST = 64  # pixels: frames of many clips are not smaller
 
-Picture = str | np.ndarray | Image.Image
+Picture = str | os.PathLike[str] | np.ndarray | Image.Image
 Size = int | tuple[int, int]
 
 
@@ -117,7 +118,7 @@ def make_preview_clip(
 
 def _named_pictures(pictures: Picture | Sequence[Picture]) -> list[tuple[str, str | np.ndarray]]:
     """Return each picture with its name: those of files as URIs, others as arrays."""
-    if isinstance(pictures, str | np.ndarray | Image.Image):
+    if isinstance(pictures, str | os.PathLike | np.ndarray | Image.Image):
         pictures = [pictures]
     named: list[tuple[str, str | np.ndarray]] = []
     files: dict[str, None] = {}

@@ -33,7 +33,8 @@ BUFFER_BYTES = 1 << 30  # of a reader's shuffle buffer, at most
 class ClipDataset(IterableDataset[Sample]):
     """The clips of one epoch, each once, split over ranks and DataLoader workers by whole shards.
 
-    A sample is a dict:
+    A sample is a dict::
+
         key, caption       str
         captions           list of str: the caption, or every caption with `captions="all"`
         frames             uint8 [T,H,W,3] RGB; padding at the end is 0
@@ -41,6 +42,7 @@ class ClipDataset(IterableDataset[Sample]):
         video_id           int, equal for clips of one picture or video
         motion             str, such as "pan_left"; '' for real videos
         quads              float32 [T,4,2], the views in fractions of the picture; 0 for real videos
+
     With `render=False` a still has `picture`, uint8 [h,w,3], instead of `frames`: see `render_stills`.
 
     Stored clips and stills along their stored paths have the same bits as `zoetrope.decode_clip` gives.
@@ -55,7 +57,7 @@ class ClipDataset(IterableDataset[Sample]):
         shards: str | Sequence[str] | Sequence[Mapping[str, Any]],
         *,
         frames: int = 12,
-        size: tuple[int, int] = (224, 224),
+        size: int | tuple[int, int] = (224, 224),
         camera: Literal["stored", "fresh"] = "stored",
         motions: Any = None,
         motion_phrases: float = 0.0,
@@ -68,7 +70,7 @@ class ClipDataset(IterableDataset[Sample]):
     ) -> None:
         """Find the shards: a folder, a glob, a brace range, gs://, or a list of them; or a mix.
 
-        frames, size: frames of a clip and their (height, width) in pixels.
+        frames, size: frames of a clip and their (height, width), or one number for both, in pixels.
         camera: follow a still's stored path, or draw a fresh one per epoch from the mix `motions` (None: the
             default mix). Its phrase is appended to the caption with probability `motion_phrases`.
         captions: one caption per epoch, in turn, or all.
@@ -79,6 +81,8 @@ class ClipDataset(IterableDataset[Sample]):
         super().__init__()
         if not isinstance(frames, int) or frames < 1:
             raise ConfigError(f"frames = {frames!r}: give the frames of a clip, at least 1")
+        if isinstance(size, int):
+            size = (size, size)
         try:
             check_size(size)
         except ValueError as error:
