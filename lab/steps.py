@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import os
 import shlex
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from schemas.errors import WorkError
@@ -20,6 +23,7 @@ from schemas.text import duration
 LOG = logging.getLogger(__name__)
 POLL_SECONDS = 0.2
 STOP_SECONDS = 20.0  # that a stopped command has, to end by itself
+SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 TAIL = 400  # characters of a failed command's log in its error
 
 
@@ -86,13 +90,14 @@ class Steps:
             stream.write(f"$ {shlex.join(step.command)}\n".encode())
             stream.flush()
             # A session of its own: Ctrl-C reaches the lab alone, which then stops its commands.
-            return subprocess.Popen(  # noqa: S603 - the lab's own commands
+            return subprocess.Popen(  # noqa: S603 - the lab's own commands; no threads run here
                 step.command,
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,
+                preexec_fn=_ender(),
             )
 
     def _ended(self, steps: Sequence[Step]) -> list[tuple[Step, float]]:
@@ -135,6 +140,16 @@ class Steps:
 
     def _mark(self, step: Step) -> Path:
         return self.folder / "done" / f"{step.name}.json"
+
+
+def _ender() -> Callable[[], object] | None:
+    """Return what makes a new process end when the lab is killed, as the next lab would run it again.
+
+    None where the system has no such thing. Source: prctl(2), Linux.
+    """
+    if sys.platform != "linux":
+        return None
+    return partial(ctypes.CDLL(None).prctl, SET_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:

@@ -1,5 +1,6 @@
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -80,3 +81,27 @@ def test_a_step_alone_shares_the_machine_with_no_other(tmp_path: Path) -> None:
     ]
     Steps(tmp_path, jobs=3, threads=1).run(steps)
     assert "bB" in file.read_text()
+
+
+LAB = """
+import sys
+from pathlib import Path
+from lab.steps import Step, Steps
+text = "import os, time; open('pid.partial', 'w').write(str(os.getpid())); os.rename('pid.partial', 'pid'); time.sleep(60)"
+Steps(Path("lab"), jobs=1, threads=1).run([Step("sleep", (sys.executable, "-c", text))])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_a_killed_lab_leaves_no_command_behind(tmp_path: Path) -> None:
+    path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
+    lab = subprocess.Popen([sys.executable, "-c", LAB], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path})
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "pid").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    command = int((tmp_path / "pid").read_text())
+    lab.kill()
+    lab.wait()
+    while Path(f"/proc/{command}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{command}").exists()
