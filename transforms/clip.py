@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from schemas.clip import ClipMeta, json_member, quads_to_json, scores_text
+from schemas.clip import ClipMeta, json_member, quads_to_json
 from schemas.config import Config
 from schemas.keys import derive_seed
 from schemas.records import Reason, Reference, SampleError, Stage
@@ -30,7 +30,7 @@ from transforms.media.pictures import Header, PictureLimits, decode, read_header
 from transforms.motions.composition import FPS
 from transforms.motions.mix import MotionMix, draw
 from transforms.motions.tightest import centred_view, tightest_share
-from transforms.motions.trajectory import Trajectory, zoom_of
+from transforms.motions.trajectory import Trajectory
 from transforms.rendering.homography import checked_quads
 from transforms.rendering.layers import footprints
 from transforms.rendering.render import render_batch
@@ -178,7 +178,7 @@ def prepare(
         meta=reference.meta,
         scores=dict(scores),
     )
-    return _pixels(data, header, meta, settings)
+    return _pixels(data, header, meta, trajectory.quads_T42, settings)
 
 
 def subject_of(
@@ -257,31 +257,10 @@ def rerender(
             "give the source picture"
         )
     settings, device = settings or ClipSettings(), device or meta.device
-    prepared = _pixels(data, read_header(data, settings.pictures), meta, settings)
-    return finish(prepared, render_clip(prepared, device=device), settings, device=device)
-
-
-def sample_row(clip: Clip, shard: str) -> dict[str, Any]:
-    """The row of samples.parquet (schemas.manifest.SAMPLES)."""
-    meta = clip.meta
     quads_T42 = meta.quads_T42()
-    return {
-        "key": meta.key,
-        "shard": shard,
-        "caption": meta.caption,
-        "motion": meta.motion if meta.kind == "animated" else "",
-        "frames": meta.frames,
-        "width": meta.width,
-        "height": meta.height,
-        "original_width": meta.original_width,
-        "original_height": meta.original_height,
-        "zoom": zoom_of(quads_T42) if len(quads_T42) else 1.0,
-        "bytes": sum(len(data) for data in clip.members.values()),
-        "source": meta.source,
-        "url": meta.url,
-        "image_id": meta.image_id,
-        "scores": scores_text(meta.scores),
-    }
+    checked_quads(quads_T42)
+    prepared = _pixels(data, read_header(data, settings.pictures), meta, quads_T42, settings)
+    return finish(prepared, render_clip(prepared, device=device), settings, device=device)
 
 
 def _caption(
@@ -298,16 +277,18 @@ def _caption(
     )
 
 
-def _pixels(data: bytes, header: Header, meta: ClipMeta, settings: ClipSettings) -> Prepared:
-    """Decode the picture at the scale that the trajectory in `meta` needs."""
-    store, quads_T42, size = find_store(meta.store), meta.quads_T42(), (meta.height, meta.width)
+def _pixels(
+    data: bytes, header: Header, meta: ClipMeta, quads_T42: np.ndarray, settings: ClipSettings
+) -> Prepared:
+    """Decode the picture at the scale that its trajectory needs. `quads_T42` is float32, as in `meta`."""
+    store, size = find_store(meta.store), (meta.height, meta.width)
     keeps = isinstance(store, PictureStore)
     shown_T42 = quads_T42
     if keeps and settings.encode.still_for == "mix":
         share = min(REDUCE_TO * settings.tightest_share, 1.0)  # the tightest view is shown at 1:1
         any_142 = centred_view(share, image_size=header.size, size=size)
         shown_T42 = np.concatenate([quads_T42, any_142])
-    finest = float(footprints(checked_quads(shown_T42), header.size, size).min())
+    finest = float(footprints(shown_T42, header.size, size).min())
     need = (ceil(header.size[0] * _SPARE / finest), ceil(header.size[1] * _SPARE / finest))
     picture = decode(data, settings.pictures, need=need, exact=keeps, header=header)
     if isinstance(store, PictureStore):

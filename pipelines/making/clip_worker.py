@@ -24,8 +24,9 @@ from schemas.errors import JobError
 from schemas.records import Failure, Reason, Reference, SampleError, Stage
 from schemas.text import valid_json, valid_text
 from storage.read import MAX_PICTURE_BYTES, read_picture
-from transforms.clip import ClipSettings, Prepared, finish, prepare, render_clip, sample_row
+from transforms.clip import ClipSettings, Prepared, finish, prepare, render_clip
 from transforms.rendering.opencv import prepare_worker
+from transforms.rows import sample_row
 
 Times = list[tuple[str, float]]  # stage, seconds
 # Messages have no slots: Python pickles a frozen class with slots field by field, ten times as slowly.

@@ -5,9 +5,10 @@ Reads or fetches here, and makes the clips in worker processes.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, Self, TypeGuard
@@ -26,13 +27,13 @@ from pipelines.making.render_service import GPU_BATCH, RenderService, release_se
 from pipelines.making.room import Room, read_in_room
 from pipelines.sources.annotations.texts import with_captions
 from pipelines.sources.base import Source, checked_inputs, read_task
-from pipelines.workers.arena import Lease
+from pipelines.workers.arena import TaskSlots
 from pipelines.workers.config import SampleLimits
 from pipelines.workers.pool import Lost
 from pipelines.workers.shared import release_pool
 from schemas.errors import JobError
 from schemas.records import Failure, Reference, SampleError, Stage, Task
-from storage.ordered import in_order
+from storage.ordered import Window, in_order
 from storage.uris import is_remote
 from transforms.clip import ClipSettings
 from transforms.media.formats.sniff import sniff
@@ -110,13 +111,13 @@ class Animator:
         """One clip or failure per input, in input order."""
         given = self._given(self._judged(task), times)
         if self._gpu is None:
-            yield from self._through("make", given, times)
+            yield from self._through("make", given, times, samples=task.samples)
             return
         # Decoded by the workers, rendered in batches on the GPUs, encoded by the workers.
-        slots = Lease(self._gpu.arena)
-        decoded = self._through("prepare", self._with_slots(given, slots), times, slots)
+        slots = TaskSlots(self._gpu.arena)
+        decoded = self._through("prepare", self._with_slots(given, slots), times, slots, task.samples)
         rendered = self._rendered(self._gpu, decoded, task, times, slots)
-        finished = self._through("finish", rendered, times, slots)
+        finished = self._through("finish", rendered, times, slots, task.samples)
         try:
             yield from finished
         finally:  # from the last stage to the first, each waits for the calls that it has under way
@@ -171,10 +172,16 @@ class Animator:
         return self._fetched(self._checked(items, times), times)
 
     def _through(
-        self, method: str, items: Iterator[Any], times: StageTimes, slots: Lease | None = None
+        self,
+        method: str,
+        items: Iterator[Any],
+        times: StageTimes,
+        slots: TaskSlots | None = None,
+        samples: int | None = None,
     ) -> Generator[Any]:
         """Call a method of `ClipMaker` on each item, in order. An item that costs its worker is a failure."""
-        for item, answer in through_workers(self._pool, method, items, guess=self._clip_bytes):
+        answers = through_workers(self._pool, method, items, guess=self._clip_bytes, samples=samples)
+        for item, answer in answers:
             if isinstance(answer, Lost) and not isinstance(item, Failure):
                 value: Any = lost_sample(item.reference, answer)
             elif isinstance(answer, Answer):
@@ -247,7 +254,7 @@ class Animator:
             else:
                 yield Given(reference, data, is_checked=True, scores=scores)
 
-    def _with_slots(self, items: Iterator[Given | Failure], slots: Lease) -> Iterator[Given | Failure]:
+    def _with_slots(self, items: Iterator[Given | Failure], slots: TaskSlots) -> Iterator[Given | Failure]:
         """Give each sample a slot. Where all are taken, pixels and frames are sent instead."""
         for item in items:
             yield replace(item, slot=slots.take()) if isinstance(item, Given) else item
@@ -258,21 +265,22 @@ class Animator:
         decoded: Iterator[Decoded | Failure],
         task: Task,
         times: StageTimes,
-        slots: Lease,
+        slots: TaskSlots,
     ) -> Generator[Rendered | Failure]:
         """Render each clip on a GPU, in input order. A batch may hold clips of other tasks too."""
-        under_way: deque[tuple[Decoded, Future[Any]] | Failure] = deque()
+        window: Window[Decoded | Failure, Any] = Window(calls=AHEAD_CLIPS)
+        nothing: Future[None] = Future()  # of a failure, which keeps its place
+        nothing.set_result(None)
 
         def oldest() -> Rendered | Failure:
-            call = under_way.popleft()
-            if isinstance(call, Failure):
-                return call
-            item, future = call
+            began = time.perf_counter()
             try:
-                with times.timed("render"):
-                    frames = future.result()
+                item, frames = window.take()
             except GpuError as error:
                 raise error.for_job(task.index) from error
+            if isinstance(item, Failure):
+                return item
+            times.add("render", time.perf_counter() - began)
             if isinstance(frames, SampleError):
                 slots.give(item.slot)
                 return failure_of(item.reference, frames, Stage.RENDER)
@@ -281,16 +289,15 @@ class Animator:
         try:
             for item in decoded:
                 if isinstance(item, Failure):
-                    under_way.append(item)
+                    window.add(item, nothing)
                 else:
-                    future = service.render(item.image_HWC, item.clip.quads_T42, item.slot)
-                    under_way.append((item, future))
-                while len(under_way) >= AHEAD_CLIPS:
+                    window.add(item, service.render(item.image_HWC, item.clip.quads_T42, item.slot))
+                while window.full:
                     yield oldest()
-            while under_way:
+            while len(window):
                 yield oldest()
         finally:
-            wait([call[1] for call in under_way if not isinstance(call, Failure) and not call[1].cancel()])
+            window.cancel()
 
 
 def _read_remote(item: Checked, max_bytes: int, room: Room, number: int) -> Given | Failure:

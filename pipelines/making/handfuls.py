@@ -23,6 +23,7 @@ def through_workers(
     items: Iterator[T | Failure],
     *,
     guess: int,
+    samples: int | None = None,
     max_bytes: int = AHEAD_BYTES,
 ) -> Iterator[tuple[T | Failure, Any]]:
     """Each item with what the workers' `method` makes of it, or `Lost`, in input order.
@@ -30,15 +31,16 @@ def through_workers(
     Failures come back as they are.
 
     An item or a result that carries bytes says how many in `size`. `guess` is a result's size until one is
-    known.
+    known. `samples` is about how many items there are.
     """
+    most = handful_limit(samples, pool.workers)
     calls = 2 * pool.workers + 2
     window: Window[list[T | Failure], list[Any]] = Window(calls=calls, max_bytes=max_bytes, held=pool.held)
     expected = guess
     items = iter(items)
     try:
         while True:
-            handful = list(islice(items, handful_size(pool.sample_seconds)))
+            handful = list(islice(items, handful_size(pool.sample_seconds, most)))
             wanted = [item for item in handful if not isinstance(item, Failure)]
             if handful:
                 size = sum(map(size_of, wanted)) + expected * len(wanted)
@@ -66,8 +68,18 @@ def lost_sample(reference: Reference, lost: Lost) -> Failure:
     return Failure(reference.key, Stage.DECODE, lost.reason, lost.detail, reference.url)
 
 
-def handful_size(sample_seconds: float) -> int:
+def handful_size(sample_seconds: float, most: int = MOST) -> int:
     """The number of samples per handful: fewer if each takes long, one before the first time is known."""
     if not sample_seconds:
         return 1
-    return min(MOST, max(1, round(HANDFUL_SECONDS / sample_seconds)))
+    return min(most, max(1, round(HANDFUL_SECONDS / sample_seconds)))
+
+
+def handful_limit(samples: int | None, workers: int) -> int:
+    """The most samples per handful, so that a task of so many samples has one for each worker.
+
+    Else small shards would leave most workers of a large machine idle: few tasks are made at a time.
+    """
+    if samples is None:
+        return MOST
+    return min(MOST, max(1, samples // workers))

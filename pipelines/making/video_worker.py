@@ -20,10 +20,11 @@ from schemas.records import Reference, Stage
 from schemas.version import VERSION
 from storage.login import set_options
 from transforms.captions import normalise_all
-from transforms.clip import Clip, sample_row
+from transforms.clip import Clip
 from transforms.media.encode import encode_picture
 from transforms.media.video_frames import VideoFrames, read_frames
 from transforms.media.video_limits import VideoLimits
+from transforms.rows import sample_row
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ class Arena:
         self._descriptor, self.memory = -1, np.empty(0, np.uint8)
 
 
-class Lease:
+class TaskSlots:
     """The slots of one task. They all go back with it, however it ends."""
 
     def __init__(self, arena: Arena) -> None:

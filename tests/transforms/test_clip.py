@@ -25,7 +25,6 @@ from transforms.clip import (
     prepare,
     render_clip,
     rerender,
-    sample_row,
 )
 from transforms.media.encode import encode_picture
 from transforms.media.mp4 import decode_mp4
@@ -34,6 +33,7 @@ from transforms.media.stored import stored_size
 from transforms.motions.mix import draw
 from transforms.rendering.layers import footprints
 from transforms.rendering.render import render, render_batch
+from transforms.rows import sample_row
 from transforms.subject.subject import find_subject
 
 LIMITS = PictureLimits()

@@ -13,9 +13,10 @@ import numpy as np
 
 from schemas.errors import ConfigError
 from transforms.motions.camera import Camera
+from transforms.motions.choice import MotionChoice
 from transforms.motions.composition import FPS, check_shape, clip_rng, make_plan
 from transforms.motions.lookup import built_in_motions, find_motion
-from transforms.motions.mix import MotionChoice, MotionMix, draw
+from transforms.motions.mix import MotionMix, draw
 from transforms.motions.motion import TIMING, Motion, Parameter, motion
 from transforms.motions.trajectory import Trajectory, curves, view_sizes, zoom_of
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipelines.making.clip_worker import ClipMaker, Given, storable
-from pipelines.making.handfuls import MOST, handful_size
+from pipelines.making.handfuls import MOST, handful_limit, handful_size
 from pipelines.making.maker import Made
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from schemas.records import Failure, Reason, Reference, Stage
@@ -99,3 +99,12 @@ def test_a_worker_reads_the_captions_of_a_file_before_it_reads_the_picture(tmp_p
 @pytest.mark.parametrize(("seconds", "size"), [(0.0, 1), (0.025, 4), (1.0, 1), (1e-6, MOST)])
 def test_handfuls_are_small_where_samples_take_long(seconds, size):
     assert handful_size(seconds) == size
+
+
+@pytest.mark.parametrize(
+    ("samples", "workers", "most"),
+    [(1000, 64, MOST), (100, 64, 1), (100, 16, 6), (3, 8, 1), (None, 64, MOST)],
+)
+def test_small_tasks_are_spread_over_all_workers(samples, workers, most):
+    assert handful_limit(samples, workers) == most
+    assert handful_size(1e-3, most) == most

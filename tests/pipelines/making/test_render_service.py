@@ -23,7 +23,7 @@ from pipelines.making import clips as animator
 from pipelines.making import render_service
 from pipelines.making.gpu import Rendering
 from pipelines.making.render_service import GPU_BATCH, SLOTS, RenderService, release_service, share_service
-from pipelines.workers.arena import Lease, Placed, place
+from pipelines.workers.arena import Placed, TaskSlots, place
 from schemas.errors import JobError
 from tests.pipelines.running.test_graph import leftovers, shards
 from transforms.rendering.kornia import Started
@@ -214,7 +214,7 @@ def test_clips_of_several_tasks_share_a_batch_and_frames_are_those_of_each_alone
 def test_a_picture_in_a_slot_is_rendered_into_that_slot(monkeypatch):
     monkeypatch.setattr(transforms.rendering.render, "start_batch", Device(lambda images, calls: None))
     service = RenderService((8, 8), 2, ("cuda:0",))
-    slots = Lease(service.arena)
+    slots = TaskSlots(service.arena)
     image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
     slot = slots.take()
     frames = service.render(place(image, slot), QUADS, slot).result(timeout=20)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.workers.arena import Arena, Lease, Placed, opened, place
+from pipelines.workers.arena import Arena, Placed, TaskSlots, opened, place
 from pipelines.workers.channel import encode
 
 ROOT = Path(__file__).parents[3]
@@ -49,7 +49,7 @@ def test_another_process_reads_and_writes_the_same_memory() -> None:
 
 def test_the_slots_of_a_task_go_back_with_it() -> None:
     arena = Arena(slots=3, size=4096)
-    lease = Lease(arena)
+    lease = TaskSlots(arena)
     first, second = lease.take(), lease.take()
     lease.give(first)
     lease.give(None)  # a sample for which no slot was free
