@@ -44,7 +44,7 @@ class AnimateConfig(ClipSettings):
     limits: SampleLimits = SampleLimits()
     fetch: FetchConfig = FetchConfig()
     filters: tuple[str | Rule, ...] = Field(
-        (), description="rules that drop samples, see `zoetrope filters`, and module:function of your own"
+        (), description="rules that drop samples, see docs/curation.md, and module:function of your own"
     )
     max_failure_ratio: float | None = Field(
         None,

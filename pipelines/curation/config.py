@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipelines.curation.filters import Entry, find_filter, takes_picture
+from pipelines.curation.models import MODEL_RULES
 from pipelines.curation.whole import WHOLE_RULES, WholeRule
 from schemas.errors import ConfigError
 from schemas.plugins import is_plugin
@@ -14,7 +15,9 @@ from transforms.curation.captions import CAPTION_RULES
 from transforms.curation.pictures import PICTURE_RULES
 from transforms.curation.rule import Rule, When
 
-RULES: dict[str, type[Rule]] = {rule.name: rule for rule in (*CAPTION_RULES, *PICTURE_RULES, *WHOLE_RULES)}
+RULES: dict[str, type[Rule]] = {
+    rule.name: rule for rule in (*CAPTION_RULES, *PICTURE_RULES, *MODEL_RULES, *WHOLE_RULES)
+}
 FORMS = "write a rule's name, {name: picture_blur, min: 100}, or module:name for your own"
 
 
@@ -64,19 +67,12 @@ def needs_pictures(entries: Sequence[Entry]) -> bool:
 def check_whole(entries: Sequence[Entry], *, is_remote: bool) -> None:
     """Raise ConfigError for rules over the whole input that cannot be computed before the job."""
     before = surveyed(entries)
-    if any(map(is_apart, before)):
-        raise ConfigError("filters: list clip_similarity after the rules over the whole input")
     if is_remote and needs_pictures(before):
         names = ", ".join(rule.name for rule in whole_rules(entries))
         raise ConfigError(
             f"filters: {names} with this list needs every picture before the first clip, and pictures behind "
             "URLs would be fetched twice: write tars of store=still first and animate those"
         )
-
-
-def is_apart(entry: Entry) -> bool:
-    """Is this a rule whose model runs in processes of its own?"""
-    return isinstance(entry, Rule) and entry.when is When.APART
 
 
 def describe_filters(entries: Sequence[Entry]) -> str:

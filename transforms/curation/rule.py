@@ -25,7 +25,6 @@ class When(IntEnum):
     HEADER = 1  # of the encoded picture
     PIXELS = 2
     MODEL = 3  # a network in a worker process
-    APART = 4  # a network in processes of its own
 
 
 @dataclass(frozen=True, eq=False)
