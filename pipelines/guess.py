@@ -15,7 +15,7 @@ from typing import Any
 
 from pipelines.sources.annotations.tables import column_of
 from pipelines.sources.folder import PICTURES
-from pipelines.sources.hub.layout import is_saved
+from pipelines.sources.hub.layout import hub_name, is_saved
 from pipelines.sources.urls.lists import JSON_LINES, PLAIN, URL_COLUMNS, form_of
 from schemas.errors import ConfigError
 from schemas.text import counted
@@ -54,8 +54,12 @@ class Guess:
 def guess_source(path: str) -> Guess:
     """Guess from a local path, glob or URI. Raises ConfigError if nothing is there or it is not clear."""
     if not is_glob(path) and "{" not in path and kind(absolute(path)) is None and not folder_exists(path):
+        name = hub_name(path)
+        on_hub = ""
+        if name is not None and "/" in name:
+            on_hub = f"; for a data set on the hub, say source.kind=huggingface source.uri={name}"
         raise ConfigError(
-            f"{path}: no such file or folder. An input is {FORMS}; a field is written FIELD=VALUE"
+            f"{path}: no such file or folder. An input is {FORMS}; a field is written FIELD=VALUE{on_hub}"
         )
     if not is_glob(path) and folder_exists(path):
         return _folder(path)

@@ -201,6 +201,12 @@ def test_a_saved_data_set_is_guessed_and_a_job_makes_a_clip_of_every_row(saved, 
     assert {row["source"] for row in found} == {"hf"}
 
 
+def test_a_name_on_the_hub_is_never_guessed_but_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"say source\.kind=huggingface source\.uri=user/pictures"):
+        guess_source("user/pictures")
+
+
 @pytest.mark.parametrize(
     ("uri", "name"),
     [
