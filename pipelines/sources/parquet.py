@@ -99,13 +99,13 @@ class ParquetSource(Source):
             pieces = (
                 (file.path, mark["start"], mark["stop"]) for file, mark in self._unchanged(spans, columns)
             )
-            for task in self._tasks(_packed(pieces, self.shard_samples), columns, segment.first, row):
+            for task in self._tasks(packed(pieces, self.shard_samples), columns, segment.first, row):
                 yield task
                 row += task.samples
             ends |= {file.path: mark["stop"] for file, mark in spans}
         room = known.room(self.config.limit)
         marks_of: list[tuple[str, str]] = []
-        new = _packed(self._new_rows(files, columns, ends, room, marks_of), self.shard_samples)
+        new = packed(self._new_rows(files, columns, ends, room, marks_of), self.shard_samples)
         yield from with_marks(self._tasks(new, columns, known.next, row), marks_of)
 
     def _tasks(
@@ -218,7 +218,7 @@ class ParquetSource(Source):
             yield footer
 
 
-def _packed(spans: Iterator[tuple[str, int, int]], size: int) -> Iterator[list[list[Any]]]:
+def packed(spans: Iterator[tuple[str, int, int]], size: int) -> Iterator[list[list[Any]]]:
     """Pieces ``[uri, first row, rows]``, packed into lists of `size` rows."""
     pieces: list[list[Any]] = []
     room = size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +13,7 @@ from pipelines.sources.annotations.references import reference
 from pipelines.sources.config import SourceConfig
 from pipelines.sources.hub.arrow import count_rows, read_rows, schema_of
 from pipelines.sources.hub.layout import Place
-from pipelines.sources.parquet import ParquetSource, reported
+from pipelines.sources.parquet import ParquetSource, packed, reported
 from pipelines.sources.parquet_files import BROKEN, Columns, check_types, choose_columns
 from schemas.errors import ConfigError
 from schemas.records import Failure, Reason, Reference, Stage, Task
@@ -57,6 +58,17 @@ class HubParquetSource(ParquetSource):
 class ArrowSource(HubParquetSource):
     """Arrow files of one split. Key: the row's number in the split. A picture may be a file of the folder."""
 
+    @property
+    def can_grow(self) -> bool:
+        """Never: a data set is saved whole."""
+        return False
+
+    def plan(self) -> Iterator[Task]:
+        """As of Parquet. Raises ConfigError for a later file whose columns differ from those of the first."""
+        files = self._files()
+        columns = self._columns(files[0])
+        yield from self._tasks(packed(self._spans(files, columns), self.shard_samples), columns, 0, 0)
+
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         """Yield one reference or failure per row."""
         columns, number = Columns(**task.payload["columns"]), task.payload["row"]
@@ -98,13 +110,25 @@ class ArrowSource(HubParquetSource):
             schema = schema_of(file.path)
         return self._choose(schema, file.path)
 
-    def _row_counts(self, files: list[FileInfo], columns: Columns) -> Iterator[tuple[str, int]]:
+    def _spans(self, files: list[FileInfo], columns: Columns) -> Iterator[tuple[str, int, int]]:
+        """Yield (path, 0, rows) of each file, up to the limit."""
+        left = math.inf if self.config.limit is None else self.config.limit
         for file in files:
             self.progress(file.path)
             with _damage(file.path):
-                check_types(schema_of(file.path), columns, file.path)
-                rows = count_rows(file.path)
-            yield file.path, rows
+                schema = schema_of(file.path)
+                missing = [name for name in columns.names if name not in schema.names]
+                if missing:
+                    raise ConfigError(
+                        f"source.uri: {file.path}: no column {missing[0]!r}, which the first file has"
+                    )
+                check_types(schema, columns, file.path)
+                rows = int(min(count_rows(file.path), left))
+            if rows:
+                yield file.path, 0, rows
+            left -= rows
+            if left <= 0:
+                return
 
 
 @contextmanager
