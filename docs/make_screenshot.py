@@ -73,13 +73,13 @@ def _shoot(browser: str, address: str) -> bytes:
         page.select_option("select[aria-label='Combine with another motion']", "zoom_in")
         page.get_by_text("rotate_cw+zoom_in:").wait_for()
         page.select_option("#compare", "seed")
-        page.get_by_text("rotate_cw+zoom_in, seed 0").wait_for()
+        page.locator("#player figcaption").nth(1).wait_for()
         page.locator("#player input[type=range]").fill("8")
         page.evaluate(
             "Promise.all([...document.images].map((image) => image.complete || new Promise((done) => "
             "(image.onload = done))))"
         )
-        page.evaluate("document.activeElement.blur()")
+        page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
         shot = page.screenshot()
         opened.close()
     return bytes(shot)

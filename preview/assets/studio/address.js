@@ -5,6 +5,7 @@ const keepers = [];
 let tab = "";
 let last = null;
 let silent = true;
+let restores = 0;
 
 export const keep = (keeper) => keepers.push(keeper);
 export const currentTab = () => tab;
@@ -44,15 +45,16 @@ export function parse(hash) {
 }
 
 export async function restore(show) {
+  const mine = (restores += 1);
   silent = true;
-  try {
-    const { name, values } = parse(location.hash);
-    for (const keeper of keepers) await keeper.read(values);
-    show(name);
-  } finally {
-    silent = false;
-    settle();
+  const { name, values } = parse(location.hash);
+  for (const keeper of keepers) {
+    await keeper.read(values);
+    if (mine !== restores) return; // the address has changed again meanwhile
   }
+  show(name);
+  silent = false;
+  settle();
 }
 
 export function startAddress(show) {

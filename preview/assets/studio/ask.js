@@ -1,6 +1,8 @@
 // Requests to the server. A failed request throws an error with one line of text and the fields it names.
 
-import { report, settled } from "./notices.js";
+import { report, say, settled } from "./notices.js";
+
+let owners = 0;
 
 export async function ask(path, { post, body, signal } = {}) {
   const options = { signal };
@@ -20,18 +22,21 @@ export async function ask(path, { post, body, signal } = {}) {
 
 export const api = async (path, options) => (await ask(path, options)).json();
 
-// Runs the latest call only: a new call aborts the previous one. An error is shown, and success removes it, except
-// that of a `quiet` one, which runs along with another.
+// Runs the latest call only: a new call aborts the previous one. Its error is shown, and its next success removes it.
+// A `quiet` one runs along with another that names the fields, and shows its own error in the box alone.
 export function latest(work, { quiet = false } = {}) {
   let running = null;
+  const owner = (owners += 1);
   return async (...args) => {
     running?.abort();
     const mine = (running = new AbortController());
     try {
       await work(mine.signal, ...args);
-      if (mine === running && !quiet) settled();
+      if (mine === running) settled(owner);
     } catch (error) {
-      if (error.name !== "AbortError" && mine === running) report(error);
+      if (error.name === "AbortError" || mine !== running) return;
+      if (quiet) say(error.message, owner);
+      else report(error, owner);
     }
   };
 }

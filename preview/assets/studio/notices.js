@@ -4,10 +4,13 @@ import { $, h } from "./dom.js";
 
 const SECONDS_OF_A_NOTE = 5;
 let noteTimer = 0;
+let ownerOfBox = null;
 
-export function say(problem) {
+// Several parts of the page ask the server at once. `owner` is the part that failed; its next success clears its errors.
+export function say(problem, owner = null) {
   $("problem-text").textContent = problem || "";
   $("problem").hidden = !problem;
+  ownerOfBox = owner;
 }
 
 export function note(text) {
@@ -17,7 +20,7 @@ export function note(text) {
   noteTimer = setTimeout(() => { $("note").hidden = true; }, SECONDS_OF_A_NOTE * 1000);
 }
 
-// Marks a control and writes the reason below it. `by` is "page" or "server": success of a request clears the server's.
+// Marks a control and writes the reason below it. `by` is "page", or the owner of a request that the server refused.
 export function wrong(control, reason, by = "page") {
   const id = `${control.id}-problem`;
   const line = $(id) ?? h("p", { id, class: "field-problem", role: "alert" });
@@ -35,19 +38,19 @@ export function right(control) {
   $(`${control.id}-problem`)?.remove();
 }
 
-export function settled() {
-  say("");
-  document.querySelectorAll('[data-wrong="server"]').forEach(right);
+export function settled(owner) {
+  if (ownerOfBox === owner) say("");
+  document.querySelectorAll(`[data-wrong="${owner}"]`).forEach(right);
 }
 
-export function report(error) {
+export function report(error, owner) {
   const controls = (error.fields ?? []).flatMap((name) => [...document.querySelectorAll(`[data-field="${CSS.escape(name)}"]`)]);
   const shown = controls.filter((control) => control.checkVisibility());
-  if (!shown.length) return say(error.message);
-  say("");
-  wrong(shown[0], error.message, "server");
-  for (const control of shown.slice(1)) { control.setAttribute("aria-invalid", "true"); control.dataset.wrong = "server"; }
-  if (!inView(shown[0])) say(error.message);
+  settled(owner);
+  if (!shown.length) return say(error.message, owner);
+  wrong(shown[0], error.message, owner);
+  for (const control of shown.slice(1)) { control.setAttribute("aria-invalid", "true"); control.dataset.wrong = owner; }
+  if (!inView(shown[0])) say(error.message, owner);
 }
 
 export function inView(element) {

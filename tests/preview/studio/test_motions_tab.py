@@ -109,7 +109,8 @@ def test_back_reload_and_a_shared_link_keep_picture_motion_sliders_mix_and_seed(
     last = in_address(page)
     assert last["motion"] == "rotate_cw+zoom_in"
     assert json.loads(last["mix"])[0]["rotate_cw.degrees"] == 33
-    shared = browser.new_page()
+    shared = browser.new_page(reduced_motion="reduce")
+    shared.set_default_timeout(60_000)
     shared.goto(page.url)
     shared.wait_for_selector("#player[data-version]")
     page.reload()

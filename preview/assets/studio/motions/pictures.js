@@ -58,6 +58,7 @@ async function take(files) {
   const problems = [];
   const taken = [];
   right($("file"));
+  say("");
   for (const file of files) {
     $("drop").classList.add("busy");
     try {

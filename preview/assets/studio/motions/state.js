@@ -7,6 +7,7 @@ export const chosen = { picture: null, parts: [{ name: "zoom_in", join: "" }], f
 
 const JOINS = /([+>|])/;
 const listeners = [];
+let stale = false; // the address has changed what is chosen, and the tab does not show it yet
 
 // Calls `work(what)` after a change, and `work(null)` after the address has changed everything.
 export const listen = (work) => listeners.push(work);
@@ -130,7 +131,12 @@ export function startState(state, findPicture) {
       const pin = readJson(values.get("pin"), null);
       chosen.pin = Array.isArray(pin?.motions) ? pin : null;
       chosen.seeds = values.get("seeds") === "1";
-      for (const work of listeners) work(null);
+      stale = true;
     },
+  });
+  document.addEventListener("tab", (event) => {  // after the address was read; another tab asks for no clip
+    if (event.detail !== "motions" || !stale) return;
+    stale = false;
+    for (const work of listeners) work(null);
   });
 }
