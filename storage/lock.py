@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from schemas.errors import ConfigError
+from schemas.json_text import read_json
 from storage.conditional import (
     create_exclusively,
     is_atomic,
@@ -320,7 +321,7 @@ def _elapsed() -> float:
 
 def _parse(data: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(data)
+        value = read_json(data)
     except ValueError:
         return {}  # cut off while it was written
     if isinstance(value, dict):

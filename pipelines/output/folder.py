@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas.errors import ConfigError
+from schemas.json_text import read_json
 from schemas.text import one_line
 from storage.login import check_folder_address
 from storage.read import file_exists, read_bytes
@@ -82,7 +83,7 @@ class Output:
         """
         path = self.state(name)
         try:
-            values = json.loads(read_bytes(path))
+            values = read_json(read_bytes(path))
         except FileNotFoundError:
             return None
         except ValueError as error:

@@ -11,6 +11,7 @@ from typing import Any
 from pipelines.making.config import ShardConfig
 from pipelines.making.maker import Maker
 from pipelines.sources.base import Source
+from schemas.json_text import read_json
 from schemas.records import Task
 from schemas.text import counted
 from storage.read import read_range
@@ -52,7 +53,7 @@ FILES_IDENTITY = (
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The fields that differ, as text with both values."""
-    now = json.loads(_canonical(now))
+    now = read_json(_canonical(now))
     changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
     files = [name for name in changed if is_of_files(name, {*before, *now})]
     stems = sorted({_stem(name) for name in files})
@@ -150,7 +151,7 @@ def task_to_row(task: Task) -> dict[str, Any]:
 
 def task_from_json(line: bytes) -> Task:
     """The task of one line."""
-    return task_from_row(json.loads(line))
+    return task_from_row(read_json(line))
 
 
 def task_from_row(row: Mapping[str, Any]) -> Task:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from schemas.json_text import read_json
 from schemas.manifest import FAILURES, SAMPLES, ShardRow
 
 RECORD = pa.schema(
@@ -91,7 +92,7 @@ class Record:
         """Parse a record. Raises ValueError if it is damaged."""
         try:
             rows = pq.read_table(io.BytesIO(data), use_threads=False)  # small; each thread would keep memory
-            meta = json.loads((rows.schema.metadata or {})[META])
+            meta = read_json((rows.schema.metadata or {})[META])
             meta.pop("attempt", None)
         except (pa.ArrowException, KeyError, ValueError, OSError) as error:
             raise ValueError(str(error)) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 from pipelines.output.folder import Output
 from pipelines.output.listing import task_of_record
 from pipelines.output.record import META, Record
+from schemas.json_text import read_json
 from schemas.manifest import ShardRow
 from storage.find import list_names
 from storage.read import read_bytes
@@ -45,7 +45,7 @@ def read_head(output: Output, task: int) -> RecordHead:
     """One task's record without its rows. Raises as `read_record`."""
     path = output.record_path(task)
     try:
-        meta = json.loads((pq.read_schema(io.BytesIO(read_bytes(path))).metadata or {})[META])
+        meta = read_json((pq.read_schema(io.BytesIO(read_bytes(path))).metadata or {})[META])
         return RecordHead(meta.get("attempt", ""), tuple(ShardRow(**row) for row in meta["shards"]))
     except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise ValueError(_bad_record(path, error)) from None

@@ -18,6 +18,7 @@ from typing import Any
 
 from pipelines.output.folder import Output
 from schemas.errors import ConfigError
+from schemas.json_text import read_json
 from schemas.text import one_line
 from storage.find import list_names
 from storage.read import open_uri, read_bytes
@@ -100,7 +101,7 @@ def rows_of_plan(path: str) -> Iterator[dict[str, Any]]:
     with open_uri(path) as stream:
         for number, line in enumerate(stream, 1):
             try:
-                row = json.loads(line)
+                row = read_json(line)
                 row["index"], row["origin"]
             except (ValueError, KeyError, TypeError) as error:
                 raise ConfigError(
@@ -153,7 +154,7 @@ def _runs_of(output: Output, names: Collection[str], plan: str) -> list[Run]:
     path = output.state("retries", origins)
     try:
         return [
-            (int(retry), int(origin), int(length)) for retry, origin, length in json.loads(read_bytes(path))
+            (int(retry), int(origin), int(length)) for retry, origin, length in read_json(read_bytes(path))
         ]
     except (ValueError, TypeError) as error:
         raise ConfigError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from schemas.clip import ClipMeta
+from schemas.json_text import JsonError, read_json
 from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE, ShardRow
 from schemas.text import one_line
 from storage.find import list_uris
@@ -229,8 +229,8 @@ def check_folder(output: str, rows: list[ShardRow], indexed: Collection[str]) ->
     if exists(sizes):
         with open_uri(sizes) as stream:
             try:
-                found = json.load(stream)
-            except (ValueError, RecursionError):
+                found = read_json(stream.read())
+            except JsonError:
                 found = None
         if found != {row.shard: row.samples for row in rows}:
             problems.append(f"sizes.json: does not agree with {MANIFEST_FILE}")

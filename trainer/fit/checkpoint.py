@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from schemas.errors import ConfigError
+from schemas.json_text import read_json
 from schemas.text import one_line
 from storage.find import list_names
 from storage.read import exists, local_copy, open_uri
@@ -137,7 +138,7 @@ def load_state(
     try:
         with local_copy(checkpoint, (WEIGHTS_FILE, TENSORS_FILE, RUN_FILE)) as folder:
             weights, tensors = load_file(folder / WEIGHTS_FILE), load_file(folder / TENSORS_FILE)
-            run = json.loads((folder / RUN_FILE).read_text())
+            run = read_json((folder / RUN_FILE).read_bytes())
         model.load_state_dict(weights)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ConfigError(f"resume: {checkpoint} cannot be used: {one_line(error, 400)}") from None
@@ -159,8 +160,8 @@ def saved_config(checkpoint: str) -> dict[str, Any]:
     """Return the TrainConfig values that a checkpoint was made with. Raises ConfigError."""
     try:
         with open_uri(join(checkpoint, CONFIG_FILE)) as stream:
-            values: dict[str, Any] = json.load(stream)["train"]
-    except (OSError, ValueError, KeyError) as error:
+            values: dict[str, Any] = read_json(stream.read())["train"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"resume: {checkpoint}/config.json cannot be read: {error}") from None
     return values
 

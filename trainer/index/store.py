@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.errors import ConfigError
+from schemas.json_text import read_json
 from schemas.text import one_line
 from storage.find import glob_uris, list_names
 from storage.read import exists, open_uri
@@ -83,7 +84,7 @@ class Part:
         self.path, self._index = path, index
         try:
             with open_uri(join(path, PART_FILE)) as stream:
-                self.info = PartInfo(**json.load(stream))
+                self.info = PartInfo(**read_json(stream.read()))
         except (OSError, ValueError, TypeError) as error:
             raise ConfigError(
                 f"index: {join(path, PART_FILE)} cannot be read: {error}; remove the folder and index again"
@@ -125,7 +126,7 @@ class Part:
         file = join(self.path, name)
         try:
             array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise ConfigError(
                 f"index: {file} cannot be read: {error}; remove the folder and index again"
             ) from None
@@ -144,7 +145,7 @@ def read_info(index: str | Path) -> IndexInfo | None:
         if not exists(file):
             return None
         with open_uri(file) as stream:
-            values = json.load(stream)
+            values = read_json(stream.read())
         if values.get("format") != FORMAT:
             raise ValueError(f"format {values.get('format')} instead of {FORMAT}")
         tokens = values["tokens"]

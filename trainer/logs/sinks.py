@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from schemas.errors import ConfigError
+from schemas.json_text import read_json
 
 
 class Sink(Protocol):
@@ -46,7 +47,7 @@ class JsonLines:
 def _step_of(line: str) -> float:
     """Return the step of a record. A line that a kill truncated counts as the latest of all."""
     try:
-        return int(json.loads(line)["step"])
+        return int(read_json(line)["step"])
     except (ValueError, KeyError, TypeError):
         return math.inf
 

@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from schemas.errors import ConfigError
+from schemas.json_text import JsonError, read_json
 from schemas.text import one_line
 from storage.read import kind, local_copy, open_uri
 from storage.uris import is_remote, join
@@ -74,11 +75,16 @@ def read_config(directory: str | Path) -> ModelConfig:
     folder = follow(directory)
     try:
         with open_uri(join(folder, CONFIG_FILE)) as stream:
-            config = ModelConfig.make(json.load(stream)["model"])
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+            config = ModelConfig.make(read_json(stream.read())["model"])
+    except (OSError, KeyError, TypeError, JsonError) as error:
         raise ConfigError(f"checkpoint {directory}: {CONFIG_FILE} cannot be read: {error}") from None
-    if config.tokenizer != TOKENIZER_FILE:
+    if config.tokenizer is None:
         return config
+    if config.tokenizer != TOKENIZER_FILE:  # an address would be asked for it
+        raise ConfigError(
+            f"checkpoint {directory}: {CONFIG_FILE}: tokenizer = {config.tokenizer[:80]!r} is not the checkpoint's "
+            f"own {TOKENIZER_FILE}"
+        )
     return config.model_copy(update={"tokenizer": join(folder, TOKENIZER_FILE)})
 
 

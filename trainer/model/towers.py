@@ -99,7 +99,9 @@ def text_settings(config: ModelConfig) -> dict[str, Any] | None:
 
 
 def _named_settings(name: str, tokenizer: str | None) -> dict[str, Any]:
-    settings: dict[str, Any] | None = open_clip.get_model_config(name)
+    settings: dict[str, Any] | None = None
+    if ":" not in name:  # open_clip downloads hf-hub:..., and a checkpoint of others may say that
+        settings = open_clip.get_model_config(name)
     if settings is None:
         near = nearest(name, open_clip.list_models(), count=3, cutoff=0.4)
         raise ConfigError(f"clip = {name!r} is no open_clip model; the nearest: {', '.join(near) or 'none'}")

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from pipelines.output.folder import Output
 from pipelines.output.listing import Listing
 from pipelines.output.record import META
 from pipelines.output.retries import Retries
+from schemas.json_text import read_json
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, ShardRow
 from storage.read import read_bytes
 from storage.write import remove_file
@@ -164,7 +164,7 @@ def read_heads(output: Output, parts: Sequence[Part]) -> list[Head]:
 def _read_head(path: str) -> Head:
     try:
         rows = pq.read_table(io.BytesIO(read_bytes(path)), use_threads=False)
-        meta = json.loads((rows.schema.metadata or {})[META])
+        meta = read_json((rows.schema.metadata or {})[META])
         shards = tuple(ShardRow(**row) for row in rows.to_pylist())
         return Head(shards, tuple(TaskCount(*counts) for counts in meta["tasks"]), meta["reasons"])
     except (pa.ArrowException, KeyError, TypeError, ValueError) as error:

@@ -15,7 +15,7 @@ def test_shard_names_and_tasks():
     assert {task_of(n) for n in others} == {None}
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "\x00" * 10])
+@pytest.mark.parametrize("content", ["", "{", "[]", "\x00" * 10, "[" * 60_000, "9" * 5000])
 def test_damaged_bookkeeping_is_one_line_that_names_the_file(tmp_path, content):
     output = Output(str(tmp_path))
     output.write_state("finished.json", {"tasks": 1})

@@ -222,6 +222,9 @@ def test_arrays_that_need_unpickling_are_refused(model: Path, tmp_path: Path) ->
     np.save(f"{part.path}/vectors.npy", np.array([object()] * 4, dtype=object), allow_pickle=True)
     with pytest.raises(ConfigError, match=r"vectors\.npy cannot be read"):
         _ = parts(tmp_path / "index")[0].vectors_NE
+    Path(f"{part.path}/vectors.npy").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"vectors\.npy cannot be read"):
+        _ = parts(tmp_path / "index")[0].vectors_NE
     shutil.copy(f"{part.path}/mask.npy", f"{part.path}/vectors.npy")
     with pytest.raises(ConfigError, match="uint8"):
         _ = parts(tmp_path / "index")[0].vectors_NE

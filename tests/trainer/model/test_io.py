@@ -1,6 +1,7 @@
 """A model as a folder."""
 
 import json
+import socket
 
 import pytest
 import torch
@@ -34,3 +35,34 @@ def test_broken_folders_are_told_in_one_line(tmp_path):
     (tmp_path / "other" / "config.json").write_text(json.dumps(values))
     with pytest.raises(ConfigError, match=r"size mismatch for tab\.weight_center"):
         load_model(tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"", b"\xcd{}", b"[" * 60_000, b'{"model":' + b"9" * 5000 + b"}", bytes(900), b"[]"]
+)
+def test_a_damaged_config_is_one_line_that_names_it(tmp_path, damaged):
+    save_model(tiny_model(), tmp_path)
+    (tmp_path / "config.json").write_bytes(damaged)
+    with pytest.raises(ConfigError, match=r"config\.json cannot be read") as caught:
+        load_model(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("clip", "hf-hub:laion/x", "is no open_clip model"),
+        ("clip", "hf-hub:", "is no open_clip model"),
+        ("clip", "local-dir:/", "is no open_clip model"),
+        ("tokenizer", "https://elsewhere.example/tokenizer.json", "is not the checkpoint's own"),
+        ("tokenizer", "/etc/passwd", "is not the checkpoint's own"),
+    ],
+)
+def test_the_config_of_a_foreign_checkpoint_makes_no_request(tmp_path, monkeypatch, field, value, message):
+    save_model(tiny_model(), tmp_path)
+    values = json.loads((tmp_path / "config.json").read_text())
+    values["model"][field] = value
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("a name was looked up"))
+    with pytest.raises(ConfigError, match=message):
+        load_model(tmp_path)
