@@ -82,8 +82,8 @@ def read_config(directory: str | Path) -> ModelConfig:
         return config
     if config.tokenizer != TOKENIZER_FILE:  # an address would be asked for it
         raise ConfigError(
-            f"checkpoint {directory}: {CONFIG_FILE}: tokenizer = {config.tokenizer[:80]!r} is not the checkpoint's "
-            f"own {TOKENIZER_FILE}"
+            f"checkpoint {directory}: {CONFIG_FILE}: tokenizer = {config.tokenizer[:80]!r} is not the "
+            f"checkpoint's own {TOKENIZER_FILE}"
         )
     return config.model_copy(update={"tokenizer": join(folder, TOKENIZER_FILE)})
 
