@@ -112,7 +112,8 @@ class Network:
         """The score of a picture, stretched to the network's size."""
         rule = self._rule
         resized = cv2.resize(image_HWC, (rule.size, rule.size), interpolation=cv2.INTER_AREA)
-        pixels = (resized.astype(np.float32) / 255 - np.float32(rule.mean)) / np.float32(rule.std)
+        mean, std = np.asarray(rule.mean, np.float32), np.asarray(rule.std, np.float32)
+        pixels = (resized.astype(np.float32) / 255 - mean) / std
         self._net.setInput(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32))
         outputs = np.asarray(self._net.forward(), np.float64).ravel()
         if rule.activation == "sigmoid":
