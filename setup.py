@@ -76,7 +76,7 @@ setup(
     packages=[*find_packages(include=[p for name in PACKAGES for p in (name, f"{name}.*")]), "configs"],
     # configs/ holds data alone: it is installed next to the packages, where `zoetrope.shipped` finds it.
     package_data={
-        **{name: DATA for name in PACKAGES},
+        **dict.fromkeys(PACKAGES, DATA),
         "configs": ["*/*.yaml"],
     },
     # A job, previews, the studio and gs:// need these. torch and kornia serve GPUs and the trainer.
