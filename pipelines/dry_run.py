@@ -42,12 +42,12 @@ class Plan:
     output: str
     tasks: int
     left: int  # tasks that are not done yet
-    new_inputs: int  # that the source has gained since the output was planned; the others are kept
-    new_tasks: int
     store: str  # the store of a sample, in a few words
     sample_bytes: float | None  # mean bytes of a sample; None if unknown
     runner: str
     keys: tuple[str, ...]  # of the first inputs
+    new_inputs: int = 0  # that the source has gained since the output was planned; the others are kept
+    new_tasks: int = 0
     filters: str = ""  # in one line
 
 
@@ -97,13 +97,13 @@ def dry_run(
         output.uri,
         tasks,
         left,
-        plan.new_inputs,
-        plan.new_tasks,
         store,
         glimpse.sample_bytes,
         runner,
         tuple(glimpse.keys),
-        filters,
+        filters=filters,
+        new_inputs=plan.new_inputs,
+        new_tasks=plan.new_tasks,
     )
 
 

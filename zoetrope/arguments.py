@@ -11,7 +11,7 @@ from schemas.errors import ConfigError
 from schemas.text import nearest_hint, one_line
 from schemas.yaml_text import read_yaml
 from storage.configs import MAX_BYTES, load_config
-from zoetrope.messages import set_verbosity
+from zoetrope.messages import set_json_lines, set_verbosity
 from zoetrope.shipped import find_config
 
 
@@ -30,6 +30,9 @@ class Parser(argparse.ArgumentParser):
             "-v", "--verbose", action="count", default=0, help="more messages, and the traceback of an error"
         )
         self.add_argument("-q", "--quiet", action="count", default=0, help="warnings and errors alone")
+        self.add_argument(
+            "--log-json", action="store_true", help="messages as JSON lines: time, level, event, fields"
+        )
 
     @property
     def field_names(self) -> list[str]:
@@ -44,6 +47,8 @@ class Parser(argparse.ArgumentParser):
         """Parse the arguments, in any order, and apply -v and -q. Raises ConfigError."""
         args = self.parse_args(argv) if self._subparsers is not None else self.parse_intermixed_args(argv)
         set_verbosity(args.verbose, args.quiet)
+        if args.log_json:
+            set_json_lines()
         return args
 
     def add_config(

@@ -40,6 +40,7 @@ def run_and_report(run: Callable[[], RunResult], config: Mapping[str, Any], comm
             LOG.warning(left)
             return left.exit_code
         report = _report(result, config, shlex.join(command), started)
+        _write_metrics(result)
         print(summary(result, report))
     return result.exit_code
 
@@ -58,7 +59,8 @@ def plan_lines(plan: Plan) -> str:
     new = ""
     if plan.new_tasks:
         kept = plan.inputs - plan.new_inputs
-        new = f"; {plan.new_inputs} of them are new, {kept} are kept in {plan.tasks - plan.new_tasks} tasks"
+        tasks = counted(plan.tasks - plan.new_tasks, "task")
+        new = f"; {plan.new_inputs} of them are new, {kept} are kept in {tasks}"
     return "\n".join(
         (
             f"source   {plan.source}: {about}{counted(plan.inputs, 'input')}{will_fail}{new}",
@@ -140,6 +142,12 @@ def _report(result: RunResult, config: Mapping[str, Any], command: str, started:
     )
     keep_earlier(result.output)
     return write_report(result.output, stats).html
+
+
+def _write_metrics(result: RunResult) -> None:
+    from preview.report.prometheus import write_metrics
+
+    write_metrics(result, time.time())
 
 
 def _versions() -> dict[str, str]:

@@ -7,12 +7,15 @@ A program that imports the packages gets no handler. It can silence or route the
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 LONGEST = 2000  # characters of a warning or error, which may quote a file
+EVENTS = "pipelines.running.graph"  # the logger of a line per task, which only JSON lines show
 PACKAGES = ("schemas", "storage", "transforms", "pipelines", "trainer", "preview", "lab", "zoetrope")
 
 
@@ -33,6 +36,7 @@ def messages_on_stderr(program: str) -> Iterator[None]:
             logger.removeHandler(handler)
             logger.setLevel(level)
             logger.propagate = propagate
+        logging.getLogger(EVENTS).setLevel(logging.NOTSET)
 
 
 def set_verbosity(verbose: int, quiet: int) -> None:
@@ -46,18 +50,37 @@ def set_verbosity(verbose: int, quiet: int) -> None:
             logger.setLevel(min(max(level, logging.DEBUG), logging.ERROR))
 
 
+def set_json_lines() -> None:
+    """Write each message as a JSON object on a line of its own: time, level, event, logger, fields.
+
+    `fields` holds the values of a record's attribute of that name, such as the task and its reasons.
+    """
+    for logger in map(logging.getLogger, PACKAGES):
+        for handler in logger.handlers:
+            if isinstance(handler, _Handler):
+                handler.is_json = True
+                logging.getLogger(EVENTS).setLevel(logging.DEBUG)
+
+
 class _Handler(logging.Handler):
     """Writes above a progress bar where one is shown, and to the standard error of the moment."""
 
     def __init__(self, program: str) -> None:
         super().__init__()
         self._program = program
+        self.is_json = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         text = self.format(record)
+        if self.is_json:
+            self._write_quietly(_json_line(record, text))
+            return
         if record.levelno >= logging.WARNING:
             text = _shortened(f"{self._program}: {text}")
+        self._write_quietly(text)
+
+    def _write_quietly(self, text: str) -> None:
         try:
             self._write(text)
         except (OSError, ValueError):  # standard error is closed: nobody can read the message
@@ -70,6 +93,17 @@ class _Handler(logging.Handler):
         else:
             print(text, file=sys.stderr)
         sys.stderr.flush()
+
+
+def _json_line(record: logging.LogRecord, text: str) -> str:
+    values = {
+        "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        "level": record.levelname.lower(),
+        "event": _shortened(text),
+        "logger": record.name,
+        "fields": getattr(record, "fields", {}),
+    }
+    return json.dumps(values, ensure_ascii=False, default=str)
 
 
 def _shortened(text: str) -> str:

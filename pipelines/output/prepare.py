@@ -35,6 +35,7 @@ PAGES = (
     "croissant.json",
     "report.html",
     "report.json",
+    "metrics.prom",
 )
 
 

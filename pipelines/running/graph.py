@@ -7,6 +7,7 @@ numbers of tasks that are done; image bytes never leave the worker that made the
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,7 @@ from schemas.records import Reason, Task
 from storage.login import get_options, set_options
 from storage.ordered import Window
 
+LOG = logging.getLogger(__name__)
 NAMESPACE = "zoetrope"
 
 
@@ -196,6 +198,14 @@ def _count(done: Done) -> None:
     Metrics.counter(NAMESPACE, "written").inc(done.written)
     Metrics.counter(NAMESPACE, "failed").inc(sum(done.reasons.values()))
     Metrics.counter(NAMESPACE, "bytes").inc(done.bytes)
+    fields = {
+        "task": done.attempt.record.task,
+        "shards": [row.shard for row in done.attempt.record.shards],
+        "written": done.written,
+        "reasons": {str(reason): count for reason, count in done.reasons.items()},
+        "seconds": round(done.seconds, 3),
+    }
+    LOG.debug("task %d done", fields["task"], extra={"fields": fields})
     for reason, count in done.reasons.items():
         Metrics.counter(NAMESPACE, f"failed_{reason}").inc(count)
     Metrics.distribution(NAMESPACE, "task_ms").update(int(1000 * done.seconds))

@@ -46,7 +46,7 @@ class Progress:
                 smoothing=0.05,
                 mininterval=0.2,
             )
-            if self._stream.isatty() and LOG.isEnabledFor(logging.INFO)
+            if self._stream.isatty() and LOG.isEnabledFor(logging.INFO) and not _is_json()
             else None
         )
 
@@ -77,6 +77,12 @@ class Progress:
         """Leave the terminal in order."""
         if self._bar is not None:
             self._bar.close()
+
+
+def _is_json() -> bool:
+    """Are messages written as JSON lines? A bar would break them."""
+    handlers = logging.getLogger("pipelines").handlers
+    return any(getattr(handler, "is_json", False) for handler in handlers)
 
 
 @dataclass

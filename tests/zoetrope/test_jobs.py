@@ -42,6 +42,11 @@ def test_a_plan_is_six_lines():
     ]
 
 
+def test_a_plan_of_a_source_that_has_grown_says_what_is_new_and_what_is_kept():
+    lines = plan_lines(plan(new_inputs=200, new_tasks=1))
+    assert "source   folder: 1200 inputs; 200 of them are new, 1000 are kept in 1 task" in lines
+
+
 def test_a_plan_says_what_is_estimated_and_what_will_fail():
     lines = plan_lines(plan(exact=False, failing=200, sample_bytes=None, inputs=2, keys=("a", "b")))
     assert "source   folder: about 2 inputs, 200 of them without a file or captions" in lines

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from datetime import datetime
 
-from zoetrope.messages import PACKAGES, messages_on_stderr, set_verbosity
+from zoetrope.messages import PACKAGES, messages_on_stderr, set_json_lines, set_verbosity
 
 LOG = logging.getLogger("pipelines.running.submit")
 
@@ -17,6 +19,21 @@ def test_the_command_writes_messages_plain_and_warnings_with_its_name(capsys):
     said = capsys.readouterr()
     assert said.err == "3 tasks\nzoetrope animate: a shard is gone\n"
     assert said.out == ""
+
+
+def test_json_lines_hold_time_level_event_and_fields(capsys):
+    with messages_on_stderr("zoetrope animate"):
+        set_json_lines()
+        LOG.warning("a shard is gone", extra={"fields": {"task": 3}})
+        logging.getLogger("pipelines.running.graph").debug("task %d done", 4)
+        LOG.debug("a detail")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["level"], line["event"], line["fields"]) for line in lines] == [
+        ("warning", "a shard is gone", {"task": 3}),
+        ("debug", "task 4 done", {}),
+    ]
+    assert datetime.fromisoformat(lines[0]["time"]).tzinfo is not None
+    assert logging.getLogger("pipelines.running.graph").level == logging.NOTSET
 
 
 def test_quiet_leaves_warnings_and_verbose_adds_details(capsys):
