@@ -84,7 +84,7 @@ class Classifier(Rule):
         return copy
 
     def score(self, look: Look) -> float:
-        """The value that the function or the network returns. Raises ValueError for what is no finite number."""
+        """The value of the function or the network. Raises ValueError for one that is no finite number."""
         assert self._call is not None  # noqa: S101 - workers call loaded rules
         assert look.image_HWC is not None  # noqa: S101 - narrows the type
         score = float(self._call(look.image_HWC))

@@ -14,6 +14,7 @@ import make_shards as shards_of
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 from tiny_run import tiny_config, tiny_values
 
 from schemas.errors import ConfigError
@@ -88,6 +89,32 @@ def test_killed_and_resumed_the_losses_are_those_of_an_undisturbed_run(
         range(1, STEPS + 1)
     )  # each step once, though some were logged before the kill
     assert after == undisturbed  # every one, and so at least the next eight
+
+
+def test_killed_and_resumed_a_mix_takes_the_same_samples_to_the_same_weights(
+    stills: Path, tmp_path: Path
+) -> None:
+    videos = shards_of.write_shards(tmp_path / "videos", 2, 5, "video")
+    mix = [{"shards": str(stills), "weight": 3}, {"shards": str(videos), "captions": "first"}]
+    changes = {
+        "data": {"shards": None, "mix": mix, "workers": 2},
+        "save_every": 4,
+        "max_steps": 14,
+        "model": {},
+    }
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    train(TrainConfig.make(settings(stills, whole, **changes)))
+    process = start(tmp_path, settings(stills, run, **changes))
+    wait_for_step(run, 6, process)
+    process.kill()
+    process.communicate()
+    stopped_at = find_last(str(run))
+    assert stopped_at is not None
+    assert not stopped_at.endswith("step_00000014")
+    train(TrainConfig.make(settings(stills, run, resume=True, **changes)))
+    assert losses(run) == losses(whole)
+    for name, weight in load_file(whole / "last" / "model.safetensors").items():
+        assert torch.equal(weight, load_file(run / "last" / "model.safetensors")[name]), name
 
 
 def test_a_polite_end_saves_what_was_done(
