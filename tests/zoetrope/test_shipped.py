@@ -36,7 +36,7 @@ def test_an_unknown_name_is_one_line_with_the_nearest():
         find_config("cocoo", "animate")
     assert str(error.value) == (
         "--config cocoo: no such file, and no shipped config of this name; "
-        "shipped are cc12m, cc3m, coco, folder, parquet, tars; the nearest is coco"
+        "shipped are cc12m, cc3m, coco, folder, huggingface, parquet, tars, urls; the nearest is coco"
     )
 
 

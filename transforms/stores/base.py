@@ -57,12 +57,13 @@ class Store(ABC):
     def describe(self, frames: int, extension: str) -> str:
         """Name the members of a sample in Markdown. `extension` is the format of encoded frames."""
 
-    @abstractmethod
     def media(self, frames: int, extension: str) -> dict[str, str]:
         """Map the names of the members that hold pixels to `image` or `video`, in the order of the shard.
 
-        `frames` are the most that a clip has, `extension` is the format of encoded frames.
+        `frames` are the most that a clip has, `extension` is the format of encoded frames. Of a store that says
+        nothing, data set viewers show no pixels.
         """
+        return {}
 
     @abstractmethod
     def decode(

@@ -170,7 +170,7 @@ def test_too_few_shards_and_settings_without_effect_are_one_line_errors(tmp_path
         dataset(tmp_path / "none")
 
 
-@pytest.mark.parametrize("settings", [{"size": 64}, {"size": (0, 64)}, {"frames": 0}, {"frames": 2.5}])
+@pytest.mark.parametrize("settings", [{"size": 0}, {"size": (0, 64)}, {"frames": 0}, {"frames": 2.5}])
 def test_a_size_or_a_number_of_frames_that_cannot_be_is_refused_at_once(
     settings: dict, tmp_path: Path
 ) -> None:
