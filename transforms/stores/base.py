@@ -60,8 +60,8 @@ class Store(ABC):
     def media(self, frames: int, extension: str) -> dict[str, str]:
         """Map the names of the members that hold pixels to `image` or `video`, in the order of the shard.
 
-        `frames` are the most that a clip has, `extension` is the format of encoded frames. Of a store that says
-        nothing, data set viewers show no pixels.
+        `frames` are the most that a clip has, `extension` is the format of encoded frames. Data set viewers
+        show no pixels of a store that says nothing.
         """
         return {}
 
