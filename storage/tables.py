@@ -129,8 +129,11 @@ def iter_batches(
 
     Raises FileNotFoundError, TableError.
     """
+    needed = columns
+    if needed is None:
+        needed = MANIFEST.names if name == MANIFEST_FILE else ["key"]
     for uri in table_files(output, name):
-        with open_table(uri, ("key",) if columns is None else columns) as table:
+        with open_table(uri, needed) as table:
             yield from table.iter_batches(batch_size=batch_rows, columns=columns, use_threads=False)
 
 
