@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -113,9 +113,12 @@ def subtasks(cluster: ClusterConfig, job: dict) -> list[dict]:
     return [subtask for subtask in found if "(unassigned)" not in subtask["host"]]
 
 
-def all_at_work(cluster: ClusterConfig) -> bool:
-    """Has every part been handed in, and does each that is not finished have a Python worker with a task?"""
-    parts, workers = last_parts(cluster), harnesses(cluster.state)
+def all_at_work(cluster: ClusterConfig, idle: Collection[int]) -> bool:
+    """Has every part been handed in, and does each that is not finished have a Python worker with a task?
+
+    `idle` are workers of earlier jobs: Beam can leave one in a TaskManager.
+    """
+    parts, workers = last_parts(cluster), [w for w in harnesses(cluster.state) if w not in idle]
     left = [part for part in parts if part["state"] != "FINISHED"]
     return len(parts) == 4 and len(workers) == len(left) and all(map(has_children, workers))
 
@@ -138,6 +141,8 @@ def test_ctrl_c_cancels_and_the_same_command_goes_on(beam, cluster, source, dire
     output, idle = tmp_path / "clips", set(workers_of(cluster.state))
     job = start(source, output, *beam)
     wait_for_the_middle(job, output)
+    # A part that is cancelled while its Python worker starts leaves the worker, another leak of Beam's.
+    wait_for(lambda: job.poll() is not None or all_at_work(cluster, idle), 200)
     job.send_signal(signal.SIGINT)
     assert "stopped" in finish(job, 130)
     ended = {"CANCELED", "FINISHED"}  # a part that was done already stays so
@@ -153,17 +158,17 @@ def test_ctrl_c_cancels_and_the_same_command_goes_on(beam, cluster, source, dire
 
 @pytest.mark.parametrize("victim", ["harness", "taskmanager-0", "pool"])
 def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, tmp_path, victim):
-    output = tmp_path / "clips"
+    output, idle = tmp_path / "clips", harnesses(cluster.state)
     job = start(source, output, *beam)
     done = wait_for_the_middle(job, output)
     # Beam's runner waits for ever for a Python worker that dies before it has connected.
-    wait_for(lambda: job.poll() is not None or all_at_work(cluster), 200)
+    wait_for(lambda: job.poll() is not None or all_at_work(cluster, idle), 200)
     before = {
         part["jid"]: subtasks(cluster, part) for part in last_parts(cluster) if part["state"] != "FINISHED"
     }
     machines = task_managers(cluster)
     if victim == "harness":
-        os.kill(harnesses(cluster.state)[-1], signal.SIGKILL)
+        os.kill([w for w in harnesses(cluster.state) if w not in idle][-1], signal.SIGKILL)
     else:
         os.killpg(supervisor.processes(cluster.state)[victim], signal.SIGKILL)
     finish(job)
