@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,10 @@ def site(tmp_path_factory):
 def test_every_page_is_in_the_site(site):
     index = (site / "index.html").read_text()
     for page in DOCS.glob("*.md"):
-        assert (site / f"{page.stem}.html").exists(), page
+        title = page.read_text().partition("# ")[2].partition("\n")[0]
+        shown = re.search("<h1>(.*?)<a", (site / f"{page.stem}.html").read_text())
+        assert shown is not None, f"{page}: a page of Sphinx's own has this name"
+        assert re.sub(r"<[^>]+>|[`*]", "", unescape(shown[1])) == re.sub("[`*]", "", title)
         if page.stem != "index":
             assert f'href="{page.stem}.html"' in index, f"docs/index.md does not list {page.name}"
 
