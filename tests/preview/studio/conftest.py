@@ -70,6 +70,17 @@ def cat(tmp_path, make_picture):
 
 
 @pytest.fixture
+def calm_page(browser):
+    """A page without animation, which costs a browser without GPU most of its time."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    page.set_default_timeout(60_000)
+    page.problems = []
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    yield page
+    page.close()
+
+
+@pytest.fixture
 def pictures(tmp_path, make_picture):
     folder = tmp_path / "pictures"
     folder.mkdir()

@@ -14,13 +14,8 @@ FIRST = "document.querySelector('#clips .card > :last-child')?.textContent"
 
 
 @pytest.fixture
-def page(browser):
-    page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-    page.set_default_timeout(60_000)
-    page.problems = []
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    yield page
-    page.close()
+def page(calm_page):
+    return calm_page
 
 
 def opened(page, address, values=""):
