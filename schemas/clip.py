@@ -74,7 +74,10 @@ class ClipMeta:
         """
         if isinstance(data, bytes | str) and len(data) > MAX_JSON_BYTES:
             raise ValueError(f"KEY.json: {len(data)} bytes, over the limit of {MAX_JSON_BYTES}")
-        values = orjson.loads(data) if isinstance(data, bytes | str) else dict(data)
+        if isinstance(data, bytes | str):
+            values = orjson.loads(data)
+        else:
+            values = dict(data)
         found = values.get("format") if isinstance(values, dict) else values
         if not isinstance(values, dict) or found != FORMAT:
             raise ValueError(f"KEY.json: format must be {FORMAT}, got {repr(found)[:40]}")

@@ -91,8 +91,7 @@ _WORDS: dict[Any, str] = {
 
 
 def _config_class(annotation: Any) -> type[Config] | None:
-    options = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
-    for option in options:
+    for option in _options(annotation):
         if isinstance(option, type) and issubclass(option, Config):
             return option
     return None
@@ -100,7 +99,7 @@ def _config_class(annotation: Any) -> type[Config] | None:
 
 def _entry_class(annotation: Any) -> type[Config] | None:
     """The config class of the entries, if this is a list of configs."""
-    for option in typing.get_args(annotation) if _is_union(annotation) else (annotation,):
+    for option in _options(annotation):
         if typing.get_origin(option) is list:
             return _config_class(typing.get_args(option)[0])
     return None
@@ -108,6 +107,13 @@ def _entry_class(annotation: Any) -> type[Config] | None:
 
 def _is_union(annotation: Any) -> bool:
     return typing.get_origin(annotation) in (typing.Union, types.UnionType)
+
+
+def _options(annotation: Any) -> tuple[Any, ...]:
+    """The members of a union; the annotation itself if it is none."""
+    if _is_union(annotation):
+        return typing.get_args(annotation)
+    return (annotation,)
 
 
 def _type_name(annotation: Any) -> str:
@@ -143,7 +149,7 @@ def _plain(value: Any) -> str:
 def _allowed(field: FieldInfo) -> str:
     """The allowed values of a field in words; '' if any value of its type is allowed."""
     annotation = field.annotation
-    options = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    options = _options(annotation)
     words = ["true, false"] if bool in options else []
     for option in options:
         if typing.get_origin(option) is typing.Literal:
@@ -175,7 +181,9 @@ def _first_error(cls: type[Config], error: ValidationError) -> str:
         return f"{where} is required: give it in the config file or as {where}=..."
     if first["type"] == "value_error":
         message = first["msg"].removeprefix("Value error, ")
-        return f"{where}: {message}" if loc else message
+        if loc:
+            return f"{where}: {message}"
+        return message
     _, field, name = _locate(cls, loc)
     return f"{name or where} = {_short(first.get('input'))} is not allowed: it must be {_fits(first, field)}"
 
@@ -205,12 +213,16 @@ def _fits(first: Any, field: FieldInfo | None) -> str:
         return allowed
     if first["type"] == "string_type":
         wanted += " (in YAML, put it in quotes)"
-    return f"{wanted}, {allowed}" if allowed else wanted
+    if allowed:
+        return f"{wanted}, {allowed}"
+    return wanted
 
 
 def _short(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+    if len(text) <= MAX_SHOWN:
+        return text
+    return f"{text[:MAX_SHOWN]}..."
 
 
 def flatten_names(cls: type[Config], prefix: str = "") -> Iterable[str]:
@@ -226,7 +238,9 @@ def flatten_names(cls: type[Config], prefix: str = "") -> Iterable[str]:
 def field_annotation(cls: type[Config], name: str) -> Any:
     """The type of a dotted field, None where no config class has it."""
     _, field, found = _locate(cls, name.split("."))
-    return field.annotation if field is not None and found == name else None
+    if field is not None and found == name:
+        return field.annotation
+    return None
 
 
 def _locate(cls: type[Config], loc: list[str]) -> tuple[type[Config], FieldInfo | None, str]:

@@ -34,7 +34,10 @@ def decompressed(stream: IO[bytes]) -> IO[bytes]:
     Reading the latter raises CompressionError for damaged data, for data that ends early, and for data that
     expands beyond MAX_RATIO.
     """
-    buffered = stream if hasattr(stream, "peek") else io.BufferedReader(cast("Any", stream), READ)
+    if hasattr(stream, "peek"):
+        buffered = stream
+    else:
+        buffered = io.BufferedReader(cast("Any", stream), READ)
     head = cast("io.BufferedReader", buffered).peek(10)[:10]
     for magic, make in _FORMATS:
         if re.match(magic, head, re.DOTALL):

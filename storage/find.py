@@ -187,7 +187,7 @@ def _split_at_glob(pattern: str) -> tuple[str, str]:
     parts = path.split("/")
     for position, part in enumerate(parts):
         head = scheme + separator + "/".join(parts[:position])
-        literal = head + "/" + part if position else head + part
+        literal = scheme + separator + "/".join(parts[: position + 1])
         has_glob = any(character in part for character in GLOB_CHARACTERS)
         if has_glob and (separator or not os.path.lexists(literal)):
             return head or "/", "/".join(parts[position:])
@@ -207,8 +207,10 @@ def _glob_regex(pattern: str) -> str:
             regex, position = regex + "(?:.*/)?", position + 3
         elif rest.startswith("**"):
             regex, position = regex + ".*", position + 2
-        elif rest[0] in "*?":
-            regex, position = regex + ("[^/]*" if rest[0] == "*" else "[^/]"), position + 1
+        elif rest[0] == "*":
+            regex, position = regex + "[^/]*", position + 1
+        elif rest[0] == "?":
+            regex, position = regex + "[^/]", position + 1
         elif bracket:
             members = (
                 bracket[2].replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]").replace("^", "\\^")
@@ -311,8 +313,12 @@ def _entries(folder: str, prefix: str = "") -> Iterator[tuple[str, int | None]]:
         return
     for about in found:
         name = about["name"].rstrip("/")
-        if name.startswith(base):
-            yield name[len(base) :], int(about["size"] or 0) if about["type"] == "file" else None
+        if not name.startswith(base):
+            continue
+        if about["type"] == "file":
+            yield name[len(base) :], int(about["size"] or 0)
+        else:
+            yield name[len(base) :], None
 
 
 def _leads_nowhere(path: str) -> bool:

@@ -71,9 +71,10 @@ class Lock:
         settle: float = SETTLE_SECONDS,
     ) -> None:
         here = local_path(path)
-        self._lock: _KernelLock | _Lease = (
-            _Lease(path, beat, lease, settle) if here is None else _KernelLock(here)
-        )
+        if here is None:
+            self._lock: _KernelLock | _Lease = _Lease(path, beat, lease, settle)
+        else:
+            self._lock = _KernelLock(here)
         self._refusal = refusal
 
     def __enter__(self) -> Self:

@@ -37,7 +37,9 @@ def open_uri(uri: str, mode: Literal["rb", "r"] = "rb") -> IO[Any]:
     files, path = filesystem(uri)
     with as_os_error(uri):
         stream = io.BufferedReader(_Object(uri, files.open(path, "rb")), REMOTE_READ)
-    return stream if mode == "rb" else io.TextIOWrapper(stream, "utf-8")
+    if mode == "rb":
+        return stream
+    return io.TextIOWrapper(stream, "utf-8")
 
 
 def open_file(uri: str) -> IO[bytes]:
@@ -142,15 +144,19 @@ def capped_lines(stream: IO[bytes], size: int | None, uri: str, *, cap: int) -> 
     """
     pending, length = b"", 0
     while size is None or size > 0:
-        chunk = stream.read(READ_CHUNK if size is None else min(READ_CHUNK, size))
+        if size is None:
+            chunk = stream.read(READ_CHUNK)
+        else:
+            chunk = stream.read(min(READ_CHUNK, size))
+        if not chunk and size is None:
+            break
         if not chunk:
-            if size is None:
-                break
             raise OSError(f"{uri}: ends {size} bytes early: it changed during the job")
-        size = None if size is None else size - len(chunk)
+        if size is not None:
+            size -= len(chunk)
         *lines, tail = chunk.split(b"\n")
         for line in lines:
-            yield (pending + line if pending else line), length + len(line)
+            yield pending + line, length + len(line)
             pending, length = b"", 0
         length += len(tail)
         pending = (pending + tail)[: cap + 1]
@@ -166,7 +172,9 @@ def kind(uri: str) -> Literal["file", "folder"] | None:
             found = files.info(path)["type"]
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return "folder" if found == "directory" else "file"
+    if found == "directory":
+        return "folder"
+    return "file"
 
 
 def exists(uri: str) -> bool:
@@ -186,14 +194,18 @@ def file_size(uri: str) -> int | None:
     """
     here = local_path(uri)
     if here is not None:
-        return os.path.getsize(here) if os.path.isfile(here) else None
+        if not os.path.isfile(here):
+            return None
+        return os.path.getsize(here)
     files, path = filesystem(uri)
     try:
         with as_os_error(uri):
             about = _object_info(files, path, uri)
     except FileNotFoundError:
         return None
-    return int(about["size"] or 0) if about.get("type", "file") == "file" else None
+    if about.get("type", "file") != "file":
+        return None
+    return int(about["size"] or 0)
 
 
 def _object_info(files: AbstractFileSystem, path: str, uri: str) -> dict[str, Any]:
@@ -236,9 +248,10 @@ def _copy(files: AbstractFileSystem, path: str, target: Path, names: Sequence[st
         files.get_file(path, str(target))
         return
     base = path.rstrip("/") + "/"
-    wanted = [name.removeprefix(base) for name in files.find(path)] if names is None else names
+    if names is None:
+        names = [name.removeprefix(base) for name in files.find(path)]
     target.mkdir()
-    for name in wanted:
+    for name in names:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         files.get_file(join(path, name), str(target / name))
 

@@ -25,4 +25,6 @@ def scores_of(batch: pa.RecordBatch) -> dict[str, np.ndarray]:
 
 def filter_of(reason: str, detail: str) -> str:
     """The filter that dropped an input, from the row of a failure; "" for any other failure."""
-    return detail.partition(": ")[0] if reason == "filtered" else ""
+    if reason != "filtered":
+        return ""
+    return detail.partition(": ")[0]

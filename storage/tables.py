@@ -66,7 +66,8 @@ def _check_columns(schema: pa.Schema, columns: Sequence[str]) -> None:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
@@ -130,8 +131,10 @@ def iter_batches(
     Raises FileNotFoundError, TableError.
     """
     needed = columns
-    if needed is None:
-        needed = MANIFEST.names if name == MANIFEST_FILE else ["key"]
+    if needed is None and name == MANIFEST_FILE:
+        needed = MANIFEST.names
+    elif needed is None:
+        needed = ["key"]
     for uri in table_files(output, name):
         with open_table(uri, needed) as table:
             yield from table.iter_batches(batch_size=batch_rows, columns=columns, use_threads=False)
@@ -204,7 +207,12 @@ def expand_shards(pattern: str) -> list[str]:
     elif "{" in pattern:
         parts = list(braceexpand.braceexpand(pattern))
         _check_all_there([part for part in parts if "*" not in part], pattern)
-        uris = [uri for part in parts for uri in (glob_uris(part) if "*" in part else [part])]
+        uris = []
+        for part in parts:
+            if "*" in part:
+                uris += glob_uris(part)
+            else:
+                uris.append(part)
     elif pattern.endswith(".tar") and not any(c in pattern for c in "*?["):
         uris = [pattern]
     elif any(c in pattern for c in "*?["):
@@ -228,7 +236,7 @@ def _check_all_there(uris: Sequence[str], pattern: str) -> None:
     for uri in uris:
         folder, slash, name = uri.rpartition("/")
         if folder not in folders:
-            folders[folder] = set(list_names(folder + slash if folder or slash else "."))
+            folders[folder] = set(list_names(folder + slash or "."))
         if name not in folders[folder]:
             missing.append(uri)
     if missing:

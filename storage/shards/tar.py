@@ -84,7 +84,10 @@ class TarReader:
             self._check(kind, size, name, attributes)
             long_name, attributes, extensions = None, {}, 0
             is_folder = name.endswith(b"/")
-            self._left = 0 if kind in _WITHOUT_CONTENT or (is_folder and kind in _REGULAR) else size
+            if kind in _WITHOUT_CONTENT or (is_folder and kind in _REGULAR):
+                self._left = 0
+            else:
+                self._left = size
             self._padding = -self._left % BLOCK
             if kind in _REGULAR and not is_folder:
                 yield TarMember(name.decode("utf-8", "surrogateescape"), size, self._position)
@@ -96,7 +99,10 @@ class TarReader:
         """
         size, total = self._left, self._left + self._padding
         self._left = self._padding = 0
-        data = self._stream.read(total) if total <= PIECE else self._read_in_pieces(total)
+        if total <= PIECE:
+            data = self._stream.read(total)
+        else:
+            data = self._read_in_pieces(total)
         self._position += len(data)
         if len(data) < size:
             raise TarError(f"cut off ({len(data)} of {size} bytes)")
