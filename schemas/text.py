@@ -32,6 +32,13 @@ def valid_text(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
+def valid_or_none(text: str | None) -> str | None:
+    """As `valid_text`; None stays None."""
+    if text is None:
+        return None
+    return valid_text(text)
+
+
 def valid_json(value: Any) -> Any:
     """A JSON value, its texts and names as `valid_text` gives them."""
     if isinstance(value, str):

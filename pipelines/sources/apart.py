@@ -23,7 +23,9 @@ from transforms.media.formats.sniff import HEAD_BYTES, sniff
 def with_limits(source: Source, limits: SampleLimits) -> Source:
     """The source, its parsers in processes with these limits where it has any that need them."""
     source.picture_bytes = limits.picture_bytes
-    return _Apart(source, limits) if source.plans_apart or source.reads_apart else source
+    if source.plans_apart or source.reads_apart:
+        return _Apart(source, limits)
+    return source
 
 
 class _Apart(Source):
@@ -164,13 +166,19 @@ class _Target:
     def read_from(self, task: Task, done: int) -> Iterator[Reference | Failure]:
         """The inputs of a task, without the first `done`."""
         for number, item in enumerate(self._source.read(task)):
-            if number >= done:
-                yield _refused(item) if isinstance(item, Reference) and item.image else item
+            if number < done:
+                continue
+            if isinstance(item, Reference) and item.image:
+                yield _refused(item)
+            else:
+                yield item
 
     def ask(self, name: str) -> Iterator[Any]:
         """The value of a property, or of a method without arguments."""
         value = getattr(self._source, name)
-        yield value() if callable(value) else value
+        if callable(value):
+            value = value()
+        yield value
 
 
 def _refused(item: Reference) -> Reference | Failure:

@@ -15,7 +15,7 @@ from schemas.errors import ConfigError
 from schemas.keys import check_key
 from schemas.plugins import find_plugin
 from schemas.records import Failure, Reason, Reference, Stage, Task
-from schemas.text import valid_text
+from schemas.text import valid_or_none, valid_text
 from storage.read import MAX_PICTURE_BYTES
 
 if TYPE_CHECKING:
@@ -159,7 +159,9 @@ def make_source(config: SourceFields, *, shard_samples: int) -> Source:
     Raises ConfigError, one line, if the class cannot be found or is not a source.
     """
     built_in = config.KINDS.get(config.kind)
-    path = built_in.path if built_in else config.kind
+    path = config.kind
+    if built_in:
+        path = built_in.path
     found = find_plugin(path, "source.kind")
     if not (isinstance(found, type) and issubclass(found, Source)):
         raise ConfigError(f"source.kind: {path} is not a subclass of pipelines.sources.base.Source")
@@ -178,7 +180,9 @@ def checked_inputs(inputs: Iterable[Reference | Failure], task: Task) -> Iterato
     A wanted key that the source no longer has is a failure. Raises ValueError for an invalid key, which is a
     bug in the source.
     """
-    wanted = None if task.keys is None else set(task.keys)
+    wanted = None
+    if task.keys is not None:
+        wanted = set(task.keys)
     seen: dict[str, int] = {}
     for item in inputs:
         check_key(item.key)
@@ -190,7 +194,9 @@ def checked_inputs(inputs: Iterable[Reference | Failure], task: Task) -> Iterato
             if item.key not in wanted:
                 continue
             wanted.discard(item.key)
-        yield _storable(item) if isinstance(item, Reference) else item
+        if isinstance(item, Reference):
+            item = _storable(item)
+        yield item
     for key in sorted(wanted or ()):
         yield Failure(key, Stage.READ, Reason.UNREADABLE, "the source has no input of this key any more")
 
@@ -203,8 +209,8 @@ def _storable(reference: Reference) -> Reference:
     return replace(
         reference,
         captions=tuple(valid_text(caption) for caption in reference.captions),
-        url=None if reference.url is None else valid_text(reference.url),
-        image_id=None if reference.image_id is None else valid_text(reference.image_id),
+        url=valid_or_none(reference.url),
+        image_id=valid_or_none(reference.image_id),
         meta=_valid(dict(reference.meta)),
     )
 
@@ -216,7 +222,11 @@ def _is_plain(meta: Mapping[str, Any]) -> bool:
 
 def _valid(value: Any) -> Any:
     if isinstance(value, str):
-        return value if value.isascii() else valid_text(value)
+        if value.isascii():
+            return value
+        return valid_text(value)
     if isinstance(value, dict):
         return {_valid(key): _valid(inner) for key, inner in value.items()}
-    return [_valid(inner) for inner in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [_valid(inner) for inner in value]
+    return value

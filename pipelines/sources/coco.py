@@ -61,7 +61,9 @@ class CocoSource(Source):
         if self.config.boxes:
             boxes = {f"boxes_{name}": value for name, value in identity(self._boxes()).items()}
             about |= {"boxes": "instances", **boxes}
-        return about | {f"images_{name}": value for name, value in identity(zips).items()} if zips else about
+        if zips:
+            return about | {f"images_{name}": value for name, value in identity(zips).items()}
+        return about
 
     @property
     def can_grow(self) -> bool:
@@ -121,7 +123,9 @@ class CocoSource(Source):
         """One picture; those after it are read."""
         lost, *rest = task.payload["rows"][done:]
         where = f"{self.config.images}: {lost.get('file', lost['key'])}"
-        following = replace(task, samples=len(rest), payload={"rows": rest}) if rest else None
+        following = None
+        if rest:
+            following = replace(task, samples=len(rest), payload={"rows": rest})
         return Loss((lost["key"],), where, following)
 
     def _annotations(self) -> list[FileInfo]:
@@ -165,10 +169,12 @@ class CocoSource(Source):
                 values = _failed(Reason.DUPLICATE_KEY, f"image id {image.id} came before", image.url)
             else:
                 values = _row(image)
-                boxes = instances.meta(image.id) if instances else {}
-                if boxes:
+                if instances and (boxes := instances.meta(image.id)):
                     values["meta"] = {**values.get("meta", {}), **boxes}
-            yield Row(name, FAILED if "reason" in values else digest(values), key, values)
+            about = FAILED
+            if "reason" not in values:
+                about = digest(values)
+            yield Row(name, about, key, values)
             previous = image.id
 
     def _locate(self, rows: list[dict[str, Any]], pictures: Pictures) -> None:
@@ -212,10 +218,15 @@ def _row(image: Image) -> dict[str, Any]:
         return _failed(Reason.MISSING_IMAGE, detail, image.url)
     kept = [caption for caption in image.captions if caption.strip()]
     if not kept:
-        reason = Reason.EMPTY_CAPTION if image.captions else Reason.MISSING_CAPTION
+        if image.captions:
+            reason = Reason.EMPTY_CAPTION
+        else:
+            reason = Reason.MISSING_CAPTION
         return _failed(reason, f"image id {image.id} ({image.file})", image.url)
     row = {"file": image.file, "id": valid_text(str(image.id)), "captions": kept, "url": image.url}
-    return row if image.split is None else {**row, "meta": {"split": image.split}}
+    if image.split is None:
+        return row
+    return {**row, "meta": {"split": image.split}}
 
 
 def _failed(reason: Reason, detail: str, url: str | None) -> dict[str, Any]:

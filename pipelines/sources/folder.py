@@ -196,7 +196,9 @@ def _row(path: str, is_there: bool, captions: Captions, texts: _Texts) -> dict[s
     if path in captions.boxes:
         row["meta"] = captions.boxes[path]
     text = texts.other_than_usual(path)
-    return row if text is None or valid_text(text) != text else {**row, "text": text}
+    if text is None or valid_text(text) != text:
+        return row
+    return {**row, "text": text}
 
 
 def _counts(path: str, root: str) -> bool:
@@ -211,7 +213,10 @@ def _about(values: dict[str, Any], sizes: Mapping[str, int]) -> str:
     text = values.get("text") or f"{stem(values['path'])}{TEXT}"
     if values["captions"] is None and text not in sizes:
         return FAILED
-    caption = values["captions"] if values["captions"] is not None else sizes[text]
+    if values["captions"] is not None:
+        caption = values["captions"]
+    else:
+        caption = sizes[text]
     return digest([sizes[values["path"]], caption, values.get("meta")])
 
 

@@ -136,7 +136,9 @@ class ParquetSource(Source):
     ) -> Iterator[tuple[str, int, int]]:
         """Yield (path, first row, stop) of rows that are not planned yet, and append their marks."""
         names = relative_names(files)
-        left = math.inf if room is None else room
+        left: float = math.inf
+        if room is not None:
+            left = room
         for file in files:
             if left <= 0:
                 return
@@ -282,7 +284,10 @@ def _rows(
     """The rows of a part as cells by column."""
     _check_sizes(table.metadata, part.group, columns, picture_bytes)
     texts_only = all(is_texts(table.schema_arrow.field(name).type) for name in columns)
-    batch_rows = BATCH_ROWS_URLS if texts_only else BATCH_ROWS_IMAGES
+    if texts_only:
+        batch_rows = BATCH_ROWS_URLS
+    else:
+        batch_rows = BATCH_ROWS_IMAGES
     groups, skip, rows = [part.group], part.skip, part.rows
     for batch in table.iter_batches(batch_rows, row_groups=groups, columns=columns, use_threads=False):
         for place in range(min(skip, batch.num_rows), batch.num_rows):

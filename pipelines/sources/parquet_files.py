@@ -41,7 +41,9 @@ class Columns:
     @property
     def names(self) -> list[str]:
         """Those that there are."""
-        boxes = self.boxes.partition(".")[0] if self.boxes else None
+        boxes = None
+        if self.boxes:
+            boxes = self.boxes.partition(".")[0]
         return [name for name in (self.image, self.url, self.caption, boxes) if name]
 
 
@@ -80,7 +82,9 @@ def groups_digest(footer: pq.FileMetaData, rows: int) -> str | None:
         group = footer.row_group(number)
         seen += group.num_rows
         found.append([group.num_rows, *(_column_facts(group.column(i)) for i in range(group.num_columns))])
-    return digest(found) if seen == rows else None
+    if seen != rows:
+        return None
+    return digest(found)
 
 
 def _column_facts(column: pq.ColumnChunkMetaData) -> list[Any]:
@@ -163,7 +167,8 @@ def _is_image(kind: pa.DataType) -> bool:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 

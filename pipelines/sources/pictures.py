@@ -97,7 +97,9 @@ class Pictures:
 
     def example(self) -> str | None:
         """The name of a picture that is there; None if there is none, or the folder was not listed."""
-        return next(iter(self._index), None) if self._index is not None else None
+        if self._index is None:
+            return None
+        return next(iter(self._index), None)
 
     def get(self, name: str) -> tuple[str | None, bytes | None]:
         """(path, None) of a file to be read, or (None, bytes) from a zip. Raises SampleError."""
@@ -107,7 +109,9 @@ class Pictures:
             raise SampleError(Stage.PLAN, Reason.MALFORMED_ROW, detail)
         if self._folder is not None:
             return join(self._folder, relative), None
-        found = self._index.get(relative) if self._index is not None else None
+        found = None
+        if self._index is not None:
+            found = self._index.get(relative)
         if found is None:
             raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"{relative} is not in {self._root}")
         if found in self._files:

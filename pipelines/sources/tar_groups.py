@@ -106,11 +106,11 @@ class _Grouping:
                 problem = f"no pictures and captions in it; its first member is {self._first_other}"
                 yield Group("", broken=problem)
             return
-        last = self._group
+        last, key = self._group, ""
         if last is not None and not last.is_whole:
-            self._group = None
+            self._group, key = None, last.key
         yield from self._end_run()
-        yield Group(last.key if last is not None and not last.is_whole else "", broken=broken)
+        yield Group(key, broken=broken)
 
     def _close_dotted(self) -> Iterator[Group]:
         """End a group with a dot in its key: a whole one is a sample, another waits for the run's end."""
@@ -122,9 +122,8 @@ class _Grouping:
             self._groups += 1
             yield group
         else:
-            group.members = {
-                kind: data[:1] if kind == "image" else data for kind, data in group.members.items()
-            }
+            if "image" in group.members:
+                group.members["image"] = group.members["image"][:1]
             self._pending.append(group)
             if len(self._pending) > MAX_PENDING:
                 yield from self._flush()
@@ -162,7 +161,10 @@ def _take(tar: TarReader, member: TarMember, name: _Name, group: Group, picture_
     kind = name.kind or ""
     if kind in group.members and not (kind == "image" and _is_better(name.ending, group.picture)):
         return  # a second picture of one key: the first one counts
-    if member.size > (picture_bytes if kind == "image" else MAX_TEXT_BYTES):
+    most = MAX_TEXT_BYTES
+    if kind == "image":
+        most = picture_bytes
+    if member.size > most:
         group.too_large = group.too_large or f"{member.name}: {member.size} bytes"
         return
     group.members[kind] = tar.read()

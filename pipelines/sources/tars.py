@@ -16,7 +16,7 @@ from math import ceil
 from typing import Any
 
 from pipelines.sources.annotations.boxes import boxes_meta
-from pipelines.sources.annotations.cells import texts, url_identity
+from pipelines.sources.annotations.cells import as_text, texts, url_identity
 from pipelines.sources.base import Loss, Source
 from pipelines.sources.config import SourceConfig
 from pipelines.sources.growth.known import Known, with_marks
@@ -45,8 +45,10 @@ class TarsSource(Source):
 
     def fingerprint(self) -> dict[str, Any]:
         """Kind, names and sizes of the tars, and the limit."""
-        own = {} if self.config.task_bytes is None else {"task_bytes": self.config.task_bytes}
-        return {"kind": "tars", "limit": self.config.limit, **own, **identity(self._files())}
+        about = {"kind": "tars", "limit": self.config.limit, **identity(self._files())}
+        if self.config.task_bytes is not None:
+            about["task_bytes"] = self.config.task_bytes
+        return about
 
     @property
     def plans_apart(self) -> bool:
@@ -131,7 +133,10 @@ class TarsSource(Source):
         for piece in self.pieces(task):
             samples = self._samples(piece.payload["uri"], piece.payload["tar"])
             first = piece.payload.get("first", 0)
-            stop = first + task.samples if task.exact else piece.payload.get("stop")
+            if task.exact:
+                stop = first + task.samples
+            else:
+                stop = piece.payload.get("stop")
             yield from islice(samples, first, stop)
 
     def _files(self) -> list[FileInfo]:
@@ -144,7 +149,9 @@ class TarsSource(Source):
             for position, group in enumerate(read_groups(stream, self.picture_bytes)):
                 key = f"tars-{tar:05d}-{position:06d}-{slug(group.key, 60)}".rstrip("-")
                 if group.broken is not None:
-                    where = f", at {group.key}" if group.key else ""
+                    where = ""
+                    if group.key:
+                        where = f", at {group.key}"
                     detail = f"{uri}: cannot be read to its end{where}: {group.broken}"
                     yield Failure(key, Stage.READ, Reason.UNREADABLE, detail)
                 elif group.key in seen:
@@ -159,18 +166,20 @@ class TarsSource(Source):
 
 def _sample(key: str, uri: str, group: Group, boxes: str | None) -> Reference | Failure:
     about = _json(group.members.get("json", b""))
-    url = valid_text(about["url"]) if isinstance(about.get("url"), str) else None
+    url, identity = as_text(about.get("url")), None
+    if url:
+        identity = url_identity(url)
     try:
         image = _image(group, about)
         captions = tuple(_captions(group, about))
-        held = boxes_meta(about, boxes) if boxes else {}
+        held: dict[str, Any] = {}
+        if boxes:
+            held = boxes_meta(about, boxes)
     except SampleError as error:
         return error.failure(key, url)
     meta = {name: value for name in KEPT if (value := _plain(about.get(name))) is not None}
     meta |= {"tar": uri.rpartition("/")[2], "key": valid_text(group.key), **held}
-    return Reference(
-        key, captions, "tars", image=image, url=url, image_id=url_identity(url) if url else None, meta=meta
-    )
+    return Reference(key, captions, "tars", image=image, url=url, image_id=identity, meta=meta)
 
 
 def _json(data: bytes) -> dict[str, Any]:
@@ -178,14 +187,18 @@ def _json(data: bytes) -> dict[str, Any]:
         values = json.loads(data)
     except (ValueError, RecursionError):  # the caption may still be in KEY.txt
         return {}
-    return values if isinstance(values, dict) else {}
+    if not isinstance(values, dict):
+        return {}
+    return values
 
 
 def _plain(value: Any) -> int | str | None:
     """A value that a record can hold."""
     if isinstance(value, str):
         return valid_text(value)
-    return value if isinstance(value, int) and abs(value) < MAX_NUMBER else None
+    if isinstance(value, int) and abs(value) < MAX_NUMBER:
+        return value
+    return None
 
 
 def _image(group: Group, about: dict[str, Any]) -> bytes:
@@ -204,7 +217,9 @@ def _image(group: Group, about: dict[str, Any]) -> bytes:
 def _captions(group: Group, about: dict[str, Any]) -> list[str]:
     """KEY.txt, or the caption in KEY.json if it is missing or blank."""
     try:
-        captions = [group.members["txt"].decode("utf-8-sig")] if "txt" in group.members else []
+        captions = []
+        if "txt" in group.members:
+            captions = [group.members["txt"].decode("utf-8-sig")]
     except UnicodeDecodeError as error:
         raise SampleError(Stage.CAPTION, Reason.NOT_UTF8, f"{group.key}.txt: byte {error.start}") from None
     captions += texts(about.get("caption"))
@@ -242,7 +257,9 @@ def _plan_by_size(
             continue
         step = ceil(count / ceil(file.size / size))
         for first in range(0, count, step):
-            stop = first + step if first + step < count else None
+            stop = None
+            if first + step < count:
+                stop = first + step
             piece = {**whole, "first": first, "stop": stop}
             yield _task(index, min(step, count - first), [piece])
             index += 1
@@ -251,7 +268,10 @@ def _plan_by_size(
 
 
 def _task(index: int, samples: int, pieces: list[dict[str, Any]]) -> Task:
-    payload = pieces[0] if len(pieces) == 1 else {"pieces": pieces}
+    if len(pieces) == 1:
+        payload = pieces[0]
+    else:
+        payload = {"pieces": pieces}
     return Task(index, samples, payload, exact=False)
 
 
@@ -262,8 +282,9 @@ def _estimates(files: list[FileInfo]) -> Iterator[int]:
 
     def estimate(file: FileInfo) -> int:
         statistics = file.path.removesuffix(".tar") + "_stats.json"
-        count = _successes(statistics) if statistics in stats else None
-        return count if count is not None else max(1, file.size // TYPICAL_SAMPLE_BYTES)
+        if statistics in stats and (count := _successes(statistics)) is not None:
+            return count
+        return max(1, file.size // TYPICAL_SAMPLE_BYTES)
 
     with ThreadPoolExecutor(16) as pool:  # small reads, slow on an object store one by one
         yield from pool.map(estimate, files)
@@ -272,4 +293,6 @@ def _estimates(files: list[FileInfo]) -> Iterator[int]:
 def _successes(uri: str) -> int | None:
     with open_input(uri) as stream:
         count = _json(stream.read(MAX_TEXT_BYTES)).get("successes")
-    return count if isinstance(count, int) and 0 < count < MAX_NUMBER else None
+    if isinstance(count, int) and 0 < count < MAX_NUMBER:
+        return count
+    return None

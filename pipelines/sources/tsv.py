@@ -119,7 +119,8 @@ class TsvSource(Source):
                     ):
                         yield Task(number, rows, {"uri": file.path, "start": start, "end": end, "row": first})
                         number, first = number + 1, first + rows
-                        left = None if left is None else left - rows
+                        if left is not None:
+                            left -= rows
                 span = {"start": begin, "stop": end, "sum": total.hexdigest()}
                 marks.append((names[file.path], json.dumps(span)))
 
@@ -137,7 +138,9 @@ class TsvSource(Source):
                 if number == task.samples:  # the limit fell inside this range
                     return
                 key = f"{self.kind}-{row + number:09d}"
-                item = self._parse(key, line.removeprefix(BOM) if start == number == 0 else line, length)
+                if start == number == 0:
+                    line = line.removeprefix(BOM)
+                item = self._parse(key, line, length)
                 if isinstance(item, Reference):
                     first = seen.setdefault((item.url or "", item.captions[0]), key)
                     if first != key:
@@ -244,7 +247,9 @@ def row_ranges(
     the bytes of the ranges that were yielded.
     """
     stream.seek(start)
-    left = math.inf if most is None else most
+    left: float = math.inf
+    if most is not None:
+        left = most
     position, held, ended = start, 0, True  # held: rows that ended since start
     while left > 0 and (chunk := _next_chunk(stream, position, stop)):
         newlines = np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n"))
@@ -268,8 +273,13 @@ def row_ranges(
 
 
 def _next_chunk(stream: IO[bytes], position: int, stop: int | None) -> bytes:
-    size = PLAN_CHUNK if stop is None else min(PLAN_CHUNK, stop - position)
-    return stream.read(size) if size > 0 else b""
+    if stop is None:
+        size = PLAN_CHUNK
+    else:
+        size = min(PLAN_CHUNK, stop - position)
+    if size > 0:
+        return stream.read(size)
+    return b""
 
 
 def _after_newline(stream: IO[bytes], file: FileInfo, end: int) -> int:

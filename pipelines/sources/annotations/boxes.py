@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pipelines.sources.annotations.cells import as_mapping
 from pipelines.sources.annotations.coco_index import Id, identifier_of
 from pipelines.sources.annotations.json_entries import json_entries
 from schemas.errors import ConfigError
@@ -25,7 +26,7 @@ class Instances:
         paths = list(paths)
         for path in paths:
             for name, entry in json_entries(path, field, ("annotations",)):
-                about = entry if isinstance(entry, dict) else {}
+                about = as_mapping(entry)
                 identifier = identifier_of(about.get("image_id"))
                 if name == "annotations" and identifier is not None and not about.get("iscrowd"):
                     self._add(identifier, about.get("bbox"))
@@ -45,7 +46,9 @@ class Instances:
         """Return ``{"boxes": [[x, y, width, height], ...]}`` for `Reference.meta`; {} without a box."""
         numbers = [round(number, DIGITS) for number in self._of.get(identifier, ())]
         boxes = [numbers[at : at + 4] for at in range(0, len(numbers), 4)]
-        return {FIELD: boxes} if boxes else {}
+        if not boxes:
+            return {}
+        return {FIELD: boxes}
 
 
 def boxes_meta(row: Mapping[str, Any], field: str) -> dict[str, Any]:
@@ -55,11 +58,16 @@ def boxes_meta(row: Mapping[str, Any], field: str) -> dict[str, Any]:
     """
     value: Any = row
     for name in field.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
+        if isinstance(value, Mapping):
+            value = value.get(name)
+        else:
+            value = None
     try:
         if isinstance(value, str):  # a cell of a CSV
             value = json.loads(value) if value.strip() else None
         boxes = parse_boxes(value)
     except (ValueError, RecursionError) as error:
         raise SampleError(Stage.READ, Reason.MALFORMED_ROW, f"{field}: {error}") from None
-    return {FIELD: [[round(number, DIGITS) for number in box] for box in boxes]} if boxes else {}
+    if not boxes:
+        return {}
+    return {FIELD: [[round(number, DIGITS) for number in box] for box in boxes]}

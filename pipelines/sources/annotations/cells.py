@@ -1,17 +1,38 @@
-"""Values of a row: captions, and the identity of a picture that is known by its URL."""
+"""Values of a row, whatever their type: lists, captions, and the identity of a picture known by its URL."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.text import valid_text
 
 
+def as_list(value: Any) -> Sequence[Any]:
+    """The list itself; any other value as a list of one."""
+    if isinstance(value, list | tuple):
+        return value
+    return [value]
+
+
+def as_mapping(value: Any) -> Mapping[str, Any]:
+    """The mapping itself; {} for any other value."""
+    if isinstance(value, dict):
+        return value
+    return {}
+
+
+def as_text(value: Any) -> str | None:
+    """A text that UTF-8 can hold; None for any other value."""
+    if isinstance(value, str):
+        return valid_text(value)
+    return None
+
+
 def texts(value: Any) -> list[str]:
     """The captions in a cell: a text, or the texts of a list."""
-    values = value if isinstance(value, list | tuple) else [value]
-    return [valid_text(text) for text in values if isinstance(text, str)]
+    return [valid_text(text) for text in as_list(value) if isinstance(text, str)]
 
 
 def url_identity(url: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.sources.annotations.cells import texts
+from pipelines.sources.annotations.cells import as_mapping, as_text, texts
 from pipelines.sources.annotations.json_entries import json_entries
 from pipelines.workers.reader import Progress, unwatched
 from schemas.text import valid_text
@@ -42,7 +42,7 @@ def read_images(paths: Iterable[str], field: str, progress: Progress = unwatched
     listed: dict[Id, Image] = {}
     for path in paths:
         for name, entry in json_entries(path, field, ("images", "annotations"), progress=progress):
-            about = entry if isinstance(entry, dict) else {}
+            about = as_mapping(entry)
             if name == "annotations":
                 identifier = identifier_of(about.get("image_id"))
                 if identifier is not None:
@@ -51,7 +51,9 @@ def read_images(paths: Iterable[str], field: str, progress: Progress = unwatched
                 images.append(_image(about))
             else:  # a list of rows: one row per caption, or per image
                 row = _image(about)
-                image = listed.get(row.id) if row.id is not None else None
+                image = None
+                if row.id is not None:
+                    image = listed.get(row.id)
                 if image is None:
                     image = row
                     images.append(row)
@@ -68,35 +70,45 @@ def identifier_of(value: Any) -> Id | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, float):
-        return int(value) if value.is_integer() else None
-    return value if isinstance(value, int | str) else None
+        if not value.is_integer():
+            return None
+        return int(value)
+    if not isinstance(value, int | str):
+        return None
+    return value
 
 
 def _image(about: Mapping[str, Any]) -> Image:
-    identifier = next(
-        (i for i in (identifier_of(about.get(name)) for name in ID_FIELDS) if i is not None), None
-    )
+    identifiers = (identifier_of(about.get(name)) for name in ID_FIELDS)
+    identifier = next((i for i in identifiers if i is not None), None)
     file = next((about[name] for name in FILE_FIELDS if isinstance(about.get(name), str)), "")
+    if identifier is None and file:
+        identifier = _file_id(about, file)
     folder = about.get("filepath")  # Karpathy's: the folder of the file
+    if isinstance(folder, str) and folder and file:
+        file = f"{folder}/{file}"
     url = about.get("coco_url") or about.get("flickr_url")
     split = about.get("split")
-    captions = [
-        caption
-        for sentence in _list(about.get("sentences"))
-        for caption in texts(sentence.get("raw") if isinstance(sentence, dict) else sentence)
-    ]
-    return Image(
-        identifier if identifier is not None or not file else _file_id(about, file),
-        valid_text(f"{folder}/{file}" if isinstance(folder, str) and folder and file else file),
-        valid_text(url) if isinstance(url, str) else None,
-        captions,
-        split if isinstance(split, str) else None,
-    )
+    if not isinstance(split, str):
+        split = None
+    return Image(identifier, valid_text(file), as_text(url), _sentences(about), split)
+
+
+def _sentences(about: Mapping[str, Any]) -> list[str]:
+    """The captions that Karpathy's form holds with the image."""
+    captions = []
+    for sentence in _list(about.get("sentences")):
+        if isinstance(sentence, dict):
+            sentence = sentence.get("raw")
+        captions += texts(sentence)
+    return captions
 
 
 def _file_id(about: Mapping[str, Any], file: str) -> str | None:
     """The file names the image in lists of image and caption, which have no ids."""
-    return file if "caption" in about or "captions" in about else None
+    if "caption" in about or "captions" in about:
+        return file
+    return None
 
 
 def _give_captions(images: list[Image], captions: dict[Id, list[str]]) -> None:
@@ -109,10 +121,15 @@ def _give_captions(images: list[Image], captions: dict[Id, list[str]]) -> None:
         by_id[image.id] = image
         number = _number(image.id)
         if number is not None:
-            by_number[number] = None if number in by_number else image
+            if number in by_number:
+                by_number[number] = None
+            else:
+                by_number[number] = image
     for identifier, told in captions.items():
         number = _number(identifier)
-        found = by_id.get(identifier) or (by_number.get(number) if number is not None else None)
+        found = by_id.get(identifier)
+        if found is None and number is not None:
+            found = by_number.get(number)
         if found is None:
             images.append(Image(identifier, captions=told, known=False))
         else:
@@ -123,18 +140,24 @@ def _number(identifier: Id) -> int | None:
     if isinstance(identifier, int):
         return identifier
     text = identifier.strip()
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS else None
+    if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS:
+        return int(text)
+    return None
 
 
 def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    if not isinstance(value, list):
+        return []
+    return value
 
 
 def _order(image: Image) -> tuple[int, int, str]:
     """Numbers by value, then texts, then images without an id: as their keys sort."""
     if is_key_number(image.id):
         return (0, int(image.id or 0), "")
-    return (2, 0, "") if image.id is None else (1, 0, str(image.id))
+    if image.id is None:
+        return (2, 0, "")
+    return (1, 0, str(image.id))
 
 
 def is_key_number(identifier: Id | None) -> bool:

@@ -89,13 +89,18 @@ class _Pictures:
     def _fill(self) -> None:
         for path in self._paths:
             for key in (folded(path), folded(stem(path)) + "\0"):
-                self._folded[key] = path if key not in self._folded else None
+                if key not in self._folded:
+                    self._folded[key] = path
+                else:
+                    self._folded[key] = None
 
 
 def _rows(
     file: FileInfo, caption_column: str | None, index: _Pictures, folder: str, boxes: str | None
 ) -> Iterator[_Cells | BadRow]:
-    asked = (caption_column,) if caption_column else CAPTION_COLUMNS
+    asked: tuple[str, ...] = CAPTION_COLUMNS
+    if caption_column:
+        asked = (caption_column,)
     with open_input(file.path) as stream:
         lines = read_lines(stream, file.size, file.path)
         rows: Iterable[Row | BadRow] = json_rows(lines)
@@ -106,7 +111,9 @@ def _rows(
                 lines, file.path, wanted=(*FILE_COLUMNS, *asked), takes_rest=asked, is_row=is_row
             )
             rows, columns = table, table.columns
-        names = _columns(columns, asked, file.path) if columns else None
+        names = None
+        if columns:
+            names = _columns(columns, asked, file.path)
         for row in rows:
             if isinstance(row, BadRow):
                 yield row
@@ -120,7 +127,9 @@ def _rows(
 def _boxes(values: Mapping[str, Any], column: str | None) -> dict[str, Any] | str:
     """Return the boxes of a row, or the words of its fault."""
     try:
-        return boxes_meta(values, column) if column else {}
+        if not column:
+            return {}
+        return boxes_meta(values, column)
     except SampleError as error:
         return error.detail
 
@@ -173,7 +182,9 @@ def _columns(columns: Sequence[str], asked: Sequence[str], path: str) -> tuple[s
     file = column_of(columns, FILE_COLUMNS)
     caption = column_of(columns, asked)
     if file is None or caption is None:
-        lacking = "file_name" if file is None else " or ".join(asked)
+        lacking = "file_name"
+        if file is not None:
+            lacking = " or ".join(asked)
         has = ", ".join(str(name) for name in columns)
         raise ConfigError(
             f"source.uri: {path}: no column {lacking}; it has {has[:200]} "

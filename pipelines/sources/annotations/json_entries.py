@@ -67,12 +67,16 @@ class JsonBytes:
             return b""
         while True:
             self._progress()
-            chunk = self._stream.read(size if size > 0 else BUFFER)
+            if size < 0:
+                size = BUFFER
+            chunk = self._stream.read(size)
             if not self._started:
                 chunk = _without_mark(chunk)
                 self._started = True
             data = self._held + chunk
-            keep = _safe_end(data) if chunk else len(data)
+            keep = len(data)
+            if chunk:
+                keep = _safe_end(data)
             ready, self._held = data[:keep], data[keep:]
             if ready or not chunk:
                 return self._cleaned(ready)
@@ -80,7 +84,10 @@ class JsonBytes:
     def _cleaned(self, data: bytes) -> bytes:
         starts_inside = self._in_string
         quotes = _count_quotes(data)
-        self._string_bytes = 0 if quotes else self._string_bytes + len(data) * starts_inside
+        if quotes:
+            self._string_bytes = 0
+        else:
+            self._string_bytes += len(data) * starts_inside
         if self._string_bytes > MAX_TEXT:
             raise ValueError(f"a text of over {MAX_TEXT} bytes")
         self._in_string = starts_inside ^ bool(quotes & 1)
@@ -118,7 +125,7 @@ def _entries(
 
 
 def _skip(event: str, events: Iterator[tuple[str, Any]]) -> None:
-    depth = 1 if event in ("start_map", "start_array") else 0
+    depth = int(event in ("start_map", "start_array"))
     while depth:
         event = next(events)[0]
         if event in ("start_map", "start_array"):
@@ -131,7 +138,7 @@ def _built(event: str, value: Any, events: Iterator[tuple[str, Any]]) -> Any:
     """One value from its events."""
     if event in _SCALARS:
         return value
-    inside: Any = {} if event == "start_map" else []
+    inside = _container(event)
     key: str = ""
     outer: list[tuple[Any, str]] = []  # the containers around `inside`, each with the key that was open in it
     for count, (event, value) in enumerate(events):
@@ -147,14 +154,15 @@ def _built(event: str, value: Any, events: Iterator[tuple[str, Any]]) -> Any:
                 return inside
             inside, key = outer.pop()
         else:
-            made: Any = {} if event == "start_map" else []
+            made = _container(event)
             deep = len(outer) + 1 >= MAX_DEPTH
             if deep:
                 _skip(event, events)
+                made = None
             if type(inside) is dict:
-                inside[key] = None if deep else made
+                inside[key] = made
             else:
-                inside.append(None if deep else made)
+                inside.append(made)
             if not deep:
                 outer.append((inside, key))
                 inside = made
@@ -163,9 +171,17 @@ def _built(event: str, value: Any, events: Iterator[tuple[str, Any]]) -> Any:
     raise ValueError("it is cut off")
 
 
+def _container(event: str) -> Any:
+    if event == "start_map":
+        return {}
+    return []
+
+
 def _null(match: re.Match[bytes]) -> bytes:
     token = match.group()
-    return token if token.startswith(b'"') else b"null"
+    if token.startswith(b'"'):
+        return token
+    return b"null"
 
 
 def _safe_end(data: bytes) -> int:
@@ -193,11 +209,12 @@ def _without_mark(chunk: bytes) -> bytes:
 
 def _cause(error: Exception) -> str:
     """yajl's message without its picture of the place."""
-    text = error.args[0] if error.args and isinstance(error.args[0], bytes) else str(error)
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "replace")
+    text = str(error)
+    if error.args and isinstance(error.args[0], bytes):
+        text = error.args[0].decode("utf-8", "replace")
     if "premature EOF" in text or "Incomplete" in text:
         return "it is cut off"
     if "overflow" in text:
         return "a number in it does not fit 64 bits"
-    return one_line(text.strip().splitlines()[0] if text.strip() else type(error).__name__, 120)
+    lines = text.strip().splitlines() or [type(error).__name__]
+    return one_line(lines[0], 120)

@@ -15,7 +15,9 @@ def stem(name: str) -> str:
     """A name without its ending; a leading dot begins no ending."""
     base = name.rpartition("/")[2]
     ending = base.rpartition(".")[2]
-    return name[: -len(ending) - 1] if "." in base.lstrip(".") else name
+    if "." in base.lstrip("."):
+        return name[: -len(ending) - 1]
+    return name
 
 
 class NameIndex:

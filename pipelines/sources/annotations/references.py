@@ -57,10 +57,13 @@ def reference(
     `path` is the picture's file if the row names one.
     """
     url: str | None = None
+    image: bytes | None = None
     try:
-        url = _text(cells[columns.url], columns.url) if columns.url else None
+        if columns.url:
+            url = _text(cells[columns.url], columns.url)
         captions = _captions(cells[columns.caption], columns.caption)
-        image = _image(cells[columns.image], columns.image, picture_bytes) if columns.image else None
+        if columns.image:
+            image = _image(cells[columns.image], columns.image, picture_bytes)
         if image is None and path is None and not url:
             raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"column {columns.url} is empty")
         if columns.boxes:
@@ -68,7 +71,9 @@ def reference(
             meta |= boxes_meta({name: cells[name].as_py()}, columns.boxes)
     except SampleError as error:
         return error.failure(key, url)
-    identity = url_identity(url) if url else None
+    identity = None
+    if url:
+        identity = url_identity(url)
     return Reference(key, captions, source, image=image, path=path, url=url, image_id=identity, meta=meta)
 
 
@@ -77,7 +82,9 @@ def _text(cell: Cell, name: str) -> str | None:
         value = cell.as_py()
     except UnicodeDecodeError as error:
         raise SampleError(Stage.READ, Reason.NOT_UTF8, f"column {name}: byte {error.start}") from None
-    return valid_text(value).strip() or None if value is not None else None
+    if value is None:
+        return None
+    return valid_text(value).strip() or None
 
 
 def _captions(cell: Cell, name: str) -> tuple[str, ...]:
@@ -95,11 +102,14 @@ def _captions(cell: Cell, name: str) -> tuple[str, ...]:
 
 def _image(cell: Cell, name: str, picture_bytes: int) -> bytes:
     value = cell.as_py()
-    data = value.get("bytes") if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        data = value.get("bytes")
+    else:
+        data = value
     if data is None:
-        where = (
-            f"; it names the file {value['path']}" if isinstance(value, dict) and value.get("path") else ""
-        )
+        where = ""
+        if isinstance(value, dict) and value.get("path"):
+            where = f"; it names the file {value['path']}"
         raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"column {name} holds no bytes{where}")
     if not data:
         raise SampleError(Stage.READ, Reason.EMPTY_BODY, f"column {name}: no bytes")

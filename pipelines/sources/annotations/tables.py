@@ -83,7 +83,9 @@ class CsvTable:
             header = self._lines.next()
         if header is not None and header.problem is not None:
             raise ConfigError(f"{path}: line {header.number}: {header.problem[1]}")
-        text = header.text if header is not None else ""
+        text = ""
+        if header is not None:
+            text = header.text
         self._delimiter = _delimiter(text, wanted)
         self.columns = [name.strip() for name in _split_header(text, self._delimiter)]
         self._takes_rest = bool(self.columns) and column_of(self.columns[-1:], takes_rest) is not None

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.sources.annotations.cells import as_list, as_mapping
 from pipelines.sources.annotations.coco_index import identifier_of
 from pipelines.sources.annotations.json_entries import json_entries
 from pipelines.workers.reader import Progress, unwatched
@@ -44,7 +45,7 @@ def read_videos(
     by_id: list[tuple[str, Any]] = []
     for path in paths:
         for name, entry in json_entries(path, field, (*ABOUT, *CAPTIONS), others=True, progress=progress):
-            about = entry if isinstance(entry, dict) else {}
+            about = as_mapping(entry)
             if name is None or name in ABOUT or name in CAPTIONS:
                 has_arrays = has_arrays or name is not None
                 _add(found, _id_of(about), about, captions, is_listed=name in ABOUT)
@@ -52,7 +53,10 @@ def read_videos(
                 by_id.append((name, entry))
     if not has_arrays:  # else they are headers, such as 'info' and 'licenses'
         for name, entry in by_id:
-            about = entry if isinstance(entry, dict) else {captions[0]: entry}
+            if isinstance(entry, dict):
+                about = entry
+            else:
+                about = {captions[0]: entry}
             _add(found, name, about, captions, is_listed=False)
     listed = {video: item for video, item in found.items() if item.is_listed}
     return listed or found
@@ -85,9 +89,8 @@ def _id_of(about: Mapping[str, Any]) -> str | None:
 def _captions(about: Mapping[str, Any], fields: Sequence[str]) -> list[str]:
     """The captions in the first of the fields that holds any."""
     for name in fields:
-        value = about.get(name)
-        values = value if isinstance(value, list) else [value]
-        texts = [valid_text(text) for text in map(_inner, values) if isinstance(text, str)]
+        values = map(_inner, as_list(about.get(name)))
+        texts = [valid_text(text) for text in values if isinstance(text, str)]
         if texts:
             return texts
     return []

@@ -54,7 +54,9 @@ class Known:
         """Number of new inputs that a limit of the source allows; None for any number."""
         if not self.grows:
             return 0
-        return None if limit is None else max(0, limit - self.inputs)
+        if limit is None:
+            return None
+        return max(0, limit - self.inputs)
 
 
 def marks_table(pairs: Iterable[tuple[str, str]]) -> pa.Table:

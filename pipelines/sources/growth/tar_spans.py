@@ -72,7 +72,9 @@ class TarSpans:
 
     def _number(self, file: FileInfo) -> int:
         last = self._last.get(file.path)
-        return len(self._last) if last is None else last.tar
+        if last is None:
+            return len(self._last)
+        return last.tar
 
     def _add(self, span: TarSpan) -> TarSpan:
         self._last[span.file.path] = span

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import yaml
 
+from pipelines.sources.annotations.cells import as_list, as_mapping
 from pipelines.sources.annotations.folder_tables import is_table
 from pipelines.sources.config import SourceConfig
 from pipelines.sources.folder import PICTURES
@@ -89,9 +90,13 @@ def is_saved(folder: str) -> bool:
 def _arrow_files(folder: str) -> tuple[FileInfo, ...]:
     files = []
     for entry in _json(join(folder, STATE)).get("_data_files") or []:
-        name = entry.get("filename") if isinstance(entry, dict) else None
-        inside = safe_relative(name) if isinstance(name, str) else None
-        size = None if inside is None else file_size(join(folder, inside))
+        name = as_mapping(entry).get("filename")
+        inside = None
+        if isinstance(name, str):
+            inside = safe_relative(name)
+        size = None
+        if inside is not None:
+            size = file_size(join(folder, inside))
         if inside is None or size is None:
             raise ConfigError(f"source.uri: {join(folder, STATE)}: names {name!r}, which is not there")
         files.append(FileInfo(join(folder, inside), size))
@@ -125,9 +130,11 @@ def _described(root: str) -> dict[str, dict[str, list[str]]]:
         front = yaml.safe_load(text.split("\n---", 1)[0])
     except (yaml.YAMLError, RecursionError):
         return {}
-    configs = front.get("configs") if isinstance(front, dict) else None
+    configs = as_mapping(front).get("configs")
+    if not isinstance(configs, list):
+        return {}
     found: dict[str, dict[str, list[str]]] = {}
-    for entry in configs if isinstance(configs, list) else []:
+    for entry in configs:
         if isinstance(entry, dict) and entry.get("data_files"):
             found[str(entry.get("config_name", "default"))] = _globs(entry["data_files"])
     return found
@@ -136,11 +143,11 @@ def _described(root: str) -> dict[str, dict[str, list[str]]]:
 def _globs(data_files: Any) -> dict[str, list[str]]:
     """``"*.parquet"``, a list of globs, or a list of ``{split, path}``."""
     splits: dict[str, list[str]] = {}
-    for entry in data_files if isinstance(data_files, list) else [data_files]:
+    for entry in as_list(data_files):
         split, paths = DEFAULT_SPLIT, entry
         if isinstance(entry, dict):
             split, paths = str(entry.get("split", DEFAULT_SPLIT)), entry.get("path")
-        splits.setdefault(split, []).extend(_texts(paths if isinstance(paths, list) else [paths]))
+        splits.setdefault(split, []).extend(_texts(as_list(paths)))
     return splits
 
 
@@ -148,7 +155,9 @@ def _matching(root: str, globs: Iterable[str]) -> list[FileInfo]:
     found = {}
     for glob in globs:
         inside = safe_relative(glob)
-        for file in find(join(root, inside)) if inside else []:
+        if not inside:
+            continue
+        for file in find(join(root, inside)):
             if file.path.endswith(".parquet"):
                 found[file.path] = file
     return [found[path] for path in sorted(found)]
@@ -219,7 +228,9 @@ def _refuse_subset(config: SourceConfig) -> None:
 
 
 def _texts(values: Any) -> list[str]:
-    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
+    if not isinstance(values, list):
+        return []
+    return [value for value in values if isinstance(value, str)]
 
 
 def _json(path: str) -> dict[str, Any]:
@@ -232,4 +243,6 @@ def _json(path: str) -> dict[str, Any]:
         ) from None
     except FileNotFoundError:
         raise ConfigError(f"source.uri: {path}: no such file; save the data set again") from None
-    return values if isinstance(values, dict) else {}
+    if not isinstance(values, dict):
+        return {}
+    return values

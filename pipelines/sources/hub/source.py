@@ -71,7 +71,10 @@ class HuggingFaceSource(Source):
         if rows is None:
             return self._source.lose(task, done)
         rest = replace(task, samples=len(rows) - done - 1, payload={"rows": rows[done + 1 :]})
-        return Loss((rows[done]["key"],), rows[done].get("path", ""), rest if rest.samples else None)
+        following = None
+        if rest.samples:
+            following = rest
+        return Loss((rows[done]["key"],), rows[done].get("path", ""), following)
 
     def close(self) -> None:
         """Let go of what reading has opened."""

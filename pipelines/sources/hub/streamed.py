@@ -94,7 +94,9 @@ class StreamedSource(Source):
         try:
             with _answers(address.name):
                 rows = _rows(address, shard, columns)
-                for values in islice(rows, task.samples) if task.exact else rows:
+                if task.exact:
+                    rows = islice(rows, task.samples)
+                for values in rows:
                     self.progress(where)
                     meta = {"dataset": address.name, "split": address.split, "shard": shard, "row": row}
                     cells = {name: _Cell(value, name == columns.image) for name, value in values.items()}
@@ -129,8 +131,11 @@ def choose(features: dict[str, str], config: SourceConfig, name: str) -> Columns
     images = [column for column, kind in features.items() if kind == "Image"]
     image, url = _named(config.image_column, features, "image"), _named(config.url_column, features, "url")
     if image is None and url is None:
-        image = column_of(images, ("image",)) or (images[0] if len(images) == 1 else None)
-        url = None if image else column_of(features, ("url",))
+        image = column_of(images, ("image",))
+        if image is None and len(images) == 1:
+            image = images[0]
+        if image is None:
+            url = column_of(features, ("url",))
     if image is None and url is None:
         raise ConfigError(
             f"source.image_column: {name} has no column of images but {', '.join(features)}; name one with "
@@ -207,7 +212,10 @@ def _found(name: str, commit: str, subset: str | None, split: str | None) -> Add
         )
     splits = list(module.load_dataset(name, subset, streaming=True, revision=commit))
     if split is None:
-        split = DEFAULT_SPLIT if DEFAULT_SPLIT in splits else splits[0]
+        if DEFAULT_SPLIT in splits:
+            split = DEFAULT_SPLIT
+        else:
+            split = splits[0]
         if split != DEFAULT_SPLIT and len(splits) > 1:
             raise ConfigError(f"source.split: {name} has {', '.join(splits)}: give source.split=...")
     if split not in splits:
@@ -236,8 +244,10 @@ def _features(data: Any) -> dict[str, str]:
 
 def _estimate(data: Any, split: str, shards: int) -> int | None:
     splits = data.info.splits or {}
-    rows = splits[split].num_examples if split in splits else 0
-    return max(1, rows // shards) if rows else None
+    if split not in splits or not splits[split].num_examples:
+        return None
+    rows = splits[split].num_examples
+    return max(1, rows // shards)
 
 
 def _rows(address: Address, shard: int, columns: Columns) -> Iterator[dict[str, Any]]:
@@ -293,7 +303,9 @@ def _answers(name: str) -> Iterator[None]:
 def _in_one_line(name: str, error: Exception) -> Exception:
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-    status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+    status = None
+    if isinstance(error, HfHubHTTPError):
+        status = error.response.status_code
     if status in (401, 403, 404):
         return ConfigError(
             f"source.uri: {name}: no such folder here, and no such data set on the hub ({status}); "

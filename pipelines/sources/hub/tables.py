@@ -35,7 +35,10 @@ def with_image_column(config: SourceConfig, schema: pa.Schema) -> SourceConfig:
 
 def is_image(kind: pa.DataType) -> bool:
     """Is it the storage of `datasets.Image`, {bytes, path}?"""
-    names = {field.name for field in kind} if pa.types.is_struct(kind) else set()
+    if pa.types.is_struct(kind):
+        names = {field.name for field in kind}
+    else:
+        names = set()
     return names == {"bytes", "path"}
 
 
@@ -97,12 +100,16 @@ class ArrowSource(HubParquetSource):
 
     def _path(self, cells: Mapping[str, pa.Scalar], columns: Columns) -> str | None:
         """The file of a picture without bytes, if it is in the data set's folder: rows name no others."""
-        value = cells[columns.image].as_py() if columns.image else None
+        value = None
+        if columns.image:
+            value = cells[columns.image].as_py()
         if not isinstance(value, dict) or value.get("bytes") is not None or not value.get("path"):
             return None
         root = self._place.root
         inside = safe_relative(str(value["path"]).removeprefix(f"{root}/"))
-        return None if inside is None else join(root, inside)
+        if inside is None:
+            return None
+        return join(root, inside)
 
     def _columns(self, file: FileInfo) -> Columns:
         self.progress(file.path)
@@ -112,7 +119,9 @@ class ArrowSource(HubParquetSource):
 
     def _spans(self, files: list[FileInfo], columns: Columns) -> Iterator[tuple[str, int, int]]:
         """Yield (path, 0, rows) of each file, up to the limit."""
-        left = math.inf if self.config.limit is None else self.config.limit
+        left: float = math.inf
+        if self.config.limit is not None:
+            left = self.config.limit
         for file in files:
             self.progress(file.path)
             with _damage(file.path):

@@ -101,8 +101,12 @@ def _whole(stream: IO[bytes], file: FileInfo) -> tuple[IO[bytes], int | None]:
 
 
 def _columned(lines: Iterator[Line], path: str, asked: Columns, *, is_csv: bool) -> Iterator[Listed | Faulty]:
-    url_names = (asked.url,) if asked.url else URL_COLUMNS
-    caption_names = (asked.caption,) if asked.caption else CAPTION_COLUMNS
+    url_names: tuple[str, ...] = URL_COLUMNS
+    if asked.url:
+        url_names = (asked.url,)
+    caption_names: tuple[str, ...] = CAPTION_COLUMNS
+    if asked.caption:
+        caption_names = (asked.caption,)
     rows: Iterable[Row | BadRow] = ()
     names: tuple[str, str] | None = None
     if is_csv:
@@ -141,7 +145,10 @@ def _columns(
     url, caption = column_of(columns, url_names), column_of(columns, caption_names)
     if url is not None and caption is not None:
         return url, caption
-    field, names = ("url_column", url_names) if url is None else ("caption_column", caption_names)
+    if url is None:
+        field, names = "url_column", url_names
+    else:
+        field, names = "caption_column", caption_names
     has = ", ".join(str(name) for name in columns)[:200]
     raise ConfigError(
         f"source.{field}: {path}: no column {' or '.join(names)}; it has {has or 'no header'}; name one with "
@@ -176,4 +183,6 @@ def caption_of(url: str) -> str:
     except ValueError:
         return ""
     stem, dot, _ = name.rpartition(".")
-    return " ".join(WORDS.findall(stem if dot else name))
+    if dot:
+        name = stem
+    return " ".join(WORDS.findall(name))

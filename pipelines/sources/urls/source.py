@@ -10,7 +10,7 @@ from pipelines.sources.base import Source
 from pipelines.sources.config import SourceConfig
 from pipelines.sources.urls.lists import Columns, Listed, is_compressed, read_list
 from schemas.records import Failure, Reason, Reference, Stage, Task
-from schemas.text import valid_text
+from schemas.text import valid_or_none, valid_text
 from storage.find import FileInfo, find_some, identity
 
 
@@ -76,5 +76,4 @@ class UrlsSource(Source):
                     yield {"url": valid_text(row.url), "captions": list(row.captions)}
                 else:
                     reason, detail, url = row
-                    url = None if url is None else valid_text(url)
-                    yield {"url": url, "reason": str(reason), "detail": valid_text(detail)}
+                    yield {"url": valid_or_none(url), "reason": str(reason), "detail": valid_text(detail)}

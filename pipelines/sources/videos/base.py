@@ -61,7 +61,15 @@ class VideoSource(Source):
 
     def files(self) -> Mapping[str, list[FileInfo]]:
         """The files that decide which inputs there are, by what they are."""
-        return {"annotations": self.annotation_files()} if self.config.annotations is not None else {}
+        if self.config.annotations is None:
+            return {}
+        return {"annotations": self.annotation_files()}
+
+    def meta(self) -> dict[str, Any]:
+        """The fields that every sample keeps of the split."""
+        if not self.config.split:
+            return {}
+        return {"split": self.config.split}
 
     def annotation_files(self) -> list[FileInfo]:
         """The annotations' file or files. Raises ConfigError if there is none."""
@@ -107,7 +115,9 @@ class VideoSource(Source):
     def _plan(self, known: Known | None) -> Iterator[Task]:
         if self.config.videos is None:
             raise ConfigError("source.videos is required: give the folder of the video files, or a glob")
-        limit = self.config.limit if known is None else None  # known videos may be anywhere
+        limit = None
+        if known is None:  # else known videos may be anywhere
+            limit = self.config.limit
         rows = list(unique(self._planned(VideoFiles(self.config.videos), limit)))
         if not rows:
             raise ConfigError(f"source.annotations: {self.config.annotations}: no videos in it")
@@ -181,7 +191,9 @@ class VideoSource(Source):
 def unknown_split(split: str, known: list[str], instead: str = "source.split_file") -> ConfigError:
     """The error for a split that the kind does not have."""
     near = [name for name in known if split and split.casefold() in name.casefold()] or nearest(split, known)
-    hint = f"; the nearest: {' or '.join(near)}" if near else ""
+    hint = ""
+    if near:
+        hint = f"; the nearest: {' or '.join(near)}"
     return ConfigError(f"source.split = {split!r} is none of {', '.join(known)}{hint}; or give {instead}")
 
 

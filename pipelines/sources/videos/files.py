@@ -30,7 +30,10 @@ class VideoFiles:
         root = absolute(videos).rstrip("/")
         if not is_glob(root) and not folder_exists(root):
             raise ConfigError(f"source.videos: {videos}: no such folder; check the path")
-        found = find(root) if is_glob(root) else find_under(root)
+        if is_glob(root):
+            found = find(root)
+        else:
+            found = find_under(root)
         paths = [
             file.path for file in found if is_video_name(file.path) and valid_text(file.path) == file.path
         ]
@@ -73,7 +76,9 @@ def is_video_name(name: str) -> bool:
 
 def video_key(name: str) -> str:
     """The id in a name: without the ending of a video file, folded. Equal for names of one video."""
-    return folded(stem(name) if is_video_name(name) else name)
+    if is_video_name(name):
+        name = stem(name)
+    return folded(name)
 
 
 @contextmanager
@@ -86,7 +91,10 @@ def open_video(path: str, max_bytes: int) -> Iterator[tuple[IO[bytes], str]]:
     try:
         source = open_file(path)
     except OSError as error:
-        reason = Reason.MISSING_VIDEO if isinstance(error, FileNotFoundError) else Reason.UNREADABLE
+        if isinstance(error, FileNotFoundError):
+            reason = Reason.MISSING_VIDEO
+        else:
+            reason = Reason.UNREADABLE
         raise SampleError(Stage.READ, reason, f"{path}: {error}") from None
     with source, tempfile.TemporaryFile() if "://" in path else open(path, "rb") as local:
         copy = "://" in path

@@ -18,8 +18,11 @@ class ListedSource(VideoSource):
 
     def files(self) -> Mapping[str, list[FileInfo]]:
         """The annotations and the list."""
+        files = dict(super().files())
         split = self.split_files()
-        return {**({"split": split} if split else {}), **super().files()}
+        if not split:
+            return files
+        return {"split": split, **files}
 
     def split_files(self) -> list[FileInfo]:
         """The list's file; [] if the config asks for none. Raises ConfigError if it is missing or unknown."""
@@ -35,4 +38,6 @@ class ListedSource(VideoSource):
     def split(self) -> Split | None:
         """The list that the config asks for; None if it asks for every video."""
         files = self.split_files()
-        return read_split(files[0].path) if files else None
+        if not files:
+            return None
+        return read_split(files[0].path)

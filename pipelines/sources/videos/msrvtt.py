@@ -82,4 +82,6 @@ class MsrvttSource(ListedSource):
         for video, item in videos.items():
             meta = {name.replace(" ", "_"): item.about[name] for name in META if name in item.about}
             url = item.about.get("url")
-            yield Entry(video, tuple(item.captions), url if isinstance(url, str) else None, meta)
+            if not isinstance(url, str):
+                url = None
+            yield Entry(video, tuple(item.captions), url, meta)

@@ -26,7 +26,7 @@ class MsvdSource(ListedSource):
     def entries(self) -> Iterator[Entry | BadEntry]:
         """Yield the videos in the order of the list, else of the pickle."""
         split = self.split()
-        meta = {"split": self.config.split} if self.config.split else {}
+        meta = self.meta()
         captions = self._captions()
         yield from select(
             split, (Entry(video, tuple(texts), None, meta) for video, texts in captions.items())

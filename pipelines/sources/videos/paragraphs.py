@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import Any, ClassVar
 
+from pipelines.sources.annotations.cells import as_mapping
 from pipelines.sources.videos.base import BadEntry, Entry
 from pipelines.sources.videos.split_files import SplitFilesSource, bad_entry, no_caption
 from schemas.text import valid_text
@@ -40,13 +42,14 @@ class DidemoSource(SplitFilesSource):
         videos: dict[str, _Moments] = {}
         bad: list[BadEntry] = []
         for path, position, _, item in self.json_items():
-            video = item.get("video") if isinstance(item, dict) else None
+            video = as_mapping(item).get("video")
             if not isinstance(video, str) or not video:
                 bad.append(bad_entry(path, position, "no video"))
                 continue
             moments = videos.setdefault(video, _Moments(path, position))
             text = _sentence(item.get("description"))
-            moments.sentences += [text] if text else []
+            if text:
+                moments.sentences.append(text)
         if not videos:
             raise self.wrong_file("'video' and 'description'")
         for video, moments in videos.items():
@@ -99,13 +102,13 @@ class ActivityNetSource(SplitFilesSource):
 
 def _in_time_order(sentences: Any, timestamps: Any) -> list[tuple[list[float] | None, str]]:
     """(moment, sentence) by start and end in seconds; sentences without a moment keep the file's order."""
-    texts = sentences if isinstance(sentences, list) else []
-    times = timestamps if isinstance(timestamps, list) else []
-    pairs = [
-        (_moment(times[i]) if i < len(times) else None, text)
-        for i, text in enumerate(map(_sentence, texts))
-        if text
-    ]
+    if not isinstance(sentences, list):
+        sentences = []
+    if not isinstance(timestamps, list):
+        timestamps = []
+    texts = map(_sentence, sentences)
+    moments = chain(map(_moment, timestamps), repeat(None))
+    pairs = [(moment, text) for text, moment in zip(texts, moments, strict=False) if text]
     if all(moment is not None for moment, _ in pairs):
         pairs.sort(key=lambda pair: pair[0] or [])
     return pairs
@@ -120,4 +123,6 @@ def _moment(value: Any) -> list[float] | None:
 
 
 def _sentence(value: Any) -> str:
-    return " ".join(valid_text(value).split()) if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    return " ".join(valid_text(value).split())

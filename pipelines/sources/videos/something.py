@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
+from pipelines.sources.annotations.cells import texts
 from pipelines.sources.annotations.coco_index import identifier_of
 from pipelines.sources.videos.base import BadEntry, Entry
 from pipelines.sources.videos.split_files import SplitFilesSource, bad_entry, no_caption
@@ -71,7 +72,9 @@ class SomethingSource(SplitFilesSource):
 
     def _caption(self, item: Mapping[str, Any]) -> str:
         text = item.get("caption", item.get(self.text))
-        return BRACKETS.sub(r"\1", valid_text(text)).strip() if isinstance(text, str) else ""
+        if not isinstance(text, str):
+            return ""
+        return BRACKETS.sub(r"\1", valid_text(text)).strip()
 
 
 def _videos(item: Mapping[str, Any]) -> list[str]:
@@ -80,5 +83,4 @@ def _videos(item: Mapping[str, Any]) -> list[str]:
     if identifier is not None:
         return [valid_text(str(identifier))]
     value = next((item[name] for name in FILE_FIELDS if name in item), None)
-    values = value if isinstance(value, list) else [value]
-    return [valid_text(name) for name in values if isinstance(name, str) and name]
+    return [name for name in texts(value) if name]

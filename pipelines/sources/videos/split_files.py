@@ -54,10 +54,6 @@ class SplitFilesSource(VideoSource):
         """The names under which the file of a split is published."""
         return self.FILES[split]
 
-    def meta(self) -> dict[str, Any]:
-        """Return what every sample keeps of the split."""
-        return {"split": self.config.split} if self.config.split else {}
-
     def json_items(self) -> Iterator[tuple[str, int, str | None, Any]]:
         """Yield (file, position, key or None, entry) of the JSON files. Raises ConfigError."""
         for file in self.annotation_files():

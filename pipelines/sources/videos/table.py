@@ -59,9 +59,11 @@ class TableSource(ListedSource):
             others = (_attributed(fault, file.path, videos) for fault in faults)
             bad += [entry for entry in others if entry is not None]
         if not videos and not bad:
-            what = f" of split {self.config.split}" if self.config.split else ""
+            what = ""
+            if self.config.split:
+                what = f" of split {self.config.split}"
             raise ConfigError(f"source.annotations: {self.config.annotations}: no rows{what} in it")
-        meta = {"split": self.config.split} if self.config.split else {}
+        meta = self.meta()
         for video in videos.values():
             yield Entry(video.name, tuple(video.captions), None, meta, video.problem)
         yield from bad
@@ -93,7 +95,8 @@ class TableSource(ListedSource):
                 caption = row.values.get(caption_column, "").strip()
                 if video and valid_text(video) == video:
                     item = videos.setdefault(video_key(video), _Video(video))
-                    item.captions += [caption] if caption else []
+                    if caption:
+                        item.captions.append(caption)
                 elif any(value.strip() for value in row.values.values()):
                     detail = f"no video in column {video_column}"
                     yield _Fault(BadRow(row.line, Reason.MALFORMED_ROW, detail))
@@ -115,7 +118,9 @@ def _named(
     if place < min(columns.index(caption), len(row.cells)):
         return row.cells[place] or None
     named = {cell for cell in row.cells if cell and (is_video_name(cell) or video_key(cell) in known)}
-    return named.pop() if len(named) == 1 else None
+    if len(named) != 1:
+        return None
+    return named.pop()
 
 
 def _attributed(fault: _Fault, path: str, videos: dict[str, _Video]) -> BadEntry | None:
@@ -131,7 +136,9 @@ def _attributed(fault: _Fault, path: str, videos: dict[str, _Video]) -> BadEntry
 
 
 def _names(asked: str | None, usual: Sequence[str]) -> Sequence[str]:
-    return (asked,) if asked else usual
+    if asked:
+        return (asked,)
+    return usual
 
 
 def _column(path: str, columns: Sequence[str], asked: str | None, usual: Sequence[str], field: str) -> str:

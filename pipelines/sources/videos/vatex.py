@@ -30,7 +30,7 @@ class VatexSource(ListedSource):
         yield from select(self.split(), self._all())
 
     def _all(self) -> Iterator[Entry]:
-        meta = {"split": self.config.split} if self.config.split else {}
+        meta = self.meta()
         paths = [file.path for file in self.annotation_files()]
         fields = CAPTION_FIELDS[self.config.language or "en"]
         videos = read_videos(paths, "source.annotations", fields, self.progress)

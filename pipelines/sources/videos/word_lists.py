@@ -76,7 +76,9 @@ def _check_instructions(data: bytes) -> None:
     harmless = frozenset(_HARMLESS.split())
     for count, (name, argument, position) in enumerate(_instructions(data)):
         if name not in harmless:
-            what = f" {str(argument)[:80]!r}" if argument is not None else ""
+            what = ""
+            if argument is not None:
+                what = f" {str(argument)[:80]!r}"
             raise ValueError(
                 f"refused, and nothing in it was run: its instruction {name}{what} "
                 f"at byte {position} is no plain data"
