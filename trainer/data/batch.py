@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -14,6 +15,7 @@ from trainer.data.augment.draw import UNCHANGED
 from trainer.data.decode import Decoded
 from trainer.data.order import Cursor, Position
 from trainer.data.packing import Packing, pack
+from trainer.data.pixels import new_bytes
 from trainer.data.shards import Dropped
 from transforms.rendering.plan import Plan, plan_batch
 
@@ -102,20 +104,24 @@ def collate(
     frames: int,
     size: tuple[int, int],
     plan: bool = False,
+    shared: bool = False,
 ) -> Batch:
     """Put decoded samples together; clips are padded to `frames` = T.
 
     `pixels` are the stills' pictures one after another, if they were decoded to such a place (`Pixels.take`).
-    With `plan` the rendering of the stills on a GPU is planned too.
+    With `plan` the rendering of the stills on a GPU is planned too. With `shared` the frames are in memory
+    that the training process maps, as `pixels` are.
     """
     moving = [i for i, sample in enumerate(samples) if sample.frames_THWC is not None]
     stills = [i for i, sample in enumerate(samples) if sample.frames_THWC is None]
     frame_mask = torch.zeros(len(samples), frames, dtype=torch.int64)
-    moving_frames = torch.zeros(len(moving), frames, *size, 3, dtype=torch.uint8)
+    shape = (len(moving), frames, *size, 3)
+    moving_frames = new_bytes(math.prod(shape), shared=shared).view(shape)
     for row, i in enumerate(moving):
         clip = samples[i].frames_THWC
         assert clip is not None  # noqa: S101 - narrows the type
         moving_frames[row, : len(clip)] = torch.from_numpy(np.ascontiguousarray(clip))
+        moving_frames[row, len(clip) :] = 0
         frame_mask[i, : len(clip)] = 1
     pictures = [p for i in stills if (p := samples[i].picture_HWC) is not None]
     if pixels is None:

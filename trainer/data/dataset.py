@@ -86,7 +86,7 @@ class TrainingStream(IterableDataset[Batch]):
                 if wanted:
                     position[index] = _take(self._sets[index], raw[index], wanted, clips)
             shape = {} if frames is None else {"frames": frames}
-            batch = self._collate(clips.samples, pixels.take(), **shape)
+            batch = self._collate(clips.samples, pixels.take(), shared=worker is not None, **shape)
             batch.position, batch.dropped = tuple(position), _taken(drops.dropped)
             if self._patches is not None:
                 batch.patches = self._patches.draw(batch, derive_seed(self._seed, "patches", among_all))
@@ -215,7 +215,7 @@ class EvaluationStream(IterableDataset[Batch]):
             if samples:
                 if batch is not None:
                     yield batch
-                batch = self._collate(samples, pixels.take())
+                batch = self._collate(samples, pixels.take(), shared=worker is not None)
                 batch.places, batch.dropped = places, _taken(dropped)
         if batch is None and dropped:
             batch = self._collate([], pixels.take())  # without a sample: it carries the dropped ones

@@ -1,9 +1,12 @@
-"""The memory that the pictures of a batch are decoded to.
+"""The memory that the pictures and frames of a batch are written to.
 
-No picture is copied again on its way to the training process.
+Nothing in it is copied again on its way to the training process.
 """
 
 from __future__ import annotations
+
+import os
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +16,27 @@ from transforms.media.stored import decode_stored
 
 ROOM = 1.125  # bytes of a new tensor per byte of the batch before
 GROWTH = 1.25  # of a tensor that proves too small
+
+
+def new_bytes(size: int, *, shared: bool) -> Tensor:
+    """Return a uint8 tensor whose bytes nobody has written. `shared`: other processes can map it.
+
+    On Linux shared memory is a file without a name: containers keep /dev/shm small, and one batch of frames
+    may be 230 MB. The kernel frees it with the last process that maps it.
+    """
+    tensor = torch.empty(0 if shared else size, dtype=torch.uint8)
+    if not shared or not size:
+        return tensor
+    if not hasattr(os, "memfd_create"):
+        return tensor.set_(torch.UntypedStorage._new_shared(size))
+    descriptor = os.memfd_create("zoetrope-batch", os.MFD_CLOEXEC)
+    try:
+        os.ftruncate(descriptor, size)
+        # torch keeps a descriptor of its own, and sends that when the tensor is pickled.
+        storage: Any = torch.UntypedStorage
+        return tensor.set_(storage._new_shared_fd_cpu(descriptor, size))
+    finally:
+        os.close(descriptor)
 
 
 class Pixels:
@@ -66,10 +90,6 @@ class Pixels:
         return taken
 
     def _new(self, size: int) -> Tensor:
-        tensor = torch.empty(0 if self._shared else size, dtype=torch.uint8)
-        if (
-            self._shared
-        ):  # as torch's default_collate does; `share_memory_` would copy bytes that nobody has written yet
-            tensor.set_(torch.UntypedStorage._new_shared(size))
+        tensor = new_bytes(size, shared=self._shared)
         self._array: np.ndarray = tensor.numpy()  # the same memory; its slices cost a tenth of a tensor's
         return tensor

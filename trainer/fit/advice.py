@@ -44,8 +44,8 @@ def dead_worker(step: int, config: TrainConfig, error: Exception) -> str:
     """Say what to lower after a loader process died."""
     return (
         f"step {step}: a loader process has died, most likely of memory: lower data.workers "
-        f"(now {config.data.workers}), data.shuffle_megabytes or data.batches_ahead, or give /dev/shm more "
-        f"room; torch says: {one_line(error, 200)}"
+        f"(now {config.data.workers}), data.shuffle_megabytes or data.batches_ahead; torch says: "
+        f"{one_line(error, 200)}"
     )
 
 

@@ -364,3 +364,15 @@ def test_a_mix_of_other_sets_is_not_resumed_and_a_set_with_too_few_shards_is_nam
         mixed(tmp_path, state=state)
     with pytest.raises(ConfigError, match=r"data.mix.0.shards: 4 shards for 5 ranks x 1 workers"):
         mixed(tmp_path, world=5)
+
+
+@pytest.mark.parametrize("store", ["still", "frames"])
+def test_batches_of_workers_are_in_nameless_memory_and_need_no_room_in_dev_shm(tmp_path, store: str) -> None:
+    folder = shards_of.write_shards(tmp_path, 2, 6, store)
+    batches = take(loader(folder, workers=1), 2)
+    bytes_of = [batch.pixels if store == "still" else batch.frames for batch in batches]
+    maps = Path("/proc/self/maps").read_text().splitlines()
+    for pixels in bytes_of:
+        starts = f"{pixels.untyped_storage().data_ptr():x}-"
+        (line,) = (line for line in maps if line.startswith(starts))
+        assert "/memfd:zoetrope-batch" in line
