@@ -101,6 +101,7 @@ scale-model: setup  ## the cost tables and the event model of docs/scale.md
 docs: setup      ## the pictures in docs/, from the real code
 	$(BIN)/python -m docs.make_pictures
 	$(BIN)/python -m docs.make_screenshot
+	$(BIN)/python -m docs.make_filters_page
 
 docs-site: setup ## the pages of docs/ and the reference of the public names as a site, in build/site
 	$(BIN)/python -m sphinx -W --keep-going -c docs/site -b html docs build/site

@@ -34,10 +34,7 @@ QUIET = ("--disable-background-networking", "--disable-component-update")
 
 def main() -> int:
     """Write the picture; returns 0, also where there is no browser to make it with."""
-    browser = next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))),
-        None,
-    )
+    browser = find_browser()
     if browser is None:
         print(f"no Chromium here: {PICTURE.name} stays as it is")
         return 0
@@ -50,13 +47,22 @@ def main() -> int:
                 shot = _shoot(browser, studio.stdout.readline().split()[2])
             finally:
                 studio.terminate()
+    save(shot, PICTURE)
+    return 0
+
+
+def find_browser() -> str | None:
+    """The path of a Chromium; None if there is none."""
+    found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    return next((path for path in found if path), None)
+
+
+def save(shot: bytes, path: Path) -> None:
+    """Write a screenshot with a palette, a third of the bytes of true colour."""
     picture = Image.open(io.BytesIO(shot)).convert("RGB")
     palette = picture.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=1)
-    picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(
-        PICTURE, optimize=True
-    )  # a third of true colour
-    print(f"{PICTURE}: {PICTURE.stat().st_size / 1e3:.0f} kB")
-    return 0
+    picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+    print(f"{path}: {path.stat().st_size / 1e3:.0f} kB")
 
 
 def _shoot(browser: str, address: str) -> bytes:

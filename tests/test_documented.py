@@ -112,3 +112,10 @@ def test_a_preview_runs_as_it_is_written(made, monkeypatch, line: str) -> None:
     assert cli.main(shlex.split(line)) == 0
     output = line.partition("-o ")[2].split()[0]
     assert (made / output).read_bytes().startswith(b"GIF89a")
+
+
+def test_filters_are_tried_as_it_is_written(place, monkeypatch) -> None:
+    (line,) = re.findall(r"`zoetrope (filters [^`]+)`", README)
+    monkeypatch.chdir(place)
+    assert cli.main(shlex.split(line)) == 0
+    assert (place / "filters.html").read_text().startswith("<!doctype html>")

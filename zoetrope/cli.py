@@ -26,6 +26,7 @@ from zoetrope.packages import how_to_install
 LOG = logging.getLogger("zoetrope.cli")  # also where this module runs as __main__
 COMMANDS = {
     "animate": "image-caption pairs in, WebDataset clips out",
+    "filters": "what the filters of a config would drop, without making clips",
     "retry": "make the failed samples of an output, and only those",
     "validate": "check every shard against the manifest",
     "stats": "what an output holds: shards, captions, motions, failures",
@@ -49,7 +50,8 @@ COMMANDS = {
     "completion": "a script for your shell that completes commands and fields",
 }
 ROOMS = {  # folders of commands
-    "output": ("retry", "validate", "stats", "head", "failures", "merge", "split", "push")
+    "output": ("retry", "validate", "stats", "head", "failures", "merge", "split", "push"),
+    "curation": ("filters",),
 }
 
 FAILED, USAGE = 1, 2

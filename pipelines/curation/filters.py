@@ -123,6 +123,15 @@ def refused(label: str, words: str) -> SampleError:
     return SampleError(Stage.FILTER, Reason.FILTERED, f"{label}: {words}")
 
 
+def words_of(path: str, verdict: Any) -> str | None:
+    """Why a user's filter drops a sample; None if it keeps it. Raises JobError for any other value."""
+    if verdict is None or isinstance(verdict, str):
+        return verdict
+    raise JobError(
+        f"filters: {path} returned {verdict!r}: return None to keep a sample, or a text that says why not"
+    )
+
+
 def load_filters(entries: Sequence[Entry], settings: ClipSettings) -> Filters:
     """Import a user's filters and make those that are classes; load the models of rules.
 
@@ -180,10 +189,6 @@ def _is_whole(entry: Own | Rule) -> bool:
 
 
 def _heed(path: str, verdict: Any) -> None:
-    if verdict is None:
-        return
-    if not isinstance(verdict, str):
-        raise JobError(
-            f"filters: {path} returned {verdict!r}: return None to keep a sample, or a text that says why not"
-        )
-    raise refused(path, verdict)
+    words = words_of(path, verdict)
+    if words is not None:
+        raise refused(path, words)

@@ -15,7 +15,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from pipelines.curation.filters import Entry, Filters, load_filters
-from pipelines.curation.whole import survey
+from pipelines.curation.scored import Scored, score_sample
+from pipelines.curation.whole import Read, survey
 from pipelines.making.maker import Made
 from pipelines.sources.annotations.texts import with_captions
 from pipelines.workers.arena import Placed, Slot, opened, place
@@ -94,6 +95,8 @@ class Answer:
         """Bytes that a message carries."""
         if isinstance(self.value, Made):
             return len(self.value.tar)
+        if isinstance(self.value, Scored):
+            return self.value.size
         return self.value.image_HWC.nbytes if isinstance(self.value, Decoded) else 0
 
 
@@ -121,18 +124,18 @@ class ClipMaker:
 
     def survey(self, item: Given) -> Answer:
         """The marks of a sample, for the pass over the whole input."""
-
-        def read() -> bytes:
-            if item.picture is not None:
-                return item.picture
-            return read_reference(item.reference, self.picture_bytes)
-
         steps = _Steps(item.reference, Stage.FILTER)
         with steps.failing():
-            reference = item.reference
-            if reference.captions_file is not None:
-                reference = with_captions(reference)
+            reference, read = self._opened(item)
             steps.value = survey(self._filters, reference, read)
+        return steps.answer()
+
+    def score(self, item: Given) -> Answer:
+        """Call every filter on a sample: a Scored, or the Failure of one that has no caption."""
+        steps = _Steps(item.reference, Stage.FILTER)
+        with steps.failing():
+            reference, read = self._opened(item)
+            steps.value = score_sample(self._filters, reference, read)
         return steps.answer()
 
     def make(self, item: Given) -> Answer:
@@ -163,6 +166,19 @@ class ClipMaker:
         with steps.failing():
             steps.value = self._finished(steps, item.clip, opened(item.frames_THWC), item.device)
         return steps.answer()
+
+    def _opened(self, item: Given) -> tuple[Reference, Read]:
+        """The reference with its captions, and a function that gives its encoded picture."""
+
+        def read() -> bytes:
+            if item.picture is not None:
+                return item.picture
+            return read_reference(item.reference, self.picture_bytes)
+
+        reference = item.reference
+        if reference.captions_file is not None:
+            reference = with_captions(reference)
+        return reference, read
 
     def _prepared(self, item: Given, steps: _Steps) -> Prepared:
         reference, data = item.reference, item.picture

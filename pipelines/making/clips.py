@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
 from pipelines.curation.config import needs_pictures, surveyed, whole_rules
 from pipelines.curation.filters import Entry
+from pipelines.curation.scored import Scored
 from pipelines.curation.verdicts import read_verdicts
 from pipelines.curation.whole import Marks, judge_whole
 from pipelines.fetching.config import FetchConfig
@@ -62,10 +63,11 @@ class Animator:
     workers: int | None = None  # processes; None: one per core of the worker's machine
     limits: SampleLimits = field(default_factory=SampleLimits)
     curation: str | None = None  # folder of what the pass over the whole input found
+    scores_only: bool = False  # `score` is called, and no clip is made
 
     def setup(self) -> None:
         """Worker processes, device, fetcher. torch is loaded only where there is a GPU."""
-        if self.curation is None and whole_rules(self.filters):
+        if self.curation is None and not self.scores_only and whole_rules(self.filters):
             raise JobError("filters over the whole input need a pass before: run `zoetrope animate`")
         self._pool = clip_pool(self.settings, self.filters, self.limits, self.workers)
         rendering = choose_rendering(self.device, self._pool.workers, renders=self.settings.renders)
@@ -128,18 +130,27 @@ class Animator:
     def survey(self, task: Task) -> Iterator[tuple[str, Marks]]:
         """The key and marks of each input, for the pass over the whole input; failures have no marks."""
         nothing: Marks = (None,) * len(whole_rules(self.filters))
-        items = checked_inputs(self.source.refer(task), task)
-        checked = (Checked(item) if isinstance(item, Reference) else item for item in items)
-        if needs_pictures(surveyed(self.filters)):
-            given = self._read_ahead(checked)
-        else:
-            given = (Given(i.reference, None) if isinstance(i, Checked) else i for i in checked)
+        given = self._unjudged(task, surveyed(self.filters))
         for item, answer in through_workers(self._pool, "survey", given, guess=MARKS_BYTES):
             if isinstance(item, Failure):
                 yield item.key, nothing
             else:
                 is_marked = isinstance(answer, Answer) and isinstance(answer.value, tuple)
                 yield item.reference.key, answer.value if is_marked else nothing
+
+    def score(self, task: Task) -> Iterator[Scored | Failure]:
+        """Call every filter on each input, whatever the others say. Makes no clip."""
+        yield from self._through("score", self._unjudged(task, self.filters), StageTimes())
+
+    def _unjudged(self, task: Task, entries: Sequence[Entry]) -> Iterator[Given | Failure]:
+        """The inputs of a task as filters need them: with their pictures if any of these needs them."""
+        items = checked_inputs(self.source.refer(task), task)
+        checked = (Checked(item) if isinstance(item, Reference) else item for item in items)
+        if not needs_pictures(entries):
+            return (Given(i.reference, None) if isinstance(i, Checked) else i for i in checked)
+        if self.source.is_remote:
+            return self._fetched(checked, StageTimes())
+        return self._read_ahead(checked)
 
     def _judged(self, task: Task) -> Iterator[Checked | Failure]:
         """The inputs of a task that rules over the whole input keep, with their scores so far."""

@@ -38,6 +38,17 @@ def score_histograms(output: str) -> tuple[Histogram, ...]:
     )
 
 
+def histogram_of(name: str, values: np.ndarray) -> Histogram:
+    """The histogram of scores float64 [n] of one filter, as the report shows them."""
+    edges = _WIDE if float(np.abs(values).max(initial=0)) > 1 else _EVEN
+    return _merged(name, edges, _binned(values, edges))
+
+
+def counts_in(histogram: Histogram, values: np.ndarray) -> np.ndarray:
+    """How many of some scores each bar of a histogram holds, int64 [bars]."""
+    return _binned(values, np.asarray(histogram.edges))
+
+
 def dropped_by_filter(output: str) -> Mapping[str, int]:
     """The number of inputs that each filter dropped."""
     counts: Counter[str] = Counter()

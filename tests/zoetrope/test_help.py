@@ -17,6 +17,7 @@ from zoetrope.inputs import spelled_out
 
 CONFIGS = {
     "animate": (AnimateConfig, "animate"),
+    "filters": (AnimateConfig, "animate"),
     "import-videos": (ImportConfig, "import"),
     "train": (TrainConfig, "train"),
     "evaluate": (EvaluateConfig, "eval"),
@@ -52,8 +53,10 @@ def test_every_example_is_taken(command):
         args = parser_of(command).read(split_beam_args(arguments)[0])
         if command in CONFIGS:
             cls, kind = CONFIGS[command]
-            if command in ("animate", "import-videos"):
+            if command in ("animate", "filters", "import-videos"):
                 args.overrides = fields_of(args)
+            if command == "filters":  # it has no output of its own
+                args.overrides.append("output=nowhere")
             read_config(cls, args, kind)
 
 

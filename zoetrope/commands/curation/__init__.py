@@ -1,0 +1,1 @@
+"""Commands around the filters of a job."""
