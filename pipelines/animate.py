@@ -81,6 +81,15 @@ def make_job(config: AnimateConfig, source: Source) -> Job:
     check_filters(config.filters)
     check_whole(config.filters, is_remote=source.is_remote)
     whole = whole_rules(config.filters)
+    curation = None
+    if whole:
+        curation = Output(config.output).state(FOLDER)
+    tasks_at_once = 2
+    if source.is_remote:
+        tasks_at_once = 3
+    device = "none"
+    if config.renders:
+        device = config.device
     maker = Animator(
         source,
         config.settings,
@@ -89,7 +98,7 @@ def make_job(config: AnimateConfig, source: Source) -> Job:
         config.device,
         config.workers,
         config.limits,
-        Output(config.output).state(FOLDER) if whole else None,
+        curation,
     )
     return Job(
         KIND,
@@ -98,8 +107,8 @@ def make_job(config: AnimateConfig, source: Source) -> Job:
         source.plan,
         maker,
         config.shard,
-        tasks_at_once=3 if source.is_remote else 2,
-        device=config.device if config.renders else "none",
+        tasks_at_once=tasks_at_once,
+        device=device,
         makes_clips=True,
         max_failed_tasks=config.max_failed_tasks,
         whole=whole,
@@ -126,7 +135,9 @@ def allowed_failures(config: AnimateConfig, source: Source) -> float:
     """`max_failure_ratio`, or the default for this kind of source."""
     if config.max_failure_ratio is not None:
         return config.max_failure_ratio
-    return LINKS_MAY_FAIL if source.is_remote else 0.05
+    if source.is_remote:
+        return LINKS_MAY_FAIL
+    return 0.05
 
 
 def plan(config: AnimateConfig, beam_args: Sequence[str] = ()) -> Plan:

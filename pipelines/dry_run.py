@@ -82,11 +82,11 @@ def dry_run(
         longest = max(longest, (task.samples, task.index))
         exact = exact and task.exact
         left += task.index not in done
-        failing += known_failures(task) if known_failures else 0
+        if known_failures:
+            failing += known_failures(task)
     if first is None:
         raise ConfigError("source: it holds no inputs; check its path and source.limit")
-    warning = long_task(longest[1], longest[0], cores) if job.makes_clips else None
-    if warning is not None:
+    if job.makes_clips and (warning := long_task(longest[1], longest[0], cores)):
         LOG.warning(warning)
     glimpse = look(first)
     return Plan(

@@ -174,7 +174,9 @@ def _urls(path: str) -> Guess | None:
     elif form in PLAIN:
         if not all(URL_LINE.match(line) for line in lines):
             return None
-        alone = "" if any(" " in line.strip() for line in lines) else "; captions are words of file names"
+        alone = "; captions are words of file names"
+        if any(" " in line.strip() for line in lines):
+            alone = ""
         return Guess({"kind": "urls", "uri": path}, f"a list of URLs, one a line{alone}")
     else:
         columns, what = DELIMITED.split(lines[0].strip()), "a table"
@@ -188,7 +190,9 @@ def _object(line: str) -> dict[str, Any]:
         value = json.loads(line)
     except (ValueError, RecursionError):
         return {}
-    return value if isinstance(value, dict) else {}
+    if not isinstance(value, dict):
+        return {}
+    return value
 
 
 def _table(path: str) -> Guess:
@@ -208,17 +212,23 @@ def _table(path: str) -> Guess:
 
 def _head(path: str) -> bytes:
     """The first bytes of the first file, with whole lines only."""
-    files = find(path) if is_glob(path) else []
-    if is_glob(path) and not files:
-        raise ConfigError(f"{path}: nothing matches; check the path")
-    with open_input(files[0].path if files else absolute(path)) as stream:
+    first = absolute(path)
+    if is_glob(path):
+        files = find(path)
+        if not files:
+            raise ConfigError(f"{path}: nothing matches; check the path")
+        first = files[0].path
+    with open_input(first) as stream:
         try:
             data = decompressed(stream).read(HEAD_BYTES)
         except CompressionError as error:
             raise ConfigError(f"{path}: {error}") from None
-    whole = data if len(data) < HEAD_BYTES else data.rpartition(b"\n")[0] or data
-    return whole.removeprefix(b"\xef\xbb\xbf")
+    if len(data) >= HEAD_BYTES:
+        data = data.rpartition(b"\n")[0] or data
+    return data.removeprefix(b"\xef\xbb\xbf")
 
 
 def _ending(name: str) -> str:
-    return f".{name.lower().rpartition('.')[2]}" if "." in name.rpartition("/")[2] else ""
+    if "." not in name.rpartition("/")[2]:
+        return ""
+    return f".{name.lower().rpartition('.')[2]}"

@@ -142,7 +142,9 @@ def _add(counts: dict[str, int], name: str, count: int) -> None:
 
 def _rows(output: str) -> Iterator[dict[str, Any]]:
     _check(output)
-    return iter_rows(output, FAILURES_FILE) if has_table(output, FAILURES_FILE) else iter(())
+    if has_table(output, FAILURES_FILE):
+        return iter_rows(output, FAILURES_FILE)
+    return iter(())
 
 
 def _check(output: str) -> None:

@@ -45,4 +45,6 @@ class RunResult:
         left = self.totals.inputs - dropped
         if left:
             return (self.totals.failed - dropped) / left
-        return 1.0 if dropped else 0.0
+        if not dropped:
+            return 0.0
+        return 1.0

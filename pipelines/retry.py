@@ -165,7 +165,9 @@ def _config_of(output: Output, overrides: Sequence[str]) -> tuple[Kind, Config]:
 def _check_finished(output: Output, done: set[int]) -> list[tuple[int, int]]:
     """The segments of the plan, whose tasks are all done."""
     plan = output.read_state("plan.json")
-    planned = planned_numbers(plan) if plan else []
+    planned = []
+    if plan:
+        planned = planned_numbers(plan)
     left = {task for first, tasks in planned for task in range(first, first + tasks)} - done
     if plan is None or left:
         raise ConfigError(

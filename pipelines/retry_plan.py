@@ -77,8 +77,10 @@ class Failures:
         """Yield (task of the plan, its failed keys) in order of the tasks."""
         runs = sorted(self._retries.runs)
         planned = self._planned
-        if planned is None:
-            planned = [(0, runs[0][0] if runs else max(self._listing.done) + 1)]
+        if planned is None and runs:
+            planned = [(0, runs[0][0])]
+        elif planned is None:
+            planned = [(0, max(self._listing.done) + 1)]
         own = ([(first, first, tasks)] for first, tasks in planned)
         streams = [self._of_runs(sequence, reasons) for sequence in (*own, *_ascending(runs))]
         for origin, group in groupby(heapq.merge(*streams, key=itemgetter(0)), key=itemgetter(0)):
@@ -110,10 +112,11 @@ def _ascending(runs: Iterable[Run]) -> Iterator[list[Run]]:
     """Split runs where the origins begin again, at a new plan, and where other tasks are in between."""
     sequence: list[Run] = []
     for run in runs:
-        last = sequence[-1] if sequence else run
-        if sequence and (run[1] < last[1] + last[2] or run[0] != last[0] + last[2]):
-            yield sequence
-            sequence = []
+        if sequence:
+            last = sequence[-1]
+            if run[1] < last[1] + last[2] or run[0] != last[0] + last[2]:
+                yield sequence
+                sequence = []
         sequence.append(run)
     if sequence:
         yield sequence
@@ -132,7 +135,9 @@ def _plan_rows(
         if wanted is None:
             return
         if wanted[0] == task.index:
-            whole = any(map(is_placeholder, wanted[1]))  # its inputs could not be read
-            again = replace(task, index=index, keys=None if whole else tuple(sorted(wanted[1])))
+            keys = None
+            if not any(map(is_placeholder, wanted[1])):  # else its inputs could not be read: all of it
+                keys = tuple(sorted(wanted[1]))
+            again = replace(task, index=index, keys=keys)
             yield {**task_to_row(again), "origin": task.index}
             index += 1

@@ -108,11 +108,14 @@ def plan(config: ImportConfig, beam_args: Sequence[str] = ()) -> Plan:
     set_options(store_options(beam_args))
     job = make_job(config)
     frames = config.frames
+    source = config.source.kind
+    if config.source.split:
+        source += f" {config.source.split}"
     return dry_run(
         job,
         Output(config.output),
         lambda task: _look_at(task, job),
-        source=config.source.kind + (f" {config.source.split}" if config.source.split else ""),
+        source=source,
         store=f"frames: at most {counted(frames.max_frames, 'frame')} of {frames.size}x{frames.size}",
         runner=choose_runner(beam_args, config.workers).describe(),
         overwrite=config.overwrite,

@@ -14,6 +14,13 @@ def is_plugin(name: str) -> bool:
     return ":" in name
 
 
+def as_callable(found: Any) -> Any:
+    """An instance of a class; a function as it is."""
+    if isinstance(found, type):
+        return found()
+    return found
+
+
 def find_plugin(path: str, field: str) -> Any:
     """The object at ``module:name``, imported.
 

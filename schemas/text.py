@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _BYTE_UNITS = ("B", "kB", "MB", "GB")
@@ -48,6 +48,14 @@ def valid_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [valid_json(inner) for inner in value]
     return value
+
+
+def first_few(values: Sequence[object], most: int = 5) -> str:
+    """The first `most` values, with commas; the others become ``, ...``."""
+    named = ", ".join(map(str, values[:most]))
+    if len(values) > most:
+        named += ", ..."
+    return named
 
 
 def nearest(name: str, known: Iterable[str], *, count: int = 1, cutoff: float = 0.5) -> list[str]:

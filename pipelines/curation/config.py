@@ -59,9 +59,13 @@ def surveyed(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
 def needs_pictures(entries: Sequence[Entry]) -> bool:
     """Does any of them need the picture?"""
-    return any(
-        takes_picture(entry) if isinstance(entry, str) else entry.when > When.CAPTION for entry in entries
-    )
+    return any(map(_needs_picture, entries))
+
+
+def _needs_picture(entry: Entry) -> bool:
+    if isinstance(entry, str):
+        return takes_picture(entry)
+    return entry.when > When.CAPTION
 
 
 def check_whole(entries: Sequence[Entry], *, is_remote: bool) -> None:
@@ -91,7 +95,9 @@ def _parse(value: Any) -> Entry:
         return _rule(name, values)
     if not isinstance(value, str):
         raise ConfigError(f"{value!r} is no filter: {FORMS}")
-    return value if is_plugin(value) else _rule(value, {})
+    if is_plugin(value):
+        return value
+    return _rule(value, {})
 
 
 def _rule(name: str, values: Mapping[str, Any]) -> Rule:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.errors import ConfigError, JobError
-from schemas.plugins import find_plugin
+from schemas.plugins import as_callable, find_plugin
 from schemas.records import Reason, Reference, SampleError, Stage
 from transforms.captions import choose, normalise_all
 from transforms.clip import ClipSettings
@@ -38,7 +38,9 @@ class Own:
     @property
     def when(self) -> When:
         """The stage at which it is called."""
-        return When.PIXELS if self.takes_picture else When.CAPTION
+        if self.takes_picture:
+            return When.PIXELS
+        return When.CAPTION
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def _load(entries: Sequence[Entry]) -> Iterator[Own | Rule]:
     for entry in entries:
         if isinstance(entry, str):
             found = find_filter(entry)
-            call = found() if isinstance(found, type) else found
+            call = as_callable(found)
             yield Own(entry, call, _arity(entry, call) == 2)
         else:
             yield entry.loaded()
@@ -167,7 +169,7 @@ def find_filter(path: str) -> Callable[..., Any]:
 def takes_picture(path: str) -> bool:
     """Does a user's filter take the picture as well? Makes it if it is a class. Raises ConfigError."""
     found = find_filter(path)
-    return _arity(path, found() if isinstance(found, type) else found) == 2
+    return _arity(path, as_callable(found)) == 2
 
 
 def _arity(path: str, call: Callable[..., Any]) -> int:

@@ -26,8 +26,8 @@ def place_of(task: int, rows: np.ndarray) -> np.ndarray:
 def marked(marks: list[bytes], places: np.ndarray) -> np.ndarray:
     """MARKED [n] of marks of 8 or 16 bytes."""
     found = np.zeros(len(marks), MARKED)
-    words = np.frombuffer(b"".join(marks), ">u8").reshape(len(marks), -1) if marks else None
-    if words is not None:
+    if marks:
+        words = np.frombuffer(b"".join(marks), ">u8").reshape(len(marks), -1)
         found["mark"] = words[:, 0]
         found["rest"] = words[:, -1]
     found["place"] = places

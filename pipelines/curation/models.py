@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
 from schemas.errors import ConfigError, JobError
-from schemas.plugins import find_plugin
+from schemas.plugins import as_callable, find_plugin
 from schemas.text import one_line
 from storage.read import file_exists, read_bytes
 from transforms.curation.rule import Look, Rule, When
@@ -78,7 +78,7 @@ class Classifier(Rule):
         copy = self.model_copy()
         if self.function is not None:
             found = find_plugin(self.function, "filters: classifier: function")
-            copy._call = found() if isinstance(found, type) else found
+            copy._call = as_callable(found)
         else:
             copy._call = Network(self)
         return copy

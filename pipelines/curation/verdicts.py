@@ -46,8 +46,8 @@ class Verdict:
 def write_rows(folder: str, task: Task, keys: Sequence[str], marks: Sequence[Marks]) -> None:
     """Write the keys and marks of a task, whole or not at all."""
     columns = {"key": pa.array(keys, pa.string())}
-    for number in range(len(marks[0]) if marks else 0):
-        columns[f"mark_{number}"] = pa.array([row[number] for row in marks], pa.binary())
+    for number, column in enumerate(zip(*marks, strict=True)):
+        columns[f"mark_{number}"] = pa.array(column, pa.binary())
     table = pa.table(columns).replace_schema_metadata({_OF_TASK: _digest(task)})
     write_bytes(_rows_path(folder, task.index), _encoded(table))
 
@@ -58,7 +58,9 @@ def read_rows(folder: str, task: Task) -> pa.Table | None:
         table = pq.read_table(io.BytesIO(read_bytes(_rows_path(folder, task.index))), use_threads=False)
     except (FileNotFoundError, pa.ArrowException):
         return None
-    return table if (table.schema.metadata or {}).get(_OF_TASK) == _digest(task) else None
+    if (table.schema.metadata or {}).get(_OF_TASK) != _digest(task):
+        return None
+    return table
 
 
 def read_keys(folder: str, task: int) -> list[str]:

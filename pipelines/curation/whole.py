@@ -49,7 +49,9 @@ class WholeRule(Rule):
 
     def refusal_of(self, key: str, count: int, first: str) -> str | None:
         """Why a sample of a group of `count` is refused; `first` is the key of the group's first sample."""
-        return None if key == first else f"repeats {first}, the first of {count}"
+        if key == first:
+            return None
+        return f"repeats {first}, the first of {count}"
 
 
 class RepeatedCaptions(WholeRule):
@@ -113,8 +115,11 @@ def judge_whole(
     """
     for rule in rules:
         group = found.get(rule.label)
-        scores[rule.label] = 1.0 if group is None else float(group.count)
-        words = None if group is None else rule.refusal_of(key, group.count, group.first)
+        if group is None:
+            scores[rule.label] = 1.0
+            continue
+        scores[rule.label] = float(group.count)
+        words = rule.refusal_of(key, group.count, group.first)
         if words is not None:
             return refused(rule.label, words)
     return None

@@ -106,7 +106,10 @@ class Downloader:
                     except PassingError as error:
                         hold.release()
                         latest = f"; before: {error.reason}: {error.detail}"
-                        pause = self._pause(attempt) if error.retry_after is None else error.retry_after
+                        if error.retry_after is None:
+                            pause = self._pause(attempt)
+                        else:
+                            pause = error.retry_after
                         remaining = (limit.when() or 0.0) - asyncio.get_running_loop().time()
                         if attempt >= self._config.retries or pause >= remaining:
                             raise
@@ -229,7 +232,9 @@ class _Timed:
         try:
             await self._hold.take(size)
         finally:
-            self._limit.reschedule(None if end is None else end + now() - began)
+            if end is not None:
+                end += now() - began
+            self._limit.reschedule(end)
 
     def release(self) -> None:
         self._hold.release()

@@ -27,7 +27,10 @@ def parse_url(text: str, base: URL | None = None) -> URL:
         if base is not None and not url.scheme:
             url = base.join(url)
         if url.scheme not in ("http", "https"):
-            reason = Reason.UNSUPPORTED_SCHEME if url.scheme else Reason.BAD_URL
+            if url.scheme:
+                reason = Reason.UNSUPPORTED_SCHEME
+            else:
+                reason = Reason.BAD_URL
             raise fetch_error(reason, f"{text[:200]!r}: only http:// and https:// are fetched")
         if not url.host or not _HOST.fullmatch(url.raw_host or ""):
             raise ValueError("no host, or an invalid host name")

@@ -23,7 +23,7 @@ from pipelines.workers.arena import Placed, Slot, opened, place
 from pipelines.workers.worker import is_memory_error
 from schemas.errors import JobError
 from schemas.records import Failure, Reason, Reference, SampleError, Stage
-from schemas.text import valid_json, valid_text
+from schemas.text import valid_json, valid_or_none, valid_text
 from storage.read import MAX_PICTURE_BYTES, read_picture
 from transforms.clip import ClipSettings, Prepared, finish, prepare, render_clip
 from transforms.rendering.opencv import prepare_worker
@@ -97,7 +97,9 @@ class Answer:
             return len(self.value.tar)
         if isinstance(self.value, Scored):
             return self.value.size
-        return self.value.image_HWC.nbytes if isinstance(self.value, Decoded) else 0
+        if not isinstance(self.value, Decoded):
+            return 0
+        return self.value.image_HWC.nbytes
 
 
 @dataclass
@@ -234,7 +236,10 @@ class _Steps:
             if is_memory_error(error):
                 raise
             failure = failure_of(self.reference, error, self.stage)
-            self.value = replace(failure, scores=self.scores) if self.scores else failure
+            if self.scores:
+                self.value = replace(failure, scores=self.scores)
+            else:
+                self.value = failure
 
     def answer(self) -> Answer:
         return Answer(self.value, self.times)
@@ -263,7 +268,7 @@ def storable(reference: Reference) -> Reference:
     return replace(
         reference,
         captions=tuple(map(valid_text, reference.captions)),
-        url=None if reference.url is None else valid_text(reference.url),
-        image_id=None if reference.image_id is None else valid_text(reference.image_id),
+        url=valid_or_none(reference.url),
+        image_id=valid_or_none(reference.image_id),
         meta=valid_json(reference.meta),
     )

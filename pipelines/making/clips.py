@@ -206,7 +206,9 @@ class Animator:
 
     def _checked(self, items: Iterator[Checked | Failure], times: StageTimes) -> Iterator[Checked | Failure]:
         """The references that filters keep; a filter may hang or crash, so a worker calls it."""
-        return self._through("check", items, times) if self.filters else items
+        if self.filters:
+            return self._through("check", items, times)
+        return items
 
     def _read_ahead(self, items: Iterator[Checked | Failure]) -> Iterator[Given | Failure]:
         """Pictures of object stores, read by several threads. Workers read local files on their own."""
@@ -332,4 +334,6 @@ def _given_here(item: Checked | Failure) -> Given | Failure:
 
 
 def _reference_bytes(item: Checked | Failure) -> int:
-    return len(item.reference.image or b"") if isinstance(item, Checked) else 0
+    if not isinstance(item, Checked):
+        return 0
+    return len(item.reference.image or b"")

@@ -35,13 +35,19 @@ def _failures(task: Task, maker: Maker, detail: str) -> list[Failure]:
     if task.keys is not None:
         return [failed(key) for key in task.keys]
     inputs: Inputs | None = getattr(maker, "inputs", None)
+    most = task.samples if task.exact else None
     found: list[Failure] = []
     try:
-        for item in islice(inputs(task) if inputs is not None else (), task.samples if task.exact else None):
-            found.append(item if isinstance(item, Failure) else failed(item.key, item.url))
+        items = inputs(task) if inputs is not None else ()
+        for item in islice(items, most):
+            if not isinstance(item, Failure):
+                item = failed(item.key, item.url)
+            found.append(item)
     except Exception:  # the source is often what fails
         found.clear()
     if found and (not task.exact or len(found) == task.samples):
         return found
-    count = task.samples if task.exact else 1
+    count = 1
+    if task.exact:
+        count = task.samples
     return [failed(placeholder(task.index, number)) for number in range(count)]

@@ -28,8 +28,12 @@ class Rendering:
 
     def describe(self) -> str:
         """Words for the first line of a run."""
-        where = f", {counted(len(self.devices), 'GPU')}" if self.devices else ""
-        return f"{where}{f' ({self.reason})' if self.reason else ''}"
+        where = ""
+        if self.devices:
+            where = f", {counted(len(self.devices), 'GPU')}"
+        if self.reason:
+            return f"{where} ({self.reason})"
+        return where
 
 
 def choose_rendering(device: str, workers: int, *, renders: bool) -> Rendering:
@@ -43,13 +47,15 @@ def choose_rendering(device: str, workers: int, *, renders: bool) -> Rendering:
     if device == "cpu":
         return Rendering()
     if not renders:
-        asked = device == "cuda" or _devices_that_may_be_visible()
-        return Rendering(reason="store=still renders nothing: no GPU is used" if asked else "")
+        if device == "cuda" or _devices_that_may_be_visible():
+            return Rendering(reason="store=still renders nothing: no GPU is used")
+        return Rendering()
     visible = _devices_that_may_be_visible()
     if device == "auto" and visible * WORKERS_PER_GPU < workers:
+        if not visible:
+            return Rendering()
         faster = f"{counted(workers, 'worker')} render faster than {counted(visible, 'GPU')}"
-        reason = f"{faster}; device=cuda overrules"
-        return Rendering(reason=reason if visible else "")
+        return Rendering(reason=f"{faster}; device=cuda overrules")
     from transforms.rendering.render import choose_device, count_devices
 
     try:
@@ -67,7 +73,9 @@ def _devices_that_may_be_visible() -> int:
     """At most so many GPUs can be used, by the device files and CUDA_VISIBLE_DEVICES; 0 without a driver."""
     found = len(glob("/dev/nvidia[0-9]*")) or int(os.path.exists("/dev/dxg"))
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return found if named is None else min(found, len([name for name in named.split(",") if name.strip()]))
+    if named is None:
+        return found
+    return min(found, len([name for name in named.split(",") if name.strip()]))
 
 
 class GpuError(Exception):
@@ -118,4 +126,6 @@ def _accelerator_errors() -> tuple[type[Exception], ...]:
     """torch's own class for what a device reports, from 2.8 on."""
     import torch
 
-    return (torch.AcceleratorError,) if hasattr(torch, "AcceleratorError") else ()
+    if not hasattr(torch, "AcceleratorError"):
+        return ()
+    return (torch.AcceleratorError,)

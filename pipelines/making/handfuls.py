@@ -51,7 +51,10 @@ def through_workers(
                     expected = max(map(size_of, results))
                 following = iter(results)
                 for item in taken:
-                    yield item, item if isinstance(item, Failure) else next(following)
+                    if isinstance(item, Failure):
+                        yield item, item
+                    else:
+                        yield item, next(following)
             if not handful:
                 return
     finally:

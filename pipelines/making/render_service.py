@@ -86,7 +86,9 @@ class RenderService:
         closing = False
         while not closing:
             clips, closing = self._collect(wait=under_way is None)
-            started = self._start(clips, device, next(streams)) if clips else None
+            started = None
+            if clips:
+                started = self._start(clips, device, next(streams))
             if under_way is not None:
                 self._finish(under_way, device)
             under_way = started
@@ -96,10 +98,15 @@ class RenderService:
     def _collect(self, *, wait: bool) -> tuple[list[Clip], bool]:
         """Take up to a batch of clips, and whether the service is closing. With `wait` at least one clip."""
         clips: list[Clip] = []
-        timeout = None if wait else 0.0
+        timeout: float | None = 0.0
+        if wait:
+            timeout = None
         with suppress(queue.Empty):
             while len(clips) < self.batch:
-                clip = self._clips.get(timeout=timeout) if timeout != 0.0 else self._clips.get_nowait()
+                if timeout != 0.0:
+                    clip = self._clips.get(timeout=timeout)
+                else:
+                    clip = self._clips.get_nowait()
                 if clip is None:
                     return clips, True
                 if clip.future.set_running_or_notify_cancel():
@@ -150,7 +157,9 @@ class RenderService:
 
     def _output(self, clip: Clip) -> NDArray[Any] | None:
         place = self._place(clip)
-        return None if place is None else self.arena.view(place)
+        if place is None:
+            return None
+        return self.arena.view(place)
 
     def _try_halves(self, clips: list[Clip], failed: GpuFailure, device: str) -> None:
         if failed.is_fault or (failed.no_room and len(clips) == 1):

@@ -52,7 +52,10 @@ def read_in_room(path: str, max_bytes: int, room: Room, number: int) -> bytes:
     Raises SampleError also for a large file that is no picture by its first bytes.
     """
     size = min(SMALL, max_bytes)
-    head = read_picture(path, size) if size == max_bytes else _beginning(path, size)
+    if size == max_bytes:
+        head = read_picture(path, size)
+    else:
+        head = _beginning(path, size)
     if len(head) < size or size == max_bytes:
         return head
     sniff(head[:HEAD_BYTES])

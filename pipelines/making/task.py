@@ -99,7 +99,9 @@ def make_task(
 
 def inputs_of(task: Task) -> int:
     """How many inputs a task has: of a retry only the keys that it makes again."""
-    return task.samples if task.keys is None else len(task.keys)
+    if task.keys is None:
+        return task.samples
+    return len(task.keys)
 
 
 @dataclass
@@ -171,7 +173,9 @@ def _writing(output: Output, call: Callable[..., Any], *args: Any) -> Any:
 def output_error(error: OSError, path: str) -> OutputError:
     """A failure to write, as one line that says what to do."""
     text = one_line(error)
-    where = f"{path}: " if path not in text else ""
+    where = ""
+    if path not in text:
+        where = f"{path}: "
     return OutputError(
         f"the output cannot be written: {where}{text}; make room or fix the permission, then run the same "
         f"command again"

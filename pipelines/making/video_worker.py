@@ -72,7 +72,9 @@ def _sample(
 ) -> Clip:
     count, height, width = video.frames_THWC.shape[:3]
     span = video.timestamps[-1] - video.timestamps[0]
-    mean_fps = round((count - 1) / span, 6) if span > 0 else frames.rate  # of the frames that are kept
+    mean_fps = frames.rate
+    if span > 0:
+        mean_fps = round((count - 1) / span, 6)  # of the frames that are kept
     meta = ClipMeta(
         key=reference.key,
         caption=captions[0],

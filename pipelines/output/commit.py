@@ -46,7 +46,9 @@ def new_attempt(task: int) -> str:
 def task_of_attempt(name: str) -> int | None:
     """The task of an attempt's folder; None for the other things in `Output.tmp`."""
     task, dash, rest = name.partition("-")
-    return int(task) if dash and len(rest) == 32 and task.isascii() and task.isdigit() else None
+    if dash and len(rest) == 32 and task.isascii() and task.isdigit():
+        return int(task)
+    return None
 
 
 def part_path(output: Output, attempt: str, part: int) -> str:

@@ -76,7 +76,8 @@ def finish(
     names the path (disk full, not writable), and JobError if shards were deleted; then no file is
     half-written under a final name.
     """
-    listing = list_output(output) if listing is None else listing
+    if listing is None:
+        listing = list_output(output)
     settle_all(output, listing)
     size, retries = tasks_per_part(config), read_retries(output, listing.retries)
     parts = plan_parts(listing.done, retries, size)
@@ -137,8 +138,12 @@ def fold_missing(output: Output, parts: Sequence[Part], listing: Listing) -> Non
 
 def _sha256_of_samples(output: Output, listing: Listing, parts: Sequence[Part]) -> str | None:
     """Of samples.parquet. None if the samples are a folder of files."""
-    path = find_rows(output, listing, parts[0], SAMPLES_FILE) if len(parts) == 1 else None
-    return None if path is None else sha256_of(path)
+    if len(parts) != 1:
+        return None
+    path = find_rows(output, listing, parts[0], SAMPLES_FILE)
+    if path is None:
+        return None
+    return sha256_of(path)
 
 
 def _write_manifest(path: str, shards: Sequence[ShardRow]) -> None:

@@ -99,7 +99,9 @@ def _damaged(path: str, why: str) -> ConfigError:
 
 def shard_name(task: int, part: int | None = None) -> str:
     """``00012.tar``, or ``00012-003.tar`` if a task needs several shards."""
-    return f"{task:05d}.tar" if part is None else f"{task:05d}-{part:03d}.tar"
+    if part is None:
+        return f"{task:05d}.tar"
+    return f"{task:05d}-{part:03d}.tar"
 
 
 def task_of(name: str) -> int | None:
@@ -108,4 +110,6 @@ def task_of(name: str) -> int | None:
     number, dash, part = stem.partition("-")
     if extension != "tar" or not dot or len(number) < 5 or not number.isascii() or not number.isdigit():
         return None
-    return int(number) if not dash or (len(part) >= 3 and part.isdigit()) else None
+    if not dash or (len(part) >= 3 and part.isdigit()):
+        return int(number)
+    return None

@@ -96,16 +96,22 @@ def is_of_files(name: str, names: set[str]) -> bool:
 
 
 def _stem(name: str) -> str:
-    return name.rpartition("_")[0] if "_" in name.rpartition(".")[2] else name.rpartition(".")[0]
+    if "_" in name.rpartition(".")[2]:
+        return name.rpartition("_")[0]
+    return name.rpartition(".")[0]
 
 
 def _changed_files(stem: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """A change of input files in words: how many there are, and their size."""
 
     def words(values: Mapping[str, Any]) -> str | None:
-        separator = "_" if f"{stem}_files" in values else "."
+        separator = "."
+        if f"{stem}_files" in values:
+            separator = "_"
         files, size = values.get(f"{stem}{separator}files"), values.get(f"{stem}{separator}bytes")
-        return f"{counted(files, 'file')} of {size} bytes" if isinstance(files, int) else None
+        if not isinstance(files, int):
+            return None
+        return f"{counted(files, 'file')} of {size} bytes"
 
     was, is_now = words(before), words(now)
     if was == is_now:
@@ -157,8 +163,9 @@ def task_from_json(line: bytes) -> Task:
 def task_from_row(row: Mapping[str, Any]) -> Task:
     """The task of a line that was parsed. Fields that no task has are left out."""
     values = {name: row[name] for name in ("index", "samples", "payload", "exact", "origin") if name in row}
-    keys = row.get("keys")
-    return Task(**values, keys=None if keys is None else tuple(keys))
+    if row.get("keys") is not None:
+        values["keys"] = tuple(row["keys"])
+    return Task(**values)
 
 
 def _canonical(values: Mapping[str, Any]) -> str:
@@ -167,4 +174,6 @@ def _canonical(values: Mapping[str, Any]) -> str:
 
 def _short(value: Any) -> str:
     text = json.dumps(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    if len(text) <= 80:
+        return text
+    return text[:77] + "..."

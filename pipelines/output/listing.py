@@ -81,10 +81,14 @@ def _sort_in(listing: Listing, path: str, size: int) -> None:
 def part_of_table(path: str) -> int | None:
     """The part whose rows a file of a table holds (``samples/00003.parquet``); None for any other path."""
     folder, _, name = path.rpartition("/")
-    return task_of_record(name) if folder in TABLE_FOLDERS else None
+    if folder not in TABLE_FOLDERS:
+        return None
+    return task_of_record(name)
 
 
 def task_of_record(name: str) -> int | None:
     """The task of a record, by its file's name."""
     stem = name.removesuffix(".parquet")
-    return int(stem) if stem != name and stem.isascii() and stem.isdigit() else None
+    if stem != name and stem.isascii() and stem.isdigit():
+        return int(stem)
+    return None

@@ -16,7 +16,7 @@ from pipelines.output.records import find_head
 from pipelines.output.retries import Retries, drop_retries
 from pipelines.output.tables.parts import Part, forget_parts, read_heads
 from schemas.manifest import MANIFEST_FILE, ShardRow
-from schemas.text import counted
+from schemas.text import counted, first_few
 from storage.read import file_size
 from storage.tables import read_manifest
 from storage.write import remove_file
@@ -97,5 +97,4 @@ def _remove_records(output: Output, tasks: Iterable[int]) -> None:
 
 def said_lost(lost: Sequence[int]) -> str:
     """The tasks whose shards are gone, in words."""
-    named = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
-    return f"shards of {counted(len(lost), 'task')} are gone or cut off (task {named})"
+    return f"shards of {counted(len(lost), 'task')} are gone or cut off (task {first_few(lost)})"

@@ -124,7 +124,9 @@ def prepare_output(output: Output, job: Job, *, overwrite: bool) -> Prepared:
 
     The job is not written yet: planning may refuse its source.
     """
-    before = output.read_job() if output.is_ours() else {}
+    before = {}
+    if output.is_ours():
+        before = output.read_job()
     listing = list_output(output)
     if overwrite and before:
         remove_temporary(output, listing)

@@ -76,7 +76,8 @@ def read_retries(output: Output, names: Collection[str] | None = None) -> Retrie
 
     Raises OSError, and ConfigError that names a damaged plan.
     """
-    names = list_names(output.state("retries")) if names is None else names
+    if names is None:
+        names = list_names(output.state("retries"))
     return Retries(tuple(chain.from_iterable(_runs_of(output, names, plan) for plan in _plans(names))))
 
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from schemas.clip import ClipMeta
 from schemas.json_text import JsonError, read_json
 from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE, ShardRow
-from schemas.text import one_line
+from schemas.text import first_few, one_line
 from storage.find import list_uris
 from storage.ordered import in_order
 from storage.read import exists, open_uri
@@ -107,7 +107,9 @@ def sum_up(rows: Iterable[ShardRow], found: Iterable[list[str]]) -> Validation:
 def shortened(row: ShardRow, problems: list[str]) -> list[str]:
     """The first few problems of a shard, and the number of the others."""
     more = len(problems) - MOST_PROBLEMS_A_SHARD
-    return problems[:MOST_PROBLEMS_A_SHARD] + ([f"{row.shard}: and {more} more problems"] if more > 0 else [])
+    if more <= 0:
+        return problems
+    return [*problems[:MOST_PROBLEMS_A_SHARD], f"{row.shard}: and {more} more problems"]
 
 
 def indexed_keys(output: str) -> dict[str, Indexed]:
@@ -151,10 +153,16 @@ def check_shard(output: str, row: ShardRow, indexed: Indexed | None, decode: boo
             keys.append(sample.key)
             problems += [f"{row.shard}: {sample.key}: {text}" for text in _check_sample(sample, decode)]
     except ShardError as error:
-        problems.append(str(error) if str(error).startswith(row.shard) else f"{row.shard}: {error}")
+        text = str(error)
+        if not text.startswith(row.shard):
+            text = f"{row.shard}: {text}"
+        problems.append(text)
     sha256 = reader.finish()
     expected = (row.bytes, row.sha256, row.samples, row.first_key, row.last_key)
-    found = (reader.bytes, sha256, len(keys), keys[0] if keys else "", keys[-1] if keys else "")
+    first = last = ""
+    if keys:
+        first, last = keys[0], keys[-1]
+    found = (reader.bytes, sha256, len(keys), first, last)
     names = ("bytes", "sha256", "samples", "first key", "last key")
     differing = [f"{n} {f} instead of {e}" for n, e, f in zip(names, expected, found, strict=True) if e != f]
     if differing:
@@ -222,9 +230,7 @@ def check_folder(output: str, rows: list[ShardRow], indexed: Collection[str]) ->
         problems.append(f"{SAMPLES_FILE}: names {shard}, which {MANIFEST_FILE} does not")
     missing = [row.shard for row in rows if row.shard not in indexed]
     if missing:
-        problems.append(
-            f"{SAMPLES_FILE}: has no rows for {', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}"
-        )
+        problems.append(f"{SAMPLES_FILE}: has no rows for {first_few(missing, 3)}")
     sizes = join(output, "sizes.json")
     if exists(sizes):
         with open_uri(sizes) as stream:

@@ -44,7 +44,9 @@ def finished_files(uri: str) -> list[OutputFile]:
     sizes = file_sizes(uri, "")
     for row in manifest:
         if sizes.get(row.shard) != row.bytes:
-            there = "is missing" if row.shard not in sizes else f"has {sizes[row.shard]} bytes"
+            there = "is missing"
+            if row.shard in sizes:
+                there = f"has {sizes[row.shard]} bytes"
             raise ConfigError(
                 f"{uri}: {row.shard} {there}, and the manifest says {row.bytes}; `zoetrope validate {uri}` "
                 "says more"

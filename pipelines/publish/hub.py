@@ -129,7 +129,9 @@ class Hub:
         found: BaseException | None = error
         while found is not None and not isinstance(found, HfHubHTTPError):
             found = found.__cause__ or found.__context__
-        status = found.response.status_code if isinstance(found, HfHubHTTPError) else None
+        status = None
+        if isinstance(found, HfHubHTTPError):
+            status = found.response.status_code
         if status == 401:
             return ConfigError(
                 f"{self.name}: the hub does not accept the token (401); run `hf auth login`, or set HF_TOKEN"

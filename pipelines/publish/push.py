@@ -74,7 +74,10 @@ def push(
     if stale and not commits:
         commits = [[]]
     for number, batch in enumerate(commits, 1):
-        _send(hub, output, batch, stale if number == len(commits) else [])
+        removals = []
+        if number == len(commits):
+            removals = stale
+        _send(hub, output, batch, removals)
         LOG.info(f"commit {number} of {len(commits)}: {counted(len(batch), 'file')}")
     sent_bytes = sum(file.size for file in missing)
     skipped = len(files) - len(missing)
@@ -108,7 +111,9 @@ def _batches(files: Sequence[OutputFile], last: set[str]) -> list[list[OutputFil
     """
     batches = list(_filled([file for file in files if file.name not in last]))
     end = [file for file in files if file.name in last]
-    return [*batches, end] if end else batches
+    if end:
+        return [*batches, end]
+    return batches
 
 
 def _filled(files: Sequence[OutputFile]) -> Iterator[list[OutputFile]]:
@@ -139,7 +144,9 @@ def _send(hub: Hub, output: str, batch: Sequence[OutputFile], removals: Sequence
 
 
 def _message(batch: Sequence[OutputFile], removals: Sequence[str]) -> str:
-    parts = [f"Add {counted(len(batch), 'file')}"] if batch else []
+    parts = []
+    if batch:
+        parts.append(f"Add {counted(len(batch), 'file')}")
     if removals:
         parts.append(f"remove {counted(len(removals), 'file')}")
     return ", ".join(parts).capitalize() + " (zoetrope push)"

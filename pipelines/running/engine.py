@@ -64,7 +64,9 @@ class RunnerChoice:
     @property
     def processes(self) -> int | None:
         """Beam worker processes that make at the same time, at most; None if the options do not say it."""
-        return count_processes(self.options, str(self.runner)) if not self.is_local else 1
+        if not self.is_local:
+            return count_processes(self.options, str(self.runner))
+        return 1
 
     def describe(self) -> str:
         """For the first line of a run."""
@@ -84,14 +86,18 @@ def count_processes(options: PipelineOptions, runner: str) -> int | None:
         return 1
     if name == "FlinkRunner":
         slots = options.view_as(FlinkRunnerOptions).parallelism
-        return slots if slots > 0 else None
+        if slots > 0:
+            return slots
+        return None
     if name == "DataflowRunner":
         workers = options.view_as(WorkerOptions)
         machines = workers.max_num_workers
         if workers.autoscaling_algorithm == "NONE":
             machines = workers.num_workers
         single = options.view_as(DebugOptions).lookup_experiment("no_use_multiple_sdk_containers", False)
-        return machines if machines and single else None
+        if machines and single:
+            return machines
+        return None
     return None
 
 

@@ -37,7 +37,9 @@ class FailingTasks:
         Raises what the attempt raised if the task is not set aside. An output that cannot be written, and a
         process that is broken, are no faults of the task.
         """
-        here = ATTEMPTS - 1 if self.retries else ATTEMPTS
+        here = ATTEMPTS
+        if self.retries:
+            here -= 1
         for number in count(1):
             counted = _Counted(watch)
             try:

@@ -36,7 +36,9 @@ class Health:
         """
         with self._lock:
             before = self._in_a_row
-            self._in_a_row = max(before + 1, FAILURES if beyond_hope else 0)
+            self._in_a_row += 1
+            if beyond_hope:
+                self._in_a_row = max(self._in_a_row, FAILURES)
             sick = before < FAILURES <= self._in_a_row
         if sick:
             timer = threading.Timer(LAST_WORDS_SECONDS, self._end, (EXIT_CODE,))

@@ -62,10 +62,15 @@ def start_run(
         return pipeline
 
     count = len(places)
-    sizes = part_sizes(count, slots, least) if spread else even_sizes(count, slots)
-    folds = (spread or not places) and len(due) > FOLDED_AT_THE_END
+    if spread:
+        sizes = part_sizes(count, slots, least)
+    else:
+        sizes = even_sizes(count, slots)
     parts = [partial(making, some) for some in divide(list(places), sizes)]
-    return PartsRun(parts, choice, last=folding if folds else None)
+    folds = (spread or not places) and len(due) > FOLDED_AT_THE_END
+    if folds:
+        return PartsRun(parts, choice, last=folding)
+    return PartsRun(parts, choice)
 
 
 def start_survey(places: Sequence[TaskAt], job: Job, spec: SurveySpec, choice: RunnerChoice) -> PipelineRun:

@@ -48,7 +48,10 @@ def check_options(beam_args: Sequence[str]) -> None:
             raise ConfigError(f"Beam options: {option!r} is no option; write it as --name=value")
         near = nearest(name, known, cutoff=SURELY_MISSPELT)
         if near or not runner.endswith(WITH_JOB_SERVER):
-            hint = f"; the nearest is {near[0]}" if near else nearest_hint(name, known)
+            if near:
+                hint = f"; the nearest is {near[0]}"
+            else:
+                hint = nearest_hint(name, known)
             raise ConfigError(f"Beam options: {name} is not known{hint}")
 
 
@@ -74,7 +77,9 @@ def check_runner(name: str) -> None:
 def check_endpoints(options: PipelineOptions) -> None:
     """Raise JobError, within seconds, if a server that the options name does not accept connections."""
     for option, address in _endpoints(options):
-        place = urlsplit(address if "://" in address else f"//{address}")
+        if "://" not in address:
+            address = f"//{address}"
+        place = urlsplit(address)
         try:
             port = place.port
         except ValueError:

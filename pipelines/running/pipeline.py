@@ -53,7 +53,9 @@ class PipelineRun(threading.Thread):
         stays ours.
         """
         on_main = threading.current_thread() is threading.main_thread()
-        before = signal.getsignal(signal.SIGINT) if on_main else None
+        before = None
+        if on_main:
+            before = signal.getsignal(signal.SIGINT)
         try:
             self.result = self._pipeline.run()
             self.remote = identify(self.result, self._choice)
@@ -87,7 +89,9 @@ class PipelineRun(threading.Thread):
                 signals.interrupt()
             else:
                 self._cancel()
-            return self.ended.wait(CANCEL_SECONDS if self.remote else STOP_SECONDS)
+            if self.remote:
+                return self.ended.wait(CANCEL_SECONDS)
+            return self.ended.wait(STOP_SECONDS)
         except KeyboardInterrupt:
             return False
 
@@ -181,7 +185,5 @@ def job_error(error: BaseException) -> JobError:
     if marked:
         return JobError(marked.group(1).strip())
     lines = [line for line in map(str.strip, text.splitlines()) if line and not JAVA_FRAME.search(line)]
-    return JobError(
-        f"the pipeline failed: {(lines[-1] if lines else type(error).__name__)[:500]}; run the same command "
-        f"again"
-    )
+    *_, reason = lines or [type(error).__name__]
+    return JobError(f"the pipeline failed: {reason[:500]}; run the same command again")

@@ -37,8 +37,9 @@ class Progress:
         self._start = time.monotonic()
         self._line_every, self._next_line = line_every, line_every
         self.throughput = _Throughput()
-        self._bar = (
-            tqdm(
+        self._bar = None
+        if self._stream.isatty() and LOG.isEnabledFor(logging.INFO) and not _is_json():
+            self._bar = tqdm(
                 total=total,
                 unit="clip",
                 file=self._stream,
@@ -46,9 +47,6 @@ class Progress:
                 smoothing=0.05,
                 mininterval=0.2,
             )
-            if self._stream.isatty() and LOG.isEnabledFor(logging.INFO) and not _is_json()
-            else None
-        )
 
     def update(self, written: int, failed: int) -> None:
         """The totals of this run so far."""
@@ -70,7 +68,9 @@ class Progress:
         left = "?"
         if rate > 0 and self._total >= made:
             left = duration((self._total - made) / rate)
-        of = f"{'' if self._exact else '~'}{self._total}"
+        of = f"{self._total}"
+        if not self._exact:
+            of = f"~{of}"
         return f"{made}/{of} inputs, {written} written, {failed} failed, {rate:.1f} clips/s, {left} left"
 
     def close(self) -> None:

@@ -204,17 +204,24 @@ def _make_missing(
     size = tasks_per_part(job.config)
     forget_parts(output, listing, missing.numbers, size)
     folded = choice.is_local or (not missing.places and has_tables(listing) and is_finished(listing))
-    due = [] if folded else parts_due(output, listing, expected, size)
+    if not folded:
+        due = parts_due(output, listing, expected, size)
+    else:
+        due = []
     if not missing.places and len(due) <= FOLDED_HERE:
         LOG.info(
             "nothing to retry" if job.is_retry else f"nothing is missing: {counted(len(done), 'task')} done"
         )
         return _MadeNow(listing, done)
     remove_file(output.state("finished.json"))
-    already = f", {counted(len(done), 'task')} done before" if done else ""
+    already = ""
+    if done:
+        already = f", {counted(len(done), 'task')} done before"
     inputs = f"{'' if missing.exact else 'about '}{counted(missing.inputs, 'input')}"
     LOG.info(f"{counted(len(missing.places), 'task')}, {inputs}{already}; {choice.describe()}")
-    warning = long_task(missing.longest[1], missing.longest[0], choice.workers) if job.makes_clips else None
+    warning = None
+    if job.makes_clips:
+        warning = long_task(missing.longest[1], missing.longest[0], choice.workers)
     if warning is not None:
         LOG.warning(warning)
     curve, counters = _make(missing, due, job, output, choice, detach)
@@ -261,7 +268,10 @@ def _run_graph(
         run.submit()
         _keep_remote(run, output, detach)
     run.start()
-    counts = signals.counts if signals is not None else RecordsSeen(output).counts
+    if signals is not None:
+        counts = signals.counts
+    else:
+        counts = RecordsSeen(output).counts
     try:
         while not run.ended.wait(LOOK_SECONDS):
             progress.update(*counts())

@@ -177,9 +177,14 @@ class _Survey(_Stage):
     ) -> Iterator[tuple[Part, bytes]]:
         rows = np.flatnonzero([mark is not None for mark in marks])
         entries = groups.marked([mark for mark in marks if mark is not None], groups.place_of(task, rows))
-        bands = rule.distance + 1
-        for band in range(bands if _is_near(rule) else 1):
-            keys = groups.band_of(entries["mark"], band, bands) if _is_near(rule) else entries["mark"]
+        bands = 1
+        if _is_near(rule):
+            bands += rule.distance
+        for band in range(bands):
+            if _is_near(rule):
+                keys = groups.band_of(entries["mark"], band, bands)
+            else:
+                keys = entries["mark"]
             for part, some in _split(entries, keys % np.uint64(self._spec.parts)):
                 yield (number, band, part), some.tobytes()
 

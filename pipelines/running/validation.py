@@ -88,7 +88,10 @@ def validate_on_runner(output: str, beam_args: Sequence[str], *, decode: bool = 
 
 def build(pipeline: beam.Pipeline, check: Check, report: str) -> None:
     """Put the check into a pipeline. It writes what it has found into the file `report`."""
-    tables = table_files(check.output, SAMPLES_FILE) if has_table(check.output, SAMPLES_FILE) else []
+    if has_table(check.output, SAMPLES_FILE):
+        tables = table_files(check.output, SAMPLES_FILE)
+    else:
+        tables = []
     rows = (
         pipeline
         | "Row groups" >> beam.Create(_row_groups(check.output))
@@ -163,10 +166,9 @@ class _CheckShard(_Stage):
         shard, rows, indexed = grouped[0], list(grouped[1]["rows"]), list(grouped[1]["indexed"])
         if not rows:
             yield Found(shard)
+        of_table = next(iter(indexed), None)
         for row in rows:
-            problems = check_shard(
-                self._check.output, row, indexed[0] if indexed else None, self._check.decode
-            )
+            problems = check_shard(self._check.output, row, of_table, self._check.decode)
             if problems or not indexed:
                 yield Found(shard, tuple(problems), is_indexed=bool(indexed))
 

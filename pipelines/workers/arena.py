@@ -62,7 +62,9 @@ class Arena:
     def take(self) -> Slot | None:
         """Return a free slot, the one that was used last, or None."""
         with self._lock:
-            return self._free.pop() if self._free else None
+            if not self._free:
+                return None
+            return self._free.pop()
 
     def give(self, slot: Slot) -> None:
         """Take a slot back. Nobody may read or write it any more."""

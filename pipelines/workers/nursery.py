@@ -146,7 +146,10 @@ def main(control: str, modules: str) -> NoReturn:
                 workers.add(process)
                 channel.sendall(ANSWER.pack(process))
             else:
-                status = os.waitpid(process, 0)[1] if process in workers else int(signal.SIGKILL)
+                if process in workers:
+                    status = os.waitpid(process, 0)[1]
+                else:
+                    status = int(signal.SIGKILL)
                 workers.discard(process)
                 channel.sendall(ANSWER.pack(status))
     for process in workers:

@@ -203,7 +203,10 @@ class WorkerPool:
             return None
         seconds = (time.monotonic() - began) / len(answers)
         mean = self.sample_seconds
-        self.sample_seconds = mean + SMOOTHING * (seconds - mean) if mean else seconds
+        if mean:
+            self.sample_seconds = mean + SMOOTHING * (seconds - mean)
+        else:
+            self.sample_seconds = seconds
         return worker
 
     def _seconds_left(self, worker: WorkerProcess) -> float:

@@ -60,7 +60,10 @@ class WorkerProcess:
         """
         deadline = time.monotonic() + seconds
         while True:
-            self._poll.register(self._socket, select.POLLIN | (select.POLLOUT if self._unsent else 0))
+            awaited = select.POLLIN
+            if self._unsent:
+                awaited |= select.POLLOUT
+            self._poll.register(self._socket, awaited)
             left = deadline - time.monotonic()
             events = self._poll.poll(max(0.0, 1000 * left))
             if not events:

@@ -56,9 +56,13 @@ def release_pool(pool: WorkerPool) -> None:
 def living_nursery() -> Nursery | None:
     """The nursery of a pool of this process, to fork other processes from; None without a pool."""
     with _shared_lock:
-        return _shared[0].pool.nursery if _shared else None
+        if not _shared:
+            return None
+        return _shared[0].pool.nursery
 
 
 def available_cores() -> int:
     """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

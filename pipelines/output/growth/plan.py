@@ -61,7 +61,9 @@ class JobPlan:
                 self.new_tasks += 1
                 self.new_inputs += task.samples
             yield task
-        for segment in self.known.segments if self.known is not None else ():
+        if self.known is None:
+            return
+        for segment in self.known.segments:
             if self.counts[segment.first] != segment.tasks:
                 raise ConfigError(
                     f"output {self.output.uri}: its {counted(segment.tasks, 'task')} from number "
@@ -86,7 +88,10 @@ class JobPlan:
             for segment in self.known.segments:
                 write_segment(self.output, segment)
         if writer is not None:
-            writer.keep(self.files if self.is_stale else ())
+            files: Sequence[str] = ()
+            if self.is_stale:
+                files = self.files
+            writer.keep(files)
         values: dict[str, Any] = {"tasks": self.counts.total()}
         if len(self.counts) > 1:
             values["segments"] = sorted(self.counts.items())
@@ -103,9 +108,10 @@ def planned_numbers(plan: Mapping[str, Any]) -> list[tuple[int, int]]:
 def write_segment(output: Output, segment: Segment) -> None:
     """Write the marks of a segment under its name."""
     writer = InputsWriter(output, segment.first)
-    for number in range(segment.tasks):
-        marks = tuple(segment.pairs()) if number == 0 else ()
-        writer.add(Task(number, segment.inputs if number == 0 else 0, {}, marks=marks))
+    if segment.tasks:  # the first one carries the marks of all
+        writer.add(Task(0, segment.inputs, {}, marks=tuple(segment.pairs())))
+    for number in range(1, segment.tasks):
+        writer.add(Task(number, 0, {}))
     writer.keep()
 
 

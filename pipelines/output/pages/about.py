@@ -54,7 +54,9 @@ class DatasetConfig(Config):
     @field_validator("description", "citation")
     @classmethod
     def _storable(cls, value: str | None) -> str | None:
-        return None if value is None else valid_text(value)
+        if value is None:
+            return None
+        return valid_text(value)
 
     @field_validator("url")
     @classmethod

@@ -46,7 +46,9 @@ class Facts:
 
     def files_of(self, table: str) -> str:
         """The name of a table, or a pattern for its files."""
-        return table if self.is_single else f"{table.removesuffix('.parquet')}/*.parquet"
+        if self.is_single:
+            return table
+        return f"{table.removesuffix('.parquet')}/*.parquet"
 
     @property
     def is_video(self) -> bool:
@@ -56,7 +58,9 @@ class Facts:
     @property
     def store(self) -> str:
         """The name of the store."""
-        return FRAMES if self.is_video else str(self.config.get("store"))
+        if self.is_video:
+            return FRAMES
+        return str(self.config.get("store"))
 
     @property
     def frames(self) -> int:
@@ -68,7 +72,10 @@ class Facts:
     @property
     def extension(self) -> str:
         """The format of encoded frames."""
-        section = self.config[FRAMES] if self.is_video else self.config.get("encode") or {}
+        if self.is_video:
+            section = self.config[FRAMES]
+        else:
+            section = self.config.get("encode") or {}
         return str(dict(section).get("format", "jpg"))
 
     @property
@@ -82,11 +89,11 @@ class Facts:
 
 def brace_pattern(shards: Sequence[ShardRow]) -> str | None:
     """``{00000..00331}.tar`` if the names have no gap, else None; a glob serves then."""
-    names = [row.shard for row in shards]
-    first, last = (names[0], names[-1]) if names else ("", "")
-    stems = [name.removesuffix(".tar") for name in names]
-    if not names or not all(stem.isdigit() and len(stem) == 5 for stem in stems):
+    stems = [row.shard.removesuffix(".tar") for row in shards]
+    if not stems or not all(stem.isdigit() and len(stem) == 5 for stem in stems):
         return None
     if [int(stem) for stem in stems] != list(range(int(stems[0]), int(stems[0]) + len(stems))):
         return None
-    return first if first == last else f"{{{stems[0]}..{stems[-1]}}}.tar"
+    if len(stems) == 1:
+        return shards[0].shard
+    return f"{{{stems[0]}..{stems[-1]}}}.tar"

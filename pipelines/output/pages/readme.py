@@ -51,7 +51,9 @@ def _about(facts: Facts) -> str:
         f"({facts.bytes} bytes), made by Zoetrope {facts.version}.\n"
         f"{facts.failed} inputs gave no clip; `{facts.files_of(FAILURES_FILE)}` gives the reason of each."
     )
-    parts = [facts.about.description, counts, f"Home page: {facts.about.url}" if facts.about.url else None]
+    parts = [facts.about.description, counts]
+    if facts.about.url:
+        parts.append(f"Home page: {facts.about.url}")
     return "\n\n".join(part.strip() for part in parts if part)
 
 
@@ -63,7 +65,9 @@ def _configs(facts: Facts) -> str:
 def _failures(facts: Facts) -> str:
     ordered = sorted(facts.reasons.items(), key=lambda reason: (-reason[1], reason[0]))
     rows = "".join(f"| `{reason}` | {count} |\n" for reason, count in ordered)
-    return f"\n| reason | inputs |\n|---|---|\n{rows}" if rows else ""
+    if not rows:
+        return ""
+    return f"\n| reason | inputs |\n|---|---|\n{rows}"
 
 
 def _members(facts: Facts) -> str:
@@ -78,11 +82,17 @@ def _members(facts: Facts) -> str:
 
 
 def _terms(facts: Facts) -> str:
-    terms = THEIR_TERMS if facts.about.license is None else f"License: {facts.about.license}."
-    cite = "" if facts.about.citation is None else _citation(facts.about.citation.strip())
+    if facts.about.license is None:
+        terms = THEIR_TERMS
+    else:
+        terms = f"License: {facts.about.license}."
+    cite = ""
+    if facts.about.citation is not None:
+        cite = _citation(facts.about.citation.strip())
     return f"## License\n\n{terms}\n{cite}"
 
 
 def _citation(text: str) -> str:
-    is_bibtex = text.startswith("@")
-    return f"\n## Citation\n\n{f'```bibtex{chr(10)}{text}{chr(10)}```' if is_bibtex else text}\n"
+    if text.startswith("@"):
+        text = f"```bibtex\n{text}\n```"
+    return f"\n## Citation\n\n{text}\n"

@@ -44,7 +44,9 @@ table = pd.read_parquet({f"{facts.folder}/{_table(facts)}"!r})
 
 
 def _table(facts: Facts) -> str:
-    return SAMPLES_FILE if facts.is_single else SAMPLES_FILE.removesuffix(".parquet")
+    if facts.is_single:
+        return SAMPLES_FILE
+    return SAMPLES_FILE.removesuffix(".parquet")
 
 
 def _datasets(facts: Facts) -> str:

@@ -21,7 +21,9 @@ MOVES_AT_ONCE = 32
 
 def table_path(part: Part, table: str, *, single: bool) -> str:
     """Path below the output of a part's rows in a table (``samples.parquet``, ``failures.parquet``)."""
-    return table if single else f"{table.removesuffix('.parquet')}/{part.index:05d}.parquet"
+    if single:
+        return table
+    return f"{table.removesuffix('.parquet')}/{part.index:05d}.parquet"
 
 
 def find_rows(output: Output, listing: Listing, part: Part, table: str) -> str | None:

@@ -21,7 +21,7 @@ from pipelines.running.remote.job import (
     still_running,
 )
 from schemas.errors import ConfigError, StopRequestedError, TerminatedError
-from schemas.text import counted
+from schemas.text import counted, first_few
 
 SAY_SECONDS = 10.0
 LOG = logging.getLogger(__name__)
@@ -46,7 +46,9 @@ def attach(output: Output, *, overwrite: bool) -> None:
         raise still_running(job, STOPPED) from None
     except KeyboardInterrupt:
         raise StopRequestedError(_cancel(output, job)) from None
-    reason = "" if state == PipelineState.DONE else handle.failure()
+    reason = ""
+    if state != PipelineState.DONE:
+        reason = handle.failure()
     forget(output)
     if state == PipelineState.DONE:
         say_set_aside(keep_aside(output))
@@ -57,7 +59,7 @@ def attach(output: Output, *, overwrite: bool) -> None:
 def say_set_aside(tasks: list[int]) -> None:
     """Say which tasks were set aside."""
     if tasks:
-        named = ", ".join(map(str, tasks[:5])) + (", ..." if len(tasks) > 5 else "")
+        named = first_few(tasks)
         LOG.warning(
             f"{counted(len(tasks), 'task')} failed {ATTEMPTS} times and became failures `task_failed` "
             f"(task {named}); `zoetrope retry` makes them again"

@@ -94,7 +94,9 @@ class DataflowJob:
         except NotFound:
             return PipelineState.UNKNOWN
         state = str(DataflowPipelineResult.api_jobstate_to_pipeline_state(job.current_state))
-        return PipelineState.STARTING if state == PipelineState.UNKNOWN else state  # it was only just created
+        if state == PipelineState.UNKNOWN:  # it was only just created
+            return PipelineState.STARTING
+        return state
 
     def failure(self) -> str:
         """The last error message of the job."""

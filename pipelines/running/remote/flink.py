@@ -48,7 +48,9 @@ class FlinkJob:
         for state in (PipelineState.RUNNING, PipelineState.FAILED, PipelineState.CANCELLED):
             if state in states:
                 return state
-        return PipelineState.DONE if states else PipelineState.UNKNOWN
+        if states:
+            return PipelineState.DONE
+        return PipelineState.UNKNOWN
 
     def parts(self) -> dict[str, str]:
         """Beam's `PipelineState` of each part that the cluster knows, by its name."""
@@ -96,7 +98,9 @@ def cancel(options: PipelineOptions, seconds: float) -> None:
 
 def rest_address(master: str) -> str:
     """The URL of a JobManager's REST interface, from Beam's `flink_master`."""
-    return master if "://" in master else f"http://{master}"
+    if "://" in master:
+        return master
+    return f"http://{master}"
 
 
 def _ask(url: str, method: str = "GET") -> dict[str, Any]:

@@ -48,7 +48,10 @@ class RemoteJob:
         return None
 
     def __str__(self) -> str:
-        return f"{self.runner} job {self.id}" + (f" ({self.link})" if self.link else "")
+        text = f"{self.runner} job {self.id}"
+        if self.link:
+            text += f" ({self.link})"
+        return text
 
 
 def still_running(job: RemoteJob, exit_code: int, why: str = "") -> StillRunningError:
@@ -115,6 +118,8 @@ def follow(
 
     Raises StillRunningError if the runner does not answer for `patience` seconds.
     """
+    if patience is None:
+        patience = PATIENCE_SECONDS
     handle: Handle | None = None
     silent_since: float | None = None
     while True:
@@ -127,8 +132,9 @@ def follow(
         except Exception as error:  # clients raise what they like
             now = time.monotonic()
             silent_since = silent_since or now
-            if now - silent_since > (PATIENCE_SECONDS if patience is None else patience):
-                reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:200]
+            if now - silent_since > patience:
+                first, *_ = str(error).splitlines() or [""]
+                reason = f"{type(error).__name__}: {first}"[:200]
                 raise still_running(job, 1, f"the runner does not answer ({reason}); ") from error
             handle = None
         look()

@@ -50,7 +50,9 @@ def slots_of(choice: RunnerChoice) -> int:
         return 0
     if portable.job_endpoint in (None, "", "embed") or portable.environment_type == "LOOPBACK":
         return 0
-    return own.parallelism if own.parallelism > 1 else 0
+    if own.parallelism > 1:
+        return own.parallelism
+    return 0
 
 
 class PartsRun(threading.Thread):
