@@ -66,6 +66,13 @@ class ClipMeta:
         before, name, after = text.rpartition('"quads":0')  # within a text its quotes would be escaped
         return b"".join([before.encode(), name[:-1].encode(), _numbers_json(self.quads), after.encode()])
 
+    @property
+    def all_captions(self) -> tuple[str, ...]:
+        """The captions; `caption` alone where they are not listed; () if there is none."""
+        if self.captions or not self.caption:
+            return self.captions
+        return (self.caption,)
+
     @classmethod
     def from_json(cls, data: bytes | str | Mapping[str, Any]) -> ClipMeta:
         """Parse and check.

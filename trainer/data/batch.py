@@ -66,14 +66,17 @@ class Batch:
 
         Shared memory costs a file descriptor and a connection per tensor, more than a small tensor's bytes.
         """
-        return {
-            name: value.numpy() if isinstance(value, Tensor) and name not in ("pixels", "frames") else value
-            for name, value in vars(self).items()
-        }
+        state = dict(vars(self))
+        for name, value in state.items():
+            if isinstance(value, Tensor) and name not in ("pixels", "frames"):
+                state[name] = value.numpy()
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
-            setattr(self, name, torch.from_numpy(value) if isinstance(value, np.ndarray) else value)
+            if isinstance(value, np.ndarray):
+                value = torch.from_numpy(value)
+            setattr(self, name, value)
 
     def pictures(self) -> list[Tensor]:
         """The stills' pictures, uint8 [H,W,3], as views of `pixels`."""
@@ -82,12 +85,16 @@ class Batch:
 
     def pin_memory(self) -> Batch:
         """Called by the DataLoader: page-locked tensors can be copied to the device while it computes."""
-        packing = None if self.packing is None else self.packing.pin_memory()
+        packing = None
+        if self.packing is not None:
+            packing = self.packing.pin_memory()
         return replace(self._map(lambda tensor: tensor.pin_memory()), packing=packing)
 
     def to(self, device: torch.device) -> Batch:
         """A copy on the device, without waiting for it."""
-        packing = None if self.packing is None else self.packing.to(device)
+        packing = None
+        if self.packing is not None:
+            packing = self.packing.to(device)
         return replace(self._map(lambda tensor: tensor.to(device, non_blocking=True)), packing=packing)
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
@@ -114,28 +121,22 @@ def collate(
     """
     moving = [i for i, sample in enumerate(samples) if sample.frames_THWC is not None]
     stills = [i for i, sample in enumerate(samples) if sample.frames_THWC is None]
-    frame_mask = torch.zeros(len(samples), frames, dtype=torch.int64)
-    shape = (len(moving), frames, *size, 3)
-    moving_frames = new_bytes(math.prod(shape), shared=shared).view(shape)
-    for row, i in enumerate(moving):
-        clip = samples[i].frames_THWC
-        assert clip is not None  # noqa: S101 - narrows the type
-        moving_frames[row, : len(clip)] = torch.from_numpy(np.ascontiguousarray(clip))
-        moving_frames[row, len(clip) :] = 0
-        frame_mask[i, : len(clip)] = 1
+    clips = [clip for sample in samples if (clip := sample.frames_THWC) is not None]
     pictures = [p for i in stills if (p := samples[i].picture_HWC) is not None]
-    if pixels is None:
-        pixels = torch.from_numpy(
-            np.concatenate([p.reshape(-1) for p in pictures]) if pictures else np.empty(0, np.uint8)
-        )
     paths = [q for i in stills if (q := samples[i].quads_T42) is not None]
-    for i, path in zip(stills, paths, strict=True):
-        frame_mask[i, : len(path)] = 1
+    frame_mask = torch.zeros(len(samples), frames, dtype=torch.int64)
+    for i, clip_or_path in (*zip(moving, clips, strict=True), *zip(stills, paths, strict=True)):
+        frame_mask[i, : len(clip_or_path)] = 1
+    if pixels is None:
+        pixels = torch.from_numpy(np.concatenate([np.empty(0, np.uint8), *(p.reshape(-1) for p in pictures)]))
     captions = [caption for sample in samples for caption in sample.captions]
     token_ids, token_mask = tokenize(captions)
     quads_ST42 = _padded(paths, frames)
     picture_sizes = [(p.shape[0], p.shape[1]) for p in pictures]
-    planned, words = plan_batch(quads_ST42, picture_sizes, size) if plan else (None, np.empty(0, np.int32))
+    if plan:
+        planned, words = plan_batch(quads_ST42, picture_sizes, size)
+    else:
+        planned, words = None, np.empty(0, np.int32)
     return Batch(
         keys=[sample.key for sample in samples],
         captions=captions,
@@ -146,7 +147,7 @@ def collate(
             [i for i, sample in enumerate(samples) for _ in sample.captions], dtype=torch.int64
         ),
         frame_mask=frame_mask,
-        frames=moving_frames,
+        frames=_padded_clips(clips, (len(clips), frames, *size, 3), shared=shared),
         frame_rows=torch.tensor(moving, dtype=torch.int64),
         pixels=pixels,
         picture_sizes=picture_sizes,
@@ -159,11 +160,26 @@ def collate(
     )
 
 
+def _padded_clips(clips: Sequence[np.ndarray], shape: tuple[int, ...], *, shared: bool) -> Tensor:
+    """Return the clips uint8 [N,T,H,W,3], black after their ends."""
+    frames_NTHWC = new_bytes(math.prod(shape), shared=shared).view(shape)
+    for padded_THWC, clip_THWC in zip(frames_NTHWC, clips, strict=True):
+        padded_THWC[: len(clip_THWC)] = torch.from_numpy(np.ascontiguousarray(clip_THWC))
+        padded_THWC[len(clip_THWC) :] = 0
+    return frames_NTHWC
+
+
+def _changes_of(sample: Decoded) -> Sequence[float]:
+    if sample.changes is None:
+        return UNCHANGED
+    return sample.changes.tolist()
+
+
 def _changes(samples: Sequence[Decoded]) -> Tensor:
     """Return float32 [B,8], or [0,8] if no clip is changed."""
-    rows = [UNCHANGED if sample.changes is None else sample.changes.tolist() for sample in samples]
-    if all(sample.changes is None for sample in samples):
-        rows = []
+    rows = []
+    if any(sample.changes is not None for sample in samples):
+        rows = [_changes_of(sample) for sample in samples]
     return torch.tensor(rows, dtype=torch.float32).view(-1, 8)
 
 

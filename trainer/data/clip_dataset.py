@@ -20,7 +20,7 @@ from trainer.data.config import DataConfig
 from trainer.data.decode import Decoded, Decoder
 from trainer.data.mixing.config import MixEntry
 from trainer.data.mixing.turns import Turns
-from trainer.data.order import share, shuffled
+from trainer.data.order import seed_of_set, share, shuffled
 from trainer.data.shards import Dropped, Policy, ShardSet, read_shards
 from transforms.motions.mix import MotionMix
 from transforms.rendering.plan import plan_batch
@@ -124,7 +124,7 @@ class ClipDataset(IterableDataset[Sample]):
 
     def _decoded(self, index: int, slot: int, slots: int) -> Iterator[Decoded]:
         """Yield the clips of a set that belong to a reader, in the order of this epoch."""
-        seed = derive_seed(self._seed, "set", index) if index else self._seed
+        seed = seed_of_set(self._seed, index)
         part = self._turns.shares[index]
         mine = share(self._sets[index], seed=seed, epoch=self.epoch, slot=slot, slots=slots)
         raw = read_shards(mine, policy=self._policy, on_broken=_ignore)

@@ -136,7 +136,9 @@ class DataConfig(Config):
     @property
     def weights(self) -> list[float]:
         """The weight of each set."""
-        return [1.0] if self.mix is None else [entry.weight for entry in self.mix]
+        if self.mix is None:
+            return [1.0]
+        return [entry.weight for entry in self.mix]
 
     @model_validator(mode="after")
     def _effective(self) -> Self:

@@ -19,7 +19,7 @@ from trainer.data.batch import Batch
 from trainer.data.config import DataConfig
 from trainer.data.decode import Decoded, Decoder, Request
 from trainer.data.mixing.turns import Turns
-from trainer.data.order import Cursor, Position, Turn, share, shuffled, turns_of
+from trainer.data.order import Cursor, Position, Turn, seed_of_set, share, shuffled, turns_of
 from trainer.data.pixels import Pixels
 from trainer.data.shards import Dropped, read_ahead, read_shards
 
@@ -78,7 +78,9 @@ class TrainingStream(IterableDataset[Batch]):
         pixels = Pixels(shared=worker is not None)
         raw = [self._raw(index, local, drops.add) for index in range(len(self._sets))]
         while True:
-            frames = None if self._curriculum is None else self._curriculum.frames(number)
+            frames = None
+            if self._curriculum is not None:
+                frames = self._curriculum.frames(number)
             clips = _Clips([], pixels, drops, frames)
             among_all = number * self._world + self._rank  # of the batches of all ranks
             turns = self._turns.counts(among_all * self._batch_size, self._batch_size)
@@ -102,7 +104,7 @@ class TrainingStream(IterableDataset[Batch]):
         """
         slot, slots = local * self._world + self._rank, self._world * len(self._positions)
         shards, config = self._sets[index].shards, self._sets[index].config
-        seed = derive_seed(self._seed, "set", index) if index else self._seed
+        seed = seed_of_set(self._seed, index)
         part = self._turns.shares[index]
         start = self._positions[local][index]
         epoch = start.epoch
@@ -192,7 +194,10 @@ class EvaluationStream(IterableDataset[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
-        local, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        if worker:
+            local, workers = worker.id, worker.num_workers
+        else:
+            local, workers = 0, 1
         mine = turns_of(len(self._shards), local * self._world + self._rank, workers * self._world)
         dropped: list[Dropped] = []
 
@@ -246,7 +251,9 @@ def _cut(samples: Iterator[RawSample], size: int) -> Iterator[list[RawSample]]:
 
 def _depth(uris: Sequence[str], config: DataConfig) -> int:
     """The depth of reading ahead, which hides a network. Of a local disk the kernel reads ahead."""
-    return config.read_ahead if any("://" in uri for uri in uris) else 0
+    if not any("://" in uri for uri in uris):
+        return 0
+    return config.read_ahead
 
 
 def _taken(dropped: list[Dropped]) -> tuple[Dropped, ...]:

@@ -102,13 +102,19 @@ class Decoder:
         self._size = size
         self._seed = seed
         self._training = training
-        self._all_captions = captions == "all" if captions else not training
+        if captions:
+            self._all_captions = captions == "all"
+        else:
+            self._all_captions = not training
         self._fresh = training and config.camera == "fresh"
         self._single = training and config.camera == "picture"
         self._last_subject: tuple[bytes, Subject | None] | None = None
         self._last_paths: tuple[tuple[str, str, int, int | None], list[Trajectory]] | None = None
-        self._jitter = config.frame_jitter if training else None
-        self._augment = config.augment if training and config.augment.changes else None
+        self._jitter = self._augment = None
+        if training:
+            self._jitter = config.frame_jitter
+        if training and config.augment.changes:
+            self._augment = config.augment
         self._equal_captions = training and config.equal_captions
 
     def __call__(self, sample: RawSample, epoch: int, path: int = 0) -> Decoded:
@@ -132,7 +138,9 @@ class Decoder:
     def _open(self, request: Request) -> _Opened:
         meta = request.sample.meta()
         store = find_store(meta.store)
-        picture = store.picture(request.sample.members) if isinstance(store, PictureStore) else None
+        picture = None
+        if isinstance(store, PictureStore):
+            picture = store.picture(request.sample.members)
         if picture is None and self._training and self._config.paths_per_picture > 1:
             raise ValueError(
                 f"data.paths_per_picture = {self._config.paths_per_picture} needs shards of store still, "
@@ -152,7 +160,9 @@ class Decoder:
         if not changes[MIRRORED]:
             return replace(described, changes=changes)
         captions = tuple(map(mirrored, described.captions))
-        said = None if described.said is None else mirrored(described.said)
+        said = None
+        if described.said is not None:
+            said = mirrored(described.said)
         return replace(described, captions=captions, said=said, changes=changes)
 
     def _as_filmed(self, opened: _Opened) -> _Described:
@@ -167,7 +177,9 @@ class Decoder:
             quads_T42 = stored_path(meta, at_most(self._limit(opened)))
         captions = self._captions(opened)
         phrase = meta.motion_phrase
-        motion = meta.motion if meta.kind == "animated" else ""
+        motion = ""
+        if meta.kind == "animated":
+            motion = meta.motion
         if not phrase or not (self._training or self._config.eval_motion_phrases):
             return _Described(opened, quads_T42, captions, None, motion)
         said = motion_meaning(meta.motion, meta.motion_parameters) or phrase
@@ -188,7 +200,9 @@ class Decoder:
             key=meta.key,
         )
         captions, phrases = zip(*(add(caption) for caption in self._captions(opened)), strict=True)
-        said = None if phrases[0] is None else motion_meaning(path.motion, path.parameters)
+        said = None
+        if phrases[0] is not None:
+            said = motion_meaning(path.motion, path.parameters)
         return _Described(opened, path.quads_T42, captions, said, path.motion)
 
     def _paths_over(self, opened: _Opened, picture: bytes) -> list[Trajectory]:
@@ -285,7 +299,7 @@ class Decoder:
         often.
         """
         meta, sample, epoch = opened.meta, opened.request.sample, opened.request.epoch
-        captions = meta.captions or ((meta.caption,) if meta.caption else ())
+        captions = meta.all_captions
         if not captions:
             raise ValueError("no caption")
         if self._all_captions:

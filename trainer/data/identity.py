@@ -34,9 +34,13 @@ class Identity(NamedTuple):
 def identity_of(meta: ClipMeta, motion: str | None) -> Identity:
     """Return the identity of a clip; `motion` is the camera motion in its caption (see `motion_meaning`)."""
     name = f"{meta.source}\x1f{meta.image_id or meta.key}"
-    picture = meta.sha256 if meta.kind == "animated" else ""
-    content = f"sha256\x1f{picture}" if picture else f"item\x1f{name}"
-    return Identity(_hash(name), _hash(content), UNSAID if motion is None else _hash(motion))
+    content = f"item\x1f{name}"
+    if meta.kind == "animated" and meta.sha256:
+        content = f"sha256\x1f{meta.sha256}"
+    said = UNSAID
+    if motion is not None:
+        said = _hash(motion)
+    return Identity(_hash(name), _hash(content), said)
 
 
 def with_caption(identity: Identity, caption: str) -> Identity:

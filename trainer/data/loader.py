@@ -89,10 +89,15 @@ class TrainingLoader:
         frames, size: of a clip, as the model takes it; batch_size: samples a rank takes at a time;
         accumulate: batches of a rank in a step.
         """
-        found = [shards] if isinstance(shards, ShardSet) else list(shards)
+        if isinstance(shards, ShardSet):
+            found = [shards]
+        else:
+            found = list(shards)
         workers = config.workers
         for number, each in enumerate(found):
-            name = "data.shards" if config.mix is None else f"data.mix.{number}.shards"
+            name = "data.shards"
+            if config.mix is not None:
+                name = f"data.mix.{number}.shards"
             workers = fitting_workers(len(each.uris), world, workers, name, rank=rank)
         self.readers = readers = max(workers, 1)  # of this rank
         names = "\n\n".join("\n".join(uri.rpartition("/")[2] for uri in each.uris) for each in found)
@@ -155,13 +160,11 @@ class TrainingLoader:
     def _check(self, state: LoaderState) -> None:
         for name, value in self._made_for.items():
             if state.made_for.get(name) != value:
-                was, now = (
-                    (f" was {state.made_for.get(name)!r}, is {value!r}", "")
-                    if name != "shards"
-                    else (" differ", "")
-                )
+                was = f" was {state.made_for.get(name)!r}, is {value!r}"
+                if name == "shards":
+                    was = " differ"
                 raise ConfigError(
-                    f"resume: {name}{was}{now}; the order of samples depends on it: "
+                    f"resume: {name}{was}; the order of samples depends on it: "
                     "set it back, or start a new run with init="
                 )
 

@@ -33,6 +33,13 @@ class Cursor:
 Position = tuple[Cursor, ...]  # of one slot: a cursor per set of shards
 
 
+def seed_of_set(seed: int, index: int) -> int:
+    """The seed of the order of a set: the first one has the run's own."""
+    if index == 0:
+        return seed
+    return derive_seed(seed, "set", index)
+
+
 def check_slots(shards: int, world: int, workers: int, name: str = "data.shards") -> None:
     """Raise ConfigError unless every (rank, worker) gets a shard.
 
@@ -41,7 +48,10 @@ def check_slots(shards: int, world: int, workers: int, name: str = "data.shards"
     slots = world * max(workers, 1)
     if shards < slots:
         fit = shards // world
-        fix = f"set data.workers={fit}" if fit else f"start at most {shards} processes with data.workers=1"
+        if fit:
+            fix = f"set data.workers={fit}"
+        else:
+            fix = f"start at most {shards} processes with data.workers=1"
         raise ConfigError(
             f"{name}: {shards} shards for {world} ranks x {max(workers, 1)} workers = {slots} readers; "
             f"each reader needs one: {fix}, or make smaller shards (shard.max_samples)"

@@ -33,7 +33,9 @@ def draw_paths(
     meanings: set[str | None] = set()
     for number in range(count):
         for attempt in range(TRIES):
-            further = ("path", number, attempt) if number or attempt else ()
+            further: tuple[str | int, ...] = ()
+            if number or attempt:
+                further = ("path", number, attempt)
             path_seed = derive_seed(seed, key, "epoch", epoch, *further)
             path = draw(
                 mix,

@@ -31,12 +31,10 @@ class ShardSet:
 
         Raises ConfigError if a pattern matches nothing or a shard comes twice.
         """
+        if isinstance(patterns, str):
+            patterns = [patterns]
         try:
-            uris = [
-                uri
-                for pattern in ([patterns] if isinstance(patterns, str) else patterns)
-                for uri in expand_shards(pattern)
-            ]
+            uris = [uri for pattern in patterns for uri in expand_shards(pattern)]
         except (
             ValueError,
             OSError,
@@ -75,7 +73,9 @@ class Dropped:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.shard}: {self.key + ': ' if self.key else ''}{self.reason}"
+        if not self.key:
+            return f"{self.shard}: {self.reason}"
+        return f"{self.shard}: {self.key}: {self.reason}"
 
 
 def read_shards(

@@ -28,7 +28,12 @@ class Compiling:
 
     def describe(self) -> str:
         """Words for the first lines of a run."""
-        return f"{'compiled' if self.enabled else 'eager'}{f' ({self.reason})' if self.reason else ''}"
+        text = "eager"
+        if self.enabled:
+            text = "compiled"
+        if self.reason:
+            text += f" ({self.reason})"
+        return text
 
 
 def choose_compiling(wanted: bool | Literal["auto"], device: torch.device) -> Compiling:
@@ -55,10 +60,14 @@ def choose_compiling(wanted: bool | Literal["auto"], device: torch.device) -> Co
 def lacking_compiler(device: torch.device) -> str | None:
     """Return what torch.compile lacks here, or None."""
     if device.type != "cuda":
-        return None if _has("CXX", CPP_COMPILERS) else "C++ compiler (g++)"
+        if _has("CXX", CPP_COMPILERS):
+            return None
+        return "C++ compiler (g++)"
     if importlib.util.find_spec("triton") is None:
         return "Triton (pip install triton)"
-    return None if _has("CC", C_COMPILERS) else "C compiler (gcc)"
+    if _has("CC", C_COMPILERS):
+        return None
+    return "C compiler (gcc)"
 
 
 def compile_module(module: nn.Module, *, repeatable: bool) -> None:
@@ -77,5 +86,6 @@ def compile_module(module: nn.Module, *, repeatable: bool) -> None:
 
 
 def _has(variable: str, names: tuple[str, ...]) -> bool:
-    named = os.environ.get(variable)
-    return any(shutil.which(name) for name in ((named.split()[0],) if named else names))
+    if named := os.environ.get(variable):
+        names = (named.split()[0],)
+    return any(map(shutil.which, names))

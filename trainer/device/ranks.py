@@ -45,7 +45,10 @@ def start_ranks(device: str) -> Iterator[Ranks]:
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1 or dist.is_initialized():
-        mine = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        if dist.is_initialized():
+            mine = (dist.get_rank(), dist.get_world_size())
+        else:
+            mine = (0, 1)
         yield Ranks(*mine, choose_device(device, int(os.environ.get("LOCAL_RANK", "0"))))
         return
     chosen = choose_device(device, int(os.environ["LOCAL_RANK"]))

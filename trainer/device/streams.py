@@ -65,7 +65,9 @@ class SideStream:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._stream = None
+        if device.type == "cuda":
+            self._stream = torch.cuda.Stream(device)
 
     def run(self, work: Callable[[], T]) -> Aside[T]:
         """Queue the work's operations next to the main stream's. It must read nothing that the main stream

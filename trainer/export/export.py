@@ -117,7 +117,9 @@ def _check_new(output: str) -> None:
 
 
 def _written(output: str, last: str | None) -> AbstractContextManager[Path]:
-    return _written_file(output) if last is None else written_folder(output, last)
+    if last is None:
+        return _written_file(output)
+    return written_folder(output, last)
 
 
 @contextmanager

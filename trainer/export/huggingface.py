@@ -73,9 +73,12 @@ def huggingface_state(model: CLIP2Video) -> dict[str, Tensor]:
             problems.append(f"it has no place for {name}")
         state.update(renamed)
     if problems:
+        more = ""
+        if len(problems) > 1:
+            more = f" (and {len(problems) - 1} more)"
         raise ConfigError(
-            f"clip = {model.config.clip!r} does not fit Hugging Face's CLIP layout: {problems[0]}"
-            f"{f' (and {len(problems) - 1} more)' if len(problems) > 1 else ''}; export to open_clip instead"
+            f"clip = {model.config.clip!r} does not fit Hugging Face's CLIP layout: {problems[0]}{more}; "
+            "export to open_clip instead"
         )
     return state
 
@@ -83,7 +86,10 @@ def huggingface_state(model: CLIP2Video) -> dict[str, Tensor]:
 def _renamed(name: str, value: Tensor) -> Iterator[tuple[str, Tensor]]:
     if name in OUTSIDE_BLOCKS:
         new, transposed = OUTSIDE_BLOCKS[name]
-        yield new, value.T.contiguous() if transposed else value.reshape(value.shape)
+        if transposed:
+            yield new, value.T.contiguous()
+        else:
+            yield new, value.reshape(value.shape)
         return
     for prefix, tower in BLOCKS.items():
         if not name.startswith(prefix):
@@ -103,7 +109,9 @@ def _renamed(name: str, value: Tensor) -> Iterator[tuple[str, Tensor]]:
 def huggingface_config(model: CLIP2Video) -> dict[str, Any]:
     """The values of `transformers.CLIPConfig` for these towers."""
     visual, text = model.clip.visual, text_tower(model.clip)
-    activation = "quick_gelu" if uses_quick_gelu(model.clip) else "gelu"
+    activation = "gelu"
+    if uses_quick_gelu(model.clip):
+        activation = "quick_gelu"
     tokens, width = text.token_embedding.weight.shape
     vision_width = int(visual.class_embedding.shape[0])
     return {

@@ -41,7 +41,10 @@ def openai_state(model: CLIP2Video) -> dict[str, Tensor]:
 def unlike_openai(clip: Clip) -> list[str]:
     """How the towers compute differently from OpenAI's CLIP, where no name or shape of a weight shows it."""
     visual, text = clip.visual, text_tower(clip)
-    pool = clip.text_pool_type if isinstance(clip, CLIP) else text.pool_type
+    if isinstance(clip, CLIP):
+        pool = clip.text_pool_type
+    else:
+        pool = text.pool_type
     differences = {
         "the picture is not the class token's embedding": getattr(visual, "pool_type", None) != "tok",
         "the last vision norm follows the pooling": bool(getattr(visual, "final_ln_after_pool", False)),

@@ -32,7 +32,9 @@ def explained(step: int, config: TrainConfig, world: int) -> Iterator[None]:
 def out_of_memory(step: int, config: TrainConfig, world: int, error: Exception) -> str:
     """Say what to lower for a step that did not fit into memory."""
     part = config.global_batch_size // world // config.accumulate
-    checkpointing = "" if config.model.grad_checkpointing else "set model.grad_checkpointing=true, "
+    checkpointing = "set model.grad_checkpointing=true, "
+    if config.model.grad_checkpointing:
+        checkpointing = ""
     return (
         f"out of memory at step {step} with {part} clips of {config.model.max_frames} frames at a time on "
         f"each GPU: {checkpointing}raise accumulate (now {config.accumulate}; negatives stay), or lower "
@@ -52,7 +54,9 @@ def dead_worker(step: int, config: TrainConfig, error: Exception) -> str:
 def not_finite(step: int, loss: float, norm: float, broken: Sequence[str], all_keys: Sequence[str]) -> str:
     """Name the samples of a step without a finite loss: those with broken features, or else all of them."""
     named = broken or all_keys
-    what = "samples whose features are not finite" if broken else "samples of the step"
+    what = "samples of the step"
+    if broken:
+        what = "samples whose features are not finite"
     return (
         f"step {step}: the loss is {loss} and the gradient's norm {norm}; {what}: {some_of(named, ', ')}; "
         f"look at them, lower optim.lr_clip and optim.lr_new, or set precision=fp32"
@@ -61,5 +65,7 @@ def not_finite(step: int, loss: float, norm: float, broken: Sequence[str], all_k
 
 def some_of(items: Sequence[object], separator: str) -> str:
     """Join the first NAMED items and count the others."""
-    more = f" and {len(items) - NAMED} more" if len(items) > NAMED else ""
+    more = ""
+    if len(items) > NAMED:
+        more = f" and {len(items) - NAMED} more"
     return separator.join(map(str, items[:NAMED])) + more

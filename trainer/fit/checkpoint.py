@@ -94,7 +94,9 @@ def save_checkpoint(
         _write_json(folder / "versions.json", versions())
         tensors = {**_optimizer_tensors(optimizer), **_random_tensors(state.ranks), **_trained(average)}
         save_file(tensors, folder / TENSORS_FILE)
-        best = asdict(state.best) if state.best else None
+        best = None
+        if state.best:
+            best = asdict(state.best)
         _write_json(
             folder / RUN_FILE,
             {
@@ -257,7 +259,10 @@ def _steps(output: str) -> list[str]:
 
 def _prune(output: str, keep: int) -> None:
     link = join(output, BEST)
-    best = (follow(link) if is_remote(link) else str(Path(link).resolve())).rpartition("/")[2]
+    if is_remote(link):
+        best = follow(link)
+    else:
+        best = str(Path(link).resolve())
     for name in _steps(output)[:-keep]:
-        if name != best:
+        if name != best.rpartition("/")[2]:
             remove_folder(join(output, name), first=CONFIG_FILE)

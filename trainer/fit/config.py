@@ -173,7 +173,9 @@ class TrainConfig(Config):
                 "leave it out"
             )
         if self.loss.distill_weight and (not fine or self.freeze == "dual"):
-            needs = "model.interaction.enabled=true" if not fine else "a dual encoder that is not frozen"
+            needs = "a dual encoder that is not frozen"
+            if not fine:
+                needs = "model.interaction.enabled=true"
             raise ValueError(
                 f"loss.distill_weight = {self.loss.distill_weight} has no effect without {needs}"
             )
@@ -233,15 +235,17 @@ class TrainConfig(Config):
         """The metric that `best` is chosen by."""
         if self.best_metric is not None:
             return self.best_metric
-        name = "rerank.t2v.R1" if self.model.interaction.enabled else "t2v.R1"
+        name = "t2v.R1"
+        if self.model.interaction.enabled:
+            name = "rerank.t2v.R1"
         first = next(iter(self.evaluated_sets), "")
-        return f"{first}/{name}" if first else name
+        if first:
+            return f"{first}/{name}"
+        return name
 
     @property
     def total_steps(self) -> int:
         """Steps of the whole run; the last one may go over max_samples by less than a batch."""
-        return (
-            self.max_steps
-            if self.max_steps is not None
-            else -(-(self.max_samples or 0) // self.global_batch_size)
-        )
+        if self.max_steps is not None:
+            return self.max_steps
+        return -(-(self.max_samples or 0) // self.global_batch_size)

@@ -184,7 +184,9 @@ class Evaluator:
             try:
                 metrics |= self._measure(each)
             except (ValueError, RuntimeError) as error:
-                where = f" on {each.prefix[:-1]}" if each.prefix else ""
+                where = ""
+                if each.prefix:
+                    where = f" on {each.prefix[:-1]}"
                 raise RunError(f"evaluation at step {step}{where}: {self._advice(error)}") from error
         self.step, self.metrics = step, metrics
         self._logs.write(step, metrics)

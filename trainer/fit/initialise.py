@@ -122,7 +122,9 @@ def _check_keys(model: CLIP2Video, weights: dict[str, Tensor], init: str) -> lis
         ("has another shape for", shapes),
     ):
         if keys:
-            more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
+            more = ""
+            if len(keys) > 5:
+                more = f" and {len(keys) - 5} more"
             raise ConfigError(
                 f"init={init}: the checkpoint {what} {', '.join(keys[:5])}{more}; make `model` fit the "
                 "checkpoint"

@@ -52,7 +52,9 @@ class Recorder:
         self._logs, self._epoch_samples = logs, epoch_samples
         self._flops = flops_per_sample(model)
         self._peak = peak_flops(ranks.device, config.precision)
-        eval_every = config.eval_every if config.evaluated_sets else None
+        eval_every = None
+        if config.evaluated_sets:
+            eval_every = config.eval_every
         self._eta = Eta(config.total_steps, save_every=config.save_every, eval_every=eval_every)
         self._dropped = 0
         self._fresh_drops: list[Dropped] = []  # of this rank, since the last record

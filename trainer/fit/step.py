@@ -63,7 +63,10 @@ class QueuedStep:
         if not all(map(math.isfinite, numbers.values())):
             raise RunError(self.explain(numbers))
         stopping = numbers.pop("stop") > 0
-        ended = time.perf_counter() if self.numbers.is_late else self.queued
+        if self.numbers.is_late:
+            ended = time.perf_counter()
+        else:
+            ended = self.queued
         return StepResult({**numbers, **self.rates}, stopping, self.prepare_seconds, ended)
 
 

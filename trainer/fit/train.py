@@ -97,12 +97,19 @@ def _train(config: TrainConfig, ranks: Ranks) -> Result:
     part = _part_size(config, ranks)
     shards = [ShardSet.find(of_set.shards or "") for of_set in config.data.sets()]
     torch.manual_seed(config.seed)
-    model, notes = make_model(config.model, config.init) if last is None else (CLIP2Video(config.model), [])
+    if last is None:
+        model, notes = make_model(config.model, config.init)
+    else:
+        model, notes = CLIP2Video(config.model), []
     model.to(ranks.device)
     freeze(model, config.freeze)
     optimizer = make_optimizer(model, config.optim)
-    average = None if config.optim.ema is None else WeightAverage(model, config.optim.ema)
-    state = load_state(last, model, optimizer, average) if last is not None else None
+    average = None
+    if config.optim.ema is not None:
+        average = WeightAverage(model, config.optim.ema)
+    state = None
+    if last is not None:
+        state = load_state(last, model, optimizer, average)
     start, best = (state.step, state.best) if state else (0, None)
     loader = _loader(config, ranks, model, shards, part, state)
     sets = find_sets(config, ranks, model)

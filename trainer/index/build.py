@@ -179,8 +179,11 @@ def _open(checkpoint: str | Path, folder: str, settings: IndexSettings) -> tuple
                 )
             fingerprint = before.model
         model = load_model(local)
-        tokens = before.tokens is not None if before and settings.tokens is None else settings.tokens
-        tokens = model.config.interaction.enabled if tokens is None else tokens
+        tokens = settings.tokens
+        if tokens is None and before:
+            tokens = before.tokens is not None
+        elif tokens is None:
+            tokens = model.config.interaction.enabled
         width = model.width * (1 if model.tab is None else 2)
         info = IndexInfo(fingerprint, width, (model.config.max_frames, model.width) if tokens else None)
         if before is not None and before != info:

@@ -26,7 +26,9 @@ def identify(uris: Sequence[str]) -> dict[str, str]:
     sums: dict[str, dict[str, str]] = {}
     named: dict[str, str] = {}
     for uri in uris:
-        place = uri if is_remote(uri) else str(Path(uri).resolve())
+        place = uri
+        if not is_remote(uri):
+            place = str(Path(uri).resolve())
         folder, _, name = place.rpartition("/")
         if folder not in sums:
             try:
@@ -39,7 +41,10 @@ def identify(uris: Sequence[str]) -> dict[str, str]:
             raise ConfigError(f"shard {uri} cannot be read: {error}") from None
         sha256 = sums[folder].get(name)
         mark = next((about[mark] for mark in MARKS if about.get(mark)), "")
-        named[place] = f"sha256:{sha256}" if sha256 else f"file:{about['size']}:{mark}:{place}"
+        if sha256:
+            named[place] = f"sha256:{sha256}"
+        else:
+            named[place] = f"file:{about['size']}:{mark}:{place}"
     return named
 
 

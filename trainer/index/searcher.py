@@ -65,10 +65,15 @@ class SearchIndex:
             raise ConfigError(f"top = {top} must be at least 1")
         self._check_reranking(text, rerank, top, top_k, weight)
         fine = rerank and self.can_rerank and image is None
-        count = (top_k or max(top, self.embedder.model.config.interaction.top_k)) if fine else top
-        less = f"lower --top-k (now {count}), " if fine else ""
+        count, less = top, ""
+        if fine:
+            count = top_k or max(top, self.embedder.model.config.interaction.top_k)
+            less = f"lower --top-k (now {count}), "
         with memory_advice(f"is the GPU in use? Free it, {less}or give --device cpu"):
-            query = self._embed_picture(image) if image is not None else self.embed_text(str(text))
+            if image is not None:
+                query = self._embed_picture(image)
+            else:
+                query = self.embed_text(str(text))
             rows_1K, cosines_1K = self.coarse(query.vectors_NE.numpy(), count)
             rows_K, cosines_K = rows_1K[0], cosines_1K[0]
             if not fine or not len(rows_K):
@@ -176,12 +181,17 @@ class SearchIndex:
         order: np.ndarray | None = None,
     ) -> list[Hit]:
         """Return hits for candidates, in `order` if it is given."""
-        places = range(len(rows_K)) if order is None else order.tolist()
+        if order is None:
+            places = range(len(rows_K))
+        else:
+            places = order.tolist()
         hits = []
         for rank, place in enumerate(places, start=1):
             part, row = self._at(int(rows_K[place]))
             clip = part.clips.slice(row, 1).to_pylist()[0]
-            match = None if match_K is None else float(match_K[place])
+            match = None
+            if match_K is not None:
+                match = float(match_K[place])
             captions = tuple(clip["captions"])
             cosine = float(cosines_K[place])
             hits.append(Hit(rank, clip["key"], part.info.shard, captions, cosine, place + 1, match))

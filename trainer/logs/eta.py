@@ -48,7 +48,9 @@ class Eta:
 
     def _paused(self, kind: Pause, step: int) -> float:
         """Return the seconds of the pauses of a kind after `step`; each takes their mean so far."""
-        every = self._save_every if kind == "checkpoint" else self._eval_every
+        every = self._eval_every
+        if kind == "checkpoint":
+            every = self._save_every
         seconds = self._pauses[kind]
         if every is None or not seconds:
             return 0.0

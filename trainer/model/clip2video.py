@@ -92,18 +92,17 @@ class CLIP2Video(nn.Module):
                 raise ConfigError(
                     f"{name} = {length} must be at most {positions}, the text tower's positions"
                 )
-        self.frame_positions = nn.Embedding(positions, width) if sequence else None
-        if self.frame_positions is not None:
+        self.frame_positions = self.sequence = None
+        if sequence:
+            self.frame_positions = nn.Embedding(positions, width)
             nn.init.normal_(self.frame_positions.weight, std=0.01)
-        self.sequence = Transformer(width, config.temporal_layers, heads) if sequence else None
-        self.tdb = (
-            TemporalDifference(width, heads, config.temporal_proj) if config.temporal_type == "TDB" else None
-        )
-        self.tab = (
-            TokenAlignment(width, heads, config.centerK, half_rate=bool(config.center_proj))
-            if config.center_type == "TAB"
-            else None
-        )
+            self.sequence = Transformer(width, config.temporal_layers, heads)
+        self.tdb = None
+        if config.temporal_type == "TDB":
+            self.tdb = TemporalDifference(width, heads, config.temporal_proj)
+        self.tab = None
+        if config.center_type == "TAB":
+            self.tab = TokenAlignment(width, heads, config.centerK, half_rate=bool(config.center_proj))
         self.interaction = _interaction(config, width, positions)
         self.logit_bias = (
             None if config.logit_bias is None else nn.Parameter(torch.full((2,), float(config.logit_bias)))
@@ -115,7 +114,9 @@ class CLIP2Video(nn.Module):
 
     def start_from_clip(self) -> None:
         """Give the temporal modules their initial weights. Centres and the interaction module stay random."""
-        attention = None if self.tdb is None else self.tdb.attention
+        attention = None
+        if self.tdb is not None:
+            attention = self.tdb.attention
         actions = None if self.tab is None else self.tab.actions
         init_from_clip(
             self.clip,
@@ -171,14 +172,15 @@ class CLIP2Video(nn.Module):
         """`encode_video` from frame embeddings [M,T,D] on."""
         _expect("frames_MTD", frames_MTD, 3)
         mask = frame_mask.float()
-        context = (
-            frames_MTD
-            if self.sequence is None
-            else self._contextual(frames_MTD, mask, self.sequence, self.tdb)
-        )
+        if self.sequence is None:
+            context = frames_MTD
+        else:
+            context = self._contextual(frames_MTD, mask, self.sequence, self.tdb)
         pooled = (F.normalize(context.float(), dim=-1) * mask[..., None]).sum(1)
         pooled = pooled / mask.sum(1, keepdim=True).clamp(min=1)
-        tab = None if self.tab is None else self.tab(*self.tab_tokens(frames_MTD, mask))
+        tab = None
+        if self.tab is not None:
+            tab = self.tab(*self.tab_tokens(frames_MTD, mask))
         return VideoFeatures(F.normalize(pooled, dim=-1), tab, context.float(), frame_mask)
 
     def tab_tokens(self, frames_MTD: Tensor, mask_MT: Tensor) -> tuple[Tensor, Tensor]:
@@ -186,7 +188,9 @@ class CLIP2Video(nn.Module):
         if self.tab is None or self.tab.actions is None:
             return frames_MTD, mask_MT
         half, half_mask = frames_MTD[:, ::2], mask_MT[:, ::2]
-        tdb = self.tdb if self.config.center_proj == "TAB_TDB" else None
+        tdb = None
+        if self.config.center_proj == "TAB_TDB":
+            tdb = self.tdb
         extra = self._contextual(half, half_mask, self.tab.actions, tdb)
         return torch.cat((frames_MTD, extra.to(frames_MTD.dtype)), dim=1), torch.cat(
             (mask_MT, half_mask), dim=1
@@ -218,7 +222,9 @@ class CLIP2Video(nn.Module):
         with torch.autocast(text.global_.device.type, enabled=False):
             scale = self.clip.logit_scale.float().exp()
             global_ = scale * text.global_ @ video.global_.T
-            tab = None if text.tab is None or video.tab is None else scale * text.tab @ video.tab.T
+            tab = None
+            if text.tab is not None and video.tab is not None:
+                tab = scale * text.tab @ video.tab.T
             return global_, tab
 
     def logits(self, text: TextFeatures, video: VideoFeatures) -> Tensor:
@@ -227,7 +233,9 @@ class CLIP2Video(nn.Module):
         """
         global_, tab = self.logit_parts(text, video)
         weight = self.config.center_weight
-        return global_ if tab is None else weight * global_ + (1 - weight) * tab
+        if tab is None:
+            return global_
+        return weight * global_ + (1 - weight) * tab
 
     def joint(self, features: Features) -> Tensor:
         """Unit vectors [N,D] or [N,2D] whose inner products are the combined cosines: one vector an item for
@@ -260,7 +268,8 @@ class CLIP2Video(nn.Module):
 
         Without `weight`, the config's weight is used.
         """
-        weight = self.config.interaction.weight if weight is None else weight
+        if weight is None:
+            weight = self.config.interaction.weight
         return (1 - weight) * dual_logits + weight * match_logits
 
 
@@ -299,5 +308,8 @@ def _interaction(config: ModelConfig, token_width: int, positions: int) -> Inter
 
 def _expect(name: str, tensor: Tensor, dims: int, shape: torch.Size | None = None) -> None:
     if tensor.ndim != dims or (shape is not None and tensor.shape != shape):
-        wanted = f"{dims} dimensions" if shape is None else f"shape {list(shape)}"
+        if shape is None:
+            wanted = f"{dims} dimensions"
+        else:
+            wanted = f"shape {list(shape)}"
         raise ValueError(f"{name} has shape {list(tensor.shape)}; it must have {wanted}")

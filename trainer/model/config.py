@@ -143,7 +143,9 @@ class ModelConfig(Config):
     @field_validator("clip")
     @classmethod
     def _clip_shape(cls, value: str | dict[str, Any]) -> str | dict[str, Any]:
-        return value if isinstance(value, str) else ClipShape.make(value).to_dict()
+        if isinstance(value, str):
+            return value
+        return ClipShape.make(value).to_dict()
 
     @model_validator(mode="before")
     @classmethod
@@ -177,4 +179,6 @@ class ModelConfig(Config):
     @property
     def clip_shape(self) -> ClipShape | None:
         """The towers' sizes where they are given inline, None where `clip` is a name."""
-        return None if isinstance(self.clip, str) else ClipShape.make(self.clip)
+        if isinstance(self.clip, str):
+            return None
+        return ClipShape.make(self.clip)

@@ -163,7 +163,9 @@ def _layers(state: Mapping[str, Tensor], prefix: str) -> int:
 
 
 def _centers(state: Mapping[str, Tensor], asked: int | None) -> int:
-    held = int(state["weight_center"].shape[0]) if "weight_center" in state else None
+    held = None
+    if "weight_center" in state:
+        held = int(state["weight_center"].shape[0])
     if asked is not None and held is not None and asked != held:
         raise ConfigError(
             f"centerK = {asked}, but weight_center holds {held} centres; leave centerK out or set {held}"

@@ -37,9 +37,15 @@ class TemporalDifference(nn.Module):
     def __init__(self, width: int, heads: int, proj: str) -> None:
         super().__init__()
         self.types = nn.Embedding(2, width)
-        self.attention = Transformer(width, 1, heads) if proj == "sigmoid_selfA" else None
-        self.projection = nn.Parameter(torch.empty(width, width)) if proj == "sigmoid_mlp" else None
-        self.norm = nn.LayerNorm(width, eps=1e-5) if proj else None
+        self.attention = None
+        if proj == "sigmoid_selfA":
+            self.attention = Transformer(width, 1, heads)
+        self.projection = None
+        if proj == "sigmoid_mlp":
+            self.projection = nn.Parameter(torch.empty(width, width))
+        self.norm = None
+        if proj:
+            self.norm = nn.LayerNorm(width, eps=1e-5)
         nn.init.normal_(self.types.weight, std=0.01)
         if self.projection is not None:
             nn.init.normal_(self.projection, std=width**-0.5)

@@ -80,7 +80,10 @@ def _open_clip_model(config: ModelConfig) -> Clip:
             quick_gelu=shape.quick_gelu,
         )
     settings = _named_settings(str(config.clip), config.tokenizer)
-    kind = CustomTextCLIP if settings.pop("custom_text", False) else CLIP
+    if settings.pop("custom_text", False):
+        kind = CustomTextCLIP
+    else:
+        kind = CLIP
     clip: Clip = kind(**settings)
     if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in clip.modules()):
         raise ConfigError(
@@ -95,7 +98,9 @@ def text_settings(config: ModelConfig) -> dict[str, Any] | None:
     if not isinstance(config.clip, str):
         return None
     text: dict[str, Any] = _named_settings(config.clip, config.tokenizer).get("text_cfg", {})
-    return text if text.get("hf_tokenizer_name") else None
+    if not text.get("hf_tokenizer_name"):
+        return None
+    return text
 
 
 def _named_settings(name: str, tokenizer: str | None) -> dict[str, Any]:
@@ -210,7 +215,9 @@ def reading(config: ModelConfig) -> dict[str, Any]:
     else:
         named = _named_settings(str(config.clip), config.tokenizer)
         vision = named["vision_cfg"]
-        heads = vision["width"] // vision.get("head_width", 64) if "width" in vision else None
+        heads = None
+        if "width" in vision:
+            heads = vision["width"] // vision.get("head_width", 64)
         about = {
             "quick_gelu": named.get("quick_gelu", False),
             "heads": (heads, named["text_cfg"].get("heads")),
@@ -268,7 +275,9 @@ def _encode_patches(visual: VisionTransformer, frames_B3HW: Tensor, patches_BK: 
     class_token = (visual.class_embedding.to(x_BPW.dtype) + positions[0]).expand(frames, 1, width)
     x = visual.transformer(visual.ln_pre(torch.cat([class_token, kept_BKW], dim=1)))
     pooled: Tensor = visual._pool(x)[0]
-    return pooled if visual.proj is None else pooled @ visual.proj
+    if visual.proj is None:
+        return pooled
+    return pooled @ visual.proj
 
 
 def encode_tokens(clip: Clip, ids_NL: Tensor) -> TextHidden:
@@ -290,10 +299,14 @@ def encode_tokens(clip: Clip, ids_NL: Tensor) -> TextHidden:
     x = tower.ln_final(tower.transformer(x, attn_mask=mask))
     projection = tower.text_projection
     if projection is not None:
-        x = projection(x) if isinstance(projection, nn.Linear) else x @ projection
-    kind, end = (
-        (clip.text_pool_type, clip.text_eos_id) if isinstance(clip, CLIP) else (tower.pool_type, tower.eos_id)
-    )
+        if isinstance(projection, nn.Linear):
+            x = projection(x)
+        else:
+            x = x @ projection
+    if isinstance(clip, CLIP):
+        kind, end = clip.text_pool_type, clip.text_eos_id
+    else:
+        kind, end = tower.pool_type, tower.eos_id
     return TextHidden(text_global_pool(x, ids_NL, kind, eos_token_id=end), x)
 
 

@@ -69,7 +69,9 @@ def plain_state_dict(values: Any, name: str) -> dict[str, Tensor]:
         or not all(isinstance(v, Tensor) for v in values.values())
     ):
         raise ConfigError(f"weights {name}: not a state dict (a mapping of names to tensors)")
-    prefix = "module." if all(key.startswith("module.") for key in values) else ""
+    prefix = ""
+    if all(key.startswith("module.") for key in values):
+        prefix = "module."
     return {key.removeprefix(prefix): value for key, value in values.items()}
 
 
@@ -148,9 +150,10 @@ class _Archive(pickle.Unpickler):
             raise pickle.UnpicklingError(f"unknown persistent object {kind!r}")
         if key not in self._storages:
             raw = bytearray(self._archive.read(self._data + key))
-            self._storages[key] = (
-                torch.frombuffer(raw, dtype=dtype, count=count) if count else torch.empty(0, dtype=dtype)
-            )
+            if count:
+                self._storages[key] = torch.frombuffer(raw, dtype=dtype, count=count)
+            else:
+                self._storages[key] = torch.empty(0, dtype=dtype)
         return self._storages[key]
 
 

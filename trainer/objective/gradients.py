@@ -33,7 +33,9 @@ from trainer.objective.losses import LOSSES, Batch, Loss, Problem
 F = TypeVar("F", bound=Features)
 # Buffers are constants: not sent again at every step. The option has another name from torch 2.15 on.
 _OPTIONS = inspect.signature(DistributedDataParallel.__init__).parameters
-NO_BUFFER_SYNC = "forward_sync_buffers" if "forward_sync_buffers" in _OPTIONS else "broadcast_buffers"
+NO_BUFFER_SYNC = "broadcast_buffers"
+if "forward_sync_buffers" in _OPTIONS:
+    NO_BUFFER_SYNC = "forward_sync_buffers"
 
 
 class Encoder(nn.Module):
@@ -110,7 +112,9 @@ class Gradients:
             compile_module(self._encoder, repeatable=torch.are_deterministic_algorithms_enabled())
         self._parallel: nn.Module = self._encoder
         if ranks.world > 1:
-            device_ids = [ranks.device.index] if ranks.device.type == "cuda" else None
+            device_ids = None
+            if ranks.device.type == "cuda":
+                device_ids = [ranks.device.index]
             constant: dict[str, Any] = {NO_BUFFER_SYNC: False}
             self._parallel = DistributedDataParallel(
                 self._encoder, device_ids=device_ids, gradient_as_bucket_view=True, **constant
@@ -215,13 +219,17 @@ class Gradients:
         tokens, mask = features.tokens, features.mask
         if self._gather_tokens:
             tokens, mask = gather(tokens, self._ranks), gather(mask, self._ranks)
-        tab = None if features.tab is None else gather(features.tab, self._ranks)
+        tab = None
+        if features.tab is not None:
+            tab = gather(features.tab, self._ranks)
         return type(features)(gather(features.global_, self._ranks), tab, tokens, mask)
 
 
 def vectors(features: Features) -> list[Tensor]:
     """Return the differentiable tensors of features in a fixed order: global, TAB if it exists, tokens."""
-    return [features.global_, *([] if features.tab is None else [features.tab]), features.tokens]
+    if features.tab is None:
+        return [features.global_, features.tokens]
+    return [features.global_, features.tab, features.tokens]
 
 
 def _leaves(kind: type[F], parts: Sequence[F]) -> F:

@@ -250,7 +250,10 @@ def _match_each(
     count = rows_nK.shape[1]
     query = queries.tokens.repeat_interleave(count, 0), queries.mask.repeat_interleave(count, 0)
     item = items.tokens[rows_nK.flatten()], items.mask[rows_nK.flatten()]
-    pair = (*query, *item) if queries_are_texts else (*item, *query)
+    if queries_are_texts:
+        pair = (*query, *item)
+    else:
+        pair = (*item, *query)
     return model.match(*pair).view_as(rows_nK)
 
 

@@ -55,7 +55,7 @@ def parameter_groups(model: nn.Module) -> dict[str, list[Named]]:
     Norms, biases, scalars and embeddings are not decayed.
     """
     undecayed = {
-        f"{prefix}.{name}" if prefix else name
+        f"{prefix}.{name}".removeprefix(".")
         for prefix, module in model.named_modules()
         if isinstance(module, nn.LayerNorm | nn.Embedding)
         for name, _ in module.named_parameters(recurse=False)
@@ -65,14 +65,21 @@ def parameter_groups(model: nn.Module) -> dict[str, list[Named]]:
         if not parameter.requires_grad:
             continue
         plain = parameter.ndim < 2 or name in undecayed or name.endswith("positional_embedding")
-        side = "clip" if name.startswith("clip.") else "new"
-        groups[f"{side}_no_decay" if plain else side].append((name, parameter))
+        group = "new"
+        if name.startswith("clip."):
+            group = "clip"
+        if plain:
+            group += "_no_decay"
+        groups[group].append((name, parameter))
     return groups
 
 
 def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.AdamW:
     """Fused AdamW over `parameter_groups`; every group carries its ``name`` and ``peak`` learning rate."""
-    depth_of = depths([name for name, _ in model.named_parameters()]) if config.layer_decay < 1 else {}
+    if config.layer_decay < 1:
+        depth_of = depths([name for name, _ in model.named_parameters()])
+    else:
+        depth_of = {}
     rates = {"clip": config.lr_clip, "new": config.lr_new}
     groups: list[dict[str, Any]] = [
         {

@@ -156,8 +156,10 @@ def _merge(
     for sample in sorted(range(len(samples.keys)), key=samples.places.__getitem__):
         keys = samples.identities[sample].keys
         known = [video_of[key] for key in keys if key in video_of]
-        video = known[0] if known else len(kept)
-        if not known:
+        if known:
+            video = known[0]
+        else:
+            video = len(kept)
             kept.append(sample)
         for key in keys:
             video_of.setdefault(key, video)
@@ -169,6 +171,10 @@ def _merge(
             rows.append(first_text[sample] + number)
             owners.append(video)
             names.append(caption)
+    backwards = symmetric = None
+    if back is not None:
+        backwards = back.select(kept)
+        symmetric = torch.tensor([samples.symmetric[sample] for sample in kept])
     return Embedded(
         videos.select(kept),
         texts.select(rows),
@@ -177,8 +183,8 @@ def _merge(
         np.asarray(owners, np.int64),
         tuple(samples.identities[sample] for sample in kept),
         len(samples.keys) - len(kept),
-        None if back is None else back.select(kept),
-        None if back is None else torch.tensor([samples.symmetric[sample] for sample in kept]),
+        backwards,
+        symmetric,
     )
 
 
@@ -190,6 +196,7 @@ def _gathered(parts: Sequence[Items], ranks: Ranks) -> Items:
     vectors = gather_rows(empty if own is None else own.vectors_NE, ranks)
     if not has_tokens:
         return Items(vectors)
-    tokens = empty if own is None or own.tokens_NLD is None else own.tokens_NLD
-    mask = empty if own is None or own.mask_NL is None else own.mask_NL
+    tokens = mask = empty
+    if own is not None and own.tokens_NLD is not None and own.mask_NL is not None:
+        tokens, mask = own.tokens_NLD, own.mask_NL
     return Items(vectors, gather_rows(tokens, ranks), gather_rows(mask, ranks))

@@ -28,7 +28,9 @@ class RightMotion:
         self._right = np.full(len(data.owners), np.nan)
         sizes = np.asarray([len(rivals) for rivals in self._rivals])[data.owners]
         self._asked = sizes > 1
-        self._chance = 100.0 * float(np.mean(1.0 / sizes[self._asked])) if self._asked.any() else 0.0
+        self._chance = 0.0
+        if self._asked.any():
+            self._chance = 100.0 * float(np.mean(1.0 / sizes[self._asked]))
 
     @property
     def queries(self) -> int:
@@ -118,7 +120,9 @@ class Backwards:
     def metrics(self) -> Metrics:
         """The ranks, the percent of captions whose clip is better backwards, and how many were asked."""
         asked = int(np.count_nonzero(~np.isnan(self._beaten)))
-        beaten = 100.0 * float(np.nanmean(self._beaten)) if asked else 0.0
+        beaten = 0.0
+        if asked:
+            beaten = 100.0 * float(np.nanmean(self._beaten))
         return {
             "backwards.t2v": self._ranks.of_texts(),
             "backwards": {"preferred": beaten, "queries": float(asked)},

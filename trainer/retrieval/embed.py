@@ -48,8 +48,12 @@ class Items:
         if list(rows) == list(range(len(self))):
             return self
         index = torch.tensor(rows, dtype=torch.int64)
-        tokens = None if self.tokens_NLD is None else self.tokens_NLD[index]
-        mask = None if self.mask_NL is None else self.mask_NL[index]
+        tokens = None
+        if self.tokens_NLD is not None:
+            tokens = self.tokens_NLD[index]
+        mask = None
+        if self.mask_NL is not None:
+            mask = self.mask_NL[index]
         return Items(self.vectors_NE[index], tokens, mask)
 
     @property
@@ -116,7 +120,8 @@ class Embedder:
 
     def _frames(self, frames_BTHWC: Tensor, frame_mask_BT: Tensor) -> Tensor:
         packing = pack(frame_mask_BT.cpu())
-        packing = None if packing is None else packing.to(self.device)
+        if packing is not None:
+            packing = packing.to(self.device)
         mask = frame_mask_BT.to(self.device)
         return embed_packed(frames_BTHWC.to(self.device), mask, packing, self._embed)
 
@@ -165,4 +170,6 @@ def join(parts: Sequence[Items]) -> Items:
     tokens = [part.tokens_NLD for part in parts if part.tokens_NLD is not None]
     masks = [part.mask_NL for part in parts if part.mask_NL is not None]
     vectors = torch.cat([part.vectors_NE for part in parts])
-    return Items(vectors, torch.cat(tokens), torch.cat(masks)) if tokens else Items(vectors)
+    if tokens:
+        return Items(vectors, torch.cat(tokens), torch.cat(masks))
+    return Items(vectors)

@@ -105,10 +105,14 @@ def _task(config: EvaluateConfig, given: EvaluationSet, model: ModelConfig) -> _
         phrases = given.motion_phrases
         bank = read_bank(given.querybank, config.querybank_captions, motion_phrases=phrases)
     module = model.interaction
-    wanted = module.enabled if config.rerank is None else config.rerank
+    wanted = config.rerank
+    if wanted is None:
+        wanted = module.enabled
     if not wanted or given.captions == "shared":
         return _Task(given, shards, bank, None, None)
-    weight = module.weight if config.weight is None else config.weight
+    weight = config.weight
+    if weight is None:
+        weight = module.weight
     return _Task(given, shards, bank, config.top_k or module.top_k, weight)
 
 
@@ -124,14 +128,19 @@ def _measure(config: EvaluateConfig, embedder: Embedder, task: _Task, ranks: Ran
             both_ways=config.backwards and task.given.captions != "shared",
             ranks=ranks,
         )
-        bank_QE = None if task.bank is None else embed_bank(embedder, task.bank, ranks)
+        bank_QE = None
+        if task.bank is not None:
+            bank_QE = embed_bank(embedder, task.bank, ranks)
     encode = time.perf_counter() - start
     with memory_advice("ranking has no room left; free the GPU, or set precision=bf16 or device=cpu"):
         ranking = _rank(config, embedder, task, data, bank_QE, ranks)
     seconds = {"encode": encode, "similarity": ranking.similarity_seconds}
     if ranking.rerank_seconds is not None:
         seconds["rerank"] = ranking.rerank_seconds
-    texts = len(set(data.captions)) if task.given.captions == "shared" else len(data.texts)
+    if task.given.captions == "shared":
+        texts = len(set(data.captions))
+    else:
+        texts = len(data.texts)
     return Evaluation(
         videos=len(data.videos),
         captions=texts,
@@ -196,7 +205,9 @@ def _check_reranking(
     config: EvaluateConfig, module: InteractionConfig, sets: Sequence[EvaluationSet]
 ) -> None:
     """Raise ConfigError if a setting of re-ranking has no effect."""
-    wanted = module.enabled if config.rerank is None else config.rerank
+    wanted = config.rerank
+    if wanted is None:
+        wanted = module.enabled
     if all(each.captions == "shared" for each in sets):
         if config.rerank:
             raise ConfigError("rerank=true has no effect with captions=shared; leave one of them out")

@@ -161,7 +161,9 @@ def ranks_of(scores: np.ndarray, own: np.ndarray, *, axis: int = 1) -> np.ndarra
 def as_array(values: Any) -> np.ndarray:
     """Return scores as an array, from an array or a tensor on any device."""
     if hasattr(values, "detach"):  # a tensor; numpy has no bfloat16
-        values = values.detach().cpu().float() if values.element_size() < 4 else values.detach().cpu()
+        values = values.detach().cpu()
+        if values.element_size() < 4:
+            values = values.float()
     return np.asarray(values)
 
 

@@ -45,7 +45,10 @@ def embed_bank(embedder: Embedder, captions: Sequence[str], ranks: Ranks) -> Ten
 
     parts = together(embed, ranks)
     # Put in the order of the captions, so that the last bits of sums over the bank do not depend on ranks.
-    rows = gather_rows(join(parts).vectors_NE if parts else torch.empty(0, 0), ranks)
+    vectors_NE = torch.empty(0, 0)
+    if parts:
+        vectors_NE = join(parts).vectors_NE
+    rows = gather_rows(vectors_NE, ranks)
     places = [row for rank in range(ranks.world) for row in _rows(len(captions), rank, ranks.world)]
     return rows[torch.tensor(places).argsort()]
 
@@ -68,7 +71,7 @@ def _captions(sample: RawSample, motion_phrases: bool) -> tuple[str, ...]:
         meta = sample.meta()
     except ValueError:
         return ()
-    captions = meta.captions or ((meta.caption,) if meta.caption else ())
+    captions = meta.all_captions
     phrase = meta.motion_phrase
     if not phrase or not motion_phrases:
         return captions

@@ -96,7 +96,6 @@ def rank(
     ranks = ranks or Ranks(0, 1, embedder.device)
     deal = _Deal(embedder, data, ranks, block_scores)
     coarse = Coarse(data)
-    measures: list[Measure] = [coarse]
     extra: list[DualSoftmax | QueryBank | RightMotion | Backwards] = []
     if dual_softmax:
         sums = LogSums(len(data.texts), len(data.videos))
@@ -109,13 +108,17 @@ def rank(
         extra.append(motion)
     if data.backwards is not None:
         extra.append(Backwards(data, data.backwards, embedder))
-    rerank = None if top_k is None else Rerank(embedder, data, top_k, weight)
-    deal.to([*measures, *extra, *([] if rerank is None else [rerank])])
+    measures: list[Measure] = [coarse, *extra]
+    rerank = None
+    if top_k is not None:
+        rerank = Rerank(embedder, data, top_k, weight)
+        measures.append(rerank)
+    deal.to(measures)
     groups = {name: values for each in extra for name, values in each.metrics().items()}
-    fine = None if rerank is None else rerank.metrics()
-    seconds = None if rerank is None else rerank.seconds
-    spent = time.perf_counter() - start - (seconds or 0.0)
-    return Ranking(coarse.metrics(), fine, groups, spent, seconds)
+    spent = time.perf_counter() - start
+    if rerank is None:
+        return Ranking(coarse.metrics(), None, groups, spent, None)
+    return Ranking(coarse.metrics(), rerank.metrics(), groups, spent - rerank.seconds, rerank.seconds)
 
 
 class _Deal:

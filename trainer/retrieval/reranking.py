@@ -124,7 +124,9 @@ def match_scores(
     Raises ValueError, with the `name` of a pair whose logit is not finite.
     """
     parts = []
-    pairs = PAIRS_ON_CPU if embedder.device.type == "cpu" else PAIRS
+    pairs = PAIRS
+    if embedder.device.type == "cpu":
+        pairs = PAIRS_ON_CPU
     with torch.inference_mode(), autocast(embedder.device, embedder.precision):
         for i in range(0, len(text_rows_P), pairs):
             text = texts.pick(text_rows_P[i : i + pairs], embedder.device)

@@ -19,7 +19,9 @@ def draw_changes(config: AugmentConfig, seed: int, *, may_mirror: bool = True) -
     """Return a row of float32 [8]; every part of it spends its own numbers, whatever the others are."""
     uniform = np.random.default_rng(seed).random(8)
     area = config.crop + (1.0 - config.crop) * uniform[0]
-    aspect = 1.0 if config.crop == 1.0 else math.exp(math.log(_ASPECT) * (2.0 * uniform[1] - 1.0))
+    aspect = 1.0
+    if config.crop != 1.0:
+        aspect = math.exp(math.log(_ASPECT) * (2.0 * uniform[1] - 1.0))
     width, height = min(math.sqrt(area * aspect), 1.0), min(math.sqrt(area / aspect), 1.0)
     left, top = uniform[2] * (1.0 - width), uniform[3] * (1.0 - height)
     is_mirrored = may_mirror and uniform[4] < config.flip

@@ -26,11 +26,16 @@ class PatchChoice:
     @classmethod
     def dropping(cls, share: float, patches: int) -> PatchChoice | None:
         """Drop `share` of the patches and keep at least one; None for a share of 0."""
-        return cls(patches, max(round((1.0 - share) * patches), 1)) if share else None
+        if not share:
+            return None
+        return cls(patches, max(round((1.0 - share) * patches), 1))
 
     def draw(self, batch: Batch, seed: int) -> Tensor:
         """Draw the patches of each frame of a batch that is encoded: int64 [R,kept], ascending."""
-        frames = batch.frame_mask.numel() if batch.packing is None else len(batch.packing.kept_R)
+        if batch.packing is None:
+            frames = batch.frame_mask.numel()
+        else:
+            frames = len(batch.packing.kept_R)
         scores_RP = np.random.default_rng(seed).random((frames, self.patches), np.float32)
         chosen_RK = np.argpartition(scores_RP, self.kept - 1, axis=1)[:, : self.kept]
         return torch.from_numpy(np.sort(chosen_RK, axis=1))

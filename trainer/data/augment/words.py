@@ -34,7 +34,11 @@ def _other_side(match: re.Match[str]) -> str:
     elif lower.startswith("right"):
         other = "left" + lower[5:]
     else:
-        other = "counter-clockwise" if lower == "clockwise" else "clockwise"
+        other = "clockwise"
+        if lower == "clockwise":
+            other = "counter-clockwise"
     if word.isupper():
         return other.upper()
-    return other.capitalize() if word[0].isupper() else other
+    if word[0].isupper():
+        return other.capitalize()
+    return other

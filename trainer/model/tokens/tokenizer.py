@@ -72,7 +72,9 @@ def make_tokenizer(config: ModelConfig) -> Tokenizer:
     pad_id, pad_token = _padding(library, folder, config.tokenizer)
     library.enable_padding(length=config.max_words, pad_id=pad_id, pad_token=pad_token)
     options = settings.get("tokenizer_kwargs") or {}
-    separator = library.token_to_id("[SEP]") if options.get("strip_sep_token") else None
+    separator = None
+    if options.get("strip_sep_token"):
+        separator = library.token_to_id("[SEP]")
     return FileTokenizer(library, options.get("clean", "whitespace"), separator)
 
 
@@ -82,7 +84,10 @@ def _read(place: str) -> tuple[Any, str]:
         from tokenizers import Tokenizer as Library
     except ImportError:
         raise ConfigError(f"model.tokenizer={place} needs tokenizers: pip install tokenizers") from None
-    file = place if place.endswith(".json") else join(place, TOKENIZER_FILE)
+    if place.endswith(".json"):
+        file = place
+    else:
+        file = join(place, TOKENIZER_FILE)
     try:
         if not exists(file):
             raise ConfigError(
@@ -123,8 +128,10 @@ def _padding(library: Any, folder: str, place: str) -> tuple[int, str]:
         return int(library.padding["pad_id"]), str(library.padding["pad_token"])
     names = [_pad_name(join(folder, name)) for name in ABOUT_FILES]
     for name in (*names, "<pad>", "[PAD]"):
-        number = None if name is None else library.token_to_id(name)
-        if name is not None and number is not None:
+        if name is None:
+            continue
+        number = library.token_to_id(name)
+        if number is not None:
             return int(number), name
     raise ConfigError(
         f"model.tokenizer: {place} names no padding token; give its whole folder, with {ABOUT_FILES[0]}"
@@ -136,7 +143,12 @@ def _pad_name(file: str) -> str | None:
         if exists(file):
             with open_uri(file) as stream:
                 found = json.loads(stream.read(MAX_BYTES))
-            name = found.get("pad_token") if isinstance(found, dict) else None
-            name = name.get("content") if isinstance(name, dict) else name
-            return name if isinstance(name, str) else None
+            name = None
+            if isinstance(found, dict):
+                name = found.get("pad_token")
+            if isinstance(name, dict):
+                name = name.get("content")
+            if not isinstance(name, str):
+                return None
+            return name
     return None
