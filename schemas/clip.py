@@ -14,6 +14,7 @@ import orjson
 
 from schemas.records import Reason, SampleError, Stage
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _PLAIN_NUMBERS = b"0123456789.,-[]"
 MAX_JSON_BYTES = 16 << 20  # of KEY.json, which takes ten times its bytes in memory; a usual one has 2 kB
 FORMAT = 1  # raised when a reader of the older form would misread the newer
@@ -62,7 +63,7 @@ class ClipMeta:
         fields = {**vars(self), "quads": 0}  # most of the text is numbers, which orjson writes much faster
         if not self.scores:
             del fields["scores"]
-        text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        text = _CANONICAL.encode(fields)
         before, name, after = text.rpartition('"quads":0')  # within a text its quotes would be escaped
         return b"".join([before.encode(), name[:-1].encode(), _numbers_json(self.quads), after.encode()])
 

@@ -29,6 +29,8 @@ def valid_text(text: str) -> str:
 
     JSON and file names can hold them; UTF-8 and Parquet cannot.
     """
+    if text.isascii():
+        return text
     return text.encode("utf-8", "replace").decode()
 
 
@@ -43,6 +45,8 @@ def valid_json(value: Any) -> Any:
     """A JSON value, its texts and names as `valid_text` gives them."""
     if isinstance(value, str):
         return valid_text(value)
+    if value is None or isinstance(value, int | float):
+        return value
     if isinstance(value, Mapping):
         return {valid_text(str(name)): valid_json(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -233,7 +233,12 @@ def finish(
 
     `device` is where it was rendered. Raises SampleError if KEY.json is too large.
     """
-    meta = replace(prepared.meta, device="cpu" if frames_THWC is None else device.partition(":")[0])
+    meta = prepared.meta
+    kind = "cpu"
+    if frames_THWC is not None:
+        kind = device.partition(":")[0]
+    if kind != meta.device:
+        meta = replace(meta, device=kind)
     members = _members(prepared, frames_THWC, settings)
     members["txt"] = meta.caption.encode()
     members["json"] = json_member(meta)

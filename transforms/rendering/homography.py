@@ -41,20 +41,23 @@ def homographies(
     matrices[:, 2, 2] = 1.0
     matrices[:, :2, 2] = p0
     # A parallelogram has two estimates of each side. Their mean spreads the float32 rounding of the corners.
-    side = (p1 - p0 + p2 - p3) / 2
-    down = (p3 - p0 + p2 - p1) / 2
+    sides = double_sides(corners_F42) / 2
     if not flat.all():
         e1, e2 = p1 - p2, p3 - p2
         area = _cross(e1, e2)
         g = np.where(flat, 0.0, _cross(twist, e2) / area)[:, None]
         k = np.where(flat, 0.0, _cross(e1, twist) / area)[:, None]
-        side = np.where(flat[:, None], side, p1 - p0 + g * p1)
-        down = np.where(flat[:, None], down, p3 - p0 + k * p3)
+        sides[:, 0] = np.where(flat[:, None], sides[:, 0], p1 - p0 + g * p1)
+        sides[:, 1] = np.where(flat[:, None], sides[:, 1], p3 - p0 + k * p3)
         matrices[:, 2, 0] = g[:, 0] / w
         matrices[:, 2, 1] = k[:, 0] / h
-    matrices[:, :2, 0] = side / w
-    matrices[:, :2, 1] = down / h
+    matrices[:, :2, :2] = (sides / ((w,), (h,))).transpose(0, 2, 1)
     return matrices
+
+
+def double_sides(corners_F42: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return [F,2,2]: the sums of opposite sides, of those that run across and of those that run down."""
+    return corners_F42[:, 1::2] - corners_F42[:, :1] + corners_F42[:, 2:3] - corners_F42[:, 3::-2]
 
 
 def checked_quads(quads_T42: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -1,9 +1,11 @@
-"""Small symmetric blur kernels in whole 256ths, for many variances at once."""
+"""Small symmetric blur kernels in whole 256ths.
+
+A clip needs few of them, of few weights each. Python's own numbers make them faster than arrays do.
+"""
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+import math
 
 KERNEL_SUM = 256
 # Added before rounding. Weights are even, so no sum is then exactly between two levels, where OpenCV rounds
@@ -11,7 +13,7 @@ KERNEL_SUM = 256
 ROUND_UP = KERNEL_SUM**-2
 THREE_TAPS_UP_TO = 2 / 3  # pixels² that three taps can have without a dent in the middle
 FIVE_TAPS_UP_TO = 1.2
-SIGMAS = np.linspace(0.5, 1.5, 201)  # of the root of the variance, tried for a truncated Gaussian
+SIGMAS = [0.5 + 0.005 * step for step in range(201)]  # of the root of the variance, for a truncated Gaussian
 
 
 def kernel(variance: float) -> tuple[int, ...]:
@@ -19,57 +21,40 @@ def kernel(variance: float) -> tuple[int, ...]:
 
     Up to a variance of 2/3 they are at most three taps, above it a Gaussian.
     """
-    weights_L2K, _ = kernel_table(np.array([[variance]]))
-    return tuple(weights_L2K[0, 0].tolist())
+    if variance <= THREE_TAPS_UP_TO:
+        side = 2 * round(KERNEL_SUM * variance / 4)
+        if side == 0:
+            return (KERNEL_SUM,)
+        return (side, KERNEL_SUM - 2 * side, side)
+    radius = 2
+    if variance > FIVE_TAPS_UP_TO:
+        radius = math.ceil(2.5 * math.sqrt(variance))
+    half = _gaussian(variance, radius)
+    total = 1 + 2 * math.fsum(half)
+    sides = [2 * round(KERNEL_SUM * weight / total / 2) for weight in half]
+    return (*reversed(sides), KERNEL_SUM - 2 * sum(sides), *sides)
 
 
-def kernel_table(variance_L2: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the kernels [L,2,K], centred and padded with zeros, and their radii [L,2]."""
-    variances = variance_L2.ravel()
-    radii = _radii(variances)
-    widest = int(radii.max(initial=0))
-    weights = np.zeros((len(variances), 2 * widest + 1), np.int64)
-    for radius in np.unique(radii[radii > 0]).tolist():
-        rows = np.flatnonzero(radii == radius)
-        sides = _sides(variances[rows], radius)
-        weights[rows, widest + 1 : widest + 1 + radius] = sides
-        weights[rows, widest - radius : widest] = sides[:, ::-1]
-    weights[:, widest] = KERNEL_SUM - weights.sum(axis=1)
-    return weights.reshape(*variance_L2.shape, -1), radii.reshape(variance_L2.shape)
-
-
-def _radii(variances: NDArray[np.float64]) -> NDArray[np.int64]:
-    three = np.rint(KERNEL_SUM * variances / 4) > 0
-    wide = np.where(variances <= FIVE_TAPS_UP_TO, 2, np.ceil(2.5 * np.sqrt(variances)))
-    radii: NDArray[np.int64] = np.where(variances <= THREE_TAPS_UP_TO, three, wide).astype(np.int64)
-    return radii
-
-
-def _sides(variances: NDArray[np.float64], radius: int) -> NDArray[np.int64]:
-    """Return the weights right of the middle, [n,radius]."""
-    if radius == 1:
-        return (2 * np.rint(KERNEL_SUM * variances / 4)).astype(np.int64)[:, None]
+def _gaussian(variance: float, radius: int) -> list[float]:
+    """Return the right half of the Gaussian, cut off at `radius`, whose variance is nearest to this one."""
+    root = math.sqrt(variance)
     # The variance grows with sigma: find the two neighbours by bisection, then take the nearer one.
-    below = np.zeros(len(variances), np.intp)
-    above = np.full(len(variances), len(SIGMAS) - 1)
-    while (above - below > 1).any():
+    below, above = 0, len(SIGMAS) - 1
+    while above - below > 1:
         middle = (below + above) // 2
-        too_wide = _gaussians(variances, middle, radius)[1] > variances
-        below, above = np.where(too_wide, below, middle), np.where(too_wide, middle, above)
-    (half_low, low), (half_high, high) = (_gaussians(variances, index, radius) for index in (below, above))
-    nearer_low = np.abs(low - variances) <= np.abs(high - variances)
-    half_NR = np.where(nearer_low[:, None], half_low, half_high)
-    whole_NR = KERNEL_SUM * half_NR / (1 + 2 * half_NR.sum(axis=1, keepdims=True))
-    return (2 * np.rint(whole_NR / 2)).astype(np.int64)
+        if _variance(_half(SIGMAS[middle] * root, radius)) > variance:
+            above = middle
+        else:
+            below = middle
+    halves = (_half(SIGMAS[index] * root, radius) for index in (below, above))
+    return min(halves, key=lambda half: abs(_variance(half) - variance))
 
 
-def _gaussians(
-    variances: NDArray[np.float64], index: NDArray[np.intp], radius: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the right halves [n,radius] of Gaussians cut off at `radius`, with a middle of 1, and their
-    variances [n].
-    """
-    squares = np.arange(1, radius + 1) ** 2
-    sigmas_N1 = (SIGMAS[index] * np.sqrt(variances))[:, None]
-    half_NR = np.exp(-squares / (2 * sigmas_N1**2))
-    return half_NR, 2 * (half_NR * squares).sum(axis=1) / (1 + 2 * half_NR.sum(axis=1))
+def _half(sigma: float, radius: int) -> list[float]:
+    """Return the weights right of a middle of 1, of a Gaussian cut off at `radius`."""
+    return [math.exp(-(at**2) / (2 * sigma * sigma)) for at in range(1, radius + 1)]
+
+
+def _variance(half: list[float]) -> float:
+    weighted = math.fsum(weight * at**2 for at, weight in enumerate(half, 1))
+    return 2 * weighted / (1 + 2 * math.fsum(half))

@@ -10,23 +10,28 @@ Each frame needs its own amount. Frames form groups whose scales differ by at mo
 samples one layer: the picture, cut to the part that the group sees, at one resolution and sharpness.
 
 All arithmetic is on integers: halving is (a + b + c + d + 2) >> 2, kernels are even 256ths whose sums fit a
-float32, and blurring rounds once. OpenCV and torch therefore make the same layers, bit for bit. `layer_table`
-plans the layers of a whole batch at once, and numpy sees no loop over clips.
+float32, and blurring rounds once. OpenCV and torch therefore make the same layers, bit for bit.
+
+Arrays measure the frames of a whole batch at once. Python's own numbers plan the layers of a clip, one or
+two, in a fifth of the time that arrays of two elements take.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transforms.rendering.kernels import kernel_table
+from transforms.rendering.homography import double_sides
+from transforms.rendering.kernels import kernel
 
 HALVE_ABOVE = 3.8  # picture pixels per output pixel, along the axis and in the frame that have the fewest
 GROUP_RATIO = 1.3  # of the coarsest to the finest scale in a group
 MARGIN = 2  # pixels of a layer around what its frames see, besides the kernel's radius
+View = Sequence[float]  # of a frame: its footprint along x and y, then left, top, right, bottom in fractions
 
 
 @dataclass(frozen=True)
@@ -37,13 +42,18 @@ class Layer:
     box: tuple[int, int, int, int]  # y0, y1, x0, x1 in pixels of the halved picture
     kernel_x: tuple[int, ...]  # in 256ths, an odd number of them; (256,) changes nothing
     kernel_y: tuple[int, ...]
-    frames: NDArray[np.intp]  # indices into T
+    frames: list[int]  # indices into T, ascending
 
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width in pixels."""
         y0, y1, x0, x1 = self.box
         return y1 - y0, x1 - x0
+
+    @property
+    def radii(self) -> tuple[int, int]:
+        """Radii of the kernels, x and y."""
+        return len(self.kernel_x) // 2, len(self.kernel_y) // 2
 
     def index_matrices(self, matrices_T33: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return [len(frames),3,3]: output indices to this layer's, from the clip's `homographies`."""
@@ -80,99 +90,111 @@ def index_matrices(
     `halvings` and `origin` hold for all frames, or are given per frame ([F] and [F,2]).
     """
     scale = 0.5 ** np.asarray(halvings, np.float64)
-    corner = np.asarray(origin, np.float64)
-    y0, x0 = corner[..., 0], corner[..., 1]
+    corner_xy = 0.5 + np.asarray(origin, np.float64)[..., ::-1]
     moved = matrices_F33.copy()
     moved[:, :2] *= scale[..., None, None]
     moved[:, :, 2] += 0.5 * (moved[:, :, 0] + moved[:, :, 1])
-    moved[:, 0] -= (0.5 + x0)[..., None] * moved[:, 2]
-    moved[:, 1] -= (0.5 + y0)[..., None] * moved[:, 2]
+    moved[:, :2] -= corner_xy[..., None] * moved[:, 2:]
     moved /= moved[:, 2:, 2:]
     return moved
 
 
 def plan_layers(
     quads_T42: NDArray[np.float64], picture: tuple[int, int], size: tuple[int, int]
-) -> Iterator[Layer]:
-    """Yield the layers of one clip, the finest first. `picture` and `size` are (height, width)."""
-    table = layer_table(quads_T42, np.zeros(len(quads_T42), np.intp), np.array([picture]), size)
-    middle = table.kernels_L2K.shape[2] // 2
-    for layer, (halvings, box, kernels, radii) in enumerate(
-        zip(table.halvings_L, table.box_L4, table.kernels_L2K, table.radii_L2, strict=True)
-    ):
-        kernel_x, kernel_y = (
-            tuple(weights[middle - radius : middle + radius + 1].tolist())
-            for weights, radius in zip(kernels, radii, strict=True)
-        )
-        y0, y1, x0, x1 = box.tolist()
-        frames = np.flatnonzero(table.layer_F == layer)
-        yield Layer(int(halvings), (y0, y1, x0, x1), kernel_x, kernel_y, frames)
+) -> list[Layer]:
+    """Plan the layers of one clip, the finest first. `picture` and `size` are (height, width)."""
+    return _layers(_views(quads_T42, picture, size), picture)
 
 
 def layer_table(
     quads_F42: NDArray[np.float64],
-    clip_F: NDArray[np.intp],
-    pictures_N2: NDArray[np.int64],
+    counts: Sequence[int],
+    pictures: Sequence[tuple[int, int]],
     size: tuple[int, int],
 ) -> LayerTable:
-    """Plan the layers of N clips at once. `clip_F` is the clip of each frame, in ascending order."""
-    pixels_F2 = footprints(quads_F42, pictures_N2[clip_F], size)
-    finest_F = pixels_F2.min(axis=1)
-    layer_F, clip_L = _groups(finest_F, clip_F, len(pictures_N2))
-    # A stable sort keeps the frames of a layer in order of time, so that sums have one order.
-    order = np.argsort(layer_F, kind="stable")
-    frames_L = np.bincount(layer_F, minlength=len(clip_L))
-    starts = np.cumsum(frames_L) - frames_L
-
-    halvings_L = _halvings(np.minimum.reduceat(finest_F[order], starts))
-    squares_F2 = pixels_F2**2
-    mean_L2 = np.stack(
-        [np.bincount(layer_F, weights=squares_F2[:, axis]) / frames_L for axis in range(2)], axis=1
+    """Plan the layers of clips of `counts` frames, over pictures of (height, width) pixels each."""
+    views = _views(quads_F42, np.repeat(np.asarray(pictures), counts, axis=0), size)
+    layers: list[Layer] = []
+    clip_L: list[int] = []
+    layer_F: list[int] = []
+    for clip, (count, picture) in enumerate(zip(counts, pictures, strict=True)):
+        start = len(layer_F)
+        layer_F += [0] * count
+        for layer in _layers(views[start : start + count], picture):
+            for t in layer.frames:
+                layer_F[start + t] = len(layers)
+            layers.append(layer)
+            clip_L.append(clip)
+    radii_L2 = np.array([layer.radii for layer in layers], np.int64)
+    widest = 2 * int(radii_L2.max()) + 1
+    return LayerTable(
+        np.array(clip_L, np.intp),
+        np.array([layer.halvings for layer in layers], np.int64),
+        np.array([layer.box for layer in layers], np.int64),
+        np.array([[_padded(layer.kernel_x, widest), _padded(layer.kernel_y, widest)] for layer in layers]),
+        radii_L2,
+        np.array(layer_F, np.intp),
     )
-    variance_L2 = missing_variance(np.sqrt(mean_L2), halvings_L[:, None])
-    kernels_L2K, radii_L2 = kernel_table(variance_L2)
-
-    ordered = quads_F42[order]
-    low_L2 = np.minimum.reduceat(ordered.min(axis=1), starts)
-    high_L2 = np.maximum.reduceat(ordered.max(axis=1), starts)
-    margin_L = radii_L2.max(axis=1) + MARGIN
-    box_L4 = _boxes(low_L2, high_L2, pictures_N2[clip_L], halvings_L, margin_L)
-    return LayerTable(clip_L, halvings_L, box_L4, kernels_L2K, radii_L2, layer_F)
 
 
-def _groups(
-    finest_F: NDArray[np.float64], clip_F: NDArray[np.intp], clips: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the layer of each frame and the clip of each layer.
-
-    Each round takes one group out of every clip: the finest frame that is left and the frames of about its
-    scale.
-    """
-    counts_N = np.bincount(clip_F, minlength=clips)
-    starts_N = np.cumsum(counts_N) - counts_N
-    left_NT = np.full((clips, counts_N.max()), np.inf)
-    at = (clip_F, np.arange(len(clip_F)) - starts_N[clip_F])
-    left_NT[at] = finest_F
-    round_NT = np.zeros(left_NT.shape, np.intp)
-    rounds = 0
-    while (first_N := left_NT.min(axis=1)).min() < np.inf:
-        # Views at or below the picture's own scale need no filter, so they share one layer.
-        limit_N = np.maximum(first_N * GROUP_RATIO, 1.0)
-        taken_NT = (left_NT <= limit_N[:, None]) & (left_NT < np.inf)
-        round_NT[taken_NT] = rounds
-        left_NT[taken_NT] = np.inf
-        rounds += 1
-    layers_N = round_NT.max(axis=1) + 1
-    layer_F = (np.cumsum(layers_N) - layers_N)[clip_F] + round_NT[at]
-    return layer_F, np.repeat(np.arange(clips), layers_N)
+def _padded(weights: tuple[int, ...], taps: int) -> tuple[int, ...]:
+    zeros = (0,) * ((taps - len(weights)) // 2)
+    return (*zeros, *weights, *zeros)
 
 
-def _halvings(finest_L: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return how often each picture is halved until it is at most HALVE_ABOVE times too fine."""
-    halvings_L = np.zeros(len(finest_L), np.int64)
-    while (too_fine := finest_L / 2.0**halvings_L > HALVE_ABOVE).any():
-        halvings_L += too_fine
-    return halvings_L
+def _views(quads_F42: NDArray[np.float64], picture: ArrayLike, size: tuple[int, int]) -> list[View]:
+    pixels_F2 = footprints(quads_F42, picture, size)
+    views_F6 = np.concatenate([pixels_F2, quads_F42.min(axis=1), quads_F42.max(axis=1)], axis=1)
+    views: list[View] = views_F6.tolist()
+    return views
+
+
+def _layers(views: Sequence[View], picture: tuple[int, int]) -> list[Layer]:
+    groups = _groups([min(across, down) for across, down, *_ in views])
+    return [_layer(frames, [views[t] for t in frames], picture) for frames in groups]
+
+
+def _groups(finest_T: Sequence[float]) -> list[list[int]]:
+    """Return the frames of each layer: the finest frame that is left, and the frames of about its scale."""
+    groups: list[list[int]] = []
+    limit = -math.inf
+    for t in sorted(range(len(finest_T)), key=finest_T.__getitem__):
+        if finest_T[t] > limit:
+            # Views at or below the picture's own scale need no filter, so they share one layer.
+            limit = max(finest_T[t] * GROUP_RATIO, 1.0)
+            groups.append([])
+        groups[-1].append(t)
+    return [sorted(frames) for frames in groups]  # in order of time, so that sums have one order
+
+
+def _layer(frames: list[int], views: Sequence[View], picture: tuple[int, int]) -> Layer:
+    across, down, left, top, right, bottom = zip(*views, strict=True)
+    finest = min(min(across), min(down))
+    halvings = 0
+    while finest / 2.0**halvings > HALVE_ABOVE:
+        halvings += 1
+    kernel_x, kernel_y = (
+        kernel(missing_variance(_root_mean_square(footprint), halvings)) for footprint in (across, down)
+    )
+    margin = max(len(kernel_x), len(kernel_y)) // 2 + MARGIN
+    y0, y1 = _span(min(top), max(bottom), picture[0], halvings, margin)
+    x0, x1 = _span(min(left), max(right), picture[1], halvings, margin)
+    return Layer(halvings, (y0, y1, x0, x1), kernel_x, kernel_y, frames)
+
+
+def _root_mean_square(values: Sequence[float]) -> float:
+    total = 0.0
+    for value in values:  # `sum` adds in another way since Python 3.12
+        total += value * value
+    return math.sqrt(total / len(values))
+
+
+def _span(low: float, high: float, side: int, halvings: int, margin: int) -> tuple[int, int]:
+    """Return the pixels of the halved picture that frames see along one axis, and a margin."""
+    shrink = 2**halvings
+    first = math.floor(low * side / shrink) - margin
+    last = math.ceil(high * side / shrink) + margin
+    return max(first, 0), min(last, -(-side // shrink))
 
 
 def footprints(
@@ -186,45 +208,24 @@ def footprints(
     however the view is turned. 1 means shown at its own size, 2 at half its size. `picture` is (H, W), one
     for all frames or one per frame.
     """
-    quads = quads_F42 * np.asarray(picture, np.float64)[..., None, ::-1]
-    across = (quads[:, 1] - quads[:, 0] + quads[:, 2] - quads[:, 3]) / (2 * size[1])
-    down = (quads[:, 3] - quads[:, 0] + quads[:, 2] - quads[:, 1]) / (2 * size[0])
-    return np.sqrt(across**2 + down**2)
+    corners_F42 = quads_F42 * np.asarray(picture, np.float64)[..., None, ::-1]
+    sides_F22 = double_sides(corners_F42)
+    sides_F22 /= ((2 * size[1],), (2 * size[0],))
+    sides_F22 *= sides_F22
+    pixels_F2: NDArray[np.float64] = np.sqrt(sides_F22[:, 0] + sides_F22[:, 1])
+    return pixels_F2
 
 
-def missing_variance(footprint: NDArray[np.float64], halvings: ArrayLike) -> NDArray[np.float64]:
-    """Return the variance that halving and bilinear sampling leave missing, in halved pixels² (x, y), at
-    least 0.
+def missing_variance(footprint: float, halvings: int) -> float:
+    """Return the variance that halving and bilinear sampling leave missing, in halved pixels², at least 0.
 
     In picture pixels, a box of `footprint` has m²/12, and the picture is taken to be linear between its
     pixels, 1/6. Each 2x2 mean has added a quarter of a pixel² of its own size, (4^k - 1)/12 in all, and
     sampling adds 4^k/6. Towards m = 1 the blur fades out, so that a picture shown at its own size stays as it
     is, byte for byte.
     """
-    area = 4.0 ** np.asarray(halvings)
-    wanted = footprint**2 / 12 + 1 / 6
+    area = 4.0**halvings
+    wanted = footprint * footprint / 12 + 1 / 6
     given = (area - 1) / 12 + area / 6
-    fade = np.clip((footprint - 1) / 0.1, 0.0, 1.0)
-    missing: NDArray[np.float64] = np.maximum((wanted - given) * fade, 0.0) / area
-    return missing
-
-
-def _boxes(
-    low_L2: NDArray[np.float64],
-    high_L2: NDArray[np.float64],
-    pictures_L2: NDArray[np.int64],
-    halvings_L: NDArray[np.int64],
-    margin_L: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """Return y0, y1, x0, x1 of each layer: the part of the halved picture that frames see, and a margin."""
-    extent_L2 = pictures_L2[:, ::-1]
-    whole_L1 = np.left_shift(1, halvings_L[:, None])
-    shrink_L1 = whole_L1.astype(np.float64)
-    margin_L1 = margin_L[:, None]
-    first_L2 = np.floor(low_L2 * extent_L2 / shrink_L1).astype(np.int64) - margin_L1
-    last_L2 = np.ceil(high_L2 * extent_L2 / shrink_L1).astype(np.int64) + margin_L1
-    halved_L2 = -(-extent_L2 // whole_L1)
-    box_L4 = np.empty((len(halvings_L), 4), np.int64)
-    box_L4[:, 2::-2] = np.maximum(first_L2, 0)  # x, y into columns 2, 0
-    box_L4[:, 3::-2] = np.minimum(last_L2, halved_L2)
-    return box_L4
+    fade = min(max((footprint - 1) / 0.1, 0.0), 1.0)
+    return max((wanted - given) * fade, 0.0) / area

@@ -54,8 +54,10 @@ def _warps(
     matrices_T33 = homographies(quads_T42, picture, size)
     for layer in plan_layers(quads_T42, picture, size):
         rgbx_HW4 = np.asarray(cv2.cvtColor(make_layer(image_HWC, layer), cv2.COLOR_RGB2RGBA), np.uint8)
-        for t, matrix_33 in zip(layer.frames, layer.index_matrices(matrices_T33), strict=True):
-            yield int(t), partial(_warp, rgbx_HW4, matrix_33)
+        layer_T33 = layer.index_matrices(matrices_T33)
+        affine_T = (layer_T33[:, 2] == AFFINE_ROW).all(axis=1).tolist()
+        for t, matrix_33, is_affine in zip(layer.frames, layer_T33, affine_T, strict=True):
+            yield t, partial(_warp, rgbx_HW4, matrix_33, is_affine)
 
 
 def make_layer(image_HWC: NDArray[np.uint8], layer: Layer) -> NDArray[np.uint8]:
@@ -104,14 +106,20 @@ def keep_freed_memory() -> None:
     np.empty(1 << 24, np.uint8)
 
 
-def _warp(image_HW4: NDArray[np.uint8], matrix_33: NDArray[np.float64], out_HW4: NDArray[np.uint8]) -> None:
+def _warp(
+    image_HW4: NDArray[np.uint8],
+    matrix_33: NDArray[np.float64],
+    is_affine: bool,
+    out_HW4: NDArray[np.uint8],
+) -> None:
     """Warp one frame.
 
     Under the ACCURATE hint weights are floats, not the steps of 1/32 pixel of older OpenCV.
     """
     h, w = out_HW4.shape[:2]
-    is_affine = tuple(matrix_33[2]) == AFFINE_ROW
-    warp, matrix = (cv2.warpAffine, matrix_33[:2]) if is_affine else (cv2.warpPerspective, matrix_33)
+    warp, matrix = cv2.warpPerspective, matrix_33
+    if is_affine:
+        warp, matrix = cv2.warpAffine, matrix_33[:2]
     warp(
         image_HW4,
         matrix,

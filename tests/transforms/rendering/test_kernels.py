@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.rendering.kernels import FIVE_TAPS_UP_TO, THREE_TAPS_UP_TO, kernel, kernel_table
+from transforms.rendering.kernels import FIVE_TAPS_UP_TO, THREE_TAPS_UP_TO, kernel
 
 
 @given(st.floats(0, 40))
@@ -30,14 +30,3 @@ def test_a_kernel_has_the_variance_asked_for(variance):
 )
 def test_known_kernels(variance, weights):
     assert kernel(variance) == weights
-
-
-def test_a_table_holds_the_single_kernels():
-    variances = np.random.default_rng(0).uniform(0, 4, (40, 2))
-    table_L2K, radii_L2 = kernel_table(variances)
-    middle = table_L2K.shape[2] // 2
-    for variance, weights, radius in zip(
-        variances.ravel(), table_L2K.reshape(80, -1), radii_L2.ravel(), strict=True
-    ):
-        assert tuple(weights[middle - radius : middle + radius + 1].tolist()) == kernel(variance)
-        assert weights.sum() == 256
