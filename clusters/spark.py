@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import time
 import urllib.request
@@ -137,7 +138,9 @@ def _programs(config: ClusterConfig) -> dict[str, list[str]]:
     ]
     serve += ["--artifact-port=0", "--expansion-port=-1", f"--artifacts-dir={config.state / 'artifacts'}"]
     programs["job-server"] = [*_java(config, "job-server"), *serve]
-    programs["pool"] = [sys.executable, "-m", "clusters.pool_main", str(config.pool_port)]
+    waiting = config.state / "waiting"
+    shutil.rmtree(waiting, ignore_errors=True)  # of an earlier cluster
+    programs["pool"] = [sys.executable, "-m", "clusters.pool_main", str(config.pool_port), str(waiting)]
     return programs
 
 

@@ -65,6 +65,9 @@ class PipelineRun(threading.Thread):
             if before is not None:
                 signal.signal(signal.SIGINT, before)
 
+    def submit_no_more(self) -> None:
+        """Nothing: one pipeline is submitted, whole."""
+
     def run(self) -> None:
         """The body of the thread; what it raises is kept in `error`."""
         try:

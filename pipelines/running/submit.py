@@ -34,6 +34,7 @@ from pipelines.running.options import check_endpoints
 from pipelines.running.pipeline import PipelineRun, job_error
 from pipelines.running.progress import Progress, RecordsSeen
 from pipelines.running.remote.attach import STOPPED, attach, say_set_aside
+from pipelines.running.remote.held import held_signals
 from pipelines.running.remote.job import forget, keep, read_kept, still_running
 from pipelines.running.remote.parts import PartsRun
 from pipelines.running.remote.sizes import least_tasks
@@ -262,22 +263,21 @@ def _run_graph(
     signals: Signals | None,
     detach: bool,
 ) -> Mapping[str, int | float]:
-    if not choice.is_local:
-        if run.remote is not None:  # a job of parts: its name is known before the first one is submitted
-            keep(output, run.remote)
-        run.submit()
-        _keep_remote(run, output, detach)
-    run.start()
     if signals is not None:
         counts = signals.counts
     else:
         counts = RecordsSeen(output).counts
     try:
+        if not choice.is_local:
+            _hand_in(run, output, detach)
+        run.start()
         while not run.ended.wait(LOOK_SECONDS):
             progress.update(*counts())
     except KeyboardInterrupt as stop:
         if run.remote is not None and isinstance(stop, TerminatedError):
             raise still_running(run.remote, STOPPED) from None
+        if run.ident is None:  # what was handed in is cancelled by the thread
+            run.start()
         clean = run.stop(signals)
         if clean and run.remote is not None:
             forget(output)
@@ -290,6 +290,15 @@ def _run_graph(
     if run.error is not None:
         raise job_error(run.error) from run.error
     return run.counters()
+
+
+def _hand_in(run: PipelineRun | PartsRun, output: Output, detach: bool) -> None:
+    """Give the job to its runner. Ctrl-C is heard once its id is kept."""
+    if run.remote is not None:  # a job of parts: its name is known before the first one is submitted
+        keep(output, run.remote)
+    with held_signals(run.submit_no_more):
+        run.submit()
+        _keep_remote(run, output, detach)
 
 
 def _keep_remote(run: PipelineRun | PartsRun, output: Output, detach: bool) -> None:

@@ -21,6 +21,7 @@ from pipelines.output.validate import Indexed, Validation, check_folder, check_s
 from pipelines.running.engine import choose_runner
 from pipelines.running.options import check_endpoints
 from pipelines.running.pipeline import PipelineRun, job_error
+from pipelines.running.remote.held import held_signals
 from pipelines.running.stores import store_options
 from schemas.errors import StopRequestedError
 from schemas.manifest import MANIFEST, MANIFEST_FILE, SAMPLES_FILE, ShardRow
@@ -69,13 +70,16 @@ def validate_on_runner(output: str, beam_args: Sequence[str], *, decode: bool = 
     build(pipeline, Check(place.uri, decode), report)
     LOG.info(f"{counted(len(rows), 'shard')}; {choice.describe()}")
     run = PipelineRun(pipeline, choice)
-    if not choice.is_local:
-        run.submit()
-    run.start()
     try:
+        if not choice.is_local:
+            with held_signals(run.submit_no_more):
+                run.submit()
+        run.start()
         while not run.ended.wait(LOOK_SECONDS):
             pass
     except KeyboardInterrupt:
+        if run.ident is None:
+            run.start()
         raise StopRequestedError(run.stop(None)) from None
     if run.error is not None:
         raise job_error(run.error) from run.error

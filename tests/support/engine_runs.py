@@ -110,19 +110,7 @@ def workers_of(state: Path) -> list[int]:
 
 def harnesses(state: Path) -> list[int]:
     """Find the process ids of the Beam workers that a cluster's pool has started."""
-    return [process for process in workers_of(state) if "SdkHarness" in _command(process)]
-
-
-def has_children(process: int) -> bool:
-    """Has this process started others? A Beam worker starts its sample processes with its first task."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if fields[1] == str(process):
-            return True
-    return False
+    return [process for process in workers_of(state) if "clusters.worker_main" in _command(process)]
 
 
 def _command(process: int) -> str:

@@ -75,6 +75,7 @@ class PartsRun(threading.Thread):
         self._results: dict[str, Any] = {}  # name of a part that has not ended -> Beam's result
         self._counters = Counters()
         self._stopping = threading.Event()
+        self._full = threading.Event()  # no further part is submitted
         self.error: BaseException | None = None
         self.ended = threading.Event()
 
@@ -87,6 +88,10 @@ class PartsRun(threading.Thread):
                 time.sleep(LOOK_SECONDS)
         except Exception as error:
             self.error = error
+
+    def submit_no_more(self) -> None:
+        """Submit no further part. Safe in a signal handler."""
+        self._full.set()
 
     def run(self) -> None:
         """The body of the thread; what it raises is kept in `error`."""
@@ -107,6 +112,7 @@ class PartsRun(threading.Thread):
         """
         LOG.info("stopping ... (Ctrl-C again to stop at once)")
         try:
+            self._full.set()
             self._stopping.set()
             return self.ended.wait(CANCEL_SECONDS)
         except KeyboardInterrupt:
@@ -175,10 +181,10 @@ class PartsRun(threading.Thread):
         return states
 
     def _fill(self) -> None:
-        while self._waiting and len(self._results) < self._at_once and not self._stopping.is_set():
+        while self._waiting and len(self._results) < self._at_once and not self._full.is_set():
             self._submit(*self._waiting[0], self._slots_each)
             self._waiting.pop(0)
-        if self._last is not None and not self._waiting and not self._results:
+        if self._last is not None and not self._waiting and not self._results and not self._full.is_set():
             self._submit(LAST, self._last, self._slots)
             self._last = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +14,7 @@ from pipelines.output.job import TaskAt
 from pipelines.running.engine import choose_runner
 from pipelines.running.remote import job, parts
 from pipelines.running.remote.flink import FlinkJob
+from pipelines.running.remote.held import held_signals
 from pipelines.running.remote.parts import PartsRun, slots_of
 from schemas.errors import StillRunningError
 
@@ -43,6 +45,15 @@ class Pipeline:
 def started(
     manager: JobManager, count: int, slots: int, *more: str, last: bool = False
 ) -> tuple[PartsRun, list[Pipeline]]:
+    run, made = prepared(manager, count, slots, *more, last=last)
+    run.submit()
+    run.start()
+    return run, made
+
+
+def prepared(
+    manager: JobManager, count: int, slots: int, *more: str, last: bool = False
+) -> tuple[PartsRun, list[Pipeline]]:
     made: list[Pipeline] = []
 
     def build(tasks, options):
@@ -54,8 +65,6 @@ def started(
     run = PartsRun(
         [partial(build, some) for some in tasks], choice, last=partial(build, []) if last else None
     )
-    run.submit()
-    run.start()
     return run, made
 
 
@@ -101,6 +110,23 @@ def test_ctrl_c_cancels_every_part(manager: JobManager):
     assert run.stop(None)
     assert [each["state"] for each in manager.jobs] == ["CANCELED"] * 3
     assert len(made) == 3
+
+
+def test_ctrl_c_while_a_part_is_submitted_cancels_that_part(manager: JobManager, monkeypatch):
+    run, made = prepared(manager, 9, 3)
+    add = manager.add
+
+    def slowly(name: str, state: str) -> None:
+        signal.raise_signal(signal.SIGINT)
+        add(name, state)
+
+    monkeypatch.setattr(manager, "add", slowly)
+    with pytest.raises(KeyboardInterrupt), held_signals(run.submit_no_more):
+        run.submit()
+    run.start()
+    assert run.stop(None)
+    assert [each["state"] for each in manager.jobs] == ["CANCELED"]
+    assert len(made) == 1, "no further one is submitted"
 
 
 def test_a_job_manager_that_is_out_of_sight_is_asked_again(manager: JobManager, monkeypatch):
