@@ -28,6 +28,7 @@ GPU_BATCH = 32  # clips rendered in one call
 FILL_SECONDS = 0.005  # a batch that is not full waits so long for the next clip
 SLOTS = 8 * GPU_BATCH  # pictures and frames that workers and GPUs have between them
 SLOT_BYTES = 2 << 20  # at least; larger pictures are sent
+ARENA_BYTES = 1 << 30  # of all slots, which are page-locked: clips of many large frames have fewer
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,8 @@ class RenderService:
         """`size`: (height, width) of a frame; `frames`: of a clip; `devices`: cuda:0, cuda:1, ..."""
         self.size, self.devices = size, tuple(devices)
         self.batch = GPU_BATCH  # clips in a call; halved where there is no room for so many, and left so
-        self.arena = Arena(SLOTS, max(SLOT_BYTES, frames * size[0] * size[1] * 3))
+        slot_bytes = max(SLOT_BYTES, frames * size[0] * size[1] * 3)
+        self.arena = Arena(min(SLOTS, ARENA_BYTES // slot_bytes), slot_bytes)
         self._page_locked = _lock_pages(self.arena.memory)
         self._clips: queue.SimpleQueue[Clip | None] = queue.SimpleQueue()
         self._fault: GpuError | None = None

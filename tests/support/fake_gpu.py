@@ -1,4 +1,5 @@
-"""A CUDA device without data, on a machine without one: tensors are fake, and streams and events keep a log.
+"""A CUDA device without data, on a machine without one: tensors are fake, and streams, events and copies
+from memory that is not page-locked keep a log.
 
 torch's autograd engine needs a real device, so gradients are zeros, by no operator of a backward pass.
 """
@@ -12,10 +13,13 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._device import _device_constructors
 
 from benchmarks.operators import CUDA, fake_cuda
 
-__all__ = ["CUDA", "FakeGpu", "fake_gpu"]
+__all__ = ["CUDA", "PAGEABLE", "FakeGpu", "fake_gpu"]
+
+PAGEABLE = "host copies pageable memory"  # in the log: a copy for which the host waits, whatever it asks for
 
 
 class FakeGpu:
@@ -24,6 +28,46 @@ class FakeGpu:
     def __init__(self) -> None:
         self.log: list[str] = []
         self.parameters: list[Tensor] = []  # they get a gradient from `backward`
+        self._page_locked: dict[int, Any] = {}  # storages, kept so that their numbers stay theirs
+
+    def lock(self, tensor: Tensor) -> Tensor:
+        """Take the tensor's memory for page-locked."""
+        storage = tensor.untyped_storage()
+        self._page_locked[storage._cdata] = storage
+        return tensor
+
+    def check(self, target: Any, source: Tensor) -> None:
+        """Log a copy between the host and the device if the host's memory is not page-locked."""
+        device = target.device if isinstance(target, Tensor) else torch.device(target)
+        if device.type == source.device.type or not source.numel():
+            return
+        host = source if source.device.type == "cpu" else target
+        if isinstance(host, Tensor) and host.untyped_storage()._cdata not in self._page_locked:
+            self.log.append(PAGEABLE)
+
+
+def _watch_copies(gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have copies checked, and page-locked memory known."""
+    _device_constructors()  # it remembers the functions that `with device:` changes: the real ones
+    empty, to, copy = torch.empty, Tensor.to, Tensor.copy_
+
+    def locking(*shape: Any, pin_memory: bool = False, **options: Any) -> Tensor:
+        made = empty(*shape, **options)
+        return gpu.lock(made) if pin_memory else made
+
+    def moving(source: Tensor, *arguments: Any, **options: Any) -> Tensor:
+        if arguments and isinstance(arguments[0], str | torch.device):
+            gpu.check(arguments[0], source)
+        return to(source, *arguments, **options)
+
+    def copying(target: Tensor, source: Tensor, **options: Any) -> Tensor:
+        gpu.check(target, source)
+        return copy(target, source, **options)
+
+    monkeypatch.setattr(torch, "empty", locking)
+    monkeypatch.setattr(Tensor, "to", moving)
+    monkeypatch.setattr(Tensor, "copy_", copying)
+    monkeypatch.setattr(Tensor, "pin_memory", lambda tensor: gpu.lock(tensor.clone()))
 
 
 @contextmanager
@@ -41,20 +85,26 @@ def fake_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGpu]:
     class Event:
         stream = ""
 
+        def __init__(self, *, blocking: bool = False) -> None:
+            self.wait = "waits" if blocking else "spins"
+
         def record(self, stream: Stream) -> None:
             self.stream = stream.name
             gpu.log.append(f"event of {stream.name}")
 
         def synchronize(self) -> None:
-            gpu.log.append(f"host waits for {self.stream}")
+            gpu.log.append(f"host {self.wait} for {self.stream}")
 
     main = Stream()
     main.name = "main"
+    current = [main]
 
     @contextmanager
     def within(stream: Stream) -> Iterator[None]:
         gpu.log.append(f"on {stream.name}")
+        current.append(stream)
         yield
+        current.pop()
 
     def record_stream(tensor: Tensor, stream: Stream) -> None:
         gpu.log.append(f"kept for {stream.name}")
@@ -70,13 +120,16 @@ def fake_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGpu]:
         "Stream": Stream,
         "Event": Event,
         "stream": within,
-        "current_stream": lambda device=None: main,
+        "current_stream": lambda device=None: current[-1],
     }
     for name, value in patches.items():
         monkeypatch.setattr(torch.cuda, name, value)
     monkeypatch.setattr(Tensor, "record_stream", record_stream)
     monkeypatch.setattr(Tensor, "backward", backward)
     monkeypatch.setattr(torch.autograd, "grad", grad)
-    monkeypatch.setattr(Tensor, "pin_memory", lambda tensor: tensor)
+    # Else autocast takes the device for absent, and computes in float32.
+    monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_: True)
+    _watch_copies(gpu, monkeypatch)
     with fake_cuda():
         yield gpu

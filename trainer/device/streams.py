@@ -24,7 +24,7 @@ class Later:
         if numbers.device.type == "cuda":
             self._numbers = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
             self._numbers.copy_(numbers, non_blocking=True)
-            self._arrived = torch.cuda.Event()
+            self._arrived = torch.cuda.Event(blocking=True)  # who waits sleeps, and leaves the core to others
             self._arrived.record(torch.cuda.current_stream(numbers.device))
 
     @property

@@ -77,21 +77,25 @@ def start_kornia(
         return Started([])
     target = torch.device(device)
     on_gpu = target.type == "cuda"
+    places = None
+    if outputs is not None:
+        # Before anything is queued: frames may overwrite pictures, which a caller needs again if this fails.
+        shapes = [(count, *size, 3) for count in plan.counts]
+        places = [_place(output, shape, on_gpu) for output, shape in zip(outputs, shapes, strict=True)]
     with torch.cuda.stream(stream) if on_gpu and stream is not None else nullcontext():
-        pixels = (
-            _moved(images, target)
-            if outputs
-            else _packed(images, pinned=on_gpu).to(target, non_blocking=True)
-        )
-        frames_FHWC = render_packed(pixels, plan, to_device(words, target))
-        if outputs:
-            parts = zip(frames_FHWC.split(list(plan.counts)), outputs, strict=True)
-            clips = [_to_host(part, output) for part, output in parts]
+        if places is None:
+            pixels = _packed(images, pinned=on_gpu).to(target, non_blocking=True)
         else:
+            pixels = _moved(images, target)
+        frames_FHWC = render_packed(pixels, plan, to_device(words, target))
+        if places is None:
             clips = np.split(_to_host(frames_FHWC), np.cumsum(plan.counts)[:-1])
+        else:
+            parts = zip(places, frames_FHWC.split(list(plan.counts)), strict=True)
+            clips = [place.copy_(part, non_blocking=True).numpy() for place, part in parts]
         done = None
         if on_gpu:
-            done = torch.cuda.Event()
+            done = torch.cuda.Event(blocking=True)  # who waits sleeps, and leaves the core to the workers
             done.record(torch.cuda.current_stream(target))
     return Started(clips, done)
 
@@ -105,14 +109,18 @@ def _moved(images: Sequence[NDArray[np.uint8]], device: torch.device) -> Tensor:
     return pixels
 
 
-def _to_host(frames: Tensor, output: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+def _place(output: NDArray[np.uint8] | None, shape: tuple[int, ...], pinned: bool) -> Tensor:
+    """Return the host's memory for a clip's frames: the given array, or new memory."""
+    if output is not None:
+        return torch.from_numpy(output)
+    return torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
+
+
+def _to_host(frames: Tensor) -> NDArray[np.uint8]:
     """Begin to copy frames into an array of the host, which it returns."""
-    if output is None and frames.device.type == "cpu":
+    if frames.device.type == "cpu":
         return frames.numpy()
-    if output is None:
-        host = torch.empty(frames.shape, dtype=torch.uint8, pin_memory=True)
-    else:
-        host = torch.from_numpy(output)
+    host = torch.empty(frames.shape, dtype=torch.uint8, pin_memory=True)
     array: NDArray[np.uint8] = host.copy_(frames, non_blocking=True).numpy()
     return array
 

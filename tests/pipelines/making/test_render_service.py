@@ -274,6 +274,15 @@ def test_without_free_slots_pixels_are_sent_and_the_bytes_are_the_same(run, tmp_
     assert shards(tmp_path / "sent") == shards(tmp_path / "slots")
 
 
+def test_clips_of_many_large_frames_have_fewer_slots_because_all_slots_are_page_locked():
+    usual, large = RenderService((224, 224), 12, ()), RenderService((1024, 1024), 60, ())
+    assert usual.arena.free == SLOTS
+    assert 0 < large.arena.free < SLOTS
+    assert len(large.arena.memory) <= render_service.ARENA_BYTES
+    for service in (usual, large):
+        service.close()
+
+
 def test_makers_of_a_process_share_a_service():
     one, two = (share_service((8, 8), 2, ("cuda:0",)) for _ in range(2))
     assert one is two

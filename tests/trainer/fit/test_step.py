@@ -3,43 +3,72 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from fake_gpu import CUDA, fake_gpu
+from raw_samples import decoder, raw
 from tiny_run import MODEL, tiny_config
 
 from benchmarks.operators import count_operators
 from tests.trainer.fit.test_ahead import SIZE, batches
+from trainer.data.batch import Batch, collate
 from trainer.device.errors import RunError
 from trainer.device.ranks import Ranks
 from trainer.fit.ahead import Parts
 from trainer.fit.step import TrainingStep
 from trainer.model.clip2video import CLIP2Video
+from trainer.model.towers import tokenize
+from trainer.optimise.average import WeightAverage
 from trainer.optimise.optim import make_optimizer
 
 NOWHERE = Path("nowhere")
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
-def test_a_step_on_a_gpu_is_queued_without_a_wait_of_the_host(accumulate: int, monkeypatch) -> None:
-    settings = {**MODEL, "interaction": {"enabled": True, "depth": 1}}
-    config = tiny_config(NOWHERE, NOWHERE, model=settings, accumulate=accumulate)
-    stills = batches(accumulate, plan=True)
+FINE = {**MODEL, "interaction": {"enabled": True, "depth": 1}}
+
+
+def mixed_batches(count: int) -> list[Batch]:
+    """Stills, which are rendered, and stored frames and videos, some of them padded."""
+    decode = decoder(camera="stored")
+    stores = ("still", "frames", "mp4", "still")
+    samples = [decode(raw(i, store), 0) for i, store in enumerate(stores)]
+    samples += [decode(raw(4, "frames", frames=2), 0)]
+    return [collate(samples, tokenize=tokenize, frames=4, size=SIZE, plan=True) for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": FINE},
+        {"model": FINE, "accumulate": 2, "precision": "fp32"},
+        {"model": FINE, "loss": {"distill_weight": 1.0}},
+        {"loss": {"contrastive": "sigmoid"}, "optim": {"ema": 0.99}},
+        {"model": {**MODEL, "grad_checkpointing": True, "sim_type": "meanP", "center_type": ""}},
+    ],
+    ids=["interaction", "accumulate", "distill", "sigmoid", "mean"],
+)
+def test_a_step_on_a_gpu_is_queued_without_a_wait_of_the_host(changes: dict[str, Any], monkeypatch) -> None:
+    """Tensors on the wrong device, and types that the products of bfloat16 refuse, would be errors too."""
+    config = tiny_config(NOWHERE, NOWHERE, **{"precision": "bf16", **changes})
+    made = mixed_batches(config.accumulate)
     with fake_gpu(monkeypatch) as gpu:
         with CUDA:
             model = CLIP2Video(config.model)
-            step = TrainingStep(config, Ranks(0, 1, CUDA), model, make_optimizer(model, config.optim))
+            average = None if config.optim.ema is None else WeightAverage(model, config.optim.ema)
+            optimizer = make_optimizer(model, config.optim)
+            step = TrainingStep(config, Ranks(0, 1, CUDA), model, optimizer, average)
         gpu.parameters = list(model.parameters())
-        parts = Parts(stills, CUDA, SIZE)
+        parts = Parts([batch.pin_memory() for batch in made], CUDA, SIZE)
         _, counted = count_operators(lambda: step(0, parts))
     assert counted.waits == 0, counted.operators
     assert not [line for line in gpu.log if "host" in line]
     assert gpu.log[-1] == "event of main"  # after the numbers' copy; reading them is the only wait
-    passes = 1 if accumulate == 1 else 2
-    assert gpu.log.count("on side") == passes * accumulate
-    assert gpu.log.count("main waits for side") == passes * accumulate
+    passes = 1 if config.accumulate == 1 else 2
+    assert gpu.log.count("on side") == passes * config.accumulate
+    assert gpu.log.count("main waits for side") == passes * config.accumulate
     assert "kept for main" in gpu.log
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from fake_gpu import PAGEABLE, fake_gpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -159,6 +160,27 @@ def test_a_batch_crosses_to_the_device_in_two_copies_and_nobody_waits():
         assert frames.shape == (48, 224, 224, 3)
     assert (counted.copies, counted.waits) == (2, 0)
     assert counted.kernels <= 100
+
+
+@pytest.mark.parametrize(("placed", "copies"), [(False, 3), (True, 33)])
+def test_a_jobs_batch_is_queued_on_its_stream_and_the_host_waits_once_for_the_frames(
+    placed: bool, copies: int, monkeypatch
+):
+    """Pictures, plan and frames cross in a copy each; with places for the frames, in a copy per clip."""
+    images, paths = drawn(16, (96, 128), frames=3)
+    with fake_gpu(monkeypatch) as gpu:
+        monkeypatch.setattr(torch.Tensor, "numpy", lambda t: np.zeros(tuple(t.shape), np.uint8))
+        outputs = [None] * 16 if placed else None
+        started, counted = count_operators(
+            lambda: kornia.start_kornia(
+                images, paths, (64, 64), "cuda:0", torch.cuda.Stream(), outputs=outputs
+            )
+        )
+        queued = [line for line in gpu.log if line != PAGEABLE]  # the service page-locks the pictures' memory
+        assert queued == ["on side", "event of side"]
+        assert len(started.frames()) == 16
+        assert gpu.log[-1] == "host waits for side"
+    assert (counted.copies, counted.waits) == (copies, 0)
 
 
 def test_one_call_of_kornia_for_a_batch(batch, monkeypatch):
