@@ -65,9 +65,8 @@ def fetch(artifact: str, *, without: Sequence[str] = ()) -> Path:
         done = subprocess.run(command, cwd=scratch, capture_output=True, text=True)  # noqa: S603
         if done.returncode:
             errors = [line for line in done.stdout.splitlines() if "[ERROR]" in line]
-            raise EngineError(
-                f"Maven does not deliver {artifact}: {errors[0] if errors else done.stderr.strip()}"
-            )
+            first, *_ = errors or [done.stderr.strip()]
+            raise EngineError(f"Maven does not deliver {artifact}: {first}")
         _put(Path(scratch) / "jars", folder)
     return folder
 
@@ -83,9 +82,8 @@ def fetch_from_pypi(requirement: str, inside: str, folder: Path) -> Path:
         found = list(Path(scratch).glob("*.tar.gz"))
         if not found:
             errors = [line for line in done.stderr.splitlines() if line.strip()]
-            raise EngineError(
-                f"PyPI does not deliver {requirement}: {errors[-1] if errors else 'no reason was given'}"
-            )
+            *_, last = errors or ["no reason was given"]
+            raise EngineError(f"PyPI does not deliver {requirement}: {last}")
         _unpack(found[0], inside, folder)
     return folder
 
@@ -95,7 +93,9 @@ def _unpack(archive: Path, inside: str, folder: Path) -> None:
     part = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     with tarfile.open(archive) as tar:
         for member in tar:
-            source = tar.extractfile(member) if member.isfile() and f"/{inside}/" in member.name else None
+            if not member.isfile() or f"/{inside}/" not in member.name:
+                continue
+            source = tar.extractfile(member)
             if source is not None:
                 with (part / Path(member.name).name).open("wb") as target:
                     shutil.copyfileobj(source, target)

@@ -61,7 +61,9 @@ def stop(folder: Path) -> None:
 def processes(folder: Path) -> dict[str, int]:
     """Read the current process groups by name. A restarted program has a new one."""
     saved = folder / "processes.json"
-    found: dict[str, int] = json.loads(saved.read_text()) if saved.exists() else {}
+    if not saved.exists():
+        return {}
+    found: dict[str, int] = json.loads(saved.read_text())
     return found
 
 

@@ -40,7 +40,9 @@ def run(config: LabConfig, *, until: str = "results", cache: Path = CACHE) -> Pa
     if until != "data":
         steps += plan.training_steps()
     Steps(folder, jobs, threads=max(1, cores // jobs)).run(steps)
-    return None if until == "data" else table(config)
+    if until == "data":
+        return None
+    return table(config)
 
 
 def table(config: LabConfig) -> Path:

@@ -104,7 +104,11 @@ def verdict(hypothesis: Hypothesis, interval: Interval) -> str:
         if -margin <= interval.low and interval.high <= margin:
             return SUPPORTED
         outside = interval.low > margin or interval.high < -margin
-        return REFUTED if outside else OPEN
+        if outside:
+            return REFUTED
+        return OPEN
     if interval.low > margin:
         return SUPPORTED
-    return REFUTED if interval.high < margin else OPEN
+    if interval.high < margin:
+        return REFUTED
+    return OPEN

@@ -19,13 +19,14 @@ def origin() -> dict[str, Any]:
 
     The commit is None outside a git checkout, as in an installed package.
     """
-    inside = (ROOT / ".git").exists() and shutil.which("git") is not None
+    commit = changes = None
+    if (ROOT / ".git").exists() and shutil.which("git") is not None:
+        commit = _git("rev-parse", "HEAD")
+        changes = bool(_git("status", "--porcelain", "--untracked-files=no"))
     return {
         "version": VERSION,
-        "commit": _git("rev-parse", "HEAD") if inside else None,
-        "uncommitted_changes": bool(_git("status", "--porcelain", "--untracked-files=no"))
-        if inside
-        else None,
+        "commit": commit,
+        "uncommitted_changes": changes,
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "machine": platform.machine(),
@@ -42,6 +43,10 @@ def _git(*arguments: str) -> str:
 def _cpu() -> str:
     """Return the processor's name, where Linux says it."""
     file = Path("/proc/cpuinfo")
-    lines = file.read_text().splitlines() if file.exists() else []
+    lines: list[str] = []
+    if file.exists():
+        lines = file.read_text().splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+    if names:
+        return names[0]
+    return platform.processor()

@@ -68,7 +68,9 @@ def write_page(path: Path, results: Results) -> None:
 def _fullest_arm(results: Results) -> str:
     """The arm whose mistakes are shown: `negatives`, or the last that there is."""
     arms = results.config.arms
-    return "negatives" if "negatives" in arms else arms[-1]
+    if "negatives" in arms:
+        return "negatives"
+    return arms[-1]
 
 
 def _misses(results: Results, arm: str, test: str) -> list[Miss]:

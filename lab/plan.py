@@ -233,7 +233,9 @@ class Plan:
     def _checkpoint(self, run: str) -> Path:
         """Return the folder of a run's model. The start is a model itself."""
         folder = self.folder / "runs" / run
-        return folder if run.endswith("/start") else folder / "last"
+        if run.endswith("/start"):
+            return folder
+        return folder / "last"
 
     def _written(self, name: str, values: Mapping[str, Any]) -> str:
         """Write a config, as a file that the same command takes by hand. JSON is YAML."""

@@ -66,7 +66,9 @@ class Results:
     def cell(self, arm: str, stage: str, test: str, head: str) -> tuple[float, float]:
         """Return percent of queries answered right: the mean over seeds, and the deviation over seeds."""
         of_seeds = [100 * self.hits(seed, arm, stage, test, head).mean() for seed in self.config.seeds]
-        spread = float(np.std(of_seeds, ddof=1)) if len(of_seeds) > 1 else 0.0
+        spread = 0.0
+        if len(of_seeds) > 1:
+            spread = float(np.std(of_seeds, ddof=1))
         return float(np.mean(of_seeds)), spread
 
     def table(self) -> str:
@@ -74,7 +76,9 @@ class Results:
         columns = [(test, head) for test in TESTS for head in self.heads]
         names = [f"{test}, {HEADS[head]}" for test, head in columns]
         seeds = len(self.config.seeds)
-        over = "one seed" if seeds == 1 else f"mean and standard deviation over {seeds} seeds"
+        over = "one seed"
+        if seeds != 1:
+            over = f"mean and standard deviation over {seeds} seeds"
         lines = [
             f"Percent of queries whose right clip is first: {over}.",
             "",
@@ -93,14 +97,18 @@ class Results:
     @property
     def base(self) -> str:
         """The arm that the others are compared with: `static`, or the first that there is."""
-        return "static" if "static" in self.config.arms else self.config.arms[0]
+        if "static" in self.config.arms:
+            return "static"
+        return self.config.arms[0]
 
     def compared(self) -> list[tuple[str, bool, list[Interval]]]:
         """Return each other arm, whether it is tuned on the smallest set, and its differences to the base.
 
         One difference per test, by the dual encoder.
         """
-        stages = (False, True) if len(self.plan.stages) > 1 else (False,)
+        stages = [False]
+        if len(self.plan.stages) > 1:
+            stages.append(True)
         others = [arm for arm in self.config.arms if arm != self.base]
         return [
             (
@@ -147,7 +155,9 @@ class Results:
         return values
 
     def _stage(self, term: Term) -> str:
-        return self.plan.stages[1] if term.tuned else ZERO_SHOT
+        if term.tuned:
+            return self.plan.stages[1]
+        return ZERO_SHOT
 
     def checked(self) -> list[tuple[Hypothesis, Interval, str]]:
         """Return each hypothesis whose arms are in this lab, with its difference and verdict."""

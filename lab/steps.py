@@ -133,7 +133,9 @@ class Steps:
         """Return the last line of a step's log. Progress bars overwrite their line, and are left out."""
         lines = self._log(step).read_text(errors="replace").strip().split("\n")[1:]
         written = [line for line in lines if "\r" not in line.strip("\r")]
-        return written[-1][-TAIL:] if written else "no output"
+        if written:
+            return written[-1][-TAIL:]
+        return "no output"
 
     def _log(self, step: Step) -> Path:
         return self.folder / "logs" / f"{step.name}.log"

@@ -72,7 +72,9 @@ class ClipConfig(Config):
     @property
     def hw(self) -> tuple[int, int]:
         """(height, width) of a frame in pixels."""
-        return self.size if isinstance(self.size, tuple) else (self.size, self.size)
+        if isinstance(self.size, tuple):
+            return self.size
+        return (self.size, self.size)
 
 
 class ClipSettings(Config):

@@ -13,17 +13,22 @@ def sample_row(clip: Clip, shard: str) -> dict[str, Any]:
     """The row of samples.parquet (schemas.manifest.SAMPLES)."""
     meta = clip.meta
     quads_T42 = meta.quads_T42()
+    motion, zoom = "", 1.0
+    if meta.kind == "animated":
+        motion = meta.motion
+    if len(quads_T42):
+        zoom = zoom_of(quads_T42)
     return {
         "key": meta.key,
         "shard": shard,
         "caption": meta.caption,
-        "motion": meta.motion if meta.kind == "animated" else "",
+        "motion": motion,
         "frames": meta.frames,
         "width": meta.width,
         "height": meta.height,
         "original_width": meta.original_width,
         "original_height": meta.original_height,
-        "zoom": zoom_of(quads_T42) if len(quads_T42) else 1.0,
+        "zoom": zoom,
         "bytes": sum(len(data) for data in clip.members.values()),
         "source": meta.source,
         "url": meta.url,

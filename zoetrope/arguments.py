@@ -45,7 +45,10 @@ class Parser(argparse.ArgumentParser):
 
     def read(self, argv: Sequence[str]) -> argparse.Namespace:
         """Parse the arguments, in any order, and apply -v and -q. Raises ConfigError."""
-        args = self.parse_args(argv) if self._subparsers is not None else self.parse_intermixed_args(argv)
+        if self._subparsers is not None:
+            args = self.parse_args(argv)
+        else:
+            args = self.parse_intermixed_args(argv)
         set_verbosity(args.verbose, args.quiet)
         if args.log_json:
             set_json_lines()
@@ -127,14 +130,19 @@ def read_config(cls: type[C], args: argparse.Namespace, kind: str) -> C:
 
     Raises ConfigError.
     """
-    path = None if args.config is None else find_config(args.config, kind)
+    path = None
+    if args.config is not None:
+        path = find_config(args.config, kind)
     return load_config(cls, path, args.overrides)
 
 
 def split_beam_args(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """The command's own arguments, and Beam's options, which follow ``--``."""
     arguments = list(argv)
-    at = arguments.index("--") if "--" in arguments else len(arguments)
+    if "--" in arguments:
+        at = arguments.index("--")
+    else:
+        at = len(arguments)
     return arguments[:at], arguments[at + 1 :]
 
 

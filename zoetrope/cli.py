@@ -107,7 +107,9 @@ def _run(args: list[str]) -> int:
         args = [*args[1:2], "--help"]
     if not args or args[0] in ("-h", "--help"):
         print(_usage())
-        return 0 if args else USAGE
+        if args:
+            return 0
+        return USAGE
     if args[0] in ("-V", "--version"):
         print(f"zoetrope {VERSION}")
         return 0
@@ -133,7 +135,9 @@ def _call(command: ModuleType, args: list[str]) -> int:
     try:
         return int(command.main(args))
     except SystemExit as done:  # argparse, after --help
-        return done.code if isinstance(done.code, int) else int(done.code is not None)
+        if isinstance(done.code, int):
+            return done.code
+        return int(done.code is not None)
 
 
 def _ended(error: BaseException, stopped: str) -> int:
@@ -154,7 +158,9 @@ def _line(error: BaseException) -> str:
     text = str(error).strip()
     if "Original Traceback" in text:
         text = FROM_WORKER.sub("", text.splitlines()[-1])
-    return one_line(text) if text else one_line(error)
+    if text:
+        return one_line(text)
+    return one_line(error)
 
 
 def _until_nobody_reads(run: Callable[[], int]) -> int:
@@ -173,7 +179,9 @@ def _until_nobody_reads(run: Callable[[], int]) -> int:
         if not _reader_is_gone():  # another pipe broke, which is a bug
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return STOPPED_BY_PIPE if code is None else code
+        if code is None:
+            return STOPPED_BY_PIPE
+        return code
     return code
 
 

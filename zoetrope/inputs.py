@@ -35,7 +35,9 @@ def spelled_out(args: argparse.Namespace, *, guess: bool) -> list[str]:
             raise ConfigError("no input: give one, as in `zoetrope animate pictures/ -o clips/`")
         return fields
     if len(inputs) > 1:
-        hint = "; put a glob in quotes" if len(inputs) >= EXPANDED else ""
+        hint = ""
+        if len(inputs) >= EXPANDED:
+            hint = "; put a glob in quotes"
         raise ConfigError(
             f"{len(inputs)} inputs ({inputs[0]}, {inputs[1]}{', ...' * bool(hint)}): give one{hint}"
         )
@@ -48,7 +50,9 @@ def spelled_out(args: argparse.Namespace, *, guess: bool) -> list[str]:
 
 def _source(path: str, kind: str | None, fields: list[str]) -> list[str]:
     if kind is not None:
-        return [f"source.annotations={path}" if kind == "coco" else f"source.uri={path}"]
+        if kind == "coco":
+            return [f"source.annotations={path}"]
+        return [f"source.uri={path}"]
     images = any(field.startswith("source.images=") for field in fields)
     if images and path.lower().endswith(".json"):
         LOG.info(f"{path}: COCO captions (source.kind=coco)")

@@ -47,7 +47,9 @@ def run_and_report(run: Callable[[], RunResult], config: Mapping[str, Any], comm
 
 def plan_lines(plan: Plan) -> str:
     """The plan of a job, as --dry-run prints it."""
-    about = "" if plan.exact else "about "
+    about = ""
+    if not plan.exact:
+        about = "about "
     will_fail = ""
     if plan.failing:
         will_fail = f", {plan.failing} of them without a file or captions"
@@ -55,7 +57,9 @@ def plan_lines(plan: Plan) -> str:
     if size:
         made = human_bytes(size * (plan.inputs - plan.failing))
         total = f"about {made} ({human_bytes(size)} a sample)"
-    more = ", ..." if plan.inputs > len(plan.keys) else ""
+    more = ""
+    if plan.inputs > len(plan.keys):
+        more = ", ..."
     new = ""
     if plan.new_tasks:
         kept = plan.inputs - plan.new_inputs
@@ -80,9 +84,9 @@ def summary(result: RunResult, report: str | None) -> str:
     rate = 0.0
     if result.seconds > 0:
         rate = (result.written + max(0, result.failed)) / result.seconds
-    failed = (
-        f"{result.failed} failed" if result.failed >= 0 else f"{-result.failed} failures fewer"
-    )  # after a retry
+    failed = f"{result.failed} failed"
+    if result.failed < 0:  # after a retry
+        failed = f"{-result.failed} failures fewer"
     lines = [
         f"{result.output}: {counted(totals.written, 'clip')} in {counted(len(totals.shards), 'shard')} "
         f"({human_bytes(totals.bytes)}), "

@@ -83,9 +83,10 @@ def pictures(count: int, *, long_side: int = 640) -> Iterator[SamplePicture]:
         window.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
         out = io.BytesIO()
         window.save(out, "JPEG", quality=90)
-        yield SamplePicture(
-            f"{name}_{turn:03d}" if turn else name, out.getvalue(), *window.size, PHOTOGRAPHS[name][2]
-        )
+        own_name = name
+        if turn:
+            own_name = f"{name}_{turn:03d}"
+        yield SamplePicture(own_name, out.getvalue(), *window.size, PHOTOGRAPHS[name][2])
 
 
 def _window(picture: Image.Image, turn: int) -> Image.Image:
@@ -152,9 +153,12 @@ def write_tsv(folder: Path, count: int, base_url: str, *, layout: str = "cc3m", 
     rows = []
     for picture in pictures(count, **options):
         (www / f"{picture.name}.jpg").write_bytes(picture.jpeg)
-        pair = (picture.captions[0], f"{base_url}/{picture.name}.jpg")
-        rows.append("\t".join(pair if layout == "cc3m" else pair[::-1]))
-    path = folder / ("Train_GCC-training.tsv" if layout == "cc3m" else "cc12m.tsv")
+        caption, url = picture.captions[0], f"{base_url}/{picture.name}.jpg"
+        if layout == "cc3m":
+            rows.append(f"{caption}\t{url}")
+        else:
+            rows.append(f"{url}\t{caption}")
+    path = folder / {"cc3m": "Train_GCC-training.tsv", "cc12m": "cc12m.tsv"}[layout]
     path.write_text("\n".join(rows) + "\n")
     return path
 

@@ -29,7 +29,7 @@ def main(checks: Mapping[str, Check] = CHECKS) -> int:
             found = list(check(Path(scratch)))
         print(f"{name}: {'; '.join(found) or 'no faults'}")
         faults += found
-    return 1 if faults else 0
+    return int(bool(faults))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,9 @@ def run_quietly(command: Sequence[str | Path], cwd: Path | None = None) -> str:
     if not done.returncode:
         return ""
     lines = done.stderr.strip().splitlines()
-    return lines[-1] if lines else f"exit {done.returncode}"
+    if lines:
+        return lines[-1]
+    return f"exit {done.returncode}"
 
 
 def _pip() -> list[str | Path]:

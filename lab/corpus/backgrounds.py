@@ -80,7 +80,9 @@ def _photograph(name: str) -> np.ndarray:
         from sklearn.datasets import load_sample_image
 
         image = load_sample_image(picture)
-    return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image[..., :3]
+    if image.ndim == 2:
+        return np.repeat(image[..., None], 3, axis=2)
+    return image[..., :3]
 
 
 def _pattern(

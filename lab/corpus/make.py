@@ -202,7 +202,9 @@ class Corpus:
     def _captions(self, video: Video) -> list[str]:
         text = caption(video.scene, self.sprites, self.grounds)
         phrase = motion_phrase(">".join(video.motions), {}, video.seed)
-        texts = [text] if video.plain else []
+        texts = []
+        if video.plain:
+            texts.append(text)
         if video.phrases:
             texts.append(f"{text}, {phrase}")
         return texts
@@ -217,7 +219,9 @@ def _any_motion(seed: int) -> tuple[str, ...]:
     rng = np.random.default_rng(derive_seed(seed, "motions"))
     if rng.random() < 1 / 3:
         pair = SEQUENCES[int(rng.integers(len(SEQUENCES)))]
-        return pair if rng.random() < 0.5 else pair[::-1]
+        if rng.random() < 0.5:
+            return pair
+        return pair[::-1]
     return (MOTIONS[int(rng.integers(len(MOTIONS)))],)
 
 

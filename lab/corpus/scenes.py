@@ -78,7 +78,10 @@ def training_scene(pairs: Sequence[Pair], seed: int) -> Scene:
     if not others:
         return one_object((thing, ground), seed)
     second = others[int(rng.integers(len(others)))]
-    left, right = (thing, second) if rng.random() < 0.5 else (second, thing)
+    if rng.random() < 0.5:
+        left, right = thing, second
+    else:
+        left, right = second, thing
     sizes = rng.uniform(0.3, 0.42, 2)
     places = zip((left, right), (0.3, 0.7), sizes, strict=True)
     return Scene(
@@ -121,7 +124,9 @@ def caption(scene: Scene, sprites: Sequence[Sprite], grounds: Sequence[Backgroun
 
 def with_article(name: str) -> str:
     """Return "an apple", "a cat"."""
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+    if name[0] in "aeiou":
+        return f"an {name}"
+    return f"a {name}"
 
 
 def blend(image_HWC: np.ndarray, sprite_HW4: np.ndarray, x: float, y: float, side: int) -> None:

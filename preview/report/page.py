@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,7 +57,9 @@ def bars(histogram: Histogram) -> list[Bar]:
     if not filled:
         return []
     most = max(counts)
-    show = human_bytes if histogram.name == "sample_bytes" else lambda x: f"{x:g}"
+    show: Callable[[float], str] = "{:g}".format
+    if histogram.name == "sample_bytes":
+        show = human_bytes
     rows = []
     for i in range(filled[0], filled[-1] + 1):
         label, low, high = f"over {show(edges[i])}", edges[i], None
@@ -82,7 +84,9 @@ def columns_of_time(buckets: Sequence[int], bucket_seconds: float, most: int) ->
 
 def thousands(value: float) -> str:
     """1234567 -> '1,234,567'."""
-    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:,.1f}"
+    if float(value).is_integer() or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:,.1f}"
 
 
 def human_seconds(value: float) -> str:

@@ -54,7 +54,9 @@ def metrics_text(result: RunResult, ended: float) -> str:
 
 
 def _one(output: Mapping[str, str], counters: Mapping[str, int | float], name: str) -> list[Sample]:
-    return [(output, counters[name])] if name in counters else []
+    if name not in counters:
+        return []
+    return [(output, counters[name])]
 
 
 def _stages(result: RunResult, kind: str) -> list[Sample]:

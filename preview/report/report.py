@@ -112,9 +112,9 @@ def report_values(summary: Summary, stats: RunStats) -> dict[str, Any]:
         if k not in ("config", "versions", "counters", "throughput", "bucket_seconds")
     }
     run["started"] = datetime.fromtimestamp(stats.started, UTC).isoformat(timespec="seconds")
-    run["samples_a_second"] = (
-        round((stats.written + stats.failed) / stats.seconds, 2) if stats.seconds > 0 else None
-    )
+    run["samples_a_second"] = None
+    if stats.seconds > 0:
+        run["samples_a_second"] = round((stats.written + stats.failed) / stats.seconds, 2)
     return {
         "format": 1,
         "run": run,
@@ -151,9 +151,10 @@ def motion_rows(asked: Any, drawn: Mapping[str, int]) -> list[dict[str, Any]]:
     """One row per motion: the share in the config (None without one), the number and share drawn."""
     weights: dict[str, float] = {}
     for entry in asked or ():
-        name, weight = (
-            (entry.get("name"), entry.get("weight", 1.0)) if isinstance(entry, Mapping) else (entry, 1.0)
-        )
+        if isinstance(entry, Mapping):
+            name, weight = entry.get("name"), entry.get("weight", 1.0)
+        else:
+            name, weight = entry, 1.0
         weights[str(name)] = weights.get(str(name), 0.0) + float(weight)
     whole, total = sum(weights.values()), sum(drawn.values())
     names = [*weights, *(n for n in drawn if n not in weights)]

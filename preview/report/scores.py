@@ -32,15 +32,20 @@ def score_histograms(output: str) -> tuple[Histogram, ...]:
         elif name not in even or even[name][0] >= 0:
             even[name] = even.get(name, 0) + _binned(known, _EVEN)
         wide[name] = wide.get(name, 0) + _binned(known, _WIDE)
-    return tuple(
-        _merged(name, _WIDE, wide[name]) if even[name][0] < 0 else _merged(name, _EVEN, even[name])
-        for name in sorted(wide)
-    )
+    found = []
+    for name in sorted(wide):
+        if even[name][0] < 0:
+            found.append(_merged(name, _WIDE, wide[name]))
+        else:
+            found.append(_merged(name, _EVEN, even[name]))
+    return tuple(found)
 
 
 def histogram_of(name: str, values: np.ndarray) -> Histogram:
     """The histogram of scores float64 [n] of one filter, as the report shows them."""
-    edges = _WIDE if float(np.abs(values).max(initial=0)) > 1 else _EVEN
+    edges = _EVEN
+    if float(np.abs(values).max(initial=0)) > 1:
+        edges = _WIDE
     return _merged(name, edges, _binned(values, edges))
 
 
@@ -76,12 +81,17 @@ def _binned(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 def _merged(name: str, edges: np.ndarray, counts: np.ndarray) -> Histogram:
     """The filled part of a histogram, its neighbours merged until it has at most `MOST_BARS` bars."""
     filled = np.flatnonzero(counts)
-    first, last = (int(filled[0]), int(filled[-1])) if len(filled) else (0, 0)
+    first = last = 0
+    if len(filled):
+        first, last = int(filled[0]), int(filled[-1])
     merged = -(-(last - first + 1) // MOST_BARS)
     zero = int(np.searchsorted(edges, 0.0))
     first = max(0, first - (first - zero) % merged)  # so that 0 stays an edge
     starts = np.arange(first, last + 1, merged)
     sums = np.add.reduceat(counts[: last + 1], starts)
     end = starts[-1] + merged
-    shown = [*edges[starts], *([edges[end]] if end < len(edges) else [])]
-    return Histogram(name, tuple(map(float, shown)), (*map(int, sums), *([0] if end < len(edges) else [])))
+    shown, of_bins = edges[starts].tolist(), sums.tolist()
+    if end < len(edges):
+        shown.append(float(edges[end]))
+        of_bins.append(0)
+    return Histogram(name, tuple(shown), tuple(of_bins))

@@ -99,7 +99,9 @@ def summarise(output: str) -> Summary:
 def _count(counter: Counter[str], values: pa.Array) -> None:
     for row in pc.value_counts(values).to_pylist():
         name = row["values"] or "(none)"
-        counter[name if name in counter or len(counter) < MOST_NAMES else OTHER] += row["counts"]
+        if name not in counter and len(counter) >= MOST_NAMES:
+            name = OTHER
+        counter[name] += row["counts"]
 
 
 def _clip_size(batch: pa.RecordBatch) -> pa.Array:

@@ -75,7 +75,9 @@ def _row(name: str, lower: bool, runs: Sequence[Run]) -> MetricRow:
     values = [best.value for best in found if best is not None]
     if len(runs) < 2 or not values:
         return MetricRow(name, tuple(found))
-    goal = min(values) if lower else max(values)
+    goal = max(values)
+    if lower:
+        goal = min(values)
     marked = [best and Best(best.value, best.step, best.value == goal) for best in found]
     return MetricRow(name, tuple(marked))
 
@@ -83,7 +85,9 @@ def _row(name: str, lower: bool, runs: Sequence[Run]) -> MetricRow:
 def _best(series: Series | None, lower: bool) -> Best | None:
     if series is None or not len(series):
         return None
-    at = int(np.argmin(series.values) if lower else np.argmax(series.values))
+    at = int(np.argmax(series.values))
+    if lower:
+        at = int(np.argmin(series.values))
     return Best(float(series.values[at]), int(series.steps[at]))
 
 

@@ -62,15 +62,16 @@ def _draw_views(
     span = np.asarray(size, float) - 1
     shown = np.unique(np.linspace(0, frames - 1, min(frames, MOST_OUTLINES)).round().astype(int))
     thin, thick = SMOOTH * 2, SMOOTH * 4
+    ends = (0, frames - 1)
     for t in shown:
-        _outline(
-            draw,
-            quads_T42[t] * span,
-            time_colour(t / max(frames - 1, 1)),
-            thick if t in (0, frames - 1) else thin,
-        )
+        line = thin
+        if t in ends:
+            line = thick
+        _outline(draw, quads_T42[t] * span, time_colour(t / max(frames - 1, 1)), line)
     for t, (x, y) in enumerate(view_centres(quads_T42) * span):
-        radius = SMOOTH * (5 if t in (0, frames - 1) else 3)
+        radius = SMOOTH * 3
+        if t in ends:
+            radius = SMOOTH * 5
         box = (x - radius, y - radius, x + radius, y + radius)
         draw.ellipse(box, fill=time_colour(t / max(frames - 1, 1)), outline=(255, 255, 255), width=SMOOTH)
     if now is not None:

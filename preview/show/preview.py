@@ -57,7 +57,9 @@ def preview(
     be read, motions that cannot be drawn, and clips that need too much memory.
     """
     named = _named_pictures(pictures)
-    names = list(built_in_motions()) if every_motion else [motion]
+    names = [motion]
+    if every_motion:
+        names = list(built_in_motions())
     if every_motion and parameters:
         raise ConfigError(
             f"{min(parameters)}: parameters go with one motion; leave them out to see every motion"
@@ -69,7 +71,10 @@ def preview(
     _check_memory(len(named) * len(names), frames, (height, width))
     clips: list[PreviewClip] = []
     for label, source in named:
-        image_HWC = read_picture(source).image_HWC if isinstance(source, str) else source
+        if isinstance(source, str):
+            image_HWC = read_picture(source).image_HWC
+        else:
+            image_HWC = source
         subject = None
         if focus == "subject":
             subject = find_subject((), image_HWC.shape[:2], partial(np.asarray, image_HWC))

@@ -124,9 +124,11 @@ def _stays_inside(uri: str, given: Sequence[str]) -> bool:
         return True
     real = os.path.realpath(uri)
     for name in given:
-        folder = (
-            name if os.path.isdir(name) else os.path.dirname(name) if any(c in name for c in "*?[") else None
-        )
+        folder = None
+        if os.path.isdir(name):
+            folder = name
+        elif any(c in name for c in "*?["):
+            folder = os.path.dirname(name)
         if folder is None and os.path.realpath(name) == real:
             return True
         if folder is not None and real.startswith(os.path.join(os.path.realpath(folder), "")):

@@ -93,13 +93,13 @@ class IndexSearcher:
         """As `Searcher.find`; raises ConfigError. Waits for the index to be open."""
         index = self._index.result()
         try:
-            coarse = index.search(text, top=count, rerank=False)
+            coarse = self._remember(index.search(text, top=count, rerank=False))
             fine = None
             if index.can_rerank:
-                fine = index.search(text, top=count)
+                fine = self._remember(index.search(text, top=count))
         except (ValueError, MemoryError) as error:
             raise ConfigError(str(error)) from None
-        return Results(self._remember(coarse), None if fine is None else self._remember(fine))
+        return Results(coarse, fine)
 
     def clip(self, id: str, *, still: bool) -> bytes:
         """As `Searcher.clip`. Raises ShardError or OSError if the shard has changed since it was indexed."""

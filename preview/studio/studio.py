@@ -104,7 +104,9 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind(address)
         listener.listen(128)
     except OSError as error:
-        hint = "choose another with --port, or --port 0 for any" if port else "check --host"
+        hint = "check --host"
+        if port:
+            hint = "choose another with --port, or --port 0 for any"
         raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}; {hint}") from None
     return listener
 

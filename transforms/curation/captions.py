@@ -91,7 +91,9 @@ class CaptionRepetition(Rule):
     def score(self, look: Look) -> float:
         """1 - distinct words / words, letter case ignored; 0 without words."""
         words = _WORD.findall(look.caption.casefold())
-        return 1 - len(set(words)) / len(words) if words else 0.0
+        if not words:
+            return 0.0
+        return 1 - len(set(words)) / len(words)
 
 
 class CaptionJunk(Rule):

@@ -86,7 +86,9 @@ class Rule(Config):
 
     def __str__(self) -> str:
         fields = [f"{name} {_short(value)}" for name, value in self.to_dict().items() if value is not None]
-        return f"{self.name} ({', '.join(fields)})" if fields else self.name
+        if fields:
+            return f"{self.name} ({', '.join(fields)})"
+        return self.name
 
 
 def rounded(score: float) -> float:
@@ -113,4 +115,6 @@ def shrunk(image: np.ndarray, side: int) -> np.ndarray:
 def _short(value: Any) -> str:
     if isinstance(value, Mapping | list):
         return "..."
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)

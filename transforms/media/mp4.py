@@ -168,7 +168,10 @@ def _picked(context: Any, packets: Sequence[Any], count: int, pick: Pick) -> Ite
         if (frame.height, frame.width) != size:
             raise ValueError(f"frame {decoded} is {frame.width}x{frame.height}, unlike the first")
         if wanted[decoded]:
-            rgb_HWC = _fast_rgb(frame) if _is_usual(frame) else to_rgb(frame, reformatter)
+            if _is_usual(frame):
+                rgb_HWC = _fast_rgb(frame)
+            else:
+                rgb_HWC = to_rgb(frame, reformatter)
             yield from (rgb_HWC for _ in range(wanted[decoded]))
         decoded += 1
     if not decoded or decoded != count:

@@ -114,9 +114,9 @@ def decode(
             pixels, extent = _decode_other(data, header), (1.0, 1.0)
     except MemoryError:
         raise corrupt(f"{header.format}: needs more memory than the machine has") from None
-    turn = _TURNS.get(header.orientation)
-    image_HWC = np.ascontiguousarray(turn(pixels) if turn else pixels)
-    return Picture(image_HWC, header.size, header.format, extent)
+    if turn := _TURNS.get(header.orientation):
+        pixels = turn(pixels)
+    return Picture(np.ascontiguousarray(pixels), header.size, header.format, extent)
 
 
 def _check_size(size: tuple[int, int], limits: PictureLimits) -> None:
@@ -146,7 +146,10 @@ def _jpeg_header(data: bytes, kind: str, limits: PictureLimits) -> Header:
     try:
         frame = jpeg.read_header(data)
     except jpeg.JpegError as error:
-        raise (truncated if "ends before" in str(error) else corrupt)(f"jpeg: {error}") from None
+        fault = corrupt
+        if "ends before" in str(error):
+            fault = truncated
+        raise fault(f"jpeg: {error}") from None
     if frame.frame not in jpeg.DECODABLE or frame.precision != 8:
         raise unsupported(f"jpeg: SOF{frame.frame - 0xC0} with {frame.precision} bits a sample is not read")
     if frame.several_scans:
@@ -158,7 +161,9 @@ def _jpeg_header(data: bytes, kind: str, limits: PictureLimits) -> Header:
 def _check_scans(scans: int, frame: jpeg.JpegHeader) -> None:
     if scans > _MAX_SCANS:
         raise corrupt(f"jpeg: {scans} scans, more than {_MAX_SCANS}")
-    most = _MAX_SCANNED_ARITHMETIC if frame.is_arithmetic else _MAX_SCANNED
+    most = _MAX_SCANNED
+    if frame.is_arithmetic:
+        most = _MAX_SCANNED_ARITHMETIC
     if scans * frame.height * frame.width > most:
         raise corrupt(
             f"jpeg: {scans} scans of {frame.width}x{frame.height} pixels, more than {most} pixels to scan"
@@ -209,8 +214,10 @@ def _decode_jpeg(
         text = str(error)
         if jpeg.is_harmless(text):
             return decode_by_pillow(data, "jpeg"), (1.0, 1.0)
-        is_cut = "Premature end of JPEG file" in text
-        raise (truncated if is_cut else corrupt)(f"jpeg: {text}") from None
+        fault = corrupt
+        if "Premature end of JPEG file" in text:
+            fault = truncated
+        raise fault(f"jpeg: {text}") from None
     if pixels.shape[:2] != (height, width):
         raise corrupt(f"jpeg: decodes to {pixels.shape[1]}x{pixels.shape[0]} pixels")
     return pixels, (size[0] / scale / height, size[1] / scale / width)

@@ -60,7 +60,9 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
     for top in range(0, image.height, rows):
         bottom = min(top + rows, image.height)
         whole = rows >= image.height
-        band = image if whole else image.crop((0, top, image.width, bottom))
+        band = image
+        if not whole:
+            band = image.crop((0, top, image.width, bottom))
         rgb_HWC[top:bottom] = _band_to_rgb(band, image.format)
     return rgb_HWC
 

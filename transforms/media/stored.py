@@ -46,7 +46,10 @@ def decode_stored(data: bytes, room: Room | None = None) -> np.ndarray:
     `room` gives the memory to decode to; it is asked once, after the header is checked.
     """
     height, width = stored_size(data)
-    image_HWC = np.empty((height, width, 3), np.uint8) if room is None else room(height, width)
+    if room is None:
+        image_HWC = np.empty((height, width, 3), np.uint8)
+    else:
+        image_HWC = room(height, width)
     if data[:2] == b"\xff\xd8":
         return _decode_jpeg(data, image_HWC)
     if data[:4] == b"RIFF":

@@ -104,7 +104,9 @@ class VideoReader:
                     self._states_durations = False
             if not self._states_durations:
                 rate = float(video.codec_context.framerate or 0)
-                self._coded_duration = 1 / rate if rate else self._usual_duration
+                self._coded_duration = self._usual_duration
+                if rate:
+                    self._coded_duration = 1 / rate
                 shown.durations = [self._coded_duration] * len(shown.times)
         return shown.sorted()
 
@@ -141,7 +143,9 @@ class VideoReader:
         return max(times) + self._usual_duration
 
     def _note_end(self, packet: Any, start: float) -> None:
-        stamp = packet.dts if packet.pts is None else packet.pts
+        stamp = packet.pts
+        if stamp is None:
+            stamp = packet.dts
         if stamp is not None and packet.time_base:
             end = float((stamp + (packet.duration or 0)) * packet.time_base) - start
             self._file_end = max(self._file_end, end)
@@ -270,8 +274,11 @@ def _video(container: Any) -> Any:
         pixels = 0
         if context:
             pixels = context.height * context.width
-        bonus = _DEFAULT if stream.disposition & Disposition.default else 0
-        bonus += _HAS_PACKETS if stream.frames or stream.duration else 0
+        bonus = 0
+        if stream.disposition & Disposition.default:
+            bonus = _DEFAULT
+        if stream.frames or stream.duration:
+            bonus += _HAS_PACKETS
         return pixels + bonus
 
     return max(streams, key=rank)  # the first of equals
@@ -301,11 +308,12 @@ def _stated_end(container: Any, video: Any, start: float, fps: float) -> float |
     if container.format.name in UNSTATED or not container.duration:
         return None
     if container.format.name == "avi" and video.frames and fps:
-        return float(
-            video.frames / fps
-        )  # from the header; the duration counts only the frames that are there
+        # From the header; the duration counts only the frames that are there.
+        return float(video.frames / fps)
     # Matroska counts from 0, whatever the first time is.
-    before = start if "matroska" in container.format.name else 0.0
+    before = 0.0
+    if "matroska" in container.format.name:
+        before = start
     return float(container.duration / 1e6 - before)
 
 

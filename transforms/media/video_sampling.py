@@ -84,7 +84,10 @@ def resample(
     usual = rate / fps if fps > 0 else 0.0  # length of an input frame, in output frames
     held = [0, 0, 0]  # how often the frame before was repeated, for the last three frames
     for frame, time in enumerate(times):
-        whole = round(durations[frame] * rate) if durations else round(usual)
+        if durations:
+            whole = round(durations[frame] * rate)
+        else:
+            whole = round(usual)
         length = whole or min(usual, 1.0)
         place = time * rate
         ahead = place + np.sign(place) * _NUDGE - len(shown)

@@ -89,7 +89,10 @@ class Plan:
                 shots.append(place(path_T4, image_size=image_size, where=(x, y), closer=closer))
         except ValueError as error:
             raise ValueError(f"motion {self.name} with {parameters}: {error}") from None
-        quads_T42 = shots[0] if len(shots) == 1 else np.concatenate(shots)
+        if len(shots) == 1:
+            quads_T42 = shots[0]
+        else:
+            quads_T42 = np.concatenate(shots)
         return Trajectory(self.name, parameters, quads_T42)
 
 

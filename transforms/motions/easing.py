@@ -149,6 +149,9 @@ def progress(
         u_T = np.clip((u_T - start) / (end - start), 0.0, 1.0)
     p_T = np.clip((u_T - hold_start) / (1.0 - hold_start - hold_end), 0.0, 1.0)
     ease = easing_of(easing)
-    t_T = speed * ease(p_T) if endless else ease(np.minimum(speed * p_T, 1.0))
+    if endless:
+        t_T = speed * ease(p_T)
+    else:
+        t_T = ease(np.minimum(speed * p_T, 1.0))
     t_T.flags.writeable = False
     return t_T

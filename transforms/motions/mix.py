@@ -224,7 +224,8 @@ def draw(
     ConfigError for what cannot be.
     """
     check_shape(image_size, frames, size, fps)
-    mix = mix if isinstance(mix, MotionMix) else MotionMix.make(mix)
+    if not isinstance(mix, MotionMix):
+        mix = MotionMix.make(mix)
     rng = clip_rng(seed)
     plan = mix.choose(rng.random())
 

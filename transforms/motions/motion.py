@@ -63,13 +63,16 @@ class Parameter:
     def allowed(self) -> str:
         """The allowed values in words, with the unit."""
         if self.choices:
-            return ", ".join([*self.choices, *([self.also] if self.also else [])])
+            return ", ".join(filter(None, (*self.choices, self.also)))
         return f"{self.low:g} to {self.high:g} {self.unit}".rstrip()
 
     @property
     def default_in_words(self) -> str:
         """The default for a table: "1.2 to 1.7"."""
-        items = [self.default] if isinstance(self.default, int | float | str) else list(self.default)
+        if isinstance(self.default, int | float | str):
+            items = [self.default]
+        else:
+            items = list(self.default)
         return " to ".join(item if isinstance(item, str) else f"{item:g}" for item in items)
 
     @property
@@ -98,7 +101,10 @@ class Parameter:
 
         Raises ConfigError with `where`, the value and what is allowed.
         """
-        items = list(value) if isinstance(value, list | tuple) else [value]
+        if isinstance(value, list | tuple):
+            items = list(value)
+        else:
+            items = [value]
         if self.choices:
             if not items or not all(self._is_choice(item) for item in items):
                 raise ConfigError(
@@ -130,7 +136,10 @@ class Parameter:
         low, high = float(spec[0]), float(spec[1])
         if low == high:
             return low
-        drawn = low * (high / low) ** uniform if self.log else low + (high - low) * uniform
+        if self.log:
+            drawn = low * (high / low) ** uniform
+        else:
+            drawn = low + (high - low) * uniform
         return min(max(float(f"{drawn:.6g}"), low), high)
 
 
@@ -209,8 +218,9 @@ def motion(
         lines = (inspect.getdoc(function) or "").splitlines()
         if not lines:
             raise ValueError(f"motion {name}: give its function a docstring that says what the camera does")
-        return Motion(
-            name, lines[0], (*parameters, *(() if still else TIMING)), function, extras, endless, still
-        )
+        timed = parameters
+        if not still:
+            timed = (*parameters, *TIMING)
+        return Motion(name, lines[0], timed, function, extras, endless, still)
 
     return decorate

@@ -69,12 +69,18 @@ def motion_phrase(motion: str, parameters: Mapping[str, Any], seed: int) -> str 
         if words is None:
             return None
         if text:
-            text += AFTER_A_CUT if shot != earlier_shot else AFTER_A_STEP
+            text += _joint(shot, earlier_shot)
         text, earlier_shot = text + words, shot
     if not text:
         return None
     opening = _OPENINGS[derive_seed(seed, "phrase", "opening") % len(_OPENINGS)]
     return f"{opening} the camera {text}"
+
+
+def _joint(shot: int, earlier_shot: int) -> str:
+    if shot == earlier_shot:
+        return AFTER_A_STEP
+    return AFTER_A_CUT
 
 
 def motion_meaning(motion: str, parameters: Mapping[str, Any]) -> str | None:
@@ -93,7 +99,7 @@ def motion_meaning(motion: str, parameters: Mapping[str, Any]) -> str | None:
             if name not in _RESTING or len(at_once) == 1:
                 clauses.update(verbs[0].split(" & "))
         if text:
-            text += AFTER_A_CUT if shot != earlier_shot else AFTER_A_STEP
+            text += _joint(shot, earlier_shot)
         text, earlier_shot = text + " & ".join(sorted(clauses or {_RESTS})), shot
     return text or None
 
@@ -147,10 +153,9 @@ def _clause(name: str, parameters: Mapping[str, Any], seed: int) -> str | None:
     if verbs is None:
         return None
     verb = verbs[derive_seed(seed, "phrase", name) % len(verbs)]
-    adverb = "" if verb in _NEVER else _adverb(name, parameters)
-    if adverb:
-        return f"{adverb} {verb}"
-    return verb
+    if verb in _NEVER or not (adverb := _adverb(name, parameters)):
+        return verb
+    return f"{adverb} {verb}"
 
 
 def _verbs(name: str, parameters: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -160,7 +165,10 @@ def _verbs(name: str, parameters: Mapping[str, Any]) -> tuple[str, ...] | None:
         way = name.removeprefix("pan_").split("_")
         if not set(way) <= {"up", "down", "left", "right"}:
             return None
-        where = " and to the ".join(way) if len(way) == 2 else way[0]
+        if len(way) == 2:
+            where = " and to the ".join(way)
+        else:
+            where = way[0]
         return (f"pans {where}", f"moves {_to(where)}", f"glides {_to(where)}")
     builders: dict[str, Callable[[Mapping[str, Any]], tuple[str, ...]]] = {
         "ken_burns": _ken_burns,
@@ -173,11 +181,10 @@ def _verbs(name: str, parameters: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 def _ken_burns(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     where = _heading(parameters)
-    zooms = (
-        ("zooms in", "moves closer")
-        if float(parameters.get("zoom", 1.2)) >= 1.0
-        else ("zooms out", "pulls back")
-    )
+    if float(parameters.get("zoom", 1.2)) >= 1.0:
+        zooms = ("zooms in", "moves closer")
+    else:
+        zooms = ("zooms out", "pulls back")
     return (f"pans {where} & {zooms[0]}", f"{zooms[1]} & pans {where}", f"{zooms[0]} & moves {_to(where)}")
 
 
@@ -197,13 +204,18 @@ def _to(where: str) -> str:
 
 
 def _adverb(name: str, parameters: Mapping[str, Any]) -> str:
-    kind = name if name in _AMOUNTS else name.split("_")[0]
+    kind = name
+    if name not in _AMOUNTS:
+        kind = name.split("_")[0]
     parameter, slow, fast = _AMOUNTS.get(kind, ("", 0.0, 0.0))
     amount = parameters.get(parameter)
     if not isinstance(amount, int | float):
         return ""
     pace = float(parameters.get("speed", 1.0))
-    amount = amount**pace if parameter == "zoom" else amount * pace
+    if parameter == "zoom":
+        amount **= pace
+    else:
+        amount *= pace
     if amount <= slow:
         return _SLOW.get(name, "slowly")
     if amount >= fast:

@@ -151,7 +151,9 @@ def render_packed(pixels: Tensor, plan: Plan, words: Tensor) -> Tensor:
         parts = [_render(pixels[part.pixels], part, plan.size, integers, numbers) for part in plan.parts]
         if not parts:
             return pixels.new_empty((0, *plan.size, 3))
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+        if len(parts) == 1:
+            return parts[0]
+        return torch.cat(parts)
 
 
 def _render(pixels: Tensor, part: Part, size: tuple[int, int], integers: Tensor, numbers: Tensor) -> Tensor:

@@ -132,7 +132,9 @@ def choose_device(name: str) -> str:
     if name == "auto":
         if not count:
             warn_of_unusable_gpu()
-        return "cuda" if count else "cpu"
+        if count:
+            return "cuda"
+        return "cpu"
     if int(number or 0) >= count:
         raise ValueError(f"device {name!r}: this machine has {count} CUDA devices; use cpu or auto")
     return name
@@ -142,7 +144,9 @@ def count_devices() -> int:
     """Return how many CUDA devices this process can use. Loads torch."""
     import torch
 
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not torch.cuda.is_available():
+        return 0
+    return torch.cuda.device_count()
 
 
 @cache

@@ -97,7 +97,9 @@ class FrameStore(Store):
     ) -> Iterator[np.ndarray]:
         """Yield the picked frames, fitted to `size` if it is given."""
         for frame_HWC in self.stored(members, pick):
-            yield frame_HWC if size is None else fit(frame_HWC, size)
+            if size is not None:
+                frame_HWC = fit(frame_HWC, size)
+            yield frame_HWC
 
     def shapes(self, members: Members, meta: ClipMeta) -> list[tuple[int, int]]:
         """Return (height, width) of every stored frame."""

@@ -64,7 +64,9 @@ def all_words() -> list[Words]:
     for name, purpose in COMMANDS.items():
         with loading():
             parser: Parser = command_module(name)._parser()
-        configs = shipped_names(KINDS[name]) if name in KINDS else []
+        configs: Sequence[str] = ()
+        if name in KINDS:
+            configs = shipped_names(KINDS[name])
         found.append(Words(name, purpose, tuple(_words(parser)), tuple(configs)))
     return found
 
@@ -101,7 +103,9 @@ def fish(commands: Sequence[Words]) -> str:
         here = f'complete -c zoetrope -n "__fish_seen_subcommand_from {each.command}"'
         for word in each.words:
             if word in ("--config", "--runner-config"):
-                names = each.configs if word == "--config" else shipped_names("runners")
+                names = each.configs
+                if word != "--config":
+                    names = tuple(shipped_names("runners"))
                 lines.append(f'{here} -l {word[2:]} -r -a "{" ".join(names)}"')
             elif word.startswith("--"):
                 lines.append(f"{here} -l {word[2:]}")

@@ -127,7 +127,9 @@ def _show_details(prefix: str, result: Evaluation) -> None:
             "their new captions count as that video's"
         )
     if result.dropped:
-        more = f"; and {len(result.dropped) - NAMED} more" if len(result.dropped) > NAMED else ""
+        more = ""
+        if len(result.dropped) > NAMED:
+            more = f"; and {len(result.dropped) - NAMED} more"
         LOG.warning(
             f"{prefix}left out {len(result.dropped)}, so these numbers are not of the whole set: "
             f"{'; '.join(result.dropped[:NAMED])}{more}"

@@ -26,8 +26,10 @@ def main(argv: Sequence[str]) -> int:
             "timing": [describe_parameter(parameter) for parameter in TIMING],
         }
         text = json.dumps(about, indent=2)
+    elif args.name:
+        text = "\n".join(_details(found))
     else:
-        text = "\n".join(_details(found) if args.name else _table(found))
+        text = "\n".join(_table(found))
     with suppress(BrokenPipeError):  # `zoetrope motions | head`: the reader has all that it wanted
         print(text, flush=True)
     return 0

@@ -176,7 +176,9 @@ def _from_config(args: argparse.Namespace, pictures: list[str], parameters: dict
 
 def _summary(output: str, shown: Preview) -> str:
     count, height, width = shown.clips[0].frames_THWC.shape[:3]
-    what = f"{output}: {len(shown.clips)} clips, " if len(shown.clips) > 1 else f"{output}: "
+    what = f"{output}: "
+    if len(shown.clips) > 1:
+        what += f"{len(shown.clips)} clips, "
     what += f"{count} frames of {width}x{height} at {shown.fps:g} fps"
     drawn = shown.clips[0].trajectory
     if len(shown.clips) == 1 and drawn is not None:

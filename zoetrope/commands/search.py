@@ -66,11 +66,11 @@ def _write_page(
 
 
 def as_table(hits: Sequence[Hit]) -> str:
-    """A line a hit."""
-    fine = any(hit.match is not None for hit in hits)
-    lines = [
-        f"{'rank':>4}  {'cosine':>7}  " + (f"{'match':>7}  {'was':>4}  " if fine else "") + "key  caption"
-    ]
+    """One line per hit, under a line of headings."""
+    middle = ""
+    if any(hit.match is not None for hit in hits):
+        middle = f"{'match':>7}  {'was':>4}  "
+    lines = [f"{'rank':>4}  {'cosine':>7}  {middle}key  caption"]
     for hit in hits:
         middle = ""
         if hit.match is not None:

@@ -58,7 +58,9 @@ def read_train_config(args: argparse.Namespace) -> TrainConfig:
     A length on the command line replaces that of the recipe. With `init`, the model is that of the
     checkpoint where nothing else is set. Raises ConfigError.
     """
-    path = None if args.config is None else find_config(args.config, "train")
+    path = None
+    if args.config is not None:
+        path = find_config(args.config, "train")
     values = load_values(TrainConfig, path, args.overrides)
     given = {text.partition("=")[0] for text in args.overrides}
     for name, other in (LENGTHS, LENGTHS[::-1]):

@@ -53,13 +53,17 @@ def _config(picture: StudioPicture, request: ClipRequest) -> dict[str, Any]:
 
 
 def _place(picture: StudioPicture) -> str:
-    return picture.name if picture.uri is None else picture.uri
+    if picture.uri is None:
+        return picture.name
+    return picture.uri
 
 
 def _comment(picture: StudioPicture, command: str = "") -> str:
     """Return a comment with the command, where to run it, and where the caption is expected."""
     caption = ascii((picture.name.rpartition(".")[0] or picture.name) + ".txt")[1:-1]
-    needs = [command] if command else []
+    needs = []
+    if command:
+        needs.append(command)
     if picture.uri is None:
         needs.append("run it in the folder that holds the picture")
     needs.append(f"{caption} next to the picture has its caption")

@@ -46,11 +46,15 @@ class Query:
     @property
     def by(self) -> str:
         """The measure of the order; "" for none."""
-        return "" if self.sort == RANDOM else self.sort.removeprefix("-")
+        if self.sort == RANDOM:
+            return ""
+        return self.sort.removeprefix("-")
 
     def columns(self) -> list[str]:
         """Return the columns that the answer needs."""
-        measures = [name for name, _, _ in self.ranges] + ([self.by] if self.by else [])
+        measures = [name for name, _, _ in self.ranges]
+        if self.by:
+            measures.append(self.by)
         needed = {name for name in NAMES if getattr(self, name)}
         return sorted(needed.union(*(MEASURES[name].columns for name in measures)))
 

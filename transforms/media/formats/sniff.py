@@ -85,7 +85,9 @@ def _known(data: bytes, brands: frozenset[bytes]) -> str | None:
             return name
     if data[:1] == b"P" and data[1:2] in b"1234567fF" and data[2:3].isspace():
         return "portable pixmap"
-    return "SVG" if _is_svg(data[:HEAD_BYTES]) else None
+    if not _is_svg(data[:HEAD_BYTES]):
+        return None
+    return "SVG"
 
 
 def _is_svg(head: bytes) -> bool:

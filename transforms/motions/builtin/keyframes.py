@@ -182,8 +182,10 @@ def _as_motions(
     if ways:
         found.append((f"pan_{'_'.join(ways)}", {"distance": distance}))
     if larger - smaller > EQUAL:
-        found.append(("zoom_in" if last[2] > first[2] else "zoom_out", {"zoom": larger / smaller}))
+        zoom = ("zoom_out", "zoom_in")[last[2] > first[2]]
+        found.append((zoom, {"zoom": larger / smaller}))
     turned = last[3] - first[3]
     if turned:
-        found.append(("rotate_cw" if turned > 0.0 else "rotate_ccw", {"degrees": abs(turned)}))
+        turn = ("rotate_ccw", "rotate_cw")[turned > 0.0]
+        found.append((turn, {"degrees": abs(turned)}))
     return found or [("static", {})]

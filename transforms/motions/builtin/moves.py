@@ -69,7 +69,11 @@ def zoom_out(t_T: np.ndarray, zoom: float, focus_x: float, focus_y: float) -> Ca
 
 def _pan(name: str, right: float, down: float, words: str) -> Motion:
     both = right != 0.0 and down != 0.0
-    unit = "view widths and heights" if both else "view widths" if right else "view heights"
+    unit = "view heights"
+    if both:
+        unit = "view widths and heights"
+    elif right:
+        unit = "view widths"
     distance = Parameter(
         "distance", (0.15, 0.35), low=0.0, high=4.0, unit=unit, help="how far the camera moves"
     )

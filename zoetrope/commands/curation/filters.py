@@ -57,7 +57,10 @@ def main(argv: Sequence[str]) -> int:
     with _progress(args.limit) as show:
         trial = try_filters(config, args.limit, show)
     where = one_line(config.source.uri or config.source.annotations or config.source.kind)
-    print(json.dumps(as_json(trial), indent=2, ensure_ascii=False) if args.json else table(where, trial))
+    if args.json:
+        print(json.dumps(as_json(trial), indent=2, ensure_ascii=False))
+    else:
+        print(table(where, trial))
     if page is not None:
         from preview.report.filters_page import write_page
 
@@ -130,7 +133,9 @@ def _range(tried: Tried) -> str:
         return f"{tried.low:g} to {tried.high:g}"
     if tried.low is not None:
         return f"min {tried.low:g}"
-    return "" if tried.high is None else f"max {tried.high:g}"
+    if tried.high is None:
+        return ""
+    return f"max {tried.high:g}"
 
 
 def _quartiles(tried: Tried) -> list[float]:
@@ -142,8 +147,12 @@ def _quartiles(tried: Tried) -> list[float]:
 
 
 def _line(verb: str, example: Example) -> str:
-    score = "" if example.score is None else f"{example.score:.4g}"
-    why = f"  ({one_line(example.refusal, TEXT)})" if example.original or example.score is None else ""
+    score = ""
+    if example.score is not None:
+        score = f"{example.score:.4g}"
+    why = ""
+    if example.original or example.score is None:
+        why = f"  ({one_line(example.refusal, TEXT)})"
     return f"  {verb} {score:>9}  {example.key}  {one_line(example.caption, TEXT)}{why}"
 
 

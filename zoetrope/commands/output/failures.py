@@ -43,7 +43,9 @@ def main(argv: Sequence[str]) -> int:
     for group in groups:
         example = f"{group.url or group.key}: {one_line(group.detail, DETAIL)}"
         if args.reason is None:
-            why = f"{group.stage}/{group.reason}" if not group.filter else f"filtered by {group.filter}"
+            why = f"{group.stage}/{group.reason}"
+            if group.filter:
+                why = f"filtered by {group.filter}"
             example = f"{group.count:8}  {why}  e.g. {example}"
         print(example)
     return 0

@@ -28,7 +28,10 @@ def main(argv: Sequence[str]) -> int:
     if args.number < 1:
         raise ConfigError(f"-n {args.number}: must be at least 1")
     for sample in islice(_samples(args.shards), args.number):
-        print(json.dumps(_as_json(sample), ensure_ascii=False) if args.json else _as_text(sample))
+        if args.json:
+            print(json.dumps(_as_json(sample), ensure_ascii=False))
+        else:
+            print(_as_text(sample))
     return 0
 
 
@@ -70,14 +73,17 @@ def _meta(sample: RawSample) -> dict[str, Any]:
         meta = sample.meta()
     except ShardError:
         return {}
-    return {
+    about = {
         "frames": meta.frames,
         "size": f"{meta.width}x{meta.height}",
         "store": meta.store,
         "source": meta.source,
-        **({"motion": meta.motion} if meta.motion else {}),
-        **({"captions": len(meta.captions)} if len(meta.captions) > 1 else {}),
     }
+    if meta.motion:
+        about["motion"] = meta.motion
+    if len(meta.captions) > 1:
+        about["captions"] = len(meta.captions)
+    return about
 
 
 def _parser() -> Parser:

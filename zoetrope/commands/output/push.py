@@ -27,8 +27,12 @@ def main(argv: Sequence[str]) -> int:
     with loading():
         from pipelines.publish.push import push
     done = push(args.output, args.name, public=args.public, revision=args.revision, remove=args.delete)
-    seen = "private" if done.private else "public"
-    removed = f", {done.removed} removed" if done.removed else ""
+    seen = "public"
+    if done.private:
+        seen = "private"
+    removed = ""
+    if done.removed:
+        removed = f", {done.removed} removed"
     print(
         f"{done.address} ({seen}): {counted(done.sent, 'file')} sent, {human_bytes(done.sent_bytes)}; "
         f"{done.skipped} were there{removed}"

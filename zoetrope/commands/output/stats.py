@@ -28,7 +28,10 @@ def main(argv: Sequence[str]) -> int:
     with loading():
         from pipelines.overview import overview
     found = overview(args.output)
-    print(json.dumps(asdict(found), indent=2, ensure_ascii=False) if args.json else table(args.output, found))
+    if args.json:
+        print(json.dumps(asdict(found), indent=2, ensure_ascii=False))
+    else:
+        print(table(args.output, found))
     return 0
 
 
@@ -73,7 +76,9 @@ def _counts(name: str, counts: dict[str, int], samples: int) -> list[str]:
         for value, count in Counter(counts).most_common(SHOWN)
     ]
     left = len(counts) - SHOWN
-    return ["", f"{name}:", *rows, *([f"  and {left} more"] if left > 0 else [])]
+    if left > 0:
+        rows.append(f"  and {left} more")
+    return ["", f"{name}:", *rows]
 
 
 def _parser() -> Parser:

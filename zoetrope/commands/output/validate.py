@@ -35,8 +35,10 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().read(own)
     beam_args = beam_options(args.runner_config, after_dashes)
     try:
-        run = _validate_here if is_local(beam_args) else _validate_on_runner
-        result = run(args, beam_args)
+        if is_local(beam_args):
+            result = _validate_here(args, beam_args)
+        else:
+            result = _validate_on_runner(args, beam_args)
     except (OSError, ValueError) as error:
         raise ConfigError(one_line(error)) from error
     for problem in result.problems:
