@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
+from warm import Command
 
 from lab.config import LabConfig
 from lab.plan import Plan
 from lab.results import Results
+from lab.steps import Step, Steps
 from schemas.config import flatten
 from schemas.errors import ConfigError
 from storage.configs import load_config
@@ -18,9 +20,18 @@ from zoetrope.shipped import find_config
 FEWER = ["corpus.tuning=[]", "corpus.tests={content: 8, motion: 1, order: 1}", "corpus.stills=16"]
 
 
+def launch(steps: Steps, step: Step) -> Command:
+    """Start a step's command in a process that has torch loaded. `test_steps.py` starts commands as the lab does."""
+    _python, _m, module, *arguments = step.command
+    log = steps._log(step)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return Command(arguments, log, module=module)
+
+
 def test_two_arms_give_a_table_and_a_second_run_does_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(Steps, "_launch", launch)
     command = ["lab", "--config", "smoke", f"output={tmp_path}", *FEWER]
     assert main(command) == 0
     table = (tmp_path / "results" / "table.md").read_text()

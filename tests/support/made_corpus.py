@@ -42,9 +42,10 @@ class Scene:
         return f"{self.colour} {self.shape} on {self.ground}"
 
 
-def scenes() -> list[Scene]:
-    """Every shape in every colour on every other colour: 112."""
-    return [Scene(c, s, g) for c, s, g in itertools.product(COLOURS, SHAPES, COLOURS) if c != g]
+def scenes(colours: int = len(COLOURS)) -> list[Scene]:
+    """Every shape in every colour on every other colour: 112, with the first 6 colours 60."""
+    names = list(COLOURS)[:colours]
+    return [Scene(c, s, g) for c, s, g in itertools.product(names, SHAPES, names) if c != g]
 
 
 def draw(scene: Scene, seed: int, *, size: int = 64, shift: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
@@ -120,9 +121,9 @@ def write_videos(folder: Path, scenes: Sequence[Scene], *, seed: int = 50_000, s
     return _write_table(folder / "videos.csv", rows)
 
 
-def changes() -> list[tuple[str, str]]:
-    """Ordered pairs of colours: 56."""
-    return list(itertools.permutations(COLOURS, 2))
+def changes(colours: int = len(COLOURS)) -> list[tuple[str, str]]:
+    """Ordered pairs of colours: 56, of the first 6 colours 30."""
+    return list(itertools.permutations(list(COLOURS)[:colours], 2))
 
 
 def write_changes(

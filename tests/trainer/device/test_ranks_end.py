@@ -8,68 +8,57 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import make_shards as shards_of
+import torch
 import yaml
 from tiny_run import tiny_values
+from warm import Command
 
-ROOT = Path(__file__).parents[3]
-PLAIN = """
-import sys
-from zoetrope.cli import main
-sys.exit(main())
-"""
-# Rank 1 runs out of memory at its second step; rank 0 goes on into a collective that never comes.
-FAIL = """
-import os, sys, torch
 import trainer.fit.ahead
-from zoetrope.cli import main
-made, real = [], trainer.fit.ahead.to_device
-def full(*arguments):
-    made.append(1)
-    if os.environ["RANK"] == "1" and len(made) > 1:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-    return real(*arguments)
-trainer.fit.ahead.to_device = full
-sys.exit(main())
-"""
 
 
-def start_two(code: str, folder: Path, **changes: Any) -> list[subprocess.Popen]:
+def run_out_of_memory() -> None:
+    """Rank 1 runs out of memory at its second step; rank 0 goes on into a collective that never comes."""
+    made, real = [], trainer.fit.ahead.to_device
+
+    def full(*arguments: Any) -> Any:
+        made.append(1)
+        if os.environ["RANK"] == "1" and len(made) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return real(*arguments)
+
+    trainer.fit.ahead.to_device = full
+
+
+def start_two(folder: Path, before: Callable[[], None] | None = None, **changes: Any) -> list[Command]:
     stills = shards_of.write_shards(folder / "stills", 2, 8)
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(tiny_values(stills, folder / "run", **changes)))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    meet = {
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": "1",
-    }
+    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
     return [
-        subprocess.Popen(
-            [sys.executable, "-c", code, "train", "--config", str(config)],
-            cwd=ROOT,
-            env={**os.environ, **meet, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"},
-            stderr=subprocess.PIPE,
-            text=True,
+        Command(
+            ["train", "--config", str(config)],
+            folder / f"{rank}.txt",
+            environment={**meet, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            before=before,
         )
         for rank in range(2)
     ]
 
 
 def test_out_of_memory_on_one_rank_ends_both_with_a_line_each(tmp_path: Path) -> None:
-    processes = start_two(FAIL, tmp_path, max_steps=50)
+    processes = start_two(tmp_path, run_out_of_memory, max_steps=50)
     try:
-        said = processes[1].communicate(timeout=60)[1]
-        peer_said = processes[0].communicate(timeout=60)[1]
+        said = processes[1].communicate()
+        peer_said = processes[0].communicate()
     finally:
         for process in processes:
             process.kill()
@@ -84,13 +73,13 @@ def test_out_of_memory_on_one_rank_ends_both_with_a_line_each(tmp_path: Path) ->
 
 
 def test_who_is_asked_to_stop_stops_all_at_the_same_step(tmp_path: Path) -> None:
-    processes = start_two(PLAIN, tmp_path, max_steps=100_000)
+    processes = start_two(tmp_path, max_steps=100_000)
     log, end = tmp_path / "run" / "metrics.jsonl", time.monotonic() + 60
     try:
         while not (log.exists() and log.read_text().count("\n") > 3) and time.monotonic() < end:
             time.sleep(0.02)
         processes[1].send_signal(signal.SIGTERM)
-        said = [process.communicate(timeout=60)[1] for process in processes]
+        said = [process.communicate() for process in processes]
     finally:
         for process in processes:
             process.kill()

@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,6 +14,7 @@ import pytest
 import simplejpeg
 import torch
 from tiny_index import checkpoint, full
+from warm import Command
 
 from schemas.errors import ConfigError
 from trainer.index.build import index, model_fingerprint
@@ -187,26 +185,15 @@ def test_out_of_memory_is_one_line_with_what_to_do(
 def test_a_killed_run_leaves_whole_parts_and_the_next_goes_on(model: Path, tmp_path: Path) -> None:
     clips = shards_of.write_shards(tmp_path / "clips", 30, 8, "video")
     target = tmp_path / "index"
-    command = [
-        sys.executable,
-        "-m",
-        "zoetrope",
-        "index",
-        str(model),
-        str(clips),
-        "-o",
-        str(target),
-        "--device",
-        "cpu",
-    ]
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[3]
-    )
+    command = ["index", str(model), str(clips), "-o", str(target), "--device", "cpu"]
+    process = Command(command, tmp_path / "stderr.txt")
     deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline and len(list(target.glob("parts/0*"))) < 3:
+    while (
+        process.returncode is None and time.monotonic() < deadline and len(list(target.glob("parts/0*"))) < 3
+    ):
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.communicate()
     for part in parts(target):
         assert len(part.vectors_NE) == len(part.tokens_NTD) == len(part.clips) == 8
     done = index(model, str(clips), target, CPU)

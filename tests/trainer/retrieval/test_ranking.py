@@ -10,9 +10,9 @@ import make_shards as shards_of
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from tiny_index import checkpoint, spoil
 from tiny_run import tiny_config
+from warm import run_ranks
 
 from trainer.device.ranks import Ranks, gather_rows
 from trainer.fit.evaluation import evaluate_model, find_sets
@@ -81,7 +81,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def two(folder: Path) -> list[dict[str, Any]]:
-    mp.spawn(run_rank, args=(str(folder),), nprocs=2)
+    run_ranks(run_rank, str(folder))
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(2)]
 
 
