@@ -17,7 +17,8 @@ class SampleLimits(Config):
         60.0,
         gt=0,
         le=86_400,
-        description="longest time to make one sample, a user's filters included, seconds",
+        description="longest time to make one sample, a user's filters included, seconds; waiting for a "
+        "core of a busy machine does not count",
     )
     memory_mb: int = Field(
         2048, ge=64, le=1_000_000, description="memory that one sample may take, megabytes (2**20 bytes)"

@@ -29,6 +29,7 @@ from pipelines.workers import channel
 from pipelines.workers.config import SampleLimits
 from pipelines.workers.nursery import Nursery
 from pipelines.workers.process import WorkerProcess, status_in_words
+from pipelines.workers.waiting import waited_seconds
 from pipelines.workers.worker import Handful, Kind, Start, Target
 from schemas.errors import JobError
 from schemas.records import Reason
@@ -37,6 +38,7 @@ from storage.ordered import HeldBytes
 SETUP_SECONDS = 600.0  # a user's filter may load a model
 SHORT_SECONDS = 0.25  # a handful that takes less is given before the one ahead of it is done
 IDLE_SECONDS = 60.0  # until a worker is replaced that does not begin a sample
+MOST_WAITING = 10  # times the limit of a sample, that its worker may wait for a core on a busy machine
 SMOOTHING = 0.1  # weight of the newest sample in the mean time
 
 
@@ -210,11 +212,18 @@ class WorkerPool:
         return worker
 
     def _seconds_left(self, worker: WorkerProcess) -> float:
-        """How long the sample may still take that the worker has begun, or the way of a handful to it."""
+        """How long the sample may still take that the worker has begun, or the way of a handful to it.
+
+        Time that the worker waits for a core does not count: on a busy machine an innocent sample would fail.
+        """
         mark = worker.region.mark
         if mark.begun <= worker.answered:
             return worker.heard + max(self.limits.seconds, IDLE_SECONDS) - time.monotonic()
-        return mark.at + self.limits.seconds - time.monotonic()
+        left = mark.at + self.limits.seconds - time.monotonic()
+        if left > 0:
+            return left
+        waited = waited_seconds(worker.process) - mark.waited
+        return left + min(max(waited, 0.0), MOST_WAITING * self.limits.seconds)
 
     def _timed_out(self, worker: WorkerProcess, given: deque[_Job]) -> None:
         idle = worker.region.mark.begun <= worker.answered

@@ -17,6 +17,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.workers.waiting import OwnWaiting
+
 MARK_BYTES = 64
 BLOCKS = 1024  # results that are in the room at once
 ROOM_BYTES = 16 << 20
@@ -38,6 +40,7 @@ class Mark:
 
     begun: int  # samples, since it started
     at: float  # seconds of the monotonic clock, when the last of them began
+    waited: float  # seconds that the worker had waited for a core by then, since it started
 
 
 class Region:
@@ -47,6 +50,8 @@ class Region:
         self._memory = np.frombuffer(mmap.mmap(descriptor, os.fstat(descriptor).st_size), np.uint8)
         self._begun = self._memory[:8].view(np.int64)
         self._at = self._memory[8:16].view(np.float64)
+        self._waited = self._memory[16:24].view(np.float64)
+        self._waiting: OwnWaiting | None = None  # of the worker
         self._taken = self._memory[
             MARK_BYTES : MARK_BYTES + BLOCKS
         ]  # by block number: 1 until the job is done
@@ -56,13 +61,16 @@ class Region:
 
     def begin(self) -> None:
         """Mark the beginning of a sample. Called by the worker."""
+        if self._waiting is None:
+            self._waiting = OwnWaiting()
+        self._waited[0] = self._waiting.seconds()
         self._at[0] = time.monotonic()
         self._begun[0] += 1
 
     @property
     def mark(self) -> Mark:
         """The mark, as the job reads it."""
-        return Mark(int(self._begun[0]), float(self._at[0]))
+        return Mark(int(self._begun[0]), float(self._at[0]), float(self._waited[0]))
 
     def put(self, data: memoryview) -> Block | None:
         """Copy a buffer into the room; None if it does not fit now. Called by the worker."""

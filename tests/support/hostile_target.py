@@ -34,6 +34,11 @@ class HostileTarget:
             BACKTRACKS.match("a" * 60)  # holds the interpreter's lock for years
         if item == "sleep":
             time.sleep(3600)
+        if isinstance(item, tuple) and item[0] == "compute":  # for so many seconds, on this core alone
+            os.sched_setaffinity(0, {item[2]})
+            end = time.process_time() + item[1]
+            while time.process_time() < end:
+                pass
         if isinstance(item, float) and item < 0.5:
             time.sleep(item)
         if item == "memory":

@@ -58,6 +58,23 @@ def test_a_sample_that_breaks_a_limit_is_lost_alone(pool, bad, reason):
     assert reasons(act(pool, "a", bad, "b", bad, "c")) == ["a", reason, "b", reason, "c"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the waiting")
+def test_time_that_a_worker_waits_for_a_core_does_not_count():
+    core = min(os.sched_getaffinity(0))
+    spin = f"import os; os.sched_setaffinity(0, {{{core}}})\nwhile True: pass"
+    others = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(4)]
+    pool = WorkerPool(HostileTarget(), SampleLimits(seconds=0.5, memory_mb=256), workers=1, modules=[])
+    try:
+        began = time.monotonic()
+        assert act(pool, ("compute", 0.2, core)) == [("compute", 0.2, core)]
+        assert time.monotonic() - began > 0.5
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+        pool.close()
+
+
 def test_a_crash_names_the_signal_and_a_timeout_the_limit(pool):
     assert act(pool, "crash") == [Lost(Reason.DECODER_CRASH, "ended the process that made it (SIGSEGV)")]
     assert act(pool, "sleep") == [
