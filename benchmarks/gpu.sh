@@ -3,14 +3,27 @@
 #
 #   benchmarks/gpu.sh [--smoke] [FOLDER]
 #
-# Runs the tests marked gpu and the benchmarks render_gpu, training (eager and compiled, each with the plain loop in the same call)
-# and job_gpu (job --gpu), and prints as they go. Their JSON and logs end in FOLDER (default: benchmarks/results/gpu). The last lines
-# say what was left out, and why. Exit status: 0 if nothing failed.
+# Runs these parts in this order, each on its own: one that fails, or lacks a package, stops no other.
 #
-#   --smoke             tiny sizes on the CPU: shows that every step runs, and measures nothing
+#   render_gpu      rendering: device and host time of a batch, operators, difference from the CPU's frames
+#   tests           the tests marked gpu
+#   training        `zoetrope train` with ViT-B/32 and clips of 12 frames, compiled and eager, and a plain loop
+#   job_gpu         `zoetrope animate` with and without the GPU
+#   encode_gpu      nvJPEG through TorchCodec and torchvision, and the CPU's encoder
+#   training_b16    as training, with ViT-B/16, compiled
+#   largest_batch   the largest batch of ViT-B/32 with and without gradient checkpointing
+#   training_loose  as training, compiled, with deterministic=false
+#
+# The last three usually need a second run: PARTS="training_b16 largest_batch" benchmarks/gpu.sh FOLDER
+#
+# Prints as it goes. FOLDER (default: benchmarks/results/gpu) gets gpu.log and the parts' JSON, which name the card and the versions
+# (benchmarks/results has the same JSON). The last lines say what was left out, and why. Exit status: 0 if nothing failed, 2 without torch.
+#
+#   --smoke             tiny sizes on the CPU: shows that every part runs, and measures nothing
+#   PARTS="a b"         these parts alone, in this order
 #   PYTHON=python3.12   the interpreter that has torch (default: python3)
-#   WHEELS=wheels       a folder of wheels for what the machine lacks; they are unpacked beside the logs, torch excepted
-#   SECONDS_IN_ALL=340  the limit; a step that no longer fits it is left out
+#   WHEELS=wheels       a folder of wheels for what the machine lacks; they are unpacked to a temporary folder, torch excepted
+#   SECONDS_IN_ALL=340  the limit; a part that no longer fits it is left out
 set -u
 cd "$(dirname "$0")/.."
 smoke=
@@ -20,22 +33,28 @@ if [ "${1:-}" = --smoke ]; then
 fi
 out=${1:-benchmarks/results/gpu}
 python=${PYTHON:-python3}
+parts=${PARTS:-render_gpu tests training job_gpu encode_gpu training_b16 largest_batch training_loose}
 limit=${SECONDS_IN_ALL:-340}
-times=1 # of each step's limit
+times=1 # of each part's limit
 [ -n "$smoke" ] && limit=${SECONDS_IN_ALL:-1800} times=5
 began=$SECONDS
 left_out=()
 failed=()
 mkdir -p "$out"
+log=$out/gpu.log
+: >"$log"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+touch "$scratch/started"
+
+say() { echo "$@" | tee -a "$log"; }
 
 if [ -n "${WHEELS:-}" ]; then
-    site=$(mktemp -d)
-    trap 'rm -rf "$site"' EXIT
     for wheel in "$WHEELS"/*.whl; do
         case $(basename "$wheel") in torch-* | nvidia_* | triton-*) continue ;; esac
-        "$python" -m zipfile -e "$wheel" "$site" || left_out+=("the wheel $(basename "$wheel"): cannot be unpacked")
+        "$python" -m zipfile -e "$wheel" "$scratch/site" || left_out+=("the wheel $(basename "$wheel"): cannot be unpacked")
     done
-    export PYTHONPATH="$site${PYTHONPATH:+:$PYTHONPATH}"
+    export PYTHONPATH="$scratch/site${PYTHONPATH:+:$PYTHONPATH}"
 fi
 
 # missing MODULE... : print those that cannot be imported
@@ -46,8 +65,8 @@ print(*[name for name in sys.argv[1:] if importlib.util.find_spec(name) is None]
 PY
 }
 
-# step NAME SECONDS "MODULES" COMMAND... : run a step within its time, or say why it was left out
-step() {
+# part NAME SECONDS "MODULES" COMMAND... : run a part within its time, or say why it was left out
+part() {
     local name=$1 seconds=$(($2 * times)) modules=$3 lacking left=$((limit - (SECONDS - began)))
     shift 3
     # shellcheck disable=SC2086
@@ -56,18 +75,18 @@ step() {
         left_out+=("$name: this Python has no $lacking")
         return
     fi
-    if [ "$left" -lt 20 ]; then
-        left_out+=("$name: no time left of $limit s")
+    if [ "$left" -lt $((seconds / 2)) ]; then
+        left_out+=("$name: $left s left of $limit, and it takes up to $seconds; PARTS=$name runs it alone")
         return
     fi
     [ "$left" -lt "$seconds" ] && seconds=$left
-    echo "== $name (at most $seconds s)"
-    timeout --kill-after=5 "$seconds" "$@" 2>&1 | tee "$out/$name.log"
+    say "== $name (at most $seconds s; $((SECONDS - began)) s are over)"
+    timeout --kill-after=5 "$seconds" "$@" 2>&1 | tee -a "$log"
     local status=${PIPESTATUS[0]}
     case $status in
     0) ;;
-    124 | 137) left_out+=("$name: stopped after $seconds s; see $out/$name.log") ;;
-    *) failed+=("$name: exit $status; see $out/$name.log") ;;
+    124 | 137) left_out+=("$name: stopped after $seconds s, what it measured by then is kept; PARTS=$name runs it alone") ;;
+    *) failed+=("$name: exit $status; see $log") ;;
     esac
 }
 
@@ -75,10 +94,16 @@ if [ -n "$(missing torch)" ]; then
     echo "$python has no torch: nothing can run; set PYTHON" >&2
     exit 2
 fi
-"$python" - <<'PY' | tee "$out/machine.txt"
-import os, platform, torch
-gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none that torch can use"
-print(f"GPU: {gpu}; cores: {os.cpu_count()}; Python {platform.python_version()}; torch {torch.__version__}")
+"$python" - <<'PY' 2>&1 | tee -a "$log"
+import importlib.util, os, platform, shutil, torch
+gpu = "none that torch can use"
+if torch.cuda.is_available():
+    gpu = f"{torch.cuda.get_device_name()}, {torch.cuda.get_device_properties(0).total_memory / 1e9:.0f} GB"
+shm = f"{shutil.disk_usage('/dev/shm').total / 1e9:.1f} GB" if os.path.exists("/dev/shm") else "none"
+compiler = shutil.which(os.environ.get("CC", "gcc")) or "none, so nothing is compiled"
+triton = "yes" if importlib.util.find_spec("triton") else "no"
+print(f"GPU: {gpu}; cores: {os.cpu_count()}; /dev/shm: {shm}; C compiler: {compiler}; Triton: {triton}")
+print(f"Python {platform.python_version()}; torch {torch.__version__}; CUDA {torch.version.cuda}")
 PY
 
 export CUBLAS_WORKSPACE_CONFIG=:4096:8 # what bit-equal runs need
@@ -86,33 +111,42 @@ export PYTHONUNBUFFERED=1
 if [ -n "$smoke" ]; then
     export CUDA_VISIBLE_DEVICES=
     rendering="--device cpu --rounds 2 --clips 2"
-    training="--device cpu --models tiny --batch 4 --steps 40 --workers 1"
-    compiled=$training
+    encoding="--device cpu --rounds 2 --clips 2"
+    tiny="--device cpu --batch 4 --most 16 --steps 40 --workers 1 --models tiny"
+    b32=$tiny b16=$tiny modes=eager compiled=eager loose=eager
     job="--clips 16"
 else
     rendering="--rounds 5"
-    training="--models ViT-B-32-quickgelu --steps 40"
-    compiled="$training --compile"
+    encoding=
+    b32="--steps 40 --models ViT-B-32-quickgelu" b16="--steps 35 --models ViT-B-16-quickgelu"
+    modes="compiled eager" compiled=compiled loose=loose
     job="--clips 2000"
 fi
 core="numpy cv2 kornia pydantic yaml skimage"
-# shellcheck disable=SC2046,SC2086
-{
-    # The options of pyproject.toml want plugins that a bare machine may lack.
-    step tests 110 "$core pytest hypothesis open_clip av simplejpeg webdataset" \
-        "$python" -m pytest -o addopts= --import-mode=importlib -q -m gpu -p no:cacheprovider \
-        $(grep -rl "mark.gpu" tests --include="test_*.py")
-    step render_gpu 60 "$core" "$python" -m benchmarks.render_gpu $rendering
-    step training 90 "$core open_clip fsspec simplejpeg" "$python" -m benchmarks.training --quick $training
-    step job_gpu 70 "$core apache_beam fsspec pyarrow simplejpeg" "$python" -m benchmarks.job_gpu $job
-    step training_compiled 120 "$core open_clip fsspec simplejpeg triton" \
-        "$python" -m benchmarks.training --quick $compiled
-}
-
-for name in render_gpu training job_gpu; do
-    [ -z "$smoke" ] && [ -e "benchmarks/results/$name.json" ] && cp "benchmarks/results/$name.json" "$out/"
+trains="$core open_clip fsspec simplejpeg"
+for name in $parts; do
+    # shellcheck disable=SC2046,SC2086
+    case $name in
+    render_gpu) part $name 50 "$core" "$python" -m benchmarks.render_gpu $rendering ;;
+    tests) # the options of pyproject.toml want plugins that a bare machine may lack
+        part $name 90 "$core pytest hypothesis open_clip av simplejpeg webdataset" \
+            "$python" -m pytest -o addopts= --import-mode=importlib -q -m gpu -p no:cacheprovider \
+            $(grep -rl "mark.gpu" tests --include="test_*.py") ;;
+    training) part $name 170 "$trains" "$python" -m benchmarks.training --quick $b32 --modes $modes ;;
+    job_gpu) part $name 70 "$core apache_beam fsspec pyarrow simplejpeg" "$python" -m benchmarks.job_gpu $job ;;
+    encode_gpu) part $name 25 "$core simplejpeg" "$python" -m benchmarks.encode_gpu $encoding ;;
+    training_b16) part $name 140 "$trains" "$python" -m benchmarks.training --quick $b16 --modes $compiled ;;
+    largest_batch) part $name 150 "$trains" "$python" -m benchmarks.training --search --grain 64 $b32 --modes eager ;;
+    training_loose) part $name 110 "$trains" "$python" -m benchmarks.training --quick $b32 --modes $loose ;;
+    *) left_out+=("$name: there is no such part") ;;
+    esac
 done
-echo "== done in $((SECONDS - began)) s; results in $out"
-[ ${#left_out[@]} -gt 0 ] && printf 'left out: %s\n' "${left_out[@]}"
-[ ${#failed[@]} -gt 0 ] && printf 'failed: %s\n' "${failed[@]}" && exit 1
+
+for name in render_gpu training job_gpu encode_gpu; do
+    made=benchmarks/results/$name.json
+    [ -z "$smoke" ] && [ "$made" -nt "$scratch/started" ] && cp "$made" "$out/"
+done
+say "== done in $((SECONDS - began)) s; results in $out"
+[ ${#left_out[@]} -gt 0 ] && printf 'left out: %s\n' "${left_out[@]}" | tee -a "$log"
+[ ${#failed[@]} -gt 0 ] && printf 'failed: %s\n' "${failed[@]}" | tee -a "$log" && exit 1
 exit 0

@@ -19,7 +19,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("numpy", "opencv-python-headless", "torch", "kornia", "pillow", "simplejpeg", "av", "apache-beam")
+PACKAGES = (
+    *("numpy", "opencv-python-headless", "torch", "triton", "torchvision", "torchcodec", "kornia"),
+    *("open_clip_torch", "pillow", "simplejpeg", "av", "apache-beam"),
+)
 
 
 def interleave(
@@ -78,7 +81,11 @@ def write(name: str, results: Mapping[str, Any]) -> Path:
 
 
 def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
+    command = ["git", "-C", str(ROOT), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:  # a machine without git
+        return ""
     return done.stdout.strip()
 
 

@@ -83,10 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 results[name] = {"failed": f"took longer than {arguments.limit:g} s"}
             print(f"{name}: {results[name]}", flush=True)
             shutil.rmtree(output, ignore_errors=True)
-    if has_gpu:
-        gpu = torch.cuda.get_device_name()
-        path = write("job_gpu", {"gpu": gpu, "wanted_clips_per_s": WANTED, "results": results})
-        print(path.read_text())
+            if has_gpu:  # each case at once: what follows may run out of time
+                gpu = torch.cuda.get_device_name()
+                write("job_gpu", {"gpu": gpu, "wanted_clips_per_s": WANTED, "results": results})
     return 0
 
 

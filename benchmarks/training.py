@@ -1,17 +1,20 @@
 """What a training step costs on this GPU: step time, samples per second, MFU, waiting for the loader, the
 largest batch.
 
-    python -m benchmarks.training [--models NAME ...] [--steps 60] [--workers 8] [--compile]
+    python -m benchmarks.training [--models NAME ...] [--steps 60] [--workers 8] [--modes compiled eager]
     python -m benchmarks.training --quick --models ViT-B-32-quickgelu     # no search for the largest batch
+    python -m benchmarks.training --search --grain 64                     # nothing but that search
     python -m benchmarks.training --device cpu --models tiny --most 16 --steps 30 --workers 1  # it runs
 
 The code of `zoetrope animate` writes stills (512x384, default motions). For each model, whole steps
 (rendering, forward, backward, AdamW) find the largest batch of clips of 12 frames, without and with gradient
 checkpointing. Then `zoetrope train` itself trains from the shards, at the fine-tuning recipes' 128 and at 95
-% of the largest batch, and its records are read. Each loader process has one batch ahead and the first
+% of the largest batch, and its records are read. Modes are `compiled` (as the recipes are), `eager`, and
+`loose` (compiled, deterministic=false); the batches of the search are the first mode's. Each loader process has one batch ahead and the first
 records do not count, so that a queue filled before the start hides no slow loader. `plain_loop` is a loop
-over open_clip's own towers with frames that are there already, run in the same call. Weights are random: they
-cost what any others cost. Results of other models on the same GPU are kept.
+over open_clip's own towers with frames that are there already, run in the same call. `shm_mb` is what the
+loader's batches take of /dev/shm at most. Weights are random: they cost what any others cost. Results of
+other models and modes on the same GPU are kept.
 
 Wanted with ViT-B/32 and 128 clips on one H100 or H200: 1,000 samples/s, MFU 33 %, 1.5 times the plain loop,
 and at most 3 % of a step for `prepare` and the loader together. Without a GPU nothing is measured. Result:
@@ -23,9 +26,11 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +46,7 @@ from benchmarks.pictures import FRAMES
 from benchmarks.plain_loop import samples_per_second
 from trainer.data.loader import TrainingLoader
 from trainer.data.shards import ShardSet
+from trainer.device.errors import RunError, no_memory
 from trainer.device.precision import choose_device
 from trainer.device.ranks import Ranks
 from trainer.fit.ahead import Parts
@@ -55,13 +61,16 @@ RECIPE_BATCH = 128
 GRAIN, MOST = 8, 4096  # the largest batch is looked for in multiples of GRAIN, up to MOST
 SHARDS, SAMPLES = 16, 64
 EVERY = 5  # steps a record
+MODES = {"compiled": (True, True), "eager": (False, True), "loose": (True, False)}  # compile, deterministic
+SHARED = Path("/dev/shm")  # noqa: S108 - its size is looked at
 WARM_UP = 4  # records that do not count: the loader fills its queues, kernels are chosen or compiled
 TARGET_WAIT = 0.02
 MARGIN = 0.95  # of the largest batch: other processes and fragments of memory differ from run to run
 
 
-def fields_of(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
+def fields_of(model: str, mode: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """The pretraining recipe for one GPU; with `tiny` the towers of the debug recipe."""
+    compiled, deterministic = MODES[mode]
     recipe = yaml.safe_load(
         (ROOT / f"configs/train/{'debug' if model == 'tiny' else 'pretrain'}.yaml").read_text()
     )
@@ -77,7 +86,8 @@ def fields_of(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
         "model": recipe["model"],
         "max_steps": arguments.steps,
         "device": arguments.device,
-        "compile": arguments.compile,
+        "compile": compiled,
+        "deterministic": deterministic,
         "log": {"every": EVERY, "tensorboard": False},
     }
 
@@ -108,7 +118,9 @@ def fits(fields: dict[str, Any], batch: int, *, checkpointing: bool) -> bool:
         stills = next(iter(loader))
         for done in range(2):
             step(done, Parts([stills], device, size)).result()
-    except torch.OutOfMemoryError:
+    except (RuntimeError, RunError) as error:
+        if not no_memory(error):
+            raise
         return False
     return True
 
@@ -121,15 +133,15 @@ def clean() -> None:
     torch.cuda.empty_cache()
 
 
-def largest_batch(fields: dict[str, Any], most: int, *, checkpointing: bool) -> int:
-    """Find the largest multiple of GRAIN up to `most` that fits, 0 if none, by doubling and bisection."""
-    good, bad, trial = 0, most + GRAIN, min(64, most)
-    while bad - good > GRAIN:
+def largest_batch(fields: dict[str, Any], most: int, grain: int, *, checkpointing: bool) -> int:
+    """Find the largest multiple of `grain` up to `most` that fits, 0 if none, by doubling and bisection."""
+    good, bad, trial = 0, most + grain, min(64, most)
+    while bad - good > grain:
         works = fits(fields, trial, checkpointing=checkpointing)
         clean()
         print(f"    {trial} clips {'fit' if works else 'do not fit'}", flush=True)
         good, bad = (trial, bad) if works else (good, trial)
-        trial = min(2 * good, most) if bad > most else (good + bad) // 2 // GRAIN * GRAIN
+        trial = min(2 * good, most) if bad > most else (good + bad) // 2 // grain * grain
     return good
 
 
@@ -139,7 +151,8 @@ def train(fields: dict[str, Any], batch: int, output: Path, *, checkpointing: bo
     values["model"] = {**fields["model"], "grad_checkpointing": checkpointing}
     config = output.with_suffix(".yaml")
     config.write_text(yaml.safe_dump(values))
-    subprocess.run([sys.executable, "-m", "zoetrope", "train", "--config", str(config)], check=True, cwd=ROOT)
+    command = [sys.executable, "-m", "zoetrope", "train", "--config", str(config)]
+    shared = run_watched(command)
     records = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()][WARM_UP:]
     known = {
         name: [r[name] for r in records if r[name] is not None]
@@ -154,7 +167,25 @@ def train(fields: dict[str, Any], batch: int, output: Path, *, checkpointing: bo
         "data_wait": {**spread(known["data_wait"], 4), "target": TARGET_WAIT},
         "prepare": spread(known["prepare"], 4),
         "memory_gb": round(max(r["memory_gb"] for r in records), 1),
+        "shm_mb": shared,
     }
+
+
+def run_watched(command: list[str]) -> int:
+    """Run a command. Returns the MB that it took of /dev/shm at most. Raises CalledProcessError."""
+    before = most = shared_mb()
+    with subprocess.Popen(command, cwd=ROOT) as running:
+        while running.poll() is None:
+            most = max(most, shared_mb())
+            time.sleep(0.2)
+    if running.returncode:
+        raise subprocess.CalledProcessError(running.returncode, command)
+    return most - before
+
+
+def shared_mb() -> int:
+    """Return the MB of /dev/shm that are in use; 0 where there is none."""
+    return shutil.disk_usage(SHARED).used >> 20 if SHARED.exists() else 0
 
 
 def probe(model: str, arguments: argparse.Namespace, *, checkpointing: bool) -> int:
@@ -169,8 +200,12 @@ def probe(model: str, arguments: argparse.Namespace, *, checkpointing: bool) -> 
         arguments.folder,
         "--most",
         str(arguments.most),
+        "--grain",
+        str(arguments.grain),
+        "--modes",
+        arguments.modes[0],
     ]
-    command += ["--device", arguments.device, *(["--compile"] if arguments.compile else [])]
+    command += ["--device", arguments.device]
     command += ["--checkpointing"] if checkpointing else []
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     *progress, last = done.stdout.splitlines()
@@ -178,27 +213,40 @@ def probe(model: str, arguments: argparse.Namespace, *, checkpointing: bool) -> 
     return int(last)
 
 
-def measure(model: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Measure everything about one model."""
-    fields, runs = fields_of(model, arguments), Path(arguments.folder)
-    result: dict[str, Any] = {"compile": arguments.compile, "workers": arguments.workers}
+def measure(model: str, arguments: argparse.Namespace) -> None:
+    """Measure everything about one model. Each result is kept at once: what follows may run out of time."""
     batches = [(arguments.batch, False)]
     if not arguments.quick:
         largest = {with_it: search(model, arguments, checkpointing=with_it) for with_it in (False, True)}
-        result |= {"largest_batch": largest[False], "largest_batch_with_checkpointing": largest[True]}
+        found = {"largest_batch": largest[False], "largest_batch_with_checkpointing": largest[True]}
+        keep(model, arguments.modes[0], {**found, "grain": arguments.grain}, arguments.device)
         batches = batches_to_train(largest)
-    result["training"] = []
+    if arguments.search:
+        return
+    loop: dict[str, Any] = {}
+    for mode in arguments.modes:
+        about = {"workers": arguments.workers, "training": train_each(model, mode, batches, arguments)}
+        if model != "tiny":
+            ours = about["training"][0]
+            loop = loop or plain(model, arguments.device, ours["batch"])
+            about["plain_loop"] = compared(loop, ours)
+        keep(model, mode, about, arguments.device)
+
+
+def train_each(
+    model: str, mode: str, batches: list[tuple[int, bool]], arguments: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """Train at each batch. A run that fails is a line of the result: the others are still worth having."""
+    fields, results = fields_of(model, mode, arguments), []
     for batch, checkpointing in batches:
-        print(f"== {model}: {arguments.steps} steps of {batch}", flush=True)
-        about = {"batch": batch, "grad_checkpointing": checkpointing}
-        output = runs / f"{model}-{batch}-{checkpointing}"
+        print(f"== {model}, {mode}: {arguments.steps} steps of {batch}", flush=True)
+        output = Path(arguments.folder) / f"{model}-{mode}-{batch}-{checkpointing}"
         try:
-            result["training"].append(train(fields, batch, output, checkpointing=checkpointing))
-        except subprocess.CalledProcessError as error:  # the other runs are still worth having
-            result["training"].append({**about, "failed": f"exit {error.returncode}"})
-    if model != "tiny":
-        result["plain_loop"] = plain(model, arguments.device, result["training"][0])
-    return result
+            results.append(train(fields, batch, output, checkpointing=checkpointing))
+        except subprocess.CalledProcessError as error:
+            failed = f"exit {error.returncode}"
+            results.append({"batch": batch, "grad_checkpointing": checkpointing, "failed": failed})
+    return results
 
 
 def search(model: str, arguments: argparse.Namespace, *, checkpointing: bool) -> int:
@@ -218,13 +266,18 @@ def batches_to_train(largest: dict[bool, int]) -> list[tuple[int, bool]]:
     return batches
 
 
-def plain(model: str, device: str, ours: dict[str, Any]) -> dict[str, Any]:
-    """Measure the plain loop at the same batch, and how many times faster `zoetrope train` is."""
+def plain(model: str, device: str, batch: int) -> dict[str, Any]:
+    """Measure the plain loop at a batch."""
     print(f"== {model}: the plain loop", flush=True)
-    loop = samples_per_second(model, batch=ours["batch"], frames=FRAMES, device=device)
-    if "samples_per_s" in ours:
-        loop["ours_over_it"] = round(ours["samples_per_s"]["median"] / loop["samples_per_s"]["median"], 2)
-    return loop
+    return samples_per_second(model, batch=batch, frames=FRAMES, device=device)
+
+
+def compared(loop: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
+    """Say how many times faster than the plain loop `zoetrope train` is."""
+    if "samples_per_s" not in ours:
+        return loop
+    times = ours["samples_per_s"]["median"] / loop["samples_per_s"]["median"]
+    return {**loop, "ours_over_it": round(times, 2)}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -241,8 +294,10 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--batch", type=int, default=RECIPE_BATCH, help="clips of a step with --quick")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--compile", action="store_true", help="with torch.compile")
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=["compiled", "eager"])
     parser.add_argument("--quick", action="store_true", help="--batch clips only, no search for the largest")
+    parser.add_argument("--search", action="store_true", help="the largest batches only, no training")
+    parser.add_argument("--grain", type=int, default=GRAIN, help="largest batches are multiples of this")
     parser.add_argument("--probe", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--checkpointing", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
@@ -254,8 +309,9 @@ def main(argv: list[str] | None = None) -> int:
         )
         return 0
     if arguments.probe:
-        fields = fields_of(arguments.models[0], arguments)
-        print(largest_batch(fields, arguments.most, checkpointing=arguments.checkpointing))
+        fields = fields_of(arguments.models[0], arguments.modes[0], arguments)
+        most, grain = arguments.most, arguments.grain
+        print(largest_batch(fields, most, grain, checkpointing=arguments.checkpointing))
         return 0
     with tempfile.TemporaryDirectory() as arguments.folder:
         clips = Path(arguments.folder) / "clips"
@@ -263,15 +319,17 @@ def main(argv: list[str] | None = None) -> int:
         for shard in range(SHARDS):
             write_samples(clips / f"{shard:05d}.tar", "still", range(shard * SAMPLES, (shard + 1) * SAMPLES))
         for model in arguments.models:
-            result = measure(model, arguments)
-            print(json.dumps(result, indent=2), flush=True)
-            if arguments.device == "cuda":
-                keep(model + (" compiled" if arguments.compile else ""), result)
+            measure(model, arguments)
     return 0
 
 
-def keep(name: str, result: dict[str, Any]) -> None:
-    """Write into benchmarks/results/training.json, and keep the other models that the same GPU has there."""
+def keep(model: str, mode: str, result: dict[str, Any], device: str) -> None:
+    """Print a result. On a GPU, write it into benchmarks/results/training.json, and keep what the same GPU
+    has there of other models and modes.
+    """
+    print(json.dumps(result, indent=2), flush=True)
+    if device != "cuda":
+        return
     properties = torch.cuda.get_device_properties(0)
     gpu = {
         "gpu": properties.name,
@@ -280,8 +338,9 @@ def keep(name: str, result: dict[str, Any]) -> None:
     }
     path = ROOT / "benchmarks" / "results" / "training.json"
     before = json.loads(path.read_text()) if path.exists() else {}
-    others = before["models"] if before.get("gpu") == gpu["gpu"] else {}
-    write("training", {**gpu, "models": {**others, name: result}})
+    models = before["models"] if before.get("gpu") == gpu["gpu"] else {}
+    name = f"{model} {mode}"
+    write("training", {**gpu, "models": {**models, name: {**models.get(name, {}), **result}}})
 
 
 if __name__ == "__main__":
