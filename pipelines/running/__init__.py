@@ -1,1 +1,1 @@
-"""The Beam part: graph, submission, engines, workers, signals, progress."""
+"""The Beam part: engines, graph, submission; `watch` follows a run, `remote` knows jobs of other machines."""

@@ -26,7 +26,7 @@ from pipelines.output.folder import Output
 from pipelines.output.records import read_record
 from pipelines.running.failing import FailingTasks
 from pipelines.running.health import process_health
-from pipelines.running.signals import find_signals
+from pipelines.running.watch.signals import find_signals
 from schemas.errors import SickWorkerError, StoppedError
 from schemas.records import Reason, Task
 from storage.login import get_options, set_options

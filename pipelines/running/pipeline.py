@@ -20,7 +20,7 @@ from pipelines.running.engine import RunnerChoice
 from pipelines.running.graph import NAMESPACE
 from pipelines.running.remote import flink
 from pipelines.running.remote.job import RemoteJob, follow, identify
-from pipelines.running.signals import Signals
+from pipelines.running.watch.signals import Signals
 from schemas.errors import JobError
 
 LOG = logging.getLogger(__name__)

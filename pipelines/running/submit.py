@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 
 from pipelines.estimate import long_task
 from pipelines.making.maker import Sharing
-from pipelines.making.task import inputs_of, output_error
+from pipelines.making.task import output_error
 from pipelines.output.aside import keep_aside
 from pipelines.output.commit import clean
 from pipelines.output.finish import Totals, finish, is_described
 from pipelines.output.folder import Output
-from pipelines.output.growth.plan import JobPlan, open_plan
-from pipelines.output.job import Job, TaskAt, spool
+from pipelines.output.growth.plan import open_plan
+from pipelines.output.job import Job
 from pipelines.output.listing import Listing, is_finished, list_output
 from pipelines.output.lock import output_lock
 from pipelines.output.prepare import Prepared, check_output, prepare_output, remove_ours
@@ -30,22 +29,22 @@ from pipelines.result import RunResult
 from pipelines.running.engine import RunnerChoice, choose_runner
 from pipelines.running.graph import JobSpec
 from pipelines.running.launch import start_run, start_survey
+from pipelines.running.missing import Missing, spool_missing
 from pipelines.running.options import check_endpoints
-from pipelines.running.pipeline import PipelineRun, job_error
-from pipelines.running.progress import Progress, RecordsSeen
-from pipelines.running.remote.attach import STOPPED, attach, say_set_aside
-from pipelines.running.remote.held import held_signals
-from pipelines.running.remote.job import forget, keep, read_kept, still_running
-from pipelines.running.remote.parts import PartsRun
+from pipelines.running.remote.attach import attach, say_set_aside
+from pipelines.running.remote.job import read_kept
 from pipelines.running.remote.sizes import least_tasks
-from pipelines.running.signals import Signals, signals_of_job
 from pipelines.running.survey import DONE, plan_survey, survey_due, survey_spec
-from schemas.errors import ConfigError, JobError, StillRunningError, StopRequestedError, TerminatedError
+from pipelines.running.watch.follow import follow
+from pipelines.running.watch.progress import Progress
+from pipelines.running.watch.signals import signals_of_job
+from schemas.errors import ConfigError, JobError
 from schemas.text import counted
 from storage.find import first_name
+from storage.lock import Lock
 from storage.read import file_exists
 from storage.tables import read_manifest
-from storage.write import create_file, remove_empty_folder, remove_file
+from storage.write import remove_empty_folder, remove_file
 
 LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 0.2
@@ -80,25 +79,7 @@ def run_job(
     existed = output.is_ours() or first_name(output.uri) is not None
     try:
         with output_lock(output) as lock:
-            check_output(output, job, overwrite=overwrite)  # it may have changed while we waited for nothing
-            attach(output, overwrite=overwrite)
-            prepared = prepare_output(output, job, overwrite=overwrite)
-            try:
-                _survey(job, output, choice, detach)
-                made = _make_missing(job, output, prepared, choice, detach)
-                if lock.lost:
-                    raise JobError(
-                        f"{output.uri}: another job took the output over while this one was silent; its run "
-                        f"goes on"
-                    )
-                finished = _finished(output, job, made.listing)
-                totals = finished or _finish(output, job, prepared.published, made)
-            finally:
-                # A job that runs on needs its plan and its temporary files.
-                if not lock.lost and read_kept(output) is None:
-                    _clean_up(output)
-                    if not file_exists(output.state("plan.json")):  # not even planned: leave nothing
-                        remove_ours(output, list_output(output))
+            made, totals = _run_locked(job, output, lock, choice, overwrite=overwrite, detach=detach)
     except OSError as error:
         raise output_error(error, output.uri) from error
     finally:
@@ -118,6 +99,32 @@ def run_job(
     )
 
 
+def _run_locked(
+    job: Job, output: Output, lock: Lock, choice: RunnerChoice, *, overwrite: bool, detach: bool
+) -> tuple[_MadeNow, Totals]:
+    """Run the job while this process holds the output. Returns what it made, and the totals of the output."""
+    check_output(output, job, overwrite=overwrite)  # it may have changed while we waited for nothing
+    attach(output, overwrite=overwrite)
+    prepared = prepare_output(output, job, overwrite=overwrite)
+    try:
+        _survey(job, output, choice, detach)
+        made = _make_missing(job, output, prepared, choice, detach)
+        if lock.lost:
+            raise JobError(
+                f"{output.uri}: another job took the output over while this one was silent, and is running"
+            )
+        totals = _finished(output, job, made.listing)
+        if totals is None:
+            totals = _finish(output, job, prepared.published, made)
+    finally:
+        # A job that runs on needs its plan and its temporary files.
+        if not lock.lost and read_kept(output) is None:
+            _clean_up(output)
+            if not file_exists(output.state("plan.json")):  # not even planned: leave nothing
+                remove_ours(output, list_output(output))
+    return made, totals
+
+
 @dataclass
 class _MadeNow:
     """Counts of the tasks that the graph made in this run."""
@@ -135,42 +142,6 @@ class _MadeNow:
             self.written, self.failed = self.written + count.written, self.failed + count.failed
 
 
-@dataclass
-class _Missing:
-    """The tasks of a plan that are not done."""
-
-    places: list[TaskAt] = field(default_factory=list)
-    numbers: set[int] = field(default_factory=set)
-    planned: int = 0  # tasks of the plan, with those that are done
-    inputs: int = 0
-    exact: bool = True
-    longest: tuple[int, int] = (0, 0)  # (inputs, task)
-
-
-def _spool_missing(plan: JobPlan, done: Collection[int]) -> _Missing:
-    """Write the plan to a temporary file, and keep how many tasks it has and what they were planned from."""
-    job, output = plan.job, plan.output
-    path = output.tmp(f"plan-{uuid.uuid4().hex}.jsonl")
-    missing = _Missing()
-    writer = plan.writer()
-    with create_file(path) as stream:
-        for task, place in spool(plan.tasks(), stream, path):
-            missing.planned += 1
-            if writer is not None and task.index >= writer.first:
-                writer.add(task)
-            if task.index not in done:
-                missing.inputs += inputs_of(task)
-                missing.exact = missing.exact and task.exact
-                missing.longest = max(missing.longest, (inputs_of(task), task.index))
-                missing.places.append(place)
-                missing.numbers.add(task.index)
-    if not missing.planned and not job.is_retry:
-        raise ConfigError("source: it holds no inputs; check its path and source.limit")
-    if not job.is_retry:
-        plan.keep(writer)
-    return missing
-
-
 def _survey(job: Job, output: Output, choice: RunnerChoice, detach: bool) -> None:
     """Run the pass over the whole input that filters of the job need, unless it is complete."""
     if not survey_due(job, output):
@@ -183,7 +154,7 @@ def _survey(job: Job, output: Output, choice: RunnerChoice, detach: bool) -> Non
         run = start_survey(plan.places, job, spec, choice)
         progress = Progress(plan.inputs, exact=plan.exact)
         try:
-            _run_graph(run, choice, progress, output, signals, detach)
+            follow(run, choice, progress, output, signals, detach)
         finally:
             progress.close()
     output.write_state(DONE, {"fingerprint": job.fingerprint})
@@ -196,7 +167,7 @@ def _make_missing(
     plan = open_plan(
         job, output, prepared.before, files=listing.inputs, retries=listing.retries, done=listing.done
     )
-    missing = _spool_missing(plan, done)
+    missing = spool_missing(plan, done)
     prepared.write_job(output, job)
     if plan.new_tasks:
         added = f"{counted(plan.new_inputs, 'new input')} in {counted(plan.new_tasks, 'task')}"
@@ -205,25 +176,22 @@ def _make_missing(
     size = tasks_per_part(job.config)
     forget_parts(output, listing, missing.numbers, size)
     folded = choice.is_local or (not missing.places and has_tables(listing) and is_finished(listing))
+    due: list[Part] = []
     if not folded:
         due = parts_due(output, listing, expected, size)
-    else:
-        due = []
     if not missing.places and len(due) <= FOLDED_HERE:
-        LOG.info(
-            "nothing to retry" if job.is_retry else f"nothing is missing: {counted(len(done), 'task')} done"
-        )
+        words = f"nothing is missing: {counted(len(done), 'task')} done"
+        if job.is_retry:
+            words = "nothing to retry"
+        LOG.info(words)
         return _MadeNow(listing, done)
     remove_file(output.state("finished.json"))
     already = ""
     if done:
         already = f", {counted(len(done), 'task')} done before"
-    inputs = f"{'' if missing.exact else 'about '}{counted(missing.inputs, 'input')}"
-    LOG.info(f"{counted(len(missing.places), 'task')}, {inputs}{already}; {choice.describe()}")
-    warning = None
-    if job.makes_clips:
-        warning = long_task(missing.longest[1], missing.longest[0], choice.workers)
-    if warning is not None:
+    LOG.info(f"{missing}{already}; {choice.describe()}")
+    inputs, task = missing.longest
+    if job.makes_clips and (warning := long_task(task, inputs, choice.workers)):
         LOG.warning(warning)
     curve, counters = _make(missing, due, job, output, choice, detach)
     say_set_aside(keep_aside(output))
@@ -231,7 +199,7 @@ def _make_missing(
 
 
 def _make(
-    missing: _Missing, due: Sequence[Part], job: Job, output: Output, choice: RunnerChoice, detach: bool
+    missing: Missing, due: Sequence[Part], job: Job, output: Output, choice: RunnerChoice, detach: bool
 ) -> tuple[tuple[float, tuple[int, ...]], Mapping[str, int | float]]:
     """Run the pipeline. Returns the curve of its throughput, and its counters."""
     with signals_of_job() if choice.is_local else nullcontext() as signals:
@@ -249,70 +217,10 @@ def _make(
         run = start_run(missing.places, due, job, spec, choice, least=least, spread=not detach)
         progress = Progress(missing.inputs, exact=missing.exact)
         try:
-            counters = _run_graph(run, choice, progress, output, signals, detach)
+            counters = follow(run, choice, progress, output, signals, detach)
         finally:
             progress.close()
     return (progress.throughput.bucket_seconds, tuple(progress.throughput.counts)), counters
-
-
-def _run_graph(
-    run: PipelineRun | PartsRun,
-    choice: RunnerChoice,
-    progress: Progress,
-    output: Output,
-    signals: Signals | None,
-    detach: bool,
-) -> Mapping[str, int | float]:
-    if signals is not None:
-        counts = signals.counts
-    else:
-        counts = RecordsSeen(output).counts
-    try:
-        if not choice.is_local:
-            _hand_in(run, output, detach)
-        run.start()
-        while not run.ended.wait(LOOK_SECONDS):
-            progress.update(*counts())
-    except KeyboardInterrupt as stop:
-        if run.remote is not None and isinstance(stop, TerminatedError):
-            raise still_running(run.remote, STOPPED) from None
-        if run.ident is None:  # what was handed in is cancelled by the thread
-            run.start()
-        clean = run.stop(signals)
-        if clean and run.remote is not None:
-            forget(output)
-        raise StopRequestedError(clean) from None
-    if isinstance(run.error, StillRunningError):
-        raise run.error
-    if run.remote is not None:
-        forget(output)
-    progress.update(*counts())
-    if run.error is not None:
-        raise job_error(run.error) from run.error
-    return run.counters()
-
-
-def _hand_in(run: PipelineRun | PartsRun, output: Output, detach: bool) -> None:
-    """Give the job to its runner. Ctrl-C is heard once its id is kept."""
-    if run.remote is not None:  # a job of parts: its name is known before the first one is submitted
-        keep(output, run.remote)
-    with held_signals(run.submit_no_more):
-        run.submit()
-        _keep_remote(run, output, detach)
-
-
-def _keep_remote(run: PipelineRun | PartsRun, output: Output, detach: bool) -> None:
-    """Keep the id of a job that outlives this process, and leave it there if that is wanted."""
-    if run.remote is None:
-        if detach and run.error is None:
-            LOG.info("--detach: this runner's jobs end with their command, so it waits")
-        return
-    keep(output, run.remote)
-    if run.error is not None:
-        return
-    if detach:
-        raise still_running(run.remote, 0)
-    LOG.info(f"submitted {run.remote}")
 
 
 def _clean_up(output: Output) -> None:

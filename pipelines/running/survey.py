@@ -20,7 +20,7 @@ from pipelines.curation.verdicts import FOLDER, read_keys, read_rows, write_rows
 from pipelines.curation.whole import Marks, WholeRule
 from pipelines.output.folder import Output
 from pipelines.output.job import Job, TaskAt, spool
-from pipelines.running.signals import find_signals
+from pipelines.running.watch.signals import find_signals
 from schemas.errors import StoppedError
 from schemas.records import Task
 from storage.login import get_options, set_options

@@ -27,7 +27,7 @@ from pipelines.running.engine import RunnerChoice
 from pipelines.running.pipeline import CANCEL_SECONDS, Counters
 from pipelines.running.remote import flink, job
 from pipelines.running.remote.job import RemoteJob, has_ended, still_running
-from pipelines.running.signals import Signals
+from pipelines.running.watch.signals import Signals
 
 LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 0.5

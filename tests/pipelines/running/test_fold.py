@@ -17,10 +17,11 @@ from pipelines.output.finish import finish
 from pipelines.output.folder import Output
 from pipelines.output.listing import list_output
 from pipelines.output.tables.places import is_complete, parts_due
-from pipelines.running import progress, submit
+from pipelines.running import submit
 from pipelines.running.engine import RunnerChoice, choose_runner
 from pipelines.running.fold import FoldParts
 from pipelines.running.graph import JobSpec, MakeShards
+from pipelines.running.watch import progress
 from schemas.manifest import SAMPLES_FILE
 from storage.tables import iter_rows
 

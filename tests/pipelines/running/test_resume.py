@@ -82,7 +82,7 @@ def test_an_empty_source_is_one_line(tmp_path):
 
 
 def test_ctrl_c_in_a_thread_pool_stops_and_the_next_run_finishes(tmp_path, monkeypatch):
-    from pipelines.running.progress import Progress
+    from pipelines.running.watch.progress import Progress
 
     run(tmp_path / "whole", tiny_job(6, 20))
     real = Progress.update

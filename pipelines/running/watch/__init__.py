@@ -1,0 +1,1 @@
+"""Following a run from its submission to its end: progress, signals, Ctrl-C."""
