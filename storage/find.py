@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -236,8 +237,9 @@ def _all_below(folder: str) -> Iterator[tuple[str, int]]:
     """(path below the folder, bytes) of every file in it and its folders."""
     here = local_path(folder)
     if here is not None:
+        start = len(os.path.join(here, ""))
         for file, size in _files_below(here):
-            yield os.path.relpath(file, here), size
+            yield file[start:], size
         return
     files, path = filesystem(folder)
     if scheme_of(folder) in GOOGLE:
@@ -278,10 +280,22 @@ def _files_below(folder: str) -> Iterator[tuple[str, int]]:
         ]
         for name in names:
             path = os.path.join(inner, name)
-            if os.path.isfile(path):
-                yield path, os.path.getsize(path)
-            elif _leads_nowhere(path):
-                yield path, 0
+            size = _size_of_file(path)
+            if size is not None:
+                yield path, size
+
+
+def _size_of_file(path: str) -> int | None:
+    """Bytes of a regular file, 0 of a link to nothing, None of anything else."""
+    try:
+        about = os.stat(path)
+    except (OSError, ValueError):
+        if _leads_nowhere(path):
+            return 0
+        return None
+    if stat.S_ISREG(about.st_mode):
+        return about.st_size
+    return None
 
 
 def _entries(folder: str, prefix: str = "") -> Iterator[tuple[str, int | None]]:
