@@ -7,19 +7,21 @@ import subprocess
 import sys
 
 PROBE = """
-import json, sys
+import json, logging, sys
 from zoetrope.light import import_beam_for_this_machine
 
 import_beam_for_this_machine()
 import apache_beam as beam
 
-loaded = [name for name in ("pandas", "google.cloud.storage") if name in sys.modules]
+unused = ("pandas", "google.cloud.storage", "apache_beam.io.gcp.bigquery", "apitools", "pymongo", "requests")
+loaded = [name for name in unused if name in sys.modules] + logging.getLogger().handlers
 made = []
 with beam.Pipeline(runner="apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner") as pipeline:
     _ = pipeline | beam.Create([1, 2]) | beam.Reshuffle() | beam.Map(made.append)
 
 import pyarrow as pa
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.io.gcp.bigquery import ReadFromBigQuery
 from apache_beam.io.gcp.gcsio import GcsIO
 from apache_beam.runners.dataflow.internal.apiclient import DataflowApplicationClient
 
