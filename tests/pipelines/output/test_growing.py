@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +51,24 @@ def test_a_raised_limit_makes_the_new_inputs_and_the_last_task_alone(tmp_path):
     for name in ("00000.tar", "00001.tar"):  # not made again
         assert (tmp_path / "out" / name).stat().st_mtime_ns == before[name]
     assert sum(row.samples for row in read_manifest(str(tmp_path / "out"))) == 23 - 4
+
+
+@pytest.mark.parametrize("made_before", [3, 2])
+def test_a_growth_that_is_killed_before_it_is_planned_takes_back_one_task_only(tmp_path, made_before):
+    run(limited(12), tmp_path)
+    if made_before == 2:  # the first job was killed too
+        next((tmp_path / "_zoetrope" / "records").glob("00002.*")).unlink()
+    kept = {name: (tmp_path / name).stat().st_mtime_ns for name in ("00000.tar", "00001.tar")}
+
+    def killed() -> Iterator[Task]:
+        raise KeyboardInterrupt
+        yield
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(replace(limited(18), tasks=killed), tmp_path)
+    assert run(limited(18), tmp_path).totals.inputs == 18
+    assert kept == {name: (tmp_path / name).stat().st_mtime_ns for name in kept}
 
 
 def test_a_grown_output_is_finished_when_the_command_is_repeated(tmp_path):
