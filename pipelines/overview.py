@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.output.tables.agree import agreed_manifest
 from schemas.errors import ConfigError
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from storage.scores import filter_of, scores_of
@@ -92,9 +93,11 @@ def failure_groups(output: str, reason: str | None = None) -> list[FailureGroup]
 
 
 def overview(output: str) -> Overview:
-    """Read the tables of an output. Raises ConfigError for what is no finished output."""
-    _check(output)
-    manifest = read_manifest(output)
+    """Read the tables of an output.
+
+    Raises ConfigError for what is no finished output, and TableError for tables that disagree.
+    """
+    manifest = agreed_manifest(output)
     found = Overview(len(manifest), sum(row.samples for row in manifest), sum(row.bytes for row in manifest))
     found.shard_samples = Spread.of(np.array([row.samples for row in manifest]))
     found.shard_bytes = Spread.of(np.array([row.bytes for row in manifest]))

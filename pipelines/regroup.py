@@ -19,7 +19,9 @@ import pyarrow as pa
 from pipelines.output.pages.indexes import sizes_json, wids_json
 from pipelines.output.pages.regrouped import configs_of, pages
 from pipelines.output.record import with_columns
+from pipelines.output.tables.agree import agreed_manifest, check_keys, check_shards, what_to_do
 from pipelines.output.tables.fold import TableFile
+from pipelines.output.validate import HashingReader
 from schemas.errors import ConfigError
 from schemas.manifest import (
     FAILURES,
@@ -32,13 +34,15 @@ from schemas.manifest import (
 )
 from storage.find import first_name
 from storage.read import open_uri
-from storage.shards.read import ShardError, iter_shard
+from storage.shards.read import RawSample, ShardError, iter_shard
 from storage.shards.write import ShardWriter
-from storage.tables import has_table, iter_batches, iter_rows, read_manifest
-from storage.uris import absolute, join, name_of
-from storage.write import create_file, write_bytes
+from storage.tables import has_table, iter_batches, iter_rows
+from storage.uris import absolute, is_remote, join, name_of
+from storage.write import create_file, remove_empty_folder, remove_file, remove_listed, write_bytes
 
 CHUNK = 4 << 20  # bytes of a shard that are copied at a time
+SIZES_FILE, WIDS_FILE = "sizes.json", "wids.json"
+OTHER_FILES = (SIZES_FILE, WIDS_FILE, "README.md", "croissant.json", "config.yaml")
 
 
 class NewOutput:
@@ -63,14 +67,15 @@ class NewOutput:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._stack.__exit__(*error)
-        if error[0] is None:
-            write_bytes(join(self.uri, "sizes.json"), sizes_json(self.shards))
-            write_bytes(join(self.uri, "wids.json"), wids_json(name_of(self.uri), self.shards))
-            for name, data in pages(self.uri, self._configs, self.shards, self.reasons).items():
-                write_bytes(join(self.uri, name), data)
-            with TableFile(join(self.uri, MANIFEST_FILE), MANIFEST) as table:
-                table.append(pa.Table.from_pylist([asdict(row) for row in self.shards], MANIFEST))
+        is_whole = False
+        try:
+            self._stack.__exit__(*error)
+            if error[0] is None:
+                self._index()
+                is_whole = True
+        finally:
+            if not is_whole:
+                self._remove()
 
     def next_name(self) -> str:
         """The name of the next shard."""
@@ -84,21 +89,44 @@ class NewOutput:
                 digest.update(data)
                 new.write(data)
         if digest.hexdigest() != row.sha256:
-            raise ShardError(f"{uri}: its bytes are not those of the manifest; `zoetrope validate` says more")
+            raise _changed(uri)
         self.shards.append(replace(row, shard=name, task=len(self.shards)))
         return name
+
+    def _index(self) -> None:
+        """Write the indexes and pages, and the manifest as the last file."""
+        write_bytes(join(self.uri, SIZES_FILE), sizes_json(self.shards))
+        write_bytes(join(self.uri, WIDS_FILE), wids_json(name_of(self.uri), self.shards))
+        for name, data in pages(self.uri, self._configs, self.shards, self.reasons).items():
+            write_bytes(join(self.uri, name), data)
+        with TableFile(join(self.uri, MANIFEST_FILE), MANIFEST) as table:
+            table.append(pa.Table.from_pylist([asdict(row) for row in self.shards], MANIFEST))
+
+    def _remove(self) -> None:
+        """Remove what was written, and the folder if nothing else is in it."""
+        shards = [row.shard for row in self.shards]
+        names = [MANIFEST_FILE, *shards, self.next_name(), SAMPLES_FILE, FAILURES_FILE, *OTHER_FILES]
+        if is_remote(self.uri):
+            remove_listed(self.uri, names)
+            return
+        for name in names:
+            remove_file(join(self.uri, name))
+        remove_empty_folder(self.uri)
 
 
 def merge(outputs: Sequence[str], to: str) -> list[ShardRow]:
     """Copy the shards of several outputs into one, under new names. Returns its shards.
 
-    Raises ConfigError for what is no finished output and for a key that two of them have, ShardError for a
-    shard whose bytes are not those of its manifest.
+    Raises ConfigError for what is no finished output and for a key that two of them have, TableError for
+    tables that disagree, ShardError for a shard whose bytes are not those of its manifest. After an error
+    nothing of the new output is left.
     """
-    manifests = {output: _manifest(output) for output in outputs}
-    if len(manifests) < len(outputs):
+    if len(set(outputs)) < len(outputs):
         raise ConfigError("an output is given twice; its keys would repeat")
-    _check_keys(outputs)
+    manifests = {output: agreed_manifest(output) for output in outputs}
+    for output, shards in manifests.items():
+        check_shards(output, shards)
+    check_keys(outputs)
     with NewOutput(to, configs_of(outputs)) as new:
         for output, shards in manifests.items():
             names = {row.shard: new.copy(join(output, row.shard), row) for row in shards}
@@ -116,11 +144,13 @@ def split(output: str, shares: Mapping[str, float], to: str, *, seed: int = 0) -
 
     A picture or video goes to one side with all its clips: the side is drawn from its `image_id` (else the
     key) and the seed. Shards keep the largest number of samples that the output has. Failures are left out.
-    Raises ConfigError and ShardError as `merge`, and ConfigError for shares that are not above 0.
+    Raises as `merge`, and ConfigError for shares that are not above 0.
     """
     if not shares or any(not share > 0 for share in shares.values()):
         raise ConfigError("shares must be above 0, e.g. train=0.9 val=0.1")
-    shards = _manifest(output)
+    shards = agreed_manifest(output)
+    check_shards(output, shards)
+    check_keys([output])
     most = max((row.samples for row in shards), default=1)
     rows = groupby(iter_rows(output, SAMPLES_FILE), key=lambda row: row["shard"])
     with ExitStack() as stack:
@@ -128,9 +158,12 @@ def split(output: str, shares: Mapping[str, float], to: str, *, seed: int = 0) -
         parts = {name: stack.enter_context(_Part(join(to, name), most, configs)) for name in shares}
         for shard in shards:
             own = {row["key"]: row for row in next(rows, ("", ()))[1]}
-            for sample in iter_shard(join(output, shard.shard)):
+            for sample in _checked_samples(join(output, shard.shard), shard):
                 if sample.key not in own:
-                    raise ShardError(f"{sample.shard}: {sample.key} is not in the table of samples")
+                    raise ShardError(
+                        f"{sample.shard}: its sample {sample.key} has no row at its place in {SAMPLES_FILE}; "
+                        f"{what_to_do(output)}"
+                    )
                 row = own[sample.key]
                 name = side_of(row["image_id"] or sample.key, shares, seed)
                 parts[name].add(sample.key, sample.members, row, shard.fingerprint)
@@ -157,15 +190,19 @@ class _Part:
         self._rows: list[dict[str, Any]] = []
 
     def __enter__(self) -> Self:
-        self.new.__enter__()
+        self._stack = ExitStack()
+        self._stack.enter_context(self.new)
+        self._stack.push(self._close)
         return self
 
     def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def _close(self, *error: Any) -> None:
         if error[0] is None:
             self._end()
         elif self._stream is not None:
             self._stream.__exit__(*error)
-        self.new.__exit__(*error)
 
     def add(self, key: str, members: Mapping[str, bytes], row: dict[str, Any], fingerprint: str) -> None:
         if self._stream is None:
@@ -190,29 +227,17 @@ class _Part:
         self._rows = []
 
 
-def _manifest(output: str) -> list[ShardRow]:
-    try:
-        return read_manifest(output)
-    except FileNotFoundError as error:
-        raise ConfigError(str(error)) from None
+def _checked_samples(uri: str, row: ShardRow) -> Iterator[RawSample]:
+    """The samples of a shard. Raises ShardError, at the end too if its bytes are not the manifest's."""
+    stream = HashingReader(uri)
+    yield from iter_shard(uri, stream=stream)  # type: ignore[arg-type]
+    if stream.finish() != row.sha256:
+        raise _changed(uri)
 
 
-def _check_keys(outputs: Sequence[str]) -> None:
-    """Raise ConfigError for a key that two outputs have."""
-    seen: dict[int, int] = {}  # hash of a key -> output; 10 million keys take about 1 GB
-    for number, output in enumerate(outputs):
-        for key in _keys(output):
-            before = seen.setdefault(hash(key), number)
-            if before != number:
-                raise ConfigError(
-                    f"{output} and {outputs[before]} both have the key {key}; outputs of one source cannot "
-                    "be merged. Read them together instead: data.shards takes a list"
-                )
-
-
-def _keys(output: str) -> Iterator[str]:
-    for batch in iter_batches(output, SAMPLES_FILE, columns=["key"]):
-        yield from batch["key"].to_pylist()
+def _changed(uri: str) -> ShardError:
+    output = uri.rpartition("/")[0]
+    return ShardError(f"{uri}: its bytes are not those of the manifest; {what_to_do(output)}")
 
 
 def _renamed(batch: pa.RecordBatch, names: Mapping[str, str]) -> pa.Table:

@@ -44,7 +44,7 @@ class Validation:
         return not self.problems
 
 
-class _HashingReader:
+class HashingReader:
     """A stream that hashes and counts its bytes, so that a shard is read once for checksum and samples."""
 
     def __init__(self, uri: str) -> None:
@@ -53,12 +53,14 @@ class _HashingReader:
         self.bytes = 0
 
     def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
         data: bytes = self._stream.read(size)
         self._hash.update(data)
         self.bytes += len(data)
         return data
 
     def finish(self) -> str:
+        """Read the rest and close the stream. Returns the SHA-256 of all bytes, as hex digits."""
         while self.read(1 << 20):
             pass
         self._stream.close()
@@ -142,7 +144,7 @@ def check_shard(output: str, row: ShardRow, indexed: Indexed | None, decode: boo
     problems: list[str] = []
     keys: list[str] = []
     try:
-        reader = _HashingReader(uri)
+        reader = HashingReader(uri)
     except OSError as error:
         return [
             f"{row.shard}: cannot be opened: {error}; remove its record and run animate again, or "

@@ -10,7 +10,7 @@ import yaml
 from tiny_output import build_output
 
 from pipelines.output.validate import validate
-from pipelines.regroup import merge, side_of, split
+from pipelines.regroup import NewOutput, merge, side_of, split
 from schemas.errors import ConfigError
 from storage.shards.read import ShardError, iter_shard
 from storage.tables import expand_shards, read_manifest
@@ -81,14 +81,27 @@ def test_a_key_in_two_outputs_is_an_error_before_anything_is_written(tmp_path):
     assert not (tmp_path / "both").exists()
 
 
-def test_a_damaged_shard_stops_a_merge_and_leaves_no_manifest(tmp_path):
+def test_a_damaged_shard_stops_a_merge_and_leaves_nothing(tmp_path):
     output = Path(build_output(tmp_path / "clips"))
     data = bytearray((output / "00001.tar").read_bytes())
     data[600] ^= 1
     (output / "00001.tar").write_bytes(data)
     with pytest.raises(ShardError, match=r"00001\.tar: its bytes are not those of the manifest"):
         merge([str(output)], str(tmp_path / "new"))
-    assert not (tmp_path / "new" / "manifest.parquet").exists()
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_output_that_is_given_up_leaves_the_files_of_others(tmp_path):
+    output = build_output(tmp_path / "clips", shards=2)
+    first, second = read_manifest(output)
+    with pytest.raises(KeyboardInterrupt), NewOutput(str(tmp_path / "new")) as new:
+        new.copy(f"{output}/{first.shard}", first)
+        (tmp_path / "new" / "notes.txt").write_text("of another program")
+        assert second.sha256 != first.sha256
+        with pytest.raises(ShardError):
+            new.copy(f"{output}/{first.shard}", second)
+        raise KeyboardInterrupt
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["notes.txt"]
 
 
 @pytest.mark.parametrize(

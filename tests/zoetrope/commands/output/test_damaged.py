@@ -85,6 +85,52 @@ def test_a_damaged_table_is_one_line_that_names_it(output, file, damage, capsys)
         assert not list(output.parent.glob("clips-*/**/manifest.parquet")), command
 
 
+def without_rows(path: Path) -> None:
+    pq.write_table(pq.read_table(path).slice(0, 0), path)
+
+
+def with_a_row_twice(path: Path) -> None:
+    rows = pq.read_table(path)
+    pq.write_table(pa.concat_tables([rows, rows.slice(0, 1)]), path)
+
+
+def flipped(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+DISAGREEMENTS: dict[str, tuple[str, Callable[[Path], None], tuple[str, ...]]] = {
+    "a shard is gone": ("00001.tar", Path.unlink, ("merge", "split")),
+    "a shard has other bytes": ("00001.tar", flipped, ("merge", "split")),
+    "no rows in the manifest": (MANIFEST, without_rows, ("stats", "merge", "split")),
+    "a row of the manifest comes twice": (MANIFEST, with_a_row_twice, ("stats", "merge", "split")),
+    "no rows in the samples": (SAMPLES, without_rows, ("stats", "merge", "split")),
+    "a row of the samples comes twice": (SAMPLES, with_a_row_twice, ("stats", "merge", "split")),
+}
+
+
+@pytest.mark.parametrize("disagreement", DISAGREEMENTS)
+def test_an_output_that_disagrees_is_one_line_and_nothing_half_is_left(output, disagreement, capsys):
+    file, change, commands = DISAGREEMENTS[disagreement]
+    change(output / file)
+    for command in commands:
+        assert cli.main(arguments(command, output)) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert file in line or SAMPLES in line, (command, line)
+        assert not [path for path in output.parent.glob("clips-*/**/*") if path.is_file()], command
+
+
+def test_foreign_files_are_left_alone(output, capsys):
+    (output / "zz.tar").write_bytes(b"no tar" * 400)
+    (output / "notes.txt").write_text("ours")
+    for command in ("stats", "failures", "merge", "split"):
+        assert cli.main(arguments(command, output)) == 0, capsys.readouterr().err
+    assert not list(output.parent.glob("clips-*/**/zz.tar"))
+    assert cli.main(["head", str(output), "-n", "99"]) == 1
+    assert "zz.tar: truncated or unreadable" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["", "[" * 100_000, "[]", '{"00000.tar": "\\ud800"}', "9" * 5000])
 def test_damaged_sizes_are_a_problem_of_their_file(output, text, capsys):
     (output / "sizes.json").write_text(text)
