@@ -9,8 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pipelines.output.folder import STATE, Output, task_of
+from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
 from storage.find import iter_below
 
+TABLES = (MANIFEST_FILE, SAMPLES_FILE, FAILURES_FILE)
+PAGES = (
+    "sizes.json",
+    "wids.json",
+    "config.yaml",
+    "README.md",
+    "croissant.json",
+    "report.html",
+    "report.json",
+    "metrics.prom",
+)
+FINISHED = f"{STATE}/finished.json"
 TABLE_FOLDERS = ("samples", "failures")
 TEMPORARY = "/".join((STATE, "tmp", ""))
 
@@ -26,6 +39,7 @@ class Listing:
     retries: list[str] = field(default_factory=list)  # names of the files of retry plans
     inputs: list[str] = field(default_factory=list)  # names of the files of marks, see `output.growth`
     files: set[str] = field(default_factory=set)  # other files, by their paths below the output
+    empty: set[str] = field(default_factory=set)  # paths below the output of all files without a byte
 
     def attempts(self) -> dict[str, list[int]]:
         """Attempt -> numbers of its shards that are still under temporary names."""
@@ -50,7 +64,7 @@ def list_output(output: Output) -> Listing:
 
 def is_finished(listing: Listing) -> bool:
     """Did a run write the tables, and is nothing changed since?"""
-    return f"{STATE}/finished.json" in listing.files
+    return FINISHED in listing.files
 
 
 def list_temporary(output: Output) -> Listing:
@@ -60,6 +74,8 @@ def list_temporary(output: Output) -> Listing:
 
 def _sort_in(listing: Listing, path: str, size: int) -> None:
     folder, _, name = path.rpartition("/")
+    if not size:
+        listing.empty.add(path)
     if folder == f"{STATE}/records":
         task = task_of_record(name)
         if task is not None:

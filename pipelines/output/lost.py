@@ -1,9 +1,10 @@
 """Take back the records of tasks whose shards were deleted or cut off, so that the next run makes them
-again.
+again; and remove other files that were emptied.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,15 @@ from itertools import chain
 from tarfile import RECORDSIZE
 
 from pipelines.output.folder import STATE, Output, shard_name, task_of
-from pipelines.output.listing import Listing, is_finished
+from pipelines.output.listing import (
+    FINISHED,
+    PAGES,
+    TABLES,
+    Listing,
+    is_finished,
+    part_of_table,
+    task_of_record,
+)
 from pipelines.output.records import find_head
 from pipelines.output.retries import Retries, drop_retries
 from pipelines.output.tables.parts import Part, forget_parts, read_heads
@@ -22,6 +31,8 @@ from storage.tables import read_manifest
 from storage.write import remove_file
 
 READS_AT_ONCE = 32
+RECORDS, PARTS = f"{STATE}/records", f"{STATE}/parts"
+LOG = logging.getLogger(__name__)
 
 
 def forget_lost(
@@ -80,7 +91,7 @@ def forget_tasks(output: Output, listing: Listing, lost: set[int], retries: Retr
     again = {retry for retry, origin in retries.pairs() if origin in lost}
     undone = lost | again
     remove_file(output.state("finished.json"))
-    listing.files.discard(f"{STATE}/finished.json")
+    listing.files.discard(FINISHED)
     forget_parts(output, listing, undone, size)
     _remove_records(output, again - lost)  # first: a cut-off call leaves the task to be found again
     if again:
@@ -98,3 +109,36 @@ def _remove_records(output: Output, tasks: Iterable[int]) -> None:
 def said_lost(lost: Sequence[int]) -> str:
     """The tasks whose shards are gone, in words."""
     return f"shards of {counted(len(lost), 'task')} are gone or cut off (task {first_few(lost)})"
+
+
+def drop_emptied(output: Output, listing: Listing) -> None:
+    """Remove the files that a power cut has emptied, where the job can write them again. Raises OSError.
+
+    These are tables, pages, parts, records and the mark of a finished job; none of ours is ever empty. The
+    tasks of removed records are made again.
+    """
+    gone = sorted(path for path in listing.empty if _is_made_again(path))
+    if not gone:
+        return
+    named = first_few(gone)
+    LOG.warning(
+        f"{counted(len(gone), 'file')} without a byte, as a power cut leaves them, made again: {named}"
+    )
+    gone.append(FINISHED)  # the job is not done
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        list(pool.map(lambda path: remove_file(output.path(path)), gone))
+    listing.files.difference_update(gone)
+    listing.empty.difference_update(gone)
+    for path in gone:
+        folder, _, name = path.rpartition("/")
+        if folder == PARTS:
+            listing.parts.discard(name)
+        elif folder == RECORDS:
+            listing.done.discard(task_of_record(name) or 0)
+
+
+def _is_made_again(path: str) -> bool:
+    folder, _, name = path.rpartition("/")
+    if folder == RECORDS:
+        return task_of_record(name) is not None
+    return folder == PARTS or path in (*TABLES, *PAGES, FINISHED) or part_of_table(path) is not None

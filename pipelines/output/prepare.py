@@ -15,28 +15,16 @@ from pipelines.output.commit import remove_temporary, settle_all
 from pipelines.output.folder import STATE, Output, task_of
 from pipelines.output.growth.plan import PLAN, extends_last_task, may_grow, planned_numbers, refusal
 from pipelines.output.job import Job, differences, has_grown, is_of_source
-from pipelines.output.listing import TABLE_FOLDERS, Listing, list_output, part_of_table
-from pipelines.output.lost import forget_lost, forget_tasks, said_lost
+from pipelines.output.listing import PAGES, TABLE_FOLDERS, TABLES, Listing, list_output, part_of_table
+from pipelines.output.lost import drop_emptied, forget_lost, forget_tasks, said_lost
 from pipelines.output.records import done_tasks
 from pipelines.output.retries import plan_files, read_retries
 from pipelines.output.tables.parts import plan_parts, tasks_per_part
 from schemas.errors import ConfigError
-from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
 from storage.find import list_names
 from storage.write import REMOVALS_AT_ONCE, remove_empty_folder, remove_file, remove_tree
 
 LOG = logging.getLogger(__name__)
-TABLES = (MANIFEST_FILE, SAMPLES_FILE, FAILURES_FILE)
-PAGES = (
-    "sizes.json",
-    "wids.json",
-    "config.yaml",
-    "README.md",
-    "croissant.json",
-    "report.html",
-    "report.json",
-    "metrics.prom",
-)
 
 
 def check_output(output: Output, job: Job, *, overwrite: bool) -> None:
@@ -138,6 +126,7 @@ def prepare_output(output: Output, job: Job, *, overwrite: bool) -> Prepared:
         remove_ours(output, listing)
         listing, before = Listing(), {}
     else:
+        drop_emptied(output, listing)
         settle_all(output, listing)
         remove_temporary(output, listing)
         size = tasks_per_part(job.config)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipelines.output.folder import Output
-from pipelines.output.prepare import PAGES
+from pipelines.output.listing import PAGES
 from schemas.errors import ConfigError
 from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
 from storage.find import file_sizes

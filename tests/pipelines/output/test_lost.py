@@ -114,3 +114,31 @@ def test_a_last_shard_that_only_its_record_knows_of_is_missed_at_the_end(tmp_pat
         run(tmp_path, job)
     assert run(tmp_path, job).written == 10
     assert shards(tmp_path) == whole
+
+
+EMPTIED = (
+    "manifest.parquet",
+    "samples.parquet",
+    "failures.parquet",
+    "sizes.json",
+    "croissant.json",
+    "_zoetrope/finished.json",
+    "_zoetrope/records/00001.parquet",
+    "_zoetrope/parts/*.parquet",
+)
+
+
+@pytest.mark.parametrize("pattern", EMPTIED)
+def test_a_file_that_a_power_cut_emptied_is_mended_by_the_same_command(tmp_path, caplog, pattern):
+    run(tmp_path)
+    whole = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    (emptied,) = tmp_path.glob(pattern)
+    emptied.write_bytes(b"")
+    result = run(tmp_path)
+    assert f"made again: {emptied.relative_to(tmp_path)}" in caplog.text
+    assert result.totals.off_by == 0
+    now = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert now.keys() == whole.keys()
+    assert [path.name for path in whole if now[path] != whole[path] and path != emptied] == []
+    assert emptied.stat().st_size
+    assert run(tmp_path).nothing_made
