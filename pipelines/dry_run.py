@@ -72,31 +72,25 @@ def dry_run(
     """
     check_output(output, job, overwrite=overwrite)
     plan, done = _open(job, output, overwrite=overwrite)
-    tasks = inputs = left = failing = 0
-    longest = (0, 0)
-    exact, first = True, None
+    count = _Count()
     for task in plan.tasks():
-        first = first or task
-        tasks += 1
-        inputs += task.samples
-        longest = max(longest, (task.samples, task.index))
-        exact = exact and task.exact
-        left += task.index not in done
+        count.add(task, is_done=task.index in done)
         if known_failures:
-            failing += known_failures(task)
-    if first is None:
+            count.failing += known_failures(task)
+    if count.first is None:
         raise ConfigError("source: it holds no inputs; check its path and source.limit")
-    if job.makes_clips and (warning := long_task(longest[1], longest[0], cores)):
+    inputs, number = count.longest
+    if job.makes_clips and (warning := long_task(number, inputs, cores)):
         LOG.warning(warning)
-    glimpse = look(first)
+    glimpse = look(count.first)
     return Plan(
         source,
-        inputs,
-        exact,
-        failing,
+        count.inputs,
+        count.exact,
+        count.failing,
         output.uri,
-        tasks,
-        left,
+        count.tasks,
+        count.left,
         store,
         glimpse.sample_bytes,
         runner,
@@ -105,6 +99,28 @@ def dry_run(
         new_inputs=plan.new_inputs,
         new_tasks=plan.new_tasks,
     )
+
+
+@dataclass
+class _Count:
+    """The counts of a plan."""
+
+    first: Task | None = None
+    tasks: int = 0
+    left: int = 0  # tasks that are not done
+    inputs: int = 0
+    failing: int = 0  # inputs that will surely fail
+    exact: bool = True  # is the number of inputs no estimate?
+    longest: tuple[int, int] = (0, 0)  # (inputs, task)
+
+    def add(self, task: Task, *, is_done: bool) -> None:
+        """Count a task."""
+        self.first = self.first or task
+        self.tasks += 1
+        self.left += not is_done
+        self.inputs += task.samples
+        self.exact = self.exact and task.exact
+        self.longest = max(self.longest, (task.samples, task.index))
 
 
 def _open(job: Job, output: Output, *, overwrite: bool) -> tuple[JobPlan, set[int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,19 +70,7 @@ def make_task(
             if watch(int(not isinstance(item, Failure)), int(isinstance(item, Failure))):
                 raise StoppedError("stopped")
         made = _writing(output, shards.close)
-        names = [name for name, _ in made]
-        for row in rows:
-            row["task"] = task.index
-            if row["status"] == "written":
-                row["shard"] = names[row.pop("part")]
-        record = Record(
-            task.index,
-            fingerprint,
-            inputs_of(task) if task.exact else len(rows),
-            pa.Table.from_pylist(rows, schema=RECORD),
-            tuple(_shard_row(name, writer, fingerprint, task.index) for name, writer in made),
-            _counters(times, time.monotonic() - start),
-        )
+        record = _record(task, fingerprint, rows, made, _counters(times, time.monotonic() - start))
     except BaseException:
         shards.abandon()
         remove_tree(output.tmp(attempt))
@@ -94,6 +82,26 @@ def make_task(
         time.monotonic() - start,
         reasons,
         times.seconds(),
+    )
+
+
+def _record(
+    task: Task,
+    fingerprint: str,
+    rows: list[dict[str, Any]],
+    made: Sequence[tuple[str, ShardWriter]],
+    counters: Mapping[str, float],
+) -> Record:
+    inputs, names = len(rows), [name for name, _ in made]
+    if task.exact:
+        inputs = inputs_of(task)
+    for row in rows:
+        row["task"] = task.index
+        if row["status"] == "written":
+            row["shard"] = names[row.pop("part")]
+    shards = tuple(_shard_row(name, writer, fingerprint, task.index) for name, writer in made)
+    return Record(
+        task.index, fingerprint, inputs, pa.Table.from_pylist(rows, schema=RECORD), shards, counters
     )
 
 

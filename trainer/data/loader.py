@@ -58,6 +58,29 @@ class LoaderState:
         )
 
 
+def _fitting_workers(shards: Sequence[ShardSet], config: DataConfig, *, rank: int, world: int) -> int:
+    """`data.workers`, lowered until every reader has a shard of each set. Raises ConfigError."""
+    workers = config.workers
+    for number, each in enumerate(shards):
+        name = "data.shards"
+        if config.mix is not None:
+            name = f"data.mix.{number}.shards"
+        workers = fitting_workers(len(each.uris), world, workers, name, rank=rank)
+    return workers
+
+
+def _content_of(shards: Sequence[ShardSet]) -> int:
+    """A number for the names of the shards: another one after a resume means other shards."""
+    names = ("\n".join(uri.rpartition("/")[2] for uri in each.uris) for each in shards)
+    return derive_seed(0, "\n\n".join(names))
+
+
+def _curriculum(config: DataConfig, accumulate: int) -> Curriculum | None:
+    if config.frames_curriculum is None:
+        return None
+    return Curriculum(tuple(config.frames_curriculum), accumulate)
+
+
 class TrainingLoader:
     """Endless batches of one rank.
 
@@ -90,19 +113,11 @@ class TrainingLoader:
         accumulate: batches of a rank in a step.
         """
         if isinstance(shards, ShardSet):
-            found = [shards]
-        else:
-            found = list(shards)
-        workers = config.workers
-        for number, each in enumerate(found):
-            name = "data.shards"
-            if config.mix is not None:
-                name = f"data.mix.{number}.shards"
-            workers = fitting_workers(len(each.uris), world, workers, name, rank=rank)
-        self.readers = readers = max(workers, 1)  # of this rank
-        names = "\n\n".join("\n".join(uri.rpartition("/")[2] for uri in each.uris) for each in found)
+            shards = [shards]
+        workers = _fitting_workers(shards, config, rank=rank, world=world)
+        self.readers = max(workers, 1)  # of this rank
         self._made_for = {
-            "shards": derive_seed(0, names),
+            "shards": _content_of(shards),
             "seed": seed,
             "rank": rank,
             "ranks": world,
@@ -112,21 +127,17 @@ class TrainingLoader:
             "batch size of a rank": batch_size,
         }
         self._batches = 0
-        self._positions: list[Position] = [(Cursor(),) * len(found)] * readers
+        self._positions: list[Position] = [(Cursor(),) * len(shards)] * self.readers
         if state is not None:
             self._check(state)
             self._batches, self._positions = state.batches, list(state.positions)
         self.dropped: Counter[str] = Counter()  # by reason, since this loader was made
         self._fresh_drops: list[Dropped] = []
-        sets = [
-            SampleSet(each.uris, own, Decoder(own, frames=frames, size=size, seed=seed, training=True))
-            for each, own in zip(found, config.sets(), strict=True)
-        ]
-        curriculum = None
-        if config.frames_curriculum is not None:
-            curriculum = Curriculum(tuple(config.frames_curriculum), accumulate)
         stream = TrainingStream(
-            sets,
+            [
+                SampleSet(each.uris, own, Decoder(own, frames=frames, size=size, seed=seed, training=True))
+                for each, own in zip(shards, config.sets(), strict=True)
+            ],
             Turns(config.weights),
             partial(collate, tokenize=tokenize, frames=frames, size=size, plan=pin_memory),
             batch_size=batch_size,
@@ -136,7 +147,7 @@ class TrainingLoader:
             positions=tuple(self._positions),
             batches=self._batches,
             patches=patches,
-            curriculum=curriculum,
+            curriculum=_curriculum(config, accumulate),
         )
         self._batches_of_workers = _Batches(_data_loader(stream, workers, config.batches_ahead, pin_memory))
 

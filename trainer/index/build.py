@@ -27,6 +27,7 @@ from trainer.index.store import (
     MODEL_FOLDER,
     IndexInfo,
     Part,
+    PartArrays,
     PartInfo,
     create,
     read_info,
@@ -89,12 +90,7 @@ def index(
             if part is not None or content in made:
                 continue
             try:
-                with memory_advice(
-                    f"lower --batch-size (now {settings.batch_size}); the same command continues from here"
-                ):
-                    arrays, left_out = embed_shard(
-                        embedder, uri, workers=settings.workers, batch_size=settings.batch_size
-                    )
+                arrays, left_out = _embedded(embedder, uri, settings)
             except (ShardError, OSError) as error:
                 broken[uri] = one_line(error)
                 continue
@@ -104,15 +100,26 @@ def index(
             dropped += left_out
         lock.check()
         gone = _tidy(known, here, broken, prune)
+    missing = tuple(part.info.shard for part in gone)
+    pruned = 0
+    if prune:
+        missing, pruned = (), len(gone)
     return Indexed(
         shards=len(made),
         skipped=len(here) - len(made) - len(broken),
         clips=sum(part.clips for part in made.values()),
         dropped=tuple(dropped),
         broken=tuple(broken.values()),
-        missing=() if prune else tuple(part.info.shard for part in gone),
-        pruned=len(gone) if prune else 0,
+        missing=missing,
+        pruned=pruned,
     )
+
+
+def _embedded(embedder: Embedder, uri: str, settings: IndexSettings) -> tuple[PartArrays, list[str]]:
+    """The arrays of a shard, and the samples that are left out, each with its reason."""
+    size = settings.batch_size
+    with memory_advice(f"lower --batch-size (now {size}); the same command continues from here"):
+        return embed_shard(embedder, uri, workers=settings.workers, batch_size=size)
 
 
 def _tidy(
