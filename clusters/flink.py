@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
-import time
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,8 +19,8 @@ from pathlib import Path
 import yaml
 
 from clusters import supervisor
+from clusters.cluster import bring_up, job_server_options, pool_command
 from clusters.jars import ENGINES, EngineError, fetch, fetch_from_pypi, java_command, job_server
-from clusters.pools import is_listening
 
 FLINK = "1.20.3"
 # The runner is older than the Python SDK and the cluster: it is the newest one that the Maven repository
@@ -37,7 +35,6 @@ FLINKS_OWN = (
     "com.twitter",
 )
 STATE = ENGINES / "flink-cluster"
-START_SECONDS = 90.0
 MASTER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 WORKER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 JOB_SERVER = "org.apache.beam.runners.flink.FlinkJobServerDriver"
@@ -68,19 +65,9 @@ def up(config: ClusterConfig | None = None) -> None:
     Raises EngineError after it has stopped every process.
     """
     config = config or ClusterConfig()
-    if supervisor.processes(config.state):
-        raise EngineError(f"a cluster is up already ({config.state}); `make flink-down` stops it")
-    for port in config.ports:
-        if is_listening(port):
-            raise EngineError(
-                f"port {port} is taken; stop the program that listens there, or give another port"
-            )
-    try:
-        supervisor.start(config.state, _programs(config))
-        _wait_until_up(config)
-    except BaseException:
-        down(config)
-        raise
+    bring_up(
+        "flink", config.state, config.ports, lambda: _programs(config), lambda: _has_all_task_managers(config)
+    )
 
 
 def down(config: ClusterConfig | None = None) -> None:
@@ -129,16 +116,9 @@ def _programs(config: ClusterConfig) -> dict[str, list[str]]:
         programs[name] = [*_java(config, name, config.heap_mb + 128, _worker_settings(config)), *jars, WORKER]
     for name in list(programs):
         programs[name] += ["--configDir", str(config.state / name)]
-    serve = [
-        f"--flink-master=127.0.0.1:{config.ui_port}",
-        "--job-host=127.0.0.1",
-        f"--job-port={config.job_port}",
-    ]
-    serve += ["--artifact-port=0", "--expansion-port=-1", f"--artifacts-dir={config.state / 'artifacts'}"]
+    serve = [f"--flink-master=127.0.0.1:{config.ui_port}", *job_server_options(config.job_port, config.state)]
     programs["job-server"] = [*_java(config, "job-server", 256, {}), *jars, JOB_SERVER, *serve]
-    waiting = config.state / "waiting"
-    shutil.rmtree(waiting, ignore_errors=True)  # of an earlier cluster
-    programs["pool"] = [sys.executable, "-m", "clusters.pool_main", str(config.pool_port), str(waiting)]
+    programs["pool"] = pool_command(config.pool_port, config.state)
     return programs
 
 
@@ -198,14 +178,6 @@ def _worker_settings(config: ClusterConfig) -> dict[str, object]:
         "taskmanager.memory.jvm-overhead.min": "64m",
         "taskmanager.memory.jvm-overhead.max": "64m",
     }
-
-
-def _wait_until_up(config: ClusterConfig) -> None:
-    end = time.monotonic() + START_SECONDS
-    while not (all(is_listening(port) for port in config.ports) and _has_all_task_managers(config)):
-        if time.monotonic() > end:
-            raise EngineError(f"the cluster does not come up: see {config.state / 'logs'}")
-        time.sleep(0.5)
 
 
 def _has_all_task_managers(config: ClusterConfig) -> bool:

@@ -3,31 +3,27 @@
     python -m clusters.spark up | down
 
 Spark comes from PyPI (`pyspark` holds its jars), Beam's runner from Maven. Both are kept under
-``.cache/engines``.
-Everything listens on loopback. A supervisor restarts lost processes. No docker is needed.
+``.cache/engines``. Everything listens on loopback. A supervisor restarts lost processes. No docker is needed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
-import time
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clusters import supervisor
+from clusters.cluster import bring_up, job_server_options, pool_command
 from clusters.jars import ENGINES, EngineError, fetch, fetch_from_pypi, java_command, java_options
-from clusters.pools import is_listening
 
 SPARK = "3.5.7"
 # As old as Flink's, for the same reason: see clusters.flink.
 BEAM_RUNNER = "org.apache.beam:beam-runners-spark-3:2.62.0"
 STATE = ENGINES / "spark-cluster"
-START_SECONDS = 90.0
 MASTER = "org.apache.spark.deploy.master.Master"
 WORKER = "org.apache.spark.deploy.worker.Worker"
 JOB_SERVER = "org.apache.beam.runners.spark.SparkJobServerDriver"
@@ -58,19 +54,7 @@ def up(config: ClusterConfig | None = None) -> None:
     Raises EngineError after it has stopped every process.
     """
     config = config or ClusterConfig()
-    if supervisor.processes(config.state):
-        raise EngineError(f"a cluster is up already ({config.state}); `make spark-down` stops it")
-    for port in config.ports:
-        if is_listening(port):
-            raise EngineError(
-                f"port {port} is taken; stop the program that listens there, or give another port"
-            )
-    try:
-        supervisor.start(config.state, _programs(config))
-        _wait_until_up(config)
-    except BaseException:
-        down(config)
-        raise
+    bring_up("spark", config.state, config.ports, lambda: _programs(config), lambda: _has_all_workers(config))
 
 
 def down(config: ClusterConfig | None = None) -> None:
@@ -129,18 +113,10 @@ def _programs(config: ClusterConfig) -> dict[str, list[str]]:
         "executor.extraJavaOptions": " ".join(java_options()),
     }
     serve = [f"-Dspark.{name}={value}" for name, value in settings.items()]
-    serve += [
-        *jars,
-        JOB_SERVER,
-        f"--spark-master-url={master}",
-        "--job-host=127.0.0.1",
-        f"--job-port={config.job_port}",
-    ]
-    serve += ["--artifact-port=0", "--expansion-port=-1", f"--artifacts-dir={config.state / 'artifacts'}"]
+    serve += [*jars, JOB_SERVER, f"--spark-master-url={master}"]
+    serve += job_server_options(config.job_port, config.state)
     programs["job-server"] = [*_java(config, "job-server"), *serve]
-    waiting = config.state / "waiting"
-    shutil.rmtree(waiting, ignore_errors=True)  # of an earlier cluster
-    programs["pool"] = [sys.executable, "-m", "clusters.pool_main", str(config.pool_port), str(waiting)]
+    programs["pool"] = pool_command(config.pool_port, config.state)
     return programs
 
 
@@ -153,14 +129,6 @@ def _java(config: ClusterConfig, name: str) -> list[str]:
         "SPARK_SCALA_VERSION=2.12",
     ]
     return [*places, *java_command(512, config.state / name / "log4j.properties")]
-
-
-def _wait_until_up(config: ClusterConfig) -> None:
-    end = time.monotonic() + START_SECONDS
-    while not (all(is_listening(port) for port in config.ports) and _has_all_workers(config)):
-        if time.monotonic() > end:
-            raise EngineError(f"the cluster does not come up: see {config.state / 'logs'}")
-        time.sleep(0.5)
 
 
 def _has_all_workers(config: ClusterConfig) -> bool:
