@@ -24,12 +24,12 @@ def state(tmp_path) -> Iterator[Path]:
 def test_a_complete_cluster_runs_and_a_second_one_is_refused(state):
     bring_up("flink", state, (), lambda: {"worker": SLEEP}, lambda: True)
     assert set(supervisor.processes(state)) == {"worker", "supervisor"}
-    with pytest.raises(EngineError, match="is up already .*make flink-down"):
+    with pytest.raises(EngineError, match=r"is up already .*make flink-down"):
         bring_up("flink", state, (), lambda: {"worker": SLEEP}, lambda: True)
 
 
 def test_a_cluster_that_is_not_complete_in_time_is_stopped(state):
-    with pytest.raises(EngineError, match="does not come up: see .*logs"):
+    with pytest.raises(EngineError, match=r"does not come up: see .*logs"):
         bring_up("spark", state, (), lambda: {"worker": SLEEP}, lambda: False, seconds=0.0)
     assert supervisor.processes(state) == {}
 
