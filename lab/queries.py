@@ -56,6 +56,11 @@ def group_of(key: str) -> str:
     return key.partition("_")[0].rpartition("-")[2]
 
 
+def kind_of(key: str) -> str:
+    """Return the kind of a clip of the test `motion`: "0000003-motion000000_pan_up-mp4" -> "pan"."""
+    return key.split("_")[1].partition("-")[0]
+
+
 def ranks(embedder: Embedder, data: Embedded, *, top_k: int, grouped: bool) -> dict[str, Any]:
     """Return for every query its caption, the right clip, the best other clip, and the right clip's ranks.
 

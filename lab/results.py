@@ -15,7 +15,7 @@ from lab.config import LabConfig
 from lab.hypotheses import HYPOTHESES, Hypothesis, Term, verdict
 from lab.origin import origin
 from lab.plan import TESTS, ZERO_SHOT, Measured, Plan
-from lab.queries import GROUPED, group_of, hits
+from lab.queries import GROUPED, group_of, hits, kind_of
 from lab.statistics import Interval, bootstrap
 
 HEADS = {"dual": "dual encoder", "fine": "re-ranked"}
@@ -30,11 +30,12 @@ class Results:
         self._read: dict[Measured, dict[str, Any]] = {}
 
     def write(self, folder: Path) -> Path:
-        """Write lab.json, table.md and index.html. Returns table.md."""
+        """Write lab.json, zero_shot.json, table.md and index.html. Returns table.md."""
         from lab.page import write_page
 
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "lab.json").write_text(json.dumps(self.to_dict(), indent=1) + "\n")
+        (folder / "zero_shot.json").write_text(json.dumps(self.zero_shot(), indent=1) + "\n")
         table = folder / "table.md"
         table.write_text("\n".join((self.table(), self.differences(), self.hypotheses())) + "\n")
         write_page(folder / "index.html", self)
@@ -70,6 +71,24 @@ class Results:
         if len(of_seeds) > 1:
             spread = float(np.std(of_seeds, ddof=1))
         return float(np.mean(of_seeds)), spread
+
+    def zero_shot(self) -> dict[str, Any]:
+        """Return percent right by the dual encoder before tuning: each test and kind of motion, by arm."""
+        return {
+            "about": origin(),
+            "seeds": list(self.config.seeds),
+            "percent_right_zero_shot_dual": {arm: self._zero_shot_of(arm) for arm in self.config.arms},
+        }
+
+    def _zero_shot_of(self, arm: str) -> dict[str, float]:
+        found = {test: self.cell(arm, ZERO_SHOT, test, "dual")[0] for test in TESTS}
+        kinds: dict[str, list[float]] = {}
+        for seed in self.config.seeds:
+            asked = self.queries(Measured(seed, arm, ZERO_SHOT), "motion")
+            for clip, hit in zip(asked["clip"], hits(asked["dual"]), strict=True):
+                kinds.setdefault(kind_of(clip), []).append(100 * float(hit))
+        found |= {kind: float(np.mean(values)) for kind, values in kinds.items()}
+        return {name: round(percent, 1) for name, percent in found.items()}
 
     def table(self) -> str:
         """Return the table in Markdown: a row per arm and stage, a column per test and ranking."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from preview.runs.comparable import LOSS, measured_by
 from preview.runs.read import Run
 from preview.runs.series import Series
 from trainer.retrieval.scores import lower_is_better
@@ -24,7 +25,7 @@ class Best:
 
     value: float
     step: int
-    best_of_all: bool = False  # no other run has a better one
+    best_of: int = 0  # runs that were compared, of which none is better; 0: one is, or none can be compared
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ def best_metrics(runs: Sequence[Run]) -> list[MetricRow]:
     """Return a row per metric of retrieval, in the order of the logs, then the lowest loss."""
     names = [name for name in series_names(runs) if lower_is_better(name) is not None]
     rows = [_row(name, bool(lower_is_better(name)), runs) for name in names]
-    if any("loss" in run.series for run in runs):
-        rows.append(_row("loss", True, runs))
+    if any(LOSS in run.series for run in runs):
+        rows.append(_row(LOSS, True, runs))
     return rows
 
 
@@ -71,15 +72,29 @@ def differences(runs: Sequence[Run]) -> list[SettingRow]:
 
 
 def _row(name: str, lower: bool, runs: Sequence[Run]) -> MetricRow:
+    """A row, with the best values marked among runs that measured the same thing."""
     found = [_best(run.series.get(name), lower) for run in runs]
-    values = [best.value for best in found if best is not None]
-    if len(runs) < 2 or not values:
-        return MetricRow(name, tuple(found))
+    groups: dict[str, list[int]] = {}
+    for place, (run, best) in enumerate(zip(runs, found, strict=True)):
+        meaning = measured_by(run, name)
+        if best is not None and meaning is not None:
+            groups.setdefault(meaning, []).append(place)
+    for places in groups.values():
+        if len(places) > 1:
+            _mark(found, places, lower)
+    return MetricRow(name, tuple(found))
+
+
+def _mark(found: list[Best | None], places: Sequence[int], lower: bool) -> None:
+    """Mark the best of the values at some places, in place."""
+    values = [best.value for place in places if (best := found[place]) is not None]
     goal = max(values)
     if lower:
         goal = min(values)
-    marked = [best and Best(best.value, best.step, best.value == goal) for best in found]
-    return MetricRow(name, tuple(marked))
+    for place in places:
+        best = found[place]
+        if best is not None and best.value == goal:
+            found[place] = replace(best, best_of=len(places))
 
 
 def _best(series: Series | None, lower: bool) -> Best | None:

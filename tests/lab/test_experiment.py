@@ -54,6 +54,13 @@ def test_two_arms_give_a_table_and_a_second_run_does_nothing(
     }
     assert re.search(r"\| negatives \| zero-shot \| [+-]\d", table)
     assert set(result["about"]) >= {"commit", "cpu", "cores", "hours_of_steps"}
+    apart = json.loads((tmp_path / "results" / "zero_shot.json").read_text())["percent_right_zero_shot_dual"]
+    assert set(apart) == {"static", "negatives"}
+    for arm, percent in apart.items():
+        assert set(percent) == {"content", "still", "motion", "order", "pan", "zoom", "rotate"}
+        assert percent["motion"] == pytest.approx(cells[f"{arm}/zero-shot/motion/dual"][0], abs=0.1)
+        whole = 4 * percent["pan"] + 2 * percent["zoom"] + 2 * percent["rotate"]
+        assert whole / 8 == pytest.approx(percent["motion"], abs=0.1)
     training = json.loads((tmp_path / "configs" / "seed0" / "negatives" / "pretrain.yaml").read_text())
     animated, pictures = training["data"]["mix"]
     assert animated["paths_per_picture"] == 2

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from lab.queries import group_of, hits, ranks
+from lab.queries import group_of, hits, kind_of, ranks
 from trainer.data.identity import Identity
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
@@ -70,3 +70,7 @@ def test_a_tie_is_no_hit(embedder: Embedder) -> None:
 
 def test_the_group_of_a_key() -> None:
     assert [group_of(key) for key in KEYS] == ["motion000000", "motion000000", "motion000001"]
+
+
+def test_the_kind_of_motion_is_the_first_word_of_its_name() -> None:
+    assert [kind_of(key) for key in KEYS] == ["pan", "zoom", "pan"]

@@ -18,8 +18,9 @@ EXAMPLES = """examples:
   zoetrope runs runs/ -o runs.html
   zoetrope runs runs/pretrain runs/finetune gs://bucket/runs/ -o runs.html
 
-The page needs no other file. It has curves with smoothing, the best value of each metric, and the settings in
-which the runs differ. Runs that are still going are shown up to their newest record."""
+"best of 3" compares runs that measured the same: on the same set, and for the loss with the same data, batch
+and loss. The page needs no other file. It has curves with smoothing, the best value of each metric, and the
+settings in which the runs differ. Runs that are still going are shown up to their newest record."""
 NAME = 32  # characters of a run's name in the table
 SHOWN = 12  # metrics of the table on the console; the page has all
 
@@ -53,7 +54,9 @@ def table(runs: Sequence[Run]) -> str:
     for row in rows[:SHOWN]:
         for run, cell in zip(runs, row.cells, strict=True):
             if cell is not None:
-                mark = "  best" if cell.best_of_all else ""
+                mark = ""
+                if cell.best_of:
+                    mark = f"  best of {cell.best_of}"
                 lines.append(f"{row.name:24}{cell.value:10.4g} at step {cell.step:<9,}{run.name}{mark}")
     if len(rows) > SHOWN:
         lines.append(f"and {len(rows) - SHOWN} more metrics, on the page of -o")

@@ -18,20 +18,41 @@ def run(name: str, config: dict | None = None, **series: list[float]) -> Run:
 
 
 def test_the_best_is_high_for_recall_and_low_for_ranks_and_losses() -> None:
+    same = {"data.eval_shards": "val/"}
     runs = [
-        run("a", t2v_R1=[1.0, 5.0, 4.0], t2v_MdR=[9.0, 3.0, 4.0], loss=[3.0, 1.0, 2.0], samples=[1.0]),
-        run("b", t2v_R1=[1.0, 2.0, 6.0], t2v_MdR=[9.0, 8.0, 7.0], loss=[3.0, 2.0, 1.5], msvd__t2v_R1=[7.0]),
+        run("a", same, t2v_R1=[1.0, 5.0, 4.0], t2v_MdR=[9.0, 3.0, 4.0], loss=[3.0, 1.0, 2.0], samples=[1.0]),
+        run(
+            "b",
+            same,
+            t2v_R1=[1.0, 2.0, 6.0],
+            t2v_MdR=[9.0, 8.0, 7.0],
+            loss=[3.0, 2.0, 1.5],
+            msvd__t2v_R1=[7.0],
+        ),
     ]
     rows = {row.name: row.cells for row in best_metrics(runs)}
     assert list(rows) == ["t2v.R1", "t2v.MdR", "msvd/t2v.R1", "loss"]
-    assert rows["t2v.R1"] == (Best(5.0, 20), Best(6.0, 30, True))
-    assert rows["t2v.MdR"] == (Best(3.0, 20, True), Best(7.0, 30))
-    assert rows["loss"] == (Best(1.0, 20, True), Best(1.5, 30))
-    assert rows["msvd/t2v.R1"] == (None, Best(7.0, 10, True))
+    assert rows["t2v.R1"] == (Best(5.0, 20), Best(6.0, 30, 2))
+    assert rows["t2v.MdR"] == (Best(3.0, 20, 2), Best(7.0, 30))
+    assert rows["loss"] == (Best(1.0, 20, 2), Best(1.5, 30))
+    assert rows["msvd/t2v.R1"] == (None, Best(7.0, 10))
 
 
-def test_a_single_run_is_not_the_best_of_all() -> None:
-    (row,) = best_metrics([run("a", t2v_R1=[1.0, 5.0])])
+def test_stages_have_no_common_best_and_each_group_has_its_own() -> None:
+    pretrain, tune = {"data.shards": "clips/"}, {"data.shards": "msrvtt/"}
+    runs = [
+        run("pretrain", pretrain, loss=[2.0]),
+        run("tune-a", {**tune, "seed": 0}, loss=[0.5]),
+        run("tune-b", {**tune, "seed": 1}, loss=[0.4]),
+        run("unknown", loss=[0.1]),
+        run("unknown too", loss=[0.2]),
+    ]
+    (row,) = best_metrics(runs)
+    assert [cell.best_of for cell in row.cells if cell is not None] == [0, 0, 2, 0, 0]
+
+
+def test_a_single_run_is_the_best_of_nothing() -> None:
+    (row,) = best_metrics([run("a", {"seed": 0}, t2v_R1=[1.0, 5.0])])
     assert row.cells == (Best(5.0, 20),)
 
 

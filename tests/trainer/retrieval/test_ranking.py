@@ -19,7 +19,7 @@ from trainer.fit.evaluation import evaluate_model, find_sets
 from trainer.fit.train import train
 from trainer.model.io import load_model
 from trainer.retrieval.config import EvaluateConfig
-from trainer.retrieval.evaluate import evaluate
+from trainer.retrieval.evaluate import Evaluation, evaluate, evaluate_sets
 
 
 def settings(folder: Path) -> EvaluateConfig:
@@ -36,6 +36,32 @@ def settings(folder: Path) -> EvaluateConfig:
     )
 
 
+def settings_of_sets(folder: Path) -> EvaluateConfig:
+    """Three sets of different sizes, the smallest with fewer samples than there are ranks of batches."""
+    few = str(folder / "clips" / "0.tar")
+    sets = {
+        "few": {"shards": few, "captions": "first", "querybank": few},
+        "shared": {"shards": str(folder / "clips"), "captions": "shared"},
+    }
+    return EvaluateConfig.make(
+        {
+            "checkpoint": str(folder / "model"),
+            "data": {"shards": str(folder / "clips"), "workers": 0, "batch_size": 4},
+            "sets": sets,
+            "device": "cpu",
+            "output": str(folder / "sets.json"),
+        }
+    )
+
+
+def numbers(results: dict[str, Evaluation]) -> dict[str, Any]:
+    """All of the results but the times."""
+    return {
+        name: {key: value for key, value in vars(result).items() if key != "seconds"}
+        for name, result in results.items()
+    }
+
+
 def run_config(folder: Path, output: str, **changes):
     sets = {"one": {"shards": str(folder / "clips")}}
     fixed = {"max_steps": 2, "eval_every": 2, "data": {"workers": 0}, "evaluate": {"sets": sets}}
@@ -49,6 +75,7 @@ def run_rank(rank: int, folder: str) -> None:
     ranks = Ranks(rank, 2, torch.device("cpu"))
     result = evaluate(settings(place))
     found: dict[str, Any] = {"coarse": result.coarse, "fine": result.reranked, "extra": result.extra}
+    found["sets"] = numbers(evaluate_sets(settings_of_sets(place)))
     rows = torch.arange(6, dtype=torch.float16).view(3, 2)[: 1 + 2 * rank]
     found["rows"] = gather_rows(rows, ranks).tolist()
     found["none"] = gather_rows(rows if rank else torch.empty(0, 0), ranks).tolist()
@@ -95,6 +122,20 @@ def test_two_ranks_measure_what_one_does_to_the_last_bit(two: list[dict[str, Any
         assert found["coarse"] == alone.coarse == written["coarse"]
         assert found["fine"] == alone.reranked == written["reranked"]
         assert found["extra"] == alone.extra == written["extra"]
+
+
+def test_two_ranks_measure_named_sets_as_one_does_and_the_first_writes_them(
+    two: list[dict[str, Any]], folder: Path
+) -> None:
+    written = json.loads((folder / "sets.json").read_text())
+    alone = evaluate_sets(settings_of_sets(folder))
+    assert list(alone) == ["", "few", "shared"]
+    assert (alone["few"].videos, alone[""].videos) == (5, 14)
+    for found in two:
+        assert found["sets"] == numbers(alone)
+    assert written["coarse"] == alone[""].coarse
+    assert written["sets"]["few"]["extra"] == alone["few"].extra
+    assert written["sets"]["shared"]["coarse"] == alone["shared"].coarse
 
 
 def test_rows_of_ranks_come_in_order_also_from_a_rank_that_has_none(two: list[dict[str, Any]]) -> None:
