@@ -13,10 +13,11 @@ import braceexpand
 
 from schemas.errors import ConfigError
 from schemas.text import one_line
+from storage.globs import glob_regex, split_at_glob
 from storage.login import GOOGLE, as_os_error, check_folder_address, filesystem
 from storage.pages import iter_objects
 from storage.read import file_size
-from storage.uris import GLOB_CHARACTERS, absolute, is_glob, is_remote, join, local_path, scheme_of
+from storage.uris import absolute, is_remote, join, local_path, scheme_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +37,14 @@ def find(pattern: str) -> list[FileInfo]:
     """
     pattern = absolute(pattern)
     check_folder_address(pattern)
-    head, rest = _split_at_glob(pattern)
+    head, rest = split_at_glob(pattern)
     try:
         if not rest:
             size = file_size(pattern)
             if size is None:
                 return []
             return [FileInfo(pattern, size)]
-        matches = re.compile(_glob_regex(rest)).fullmatch
+        matches = re.compile(glob_regex(rest)).fullmatch
         found = [FileInfo(join(head, name), size) for name, size in _walk(head, rest) if matches(name)]
         return sorted(found, key=lambda file: file.path)
     except OSError as error:
@@ -178,48 +179,6 @@ def identity(files: Sequence[FileInfo]) -> dict[str, int | str]:
         line = f"{file.path[len(folder) :]}\x1f{file.size}\x1e"
         digest.update(line.encode("utf-8", "surrogateescape"))  # names on a disk need not be UTF-8
     return {"files": len(files), "bytes": sum(f.size for f in files), "names": digest.hexdigest()}
-
-
-def _split_at_glob(pattern: str) -> tuple[str, str]:
-    """(folder without glob characters, glob relative to it); ('', '') for a path that names one file."""
-    if not any(character in pattern for character in GLOB_CHARACTERS) or not is_glob(pattern):
-        return "", ""
-    scheme, separator, path = pattern.rpartition("://")
-    parts = path.split("/")
-    for position, part in enumerate(parts):
-        head = scheme + separator + "/".join(parts[:position])
-        literal = scheme + separator + "/".join(parts[: position + 1])
-        has_glob = any(character in part for character in GLOB_CHARACTERS)
-        if has_glob and (separator or not os.path.lexists(literal)):
-            return head or "/", "/".join(parts[position:])
-    return "", ""
-
-
-def _glob_regex(pattern: str) -> str:
-    """A regex for a glob.
-
-    ``**/`` also matches no folder at all; a bracket that is not closed is a plain character.
-    """
-    regex, position = "", 0
-    while position < len(pattern):
-        rest = pattern[position:]
-        bracket = re.match(r"\[([!^]?)(\]?[^\]]*)\]", rest)
-        if rest.startswith("**/"):
-            regex, position = regex + "(?:.*/)?", position + 3
-        elif rest.startswith("**"):
-            regex, position = regex + ".*", position + 2
-        elif rest[0] == "*":
-            regex, position = regex + "[^/]*", position + 1
-        elif rest[0] == "?":
-            regex, position = regex + "[^/]", position + 1
-        elif bracket:
-            members = (
-                bracket[2].replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]").replace("^", "\\^")
-            )
-            regex, position = regex + f"[{'^' * bool(bracket[1])}{members}]", position + bracket.end()
-        else:
-            regex, position = regex + re.escape(rest[0]), position + 1
-    return f"(?s:{regex})"
 
 
 def _walk(head: str, rest: str) -> Iterable[tuple[str, int]]:

@@ -1,9 +1,10 @@
-"""One job per output: the lock of `storage.lock`, with the words of a job."""
+"""One job per output: the lock of `storage.locks.lock`, with the words of a job."""
 
 from __future__ import annotations
 
 from pipelines.output.folder import Output
-from storage.lock import BEAT_SECONDS, LEASE_SECONDS, Holder, Lock
+from storage.locks.holder import Holder
+from storage.locks.lock import BEAT_SECONDS, LEASE_SECONDS, Lock
 
 
 def output_lock(output: Output, *, beat: float = BEAT_SECONDS, lease: float = LEASE_SECONDS) -> Lock:

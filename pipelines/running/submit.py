@@ -41,7 +41,7 @@ from pipelines.running.watch.signals import signals_of_job
 from schemas.errors import ConfigError, JobError
 from schemas.text import counted
 from storage.find import first_name
-from storage.lock import Lock
+from storage.locks.lock import Lock
 from storage.read import file_exists
 from storage.tables import read_manifest
 from storage.write import remove_empty_folder, remove_file

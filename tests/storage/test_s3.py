@@ -11,7 +11,7 @@ from schemas.errors import ConfigError
 from schemas.records import Reason, SampleError
 from storage.conditional import create_exclusively, read_version, remove_version, replace_version
 from storage.find import find, list_names
-from storage.lock import Lock
+from storage.locks.lock import Lock
 from storage.login import filesystem, set_options
 from storage.read import file_exists, file_size, read_bytes, read_picture, read_range
 from storage.write import create_file, move_file, remove_tree, write_bytes

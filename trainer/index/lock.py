@@ -1,4 +1,4 @@
-"""One `zoetrope index` per index: the lock of `storage.lock`, with the words of the index command."""
+"""One `zoetrope index` per index: the lock of `storage.locks.lock`, with the words of the index command."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from schemas.errors import ConfigError
-from storage.lock import BEAT_SECONDS, LEASE_SECONDS, SETTLE_SECONDS, Holder, Lock
+from storage.locks.holder import Holder
+from storage.locks.lock import BEAT_SECONDS, LEASE_SECONDS, SETTLE_SECONDS, Lock
 from storage.uris import is_remote, join
 
 LOCK_FILE = ".lock"

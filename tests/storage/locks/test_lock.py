@@ -17,14 +17,16 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import ConfigError
-from storage import lock as lock_module
-from storage.lock import Holder, Lock
+from storage.locks import holder as holder_module
+from storage.locks import lease as lease_module
+from storage.locks.holder import Holder
+from storage.locks.lock import Lock
 from storage.read import exists, read_bytes
 from storage.write import write_bytes
 
 HOLD = """
 import sys, time
-from storage.lock import Lock
+from storage.locks.lock import Lock
 with Lock(sys.argv[1], str):
     print("held", flush=True)
     time.sleep(60)
@@ -121,7 +123,7 @@ def test_a_live_lease_is_not_taken_whatever_the_clocks_say(lease_path, monkeypat
         now = time.time
         with monkeypatch.context() as patch:
             # The reader's clock is off; the holder's beats keep the true time in the object.
-            patch.setattr(lock_module.time, "time", lambda: now() + (skew if _in_main_thread() else 0))
+            patch.setattr(lease_module.time, "time", lambda: now() + (skew if _in_main_thread() else 0))
             start = time.monotonic()
             with pytest.raises(ConfigError, match="busy"), quick(lease_path, lease=1.0):
                 pass
@@ -170,7 +172,7 @@ def test_a_lease_that_was_written_just_now_is_refused_at_once(lease_path):
 def test_the_lease_of_a_process_that_died_here_is_taken_at_once(lease_path):
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    left_by(lease_path, pid=ended.pid, system=lock_module._system(), time=time.time())
+    left_by(lease_path, pid=ended.pid, system=holder_module.system(), time=time.time())
     start = time.monotonic()
     with Lock(lease_path, refusal):
         assert time.monotonic() - start < 1
@@ -200,7 +202,7 @@ def test_a_holder_that_cannot_reach_the_store_counts_as_lost_in_time(lease_path,
 
     with quick(lease_path, lease=0.3) as held:
         with monkeypatch.context() as patch:
-            patch.setattr(lock_module, "replace_version", unreachable)
+            patch.setattr(lease_module, "replace_version", unreachable)
             time.sleep(0.5)
             assert held.lost, "another writer may have it by now"
         time.sleep(0.3)
@@ -208,13 +210,13 @@ def test_a_holder_that_cannot_reach_the_store_counts_as_lost_in_time(lease_path,
 
 
 def test_a_beat_whose_answer_was_lost_is_still_ours(lease_path, monkeypatch):
-    real = lock_module.replace_version
+    real = lease_module.replace_version
 
     def losing(path: str, data: bytes, version: str) -> None:
         real(path, data, version)
-        monkeypatch.setattr(lock_module, "replace_version", real)
+        monkeypatch.setattr(lease_module, "replace_version", real)
 
     with quick(lease_path) as held:
-        monkeypatch.setattr(lock_module, "replace_version", losing)
+        monkeypatch.setattr(lease_module, "replace_version", losing)
         time.sleep(0.3)
         assert not held.lost

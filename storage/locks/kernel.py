@@ -1,0 +1,53 @@
+"""A lock on a disk of this machine. The kernel releases it when its process ends."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from storage.locks.holder import Holder, holder_of, parsed, this_process
+
+
+class KernelLock:
+    """flock on a file. The file goes with the lock, so that a finished output holds no trace of it."""
+
+    lost = False
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._descriptor = -1
+
+    def take(self) -> Holder | None:
+        """None if the lock is ours now, else its holder."""
+        import fcntl
+
+        os.makedirs(os.path.dirname(self._path), exist_ok=True)
+        while True:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                content = parsed(os.pread(descriptor, 4096, 0))
+                os.close(descriptor)
+                return holder_of(content, None)
+            if self._is_current(descriptor):
+                break
+            os.close(descriptor)  # its holder removed the file between our open and our lock
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(this_process()).encode(), 0)
+        self._descriptor = descriptor
+        return None
+
+    def release(self) -> None:
+        """Remove the file while the lock is held, then let go."""
+        if self._descriptor >= 0:
+            Path(self._path).unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _is_current(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), os.stat(self._path))
+        except FileNotFoundError:
+            return False
