@@ -4,7 +4,8 @@ alone.
     python -m benchmarks.clip [--rounds 40]
 
 Times are CPU seconds of one thread. Wanted: half the clips/s of decoding and encoding alone; a plain cv2 loop
-reaches 0.5 without the checks, the draw and KEY.json. One case renders the planes of a JPEG (Y, and Cb and Cr at
+reaches 0.5 without the checks, the draw and KEY.json. The last case is the work of a worker process: also
+the sample's row and its frame in the tar, for a handful of samples that go through each stage together. One case renders the planes of a JPEG (Y, and Cb and Cr at
 half the size) and encodes them as they are. It saves the encoder's colour conversion, and takes longer: OpenCV
 warps one channel in 0.064 ms and four in 0.078 ms (224x224), so three planes cost more than one RGBX frame, and
 simplejpeg decodes to RGB alone.
@@ -23,6 +24,11 @@ import simplejpeg
 
 from benchmarks.harness import interleave, ratio, spread, write
 from benchmarks.pictures import FRAMES, SIZE, photograph, warp_matrices, zoom_in
+from pipelines.making.clip_worker import ClipMaker, Given
+from pipelines.making.handfuls import MOST
+from pipelines.workers.config import SampleLimits
+from pipelines.workers.region import Block, Region, new_region
+from pipelines.workers.worker import Handful, Start
 from schemas.records import Reference
 from transforms.clip import ClipSettings, make_clip
 from transforms.rendering.homography import homographies
@@ -31,7 +37,8 @@ from transforms.rendering.opencv import FLAGS, halve, make_layer
 from transforms.rendering.render import prepare_worker, render, render_batch
 
 HEIGHT, WIDTH, QUALITY = 384, 512, 90
-FLOOR = "decode + encode alone"
+CAPTION = "a cup of coffee on a saucer"
+FLOOR, IN_HANDFULS = "decode + encode alone", "zoetrope, default mix, in a worker"
 
 
 def cases(data: bytes) -> dict[str, Callable[[], list[bytes]]]:
@@ -64,6 +71,7 @@ def cases(data: bytes) -> dict[str, Callable[[], list[bytes]]]:
         "zoetrope, pan": lambda: encode(render_batch([decode(data)], [pan_T42], size=SIZE, rgbx=True)[0]),
         "zoetrope, zoom, the whole sample": lambda: sample(data, zoom),
         "zoetrope, default mix, the whole sample": lambda: sample(data, mix),
+        IN_HANDFULS: handfuls(data, mix),
     }
 
 
@@ -71,8 +79,28 @@ def sample(data: bytes, settings: ClipSettings, keys: Iterator[int] = count()) -
     """Do the job's work for one sample: header checks, checksum, caption, draw, decode, render, encode,
     KEY.json.
     """
-    reference = Reference(f"{next(keys):09d}", ("a cup of coffee on a saucer",), "folder", image=data)
+    reference = Reference(f"{next(keys):09d}", (CAPTION,), "folder", image=data)
     return list(make_clip(data, reference, settings).members.values())
+
+
+def handfuls(data: bytes, settings: ClipSettings) -> Callable[[], list[bytes]]:
+    """A function that makes a handful of samples as a worker process does."""
+    maker, keys = ClipMaker(settings), count()
+    maker.setup()
+    start = Start(maker, SampleLimits().memory_mb)
+    descriptor, job = new_region()
+    region = Region(descriptor)
+
+    def make() -> list[bytes]:
+        references = [Reference(f"{next(keys):09d}", (CAPTION,), "folder") for _ in range(MOST)]
+        handful = Handful("make", [Given(reference, data) for reference in references])
+        answers = list(start.answers(handful, region))
+        for block in (buffer for answer in answers for buffer in answer.buffers):
+            assert isinstance(block, Block)
+            job.get(block)  # and give it back
+        return [answer.body for answer in answers]
+
+    return make
 
 
 def planes(data: bytes, quads_T42: np.ndarray) -> list[bytes]:
@@ -122,6 +150,7 @@ def main() -> int:
     data = simplejpeg.encode_jpeg(photograph("coffee", HEIGHT, WIDTH), QUALITY, "RGB", "420")
     ways = cases(data)
     seconds = interleave(ways, rounds=rounds, clock=time.process_time)
+    seconds[IN_HANDFULS] = [total / MOST for total in seconds[IN_HANDFULS]]
     print(f"a JPEG of {len(data)} bytes, {WIDTH}x{HEIGHT}: clips per CPU second, share of {FLOOR}")
     rows = {}
     for name in ways:

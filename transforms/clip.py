@@ -1,8 +1,8 @@
 """The pure function at the heart of the job: a picture and its captions become a sample.
 
-`make_clip` is `prepare` (decode, draw), `render_clip`, `finish` (encode). The three are separate so that the
-job can render one batch of many samples on a GPU. `ClipSettings` holds every setting that changes a byte of a
-sample.
+`make_clip` is `prepare` (`plan`, `load`), `render_clip`, `finish` (`encode`, `with_texts`). They are separate
+so that the job can render a batch of many samples on a GPU, and take a handful of samples through one stage
+before another. `ClipSettings` holds every setting that changes a byte of a sample.
 """
 
 from __future__ import annotations
@@ -112,6 +112,16 @@ class ClipSettings(Config):
         return Encoding(self.encode, self.video)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Planned:
+    """A sample before decoding."""
+
+    data: bytes  # the encoded picture
+    header: Header
+    meta: ClipMeta  # complete but for the device
+    quads_T42: np.ndarray  # float32, fractions of the picture
+
+
 @dataclass(frozen=True, eq=False)  # without slots, which slow pickling down
 class Prepared:
     """A sample between decoding and rendering."""
@@ -146,7 +156,18 @@ def prepare(
     *,
     scores: Mapping[str, float] = MappingProxyType({}),
 ) -> Prepared:
-    """Captions, header, trajectory, pixels.
+    """Do as `plan`, then as `load`."""
+    return load(plan(data, reference, settings, scores=scores), settings)
+
+
+def plan(
+    data: bytes,
+    reference: Reference,
+    settings: ClipSettings,
+    *,
+    scores: Mapping[str, float] = MappingProxyType({}),
+) -> Planned:
+    """Captions, header and trajectory, before any pixel is decoded.
 
     `data` is the encoded picture, `scores` those of the filters, for KEY.json. Raises SampleError (stage
     caption or decode).
@@ -180,7 +201,7 @@ def prepare(
         meta=reference.meta,
         scores=dict(scores),
     )
-    return _pixels(data, header, meta, trajectory.quads_T42, settings)
+    return Planned(data, header, meta, trajectory.quads_T42)
 
 
 def subject_of(
@@ -218,6 +239,25 @@ def draw_motion(
     )
 
 
+def load(planned: Planned, settings: ClipSettings) -> Prepared:
+    """Decode the picture at the scale that its trajectory needs. Raises SampleError (stage decode)."""
+    data, header, meta, quads_T42 = planned.data, planned.header, planned.meta, planned.quads_T42
+    store, size = find_store(meta.store), (meta.height, meta.width)
+    keeps = isinstance(store, PictureStore)
+    shown_T42 = quads_T42
+    if keeps and settings.encode.still_for == "mix":
+        share = min(REDUCE_TO * settings.tightest_share, 1.0)  # the tightest view is shown at 1:1
+        any_142 = centred_view(share, image_size=header.size, size=size)
+        shown_T42 = np.concatenate([quads_T42, any_142])
+    finest = float(footprints(shown_T42, header.size, size).min())
+    need = (ceil(header.size[0] * _SPARE / finest), ceil(header.size[1] * _SPARE / finest))
+    picture = decode(data, settings.pictures, need=need, exact=keeps, header=header)
+    if isinstance(store, PictureStore):
+        still = Still(data, header, picture.image_HWC, shown_T42, size)
+        return Prepared(meta, quads_T42, None, store.keep(still, settings.encoding))
+    return Prepared(meta, quads_T42 * np.asarray(picture.extent[::-1], np.float32), picture.image_HWC)
+
+
 def render_clip(prepared: Prepared, *, device: str = "cpu") -> np.ndarray | None:
     """Render uint8 RGB [T,h,w,3], or RGBX [T,h,w,4] for stores that take it; None for a kept picture."""
     store = find_store(prepared.meta.store)
@@ -231,20 +271,27 @@ def render_clip(prepared: Prepared, *, device: str = "cpu") -> np.ndarray | None
 def finish(
     prepared: Prepared, frames_THWC: np.ndarray | None, settings: ClipSettings, *, device: str = "cpu"
 ) -> Clip:
-    """Encode what was rendered (None for store=still) and add KEY.txt and KEY.json.
+    """Do as `encode`, then as `with_texts`."""
+    return with_texts(encode(prepared, frames_THWC, settings, device=device))
 
-    `device` is where it was rendered. Raises SampleError if KEY.json is too large.
-    """
+
+def encode(
+    prepared: Prepared, frames_THWC: np.ndarray | None, settings: ClipSettings, *, device: str = "cpu"
+) -> Clip:
+    """Encode what was rendered (None for store=still); `device` is where."""
     meta = prepared.meta
     kind = "cpu"
     if frames_THWC is not None:
         kind = device.partition(":")[0]
     if kind != meta.device:
         meta = replace(meta, device=kind)
-    members = _members(prepared, frames_THWC, settings)
-    members["txt"] = meta.caption.encode()
-    members["json"] = json_member(meta)
-    return Clip(members, meta)
+    return Clip(_members(prepared, frames_THWC, settings), meta)
+
+
+def with_texts(clip: Clip) -> Clip:
+    """Add KEY.txt and KEY.json. Raises SampleError if KEY.json is too large."""
+    texts = {"txt": clip.meta.caption.encode(), "json": json_member(clip.meta)}
+    return Clip({**clip.members, **texts}, clip.meta)
 
 
 def rerender(
@@ -266,7 +313,7 @@ def rerender(
     settings, device = settings or ClipSettings(), device or meta.device
     quads_T42 = meta.quads_T42()
     checked_quads(quads_T42)
-    prepared = _pixels(data, read_header(data, settings.pictures), meta, quads_T42, settings)
+    prepared = load(Planned(data, read_header(data, settings.pictures), meta, quads_T42), settings)
     return finish(prepared, render_clip(prepared, device=device), settings, device=device)
 
 
@@ -282,26 +329,6 @@ def _caption(
         seed=settings.seed,
         key=key,
     )
-
-
-def _pixels(
-    data: bytes, header: Header, meta: ClipMeta, quads_T42: np.ndarray, settings: ClipSettings
-) -> Prepared:
-    """Decode the picture at the scale that its trajectory needs. `quads_T42` is float32, as in `meta`."""
-    store, size = find_store(meta.store), (meta.height, meta.width)
-    keeps = isinstance(store, PictureStore)
-    shown_T42 = quads_T42
-    if keeps and settings.encode.still_for == "mix":
-        share = min(REDUCE_TO * settings.tightest_share, 1.0)  # the tightest view is shown at 1:1
-        any_142 = centred_view(share, image_size=header.size, size=size)
-        shown_T42 = np.concatenate([quads_T42, any_142])
-    finest = float(footprints(shown_T42, header.size, size).min())
-    need = (ceil(header.size[0] * _SPARE / finest), ceil(header.size[1] * _SPARE / finest))
-    picture = decode(data, settings.pictures, need=need, exact=keeps, header=header)
-    if isinstance(store, PictureStore):
-        still = Still(data, header, picture.image_HWC, shown_T42, size)
-        return Prepared(meta, quads_T42, None, store.keep(still, settings.encoding))
-    return Prepared(meta, quads_T42 * np.asarray(picture.extent[::-1], np.float32), picture.image_HWC)
 
 
 def _members(prepared: Prepared, frames_THWC: np.ndarray | None, settings: ClipSettings) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ Imports transforms and schemas, and no Beam, torch or pyarrow: every worker proc
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,10 +25,21 @@ from schemas.errors import JobError
 from schemas.records import Failure, Reason, Reference, SampleError, Stage
 from schemas.text import valid_json, valid_or_none, valid_text
 from storage.read import MAX_PICTURE_BYTES, read_picture
-from transforms.clip import ClipSettings, Prepared, finish, prepare, render_clip
+from transforms.clip import (
+    Clip,
+    ClipSettings,
+    Planned,
+    Prepared,
+    encode,
+    load,
+    plan,
+    render_clip,
+    with_texts,
+)
 from transforms.rendering.opencv import prepare_worker
 from transforms.rows import sample_row
 
+WAITING_BYTES = 4 << 20  # of a sample that waits for the others of its handful between two stages
 Times = list[tuple[str, float]]  # stage, seconds
 # Messages have no slots: Python pickles a frozen class with slots field by field, ten times as slowly.
 
@@ -140,22 +151,32 @@ class ClipMaker:
             steps.value = score_sample(self._filters, reference, read)
         return steps.answer()
 
-    def make(self, item: Given) -> Answer:
-        """The whole way of one sample: a Made or its Failure."""
+    def make(self, item: Given) -> Generator[None, None, Answer]:
+        """The whole way of one sample: a Made or its Failure.
+
+        A generator of three stages: the plan, the pixels, the framing for the shard.
+        """
         steps = _Steps(item.reference, Stage.FILTER, scores=dict(item.scores))
         with steps.failing():
-            clip = self._prepared(item, steps)
+            planned = self._planned(item, steps)
+            if len(planned.data) <= WAITING_BYTES:
+                yield
+            clip = self._loaded(planned, steps)
             steps.stage = Stage.RENDER
             with steps.timed("render"):
                 frames_THWC = render_clip(clip, device="cpu")
-            steps.value = self._finished(steps, clip, frames_THWC, "cpu")
+            encoded = self._encoded(steps, clip, frames_THWC, "cpu")
+            if sum(map(len, encoded.members.values())) <= WAITING_BYTES:
+                del planned, clip, frames_THWC
+                yield
+            steps.value = self._framed(steps, encoded)
         return steps.answer()
 
     def prepare(self, item: Given) -> Answer:
         """The input for rendering on a GPU: a Decoded, or the sample's Failure."""
         steps = _Steps(item.reference, Stage.FILTER, scores=dict(item.scores))
         with steps.failing():
-            clip = self._prepared(item, steps)
+            clip = self._loaded(self._planned(item, steps), steps)
             assert clip.image_HWC is not None  # noqa: S101 - narrows the type
             pixels = place(clip.image_HWC, item.slot)
             reference = replace(item.reference, image=None)
@@ -166,7 +187,8 @@ class ClipMaker:
         """Encode what a GPU rendered: a Made or its Failure."""
         steps = _Steps(item.reference, Stage.ENCODE, scores=dict(item.clip.meta.scores))
         with steps.failing():
-            steps.value = self._finished(steps, item.clip, opened(item.frames_THWC), item.device)
+            encoded = self._encoded(steps, item.clip, opened(item.frames_THWC), item.device)
+            steps.value = self._framed(steps, encoded)
         return steps.answer()
 
     def _opened(self, item: Given) -> tuple[Reference, Read]:
@@ -182,7 +204,7 @@ class ClipMaker:
             reference = with_captions(reference)
         return reference, read
 
-    def _prepared(self, item: Given, steps: _Steps) -> Prepared:
+    def _planned(self, item: Given, steps: _Steps) -> Planned:
         reference, data = item.reference, item.picture
         if reference.captions_file is not None:
             steps.stage = Stage.CAPTION
@@ -198,12 +220,20 @@ class ClipMaker:
         steps.stage = Stage.DECODE
         with steps.timed("decode"):
             self._filters.check_picture(reference, data, steps.scores)
-            return prepare(data, storable(reference), self.settings, scores=steps.scores)
+            return plan(data, storable(reference), self.settings, scores=steps.scores)
 
-    def _finished(self, steps: _Steps, clip: Prepared, frames_THWC: Any, device: str) -> Made:
+    def _loaded(self, planned: Planned, steps: _Steps) -> Prepared:
+        with steps.timed("decode"):
+            return load(planned, self.settings)
+
+    def _encoded(self, steps: _Steps, clip: Prepared, frames_THWC: Any, device: str) -> Clip:
         steps.stage = Stage.ENCODE
         with steps.timed("encode"):
-            done = finish(clip, frames_THWC, self.settings, device=device)
+            return encode(clip, frames_THWC, self.settings, device=device)
+
+    def _framed(self, steps: _Steps, encoded: Clip) -> Made:
+        with steps.timed("encode"):
+            done = with_texts(encoded)
             return Made.of(steps.reference.key, done.members, sample_row(done, ""))
 
 
@@ -214,7 +244,7 @@ class _Steps:
     reference: Reference
     stage: Stage
     value: Any = None
-    times: Times = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)  # by stage
     scores: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -223,7 +253,7 @@ class _Steps:
         try:
             yield
         finally:
-            self.times.append((stage, time.perf_counter() - start))
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
     @contextmanager
     def failing(self) -> Iterator[None]:
@@ -242,7 +272,7 @@ class _Steps:
                 self.value = failure
 
     def answer(self) -> Answer:
-        return Answer(self.value, self.times)
+        return Answer(self.value, list(self.seconds.items()))
 
 
 def failure_of(reference: Reference, error: Exception, stage: Stage) -> Failure:

@@ -38,8 +38,8 @@ class Block:
 class Mark:
     """Where a worker is."""
 
-    begun: int  # samples, since it started
-    at: float  # seconds of the monotonic clock, when the last of them began
+    begun: int  # number of the sample under way, among all since the worker started
+    at: float  # seconds of the monotonic clock, when it or its present stage began
     waited: float  # seconds that the worker had waited for a core by then, since it started
 
 
@@ -59,13 +59,13 @@ class Region:
         self._blocks: list[Block] = []  # that this worker filled and did not take back yet, by `start`
         self._free = list(range(BLOCKS))
 
-    def begin(self) -> None:
-        """Mark the beginning of a sample. Called by the worker."""
+    def begin(self, number: int) -> None:
+        """Mark the beginning of a sample or of a stage of it. Called by the worker; its first sample is 1."""
         if self._waiting is None:
             self._waiting = OwnWaiting()
         self._waited[0] = self._waiting.seconds()
         self._at[0] = time.monotonic()
-        self._begun[0] += 1
+        self._begun[0] = number
 
     @property
     def mark(self) -> Mark:

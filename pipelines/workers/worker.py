@@ -1,6 +1,9 @@
 """A worker process: takes items by the handful, calls its target on each, and sends the results of a handful
 together. It marks in shared memory which sample it has begun, so that the job knows the one that ended it.
 
+A method may be a generator that yields between its stages. A stage then runs for all samples of the handful
+before the next one does: Python's code and data stay in the caches, which a sample's pixels would empty.
+
 It never imports Beam or torch on its own. A sample may use `memory_mb` more than the process holds when the
 sample begins; an allocation beyond that fails, which Python and the decoders report as a MemoryError.
 """
@@ -14,8 +17,11 @@ import socket
 import sys
 import time
 import warnings
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from types import GeneratorType
 from typing import Any, Protocol
 
 from pipelines.workers import channel
@@ -24,7 +30,7 @@ from schemas.errors import JobError
 from schemas.text import one_line
 
 MEMORY_WORDS = ("nsufficient memory", "annot allocate memory", "bad_alloc", "out of memory")
-STATM = "/proc/self/statm"
+STATM, STATM_BYTES = "/proc/self/statm", 128
 DATA_FIELD = (
     5  # of STATM: private writable memory, in pages; the kernel holds RLIMIT_DATA against the same number
 )
@@ -45,6 +51,7 @@ class Kind(StrEnum):
 
     READY = "ready"  # the target is set up
     RESULT = "result"
+    STAGE = "stage"  # a stage is done, and another one follows; never sent
     MEMORY = "memory"  # the item needed more than it may have; the worker has to be replaced
     ERROR = "error"  # an exception that ends the job
 
@@ -66,11 +73,36 @@ class Start:
         channel.send(connection, ready)
         while True:
             handful: Handful = channel.receive(connection)
-            outbox = _Outbox(connection, region)
-            for item in handful.items:
-                region.begin()
-                outbox.add(*_answer(self, handful.method, item, region))
+            outbox = _Outbox(connection)
+            for answer in self.answers(handful, region):
+                outbox.add(answer)
             outbox.flush()
+
+    def answers(self, handful: Handful, region: Region) -> Iterator[channel.Packed]:
+        """Take the items from stage to stage, and yield the answers in order.
+
+        Items after one that ends the worker are left to the next worker.
+        """
+        call = getattr(self.target, handful.method)
+        runs = [_stages(call, item) for item in handful.items]
+        answers: list[channel.Packed | None] = [None] * len(runs)
+        first, left, sent = region.mark.begun + 1, len(runs), 0
+        last: channel.Packed | None = None
+        while sent < left:
+            for place in range(sent, left):
+                if answers[place] is not None:
+                    continue
+                region.begin(first + place)
+                kind, answer = _next_stage(runs[place], self.memory_mb, region)
+                if kind in (Kind.MEMORY, Kind.ERROR):
+                    last, left = answer, place
+                    break
+                answers[place] = answer
+                while sent < left and (ready := answers[sent]) is not None:
+                    yield ready
+                    sent += 1
+        if last is not None:
+            yield last
 
 
 @dataclass(frozen=True)
@@ -116,17 +148,17 @@ def is_memory_error(error: BaseException | None) -> bool:
 class _Outbox:
     """Answers that wait for the others of their handful, so that the job is not woken for each."""
 
-    def __init__(self, connection: socket.socket, region: Region) -> None:
-        self._connection, self._region = connection, region
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
         self._answers: list[channel.Packed] = []
         self._bytes = 0
         self._flushed = time.monotonic()
 
-    def add(self, kind: Kind, answer: channel.Packed) -> None:
+    def add(self, answer: channel.Packed) -> None:
         self._answers.append(answer)
         self._bytes += answer.sent_bytes
         late = time.monotonic() - self._flushed > FLUSH_SECONDS
-        if late or self._bytes > FLUSH_BYTES or kind is not Kind.RESULT:
+        if late or self._bytes > FLUSH_BYTES:
             self.flush()
 
     def flush(self) -> None:
@@ -135,11 +167,34 @@ class _Outbox:
         self._answers, self._bytes, self._flushed = [], 0, time.monotonic()
 
 
-def _answer(start: Start, method: str, item: Any, region: Region) -> tuple[Kind, channel.Packed]:
-    limit_memory(start.memory_mb)
+def whole(stages: Generator[None, None, Any]) -> Any:
+    """Run a method that yields between its stages to its end; its result."""
+    while True:
+        try:
+            next(stages)
+        except StopIteration as end:
+            return end.value
+
+
+def _stages(call: Callable[[Any], Any], item: Any) -> Generator[None, None, Any]:
+    """A call that has not begun. One that is no generator has one stage."""
+    result = call(item)
+    if isinstance(result, GeneratorType):
+        result = yield from result
+    return result
+
+
+def _next_stage(
+    stages: Generator[None, None, Any], memory_mb: int, region: Region
+) -> tuple[Kind, channel.Packed | None]:
+    """Run one stage. There is an answer unless another stage follows."""
+    limit_memory(memory_mb)
     try:
-        result = getattr(start.target, method)(item)
-        return Kind.RESULT, channel.pack((Kind.RESULT, result), region)
+        try:
+            next(stages)
+        except StopIteration as end:
+            return Kind.RESULT, channel.pack((Kind.RESULT, end.value), region)
+        return Kind.STAGE, None
     except Exception as error:
         limit_memory(None)
         if is_memory_error(error):
@@ -154,8 +209,7 @@ def limit_memory(megabytes: int | None) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
         return
     try:
-        with open(STATM, "rb") as stream:
-            pages = int(stream.read().split()[DATA_FIELD])
+        pages = int(os.pread(_statm(os.getpid()), STATM_BYTES, 0).split()[DATA_FIELD])
     except OSError:
         return
     allowed = pages * resource.getpagesize() + megabytes * MEGABYTE
@@ -163,6 +217,12 @@ def limit_memory(megabytes: int | None) -> None:
     if most != resource.RLIM_INFINITY:
         soft = min(allowed, most)
     resource.setrlimit(resource.RLIMIT_DATA, (soft, most))
+
+
+@cache
+def _statm(process: int) -> int:
+    """STATM, opened once by a process: a forked one must not read that of its parent."""
+    return os.open(STATM, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def portable(error: Exception) -> Exception:

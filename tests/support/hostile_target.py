@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import time
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,14 @@ class HostileTarget:
             os._exit(7)
         if self.broken:
             raise JobError(self.broken)
+
+    def act_in_stages(self, items: tuple[Any, ...]) -> Generator[None, None, list[Any]]:
+        """`act` on one item in each stage. Other samples may have fewer stages."""
+        found = []
+        for item in items:
+            found.append(self.act(item))
+            yield
+        return found
 
     def act(self, item: Any) -> Any:
         if item == "spin":

@@ -11,6 +11,7 @@ from skimage import data
 from pipelines.making.clip_worker import ClipMaker, Given
 from pipelines.output.finish import Totals
 from pipelines.result import RunResult
+from pipelines.workers.worker import whole
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from schemas.records import Failure, Reference
 from storage.shards.read import iter_shard
@@ -92,7 +93,7 @@ def encoded(image) -> bytes:
 
 def test_cheap_rules_are_called_first_whatever_their_place():
     given = Given(Reference("k", ("IMG_2034.jpg",), "test"), b"never decoded")
-    failure = worker(PictureBlur(), PictureSide(), CaptionJunk()).make(given).value
+    failure = whole(worker(PictureBlur(), PictureSide(), CaptionJunk()).make(given)).value
     assert isinstance(failure, Failure)
     assert (failure.detail, dict(failure.scores)) == ("caption_junk: 1, over max=0.3", {"caption_junk": 1.0})
 
@@ -100,19 +101,19 @@ def test_cheap_rules_are_called_first_whatever_their_place():
 def test_a_header_that_is_refused_is_not_decoded():
     cut = encoded(data.coffee()[:100, :100])[:300]  # its header is whole, its pixels are not
     given = Given(Reference("k", ("a cup of coffee",), "test"), cut)
-    assert worker(PictureSide()).make(given).value.detail == "picture_side: 100, under min=200"
+    assert whole(worker(PictureSide()).make(given)).value.detail == "picture_side: 100, under min=200"
 
 
 def test_the_caption_that_is_scored_is_that_of_key_txt():
     captions = tuple("word " * number for number in range(1, 9))
     maker = ClipMaker(ClipSettings(captions={"pick": "random"}), (CaptionWords(min=0),))
     maker.setup()
-    made = maker.make(Given(Reference("k", captions, "test"), encoded(data.coffee()))).value.members()
+    made = whole(maker.make(Given(Reference("k", captions, "test"), encoded(data.coffee())))).value.members()
     assert json.loads(made["json"])["scores"]["caption_words"] == len(made["txt"].split())
 
 
 def test_without_filters_key_json_has_no_scores():
-    made = worker().make(Given(Reference("k", ("a cup",), "test"), encoded(data.coffee()))).value
+    made = whole(worker().make(Given(Reference("k", ("a cup",), "test"), encoded(data.coffee())))).value
     assert b"scores" not in made.members()["json"]
     assert made.row["scores"] is None
 

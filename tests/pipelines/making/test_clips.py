@@ -13,6 +13,7 @@ import pytest
 from pipelines.making.clip_worker import ClipMaker, Given, storable
 from pipelines.making.handfuls import MOST, handful_limit, handful_size
 from pipelines.making.maker import Made
+from pipelines.workers.worker import whole
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from schemas.records import Failure, Reason, Reference, Stage
 from storage.tables import iter_rows
@@ -62,7 +63,7 @@ def test_texts_that_utf_8_cannot_hold_are_mended_before_they_are_stored(tmp_path
     )
     maker = ClipMaker(ClipSettings.make({"clip": {"size": 32, "frames": 2}}))
     maker.setup()
-    made = maker.make(Given(reference, picture)).value
+    made = whole(maker.make(Given(reference, picture))).value
     assert isinstance(made, Made)
     assert made.row["url"] == "http://x/?"
     assert made.members()["txt"].decode() == "a ? dog"
@@ -72,7 +73,7 @@ def test_texts_that_utf_8_cannot_hold_are_mended_before_they_are_stored(tmp_path
 def test_a_picture_that_is_missing_is_the_samples_failure(tmp_path):
     maker = ClipMaker(ClipSettings())
     maker.setup()
-    answer = maker.make(Given(Reference("a-1", ("x",), "mine", path=f"{tmp_path}/gone.jpg"), None))
+    answer = whole(maker.make(Given(Reference("a-1", ("x",), "mine", path=f"{tmp_path}/gone.jpg"), None)))
     assert isinstance(answer.value, Failure)
     assert answer.value.reason == "missing_image"
 
@@ -85,7 +86,7 @@ def test_a_worker_reads_the_captions_of_a_file_before_it_reads_the_picture(tmp_p
 
     def made():
         reference = Reference("a-1", (), "folder", path="a.jpg", captions_file=str(text))
-        return maker.make(Given(reference, picture)).value
+        return whole(maker.make(Given(reference, picture))).value
 
     assert made() == Failure("a-1", Stage.CAPTION, Reason.MISSING_CAPTION, made().detail)
     text.write_bytes(b"caf\xe9\n")

@@ -105,6 +105,34 @@ def test_a_limit_counts_from_the_beginning_of_a_sample():
         pool.close()
 
 
+def test_samples_go_through_each_stage_together(tmp_path):
+    """A sample that breaks a limit in any stage is lost alone, and results keep their places."""
+    pool = WorkerPool(HostileTarget(marks=str(tmp_path)), LIMITS, workers=1, modules=[])
+    samples = [
+        ("a", "crash"), ("b",), ("c", "c", "sleep"), ("d", "killed once", "d"), ("crash", "e"), (), ("f", "memory"),
+        ("memory", "g"), ("h", "h", "h"),
+    ]  # fmt: skip
+    try:
+        found = [pool.submit("act_in_stages", samples[start : start + 5]).result(60) for start in (0, 4)]
+        error = pool.submit("act_in_stages", [("a", "a"), ("b", "raise"), ("c",)]).exception(60)
+        numbers = [pool.submit("act_in_stages", [(n, n)] * 3).result(60) for n in range(20)]
+    finally:
+        pool.close()
+    crash, late, memory = Reason.DECODER_CRASH, Reason.DECODER_TIMEOUT, Reason.DECODER_MEMORY
+    assert reasons(found[0]) == [crash, ["b"], late, ["d", "killed once", "d"], crash]
+    assert reasons(found[1]) == [crash, [], memory, memory, ["h", "h", "h"]]
+    assert isinstance(error, ValueError)
+    assert numbers == [[[n, n]] * 3 for n in range(20)]
+
+
+def test_a_limit_counts_from_the_beginning_of_a_stage():
+    pool = WorkerPool(HostileTarget(), LIMITS, workers=1, modules=[])
+    try:
+        assert pool.submit("act_in_stages", [(0.3, 0.3)] * 2).result(60) == [[0.3, 0.3]] * 2
+    finally:
+        pool.close()
+
+
 def test_a_worker_that_was_killed_from_outside_costs_no_sample(tmp_path):
     pool = WorkerPool(HostileTarget(marks=str(tmp_path)), LIMITS, workers=1, modules=[])
     try:

@@ -31,9 +31,9 @@ def data(size: int, value: int = 7) -> memoryview:
 def test_the_job_sees_which_sample_was_begun_and_when(sides):
     job, worker = sides
     assert job.mark.begun == 0
-    worker.begin()
-    worker.begin()
-    assert job.mark.begun == 2
+    worker.begin(1)
+    worker.begin(3)
+    assert job.mark.begun == 3
     assert 0 <= time.monotonic() - job.mark.at < 10
 
 
