@@ -44,6 +44,7 @@ HEAVY = {  # command -> (its arguments, a module that it imports late)
     "merge": (["a", "b", "-o", "c"], "pyarrow"),
     "split": (["a", "b=1", "c=1", "-o", "d"], "pyarrow"),
     "push": (["nowhere", "user/name"], "pyarrow"),
+    "filters": (["source.kind=folder", "source.uri=x"], "pipelines.trial.run"),
     "motions": ([], "transforms.motions.describe"),
     "preview": (["x.jpg"], "preview.show.path"),
     "studio": (["x.jpg"], "aiohttp"),

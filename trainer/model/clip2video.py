@@ -15,6 +15,7 @@ from schemas.errors import ConfigError
 from trainer.model.config import ModelConfig
 from trainer.model.init import init_from_clip
 from trainer.model.interaction import Interaction
+from trainer.model.pretrained import load_pretrained
 from trainer.model.tab import TokenAlignment
 from trainer.model.tdb import TemporalDifference
 from trainer.model.tokens.tokenizer import make_tokenizer
@@ -24,7 +25,6 @@ from trainer.model.towers import (
     embed_dim,
     encode_frames,
     encode_tokens,
-    load_pretrained,
     normalisation,
     text_tower,
 )

@@ -14,7 +14,7 @@ from torch import Tensor
 from schemas.errors import ConfigError
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
-from trainer.model.towers import NOT_WEIGHTS, load_clip_state
+from trainer.model.pretrained import NOT_WEIGHTS, load_clip_state
 from trainer.model.weights import plain_state_dict, read_state_dict
 
 LOG = logging.getLogger(__name__)

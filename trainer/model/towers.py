@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import open_clip
@@ -12,26 +11,14 @@ from open_clip import pretrained as open_clip_pretrained
 from open_clip.model import (
     CLIP,
     CustomTextCLIP,
-    convert_to_custom_text_state_dict,
-    resize_pos_embed,
-    resize_text_pos_embed,
 )
 from open_clip.transformer import VisionTransformer, text_global_pool
 from torch import Tensor, nn
 
 from schemas.errors import ConfigError
-from schemas.text import nearest, one_line
-from storage.uris import is_remote
+from schemas.text import nearest
 from trainer.model.config import ModelConfig
 from trainer.model.lean import is_causal, lighten
-from trainer.model.weights import read_state_dict
-
-NOT_WEIGHTS = (
-    "input_resolution",
-    "context_length",
-    "vocab_size",
-    "attn_mask",
-)  # numbers inside OpenAI's archives
 
 Clip: TypeAlias = CLIP | CustomTextCLIP
 
@@ -54,9 +41,8 @@ def tokenize(captions: Sequence[str], max_words: int = 32) -> Tokens:
     """Captions -> `Tokens` of length `max_words`; longer ones are cut and keep their end token."""
     ids_NL = open_clip.tokenizer.tokenize(list(captions), context_length=max_words)
     place = torch.arange(max_words)
-    end_N = ((ids_NL == open_clip.tokenizer._tokenizer.eot_token_id) * place).amax(
-        -1
-    )  # the last: a caption may spell one
+    is_end_NL = ids_NL == open_clip.tokenizer._tokenizer.eot_token_id
+    end_N = (is_end_NL * place).amax(-1)  # the last: a caption may spell one
     return Tokens(ids_NL, (place <= end_N[:, None]).long())
 
 
@@ -119,7 +105,9 @@ def _named_settings(name: str, tokenizer: str | None) -> dict[str, Any]:
             "own vocabulary, such as ViT-B-16-quickgelu or EVA02-B-16"
         )
     other_text = text.get("hf_model_name") or text.get("embed_cls") or text.get("use_pad_mask")
-    pools = ("last", "eos") if vocabulary else ("argmax", "eos")
+    pools = ("argmax", "eos")
+    if vocabulary:
+        pools = ("last", "eos")
     if "multimodal_cfg" in settings or other_text or text.get("pool_type", "argmax") not in pools:
         raise ConfigError(
             f"clip = {name!r} has no CLIP text tower; choose a CLIP ViT such as ViT-B-32-quickgelu"
@@ -128,79 +116,6 @@ def _named_settings(name: str, tokenizer: str | None) -> dict[str, Any]:
     if vocabulary:
         left_out.add("init_logit_bias")  # SigLIP's bias; a model that needs one has its own
     return {key: value for key, value in settings.items() if key not in left_out}
-
-
-def load_pretrained(clip: Clip, config: ModelConfig) -> None:
-    """Load `config.pretrained` (a tag, which open_clip downloads, or a file or URI) into the towers.
-    ConfigError if it does not fit or was trained with another GELU.
-    """
-    if config.pretrained is None:
-        return
-    path, quick_gelu = _resolve(config)
-    state = read_state_dict(path)
-    if "input_resolution" in state:
-        quick_gelu = True  # OpenAI's archives
-    if quick_gelu is not None and quick_gelu != uses_quick_gelu(clip):
-        wanted = "QuickGELU" if quick_gelu else "exact GELU"
-        raise ConfigError(
-            f"pretrained = {config.pretrained!r} was trained with {wanted}, clip = {config.clip!r} has the "
-            "other: "
-            f"use the name {'with' if quick_gelu else 'without'} -quickgelu"
-        )
-    load_clip_state(clip, state, str(config.pretrained))
-
-
-def _resolve(config: ModelConfig) -> tuple[str, bool | None]:
-    tag = str(config.pretrained)
-    if is_remote(tag) or Path(tag).exists() or tag.endswith((".pt", ".bin", ".safetensors", ".pth")):
-        return tag, None
-    if not isinstance(config.clip, str):
-        raise ConfigError(
-            f"pretrained = {tag!r}: towers given by size have no tags; give a file, or a name as model.clip"
-        )
-    base = str(config.clip).removesuffix("-quickgelu")
-    for name in (str(config.clip), f"{base}-quickgelu", base):
-        settings = open_clip_pretrained.get_pretrained_cfg(name, tag)
-        if settings:
-            return _download(settings, f"{name} {tag}"), bool(settings.get("quick_gelu", False))
-    known = ", ".join(open_clip_pretrained.list_pretrained_tags_by_model(str(config.clip))) or "none"
-    raise ConfigError(
-        f"pretrained = {tag!r} is neither a file nor a tag of {config.clip!r}; its tags: {known}"
-    )
-
-
-def _download(settings: dict[str, Any], name: str) -> str:
-    """The weights' file, fetched if it is not in open_clip's cache.
-
-    Raises ConfigError if it cannot be obtained.
-    """
-    try:
-        return str(open_clip_pretrained.download_pretrained(settings))
-    except Exception as error:  # Hub, HTTP and socket libraries each raise their own
-        raise ConfigError(
-            f"pretrained: {name} cannot be downloaded ({one_line(error, 150)}); fetch the file on a machine "
-            "that "
-            "can, and give its path as model.pretrained"
-        ) from None
-
-
-def load_clip_state(clip: Clip, state: dict[str, Tensor], name: str) -> None:
-    """Load a CLIP state dict in OpenAI's or open_clip's naming, float32; another image size resizes the
-    position grid.
-    """
-    weights = {key: value.float() for key, value in state.items() if key not in NOT_WEIGHTS}
-    if getattr(clip, "logit_bias", None) is None:
-        weights.pop("logit_bias", None)
-    if isinstance(clip, CustomTextCLIP):
-        weights = convert_to_custom_text_state_dict(weights)
-    if "logit_scale" in weights:
-        weights["logit_scale"] = weights["logit_scale"].reshape(clip.logit_scale.shape)
-    try:
-        resize_pos_embed(weights, clip)
-        resize_text_pos_embed(weights, clip)
-        clip.load_state_dict(weights)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"pretrained = {name!r} does not fit the towers: {one_line(error, 400)}") from None
 
 
 def reading(config: ModelConfig) -> dict[str, Any]:
@@ -240,7 +155,9 @@ def embed_dim(clip: Clip) -> int:
     projection = text_tower(clip).text_projection
     if projection is None:
         return int(text_tower(clip).ln_final.weight.shape[0])
-    return int(projection.out_features if isinstance(projection, nn.Linear) else projection.shape[1])
+    if isinstance(projection, nn.Linear):
+        return projection.out_features
+    return int(projection.shape[1])
 
 
 def encode_frames(clip: Clip, frames_B3HW: Tensor, patches_BK: Tensor | None = None) -> Tensor:
