@@ -4,7 +4,6 @@ for byte.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
@@ -15,6 +14,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
+from warm import CONTEXT
 
 from tests.pipelines.running.test_graph import leftovers, shards
 
@@ -46,18 +46,9 @@ def fork():
     """fork(arguments, output, log) -> the command in a process of its own, forked from one that has its
     imports behind it.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        [
-            "pipelines.animate",
-            "pipelines.sources.coco",
-            "preview.report.report",
-            "tests.pipelines.running.test_kill",
-        ]
-    )
 
     def start(arguments: list[str], output: Path, log: Path) -> BaseProcess:
-        job = context.Process(target=the_command, args=([*arguments, f"output={output}"], str(log)))
+        job = CONTEXT.Process(target=the_command, args=([*arguments, f"output={output}"], str(log)))
         job.start()
         return job
 
@@ -172,5 +163,5 @@ def test_ctrl_c_does_not_wait_for_a_sample_that_hangs(arguments, fork, tmp_path)
     os.kill(job.pid, signal.SIGINT)
     job.join(timeout=30)
     assert job.exitcode == 130
-    assert time.monotonic() - began < 4.5  # a second, and what a busy machine adds
+    assert time.monotonic() - began < 25  # a second on a quiet machine; the sample has a minute
     assert not list((tmp_path / "clips").glob("_zoetrope/tmp/*"))
