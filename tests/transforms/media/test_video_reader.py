@@ -17,6 +17,7 @@ from transforms.media.video_sampling import FrameSampling, resample
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="compares with the ffmpeg command")
 SIDE = 64
+EVERY = ("-fps_mode", "passthrough")
 SOURCE = f"testsrc2=size={SIDE}x{SIDE}:rate=25:duration=3"
 ENCODERS = {
     "mp4": ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-pix_fmt", "yuv420p"],
@@ -47,22 +48,25 @@ def made(path: Path, *options: str, source: str = SOURCE, ending: str = "") -> P
     return path
 
 
-def shown(path: Path, *options: str) -> list[bytes]:
-    """The frames that ffmpeg puts out, as grey pixels."""
-    raw = ffmpeg("-i", path, *options, "-f", "rawvideo", "-pix_fmt", "gray", "-")
-    return [raw[at : at + SIDE * SIDE] for at in range(0, len(raw), SIDE * SIDE)]
+def shown(path: Path, *ways: tuple[str, str]) -> list[list[bytes]]:
+    """The frames that ffmpeg puts out, as grey pixels, with each of some options: one process for all of them."""
+    outputs = [path.with_name(f"{path.name}.{number}.raw") for number in range(len(ways))]
+    raw = ("-f", "rawvideo", "-pix_fmt", "gray")
+    ffmpeg("-i", path, *(part for way, out in zip(ways, outputs, strict=True) for part in (*way, *raw, out)))
+    pixels = [out.read_bytes() for out in outputs]
+    return [[one[at : at + SIDE * SIDE] for at in range(0, len(one), SIDE * SIDE)] for one in pixels]
 
 
 def assert_same_frames(path: Path, rates: tuple[int, ...] = (5, 12)) -> None:
     """The ordinals of `ffmpeg -r RATE` are ours, by the times in the packets and by those of the frames."""
-    every = shown(path, "-fps_mode", "passthrough")
+    every, *of_rates = shown(path, EVERY, *(("-r", str(rate)) for rate in rates))
     with path.open("rb") as stream:
         reader = VideoReader(stream, VideoLimits(), SIDE)
         stated = reader.stated_times()
         seen = reader.decode(set())[1]
     assert len(seen.times) == len(every)
-    for rate in rates:
-        wanted = [every.index(frame) for frame in shown(path, "-r", str(rate))]
+    for rate, frames in zip(rates, of_rates, strict=True):
+        wanted = [every.index(frame) for frame in frames]
         assert resample(seen.times, reader.fps, rate, seen.durations) == wanted
         assert resample(stated.times, reader.fps, rate, stated.durations) == wanted
 
@@ -91,7 +95,7 @@ def test_empty_packets_repeat_a_frame_and_are_no_damage(tmp_path: Path, ending: 
     path = made(tmp_path / f"a.{ending}", source=still)
     with path.open("rb") as stream:
         video = read_frames(stream, FrameSampling(), VideoLimits(), size=SIDE)
-    assert len(video.frames_THWC) == len(shown(path, "-r", "5"))
+    assert len(video.frames_THWC) == len(shown(path, ("-r", "5"))[0])
     gaps = made(tmp_path / f"b.{ending}", "-vf", "select='if(between(t,1,2),0,1)'", "-fps_mode", "vfr")
     assert_same_frames(gaps)
 
@@ -132,4 +136,4 @@ def test_a_truncated_file_gives_the_frames_that_ffmpeg_gives(tmp_path: Path) -> 
         reader.stated_times()
         taken, seen = reader.decode({0})
     assert np.shape(taken[0]) == (SIDE, SIDE, 3)
-    assert abs(len(seen.times) - len(shown(path, "-fps_mode", "passthrough"))) <= 1
+    assert abs(len(seen.times) - len(shown(path, EVERY)[0])) <= 1
