@@ -18,7 +18,8 @@ $(STAMP): requirements.lock
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip setuptools wheel
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --require-hashes --no-compile -r requirements.lock
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # pip would compile on one core; a few files are for newer Pythons
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -29,7 +30,7 @@ lab: setup       ## the experiment of docs/lab.md, to its table; GPU=1 for large
 	$(BIN)/python -m zoetrope lab --config $(if $(GPU),gpu,cpu)
 
 test: setup      ## every test that needs nothing but this machine; a GPU is left alone, see test-gpu
-	CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+	CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal
 
 test-gpu: setup  ## what needs a CUDA device, one test at a time
 	CUBLAS_WORKSPACE_CONFIG=:4096:8 $(BIN)/python -m pytest -n 0 -m gpu
@@ -88,7 +89,8 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-check: lint types test  ## the one gate: lint, types, tests
+check: lint      ## the one gate: lint, then types and tests at the same time
+	@$(MAKE) --no-print-directory -j 2 types test
 
 bench: setup     ## every benchmark, ours beside the peers; JSON into benchmarks/results/
 	$(BIN)/python -m benchmarks
