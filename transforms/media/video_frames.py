@@ -8,8 +8,9 @@ from typing import IO
 import numpy as np
 
 from schemas.records import Reason
+from transforms.media.container import video_error
 from transforms.media.video_limits import VideoLimits
-from transforms.media.video_reader import VideoReader, video_error
+from transforms.media.video_reader import VideoReader
 from transforms.media.video_sampling import FrameSampling, choose_frames
 
 

@@ -13,7 +13,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from schemas.records import Reason, SampleError, Stage
+from schemas.records import Reason
+from transforms.media.container import display_matrix, packets_of, start_of, stated_end, video_error, video_of
 from transforms.media.display import upright
 from transforms.media.fit import fit
 from transforms.media.mp4 import to_rgb
@@ -28,12 +29,9 @@ CODECS = (
     "h264 hevc av1 libdav1d vp8 vp9 libvpx libvpx-vp9 mpeg4 msmpeg4 msmpeg4v1 msmpeg4v2 h263 mpeg1video "
     "mpeg2video flv wmv1 wmv2 wmv3 vc1 theora mjpeg gif ffv1 huffyuv rawvideo png prores dvvideo svq3 cinepak"
 )
-UNSTATED = ("mpeg", "mpegts", "mpegvideo")  # containers that do not state their length
 WHOLE = 0.9  # share of the stated length that must be there, less half a second
 DAMAGED = 0.1  # share of the frames that may be damaged
 MAX_ASPECT = 20.0  # of the longer side to the shorter
-_DEFAULT, _HAS_PACKETS = 5_000_000, 100_000_000  # bonuses in ffmpeg's choice of a stream, in pixels
-_DISPLAY_MATRIX = "DISPLAYMATRIX"
 _MAGIC = (
     b"RIFF",
     b"\x1aE\xdf\xa3",
@@ -88,10 +86,10 @@ class VideoReader:
         """Read the times in the packets, without decoding; no frames where a packet has no time."""
         shown = Shown()
         with self._open() as container:
-            video, start = _video(container), _start(container)
+            video, start = video_of(container), start_of(container)
             self.fps = float(video.guessed_rate or video.average_rate or 0)
-            self._stated_end = _stated_end(container, video, start, self.fps)
-            for packet in _packets(container):
+            self._stated_end = stated_end(container, video, start, self.fps)
+            for packet in packets_of(container):
                 self._check_time()
                 self._note_end(packet, start)
                 if packet.stream.index != video.index or not packet.size or packet.is_discard:
@@ -117,7 +115,7 @@ class VideoReader:
         self._damaged = 0
         self.original_size = (0, 0)
         with self._open() as container:
-            video, start = _video(container), _start(container)
+            video, start = video_of(container), start_of(container)
             self._prepare(video)
             for frame in self._frames(container, video):
                 self._check_time()
@@ -209,7 +207,7 @@ class VideoReader:
         """
         import av
 
-        for packet in _packets(container, video):
+        for packet in packets_of(container, video):
             if not packet.size:
                 continue
             try:
@@ -228,7 +226,7 @@ class VideoReader:
 
     def _fitted(self, frame: Any) -> np.ndarray:
         self._check_size(frame.height, frame.width)
-        image_HWC = upright(to_rgb(frame), _display_matrix(frame))
+        image_HWC = upright(to_rgb(frame), display_matrix(frame))
         if self.original_size == (0, 0):
             self.original_size = (image_HWC.shape[0], image_HWC.shape[1])
         return fit(np.ascontiguousarray(image_HWC), (self.size, self.size))
@@ -250,76 +248,6 @@ class VideoReader:
         if time.monotonic() > self._deadline:
             detail = f"reading and decoding took over {self.limits.decode_seconds:g} seconds"
             raise video_error(Reason.TIMEOUT, detail)
-
-
-def video_error(reason: Reason, detail: str) -> SampleError:
-    """A failure of the stage decode."""
-    return SampleError(Stage.DECODE, reason, detail)
-
-
-def _video(container: Any) -> Any:
-    """The video stream that ffmpeg chooses: most pixels, with bonuses for the default and for having packets.
-
-    Cover pictures do not count.
-    """
-    from av.stream import Disposition
-
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not streams:
-        kinds = ", ".join(stream.type for stream in container.streams) or "nothing"
-        raise video_error(Reason.NO_FRAMES, f"no video in it, only {kinds}")
-
-    def rank(stream: Any) -> int:
-        context = stream.codec_context
-        pixels = 0
-        if context:
-            pixels = context.height * context.width
-        bonus = 0
-        if stream.disposition & Disposition.default:
-            bonus = _DEFAULT
-        if stream.frames or stream.duration:
-            bonus += _HAS_PACKETS
-        return pixels + bonus
-
-    return max(streams, key=rank)  # the first of equals
-
-
-def _display_matrix(frame: Any) -> list[int] | None:
-    from av.sidedata.sidedata import Type
-
-    data = frame.side_data.get(Type[_DISPLAY_MATRIX])
-    if data is None:
-        return None
-    return np.frombuffer(bytes(data), np.int32)[:9].tolist()
-
-
-def _packets(container: Any, *streams: Any) -> Iterator[Any]:
-    """Yield packets up to the end, or up to a place that cannot be read."""
-    import av
-
-    try:
-        yield from container.demux(*streams)
-    except (av.error.FFmpegError, ValueError):
-        return
-
-
-def _stated_end(container: Any, video: Any, start: float, fps: float) -> float | None:
-    """The stated length of the file, in seconds from its start; None if it states none."""
-    if container.format.name in UNSTATED or not container.duration:
-        return None
-    if container.format.name == "avi" and video.frames and fps:
-        # From the header; the duration counts only the frames that are there.
-        return float(video.frames / fps)
-    # Matroska counts from 0, whatever the first time is.
-    before = 0.0
-    if "matroska" in container.format.name:
-        before = start
-    return float(container.duration / 1e6 - before)
-
-
-def _start(container: Any) -> float:
-    """Time 0 of the file, in seconds: ffmpeg subtracts it from every time."""
-    return (container.start_time or 0) / 1e6
 
 
 def _words(error: Exception) -> str:
