@@ -74,6 +74,14 @@ def test_the_image_for_one_machine_holds_neither_torch_nor_googles_clients():
     assert not [name for name in local if name.startswith(("torch", "nvidia", "kornia", "google", "gcsfs"))]
 
 
+@pytest.mark.parametrize("recipe", ["Dockerfile", "Dockerfile.local"])
+def test_images_hold_every_package(recipe):
+    kept = (ROOT / "docker" / f"{recipe}.dockerignore").read_text().splitlines()
+    packages = re.search(r"^PACKAGES = \[(.*)\]$", (ROOT / "setup.py").read_text(), re.MULTILINE)[1]
+    for name in ["configs", *re.findall(r'"(\w+)"', packages)]:
+        assert f"!{name}" in kept, name
+
+
 def test_the_recipe_for_one_machine_copies_what_is_there():
     text = (ROOT / "docker" / "Dockerfile.local").read_text()
     kept = (ROOT / "docker" / "Dockerfile.local.dockerignore").read_text()
@@ -82,6 +90,7 @@ def test_the_recipe_for_one_machine_copies_what_is_there():
     assert f"!{lock}\n" in kept
     for name in re.findall(r"^!(\S+)$", kept, re.MULTILINE):
         assert (ROOT / name).exists(), name
+    assert "STOPSIGNAL SIGINT" in text
     assert text.rstrip().endswith('ENTRYPOINT ["zoetrope"]')
     if HADOLINT.exists():
         done = subprocess.run(
