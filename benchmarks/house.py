@@ -1,4 +1,4 @@
-"""Structure and prose of the code in figures, beside those of another commit.
+"""Structure and prose of the code in figures, next to those of another commit.
 
     python -m benchmarks.house                    a table of the figures here
     python -m benchmarks.house --before 60a681f   with a column for that commit; JSON into benchmarks/results/house.json
@@ -19,12 +19,14 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import tokenize
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+from benchmarks.import_graph import components, imported_names, under_type_checking
+from benchmarks.prose import OLD_VOICE_RX, docstrings_and_comments, yaml_comments
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "house.json"
@@ -42,19 +44,7 @@ PACKAGES = tuple(name for layer in LAYERS for name in layer)
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 MOST_FILES = 14  # in one folder, `__init__.py` not counted
 LINE = 110  # characters
-OLD_VOICE = (
-    r"\banew\b",
-    r"\btold\b",
-    r"\btells\b",
-    r"\blies\b",
-    r"\bstands\b",
-    r"\bgoes on\b",
-    r"\bbeside\b",
-    r"\bat hand\b",
-    r"\bof one's own\b",
-    r"(?-i:(?:^|(?<=[.!] ))What\b(?! {2})(?![^.]*\?))",
-)
-OLD_VOICE_RX = re.compile("|".join(OLD_VOICE), re.IGNORECASE | re.MULTILINE)
+LONG_LINE, LONG_FUNCTION, LONG_FILE = 100, 40, 300  # characters, lines, lines: counted, not forbidden
 STORE_KINDS = {"mp4", "still"}
 
 
@@ -93,11 +83,11 @@ class House:
         return {name: set(self._imports(module)) for name, module in self.modules.items()}
 
     def _imports(self, module: Module) -> Iterator[str]:
-        typing_only = {id(node) for node in _under_type_checking(module.tree)}
+        typing_only = {id(node) for node in under_type_checking(module.tree)}
         for node in ast.walk(module.tree):
             if id(node) in typing_only:
                 continue
-            for name in _imported_names(node):
+            for name in imported_names(node):
                 inside_own_package = module.name.startswith(f"{name}.")
                 if name in self.modules and name != module.name and not inside_own_package:
                     yield name
@@ -105,7 +95,7 @@ class House:
     @cached_property
     def circles(self) -> list[list[str]]:
         """Groups of modules that import each other in a circle (Tarjan's strongly connected components)."""
-        return [sorted(group) for group in _components(self.arrows) if len(group) > 1]
+        return [sorted(group) for group in components(self.arrows) if len(group) > 1]
 
     @cached_property
     def upward(self) -> list[tuple[str, str]]:
@@ -141,10 +131,26 @@ class House:
                 found.append(name)
         return found
 
-    def long_lines(self) -> tuple[int, int]:
-        """Lines over LINE characters, and all lines."""
+    def long_lines(self, most: int = LINE) -> tuple[int, int]:
+        """Lines over `most` characters, and all lines."""
         lines = [line for module in self.modules.values() for line in module.text.splitlines()]
-        return sum(len(line) > LINE for line in lines), len(lines)
+        return sum(len(line) > most for line in lines), len(lines)
+
+    def long_functions(self) -> int:
+        """Functions of more than LONG_FUNCTION lines, with their signature and docstring."""
+        functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+        nodes = [node for module in self.modules.values() for node in ast.walk(module.tree)]
+        lengths = [(n.end_lineno or n.lineno) - n.lineno + 1 for n in nodes if isinstance(n, functions)]
+        return sum(length > LONG_FUNCTION for length in lengths)
+
+    def long_files(self) -> int:
+        """Files of more than LONG_FILE lines."""
+        return sum(module.text.count("\n") > LONG_FILE for module in self.modules.values())
+
+    def fan_out(self) -> tuple[int, int]:
+        """The modules of ours that a module imports: 90th percentile, and the most."""
+        counts = sorted(map(len, self.arrows.values()))
+        return counts[9 * len(counts) // 10], counts[-1]
 
     def ternaries(self) -> tuple[int, int]:
         """Conditional expressions, and statements."""
@@ -183,12 +189,12 @@ class House:
     def prose(self) -> Iterator[tuple[Path, int, str]]:
         """Docstrings, comments and pages: file, line, text."""
         for module in self.modules.values():
-            yield from ((module.file, line, text) for line, text in _docstrings_and_comments(module))
+            yield from ((module.file, *at) for at in docstrings_and_comments(module.text, module.tree))
         pages = [self.root / "README.md", *sorted((self.root / "docs").glob("*.md"))]
         for page in pages:
             yield page, 1, page.read_text()
         for recipe in sorted((self.root / "configs").rglob("*.yaml")):
-            yield from _yaml_comments(recipe)
+            yield from yaml_comments(recipe)
 
     def old_voice(self) -> list[str]:
         """Places where the prose leaves the house style: ``file:line: words``."""
@@ -203,6 +209,7 @@ class House:
     def figures(self) -> dict[str, int | float | str]:
         """The table."""
         over, lines = self.long_lines()
+        fan_out, widest = self.fan_out()
         conditional, statements = self.ternaries()
         words = sum(len(text.split()) for _, _, text in self.prose())
         folder, most = self.folders.most_common(1)[0]
@@ -222,69 +229,18 @@ class House:
             ),
             "modules that know a kind of store by name": len(self.naming_stores()),
             "modules that name a metric": len(self.calling(r"[\"']MedianR|[\"']R1[\"']|[\"']MdR")),
+            "modules that a module imports, 90th percentile": fan_out,
+            "modules that a module imports, the most": widest,
+            f"functions over {LONG_FUNCTION} lines": self.long_functions(),
+            f"files over {LONG_FILE} lines": self.long_files(),
             f"lines over {LINE} characters": over,
+            f"lines over {LONG_LINE} characters": self.long_lines(LONG_LINE)[0],
             "lines": lines,
             "conditional expressions in 1,000 statements": round(1000 * conditional / statements, 1),
             "modules without a test of their name": len(self.untested()),
             "modules": len(self.modules),
             "words of the old voice in 10,000": round(1e4 * len(self.old_voice()) / words, 1),
         }
-
-
-def _under_type_checking(tree: ast.Module) -> Iterator[ast.AST]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            yield from ast.walk(node)
-
-
-def _imported_names(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and node.module is not None:
-        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return []
-
-
-def _components(arrows: dict[str, set[str]]) -> list[list[str]]:
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    found: list[list[str]] = []
-
-    def visit(name: str) -> None:
-        index[name] = low[name] = len(index)
-        stack.append(name)
-        for target in arrows[name]:
-            if target not in index:
-                visit(target)
-                low[name] = min(low[name], low[target])
-            elif target in stack:
-                low[name] = min(low[name], index[target])
-        if low[name] == index[name]:
-            at = stack.index(name)
-            found.append(stack[at:])
-            del stack[at:]
-
-    for name in arrows:
-        if name not in index:
-            visit(name)
-    return found
-
-
-def _docstrings_and_comments(module: Module) -> Iterator[tuple[int, str]]:
-    owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    for node in ast.walk(module.tree):
-        if isinstance(node, owners) and (text := ast.get_docstring(node)):
-            yield node.body[0].lineno, text
-    for token in tokenize.generate_tokens(io.StringIO(module.text).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.start[0], token.string.removeprefix("#").strip()
-
-
-def _yaml_comments(file: Path) -> Iterator[tuple[Path, int, str]]:
-    for number, line in enumerate(file.read_text().splitlines(), 1):
-        if line.lstrip().startswith("#"):
-            yield file, number, line.lstrip("# ")
 
 
 def _house_at(commit: str, folder: str) -> House:
