@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from pipelines.running import health
 from pipelines.running.engine import choose_runner
@@ -35,7 +36,7 @@ def test_a_process_with_failures_in_a_row_ends(ends):
     for _ in range(FAILURES):
         assert not ends
         own.failed()
-    time.sleep(0.2)
+    wait_until(lambda: ends)
     assert ends == [EXIT_CODE]
 
 

@@ -189,6 +189,7 @@ def test_closing_ends_calls_under_way_and_every_process():
 JOB = """
 import sys
 from hostile_target import HostileTarget
+from waiting import wait_until
 from pipelines.workers.config import SampleLimits
 from pipelines.workers.pool import WorkerPool
 pool = WorkerPool(HostileTarget(), SampleLimits(), workers=2, modules=[])
@@ -209,10 +210,7 @@ def test_no_worker_outlives_a_job_that_is_killed_even_while_it_spins(victim):
     time.sleep(0.2)
     os.kill(nursery if victim == "nursery" else job.pid, signal.SIGKILL)
     wanted = set(workers) if victim == "nursery" else {*workers, nursery}
-    deadline = time.monotonic() + 5
-    while any(map(alive, wanted)) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not any(map(alive, wanted))
+    wait_until(lambda: not any(map(alive, wanted)))
     job.kill()
     job.communicate()
 

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from schemas.errors import ConfigError
 from storage.locks import holder as holder_module
@@ -119,15 +120,15 @@ def test_a_kernel_lock_dies_with_its_process(tmp_path):
 
 @pytest.mark.parametrize("skew", [-3600, -120, 0, 120, 3600])
 def test_a_live_lease_is_not_taken_whatever_the_clocks_say(lease_path, monkeypatch, skew):
-    with quick(lease_path, lease=1.0) as held:
+    with quick(lease_path, lease=5.0) as held:
         now = time.time
         with monkeypatch.context() as patch:
             # The reader's clock is off; the holder's beats keep the true time in the object.
             patch.setattr(lease_module.time, "time", lambda: now() + (skew if _in_main_thread() else 0))
             start = time.monotonic()
-            with pytest.raises(ConfigError, match="busy"), quick(lease_path, lease=1.0):
+            with pytest.raises(ConfigError, match="busy"), quick(lease_path, lease=5.0):
                 pass
-        assert time.monotonic() - start < 1.0, "one changed beat is enough to refuse"
+        assert time.monotonic() - start < 5.0, "one changed beat is enough to refuse"
         assert not held.lost
 
 
@@ -166,7 +167,7 @@ def test_a_lease_that_was_written_just_now_is_refused_at_once(lease_path):
     start = time.monotonic()
     with pytest.raises(ConfigError, match="process 7 on elsewhere"), Lock(lease_path, refusal):
         pass
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 10  # a lease lasts two minutes
 
 
 def test_the_lease_of_a_process_that_died_here_is_taken_at_once(lease_path):
@@ -175,7 +176,7 @@ def test_the_lease_of_a_process_that_died_here_is_taken_at_once(lease_path):
     left_by(lease_path, pid=ended.pid, system=holder_module.system(), time=time.time())
     start = time.monotonic()
     with Lock(lease_path, refusal):
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 10
 
 
 def test_a_lease_is_kept_alive_for_longer_than_its_length(lease_path):
@@ -191,8 +192,7 @@ def test_a_lease_is_kept_alive_for_longer_than_its_length(lease_path):
 def test_a_lease_that_another_took_is_noticed_and_left_alone(lease_path):
     with quick(lease_path) as held:
         left_by(lease_path)
-        time.sleep(0.3)
-        assert held.lost
+        wait_until(lambda: held.lost)
     assert json.loads(read_bytes(lease_path))["token"] == "theirs"
 
 
@@ -203,10 +203,8 @@ def test_a_holder_that_cannot_reach_the_store_counts_as_lost_in_time(lease_path,
     with quick(lease_path, lease=0.3) as held:
         with monkeypatch.context() as patch:
             patch.setattr(lease_module, "replace_version", unreachable)
-            time.sleep(0.5)
-            assert held.lost, "another writer may have it by now"
-        time.sleep(0.3)
-        assert not held.lost, "nobody took it: the next beat says so"
+            wait_until(lambda: held.lost)  # another writer may have it by now
+        wait_until(lambda: not held.lost)  # nobody took it: the next beat says so
 
 
 def test_a_beat_whose_answer_was_lost_is_still_ours(lease_path, monkeypatch):

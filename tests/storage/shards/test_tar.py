@@ -86,7 +86,7 @@ def read_all(data: bytes, **options: bool) -> list[tuple[str, bytes]]:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_only_an_attacker_makes_is_an_error_in_no_time_and_memory(name):
-    start = time.monotonic()
+    start = time.process_time()
     tracemalloc.start()
     try:
         with pytest.raises(TarError):
@@ -96,7 +96,7 @@ def test_what_only_an_attacker_makes_is_an_error_in_no_time_and_memory(name):
         assert tracemalloc.get_traced_memory()[1] < 40 << 20
     finally:
         tracemalloc.stop()
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize("seek", [False, True])
