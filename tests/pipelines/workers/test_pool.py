@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from hostile_target import HostileTarget
+from waiting import wait_until
 
 from pipelines.workers.config import SampleLimits
 from pipelines.workers.pool import Lost, WorkerPool
@@ -189,7 +190,6 @@ def test_closing_ends_calls_under_way_and_every_process():
 JOB = """
 import sys
 from hostile_target import HostileTarget
-from waiting import wait_until
 from pipelines.workers.config import SampleLimits
 from pipelines.workers.pool import WorkerPool
 pool = WorkerPool(HostileTarget(), SampleLimits(), workers=2, modules=[])
