@@ -145,7 +145,7 @@ def launch(config: AnimateConfig, beam_args: Sequence[str], accelerator: str | N
         check_output(output, job, overwrite=config.overwrite)
         prepared = prepare_output(output, job, overwrite=config.overwrite)
         if len(prepared.listing.inputs) > 1:
-            raise ConfigError(f"output {output.uri}: it has grown; go on with `zoetrope animate`")
+            raise ConfigError(f"output {output.uri}: it has grown; continue with `zoetrope animate`")
         for name in prepared.listing.inputs:  # the workers plan, and keep no marks
             remove_file(output.state("inputs", name))
         prepared.write_job(output, job)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipelines.result import RunResult
 
 LOG = logging.getLogger(__name__)
-AFTER_STOP = "stopped; nothing half-written is left. Run the same command again to go on."
+AFTER_STOP = "stopped; nothing half-written is left. Run the same command again to continue."
 PACKAGES = ("apache-beam", "numpy", "opencv-python-headless", "simplejpeg", "av", "kornia", "torch")
 
 

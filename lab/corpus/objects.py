@@ -55,7 +55,7 @@ class Sprite:
 def emoji(cache: Path, count: int, seed: int) -> list[Sprite]:
     """Return `count` sprites of the emoji package, chosen by `seed` and in the order of their names.
 
-    `cache` holds the package afterwards. Raises ConfigError if it cannot be had, or has too few sprites.
+    `cache` holds the package afterwards. Raises ConfigError if it cannot be fetched, or has too few sprites.
     """
     archive = _package(cache)
     wanted = {f"package/img/google/64/{image}": name for name, image in _listed(archive)}

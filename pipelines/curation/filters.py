@@ -1,8 +1,9 @@
-"""Call the `filters` of a config on one sample, from cheap to dear, until one refuses it.
+"""Call the `filters` of a config on one sample, cheap ones first, until one refuses it.
 
-An entry is a built-in rule (`transforms.curation`), or a user's own function or class, ``module:name``. That
-takes the reference, or the reference and the decoded `transforms.media.pictures.Picture`, and returns None to
-keep the sample or a few words why it is dropped. A class is made once per worker, to load a model.
+An entry is a built-in rule (`transforms.curation`), or a user's own function or class, ``module:name``. A
+user's filter takes the reference, or the reference and the decoded `transforms.media.pictures.Picture`. It
+returns None to keep the sample, or a few words that say why it is dropped. A class is made once per worker,
+to load a model.
 
 Each worker process has its own filters and calls them one at a time. A call is under the limits of its sample
 (`limits`).
@@ -51,19 +52,19 @@ class Filters:
     settings: ClipSettings = field(default_factory=ClipSettings)
 
     def at(self, *stages: When) -> list[Own | Rule]:
-        """Those of some stages, cheap stages first; within a stage in the order of the list."""
+        """The filters of some stages: cheap stages first, and within a stage in the order of the list."""
         chosen = [entry for entry in self.entries if entry.when in stages and not _is_whole(entry)]
         return sorted(chosen, key=lambda entry: entry.when)
 
     @property
     def on_pictures(self) -> bool:
-        """Does any need the encoded picture in a worker?"""
+        """Does any filter need the encoded picture in a worker?"""
         return bool(self.at(When.HEADER, When.PIXELS, When.MODEL))
 
     def check_reference(self, reference: Reference, scores: Scores) -> None:
-        """Call those that need no picture; add their scores.
+        """Call the filters that need no picture, and add their scores to `scores`.
 
-        Raises SampleError (filtered) if one refuses the sample, and if it has no caption.
+        Raises SampleError (filtered) if one refuses the sample, and SampleError if the sample has no caption.
         """
         entries = self.at(When.CAPTION)
         if not entries:
@@ -77,10 +78,10 @@ class Filters:
             judge(entry, entry.score(look), scores)
 
     def check_picture(self, reference: Reference, data: bytes, scores: Scores) -> None:
-        """Call those that need the encoded picture `data`; add their scores. Raises SampleError.
+        """Call the filters that need the encoded picture `data`, and add their scores to `scores`.
 
-        The picture is decoded only if one needs its pixels: at the scale that rules look at, and in full for
-        a user's own filters.
+        The picture is decoded only if a filter needs its pixels: at the scale that rules look at, and in full
+        for a user's own filters. Raises SampleError.
         """
         entries = self.at(When.HEADER, When.PIXELS, When.MODEL)
         if not entries:

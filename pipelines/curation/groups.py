@@ -24,7 +24,7 @@ def place_of(task: int, rows: np.ndarray) -> np.ndarray:
 
 
 def marked(marks: list[bytes], places: np.ndarray) -> np.ndarray:
-    """MARKED [n] of marks of 8 or 16 bytes."""
+    """Return marks of 8 or 16 bytes as an array MARKED [n]."""
     found = np.zeros(len(marks), MARKED)
     if marks:
         words = np.frombuffer(b"".join(marks), ">u8").reshape(len(marks), -1)
@@ -42,7 +42,7 @@ def band_of(marks: np.ndarray, band: int, bands: int) -> np.ndarray:
 
 
 def equal_groups(entries: np.ndarray) -> np.ndarray:
-    """FOUND of the groups of equal marks in MARKED [n]; samples with a mark of their own are left out."""
+    """Return the groups of equal marks in MARKED [n], as FOUND. Marks of a single sample are left out."""
     order = np.lexsort((entries["place"], entries["rest"], entries["mark"]))
     entries = entries[order]
     starts = np.flatnonzero(_changes(entries["mark"]) | _changes(entries["rest"]))
@@ -55,7 +55,7 @@ def equal_groups(entries: np.ndarray) -> np.ndarray:
 
 
 def near_links(entries: np.ndarray, band: int, distance: int) -> np.ndarray:
-    """LINK of the entries MARKED [n] with an equal band whose hashes differ in at most `distance` bits.
+    """Link the entries MARKED [n] with an equal band whose hashes differ in at most `distance` bits, as LINK.
 
     Each linked sample has one link, to the first sample that it is connected to here.
     """
@@ -68,7 +68,7 @@ def near_links(entries: np.ndarray, band: int, distance: int) -> np.ndarray:
 
 
 def connected(links: np.ndarray) -> np.ndarray:
-    """FOUND of the groups that LINK [n] connects."""
+    """Return the groups that LINK [n] connects, as FOUND."""
     places, index = np.unique(np.concatenate([links["place"], links["root"]]), return_inverse=True)
     left, right = index[: len(links)], index[len(links) :]
     roots = _roots(len(places), left, right)
@@ -79,7 +79,7 @@ def connected(links: np.ndarray) -> np.ndarray:
 
 
 def _links_of(entries: np.ndarray, distance: int) -> np.ndarray:
-    """Of entries with an equal band, sorted by mark and place."""
+    """Link entries with an equal band, which are sorted by mark and place."""
     if len(entries) < 2:
         return np.zeros(0, LINK)
     firsts = np.flatnonzero(_changes(entries["mark"]))  # equal hashes are compared once

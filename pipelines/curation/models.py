@@ -62,7 +62,7 @@ class Classifier(Rule):
 
     @property
     def label(self) -> str:
-        """`as_label`, so that a list can hold several classifiers."""
+        """The label: `as_label` if it is given, so that a list can hold several classifiers."""
         return self.as_label or self.name
 
     def check(self) -> None:

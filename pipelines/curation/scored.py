@@ -67,7 +67,7 @@ def _call(
     scores: dict[str, float],
     refusals: dict[str, str],
 ) -> None:
-    """Call the filters of some stages; add their scores, and their words where they refuse the sample."""
+    """Call the filters of some stages. Add their scores and, if they refuse the sample, their reasons."""
     for entry in filters.at(*stages):
         if isinstance(entry, Own):
             words = _own(entry, reference, data, filters)

@@ -65,11 +65,11 @@ class RepeatedCaptions(WholeRule):
     max: int = Field(10, ge=1, le=1_000_000_000, description="most inputs that share a caption")
 
     def mark(self, reference: Reference, read: Read, settings: ClipSettings) -> bytes:
-        """Of the caption that KEY.txt will hold."""
+        """The mark of the caption that KEY.txt will hold."""
         return caption_mark(caption_of(reference, settings))
 
     def refusal_of(self, key: str, count: int, first: str) -> str | None:
-        """All of them, if there are more than `max`."""
+        """Refuse every sample of a group of more than `max`."""
         if count <= self.max:
             return None
         return f"{count} times in the input, over max={self.max}; first {first}"

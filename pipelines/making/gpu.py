@@ -93,7 +93,7 @@ class GpuError(Exception):
                 "it and run the same command again, or render into another output with device=cpu"
             )
         return SickWorkerError(
-            f"task {task}: the GPU failed while rendering ({self}); run the same command again to go on, "
+            f"task {task}: the GPU failed while rendering ({self}); run the same command again to continue, "
             "with another GPU (CUDA_VISIBLE_DEVICES=N) or into another output with device=cpu if it fails "
             "again"
         )

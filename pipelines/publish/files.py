@@ -59,12 +59,12 @@ def finished_files(uri: str) -> list[OutputFile]:
 
 
 def is_stale(name: str, files: set[str]) -> bool:
-    """Would readers of the hub's data set take a file there for data of this output, although it is none?"""
+    """Is this a file on the hub that readers would mistake for data of this output?"""
     return name not in files and name.endswith(DATA)
 
 
 def _check_readme(uri: str, sizes: dict[str, int]) -> None:
-    """Raise ConfigError without the front matter that says which files are the data."""
+    """Raise ConfigError if README.md lacks the front matter that names the data files."""
     if README in sizes:
         with open_uri(join(uri, README)) as stream:
             if stream.read(len(FRONT_MATTER)) == FRONT_MATTER:

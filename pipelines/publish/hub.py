@@ -44,7 +44,7 @@ class Hub:
     """
 
     def __init__(self, name: str, revision: str) -> None:
-        """Contact nobody yet. Raises ConfigError without a token."""
+        """Find the token; the hub is not contacted. Raises ConfigError without a token."""
         from huggingface_hub import HfApi, get_token
         from huggingface_hub.utils import disable_progress_bars
 
@@ -75,7 +75,7 @@ class Hub:
             self._api.create_repo(self.name, repo_type=KIND, private=private)
 
     def check_readme(self, text: str) -> None:
-        """Have the hub look at the front matter, before anything else is sent."""
+        """Let the hub check the front matter before anything is sent."""
         from huggingface_hub import RepoCard
 
         with self._errors():

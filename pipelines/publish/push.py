@@ -85,7 +85,7 @@ def push(
 
 
 def _open(hub: Hub, public: bool) -> tuple[bool, dict[str, Known]]:
-    """Is the data set private, and the files that are in it. Creates it if it is not there."""
+    """Create the data set if it does not exist. Returns whether it is private, and its files."""
     private = hub.is_private()
     if private is None:
         hub.create(private=not public)
@@ -97,7 +97,7 @@ def _open(hub: Hub, public: bool) -> tuple[bool, dict[str, Known]]:
 
 
 def _is_there(output: str, file: OutputFile, known: Known | None) -> bool:
-    """Has the hub this very content?"""
+    """Does the hub hold a file of this content?"""
     if known is None:
         return False
     if known.sha256 is not None:
@@ -106,8 +106,10 @@ def _is_there(output: str, file: OutputFile, known: Known | None) -> bool:
 
 
 def _batches(files: Sequence[OutputFile], last: set[str]) -> list[list[OutputFile]]:
-    """The files of each commit. Those of `last` are in the last commit, which has no other one if all others
-    are sent.
+    """Divide files into commits.
+
+    The files named in `last` come in the last commit, together, and alone if all other files were sent
+    before.
     """
     batches = list(_filled([file for file in files if file.name not in last]))
     end = [file for file in files if file.name in last]

@@ -44,14 +44,14 @@ SMOOTHING = 0.1  # weight of the newest sample in the mean time
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """In the place of a result: why the worker that made it had to be replaced."""
+    """Takes the place of a result: why its worker had to be replaced."""
 
     reason: Reason
     detail: str
 
 
 class _Job:
-    """A handful and what has come of it."""
+    """A handful of items and the results so far."""
 
     def __init__(self, method: str, items: list[Any]) -> None:
         self.method, self.items = method, items
@@ -65,9 +65,10 @@ class _Job:
 
 
 class WorkerPool:
-    """Processes that call a target. Their processes start at once and need nothing of the job's own imports.
+    """Worker processes that call methods of a target.
 
-    `modules` are imported once and shared by all processes.
+    They start at once, without the imports of the job. `modules` are imported once and shared by all
+    processes.
     """
 
     def __init__(self, target: Target, limits: SampleLimits, *, workers: int, modules: Sequence[str]) -> None:
@@ -90,13 +91,14 @@ class WorkerPool:
 
     @property
     def nursery(self) -> Nursery:
-        """From which readers of the same job are forked."""
+        """The nursery, which also forks the readers of the same job."""
         return self._nursery
 
     def submit(self, method: str, items: list[Any]) -> Future[list[Any]]:
-        """Have a method of the target called on each item. The result holds one value, or `Lost`, per item.
+        """Call a method of the target on each item.
 
-        An exception of the method is the future's.
+        The future's result holds one value, or `Lost`, per item. An exception of the method is raised by the
+        future.
         """
         job = _Job(method, items)
         if items:
@@ -212,7 +214,7 @@ class WorkerPool:
         return worker
 
     def _seconds_left(self, worker: WorkerProcess) -> float:
-        """How long the sample may still take that the worker has begun, or the way of a handful to it.
+        """Seconds that the sample under way may still take; between samples, seconds to the next message.
 
         Time that the worker waits for a core does not count: on a busy machine an innocent sample would fail.
         """
@@ -253,7 +255,7 @@ class WorkerPool:
         return self._nursery.wait(worker.process)
 
     def _fail_the_rest(self, error: Exception) -> None:
-        """No worker can be had: every job that waits, or comes later, fails alike."""
+        """Fail every job, also later ones: no worker can be started."""
         while (job := self._jobs.get()) is not None:
             if job.future.set_running_or_notify_cancel():
                 job.future.set_exception(error)

@@ -43,7 +43,7 @@ class WorkerProcess:
         self._unsent += channel.encode(message)
 
     def is_open(self) -> bool:
-        """Can it still be asked? Only for a process that owes no answer."""
+        """Is the process alive? Only for a process that owes no answer."""
         self._poll.register(self._socket, select.POLLIN)
         return not self._poll.poll(0)
 
@@ -55,8 +55,8 @@ class WorkerProcess:
     def answers(self, seconds: float) -> list[tuple[Kind, Any]]:
         """Wait for the next message. Raises TimeoutError, or EOFError if the process has died.
 
-        It sends in between what the process has not taken yet: both ends would wait for ever if each only
-        sent.
+        Bytes that the process has not taken yet are sent meanwhile: otherwise both ends could wait for each
+        other.
         """
         deadline = time.monotonic() + seconds
         while True:

@@ -41,7 +41,7 @@ class ReaderTarget(Protocol):
 
 
 class Sent(StrEnum):
-    """Of a message from a reader."""
+    """The kind of a message from a reader."""
 
     ITEMS = "items"
     FILE = "file"  # the file that is read from here on
@@ -127,7 +127,7 @@ class _Answering:
         self._renew()
 
     def _renew(self) -> None:
-        """Wind up the clock of CPU time again. At its end the kernel kills the process, whatever it does."""
+        """Restart the clock of CPU time. The kernel kills the process when it runs out."""
         now = time.monotonic()
         if now - self._renewed > RENEW_SECONDS:
             self._renewed = now

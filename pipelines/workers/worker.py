@@ -47,7 +47,7 @@ class Target(Protocol):
 
 
 class Kind(StrEnum):
-    """Of a message from a worker."""
+    """The kind of a message from a worker."""
 
     READY = "ready"  # the target is set up
     RESULT = "result"
@@ -203,7 +203,9 @@ def _next_stage(
 
 
 def limit_memory(megabytes: int | None) -> None:
-    """Let this process have so much more private memory than it has now; None lifts the limit. Linux only."""
+    """Limit this process to `megabytes` more private memory than it has now; None lifts the limit. Linux
+    only.
+    """
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     if megabytes is None:
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))

@@ -79,7 +79,7 @@ class Run:
 
 
 def find_runs(places: Sequence[str]) -> list[str]:
-    """Return the folders of runs below folders, local or in an object store, each place's in order.
+    """Return the folders of runs below folders, local or in an object store, in the order of the places.
 
     Raises ConfigError for a place without a run, and if there are more than MOST_RUNS.
     """
@@ -100,7 +100,7 @@ def find_runs(places: Sequence[str]) -> list[str]:
 
 
 def _folder(place: str) -> str:
-    """Return the folder that a place names, itself or by the log in it."""
+    """Return the folder of a place: the place itself, or the folder of the log that it names."""
     head, _, name = place.rpartition("/")
     if name == METRICS_FILE:
         place = head

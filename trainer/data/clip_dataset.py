@@ -227,4 +227,4 @@ def _reader() -> tuple[int, int]:
 
 
 def _ignore(what: Dropped) -> None:
-    """Skip the rest of a broken shard without a word, as `broken_shards="skip"` asks."""
+    """Skip the rest of a broken shard silently, as `broken_shards="skip"` asks."""

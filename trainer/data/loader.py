@@ -275,10 +275,10 @@ def _as_is(batch: Any) -> Any:
 
 
 def _start_worker(index: int) -> None:
-    """Set up a worker: one thread, and freed memory is kept.
+    """Set up a worker: it uses one thread and keeps freed memory.
 
-    Ctrl-C and SIGTERM, which a scheduler sends to every process of a job, are the training process's to
-    handle: it still needs its batches to end in order, and then ends its workers itself.
+    It ignores Ctrl-C and SIGTERM, which a scheduler sends to every process of a job. The training process
+    handles them: it takes the last batches in order, and then ends its workers.
     """
     import cv2
 
@@ -291,7 +291,7 @@ def _start_worker(index: int) -> None:
 
 
 def _end_by_parent(parent: int) -> None:
-    """End this process at a SIGTERM of its parent, which sends one to its workers at its exit, and waits."""
+    """End this process at a SIGTERM of its parent, which sends one to its workers when it exits."""
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
         pass
     os._exit(128 + signal.SIGTERM)

@@ -1,9 +1,9 @@
 """The order of reading, by pure functions of (seed, epoch, slot).
 
 A *slot* is one (rank, worker) pair; there are ranks x workers of them. In every epoch the shards are put in a
-new random order and dealt out, so that each shard goes to exactly one slot. A slot that is through with its
-share of an epoch goes straight on to its share of the next: batches are always full, and every rank has as
-many steps as any other.
+new random order and dealt out, so that each shard goes to exactly one slot. A slot that has read its share of
+an epoch continues at once with its share of the next. So batches are always full, and every rank has as many
+steps as any other.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ DIGITS = 6  # of a score
 
 
 class When(IntEnum):
-    """The facts that a rule needs, from cheap to dear. Rules are called in this order."""
+    """The facts that a rule needs, cheap ones first. Rules are called in this order."""
 
     CAPTION = 0  # before anything is fetched or read
     HEADER = 1  # of the encoded picture
@@ -68,7 +68,7 @@ class Rule(Config):
         """Check the files and functions that the rule names. Raises ConfigError."""
 
     def loaded(self) -> Rule:
-        """The rule with what it needs in a worker: itself, or a copy that holds its model."""
+        """Return the rule ready for a worker: itself, or a copy that holds its loaded model."""
         return self
 
     def refusal(self, score: float) -> str | None:
@@ -81,7 +81,7 @@ class Rule(Config):
         return None
 
     def to_entry(self) -> dict[str, Any]:
-        """Plain values that make the same rule again."""
+        """Return plain values from which the same rule can be made."""
         return {"name": self.name, **self.to_dict()}
 
     def __str__(self) -> str:

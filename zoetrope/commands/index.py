@@ -15,7 +15,7 @@ EXAMPLES = """examples:
   zoetrope index runs/x/best 'clips/*.tar' gs://bucket/more -o index/
   zoetrope index runs/x/best clips/ -o index/ --prune"""
 LOG = logging.getLogger(__name__)
-STOPPED = "stopped; the same command goes on with the shards that are missing"
+STOPPED = "stopped; the same command continues with the missing shards"
 SETTINGS = ("workers", "batch_size", "device", "precision", "tokens")
 NAMED = 5  # things left out that are named on the console
 

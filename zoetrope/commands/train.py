@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     if result.stopped_by is None:
         return 0
     name = signal.Signals(result.stopped_by).name
-    LOG.warning(f"stopped by {name} after step {result.step}; resume=true goes on from there")
+    LOG.warning(f"stopped by {name} after step {result.step}; resume=true continues from there")
     return 128 + result.stopped_by
 
 

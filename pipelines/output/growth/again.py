@@ -15,9 +15,10 @@ from schemas.records import Task
 
 
 def known_job(output: Output, job: Job, listing: Listing) -> Job:
-    """The job with the tasks of its plan alone; the job itself where nothing says more than its source.
+    """Return the job with only the tasks of its earlier plan, without inputs that are new.
 
-    Raises ConfigError if the source of an output that has grown has changed otherwise.
+    Returns the job as it is if the output has no marks of its inputs. Raises ConfigError if the source of an
+    output that has grown has changed in another way than by new inputs.
     """
     source = job.source
     if source is None or not source.can_grow or not listing.inputs:

@@ -40,7 +40,7 @@ class InputsWriter:
         self._tasks = self._inputs = 0
 
     def add(self, task: Task) -> None:
-        """Take in a task of the segment."""
+        """Add the marks of a task of the segment."""
         self._tasks += 1
         self._inputs += task.samples
         if task.marks:

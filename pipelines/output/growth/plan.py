@@ -1,8 +1,9 @@
-"""Plan a job into an output: all of its source, or, once the source has grown, what is known and what is new.
+"""Plan a job into an output: the whole source or, if the source has grown, the known inputs and then the new
+ones.
 
-The tasks of a growth follow all others, those of retries too, so that nothing that is there changes. Only a
-raised limit of an output without retries keeps the numbers of a job that had no limit: its last task is made
-again (`pipelines.output.prepare.tasks_again`).
+The tasks of a growth follow all others, also those of retries, so that no existing task changes. There is one
+exception: if the limit of an output without retries is raised, its last task is made again
+(`pipelines.output.prepare.tasks_again`), and the tasks are numbered as in a job that never had a limit.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class JobPlan:
         return InputsWriter(self.output, self._starts[-1])
 
     def keep(self, writer: InputsWriter | None) -> None:
-        """After planning: write the marks, then how many tasks there are."""
+        """Write the marks, then the number of tasks. Called after planning."""
         if self.known is not None and not self.files:  # an earlier version kept no marks
             for segment in self.known.segments:
                 write_segment(self.output, segment)

@@ -75,7 +75,7 @@ def digest(values: Any) -> str:
 
 
 def changed(field: str, where: str, what: str) -> ConfigError:
-    """The refusal of a source that is not what it was, plus more."""
+    """The error for a source that has changed in another way than by new inputs."""
     return ConfigError(
         f"{field}: {where}: {what} since the output was made; only inputs that are added are made, so give "
         "another output, or overwrite=true; `zoetrope retry` makes failed inputs again from the source as it "
@@ -84,7 +84,7 @@ def changed(field: str, where: str, what: str) -> ConfigError:
 
 
 def with_marks(tasks: Iterable[Task], marks: list[tuple[str, str]]) -> Iterator[Task]:
-    """Yield tasks, the last one with the marks that planning has appended until then."""
+    """Yield the tasks. The last one carries the marks that planning has appended by then."""
     held: Task | None = None
     for task in tasks:
         if held is not None:

@@ -86,7 +86,7 @@ def _placed(rows: Iterable[Row], positions: Counter[bool]) -> Iterator[Placed]:
 
 
 def unique(rows: Iterable[Row]) -> Iterator[Row]:
-    """Number the rows of a name that came before."""
+    """Make repeated names unique by appending a number."""
     seen: Counter[str] = Counter()
     for row in rows:
         seen[row.name] += 1

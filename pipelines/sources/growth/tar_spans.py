@@ -38,7 +38,7 @@ class TarSpan:
 
 
 class TarSpans:
-    """The tars of a source by what is planned of them."""
+    """The tars of a source, each with the part that is already planned."""
 
     def __init__(self, files: Sequence[FileInfo]) -> None:
         self._files = files

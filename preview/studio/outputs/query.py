@@ -35,7 +35,7 @@ class Query:
 
     @classmethod
     def read(cls, values: Mapping[str, str]) -> Query:
-        """Read the query of a request. Raises ConfigError for a range or an order that is none."""
+        """Read the query of a request. Raises ConfigError for a malformed range or order."""
         ranges = [(name, *_range(name, values[name])) for name in MEASURES if values.get(name)]
         sort = values.get("sort", "")
         if sort not in ("", RANDOM) and sort.removeprefix("-") not in MEASURES:

@@ -128,7 +128,7 @@ def test_a_signal_stops_within_seconds_and_says_how_to_go_on(arguments, whole, t
     _, errors = job.communicate(timeout=60)
     assert job.returncode == 130, errors
     assert time.monotonic() - began < 30
-    assert "Run the same command again to go on" in errors
+    assert "Run the same command again to continue" in errors
     assert "Traceback" not in errors
     assert not leftovers(output)
     assert len(shards(output)) < len(whole)

@@ -119,7 +119,7 @@ def test_a_polite_end_saves_what_was_done(
     said = process.communicate()
     assert process.returncode == 128 + signal.SIGTERM
     done = max(losses(run))
-    assert f"stopped by SIGTERM after step {done}; resume=true goes on from there" in said
+    assert f"stopped by SIGTERM after step {done}; resume=true continues from there" in said
     assert find_last(str(run)) == str(run / f"step_{done:08d}")
     train(TrainConfig.make(settings(stills, run, save_every=1000, resume=True)))
     assert losses(run) == undisturbed

@@ -16,7 +16,10 @@ MIRRORED = 4  # place in a row
 
 
 def draw_changes(config: AugmentConfig, seed: int, *, may_mirror: bool = True) -> np.ndarray:
-    """Return a row of float32 [8]; every part of it spends its own numbers, whatever the others are."""
+    """Draw the changes of one clip as a row of float32 [8].
+
+    Every change uses random numbers of its own, so that a setting of one does not alter the others.
+    """
     uniform = np.random.default_rng(seed).random(8)
     area = config.crop + (1.0 - config.crop) * uniform[0]
     aspect = 1.0

@@ -17,7 +17,7 @@ _OTHER_SENSES = re.compile(
 
 
 def can_be_mirrored(text: str) -> bool:
-    """Are left and right sides wherever they occur in a caption, judged by the next word?"""
+    """Do "left" and "right" name sides wherever they occur in a caption? The next word decides."""
     return _OTHER_SENSES.search(text) is None
 
 

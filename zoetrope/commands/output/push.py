@@ -49,7 +49,7 @@ def _plan(args: Namespace) -> int:
     print(f"{args.output} is finished; a push to {args.name} would send at most")
     print(f"  {counted(len(shards), 'shard')}, {human_bytes(sum(file.size for file in shards))}")
     print(f"  {others}")
-    print("nothing was sent, and nobody was asked what is there already")
+    print("nothing was sent, and the hub was not asked which files it has")
     return 0
 
 
@@ -68,5 +68,5 @@ def _parser() -> Parser:
     parser.add_argument(
         "--delete", action="store_true", help="remove shards and tables there that OUTPUT does not have"
     )
-    parser.add_argument("--dry-run", action="store_true", help="check the output and contact nobody")
+    parser.add_argument("--dry-run", action="store_true", help="check the output without contacting the hub")
     return parser
