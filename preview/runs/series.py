@@ -92,7 +92,7 @@ def read_records(stream: IO[bytes]) -> Records:
 
 
 def _next_line(stream: IO[bytes]) -> bytes:
-    """Return the next line; b'' at the end. A line that is too long gives only its end, which is no record."""
+    """Return the next line; b'' at the end. Of a line that is too long, only the end: it is no record."""
     line = stream.readline(MAX_LINE)
     while len(line) == MAX_LINE and not line.endswith(b"\n"):
         line = b"}" + stream.readline(MAX_LINE - 1)

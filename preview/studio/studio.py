@@ -49,7 +49,7 @@ def studio(
     the user's browser. `ready` is called with the page's address once the server listens; by default the
     address is logged. There is no password: on another `host` than this machine, whoever reaches the port
     sees the pictures and outputs. Raises ConfigError (one line) for a path that is neither, and for a port
-    that cannot be had.
+    that cannot be opened.
     """
     listener = _listen(host, port)
     with contextlib.closing(listener):
