@@ -26,6 +26,16 @@ WORDS = partial(tokenize, max_words=8)
 SHAPE = {"frames": 4, "size": (32, 32)}
 
 ROOT = Path(__file__).parents[3]
+# The beginning of a script without open_clip, whose import costs seconds.
+ALONE = f"""
+import os, sys
+sys.path.insert(0, {str(ROOT)!r})
+import torch
+from trainer.data.config import DataConfig
+from trainer.data.shards import ShardSet
+def no_words(captions):
+    return torch.zeros(2, len(captions), 8, dtype=torch.int64)
+"""
 
 
 def loader(
@@ -197,11 +207,11 @@ def test_a_workers_batch_is_the_same_and_only_its_pictures_are_in_shared_memory(
 def test_a_script_that_ends_in_the_middle_of_its_batches_ends(tmp_path) -> None:
     """Its workers are left over at its exit; only a scheduler's SIGTERM is one that they shall not heed."""
     shards_of.write_shards(tmp_path, 2, 6)
-    script = f"""
-import os, sys
-sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests" / "support")!r}]
-from tests.trainer.data import test_loader
-made = test_loader.loader({str(tmp_path)!r}, 2)
+    script = f"""{ALONE}
+from trainer.data.loader import TrainingLoader
+config = DataConfig(shards="x", workers=2)
+shape = {SHAPE!r}
+made = TrainingLoader(ShardSet.find({str(tmp_path)!r}), config, no_words, batch_size=4, seed=3, **shape)
 batches = iter(made)
 next(batches)
 children = [int(c) for c in open(f"/proc/self/task/{{os.getpid()}}/children").read().split()]
@@ -281,17 +291,12 @@ def test_a_broken_shard_is_one_line_and_no_worker_is_left(tmp_path: Path) -> Non
     shards = shards_of.write_shards(tmp_path / "clips", 4, 4)
     broken = sorted(shards.glob("*.tar"))[1]
     broken.write_bytes(broken.read_bytes()[:3000])
-    script = f"""
-import sys
-sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests" / "support")!r}]
-from tests.trainer.data import test_loader
+    script = f"""{ALONE}
 from trainer.data.loader import evaluation_loader
-from trainer.data.shards import ShardSet
-from trainer.data.config import DataConfig
 from storage.shards.read import ShardError
 config = DataConfig(shards="x", workers=4, broken_shards="error")
 shards = ShardSet.find({str(shards)!r})
-batches = evaluation_loader(shards, config, test_loader.WORDS, **test_loader.SHAPE)
+batches = evaluation_loader(shards, config, no_words, **{SHAPE!r})
 try:
     list(batches)
 except ShardError as error:
