@@ -13,7 +13,7 @@ from storage.ordered import Window
 T = TypeVar("T")
 
 AHEAD_BYTES = 256_000_000  # of all tasks: inputs that were sent, and results awaited or not yet taken
-HANDFUL_SECONDS = 0.1  # on a busy machine a message to a worker and back costs as much as 5 ms of work
+HANDFUL_SECONDS = 0.25  # on a busy machine a message to a worker and back costs as much as 5 ms of work
 MOST = 8  # samples in a handful
 
 

@@ -36,7 +36,7 @@ from schemas.records import Reason
 from storage.ordered import HeldBytes
 
 SETUP_SECONDS = 600.0  # a user's filter may load a model
-SHORT_SECONDS = 0.25  # a handful that takes less is given before the one ahead of it is done
+SHORT_SECONDS = 0.5  # a handful that takes less is given before the one ahead of it is done
 IDLE_SECONDS = 60.0  # until a worker is replaced that does not begin a sample
 MOST_WAITING = 10  # times the limit of a sample, that its worker may wait for a core on a busy machine
 SMOOTHING = 0.1  # weight of the newest sample in the mean time

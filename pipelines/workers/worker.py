@@ -35,7 +35,7 @@ DATA_FIELD = (
     5  # of STATM: private writable memory, in pages; the kernel holds RLIMIT_DATA against the same number
 )
 MEGABYTE = 1 << 20
-FLUSH_SECONDS = 0.1  # after the last message, a result is sent at once
+FLUSH_SECONDS = 0.5  # after the last message, a result is sent at once
 FLUSH_BYTES = 1 << 20  # that found no room in shared memory, and are sent at once
 
 

@@ -97,7 +97,7 @@ def test_a_worker_reads_the_captions_of_a_file_before_it_reads_the_picture(tmp_p
     assert made().members()["txt"] == b"first"
 
 
-@pytest.mark.parametrize(("seconds", "size"), [(0.0, 1), (0.025, 4), (1.0, 1), (1e-6, MOST)])
+@pytest.mark.parametrize(("seconds", "size"), [(0.0, 1), (0.0625, 4), (1.0, 1), (1e-6, MOST)])
 def test_handfuls_are_small_where_samples_take_long(seconds, size):
     assert handful_size(seconds) == size
 
