@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
+from importlib.machinery import PathFinder
+from types import ModuleType
 from typing import Any
 
 from schemas.errors import ConfigError
@@ -22,7 +26,7 @@ def as_callable(found: Any) -> Any:
 
 
 def find_plugin(path: str, field: str) -> Any:
-    """The object at ``module:name``, imported.
+    """The object at ``module:name``, imported; a module that is not installed may be in the current folder.
 
     `field` is the config field that names it and opens the message. Raises ConfigError, one line, if the path
     is not written this way, the module cannot be imported (whatever it raises), or the module has no such
@@ -32,7 +36,7 @@ def find_plugin(path: str, field: str) -> Any:
     if not (module_name and colon and name):
         raise ConfigError(f"{field}: {path!r} cannot be imported: write it as module:name")
     try:
-        module = importlib.import_module(module_name)
+        module = _import(module_name)
     except (Exception, SystemExit) as error:  # a user's module can raise anything
         raise ConfigError(
             f"{field}: {path} cannot be imported: {one_line(error, 300)}; "
@@ -45,3 +49,14 @@ def find_plugin(path: str, field: str) -> Any:
         raise ConfigError(
             f"{field}: {path} cannot be imported: {module_name} has no {name!r}{nearest_hint(name, public)}"
         ) from None
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        top, folder = name.partition(".")[0], os.getcwd()
+        if error.name != top or folder in sys.path or PathFinder.find_spec(top, [folder]) is None:
+            raise
+    sys.path.append(folder)  # last, so that it hides nothing; the processes that a job starts get it as well
+    return importlib.import_module(name)

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,28 @@ def test_a_module_that_fails_while_it_is_imported_is_one_line(
     ) as caught:
         find_plugin("failing_plugin:f", "filters")
     assert "\n" not in str(caught.value)
+
+
+def test_a_module_in_the_current_folder_is_found_after_those_that_are_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "next_to_the_job.py").write_text("def f(): return 7")
+    (tmp_path / "json.py").write_text("raise RuntimeError")
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder])
+    monkeypatch.chdir(tmp_path)
+    assert find_plugin("next_to_the_job:f", "filters")() == 7
+    assert sys.path[-1] == str(tmp_path)
+    assert find_plugin("json:loads", "filters")("3") == 3
+
+
+def test_a_module_that_lacks_a_package_of_its_own_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lacking_plugin.py").write_text("import no_such_package")
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="No module named 'no_such_package'"):
+        find_plugin("lacking_plugin:f", "filters")
 
 
 def test_a_config_error_is_one_printable_line() -> None:
