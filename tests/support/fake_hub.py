@@ -28,6 +28,7 @@ class Repo:
     private: bool
     files: dict[str, bytes] = field(default_factory=dict)
     commits: list[dict[str, Any]] = field(default_factory=list)
+    branches: tuple[str, ...] = ("main",)  # all have the same files
 
     @property
     def sha(self) -> str:
@@ -138,7 +139,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.reply({"error": "Repository not found"}, 404, missing)
             return
         what = rest[0] if rest else "revision"
-        if len(rest) > 1 and rest[1] not in ("main", repo.sha):
+        if len(rest) > 1 and rest[1] not in (*repo.branches, repo.sha):
             self.reply({"error": "Invalid rev id"}, 404, {"X-Error-Code": "RevisionNotFound"})
         elif what == "revision":
             self.reply({"id": name, "sha": repo.sha, "private": repo.private, "siblings": [], "tags": []})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 
 from lab.config import LabConfig
@@ -24,18 +25,7 @@ table again from what is there."""
 
 def main(argv: Sequence[str]) -> int:
     """The command. 0 done; 1 a step failed, and its log is named; 2 bad usage or config."""
-    args = _parser().read(argv)
-    overrides = list(args.overrides)
-    until = "run"
-    if overrides and overrides[0] in ("make", "run", "table"):
-        until = overrides.pop(0)
-    for name in ("arms", "seeds"):
-        values = getattr(args, name)
-        if values:
-            overrides.append(f"{name}=[{','.join(map(str, values))}]")
-    args.overrides = overrides
-    args.config = args.config or "cpu"
-    config = read_config(LabConfig, args, "lab")
+    until, config = read_arguments(_parser().read(argv))
     with loading():
         from lab.experiment import run, table
     if until == "make":
@@ -49,6 +39,21 @@ def main(argv: Sequence[str]) -> int:
     print(file.read_text())
     print(f"page: {file.parent / 'index.html'}")
     return 0
+
+
+def read_arguments(args: argparse.Namespace) -> tuple[str, LabConfig]:
+    """Return what to do (make, run or table), and the config. Raises ConfigError."""
+    overrides = list(args.overrides)
+    until = "run"
+    if overrides and overrides[0] in ("make", "run", "table"):
+        until = overrides.pop(0)
+    for name in ("arms", "seeds"):
+        values = getattr(args, name)
+        if values:
+            overrides.append(f"{name}=[{','.join(map(str, values))}]")
+    args.overrides = overrides
+    args.config = args.config or "cpu"
+    return until, read_config(LabConfig, args, "lab")
 
 
 def _parser() -> Parser:
