@@ -64,7 +64,8 @@ def _run(name: str, *fields: str) -> Maker:
 
 
 def _index(place: Place, here: Path) -> None:
-    model, shards = place.made("runs/finetune/best"), place.made("clips")
+    """An index whose model re-ranks."""
+    model, shards = place.made("runs/interaction/last"), place.made("clips")
     assert cli.main(["index", str(model), str(shards), "-o", str(here / "index")]) == 0
 
 

@@ -92,12 +92,12 @@ def _tars(place: Place, here: Path) -> None:
     write_tars(here / "cc12m", 2, per_tar=1, long_side=160)
 
 
-def _output(name: str, source: str) -> Maker:
+def _output(name: str, source: str, *fields: str) -> Maker:
     """An output of the job with a clip per shard."""
 
     def make(place: Place, here: Path) -> None:
         common = [str(place.made(source)), "-o", str(here / name), "clip.size=32", "workers=1"]
-        assert cli.main(["animate", *common, "shard.max_samples=1"]) == 0
+        assert cli.main(["animate", *common, "shard.max_samples=1", *fields]) == 0
 
     return make
 
@@ -177,6 +177,7 @@ PICTURES: dict[str, Maker] = {
     "coco": _output("coco", "pictures"),
     "cc3m": _output("cc3m", "one"),
     "wednesday": _output("wednesday", "captioned"),
+    "scored": _output("scored", "eight", "filters=[{name: picture_blur, min: 0}]"),
     "failed": _failed,
     "lost": _lost,
     "captioned": _folder("captioned", NAMES[2:3]),

@@ -60,7 +60,7 @@ RULES = (
     # zoetrope: run with what makes it small
     Rule(r"^zoetrope animate --config configs/animate/folder.yaml \.\.\.", Way.RUN, JOB,
          ((" ... ", " source.uri=pictures/ output=clips/ "),)),
-    Rule(r"^zoetrope animate", Way.RUN, JOB, ((OWN[0], OWN[1] + " output=clips/"), ANY)),
+    Rule(r"^zoetrope (animate|filters)", Way.RUN, JOB, ((OWN[0], OWN[1] + " output=clips/"), ANY)),
     Rule(r"^zoetrope import-videos", Way.RUN, "workers=1",
          ((" ...", " source.videos=videos/ source.annotations=captions.csv output=clips/"),)),
     Rule(r"\bzoetrope train .*SigLIP", Way.RUN, TRAIN.replace(" model.pretrained=null", "")),
