@@ -1,1 +1,1 @@
-"""Where videos and their captions come from: MSR-VTT, MSVD, VATEX, and a user's own table."""
+"""Where videos and their captions come from: a user's own table, and `datasets` that are published."""

@@ -17,10 +17,14 @@ class VideoSourceConfig(Config):
     """Where the videos and captions are. A field that has no effect for the kind is an error."""
 
     KINDS: ClassVar[Mapping[str, Kind]] = {
-        "msrvtt": Kind("pipelines.sources.videos.msrvtt:MsrvttSource", ("videos",), ("annotations", *SPLITS)),
-        "msvd": Kind("pipelines.sources.videos.msvd:MsvdSource", ("videos", "annotations"), SPLITS),
+        "msrvtt": Kind(
+            "pipelines.sources.videos.datasets.msrvtt:MsrvttSource", ("videos",), ("annotations", *SPLITS)
+        ),
+        "msvd": Kind("pipelines.sources.videos.datasets.msvd:MsvdSource", ("videos", "annotations"), SPLITS),
         "vatex": Kind(
-            "pipelines.sources.videos.vatex:VatexSource", ("videos", "annotations"), (*SPLITS, "language")
+            "pipelines.sources.videos.datasets.vatex:VatexSource",
+            ("videos", "annotations"),
+            (*SPLITS, "language"),
         ),
         "csv": Kind(
             "pipelines.sources.videos.table:TableSource",
@@ -28,14 +32,18 @@ class VideoSourceConfig(Config):
             (*SPLITS, "video_column", "caption_column"),
         ),
         "didemo": Kind(
-            "pipelines.sources.videos.paragraphs:DidemoSource", ("videos", "annotations"), ("split",)
+            "pipelines.sources.videos.datasets.paragraphs:DidemoSource", ("videos", "annotations"), ("split",)
         ),
         "activitynet": Kind(
-            "pipelines.sources.videos.paragraphs:ActivityNetSource", ("videos", "annotations"), ("split",)
+            "pipelines.sources.videos.datasets.paragraphs:ActivityNetSource",
+            ("videos", "annotations"),
+            ("split",),
         ),
-        "lsmdc": Kind("pipelines.sources.videos.lsmdc:LsmdcSource", ("videos", "annotations"), ("split",)),
+        "lsmdc": Kind(
+            "pipelines.sources.videos.datasets.lsmdc:LsmdcSource", ("videos", "annotations"), ("split",)
+        ),
         "ssv2": Kind(
-            "pipelines.sources.videos.something:SomethingSource",
+            "pipelines.sources.videos.datasets.something:SomethingSource",
             ("videos", "annotations"),
             ("split", "text"),
         ),

@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from pipelines.sources.videos.word_lists import read_word_lists
+from pipelines.sources.videos.datasets.word_lists import read_word_lists
 
 LISTS = {"v1_2_3": [["a", "cat", "runs"], ["the", "cat"]], "v2": [["un", "café"]]}
 WANTED = {"v1_2_3": ["a cat runs", "the cat"], "v2": ["un café"]}

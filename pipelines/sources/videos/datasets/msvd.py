@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from pipelines.sources.videos.base import BadEntry, Entry
+from pipelines.sources.videos.datasets.word_lists import MAX_BYTES, read_word_lists
 from pipelines.sources.videos.listed import ListedSource
 from pipelines.sources.videos.splits import select
-from pipelines.sources.videos.word_lists import MAX_BYTES, read_word_lists
 from schemas.errors import ConfigError
 from storage.read import open_input
 

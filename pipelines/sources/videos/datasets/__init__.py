@@ -1,0 +1,1 @@
+"""Published data sets of videos, one class each: their files as their authors publish them."""
