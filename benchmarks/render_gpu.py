@@ -7,6 +7,8 @@ default motions.
 `job` is the work of `zoetrope animate` on a batch: pictures to the GPU, frames back. `training` is the
 trainer's: pictures are on the GPU, the plan came with them from a loader's worker, and frames stay. `host_ms`
 is the time until the call returns, `device_ms` the time until the GPU is done, `plan_ms` the worker's time.
+`triton` has the same of the two fused kernels behind `renderer="triton"`, and how far its frames are from
+kornia's.
 Operators, kernels, copies and waits are counted on fake tensors of a CUDA device, so they need no GPU. The
 largest difference from the CPU's frames is in grey levels. Without a GPU no times are kept. Result:
 benchmarks/results/render_gpu.json
@@ -87,8 +89,13 @@ class Batch:
         images, paths = self.images[:JOB], self.paths[:JOB]
         return render_batch(images, paths, size=SIZE, device=self.device.type, renderer="kornia")
 
-    def launch(self) -> object:
+    def launch(self) -> torch.Tensor:
         return render_packed(self.pixels, self.plan, self.words)
+
+    def launch_triton(self) -> torch.Tensor:
+        from transforms.rendering.fused import render_part
+
+        return render_packed(self.pixels, self.plan, self.words, render_part)
 
     def training(self) -> object:
         frames = self.launch()
@@ -159,7 +166,22 @@ def measure(height: int, width: int, clips: int, device: str, rounds: int) -> di
         result["device_ms_deterministic"] = spread(device_milliseconds(batch.launch, rounds), 2)
         torch.use_deterministic_algorithms(False)
         result["peak_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
+        result["triton"] = measure_triton(batch, rounds)
     return result
+
+
+def measure_triton(batch: Batch, rounds: int) -> dict[str, Any]:
+    """Measure the fused kernels on a GPU, or say why they do not run."""
+    try:
+        difference = (batch.launch_triton().int() - batch.launch()).abs()
+    except Exception as error:  # Triton's compiler, its driver and a missing compiler of C raise anything
+        return {"left_out": f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"}
+    return {
+        "host_ms": spread(milliseconds(batch.launch_triton, rounds, batch.device), 2),
+        "device_ms": spread(device_milliseconds(batch.launch_triton, rounds), 2),
+        "largest_difference_from_kornia": int(difference.max()),
+        "differing_bytes": float((difference > 0).float().mean()),
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,7 +11,7 @@ layer, and sides of the atlas are powers of two, so moving the coordinate to the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -34,6 +34,8 @@ from transforms.rendering.plan import (
     plan_batch,
 )
 
+PartRenderer = Callable[[Tensor, Part, tuple[int, int], Tensor], Tensor]  # as `render_part`
+
 
 class Started:
     """Frames of a batch that a device is making."""
@@ -53,9 +55,13 @@ def render_kornia(
     quads: Sequence[NDArray[np.floating]],
     size: tuple[int, int],
     device: str,
+    render: PartRenderer | None = None,
 ) -> list[NDArray[np.uint8]]:
-    """Return frames_THWC uint8 of each RGB picture. Pictures, plan and frames cross in one copy each."""
-    return start_kornia(images, quads, size, device).frames()
+    """Return frames_THWC uint8 of each RGB picture. Pictures, plan and frames cross in one copy each.
+
+    `render` replaces `render_part`.
+    """
+    return start_kornia(images, quads, size, device, render=render).frames()
 
 
 def start_kornia(
@@ -65,6 +71,7 @@ def start_kornia(
     device: str,
     stream: Any = None,
     outputs: Sequence[NDArray[np.uint8] | None] | None = None,
+    render: PartRenderer | None = None,
 ) -> Started:
     """Queue what `render_kornia` does, on a stream of the device or on its current one.
 
@@ -87,7 +94,7 @@ def start_kornia(
             pixels = _packed(images, pinned=on_gpu).to(target, non_blocking=True)
         else:
             pixels = _moved(images, target)
-        frames_FHWC = render_packed(pixels, plan, to_device(words, target))
+        frames_FHWC = render_packed(pixels, plan, to_device(words, target), render or render_part)
         if places is None:
             clips = np.split(_to_host(frames_FHWC), np.cumsum(plan.counts)[:-1])
         else:
@@ -140,23 +147,9 @@ def to_device(words: NDArray[np.int32], device: torch.device) -> Tensor:
     return tensor.to(device, non_blocking=True)
 
 
-def render_packed(pixels: Tensor, plan: Plan, words: Tensor) -> Tensor:
-    """Return the frames of all clips, [F,h,w,3] uint8, on the device of `pixels`. No gradients.
-
-    `pixels` are the pictures' bytes (uint8 [P]) in the order of the plan, `words` its numbers on the same
-    device.
-    """
-    with torch.no_grad():
-        integers, numbers = words.long(), words.view(torch.float32)
-        parts = [_render(pixels[part.pixels], part, plan.size, integers, numbers) for part in plan.parts]
-        if not parts:
-            return pixels.new_empty((0, *plan.size, 3))
-        if len(parts) == 1:
-            return parts[0]
-        return torch.cat(parts)
-
-
-def _render(pixels: Tensor, part: Part, size: tuple[int, int], integers: Tensor, numbers: Tensor) -> Tensor:
+def render_part(pixels: Tensor, part: Part, size: tuple[int, int], words: Tensor) -> Tensor:
+    """Return the frames of one part, [F,h,w,3] uint8, from its pictures' bytes and the plan's words."""
+    integers, numbers = words.long(), words.view(torch.float32)
     atlas_HW3 = make_atlas(make_store(pixels, part, integers), part, integers, numbers)
     x, y = _maps(numbers[part.table].view(part.frames, FRAME_FIELDS), size, atlas_HW3.shape)
     sampled_3HW = remap(
@@ -171,6 +164,19 @@ def _render(pixels: Tensor, part: Part, size: tuple[int, int], integers: Tensor,
     # Rounding is half to even, as OpenCV's. A mean of grey levels needs no clamp.
     frames_3FHW = sampled_3HW.round_().view(3, part.frames, *size)
     return frames_3FHW.permute(1, 2, 3, 0).to(torch.uint8, memory_format=torch.contiguous_format)
+
+
+def render_packed(pixels: Tensor, plan: Plan, words: Tensor, render: PartRenderer = render_part) -> Tensor:
+    """Return the frames of all clips, [F,h,w,3] uint8, on the device of `pixels`. No gradients.
+
+    `pixels` are the pictures' bytes (uint8 [P]) in the order of the plan, `words` its numbers on the same
+    device.
+    """
+    with torch.no_grad():
+        parts = [render(pixels[part.pixels], part, plan.size, words) for part in plan.parts]
+        if not parts:
+            return pixels.new_empty((0, *plan.size, 3))
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def make_store(pixels: Tensor, part: Part, integers: Tensor) -> Tensor:

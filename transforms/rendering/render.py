@@ -20,7 +20,7 @@ from transforms.rendering.opencv import keep_freed_memory, prepare_worker, rende
 from transforms.rendering.shrink import reduce_for
 
 if TYPE_CHECKING:
-    from transforms.rendering.kornia import Started
+    from transforms.rendering.kornia import PartRenderer, Started
 
 __all__ = [
     "choose_device",
@@ -34,7 +34,7 @@ __all__ = [
     "warn_of_unusable_gpu",
 ]
 
-Renderer = Literal["auto", "opencv", "kornia"]
+Renderer = Literal["auto", "opencv", "kornia", "triton"]
 MAX_SIDE = 8192  # pixels of a frame
 DRIVER = "/dev/nvidiactl"  # exists where NVIDIA's driver runs
 HIDDEN = ("", "-1")  # values of CUDA_VISIBLE_DEVICES that hide every GPU
@@ -71,7 +71,8 @@ def render_batch(
 
     On CUDA kornia renders them together, in a fixed number of kernels.
 
-    `renderer` "auto" is OpenCV on a CPU and kornia elsewhere. With `rgbx`, OpenCV's frames stay [T,h,w,4],
+    `renderer` "auto" is OpenCV on a CPU and kornia elsewhere; "triton" does kornia's work in two kernels of
+    its own, on CUDA alone, and has not been measured yet. With `rgbx`, OpenCV's frames stay [T,h,w,4],
     with one byte of padding per pixel, which saves a copy before some encoders; kornia's are [T,h,w,3] all
     the same. Frames come back in the order of the pictures and do not depend on the rest of the batch. Raises
     ValueError as `render` does.
@@ -82,8 +83,8 @@ def render_batch(
     for image_HWC in images:
         _check_picture(image_HWC)
     device = choose_device(device)
-    if renderer not in ("auto", "opencv", "kornia"):
-        raise ValueError(f"renderer {renderer!r}: must be auto, opencv or kornia")
+    if renderer not in ("auto", "opencv", "kornia", "triton"):
+        raise ValueError(f"renderer {renderer!r}: must be auto, opencv, kornia or triton")
     if renderer == "opencv" and device != "cpu":
         raise ValueError(
             f"renderer 'opencv' runs on the CPU alone, not on {device!r}; "
@@ -95,7 +96,18 @@ def render_batch(
         return [opencv(image, quads_T42, size) for image, quads_T42 in zip(images, checked, strict=True)]
     from transforms.rendering.kornia import render_kornia
 
-    return render_kornia(images, quads, size, device)
+    return render_kornia(images, quads, size, device, _triton(device) if renderer == "triton" else None)
+
+
+def _triton(device: str) -> PartRenderer:
+    """Return Triton's renderer of a part. Raises ValueError where it cannot run."""
+    try:
+        from transforms.rendering.fused import interpreted, render_part
+    except ImportError:
+        raise ValueError("renderer 'triton': Triton is not installed; use renderer='kornia'") from None
+    if device == "cpu" and not interpreted():
+        raise ValueError("renderer 'triton' needs a GPU; use device='cuda' or renderer='kornia'")
+    return render_part
 
 
 def start_batch(
