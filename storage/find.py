@@ -15,8 +15,8 @@ from schemas.errors import ConfigError
 from schemas.text import one_line
 from storage.globs import glob_regex, split_at_glob
 from storage.login import GOOGLE, as_os_error, check_folder_address, filesystem
-from storage.pages import iter_objects
 from storage.read import file_size
+from storage.remote.pages import iter_objects
 from storage.uris import absolute, is_remote, join, local_path, scheme_of
 
 

@@ -23,7 +23,7 @@ from typing import IO, Protocol, Self, cast
 from storage.find import iter_below
 from storage.login import GOOGLE, as_os_error, filesystem
 from storage.read import file_size
-from storage.upload import Upload
+from storage.remote.upload import Upload
 from storage.uris import join, local_path, scheme_of
 
 REMOVALS_AT_ONCE = 16

@@ -17,8 +17,8 @@ from pipelines.output.folder import Output
 from pipelines.output.listing import Listing
 from pipelines.output.record import Record
 from pipelines.output.records import withdraw
-from storage.conditional import create_exclusively
 from storage.find import list_names
+from storage.remote.conditional import create_exclusively
 from storage.write import remove_file, write_bytes
 
 ATTEMPTS = 3  # of a task; below the four after which Dataflow and Spark give up

@@ -20,7 +20,7 @@ from pipelines.output.listing import Listing, list_temporary
 from pipelines.output.record import Record
 from pipelines.output.records import RecordHead, done_tasks, find_head, withdraw
 from schemas.manifest import ShardRow
-from storage.conditional import create_exclusively
+from storage.remote.conditional import create_exclusively
 from storage.write import move_file, remove_empty_folder, remove_listed, remove_tree
 
 MOVES_AT_ONCE = 16

@@ -2,7 +2,7 @@
 
 It never depends on the clocks of two machines: a writer that finds a silent lease watches it for its whole
 length by its own clock, and takes it over only if it has not changed once. Of two that take it over together
-one succeeds, because the store compares versions (`storage.conditional`).
+one succeeds, because the store compares versions (`storage.remote.conditional`).
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import threading
 import time
 import uuid
 
-from storage.conditional import (
+from storage.locks.holder import Holder, holder_of, is_dead_here, looks_alive, parsed, this_process
+from storage.remote.conditional import (
     create_exclusively,
     is_atomic,
     read_version,
     remove_version,
     replace_version,
 )
-from storage.locks.holder import Holder, holder_of, is_dead_here, looks_alive, parsed, this_process
 
 log = logging.getLogger(__name__)
 

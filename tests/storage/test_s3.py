@@ -9,11 +9,11 @@ import pytest
 
 from schemas.errors import ConfigError
 from schemas.records import Reason, SampleError
-from storage.conditional import create_exclusively, read_version, remove_version, replace_version
 from storage.find import find, list_names
 from storage.locks.lock import Lock
 from storage.login import filesystem, set_options
 from storage.read import file_exists, file_size, read_bytes, read_picture, read_range
+from storage.remote.conditional import create_exclusively, read_version, remove_version, replace_version
 from storage.write import create_file, move_file, remove_tree, write_bytes
 
 pytest.importorskip("s3fs")

@@ -4,11 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from storage import write
-from storage.conditional import create_exclusively, read_version, remove_version, replace_version
 from storage.find import list_names
 from storage.login import filesystem
 from storage.read import file_exists, file_size, read_bytes
-from storage.upload import UPLOAD_BLOCK
+from storage.remote.conditional import create_exclusively, read_version, remove_version, replace_version
+from storage.remote.upload import UPLOAD_BLOCK
 from storage.write import create_file, move_file, write_bytes
 
 

@@ -1,0 +1,1 @@
+"""Requests to object stores: listings page by page, uploads in blocks, conditional writes."""
