@@ -34,7 +34,13 @@ from pipelines.running.options import check_endpoints
 from pipelines.running.remote.attach import attach, say_set_aside
 from pipelines.running.remote.job import read_kept
 from pipelines.running.remote.sizes import least_tasks
-from pipelines.running.survey import DONE, plan_survey, survey_due, survey_spec
+from pipelines.running.survey import (
+    finish_survey,
+    plan_survey,
+    survey_due,
+    survey_spec,
+    survey_was_made,
+)
 from pipelines.running.watch.follow import follow
 from pipelines.running.watch.progress import Progress
 from pipelines.running.watch.signals import signals_of_job
@@ -104,10 +110,10 @@ def _run_locked(
 ) -> tuple[_MadeNow, Totals]:
     """Run the job while this process holds the output. Returns what it made, and the totals of the output."""
     check_output(output, job, overwrite=overwrite)  # it may have changed while we waited for nothing
-    attach(output, overwrite=overwrite)
+    attached = attach(output, overwrite=overwrite)
     prepared = prepare_output(output, job, overwrite=overwrite)
     try:
-        _survey(job, output, choice, detach)
+        _survey(job, output, choice, detach, attached=attached)
         made = _make_missing(job, output, prepared, choice, detach)
         if lock.lost:
             raise JobError(
@@ -142,9 +148,15 @@ class _MadeNow:
             self.written, self.failed = self.written + count.written, self.failed + count.failed
 
 
-def _survey(job: Job, output: Output, choice: RunnerChoice, detach: bool) -> None:
-    """Run the pass over the whole input that filters of the job need, unless it is complete."""
+def _survey(job: Job, output: Output, choice: RunnerChoice, detach: bool, *, attached: bool) -> None:
+    """Run the pass over the whole input that filters of the job need, unless it is complete.
+
+    `attached`: this process has waited for a job that ended well. That may have been the pass.
+    """
     if not survey_due(job, output):
+        return
+    if attached and survey_was_made(job, output):
+        finish_survey(job, output)
         return
     plan = plan_survey(job, output)
     names = ", ".join(rule.label for rule in job.whole)
@@ -157,7 +169,7 @@ def _survey(job: Job, output: Output, choice: RunnerChoice, detach: bool) -> Non
             follow(run, choice, progress, output, signals, detach)
         finally:
             progress.close()
-    output.write_state(DONE, {"fingerprint": job.fingerprint})
+    finish_survey(job, output)
 
 
 def _make_missing(

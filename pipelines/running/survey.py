@@ -27,7 +27,7 @@ from storage.login import get_options, set_options
 from storage.write import create_file, remove_file, remove_tree
 
 PART = 200_000  # marks of a group
-DONE = f"{FOLDER}/done.json"
+DONE, STARTED = f"{FOLDER}/done.json", f"{FOLDER}/started.json"
 Part = tuple[int, int, int]  # rule, band, number of the part
 
 
@@ -72,9 +72,21 @@ def survey_due(job: Job, output: Output) -> bool:
     return (output.read_state(DONE) or {}).get("fingerprint") != job.fingerprint
 
 
+def survey_was_made(job: Job, output: Output) -> bool:
+    """Was the pass of this job handed to a runner? Call it when what was handed in has ended well."""
+    return (output.read_state(STARTED) or {}).get("fingerprint") == job.fingerprint
+
+
+def finish_survey(job: Job, output: Output) -> None:
+    """Note that the pass of this job is complete."""
+    output.write_state(DONE, {"fingerprint": job.fingerprint})
+    remove_file(output.state(STARTED))
+
+
 def plan_survey(job: Job, output: Output) -> SurveyPlan:
     """Write the tasks of the whole input to a temporary file, and forget the verdicts of an earlier pass."""
     remove_file(output.state(DONE))
+    output.write_state(STARTED, {"fingerprint": job.fingerprint})
     remove_tree(output.state(FOLDER, "verdicts"))
     path = output.tmp(f"survey-{uuid.uuid4().hex}.jsonl")
     places, inputs, exact = [], 0, True

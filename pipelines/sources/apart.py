@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 from pipelines.sources.base import Source
 from pipelines.sources.growth.known import Known
@@ -35,6 +35,7 @@ class _Apart(Source):
         super().__init__(source.config, shard_samples=source.shard_samples)
         self._source, self._limits = source, limits
         self._is_remote: bool | None = None
+        self._can_grow: bool | None = None
         self._readers = Readers(_Target(source), limits)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -67,16 +68,18 @@ class _Apart(Source):
 
     @property
     def can_grow(self) -> bool:
-        """As the source says."""
-        return self._source.can_grow
+        """As the source says. Raises as `plan`."""
+        if self._can_grow is None:
+            (self._can_grow,) = self._planning("ask", "can_grow")
+        return self._can_grow
 
     def plan_from(self, known: Known) -> Iterator[Task]:
         """The source's tasks. Raises as `plan`."""
         return self._planning("plan_from", known)
 
-    def as_before(self, limit: int | None, files: int | None) -> Source:
+    def as_before(self, limit: int | None, files: int | None) -> Self:
         """The source with another limit and its first files only, within the same limits."""
-        return _Apart(self._source.as_before(limit, files), self._limits)
+        return type(self)(self._source.as_before(limit, files), self._limits)
 
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         """The task's inputs. Those whose parser broke a limit are failures."""

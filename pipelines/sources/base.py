@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from pipelines.sources.kinds import SourceFields
 from pipelines.workers.reader import Progress, unwatched
@@ -95,7 +95,7 @@ class Source(ABC):
         """
         raise NotImplementedError
 
-    def as_before(self, limit: int | None, files: int | None) -> Source:
+    def as_before(self, limit: int | None, files: int | None) -> Self:
         """The source with another limit and its first files only."""
         source = copy(self)
         source.config = self.config.model_copy(update={"limit": limit})

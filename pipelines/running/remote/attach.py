@@ -28,15 +28,16 @@ LOG = logging.getLogger(__name__)
 STOPPED = 130  # exit code after a signal
 
 
-def attach(output: Output, *, overwrite: bool) -> None:
+def attach(output: Output, *, overwrite: bool) -> bool:
     """Wait until no job of an earlier command runs in this output. Call it under the output's lock.
 
-    Raises ConfigError if `overwrite` would remove a running job's files, JobError if that job failed,
-    StillRunningError if it cannot be followed or this process is terminated, StopRequestedError after Ctrl-C.
+    Returns whether there was such a job and it has ended well. Raises ConfigError if `overwrite` would remove
+    a running job's files, JobError if that job failed, StillRunningError if it cannot be followed or this
+    process is terminated, StopRequestedError after Ctrl-C.
     """
     job = read_kept(output)
     if job is None:
-        return
+        return False
     if overwrite:
         refuse_running(output, "cancel that job, or drop overwrite=true")
     LOG.info(f"attached to {job}")
@@ -54,6 +55,7 @@ def attach(output: Output, *, overwrite: bool) -> None:
         say_set_aside(keep_aside(output))
     if state == PipelineState.FAILED:
         raise job_error(RuntimeError(reason or f"{job} failed"))
+    return state == PipelineState.DONE
 
 
 def say_set_aside(tasks: list[int]) -> None:
@@ -105,4 +107,6 @@ class _Said:
             return
         self._next = time.monotonic() + SAY_SECONDS
         planned = (self._output.read_state("plan.json") or {}).get("tasks", 0)
+        if not planned:  # it is the pass over the whole input
+            return
         LOG.info(f"{len(done_tasks(self._output))} of {counted(planned, 'task')} done")

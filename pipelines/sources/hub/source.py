@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 from pipelines.sources.base import Loss, Source
 from pipelines.sources.config import SourceConfig
 from pipelines.sources.folder import FolderSource
+from pipelines.sources.growth.known import Known
 from pipelines.sources.hub.layout import Place, find_place, hub_name
 from pipelines.sources.hub.streamed import StreamedSource
 from pipelines.sources.hub.tables import ArrowSource, HubParquetSource
@@ -57,9 +58,24 @@ class HuggingFaceSource(Source):
             found["split"] = self._place.split
         return {**found, "kind": "huggingface"}
 
+    @property
+    def can_grow(self) -> bool:
+        """Parquet files and folders of pictures do. Arrow files are saved whole, and a name has a commit."""
+        return self._source.can_grow
+
+    def as_before(self, limit: int | None, files: int | None) -> Self:
+        """The source with another limit and its first files only."""
+        source = super().as_before(limit, files)
+        source._made = None
+        return source
+
     def plan(self) -> Iterator[Task]:
         """The tasks of the source of its form."""
         return self._source.plan()
+
+    def plan_from(self, known: Known) -> Iterator[Task]:
+        """The tasks of the source of its form that has grown."""
+        return self._source.plan_from(known)
 
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         """The inputs of a task."""
@@ -90,6 +106,7 @@ class HuggingFaceSource(Source):
         if self._made is None:
             self._made = self._make()
             self._made.picture_bytes = self.picture_bytes
+            self._made.first_files = self.first_files
             self._made.watch(self.progress)
         return self._made
 

@@ -52,7 +52,7 @@ class HubParquetSource(ParquetSource):
         self._place = place
 
     def _files(self) -> list[FileInfo]:
-        return list(self._place.files)
+        return list(self._place.files)[: self.first_files]
 
     def _choose(self, schema: pa.Schema, uri: str) -> Columns:
         return choose_columns(schema, with_image_column(self.config, schema), uri)

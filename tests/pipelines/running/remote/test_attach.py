@@ -27,6 +27,8 @@ from schemas.errors import (
     WorkError,
 )
 from tests.pipelines.running.test_graph import leftovers, shards
+from zoetrope import cli
+from zoetrope.samples import pictures
 
 TASKS = 12
 
@@ -162,3 +164,26 @@ def test_a_local_job_cannot_be_detached(tmp_path):
     with pytest.raises(ConfigError, match="--detach: a job on this machine ends with its command"):
         submit(tmp_path / "clips", [], detach=True)
     assert not (tmp_path / "clips").exists()
+
+
+def test_a_pass_over_the_whole_input_that_was_left_running_is_not_made_again(tmp_path, server, capsys):
+    for number, picture in enumerate(pictures(3, long_side=96)):
+        (tmp_path / f"{number}.jpg").write_bytes(picture.jpeg)
+        (tmp_path / f"{number}.txt").write_text("one caption for all")
+    command = [
+        "animate",
+        str(tmp_path),
+        f"output={tmp_path}/clips",
+        "clip.size=32",
+        "store=still",
+        "workers=1",
+    ]
+    command += ["filters=[{name: repeated_captions, max: 5}]", "--detach", "--", *server]
+    for _ in range(2):  # leaves the pass, then the making
+        assert cli.main(command) == 0
+        assert "the job runs on" in capsys.readouterr().err
+    assert cli.main(command) == 0
+    assert "nothing is missing" in capsys.readouterr().err
+    assert len(list((tmp_path / "clips").glob("*.tar"))) == 1
+    left = {path.name for path in (tmp_path / "clips" / "_zoetrope" / "curation").iterdir()}
+    assert left == {"rows", "verdicts", "done.json"}

@@ -7,6 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from source_checks import plan_of, read_all, source_of, told
 
@@ -221,3 +223,63 @@ def test_a_name_on_the_hub_is_never_guessed_but_named(tmp_path, monkeypatch):
 )
 def test_a_name_is_no_path(uri, name):
     assert hub_name(uri) == name
+
+
+def numbered(folder: Path, count: int, *, first: int = 0) -> None:
+    """A Parquet file of rows with pictures, named by its first row."""
+    taken = list(pictures(first + count, long_side=96))[first:]
+    images = [{"bytes": picture.jpeg, "path": f"{picture.name}.jpg"} for picture in taken]
+    folder.mkdir(parents=True, exist_ok=True)
+    table = pa.table({"image": images, "caption": [f"number {first + i}" for i in range(count)]})
+    pq.write_table(table, folder / f"train-{first:05d}.parquet")
+
+
+@pytest.mark.parametrize("form", ["parquet", "pictures"])
+def test_an_output_grows_with_its_data_set(tmp_path, form):
+    folder, output = tmp_path / "set", tmp_path / "clips"
+
+    def add(first: int, count: int) -> None:
+        if form == "parquet":
+            numbered(folder / "data", count, first=first)
+            return
+        (folder / "train").mkdir(parents=True, exist_ok=True)
+        for picture in list(pictures(first + count, long_side=96))[first:]:
+            (folder / "train" / f"{picture.name}.jpg").write_bytes(picture.jpeg)
+            (folder / "train" / f"{picture.name}.txt").write_text(picture.captions[0])
+
+    command = ["animate", f"source.uri={folder}", "source.kind=huggingface", f"output={output}"]
+    command += ["clip.size=32", "store=still", "shard.max_samples=2", "workers=1"]
+    add(0, 3)
+    assert cli.main(command) == 0
+    before = {path.name: path.read_bytes() for path in output.glob("*.tar")}
+    add(3, 2)
+    assert cli.main(command) == 0
+    after = {path.name: path.read_bytes() for path in output.glob("*.tar")}
+    assert before.items() < after.items(), "what is there keeps its bytes"
+    keys = [row["key"] for row in iter_rows(str(output), SAMPLES_FILE)]
+    assert len(set(keys)) == 5
+    if form == "parquet":
+        assert keys == [f"hf-{number:09d}" for number in range(5)]
+    assert cli.main(["validate", str(output)]) == 0
+
+
+def test_a_saved_data_set_grows_by_a_raised_limit_alone(saved, tmp_path, capsys):
+    command = [
+        "animate",
+        f"source.uri={saved['arrow']}",
+        "source.kind=huggingface",
+        f"output={tmp_path}/clips",
+    ]
+    command += ["clip.size=32", "store=still", "shard.max_samples=2", "workers=1"]
+    assert cli.main([*command, "source.limit=3"]) == 0
+    assert cli.main(command) == 0
+    assert len(list(iter_rows(str(tmp_path / "clips"), SAMPLES_FILE))) == 5
+    copy = tmp_path / "copy"
+    shutil.copytree(saved["arrow"], copy)
+    state = json.loads((copy / "state.json").read_text())
+    state["_data_files"].append({"filename": "more.arrow"})
+    shutil.copy(copy / state["_data_files"][0]["filename"], copy / "more.arrow")
+    (copy / "state.json").write_text(json.dumps(state))
+    capsys.readouterr()
+    assert cli.main([command[0], f"source.uri={copy}", *command[2:]]) == 2
+    assert "begun with another config" in capsys.readouterr().err
