@@ -53,6 +53,7 @@ class Given:
     is_checked: bool = False  # the filters that need no picture were called already
     slot: Slot | None = None  # of shared memory, for the pixels and later the frames
     scores: Mapping[str, float] = field(default_factory=dict)  # of filters that were called already
+    failure: Failure | None = None  # why there is no picture to read
 
     @property
     def size(self) -> int:
@@ -195,6 +196,8 @@ class ClipMaker:
         """The reference with its captions, and a function that gives its encoded picture."""
 
         def read() -> bytes:
+            if item.failure is not None:
+                raise SampleError(item.failure.stage, item.failure.reason, item.failure.detail)
             if item.picture is not None:
                 return item.picture
             return read_reference(item.reference, self.picture_bytes)

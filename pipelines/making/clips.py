@@ -11,11 +11,10 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
-from typing import TYPE_CHECKING, Any, Self, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeGuard
 
 from pipelines.curation.config import needs_pictures, surveyed, whole_rules
 from pipelines.curation.filters import Entry
-from pipelines.curation.scored import Scored
 from pipelines.curation.verdicts import read_verdicts
 from pipelines.curation.whole import Marks, judge_whole
 from pipelines.fetching.config import FetchConfig
@@ -63,11 +62,11 @@ class Animator:
     workers: int | None = None  # processes; None: one per core of the worker's machine
     limits: SampleLimits = field(default_factory=SampleLimits)
     curation: str | None = None  # folder of what the pass over the whole input found
-    scores_only: bool = False  # `score` is called, and no clip is made
+    makes_clips: ClassVar[bool] = True
 
     def setup(self) -> None:
         """Worker processes, device, fetcher. torch is loaded only where there is a GPU."""
-        if self.curation is None and not self.scores_only and whole_rules(self.filters):
+        if self.makes_clips and self.curation is None and whole_rules(self.filters):
             raise JobError("filters over the whole input need a pass before: run `zoetrope animate`")
         self._pool = clip_pool(self.settings, self.filters, self.limits, self.workers)
         rendering = choose_rendering(self.device, self._pool.workers, renders=self.settings.renders)
@@ -138,19 +137,20 @@ class Animator:
                 is_marked = isinstance(answer, Answer) and isinstance(answer.value, tuple)
                 yield item.reference.key, answer.value if is_marked else nothing
 
-    def score(self, task: Task) -> Iterator[Scored | Failure]:
-        """Call every filter on each input, whatever the others say. Makes no clip."""
-        yield from self._through("score", self._unjudged(task, self.filters), StageTimes())
-
     def _unjudged(self, task: Task, entries: Sequence[Entry]) -> Iterator[Given | Failure]:
-        """The inputs of a task as filters need them: with their pictures if any of these needs them."""
-        items = checked_inputs(self.source.refer(task), task)
-        checked = (Checked(item) if isinstance(item, Reference) else item for item in items)
-        if not needs_pictures(entries):
-            return (Given(i.reference, None) if isinstance(i, Checked) else i for i in checked)
-        if self.source.is_remote:
-            return self._fetched(checked, StageTimes())
-        return self._read_ahead(checked)
+        """The inputs of a task as filters need them: with their pictures if any of these needs them.
+
+        Pictures behind URLs are not fetched.
+        """
+        checked = self._unchecked(task)
+        if needs_pictures(entries):
+            return self._read_ahead(checked)
+        return (Given(i.reference, None) if isinstance(i, Checked) else i for i in checked)
+
+    def _unchecked(self, task: Task) -> Iterator[Checked | Failure]:
+        """The inputs of a task, on which no filter was called."""
+        for item in checked_inputs(self.source.refer(task), task):
+            yield Checked(item) if isinstance(item, Reference) else item
 
     def _judged(self, task: Task) -> Iterator[Checked | Failure]:
         """The inputs of a task that rules over the whole input keep, with their scores so far."""

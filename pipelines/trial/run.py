@@ -12,10 +12,10 @@ from pipelines.config import AnimateConfig
 from pipelines.curation.config import check_filters, check_whole, parse_filters
 from pipelines.curation.filters import Entry
 from pipelines.curation.scored import Scored
-from pipelines.making.clips import Animator
 from pipelines.sources.apart import with_limits
 from pipelines.sources.base import Source, make_source
 from pipelines.trial.result import Trial, sum_up
+from pipelines.trial.scorer import Scorer
 from schemas.errors import ConfigError
 from schemas.records import Failure
 from transforms.curation.captions import CAPTION_RULES
@@ -37,7 +37,7 @@ def try_filters(config: AnimateConfig, limit: int, show: Show = lambda _: None) 
     entries = config.filters or default_filters(is_remote=source.is_remote)
     check_filters(entries)
     check_whole(entries, is_remote=source.is_remote)
-    maker = Animator(
+    maker = Scorer(
         source,
         config.settings,
         config.fetch,
@@ -45,7 +45,6 @@ def try_filters(config: AnimateConfig, limit: int, show: Show = lambda _: None) 
         "cpu",
         config.workers,
         config.limits,
-        scores_only=True,
     )
     samples: list[Scored] = []
     failures: list[Failure] = []
@@ -64,10 +63,15 @@ def try_filters(config: AnimateConfig, limit: int, show: Show = lambda _: None) 
 
 def default_filters(*, is_remote: bool) -> tuple[Entry, ...]:
     """Every rule that needs no model, with its defaults. Pictures behind URLs are not compared."""
-    whole = ["repeated_captions"]
+    # In this order a list of URLs can have `repeated_captions`: nothing before it needs a picture.
+    names = [
+        *(rule.name for rule in CAPTION_RULES),
+        "repeated_captions",
+        *(rule.name for rule in PICTURE_RULES),
+    ]
     if not is_remote:
-        whole += ["exact_duplicates", "near_duplicates"]
-    return parse_filters([*(rule.name for rule in (*CAPTION_RULES, *PICTURE_RULES)), *whole])
+        names += ["exact_duplicates", "near_duplicates"]
+    return parse_filters(names)
 
 
 def _first_inputs(config: AnimateConfig, limit: int) -> Source:
@@ -77,7 +81,7 @@ def _first_inputs(config: AnimateConfig, limit: int) -> Source:
     return with_limits(make_source(source, shard_samples=config.shard.max_samples), config.limits)
 
 
-def _scored(source: Source, maker: Animator, limit: int) -> Iterator[Scored | Failure]:
+def _scored(source: Source, maker: Scorer, limit: int) -> Iterator[Scored | Failure]:
     """The first inputs. A plan's own limit may be an estimate, so they are counted here too."""
     left = limit
     for task in source.plan():
