@@ -1,10 +1,11 @@
-"""Ctrl-C while modules load.
+"""While modules load: Ctrl-C, and no garbage collection.
 
 An import that is interrupted half-way can raise any error, so the process exits at once.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -20,9 +21,16 @@ STOPPED = 130  # 128 + SIGINT, as shells report it
 def loading() -> Iterator[None]:
     """Exit with one line and code 130 when Ctrl-C arrives during the imports in this block.
 
+    Garbage is not collected meanwhile: imports leave little, and collections take an eighth of their time.
     Nothing has been started or written at that time, so there is nothing to clean up. A SIGINT handler of a
     calling program, and an ignored SIGINT, stay as they are.
     """
+    with _without_collections(), _one_line_at_ctrl_c():
+        yield
+
+
+@contextmanager
+def _one_line_at_ctrl_c() -> Iterator[None]:
     on_main = threading.current_thread() is threading.main_thread()
     if not on_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
@@ -32,6 +40,18 @@ def loading() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _exit(number: int, frame: FrameType | None) -> None:

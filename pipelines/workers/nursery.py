@@ -133,8 +133,10 @@ def main(control: str, modules: str) -> NoReturn:
     for number in LEFT_TO_THE_JOB:
         signal.signal(number, signal.SIG_IGN)
     channel = socket.socket(fileno=int(control))
+    gc.disable()  # modules stay to the end: collections would find nothing
     for module in filter(None, modules.split(",")):
         importlib.import_module(module)
+    gc.enable()
     gc.collect()
     gc.freeze()  # else a collection in a worker copies the pages of every object that it shares
     workers: set[int] = set()

@@ -115,7 +115,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             continue
         if marker in (_SOI, _EOI):
             raise JpegError("has no scan")
-        end = at + _shorts(data[at : at + 2])[0]
+        end = at + int.from_bytes(data[at : at + 2], "big")
         if end > len(data):
             raise JpegError("ends before its first scan")
         if end < at + 2:
