@@ -25,7 +25,7 @@ def loading() -> Iterator[None]:
     Nothing has been started or written at that time, so there is nothing to clean up. A SIGINT handler of a
     calling program, and an ignored SIGINT, stay as they are.
     """
-    with _without_collections(), _one_line_at_ctrl_c():
+    with _one_line_at_ctrl_c(), _without_collections():
         yield
 
 
@@ -52,6 +52,7 @@ def _without_collections() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+        gc.collect(0)  # here, and not between this block and the next one that heeds Ctrl-C
 
 
 def _exit(number: int, frame: FrameType | None) -> None:
