@@ -16,8 +16,8 @@ from trainer.model.config import ModelConfig
 from trainer.model.init import init_from_clip
 from trainer.model.interaction import Interaction
 from trainer.model.pretrained import load_pretrained
-from trainer.model.tab import TokenAlignment
-from trainer.model.tdb import TemporalDifference
+from trainer.model.temporal.tab import TokenAlignment
+from trainer.model.temporal.tdb import TemporalDifference
 from trainer.model.tokens.tokenizer import make_tokenizer
 from trainer.model.towers import (
     build_clip,

@@ -16,21 +16,25 @@ CenterType = Literal["", "TAB"]
 CenterProj = Literal["", "TAB", "TAB_TDB"]
 
 
+MAX_LAYERS = 1000  # of a tower or temporal transformer
+MAX_SIDE = 8192  # pixels
+
+
 class VisionShape(Config):
     """A vision transformer's size."""
 
     width: int = Field(768, ge=8, description="channels")
-    layers: int = Field(12, ge=1, description="blocks")
+    layers: int = Field(12, ge=1, le=MAX_LAYERS, description="blocks")
     head_width: int = Field(64, ge=4, description="channels of one attention head; divides width")
     patch_size: int = Field(32, ge=1, description="pixels a patch side; divides image_size")
-    image_size: int = Field(224, ge=8, description="pixels a side of the input")
+    image_size: int = Field(224, ge=8, le=MAX_SIDE, description="pixels a side of the input")
 
 
 class TextShape(Config):
     """A text transformer's size."""
 
     width: int = Field(512, ge=8, description="channels")
-    layers: int = Field(12, ge=1, description="blocks")
+    layers: int = Field(12, ge=1, le=MAX_LAYERS, description="blocks")
     heads: int = Field(8, ge=1, description="attention heads; divides width")
     context_length: int = Field(77, ge=4, description="positions")
     vocab_size: int = Field(49408, ge=4, description="token ids; 49408 for CLIP's vocabulary")
@@ -120,8 +124,8 @@ class ModelConfig(Config):
     center_weight: float = Field(
         0.5, ge=0, le=1, description="share of the global similarity; TAB has the rest"
     )
-    temporal_layers: int = Field(4, ge=1, description="blocks of the temporal transformer")
-    max_frames: int = Field(12, ge=1, description="frames of a clip, T")
+    temporal_layers: int = Field(4, ge=1, le=MAX_LAYERS, description="blocks of the temporal transformer")
+    max_frames: int = Field(12, ge=1, le=4096, description="frames of a clip, T")
     max_words: int = Field(32, ge=3, description="tokens of a caption, start and end included")
     grad_checkpointing: bool = Field(
         False, description="recompute the towers' activations in the backward pass to save memory"

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainer.model.tdb import TemporalDifference
+from trainer.model.temporal.tdb import TemporalDifference
 from trainer.model.towers import text_tower
 from trainer.model.transformer import Transformer
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from storage.uris import is_remote, join
 from storage.write import written_folder
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
+from trainer.model.size import least_parameters
 from trainer.model.tokens.tokenizer import TOKENIZER_FILE, FileTokenizer
+from trainer.model.towers import tower_settings
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 # Of a run with averaged weights: model.safetensors has the averages, and this file the trained weights.
@@ -104,9 +107,11 @@ def load_model(directory: str | Path, *, trained: bool = False) -> CLIP2Video:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    model = CLIP2Video(read_config(directory))
+    config = read_config(directory)
     try:
         with local_copy(join(follow(directory), WEIGHTS_FILE)) as file:
+            _check_holds(file, config, directory)
+            model = CLIP2Video(config)
             model.load_state_dict(load_file(file))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ConfigError(
@@ -115,6 +120,21 @@ def load_model(directory: str | Path, *, trained: bool = False) -> CLIP2Video:
     if trained:
         model.load_state_dict(_trained_weights(directory), strict=False)
     return model.eval()
+
+
+def _check_holds(file: Path, config: ModelConfig, directory: str | Path) -> None:
+    """Raise ConfigError if the file is too small for the model, which could take all memory itself."""
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as tensors:
+        names = list(tensors.keys())
+        held = sum(prod(tensors.get_slice(name).get_shape()) for name in names)
+    needed = least_parameters(config, tower_settings(config))
+    if held < needed:
+        raise ConfigError(
+            f"checkpoint {directory}: {WEIGHTS_FILE} holds {held} numbers, and the model of its "
+            f"{CONFIG_FILE} has at least {needed}; they do not belong together"
+        )
 
 
 def _trained_weights(directory: str | Path) -> dict[str, Tensor]:

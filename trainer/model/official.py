@@ -129,24 +129,25 @@ def clip_shape_of(state: Mapping[str, Tensor], prefix: str = "clip.") -> dict[st
     Raises ConfigError if they are no CLIP ViT.
     """
     try:
-        conv, grid = state[f"{prefix}visual.conv1.weight"], state[f"{prefix}visual.positional_embedding"]
-        width, patch = int(conv.shape[0]), int(conv.shape[-1])
-        text_width = int(state[f"{prefix}ln_final.weight"].shape[0])
+        conv = _sides(state, f"{prefix}visual.conv1.weight", 4)
+        grid = _sides(state, f"{prefix}visual.positional_embedding", 2)
+        width, patch = conv[0], conv[-1]
+        (text_width,) = _sides(state, f"{prefix}ln_final.weight", 1)
         return {
-            "embed_dim": int(state[f"{prefix}text_projection"].shape[1]),
+            "embed_dim": _sides(state, f"{prefix}text_projection", 2)[1],
             "vision": {
                 "width": width,
                 "layers": _layers(state, f"{prefix}visual.transformer."),
                 "head_width": min(64, width),
                 "patch_size": patch,
-                "image_size": patch * round((grid.shape[0] - 1) ** 0.5),
+                "image_size": patch * round((grid[0] - 1) ** 0.5),
             },
             "text": {
                 "width": text_width,
                 "layers": _layers(state, f"{prefix}transformer."),
                 "heads": max(1, text_width // 64),
-                "context_length": int(state[f"{prefix}positional_embedding"].shape[0]),
-                "vocab_size": int(state[f"{prefix}token_embedding.weight"].shape[0]),
+                "context_length": _sides(state, f"{prefix}positional_embedding", 2)[0],
+                "vocab_size": _sides(state, f"{prefix}token_embedding.weight", 2)[0],
             },
             "quick_gelu": True,
         }
@@ -155,6 +156,14 @@ def clip_shape_of(state: Mapping[str, Tensor], prefix: str = "clip.") -> dict[st
             f"weights: missing key {error.args[0]}; these are not {'CLIP2Video' if prefix else 'CLIP'} "
             "weights with a ViT"
         ) from None
+
+
+def _sides(state: Mapping[str, Tensor], name: str, dimensions: int) -> tuple[int, ...]:
+    """The shape of a tensor. Raises KeyError, and ConfigError for other dimensions or an empty tensor."""
+    shape = tuple(state[name].shape)
+    if len(shape) != dimensions or not all(shape):
+        raise ConfigError(f"weights: {name} has the shape {list(shape)}, where {dimensions} sides are needed")
+    return shape
 
 
 def _layers(state: Mapping[str, Tensor], prefix: str) -> int:

@@ -90,11 +90,11 @@ def load_clip_state(clip: Clip, state: dict[str, Tensor], name: str) -> None:
         weights.pop("logit_bias", None)
     if isinstance(clip, CustomTextCLIP):
         weights = convert_to_custom_text_state_dict(weights)
-    if "logit_scale" in weights:
-        weights["logit_scale"] = weights["logit_scale"].reshape(clip.logit_scale.shape)
     try:
+        if "logit_scale" in weights:
+            weights["logit_scale"] = weights["logit_scale"].reshape(clip.logit_scale.shape)
         resize_pos_embed(weights, clip)
         resize_text_pos_embed(weights, clip)
         clip.load_state_dict(weights)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, IndexError, KeyError, ValueError) as error:
         raise ConfigError(f"pretrained = {name!r} does not fit the towers: {one_line(error, 400)}") from None

@@ -19,6 +19,7 @@ from schemas.errors import ConfigError
 from schemas.text import nearest
 from trainer.model.config import ModelConfig
 from trainer.model.lean import is_causal, lighten
+from trainer.model.size import check_memory
 
 Clip: TypeAlias = CLIP | CustomTextCLIP
 
@@ -51,21 +52,29 @@ def build_clip(config: ModelConfig) -> Clip:
 
     Raises ConfigError for an unknown name and for towers that cannot serve.
     """
+    check_memory(config, tower_settings(config))
     clip = _open_clip_model(config)
     lighten(clip, text_tower(clip))
     return clip
 
 
-def _open_clip_model(config: ModelConfig) -> Clip:
+def tower_settings(config: ModelConfig) -> dict[str, Any]:
+    """Return open_clip's settings of the towers. Raises ConfigError for an unknown name."""
     shape = config.clip_shape
-    if shape is not None:
-        return CLIP(
-            shape.embed_dim,
-            vision_cfg=shape.vision.to_dict(),
-            text_cfg=shape.text.to_dict(),
-            quick_gelu=shape.quick_gelu,
-        )
-    settings = _named_settings(str(config.clip), config.tokenizer)
+    if shape is None:
+        return _named_settings(str(config.clip), config.tokenizer)
+    return {
+        "embed_dim": shape.embed_dim,
+        "vision_cfg": shape.vision.to_dict(),
+        "text_cfg": shape.text.to_dict(),
+        "quick_gelu": shape.quick_gelu,
+    }
+
+
+def _open_clip_model(config: ModelConfig) -> Clip:
+    settings = tower_settings(config)
+    if config.clip_shape is not None:
+        return CLIP(**settings)
     if settings.pop("custom_text", False):
         kind = CustomTextCLIP
     else:

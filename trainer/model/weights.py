@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -23,6 +24,10 @@ from schemas.text import one_line
 from storage.read import kind, local_copy
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts put the weights
+MOST_REPEATED = 4  # times that the stored numbers may be used: tied weights are, and views that claim more
+MOST_COMPRESSED = 64 << 20  # bytes of code in a zip of weights
+ZIP_MAGIC, PICKLE_MAGIC = b"PK\x03\x04", b"\x80"
+UNPICKLER = "WeightsUnpickler error: "  # in torch's messages, before the cause
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
@@ -50,9 +55,37 @@ def _read_values(file: Path) -> Any:
         from safetensors.torch import load_file
 
         return load_file(file)
-    if zipfile.is_zipfile(file) and _torchscript_root(file) is not None:
-        return _read_torchscript(file)
-    return torch.load(file, map_location="cpu", weights_only=True)
+    if _begins_with(file, ZIP_MAGIC):
+        _check_stored(file)
+        if _torchscript_root(file) is not None:
+            return _read_torchscript(file)
+    if not _begins_with(file, ZIP_MAGIC) and not _begins_with(file, PICKLE_MAGIC):
+        raise ValueError("it is neither a zip nor a pickle of tensors")
+    return _load(file)
+
+
+def _load(file: Path) -> Any:
+    """The values of a file that torch wrote, without its warnings and its advice to run the file's code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return torch.load(file, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            _, _, cause = str(error).partition(UNPICKLER)
+            raise ValueError(f"it holds more than plain tensors: {cause or 'it is damaged'}") from None
+
+
+def _begins_with(file: Path, magic: bytes) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(len(magic)) == magic
+
+
+def _check_stored(file: Path) -> None:
+    """Raise ValueError for a zip that unpacks to far more than it is: torch compresses code alone."""
+    with zipfile.ZipFile(file) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > file.stat().st_size + MOST_COMPRESSED:
+        raise ValueError(f"a zip of {file.stat().st_size} bytes that unpacks to {unpacked}")
 
 
 def plain_state_dict(values: Any, name: str) -> dict[str, Tensor]:
@@ -66,13 +99,32 @@ def plain_state_dict(values: Any, name: str) -> dict[str, Tensor]:
     if (
         not isinstance(values, Mapping)
         or not values
-        or not all(isinstance(v, Tensor) for v in values.values())
+        or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in values.items())
     ):
         raise ConfigError(f"weights {name}: not a state dict (a mapping of names to tensors)")
+    _check_tensors(values, name)
     prefix = ""
     if all(key.startswith("module.") for key in values):
         prefix = "module."
     return {key.removeprefix(prefix): value for key, value in values.items()}
+
+
+def _check_tensors(values: Mapping[str, Tensor], name: str) -> None:
+    """Raise ConfigError for tensors that are no plain numbers, and for views that repeat what is stored.
+
+    A tensor of stride 0 can claim any size, which takes memory when it is copied.
+    """
+    numbers, stored = 0, dict[int, int]()
+    for key, tensor in values.items():
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex() or tensor.is_meta:
+            raise ConfigError(f"weights {name}: {key} is no plain tensor ({tensor.dtype}, {tensor.layout})")
+        storage = tensor.untyped_storage()
+        stored[storage.data_ptr()] = storage.nbytes()
+        numbers += tensor.numel() * tensor.element_size()
+    if numbers > MOST_REPEATED * sum(stored.values()):
+        raise ConfigError(
+            f"weights {name}: its tensors claim {numbers} bytes, and {sum(stored.values())} are stored"
+        )
 
 
 def _torchscript_root(file: Path) -> str | None:
@@ -158,4 +210,4 @@ class _Archive(pickle.Unpickler):
 
 
 def _rebuild(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Tensor:
-    return torch.as_strided(storage, size, stride, offset).clone()
+    return torch.as_strided(storage, size, stride, offset)

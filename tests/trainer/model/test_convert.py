@@ -120,3 +120,19 @@ def test_errors_are_one_line_and_nothing_is_overwritten(tmp_path):
         convert("siglip", tmp_path / "other.pt", tmp_path / "new")
     with pytest.raises(ConfigError, match="--temporal_proj: invalid choice: 'mlp'"):
         main(["official", "x", "-o", "y", "--temporal_proj", "mlp"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("visual.conv1.weight", torch.tensor(1.0)),
+        ("visual.positional_embedding", torch.zeros(0, 32)),
+        ("text_projection", torch.zeros(32)),
+        ("logit_scale", torch.zeros(7)),
+    ],
+)
+def test_weights_of_other_shapes_are_one_line(tmp_path, name, value):
+    torch.save({**tiny_model().clip.state_dict(), name: value}, tmp_path / "a.pt")
+    with pytest.raises(ConfigError, match=r"sides are needed|does not fit the towers") as error:
+        convert("clip", tmp_path / "a.pt", tmp_path / "out", {"max_words": 8})
+    assert "\n" not in str(error.value)

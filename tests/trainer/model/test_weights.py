@@ -105,3 +105,65 @@ def test_open_clip_reads_the_same_from_its_own_file(tmp_path):
         open_clip.factory.load_state_dict(str(tmp_path / "plain.pt")),
     )
     assert ours.keys() == theirs.keys()
+
+
+def test_tensors_that_claim_more_than_is_stored_are_refused(tmp_path):
+    torch.save({"a": torch.zeros(1).expand(10**9), "b": torch.zeros(4)}, tmp_path / "a.pt")
+    with pytest.raises(ConfigError, match="its tensors claim 4000000016 bytes, and 20 are stored"):
+        read_state_dict(tmp_path / "a.pt")
+    tied = torch.ones(100)
+    torch.save({"a": tied, "b": tied}, tmp_path / "b.pt")
+    assert read_state_dict(tmp_path / "b.pt").keys() == {"a", "b"}
+
+
+def test_a_torchscript_view_of_stride_0_is_refused(tmp_path):
+    class Odd(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("wide", torch.zeros(1).expand(10**9))
+
+        def forward(self, x):
+            return x
+
+    torch.jit.script(Odd()).save(str(tmp_path / "odd.pt"))
+    with pytest.raises(ConfigError, match="its tensors claim 4000000000 bytes"):
+        read_state_dict(tmp_path / "odd.pt")
+
+
+@pytest.mark.parametrize(
+    "value", [torch.zeros(2, dtype=torch.complex64), torch.eye(3).to_sparse(), torch.zeros(2, device="meta")]
+)
+def test_tensors_that_are_no_plain_numbers_are_refused(tmp_path, value):
+    torch.save({"a": value}, tmp_path / "a.pt")
+    with pytest.raises(ConfigError, match=r"a is no plain tensor|cannot be read as plain weights"):
+        read_state_dict(tmp_path / "a.pt")
+
+
+def test_a_zip_bomb_of_weights_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/data.pkl", b"\x80\x02}.")
+        archive.writestr("a/data/0", bytes(100 << 20))
+    with pytest.raises(ConfigError, match=r"a zip of .* bytes that unpacks to"):
+        read_state_dict(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize(
+    ("data", "cause"),
+    [
+        (b"", "neither a zip nor a pickle"),
+        (b"<html>", "neither a zip nor a pickle"),
+        (b"\x80\x02cposix\nsystem\nX\x01\x00\x00\x00a\x85R.", "it holds more than plain tensors"),
+    ],
+)
+def test_other_files_are_one_line_without_advice_to_run_them(tmp_path, data, cause, recwarn):
+    (tmp_path / "a.pt").write_bytes(data)
+    with pytest.raises(ConfigError, match=cause) as error:
+        read_state_dict(tmp_path / "a.pt")
+    assert "weights_only` set" not in str(error.value)
+    assert not recwarn.list
+
+
+def test_names_of_tensors_are_texts(tmp_path):
+    torch.save({1: torch.zeros(1)}, tmp_path / "a.pt")
+    with pytest.raises(ConfigError, match="not a state dict"):
+        read_state_dict(tmp_path / "a.pt")

@@ -2,7 +2,7 @@
 
 import torch
 
-from trainer.model.tab import TokenAlignment
+from trainer.model.temporal.tab import TokenAlignment
 
 
 def loop(tokens, mask, block):

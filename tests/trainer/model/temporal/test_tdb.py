@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from trainer.model.tdb import TemporalDifference
+from trainer.model.temporal.tdb import TemporalDifference
 
 WIDTH, FRAMES = 16, 5
 

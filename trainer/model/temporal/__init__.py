@@ -1,0 +1,1 @@
+"""The modules between frames: difference tokens (TDB) and token alignment (TAB)."""
