@@ -39,6 +39,8 @@ class HostileTarget:
         return found
 
     def act(self, item: Any) -> Any:
+        if isinstance(item, str) and item.startswith("mark "):
+            Path(item.removeprefix("mark ")).touch()
         if item == "spin":
             BACKTRACKS.match("a" * 60)  # holds the interpreter's lock for years
         if item == "sleep":
