@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from zoetrope.commands.train import _parser, read_train_config
+from zoetrope.commands.model.train import _parser, read_train_config
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "training.md").read_text()

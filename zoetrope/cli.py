@@ -24,35 +24,36 @@ from zoetrope.messages import messages_on_stderr
 from zoetrope.packages import how_to_install
 
 LOG = logging.getLogger("zoetrope.cli")  # also where this module runs as __main__
-COMMANDS = {
-    "animate": "image-caption pairs in, WebDataset clips out",
-    "filters": "what the filters of a config would drop, without making clips",
-    "retry": "make the failed samples of an output, and only those",
-    "validate": "check every shard against the manifest",
-    "stats": "what an output holds: shards, captions, motions, failures",
-    "head": "the first samples of shards",
-    "failures": "why inputs failed, with an example of each reason",
-    "merge": "several outputs into one folder of shards",
-    "split": "the samples of an output into several, by shares",
-    "push": "a finished output to the Hugging Face hub",
-    "motions": "list the camera motions, their parameters and ranges",
-    "preview": "see a motion on a picture, as GIF, MP4, WebP or contact sheet",
-    "studio": "look at motions and shards in a local web page",
-    "import-videos": "real videos (MSR-VTT, DiDeMo, ActivityNet, CSV, ...) in, the same shards out",
-    "train": "pretrain or fine-tune CLIP2Video from shards",
-    "runs": "training runs side by side: progress, best metrics, a page of curves",
-    "evaluate": "text-video retrieval metrics of a checkpoint",
-    "convert": "official CLIP2Video or CLIP weights to a checkpoint of ours",
-    "index": "embed shards for search",
-    "search": "search an index by text or picture, coarse to fine",
-    "export": "a checkpoint or an index in the layout of open_clip, Hugging Face, CLIP2Video, Parquet",
-    "lab": "measure whether animated pretraining helps, on a made corpus",
-    "completion": "a script for your shell that completes commands and fields",
-}
-ROOMS = {  # folders of commands
-    "output": ("retry", "validate", "stats", "head", "failures", "merge", "split", "push"),
-    "curation": ("filters",),
-}
+_TABLE = (  # file below zoetrope/commands, purpose
+    ("animate", "image-caption pairs in, WebDataset clips out"),
+    ("curation/filters", "what the filters of a config would drop, without making clips"),
+    ("output/retry", "make the failed samples of an output, and only those"),
+    ("output/validate", "check every shard against the manifest"),
+    ("output/stats", "what an output holds: shards, captions, motions, failures"),
+    ("output/head", "the first samples of shards"),
+    ("output/failures", "why inputs failed, with an example of each reason"),
+    ("output/merge", "several outputs into one folder of shards"),
+    ("output/split", "the samples of an output into several, by shares"),
+    ("output/push", "a finished output to the Hugging Face hub"),
+    ("motions", "list the camera motions, their parameters and ranges"),
+    ("preview", "see a motion on a picture, as GIF, MP4, WebP or contact sheet"),
+    ("studio", "look at motions and shards in a local web page"),
+    ("import-videos", "real videos (MSR-VTT, DiDeMo, ActivityNet, CSV, ...) in, the same shards out"),
+    ("model/train", "pretrain or fine-tune CLIP2Video from shards"),
+    ("model/runs", "training runs side by side: progress, best metrics, a page of curves"),
+    ("model/evaluate", "text-video retrieval metrics of a checkpoint"),
+    ("model/convert", "official CLIP2Video or CLIP weights to a checkpoint of ours"),
+    ("model/index", "embed shards for search"),
+    ("model/search", "search an index by text or picture, coarse to fine"),
+    (
+        "model/export",
+        "a checkpoint or an index in the layout of open_clip, Hugging Face, CLIP2Video, Parquet",
+    ),
+    ("lab", "measure whether animated pretraining helps, on a made corpus"),
+    ("completion", "a script for your shell that completes commands and fields"),
+)
+COMMANDS = {file.rpartition("/")[2]: purpose for file, purpose in _TABLE}
+_MODULES = {file.rpartition("/")[2]: file.replace("/", ".").replace("-", "_") for file, _ in _TABLE}
 
 FAILED, USAGE = 1, 2
 STOPPED_BY_PIPE = 141  # 128 + SIGPIPE, as other commands exit
@@ -127,8 +128,7 @@ def _run(args: list[str]) -> int:
 
 def command_module(name: str) -> ModuleType:
     """Import the module of a command."""
-    room = next((f"{room}." for room, names in ROOMS.items() if name in names), "")
-    return importlib.import_module(f"zoetrope.commands.{room}{name.replace('-', '_')}")
+    return importlib.import_module(f"zoetrope.commands.{_MODULES[name]}")
 
 
 def _call(command: ModuleType, args: list[str]) -> int:

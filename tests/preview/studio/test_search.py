@@ -1,4 +1,4 @@
-"""The studio's search over a real index: it finds what `zoetrope.commands.search` finds; no request names a
+"""The studio's search over a real index: it finds what `zoetrope.commands.model.search` finds; no request names a
 file.
 """
 

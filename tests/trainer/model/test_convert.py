@@ -11,8 +11,8 @@ from schemas.errors import ConfigError
 from trainer.fit.initialise import make_model
 from trainer.model.convert import convert
 from trainer.model.io import load_model
-from zoetrope.commands import evaluate, index, search
-from zoetrope.commands.convert import main
+from zoetrope.commands.model import evaluate, index, search
+from zoetrope.commands.model.convert import main
 
 
 def test_an_official_file_becomes_a_folder_that_gives_the_official_logits(tmp_path, capsys):

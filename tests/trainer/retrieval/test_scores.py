@@ -13,8 +13,8 @@ from trainer.retrieval import scores
 from trainer.retrieval.evaluate import Evaluation
 from trainer.retrieval.metrics import retrieval_metrics
 from trainer.retrieval.scores import Metric, flat, full_names, is_better, summarise
-from zoetrope.commands import evaluate as command
-from zoetrope.commands.evaluate import table
+from zoetrope.commands.model import evaluate as command
+from zoetrope.commands.model.evaluate import table
 
 SIMILARITY = np.array([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0], [1.0, 2.0, 3.0]])
 

@@ -9,7 +9,7 @@ from tiny_index import checkpoint
 
 from schemas.errors import ConfigError
 from trainer.fit.config import TrainConfig
-from zoetrope.commands.train import _parser, read_train_config
+from zoetrope.commands.model.train import _parser, read_train_config
 
 PLACES = ("data.shards=x", "output=y")
 
