@@ -174,3 +174,11 @@ def mean(tensor: Tensor, ranks: Ranks) -> Tensor:
         dist.all_reduce(tensor)
         tensor = tensor / ranks.world
     return tensor
+
+
+@torch.no_grad()
+def maximum(tensor: Tensor, ranks: Ranks) -> Tensor:
+    """The largest of every number over ranks; in place."""
+    if ranks.world > 1:
+        dist.all_reduce(tensor, dist.ReduceOp.MAX)
+    return tensor

@@ -73,6 +73,7 @@ class Taken:
     parts: Parts
     state: LoaderState  # to resume from after this step
     dropped: list[Dropped]  # samples that were left out on the way to these batches
+    waited: float  # seconds of waiting for the loader
 
 
 class Ahead:
@@ -91,16 +92,15 @@ class Ahead:
         self._device, self._size, self._side = device, size, SideStream(device)
         self._batches: Iterator[Batch] | None = None
         self._next: Taken | None = None
-        self.waited = 0.0  # seconds of waiting for the loader, so far
         self.state = loader.state()  # to resume from after the last step that was taken
 
     def prepare(self) -> None:
         """Take the next step's batches from the loader, and begin to prepare them on the device."""
         began = time.perf_counter()
         batches = self._from_loader()
-        self.waited += time.perf_counter() - began
+        waited = time.perf_counter() - began
         parts = Parts(batches, self._device, self._size, self._side)
-        self._next = Taken(parts, self._loader.state(), self._loader.take_dropped())
+        self._next = Taken(parts, self._loader.state(), self._loader.take_dropped(), waited)
         parts.begin()
 
     def take(self) -> Taken:

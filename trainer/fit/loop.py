@@ -10,7 +10,7 @@ from trainer.fit.config import TrainConfig
 from trainer.fit.evaluation import Evaluator
 from trainer.fit.recorder import Recorder
 from trainer.fit.saver import Saver
-from trainer.fit.step import QueuedStep, TrainingStep
+from trainer.fit.step import QueuedStep, Spent, TrainingStep
 
 
 class Loop:
@@ -72,14 +72,12 @@ class Loop:
 
         Returns whether that one says that some rank was asked to stop.
         """
-        waited = self._ahead.waited
         with explained(done + 1, self._config, self._ranks.world):
             taken = self._ahead.take()
-            queued = self._train(done, taken.parts, stop)
+            queued = self._train(done, taken.parts, stop, Spent(taken.waited, len(taken.dropped)))
         if done + 1 < self._config.total_steps:
             with explained(done + 2, self._config, self._ranks.world):
                 self._ahead.prepare()
-        self._recorder.add_wait(self._ahead.waited - waited)
         stopping = self._settle()
         self._unread = (queued, taken)
         return stopping

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-
-import torch
 
 from trainer.data.augment.curriculum import Curriculum
 from trainer.data.shards import Dropped
@@ -30,8 +27,8 @@ class Meters:
 
     began: float = field(default_factory=time.perf_counter)
     ended: float = 0.0  # of the last step
-    waited: float = 0.0  # seconds of waiting for the loader
-    prepared: float = 0.0  # seconds of copying batches to the device and planning their rendering
+    waited: float = 0.0  # seconds of waiting for the loader, in each step of the slowest rank
+    prepared: float = 0.0  # seconds of copying batches and planning their rendering, likewise
     steps: int = 0
 
 
@@ -58,6 +55,8 @@ class Recorder:
         self._eta = Eta(config.total_steps, save_every=config.save_every, eval_every=eval_every)
         self._dropped = 0
         self._fresh_drops: list[Dropped] = []  # of this rank, since the last record
+        self._some_dropped = False  # on any rank, since the last record
+        self._memory_gb = 0.0
         self._meters = Meters()
 
     def restart(self) -> None:
@@ -74,33 +73,30 @@ class Recorder:
         self._eta.add_pause(kind, time.perf_counter() - began)
         self.restart()
 
-    def add_wait(self, seconds: float) -> None:
-        """Count time spent on waiting for the loader."""
-        self._meters.waited += seconds
-
     def add(self, result: StepResult, dropped: Sequence[Dropped]) -> None:
         """Count one step, and the samples that were dropped on the way to its batches."""
         self._fresh_drops.extend(dropped)
         self.values = dict(result.values)
         self._meters.steps += 1
         self._meters.ended = result.ended
-        self._meters.prepared += result.prepare_seconds
+        self._meters.waited += result.spent.waited
+        self._meters.prepared += result.spent.prepared
+        self._some_dropped |= result.spent.dropped > 0
+        self._memory_gb = result.spent.memory_gb
         self._logs.advance(self.values["loss"] or 0.0)
 
     def record(self, step: int) -> None:
-        """Write a record of `step` and restart the meters. All ranks must call it."""
+        """Write a record of `step` and restart the meters. All ranks must call it.
+
+        Ranks exchange only the names of samples that were left out: an exchange waits for the device.
+        """
         meters = self._meters
         spent = max(meters.ended - meters.began, 1e-9)
-        of_rank = (
-            self._fresh_drops,
-            meters.waited,
-            meters.prepared,
-            _memory_gb(self._ranks.device),
-        )
-        dropped, waited, prepared, memory = zip(*gather_objects(of_rank, self._ranks), strict=True)
-        drops = [drop for drops_of_rank in dropped for drop in drops_of_rank]
+        drops: list[Dropped] = []
+        if self._some_dropped:
+            drops = [drop for of_rank in gather_objects(self._fresh_drops, self._ranks) for drop in of_rank]
         self._dropped += len(drops)
-        self._fresh_drops = []
+        self._fresh_drops, self._some_dropped = [], False
         samples = step * self._config.global_batch_size
         rate = meters.steps * self._config.global_batch_size / spent
         self._eta.add_steps(meters.steps, spent)
@@ -109,9 +105,9 @@ class Recorder:
             "epoch": samples / self._epoch_samples if self._epoch_samples else None,
             "samples_per_s": rate,
             "eta_s": self._eta.seconds_left(step),
-            "data_wait": min(max(waited) / spent, 1.0),  # of one step it may be that of its neighbour
-            "prepare": max(prepared) / spent,
-            "memory_gb": max(memory),
+            "data_wait": min(meters.waited / spent, 1.0),  # of one step it may be that of its neighbour
+            "prepare": meters.prepared / spent,
+            "memory_gb": self._memory_gb,
             "mfu": self._mfu(rate, step),
             "dropped": self._dropped,
         }
@@ -137,10 +133,3 @@ def say_drops(logs: RunLogs, drops: list[Dropped], what: str, aside: str) -> Non
     """Print which samples were left out, if any."""
     if drops:
         logs.say(f"{what} {len(drops)} ({aside}): {some_of(drops, '; ')}")
-
-
-def _memory_gb(device: torch.device) -> float:
-    """Return the peak of GPU memory, or on a CPU the peak of this process's resident memory."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 1e9
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9

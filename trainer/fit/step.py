@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,9 +20,10 @@ from torch import Tensor
 from schemas.keys import derive_seed
 from trainer.device.compiler import choose_compiling
 from trainer.device.errors import RunError
-from trainer.device.ranks import Ranks, gather_objects, mean
+from trainer.device.precision import memory_gb
+from trainer.device.ranks import Ranks, gather_objects, maximum, mean
 from trainer.device.stop import StopRequest
-from trainer.device.streams import Later
+from trainer.device.streams import Later, without_wait
 from trainer.fit.advice import not_finite
 from trainer.fit.ahead import Parts
 from trainer.fit.config import TrainConfig
@@ -31,13 +33,22 @@ from trainer.optimise.average import WeightAverage
 from trainer.optimise.optim import clamp_logit_scale, lr_share, named_parameters, set_lr, step_unless
 
 
+class Spent(NamedTuple):
+    """The cost of the batches of a step for a rank's host; in a result the largest of every number over ranks."""
+
+    waited: float = 0.0  # seconds of waiting for the loader
+    dropped: float = 0.0  # samples that were left out on the way to these batches
+    prepared: float = 0.0  # seconds of copying batches to the device and planning their rendering
+    memory_gb: float = 0.0  # peak so far, of the GPU or, on a CPU, of the process
+
+
 @dataclass(frozen=True)
 class StepResult:
-    """The measurements of one step, equal on all ranks except for `prepare_seconds`."""
+    """The measurements of one step, equal on all ranks."""
 
     values: dict[str, float | None]  # loss and its parts, negatives, grad_norm, lr.*: means over ranks
     stopping: bool  # some rank was asked to stop
-    prepare_seconds: float  # spent on copying batches to the device and planning their rendering
+    spent: Spent
     ended: float  # by `time.perf_counter`, as far as the host knows
 
 
@@ -47,9 +58,8 @@ class QueuedStep:
 
     number: int  # 1 for the first step of a run
     names: tuple[str, ...]
-    numbers: Later
+    numbers: Later  # of those names, then those of `Spent`
     rates: dict[str, float]
-    prepare_seconds: float
     queued: float  # by `time.perf_counter`
     explain: Callable[[dict[str, float]], str]  # the line about a step that was not finite
 
@@ -59,7 +69,9 @@ class QueuedStep:
         Raises RunError if the loss or the gradient was not finite on some rank; the weights are then those
         before the step. All ranks must call it.
         """
-        numbers = dict(zip(self.names, self.numbers.read(), strict=True))
+        read = self.numbers.read()
+        spent = Spent(*read[len(self.names) :])
+        numbers = dict(zip(self.names, read, strict=False))
         if not all(map(math.isfinite, numbers.values())):
             raise RunError(self.explain(numbers))
         stopping = numbers.pop("stop") > 0
@@ -67,7 +79,7 @@ class QueuedStep:
             ended = time.perf_counter()
         else:
             ended = self.queued
-        return StepResult({**numbers, **self.rates}, stopping, self.prepare_seconds, ended)
+        return StepResult({**numbers, **self.rates}, stopping, spent, ended)
 
 
 class TrainingStep:
@@ -94,10 +106,13 @@ class TrainingStep:
         )
         self._broken = torch.zeros((), device=ranks.device)  # 1 from the first step on that was not finite
 
-    def __call__(self, done: int, parts: Parts, stop: StopRequest | None = None) -> QueuedStep:
+    def __call__(
+        self, done: int, parts: Parts, stop: StopRequest | None = None, spent: Spent | None = None
+    ) -> QueuedStep:
         """Queue the training on this rank's `accumulate` batches after `done` steps.
 
-        All ranks learn from the result whether to `stop`.
+        All ranks learn from the result whether to `stop`, and what the batches cost the slowest of them:
+        records need no exchange of their own, which would wait for the device.
         """
         optim = self._config.optim
         rates = set_lr(self._optimizer, lr_share(done, self._config.total_steps, optim))
@@ -117,14 +132,16 @@ class TrainingStep:
         if self._average is not None:
             self._average.update(done + 1)
 
+        device = self._ranks.device
+        spent = (spent or Spent())._replace(prepared=parts.seconds, memory_gb=memory_gb(device))
+        most = maximum(without_wait(torch.tensor(spent), device), self._ranks)
         scale = self._model.clip.logit_scale.detach().float().exp().view(1)
         shown_rates = {f"lr.{name}": rate for name, rate in rates.items() if not name.endswith("no_decay")}
         return QueuedStep(
             done + 1,
             (*measured, "logit_scale"),
-            Later(torch.cat([means, scale])),
+            Later(torch.cat([means, scale, most])),
             shown_rates,
-            parts.seconds,
             time.perf_counter(),
             partial(self._not_finite, done + 1, parts.keys, loss.broken),
         )

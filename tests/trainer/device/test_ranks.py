@@ -15,7 +15,7 @@ from warm import run_ranks
 
 from schemas.errors import ConfigError
 from trainer.data.animate import Inputs
-from trainer.device.ranks import Ranks, gather, gather_objects, mean
+from trainer.device.ranks import Ranks, gather, gather_objects, maximum, mean
 from trainer.fit.config import TrainConfig
 from trainer.fit.train import check_ranks
 from trainer.model.clip2video import CLIP2Video
@@ -97,6 +97,7 @@ def run_rank(rank: int, folder: str) -> None:
         results["resume"] = str(error)
     check_ranks(ranks, "a/run/step_00000003")
     results["objects"] = gather_objects(f"rank {rank}", ranks)
+    results["maximum"] = maximum(torch.tensor([1.0 + rank, 3.0 - rank]), ranks).tolist()
     torch.save(results, f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
@@ -188,6 +189,12 @@ def test_ranks_that_would_go_on_from_different_steps_do_not_start(two: list[dict
     for results in two:
         assert "rank 0 sees step_00000003 and rank 1 sees none" in results["resume"]
         assert "storage that every machine of the run shares" in results["resume"]
+
+
+def test_the_largest_of_each_number_reaches_every_rank(two: list[dict[str, Any]]) -> None:
+    assert [result["maximum"] for result in two] == [[2.0, 3.0]] * 2
+    alone = torch.tensor([1.0, 5.0])
+    assert maximum(alone, Ranks(0, 1, torch.device("cpu"))) is alone
 
 
 def test_objects_come_in_rank_order(two: list[dict[str, Any]]) -> None:
