@@ -51,6 +51,7 @@ class ClusterConfig:
     task_managers: int = 2
     slots: int = 2  # per TaskManager
     heap_mb: int = 256  # of tasks, per TaskManager
+    pause: str = "1s"  # before the first restart of a job; each further one waits twice as long
     state: Path = STATE  # folder of logs, configs and the list of processes
 
     @property
@@ -143,10 +144,10 @@ def _master_settings(config: ClusterConfig) -> dict[str, object]:
         "heartbeat.timeout": 8000,
         # A lost worker restarts only the subtasks that depended on it.
         "jobmanager.execution.failover-strategy": "region",
-        # Five restarts within 31 seconds end a job whose output cannot be written. A minute without a loss
-        # resets the count.
+        # Five restarts, within 31 seconds by default, end a job whose output cannot be written. A minute
+        # without a loss resets the count.
         "restart-strategy.type": "exponential-delay",
-        "restart-strategy.exponential-delay.initial-backoff": "1s",
+        "restart-strategy.exponential-delay.initial-backoff": config.pause,
         "restart-strategy.exponential-delay.backoff-multiplier": 2.0,
         "restart-strategy.exponential-delay.max-backoff": "30s",
         "restart-strategy.exponential-delay.reset-backoff-threshold": "1min",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ import numpy as np
 from pipelines.curation import groups
 from pipelines.curation.verdicts import FOLDER, read_keys, read_rows, write_rows, write_verdicts
 from pipelines.curation.whole import Marks, WholeRule
+from pipelines.making.task import output_error
 from pipelines.output.folder import Output
 from pipelines.output.job import Job, TaskAt, spool
 from pipelines.running.watch.signals import find_signals
@@ -182,7 +184,8 @@ class _Survey(_Stage):
             self._signals.count(1, 0)
             if self._signals.stop_requested():
                 raise StoppedError("stopped")
-        write_rows(self._spec.folder, task, keys, marks)
+        with _writing(self._spec.folder):
+            write_rows(self._spec.folder, task, keys, marks)
 
     def _packed(
         self, number: int, rule: WholeRule, task: int, marks: list[bytes | None]
@@ -252,7 +255,17 @@ class _Write(_Stage):
         keys, rules = read_keys(self._spec.folder, task), self._spec.rules
         rows = [row for data in packed for row in json.loads(data)]
         named = [(keys[row], rules[number].label, count, first) for number, row, count, first in rows]
-        write_verdicts(self._spec.folder, task, named)
+        with _writing(self._spec.folder):
+            write_verdicts(self._spec.folder, task, named)
+
+
+@contextmanager
+def _writing(folder: str) -> Iterator[None]:
+    """Raise OutputError for what cannot be written: one line, as of a shard."""
+    try:
+        yield
+    except OSError as error:
+        raise output_error(error, folder) from error
 
 
 def _is_near(rule: WholeRule) -> bool:

@@ -52,7 +52,7 @@ def config(tmp_path_factory) -> ClusterConfig:
         "pool_port": free_port(),
         "job_port": free_port(),
     }
-    return ClusterConfig(state=tmp_path_factory.mktemp("flink"), **ports)
+    return ClusterConfig(state=tmp_path_factory.mktemp("flink"), pause="500ms", **ports)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,12 @@ def beam(cluster) -> list[str]:
 
 
 @pytest.fixture(scope="module")
+def two_slots(beam) -> list[str]:
+    """Two parts in place of four: each starts a Python worker, which takes seconds."""
+    return [*beam, "--parallelism=2"]
+
+
+@pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:
     return write_source(tmp_path_factory.mktemp("corpus") / "photos")
 
@@ -85,7 +91,7 @@ def source(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def direct(source, tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("direct") / "clips"
-    finish(start(source, output))
+    finish(start(source, output, "workers=2"))
     return output
 
 
@@ -201,43 +207,45 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_the_submitter_ends_and_the_same_command_attaches(beam, cluster, source, direct, tmp_path, number):
+def test_the_submitter_ends_and_the_same_command_attaches(
+    two_slots, cluster, source, direct, tmp_path, number
+):
     output = tmp_path / "clips"
-    job = start(source, output, *beam)
+    job = start(source, output, *two_slots)
     wait_for_the_middle(job, output)
     job.send_signal(number)
     told = finish(job, 130 if number == signal.SIGTERM else -signal.SIGKILL)
     assert number == signal.SIGKILL or "the job runs on: FlinkRunner job zoetrope-" in told
     before = {part["jid"] for part in last_parts(cluster)}
-    assert "attached to FlinkRunner job zoetrope-" in finish(start(source, output, *beam))
+    assert "attached to FlinkRunner job zoetrope-" in finish(start(source, output, *two_slots))
     parts = last_parts(cluster)
     assert {part["jid"] for part in parts} == before, "no second job was started"
     assert {part["state"] for part in parts} == {"FINISHED"}
     check_same(direct, output)
 
 
-def test_a_detached_job_runs_without_its_submitter(beam, cluster, source, direct, tmp_path):
+def test_a_detached_job_runs_without_its_submitter(two_slots, cluster, source, direct, tmp_path):
     output = tmp_path / "clips"
-    assert "the job runs on" in finish(start(source, output, "--detach", *beam))
+    assert "the job runs on" in finish(start(source, output, "--detach", *two_slots))
     wait_for(lambda: {part["state"] for part in last_parts(cluster)} == {"FINISHED"}, 180)
-    assert "attached to" in finish(start(source, output, *beam))
+    assert "attached to" in finish(start(source, output, *two_slots))
     check_same(direct, output)
 
 
-def test_what_a_worker_cannot_write_is_one_line(beam, cluster, source, direct, tmp_path):
+def test_what_a_worker_cannot_write_is_one_line(two_slots, cluster, source, direct, tmp_path):
     output = tmp_path / "clips"
-    job = start(source, output, *beam)
+    job = start(source, output, *two_slots)
     wait_for(lambda: (output / "_zoetrope" / "plan.json").exists())
     (output / "00070.tar").mkdir()  # where a shard should be
     told = finish(job, 1).splitlines()
     assert [line for line in told if "00070.tar" in line] == told[-1:]
     assert "the output cannot be written" in told[-1]
     (output / "00070.tar").rmdir()
-    finish(start(source, output, *beam))
+    finish(start(source, output, *two_slots))
     check_same(direct, output)
 
 
-def test_videos_are_imported(beam, tmp_path):
+def test_videos_are_imported(two_slots, tmp_path):
     from made_videos import make_video
 
     for i, colour in enumerate(["red", "green", "blue"] * 2):
@@ -247,7 +255,7 @@ def test_videos_are_imported(beam, tmp_path):
     fields = [f"source.videos={tmp_path / 'videos'}", f"source.annotations={tmp_path / 'captions.csv'}"]
     fields += ["shard.max_samples=2", "max_failure_ratio=1"]
     finish(run("import-videos", "import/csv", *fields, f"output={tmp_path / 'direct'}"))
-    finish(run("import-videos", "import/csv", *fields, f"output={tmp_path / 'flink'}", *beam))
+    finish(run("import-videos", "import/csv", *fields, f"output={tmp_path / 'flink'}", *two_slots))
     check_same(tmp_path / "direct", tmp_path / "flink")
 
 

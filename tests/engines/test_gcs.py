@@ -4,6 +4,7 @@ retry, lock, validate, training; then with faults between."""
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -169,6 +170,31 @@ def test_kill_9_then_the_rest_and_only_the_rest(gcs, places, whole):
     assert animate("coco", places["coco"][1], f"gs://corpus/{prefix}") == 0
     assert remote_shards(gcs, prefix) == whole
     assert not leftovers(gcs, prefix)
+
+
+def test_a_pass_over_the_whole_input_and_growth(gcs, tmp_path, capsys):
+    from zoetrope.samples import write_folder
+
+    folder = write_folder(tmp_path / "photos", 10, long_side=200)
+    for number, picture in enumerate(sorted(folder.glob("*.jpg"))[:3]):
+        shutil.copy(picture, folder / f"zz-{number}.jpg")
+        (folder / f"zz-{number}.txt").write_text("a copy")
+    gcs.put_folder(folder, "repeats")
+    local = [f"source.uri={folder}", "filters=[exact_duplicates]"]
+    remote, output = ["source.uri=gs://corpus/repeats", local[1]], "gs://corpus/out/repeats"
+    for limit in ("source.limit=6", "source.limit=null"):
+        assert animate("folder", [*local, limit], tmp_path / "clips") in (0, 1)
+    assert animate("folder", [*remote, "source.limit=6"], output) in (0, 1)
+    capsys.readouterr()
+    with gcs.faults(Fault("403", "PUT|POST", "/upload/.*verdicts", times=10_000)):
+        assert animate("folder", remote, output) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert "the output cannot be written" in told[-1], told
+    assert animate("folder", remote, output) in (0, 1)
+    assert remote_shards(gcs, "out/repeats") == local_shards(tmp_path / "clips")
+    assert not leftovers(gcs, "out/repeats")
+    for name in TABLES:
+        assert [*iter_rows(output, name)] == [*iter_rows(str(tmp_path / "clips"), name)]
 
 
 def test_a_second_job_is_refused_while_the_first_holds_the_lease(gcs, places, capsys):

@@ -47,7 +47,8 @@ def cluster(tmp_path_factory) -> Iterator[ClusterConfig]:
         "pool_port": free_port(),
         "job_port": free_port(),
     }
-    config = ClusterConfig(state=tmp_path_factory.mktemp("spark"), **ports)
+    # One task at a time in each worker: every task of every stage starts a Python worker, which takes seconds.
+    config = ClusterConfig(cores=1, state=tmp_path_factory.mktemp("spark"), **ports)
     up(config)
     groups = supervisor.processes(config.state)
     yield config
@@ -75,7 +76,7 @@ def source(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def direct(source, tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("direct") / "clips"
-    finish(start(source, output))
+    finish(start(source, output, "workers=2"))
     return output
 
 
