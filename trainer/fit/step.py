@@ -34,7 +34,7 @@ from trainer.optimise.optim import clamp_logit_scale, lr_share, named_parameters
 
 
 class Spent(NamedTuple):
-    """The cost of the batches of a step for a rank's host; in a result the largest of every number over ranks."""
+    """The cost of a step's batches for a rank's host; in a result the largest of every number over ranks."""
 
     waited: float = 0.0  # seconds of waiting for the loader
     dropped: float = 0.0  # samples that were left out on the way to these batches
