@@ -27,3 +27,14 @@ def test_memory_for_hosts_is_bounded(clock: list[float], monkeypatch: pytest.Mon
         pauses.ask(f"{number}.test", 3600)
     assert len(pauses._until) <= 5
     assert pauses.left("49.test") == 3600.0
+
+
+def test_pauses_that_have_ended_make_room_first(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts, "MAX_HOSTS", 3)
+    pauses = HostPauses()
+    for name, seconds in (("short.test", 1), ("long.test", 3600), ("brief.test", 2)):
+        pauses.ask(name, seconds)
+    clock[0] += 5
+    pauses.ask("new.test", 60)
+    assert (pauses.left("long.test"), pauses.left("new.test")) == (3595.0, 60.0)
+    assert len(pauses._until) == 2

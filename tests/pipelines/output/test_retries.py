@@ -50,6 +50,19 @@ def test_a_plan_is_written_with_its_origins_and_read_without_them(tmp_path):
     assert [Path(path).name for path in plans_left(output, {10, 11})] == ["00000012.jsonl"]
 
 
+def test_a_plan_that_replaces_another_is_never_read_with_the_origins_of_that(tmp_path, monkeypatch):
+    output = Output(str(tmp_path))
+    write_plan(output, "00000010", rows((10, 0), (11, 1)))
+
+    def killed(path: str, data: bytes) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipelines.output.retries.write_bytes", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_plan(output, "00000010", rows((10, 4)))
+    assert list(read_retries(output).pairs()) == [(10, 4)]
+
+
 def test_a_plan_without_tasks_is_no_file(tmp_path):
     output = Output(str(tmp_path))
     assert write_plan(output, "00000010", []) == 0

@@ -85,5 +85,6 @@ def test_every_batch_of_an_evaluation_has_exactly_one_reader(shards: int, reader
     taken = []
     for reader in range(readers):
         turns = turns_of(shards, reader, readers)
+        assert all(turn.number < turn.readers for turn in turns.values()), "no reader reads in vain"
         taken += [(s, b) for s, turn in turns.items() for b in range(12) if b % turn.readers == turn.number]
     assert sorted(taken) == [(shard, batch) for shard in range(shards) for batch in range(12)]
