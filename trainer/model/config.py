@@ -158,12 +158,19 @@ class ModelConfig(Config):
             return values
         filled = dict(values)
         sequence = filled.get("sim_type", "seqTransf") == "seqTransf"
-        difference = filled.setdefault("temporal_type", "TDB" if sequence else "") == "TDB"
-        filled.setdefault("temporal_proj", "sigmoid_selfA" if difference else "")
         aligned = filled.get("center_type", "TAB") == "TAB"
-        filled.setdefault(
-            "center_proj", "" if not (aligned and sequence) else "TAB_TDB" if difference else "TAB"
-        )
+        temporal, proj, center = "", "", ""
+        if sequence:
+            temporal = "TDB"
+        difference = filled.setdefault("temporal_type", temporal) == "TDB"
+        if difference:
+            proj = "sigmoid_selfA"
+        filled.setdefault("temporal_proj", proj)
+        if aligned and sequence:
+            center = "TAB"
+        if aligned and sequence and difference:
+            center = "TAB_TDB"
+        filled.setdefault("center_proj", center)
         return filled
 
     @model_validator(mode="after")
