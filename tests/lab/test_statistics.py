@@ -25,6 +25,14 @@ def test_queries_of_one_group_count_as_one() -> None:
     assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
 
 
+def test_a_query_weighs_the_same_in_a_large_group_and_in_a_small_one() -> None:
+    values = np.array([[1.0] * 30 + [0.0] * 10])
+    found = bootstrap(values, np.repeat(np.arange(4), 10), times=2000)
+    assert found.mean == 0.75
+    uneven = bootstrap(values, np.array([0] * 20 + [1] * 10 + [2] * 10), times=2000)
+    assert (uneven.low, uneven.high) == (0.0, 1.0), "a draw is a share of its queries"
+
+
 def test_seeds_that_disagree_widen_the_interval() -> None:
     agree = np.zeros((3, 100))
     disagree = np.array([[-5.0], [0.0], [5.0]]) + agree

@@ -48,11 +48,17 @@ def test_damaged_data_is_an_error(kind):
 
 @pytest.mark.parametrize("kind", ["gzip", "bzip2", "xz"])
 def test_a_bomb_stops_early(kind):
-    stream = decompressed(io.BytesIO(WRITERS[kind](bytes(200 << 20))))
+    stream = decompressed(io.BytesIO(WRITERS[kind](bytes(100 << 20))))
     pieces = iter(lambda: stream.read(1 << 20), b"")
     with pytest.raises(CompressionError, match="200-fold"):
         assert sum(len(piece) for piece in pieces) < 0
     assert stream.raw._out < 80 << 20
+
+
+@pytest.mark.parametrize("kind", ["gzip", "bzip2", "xz"])
+def test_data_beyond_the_free_bytes_is_read_while_its_ratio_is_ordinary(kind, monkeypatch):
+    monkeypatch.setattr("storage.compressed.FREE_BYTES", 10_000)
+    assert decompressed(io.BytesIO(WRITERS[kind](DATA))).read() == DATA
 
 
 def test_an_xz_header_cannot_ask_for_gigabytes():

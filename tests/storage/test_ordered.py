@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from storage.ordered import Window, in_order
+from storage.ordered import HeldBytes, Window, in_order
 
 
 @pytest.fixture
@@ -103,3 +103,18 @@ def test_a_window_gives_the_item_back_with_its_result(pool):
     assert window.full
     assert [window.take(), window.take()] == [("a", 3), ("b", 5)]
     assert len(window) == 0
+
+
+def test_windows_share_their_bytes_and_give_them_back_when_they_are_cancelled(pool):
+    held = HeldBytes()
+    one, other = (Window(calls=9, max_bytes=100, held=held) for _ in range(2))
+    one.add("a", pool.submit(len, "a"), size=70)
+    other.add("b", pool.submit(len, "b"), size=20)
+    assert not other.full
+    one.add("c", pool.submit(len, "c"), size=10)
+    assert one.full
+    assert other.full
+    one.cancel()
+    assert held.bytes == 20
+    assert other.take() == ("b", 1)
+    assert held.bytes == 0

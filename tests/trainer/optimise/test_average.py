@@ -50,8 +50,8 @@ def test_it_moves_towards_the_weights_faster_at_the_start() -> None:
         average.update(step)
         decay = min(0.5, (1 + step) / (10 + step))
         wanted = decay * wanted + (1 - decay) * step
-    with averaged(average):
-        assert layer.weight.item() == pytest.approx(wanted)
+        with averaged(average):  # at each step: the last one has forgotten the first
+            assert layer.weight.item() == pytest.approx(wanted)
     assert layer.weight.item() == 29.0
 
 
