@@ -14,8 +14,9 @@ from pipelines.curation.filters import Entry, takes_picture
 from pipelines.curation.scored import Scored
 from pipelines.trial.repeats import Repeat, repeats
 from schemas.records import Failure
-from transforms.curation.rule import Rule, When
+from transforms.curation.rule import Rule, When, rounded
 
+SHARES = (1, 5, 10, 25)  # percent of samples whose thresholds are given
 EXAMPLES = 4  # of a filter, on either side of its threshold
 
 
@@ -46,6 +47,20 @@ class Tried:
     alone: int  # samples that no other filter drops
     nearest_kept: tuple[Example, ...]  # nearest to the threshold first
     nearest_dropped: tuple[Example, ...]
+
+    @property
+    def cuts(self) -> dict[int, float]:
+        """Percent of the samples -> threshold that drops about so many: `min` if there is one, else `max`.
+
+        Empty without a threshold or scores.
+        """
+        if not len(self.scores) or (self.low is None and self.high is None):
+            return {}
+        shares: Sequence[int] = SHARES
+        if self.low is None:
+            shares = [100 - share for share in SHARES]
+        values = np.percentile(self.scores, shares).tolist()
+        return {share: rounded(value) for share, value in zip(SHARES, values, strict=True)}
 
 
 @dataclass(frozen=True)

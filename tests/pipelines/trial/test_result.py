@@ -61,3 +61,16 @@ def test_a_repeat_is_shown_with_the_picture_that_it_repeats():
     samples = [Scored("a", "one", mark, thumbnail=b"A"), Scored("b", "two", mark, thumbnail=b"B")]
     (example,) = sum_up(filters, samples, []).filters[0].nearest_dropped
     assert (example.key, example.thumbnail, example.original) == ("b", b"B", b"A")
+
+
+def test_cuts_are_thresholds_that_drop_so_many():
+    blur, _, captions = sum_up(FILTERS, [sample(f"k{n}", 100 + n, 5) for n in range(101)], []).filters
+    assert blur.cuts == {1: 101, 5: 105, 10: 110, 25: 125}
+    assert captions.cuts == {1: 1, 5: 1, 10: 1, 25: 1}  # of `max`, so of the largest counts
+    assert sum_up(parse_filters(["exact_duplicates"]), [], []).filters[0].cuts == {}
+    (black,) = sum_up(
+        parse_filters(["picture_black"]),
+        [Scored(f"k{n}", "a", (), {"picture_black": n / 100}) for n in range(101)],
+        [],
+    ).filters
+    assert black.cuts == {1: 0.99, 5: 0.95, 10: 0.9, 25: 0.75}

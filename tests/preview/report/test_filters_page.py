@@ -9,7 +9,7 @@ import pytest
 from pipelines.curation.config import parse_filters
 from pipelines.curation.scored import Scored
 from pipelines.trial.result import sum_up
-from preview.report.filters_page import sparkline, stacked, write_page
+from preview.report.filters_page import cuts_in_words, sparkline, stacked, write_page
 
 BAD = "<script>alert(1)</script>"
 
@@ -41,6 +41,12 @@ def test_the_page_needs_nothing_else_and_escapes_texts(trial, tmp_path):
     assert page.count("data:image/jpeg;base64,") == 6
     assert not re.search(r"(src|href)=\"(?!data:|#)", page)
     assert "- name: picture_blur\n    min: 50.0" in page or "- name: picture_blur\n  min: 50.0" in page
+
+
+def test_thresholds_that_drop_shares_are_in_words_unless_they_are_equal(trial):
+    assert cuts_in_words(trial.filters[0]).startswith("1 %: min 10.5; 5 %: min 12.5; ")
+    same = [Scored(f"k{n}", "a", (), {"picture_blur": 60.0}) for n in range(9)]
+    assert cuts_in_words(sum_up(parse_filters(["picture_blur"]), same, []).filters[0]) == ""
 
 
 def test_a_filter_without_scores_has_no_bars():

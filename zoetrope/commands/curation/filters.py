@@ -115,6 +115,7 @@ def _values(tried: Tried) -> dict[str, Any]:
         "first": tried.first,
         "alone": tried.alone,
         "scores": dict(zip(names, _quartiles(tried), strict=False)),
+        "percent_dropped_at": {str(share): value for share, value in tried.cuts.items()},
         "nearest_kept": [[example.key, example.score] for example in tried.nearest_kept],
         "nearest_dropped": [[example.key, example.score] for example in tried.nearest_dropped],
     }

@@ -27,7 +27,8 @@ def main(argv: Sequence[str]) -> int:
         from pipelines.regroup import split
     for name, shards in split(args.input, shares, args.output, seed=args.seed).items():
         samples = sum(row.samples for row in shards)
-        print(f"{args.output.rstrip('/')}/{name}: {counted(samples, 'sample')} in {len(shards)} shards")
+        where, many = f"{args.output.rstrip('/')}/{name}", counted(len(shards), "shard")
+        print(f"{where}: {counted(samples, 'sample')} in {many}")
     return 0
 
 

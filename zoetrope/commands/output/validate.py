@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from schemas.errors import ConfigError
-from schemas.text import one_line
+from schemas.text import counted, one_line
 from zoetrope.arguments import Parser, beam_options, is_local, split_beam_args
 from zoetrope.interrupt import loading
 
@@ -44,10 +44,12 @@ def main(argv: Sequence[str]) -> int:
     for problem in result.problems:
         print(problem)
     if not result.ok:
-        LOG.error(f"{args.output}: {len(result.problems)} problems in {result.shards} shards")
+        problems, shards = counted(len(result.problems), "problem"), counted(result.shards, "shard")
+        LOG.error(f"{args.output}: {problems} in {shards}")
         return 1
     print(
-        f"{args.output}: {result.shards} shards, {result.samples} samples, {result.bytes} bytes: "
+        f"{args.output}: {counted(result.shards, 'shard')}, {counted(result.samples, 'sample')}, "
+        f"{result.bytes} bytes: "
         "all as the manifest says"
     )
     return 0
