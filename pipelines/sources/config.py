@@ -20,7 +20,7 @@ class SourceConfig(Config):
         "cc12m": Kind("pipelines.sources.tsv:Cc12mSource", ("uri",)),
         "tars": Kind("pipelines.sources.tars:TarsSource", ("uri",), ("boxes", "task_bytes")),
         "parquet": Kind(
-            "pipelines.sources.parquet:ParquetSource",
+            "pipelines.sources.parquet.source:ParquetSource",
             ("uri",),
             ("image_column", "url_column", "caption_column", "boxes"),
         ),

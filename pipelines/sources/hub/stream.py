@@ -11,7 +11,7 @@ from typing import Any
 
 from pipelines.sources.hub.answers import BrokenShardError, is_of_network
 from pipelines.sources.hub.layout import DEFAULT_SPLIT
-from pipelines.sources.parquet_files import Columns
+from pipelines.sources.parquet.files import Columns
 from schemas.errors import ConfigError
 from schemas.text import nearest_hint, one_line
 

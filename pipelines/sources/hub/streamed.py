@@ -26,7 +26,7 @@ from pipelines.sources.hub.stream import (
     rows_of,
 )
 from pipelines.sources.hub.tables import NAME
-from pipelines.sources.parquet_files import CAPTION_COLUMNS, Columns
+from pipelines.sources.parquet.files import CAPTION_COLUMNS, Columns
 from schemas.errors import ConfigError
 from schemas.records import Failure, Reason, Reference, Stage, Task
 from schemas.text import nearest_hint

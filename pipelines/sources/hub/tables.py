@@ -13,8 +13,9 @@ from pipelines.sources.annotations.references import reference
 from pipelines.sources.config import SourceConfig
 from pipelines.sources.hub.arrow import count_rows, read_rows, schema_of
 from pipelines.sources.hub.layout import Place
-from pipelines.sources.parquet import ParquetSource, packed, reported
-from pipelines.sources.parquet_files import BROKEN, Columns, check_types, choose_columns
+from pipelines.sources.parquet.files import BROKEN, Columns, check_types, choose_columns
+from pipelines.sources.parquet.rows import reported
+from pipelines.sources.parquet.source import ParquetSource, packed
 from schemas.errors import ConfigError
 from schemas.records import Failure, Reason, Reference, Stage, Task
 from schemas.text import one_line

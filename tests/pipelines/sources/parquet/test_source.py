@@ -188,7 +188,7 @@ def test_a_damaged_footer_is_one_line_that_names_the_file(tmp_path, fill, length
 
 
 def test_cells_that_unpack_to_gigabytes_are_failures(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipelines.sources.parquet.MAX_UNPACKED", 1_000_000)
+    monkeypatch.setattr("pipelines.sources.parquet.rows.MAX_UNPACKED", 1_000_000)
     pictures = [b"1", b"2", bytes(2_000_000), b"4", bytes(4_000_000), b"6"]
     write(tmp_path / "a.parquet", 2, image=pictures, caption=[f"caption {i}" for i in range(6)])
     source = source_of(kind="parquet", uri=tmp_path / "a.parquet")
