@@ -9,6 +9,7 @@ from fake_gpu import PAGEABLE, fake_gpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import render_gpu
 from benchmarks.operators import CUDA, count_operators, fake_cuda
 from transforms.motions.mix import MotionMix, draw
 from transforms.rendering import kornia, plan
@@ -133,14 +134,11 @@ def test_the_number_of_operators_does_not_depend_on_the_batch():
     assert totals[64] <= 250
 
 
-@pytest.mark.parametrize(
-    ("picture", "operators"), [((384, 512), 250), ((800, 1067), 250), ((1600, 2133), 250)]
-)
-def test_64_clips_of_12_frames_are_one_part(picture, operators):
-    """A part costs about 125 operators, and 30 for each halving."""
-    _, paths = drawn(64, picture)
-    planned, _ = plan_batch(paths, [picture] * 64, (224, 224))
-    assert sum(125 + 30 * len(part.levels) for part in planned.parts) <= operators
+@pytest.mark.parametrize("picture", render_gpu.PICTURES)
+def test_64_clips_of_12_frames_cost_no_more_operators_than_8(picture):
+    counts = render_gpu.count(*picture)
+    assert counts["64"]["operators"] <= min(1.3 * counts["8"]["operators"], 250)
+    assert {(each["copies"], each["waits"]) for each in counts.values()} == {(2, 0)}
 
 
 def test_a_batch_crosses_to_the_device_in_two_copies_and_nobody_waits():
