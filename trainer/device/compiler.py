@@ -1,6 +1,7 @@
 """Whether the encoders are compiled: `TrainConfig.compile` and the compilers of this machine.
 
 torch.compile writes Triton kernels for a GPU and C++ for a CPU. Triton needs a C compiler for its launchers.
+Both include Python's headers, which a system's Python has only with its development package.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import sysconfig
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -16,6 +19,7 @@ from torch import nn
 
 from schemas.errors import ConfigError
 
+HEADER = "Python.h"
 C_COMPILERS, CPP_COMPILERS = ("gcc", "clang", "cc"), ("g++", "clang++", "c++")
 
 
@@ -59,15 +63,16 @@ def choose_compiling(wanted: bool | Literal["auto"], device: torch.device) -> Co
 
 def lacking_compiler(device: torch.device) -> str | None:
     """Return what torch.compile lacks here, or None."""
-    if device.type != "cuda":
-        if _has("CXX", CPP_COMPILERS):
-            return None
-        return "C++ compiler (g++)"
-    if importlib.util.find_spec("triton") is None:
+    on_gpu = device.type == "cuda"
+    if on_gpu and importlib.util.find_spec("triton") is None:
         return "Triton (pip install triton)"
-    if _has("CC", C_COMPILERS):
-        return None
-    return "C compiler (gcc)"
+    if on_gpu and not _has("CC", C_COMPILERS):
+        return "C compiler (gcc)"
+    if not on_gpu and not _has("CXX", CPP_COMPILERS):
+        return "C++ compiler (g++)"
+    if not _has_headers():
+        return f"{HEADER} (Python's development package, such as python3-dev)"
+    return None
 
 
 def compile_module(module: nn.Module, *, repeatable: bool) -> None:
@@ -89,3 +94,11 @@ def _has(variable: str, names: tuple[str, ...]) -> bool:
     if named := os.environ.get(variable):
         names = (named.split()[0],)
     return any(map(shutil.which, names))
+
+
+def _has_headers() -> bool:
+    """Look where torch's and Triton's compilers do: Debian's own scheme names another folder."""
+    scheme = sysconfig.get_default_scheme()
+    if scheme == "posix_local":
+        scheme = "posix_prefix"
+    return Path(sysconfig.get_paths(scheme=scheme)["include"], HEADER).exists()

@@ -49,6 +49,23 @@ def test_true_compiles_or_says_what_is_missing(monkeypatch) -> None:
         choose_compiling(True, CUDA)
 
 
+def test_without_pythons_headers_nothing_is_compiled(monkeypatch, tmp_path) -> None:
+    """Triton's launchers include them, and a run would end at its first step."""
+    machine(monkeypatch, "gcc", "g++")
+    monkeypatch.setattr(compiler.sysconfig, "get_paths", lambda **_: {"include": str(tmp_path)})
+    assert (
+        choose_compiling("auto", CUDA)
+        .describe()
+        .startswith("eager (compile=auto: this machine has no Python.h")
+    )
+    with pytest.raises(
+        ConfigError, match=r"^compile=true, but this machine has no Python.h \(.*python3-dev\);"
+    ):
+        choose_compiling(True, CPU)
+    (tmp_path / "Python.h").touch()
+    assert choose_compiling("auto", CUDA).enabled
+
+
 def test_a_compiler_named_in_the_environment_counts(monkeypatch) -> None:
     machine(monkeypatch, "ccache")
     monkeypatch.setenv("CC", "ccache gcc")
