@@ -24,15 +24,17 @@ from zoetrope import cli
 from zoetrope.samples import write_folder, write_tars
 
 
-@pytest.fixture
-def begun(tmp_path) -> tuple[Path, Path, dict[Path, bytes]]:
-    """An output whose pictures 1 and 4 of 6 were broken, and the pictures as they should be."""
-    source, output = tmp_path / "pictures", tmp_path / "clips"
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory) -> Path:
+    """A folder with the pictures and the output of `begun`, and the same again as `kept`."""
+    folder = tmp_path_factory.mktemp("begun")
+    source, output = folder / "now" / "pictures", folder / "now" / "clips"
     write_folder(source, 6)
     pictures = sorted(path for path in source.rglob("*.jpg"))
-    good = {pictures[n]: pictures[n].read_bytes() for n in (1, 4)}
-    for path in good:
-        path.write_bytes(good[path][: len(good[path]) // 2].ljust(len(good[path]), b"\0"))
+    for path in (pictures[1], pictures[4]):
+        whole = path.read_bytes()
+        path.with_suffix(".whole").write_bytes(whole)
+        path.write_bytes(whole[: len(whole) // 2].ljust(len(whole), b"\0"))
     config = AnimateConfig.make(
         {
             "source": {"kind": "folder", "uri": str(source)}, "output": str(output), "workers": 1,
@@ -40,7 +42,18 @@ def begun(tmp_path) -> tuple[Path, Path, dict[Path, bytes]]:
         }
     )  # fmt: skip
     assert animate(config).totals.failed == 2
-    return output, source, good
+    shutil.copytree(folder / "now", folder / "kept")
+    return folder
+
+
+@pytest.fixture
+def begun(kept) -> tuple[Path, Path, dict[Path, bytes]]:
+    """An output whose pictures 1 and 4 of 6 were broken, and the pictures as they should be."""
+    now = kept / "now"
+    shutil.rmtree(now)
+    shutil.copytree(kept / "kept", now)
+    good = {path.with_suffix(".jpg"): path.read_bytes() for path in sorted(now.rglob("*.whole"))}
+    return now / "clips", now / "pictures", good
 
 
 def rows(output: Path, name: str) -> list[str]:
