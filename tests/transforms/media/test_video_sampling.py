@@ -73,6 +73,8 @@ def test_only_the_first_seconds_of_a_video_are_taken(policy):
     assert times[whole[-1]] > 90
     first = choose_frames([5.0, 6.0], 1.0, FrameSampling(policy=policy, seconds=1.0))
     assert set(first) == {0}
+    until = FrameSampling(policy="uniform", seconds=2.0)
+    assert choose_frames([0.0, 1.0, 2.0, 3.0], 1.0, until) == [0, 1], "a frame at the end is beyond it"
 
 
 def test_one_frame_a_second_of_thirty_is_clip4clips_protocol_of_didemo():
