@@ -56,6 +56,17 @@ COMMANDS = {file.rpartition("/")[2]: purpose for file, purpose in _TABLE}
 _MODULES = {file.rpartition("/")[2]: file.replace("/", ".").replace("-", "_") for file, _ in _TABLE}
 
 FAILED, USAGE = 1, 2
+USAGE_HEAD = """usage: zoetrope COMMAND [options]
+
+Pictures with captions become clips in WebDataset shards, and a model learns to find videos by text.
+
+first steps:
+  zoetrope studio photos/
+  zoetrope animate pictures/ -o clips/
+  zoetrope validate clips/
+
+commands:"""
+USAGE_END = "zoetrope COMMAND --help, or zoetrope help COMMAND, lists a command's options."
 STOPPED_BY_PIPE = 141  # 128 + SIGPIPE, as other commands exit
 # The first kind that fits decides. ConfigError is a ValueError, and a few errors of work are both.
 EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
@@ -220,8 +231,7 @@ def _leave_at_once(code: int) -> NoReturn:
 
 def _usage() -> str:
     rows = "\n".join(f"  {name:14} {purpose}" for name, purpose in COMMANDS.items())
-    more = "zoetrope COMMAND --help, or zoetrope help COMMAND, lists a command's options."
-    return f"usage: zoetrope COMMAND [options]\n\n{rows}\n\n{more}"
+    return f"{USAGE_HEAD}\n{rows}\n\n{USAGE_END}"
 
 
 if __name__ == "__main__":

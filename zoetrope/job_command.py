@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipelines.config import AnimateConfig, ImportConfig
+from schemas.errors import ConfigError
 from zoetrope.arguments import Parser, beam_options, is_local, read_config, split_beam_args
 from zoetrope.inputs import spelled_out
 from zoetrope.interrupt import loading
@@ -34,6 +35,8 @@ def run_job_command(
     own, after_dashes = split_beam_args(argv)
     args = parser.read(own)
     args.overrides = spelled_out(args, guess=name == "animate")
+    if args.config is None and not any(field.startswith("output=") for field in args.overrides):
+        raise ConfigError("no output: give the folder of the shards, as in `-o clips/`")
     config = read_config(config_type, args, shipped)
     beam_args = beam_options(args.runner_config, after_dashes)
     on_this_machine = is_local(beam_args)

@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from schemas.errors import ConfigError
+from zoetrope import cli
 from zoetrope.commands import animate, import_videos
 from zoetrope.inputs import spelled_out
 
@@ -60,3 +61,8 @@ def test_two_answers_to_one_question_are_one_line(pictures, arguments, says):
 def test_an_import_takes_o_and_guesses_nothing():
     args = import_videos._parser().read(["--config", "csv", "-o", "x", "source.videos=v"])
     assert spelled_out(args, guess=False) == ["source.videos=v", "output=x"]
+
+
+def test_a_job_without_an_output_names_the_option(pictures, capsys):
+    assert cli.main(["animate", pictures]) == 2
+    assert "no output: give the folder of the shards, as in `-o clips/`" in capsys.readouterr().err

@@ -10,6 +10,10 @@ from transforms.motions.describe import describe_motion, describe_parameter, fin
 from transforms.motions.motion import TIMING, Motion, Parameter
 from zoetrope.arguments import Parser
 
+EXAMPLES = """examples:
+  zoetrope motions
+  zoetrope motions zoom_in
+  zoetrope motions rotate_cw+zoom_in --json"""
 EPILOG = """Motions compose with '+', each inside the view of the ones before it: rotate_cw+zoom_in,
 pan_left+crop_jitter. '>' puts one after the other, '|' cuts between two shots: 'zoom_in>pan_left'.
 In a composition a parameter that several have is named with its motion: zoom_in.zoom.
@@ -39,7 +43,7 @@ def _parser() -> Parser:
     parser = Parser(
         prog="zoetrope motions",
         description="List the camera motions, their parameters, units, defaults and ranges.",
-        epilog=EPILOG,
+        epilog=f"{EXAMPLES}\n\n{EPILOG}",
     )
     parser.add_argument(
         "name",

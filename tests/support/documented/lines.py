@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import shlex
 from collections.abc import Iterator
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from zoetrope.cli import COMMANDS, command_module
+from zoetrope.cli import COMMANDS, main
 
 ROOT = Path(__file__).parents[3]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -22,7 +21,6 @@ STARTS = re.compile(rf"(?:{PROGRAMS})(?= |$)|[A-Z_]+=\S+$")
 INLINE = re.compile(rf"`((?:{PROGRAMS}) [^`]+|benchmarks/[\w.]+\.sh)`")
 IN_COMMENT = re.compile(rf"(?:^|Command +)\(?(?:one GPU: )?((?:{PROGRAMS}) .*)")
 ONCE_MORE = re.compile(r"\bwith (source\.split=\S+) (output=[^\s,)]+)")
-PARAMETER = re.compile(r"\b(\w+)=")
 
 
 @dataclass(frozen=True)
@@ -94,17 +92,17 @@ def _changed(text: str, changes: tuple[str, ...]) -> str:
 
 
 def _of_helps() -> Iterator[Line]:
-    for name in COMMANDS:
+    for name in ("", *COMMANDS):
         for text in joined(help_of(name)).splitlines():
-            if is_command(text) and text.startswith("  "):
-                yield Line(_bare(text), f"zoetrope {name} --help")
+            if text.startswith(("  zoetrope ", "  torchrun ")):
+                yield Line(_bare(text), f"zoetrope {name} --help".replace("  ", " "))
 
 
 def help_of(name: str) -> str:
-    """The help of a command, as it is printed."""
+    """The help of a command, or of all of them, as it is printed."""
     out = StringIO()
-    with redirect_stdout(out), suppress(SystemExit, argparse.ArgumentError):
-        command_module(name).main(["--help"])
+    with redirect_stdout(out):
+        main([*name.split(), "--help"])
     return out.getvalue()
 
 

@@ -6,6 +6,7 @@ once per session, mostly by the product's own commands.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -43,6 +44,7 @@ OTHER_SOURCES = (  # names that mean something else in some commands
     (" runs ", {"runs": "runs", "bucket/runs": "runs", "runs/pretrain": "runs/x", "runs/finetune": "runs/x"}),
 )
 OUTPUT = re.compile(r"(?:\boutput=|(?:-o|--output|>>?) )([^\s']+)")
+LARGE = 1_000_000  # bytes
 PATHS = re.compile(r"[\w.~*{}/-]+")
 
 
@@ -78,9 +80,9 @@ class Place:
         """Copy what is made as `source`, and the files that come with it, to a folder; `name` renames it."""
         made = self.made(source)
         if name in (None, source):
-            shutil.copytree(self._made[source], here, dirs_exist_ok=True)
+            shutil.copytree(self._made[source], here, copy_function=_copy, dirs_exist_ok=True)
         else:
-            shutil.copytree(made, here / name, dirs_exist_ok=True)
+            shutil.copytree(made, here / name, copy_function=_copy, dirs_exist_ok=True)
 
 
 def needed(text: str) -> dict[str, str]:
@@ -99,6 +101,14 @@ def needed(text: str) -> dict[str, str]:
         if any(_means(path, name) for path in read)
         and not any(f"{name}/".startswith(path) for path in written)
     }
+
+
+def _copy(source: str, target: str) -> None:
+    """Copy a small file, and link a large one: commands read checkpoints and never change them in place."""
+    if os.stat(source).st_size > LARGE:
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
 
 
 def _means(path: str, name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zoetrope.arguments import Parser, beam_options, split_beam_args
+from zoetrope.arguments import Parser, beam_options, is_local, split_beam_args
 from zoetrope.interrupt import loading
 from zoetrope.jobs import AFTER_STOP, run_and_report
 
@@ -30,6 +30,10 @@ def main(argv: Sequence[str]) -> int:
     beam_args = beam_options(args.runner_config, after_dashes)
     reasons = [reason.strip() for reason in args.reason.split(",") if reason.strip()]
     with loading():
+        if is_local(beam_args):
+            from zoetrope.light import import_beam_for_this_machine
+
+            import_beam_for_this_machine()
         from pipelines.retry import config_of, retry
     config = config_of(args.output, args.overrides).to_dict()
     command = ["zoetrope", "retry", *argv]
