@@ -93,7 +93,7 @@ def _export_model(source: str, layout: ModelLayout, output: str, *, trained: boo
         )
     with _written(output, layout.last) as place:
         how = layout.write(model, place)
-    return Exported(layout.part, how.format(output=output))
+    return Exported(layout.part, how.format(output=output.rstrip("/")))
 
 
 def _export_vectors(source: str, to: str, output: str) -> Exported:
@@ -108,7 +108,9 @@ def _export_vectors(source: str, to: str, output: str) -> Exported:
         parts = read_parts(folder, info)
         with _written(output, layout.last) as place:
             how = layout.write(info, parts, place)
-    return Exported(f"{sum(part.info.clips for part in parts):,} vectors", how.format(output=output))
+    return Exported(
+        f"{sum(part.info.clips for part in parts):,} vectors", how.format(output=output.rstrip("/"))
+    )
 
 
 def _check_new(output: str) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from open_clip.model import CLIP
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.towers import Clip, text_tower
+from trainer.model.weights import write_tensors
 
 TEXT_NAMES = ("transformer.", "token_embedding.", "ln_final.", "positional_embedding", "text_projection")
 
@@ -64,5 +64,5 @@ def save_weights(state: dict[str, Tensor], file: Path) -> None:
     """Write a local .safetensors file that others may read as they may any new file."""
     file.touch()
     mode = file.stat().st_mode  # safetensors makes files that their owner alone can read
-    save_file(state, file, metadata={"format": "pt"})  # transformers refuses a file without the format
+    write_tensors(state, file, {"format": "pt"})  # transformers refuses a file without the format
     file.chmod(mode)

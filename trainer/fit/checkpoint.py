@@ -35,6 +35,7 @@ from trainer.device.versions import versions
 from trainer.fit.config import TrainConfig
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.io import CONFIG_FILE, TRAINED, TRAINED_FILE, WEIGHTS_FILE, follow, save_model
+from trainer.model.weights import write_tensors
 from trainer.optimise.average import WeightAverage, averaged
 from trainer.optimise.optim import named_parameters
 
@@ -83,8 +84,6 @@ def save_checkpoint(
     With an `average` its weights are the model's, and the trained ones go to the state. Returns its folder.
     Raises OSError naming what cannot be written.
     """
-    from safetensors.torch import save_file
-
     output, name = config.output, f"step_{state.step:08d}"
     with written_folder(join(output, name), last=CONFIG_FILE) as folder:
         (folder / "state").mkdir()
@@ -93,7 +92,7 @@ def save_checkpoint(
         _write_json(folder / "metrics.json", {"step": state.step, **metrics})
         _write_json(folder / "versions.json", versions())
         tensors = {**_optimizer_tensors(optimizer), **_random_tensors(state.ranks), **_trained(average)}
-        save_file(tensors, folder / TENSORS_FILE)
+        write_tensors(tensors, folder / TENSORS_FILE)
         best = None
         if state.best:
             best = asdict(state.best)

@@ -26,6 +26,7 @@ from trainer.model.config import ModelConfig
 from trainer.model.size import least_parameters
 from trainer.model.tokens.tokenizer import TOKENIZER_FILE, FileTokenizer
 from trainer.model.towers import tower_settings
+from trainer.model.weights import write_tensors
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 # Of a run with averaged weights: model.safetensors has the averages, and this file the trained weights.
@@ -41,13 +42,11 @@ def save_model(model: CLIP2Video, directory: str | Path, extra: dict[str, Any] |
         with written_folder(str(directory), last=CONFIG_FILE) as folder:
             save_model(model, folder, extra)
         return
-    from safetensors.torch import save_file
-
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     partial = folder / f".{WEIGHTS_FILE}.{os.getpid()}"
-    save_file(tensors, partial)
+    write_tensors(tensors, partial)
     os.replace(partial, folder / WEIGHTS_FILE)
     config = model.config.to_dict()
     if isinstance(model.tokenize, FileTokenizer):

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import Tensor
 
 from schemas.errors import ConfigError
@@ -28,6 +30,18 @@ MOST_REPEATED = 4  # times that the stored numbers may be used: tied weights are
 MOST_COMPRESSED = 64 << 20  # bytes of code in a zip of weights
 ZIP_MAGIC, PICKLE_MAGIC = b"PK\x03\x04", b"\x80"
 UNPICKLER = "WeightsUnpickler error: "  # in torch's messages, before the cause
+
+
+def write_tensors(tensors: Mapping[str, Tensor], file: Path, about: dict[str, str] | None = None) -> None:
+    """Write a .safetensors file; `about` is its metadata.
+
+    Raises OSError naming the file, which safetensors reports as an error of its own (a full disk, for
+    instance).
+    """
+    try:
+        save_file(dict(tensors), file, metadata=about)
+    except SafetensorError as error:
+        raise OSError(f"{file}: cannot be written: {one_line(error, 300)}") from error
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """Weight files read without running them."""
 
+import resource
 import zipfile
 
 import open_clip
@@ -8,7 +9,7 @@ import torch
 from tiny_models import tiny_config, tiny_model
 
 from schemas.errors import ConfigError
-from trainer.model.weights import read_state_dict
+from trainer.model.weights import read_state_dict, write_tensors
 
 
 def torchscript(tmp_path, model, **extra):
@@ -81,6 +82,16 @@ def test_half_precision_views_and_shared_storages_are_read(tmp_path):
     assert state["whole"].dtype == torch.float16
     assert state["view"].tolist() == torch.arange(12.0).view(3, 4).t().tolist()
     assert state["none"].shape == (0,)
+
+
+def test_weights_that_cannot_be_written_are_an_error_of_the_system_that_names_the_file(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # as on a full disk
+    try:
+        with pytest.raises(OSError, match=r"w\.safetensors: cannot be written: .*"):
+            write_tensors({"a": torch.ones(10_000)}, tmp_path / "w.safetensors")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_older_pickles_are_read_and_other_things_refused(tmp_path):
