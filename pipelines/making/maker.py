@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self, runtime_checkable
 
 from schemas.records import Failure, Task
-from schemas.text import valid_json
+from schemas.text import valid_text
 from storage.shards.write import sample_tar
 
 
@@ -38,7 +38,11 @@ class Made:
 
         Texts of `row` become valid UTF-8. Raises ValueError for what a tar cannot hold.
         """
-        return cls(key, sample_tar(key, members), sum(map(len, members.values())), valid_json(row))
+        valid = dict(row)
+        for name, value in row.items():
+            if isinstance(value, str):
+                valid[name] = valid_text(value)
+        return cls(key, sample_tar(key, members), sum(map(len, members.values())), valid)
 
     def members(self) -> dict[str, bytes]:
         """Extension -> bytes, read back from the frame."""
