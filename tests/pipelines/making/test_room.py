@@ -19,26 +19,27 @@ def test_the_next_picture_never_waits_and_others_wait_for_room():
         order.append(number)
 
     read(1, 90)
-    later = threading.Thread(target=read, args=(2, 50))
+    head, later = (threading.Thread(target=read, args=of, daemon=True) for of in ((0, 500), (2, 50)))
     later.start()
-    read(0, 500)  # the head
+    head.start()
+    head.join(30)
     later.join(0.1)
     assert order == [1, 0]
     room.next()
     later.join(0.1)
     assert order == [1, 0]  # number 1 is still held
     room.next()
-    later.join(5)
+    later.join(30)
     assert order == [1, 0, 2]
 
 
 def test_closing_lets_everybody_go():
     room = Room(10)
     room.take(1, 10)
-    waiting = threading.Thread(target=room.take, args=(2, 10))
+    waiting = threading.Thread(target=room.take, args=(2, 10), daemon=True)
     waiting.start()
     room.close()
-    waiting.join(5)
+    waiting.join(30)
     assert not waiting.is_alive()
 
 
