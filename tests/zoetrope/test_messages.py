@@ -70,3 +70,16 @@ def test_a_closed_standard_error_is_no_error_of_its_own(monkeypatch, tmp_path):
     monkeypatch.setattr("sys.stderr", stream)
     with messages_on_stderr("zoetrope animate"):
         LOG.warning("nobody can read this")
+
+
+def test_after_the_command_the_loggers_are_as_a_program_had_set_them():
+    logger = logging.getLogger("pipelines")
+    before = logger.level, logger.propagate, logger.handlers[:]
+    try:
+        logger.setLevel(logging.ERROR)
+        logger.propagate = True
+        with messages_on_stderr("zoetrope animate"):
+            assert (logger.level, logger.propagate) == (logging.INFO, False)
+        assert (logger.level, logger.propagate, logger.handlers) == (logging.ERROR, True, before[2])
+    finally:
+        logger.level, logger.propagate = before[:2]
