@@ -19,7 +19,7 @@ from pipelines.workers.config import SampleLimits
 from schemas.config import Config
 from transforms.clip import ClipSettings
 from transforms.curation.rule import Rule
-from transforms.media.video_limits import VideoLimits
+from transforms.media.video.limits import VideoLimits
 
 
 class AnimateConfig(ClipSettings):

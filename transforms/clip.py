@@ -25,8 +25,8 @@ from schemas.records import Reason, Reference, SampleError, Stage
 from schemas.version import VERSION
 from transforms.captions import CaptionConfig, add_motion_phrase, choose, normalise_all
 from transforms.media.encode import EncodeConfig
-from transforms.media.mp4 import VideoConfig
 from transforms.media.pictures import Header, PictureLimits, decode, read_header
+from transforms.media.video.mp4 import VideoConfig
 from transforms.motions.composition import FPS
 from transforms.motions.mix import MotionMix, draw
 from transforms.motions.tightest import centred_view, tightest_share

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.config import Config
-from transforms.media.video_sampling import FrameSampling
+from transforms.media.video.sampling import FrameSampling
 
 
 class ShardConfig(Config):

@@ -22,8 +22,8 @@ from storage.login import set_options
 from transforms.captions import normalise_all
 from transforms.clip import Clip
 from transforms.media.encode import encode_picture
-from transforms.media.video_frames import VideoFrames, read_frames
-from transforms.media.video_limits import VideoLimits
+from transforms.media.video.frames import VideoFrames, read_frames
+from transforms.media.video.limits import VideoLimits
 from transforms.rows import sample_row
 
 

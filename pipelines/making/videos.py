@@ -14,7 +14,7 @@ from pipelines.sources.base import Source, read_task
 from pipelines.workers.pool import Lost
 from pipelines.workers.shared import release_pool
 from schemas.records import Failure, Reference, Task
-from transforms.media.video_limits import VideoLimits
+from transforms.media.video.limits import VideoLimits
 
 
 @dataclass

@@ -40,7 +40,7 @@ def encode_animation(frames_THWC: np.ndarray, *, fps: float, ending: str) -> byt
     if ending == ".webp":
         return encode_webp(frames_THWC, fps=fps, lossless=True)
     if ending == ".mp4":
-        from transforms.media.mp4 import encode_mp4
+        from transforms.media.video.mp4 import encode_mp4
 
         return encode_mp4(_even(frames_THWC), fps=fps)
     if ending == ".png":

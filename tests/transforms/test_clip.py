@@ -27,9 +27,9 @@ from transforms.clip import (
     rerender,
 )
 from transforms.media.encode import encode_picture
-from transforms.media.mp4 import decode_mp4
 from transforms.media.pictures import PictureLimits, decode
 from transforms.media.stored import stored_size
+from transforms.media.video.mp4 import decode_mp4
 from transforms.motions.mix import draw
 from transforms.rendering.layers import footprints
 from transforms.rendering.render import render, render_batch

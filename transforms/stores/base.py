@@ -13,9 +13,9 @@ import numpy as np
 from schemas.clip import ClipMeta
 from transforms.media.encode import EncodeConfig
 from transforms.media.fit import fit
-from transforms.media.mp4 import Pick, VideoConfig
 from transforms.media.pictures import Header
 from transforms.media.stored import decode_stored
+from transforms.media.video.mp4 import Pick, VideoConfig
 from transforms.rendering.homography import checked_quads
 from transforms.rendering.render import render
 from transforms.stores.picking import jittered_indices, sample_indices

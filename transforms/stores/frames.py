@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from transforms.media.encode import encode_frames
-from transforms.media.mp4 import Pick
 from transforms.media.stored import decode_stored, stored_size
+from transforms.media.video.mp4 import Pick
 from transforms.stores.base import MAX_CLIP_PIXELS, Encoding, FrameStore, Members
 
 _FRAME = re.compile(r"\d{3}\.")  # of an extension: 000.jpg, 001.jpg, ...

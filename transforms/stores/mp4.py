@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from transforms.media.mp4 import Pick, check_even, encode_mp4, iter_mp4
+from transforms.media.video.mp4 import Pick, check_even, encode_mp4, iter_mp4
 from transforms.stores.base import MAX_CLIP_PIXELS, Encoding, FrameStore, Members
 
 

@@ -36,7 +36,7 @@ def test_equal_gif_frames_last_as_long_as_asked(make_picture, tmp_path):
 
 
 def test_odd_sides_are_made_even_for_mp4(make_picture):
-    from transforms.media.mp4 import decode_mp4
+    from transforms.media.video.mp4 import decode_mp4
 
     frames = np.stack([make_picture(33, 47, i) for i in range(3)])
     assert decode_mp4(encode_animation(frames, fps=8, ending=".mp4")).shape == (3, 34, 48, 3)

@@ -13,9 +13,9 @@ from PIL import Image
 from skimage import data
 
 from transforms.media.display import upright
-from transforms.media.video_frames import read_frames
-from transforms.media.video_limits import VideoLimits
-from transforms.media.video_sampling import FrameSampling
+from transforms.media.video.frames import read_frames
+from transforms.media.video.limits import VideoLimits
+from transforms.media.video.sampling import FrameSampling
 
 T = Image.Transpose
 PICTURE = Image.fromarray(data.astronaut()).resize((64, 48))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.transforms.stores.saturated import saturated_clip
-from transforms.media.mp4 import decode_mp4
+from transforms.media.video.mp4 import decode_mp4
 from transforms.stores.mp4 import Mp4Store
 
 STORE = Mp4Store()

@@ -8,10 +8,10 @@ from typing import IO
 import numpy as np
 
 from schemas.records import Reason
-from transforms.media.container import video_error
-from transforms.media.video_limits import VideoLimits
-from transforms.media.video_reader import VideoReader
-from transforms.media.video_sampling import FrameSampling, choose_frames
+from transforms.media.video.container import video_error
+from transforms.media.video.limits import VideoLimits
+from transforms.media.video.reader import VideoReader
+from transforms.media.video.sampling import FrameSampling, choose_frames
 
 
 @dataclass(frozen=True, slots=True, eq=False)

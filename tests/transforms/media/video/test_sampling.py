@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import ConfigError
-from transforms.media.video_sampling import FrameSampling, choose_frames, pick, resample, uniform
+from transforms.media.video.sampling import FrameSampling, choose_frames, pick, resample, uniform
 
-REFERENCE = json.loads((Path(__file__).parents[2] / "data/clip2video/sampling_and_tokens.json").read_text())[
+REFERENCE = json.loads((Path(__file__).parents[3] / "data/clip2video/sampling_and_tokens.json").read_text())[
     "sampling"
 ]
 

@@ -11,9 +11,9 @@ import pytest
 from made_videos import cut, make_sound, make_video
 
 from schemas.records import Reason, SampleError
-from transforms.media.video_frames import VideoFrames, read_frames
-from transforms.media.video_limits import VideoLimits
-from transforms.media.video_sampling import FrameSampling, pick, resample
+from transforms.media.video.frames import VideoFrames, read_frames
+from transforms.media.video.limits import VideoLimits
+from transforms.media.video.sampling import FrameSampling, pick, resample
 
 
 def frames_of(path: Path, sampling: FrameSampling | None = None, **limits) -> VideoFrames:

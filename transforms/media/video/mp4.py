@@ -17,7 +17,7 @@ from pydantic import Field
 
 from schemas.config import Config
 from schemas.text import one_line
-from transforms.media.mp4_index import check_index
+from transforms.media.video.mp4_index import check_index
 
 if TYPE_CHECKING:
     import av

@@ -14,12 +14,19 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from schemas.records import Reason
-from transforms.media.container import display_matrix, packets_of, start_of, stated_end, video_error, video_of
 from transforms.media.display import upright
 from transforms.media.fit import fit
-from transforms.media.mp4 import to_rgb
-from transforms.media.mp4_index import IndexTooLargeError, check_index
-from transforms.media.video_limits import VideoLimits
+from transforms.media.video.container import (
+    display_matrix,
+    packets_of,
+    start_of,
+    stated_end,
+    video_error,
+    video_of,
+)
+from transforms.media.video.limits import VideoLimits
+from transforms.media.video.mp4 import to_rgb
+from transforms.media.video.mp4_index import IndexTooLargeError, check_index
 
 if TYPE_CHECKING:
     import av

@@ -10,8 +10,8 @@ import zlib
 import numpy as np
 import pytest
 
-from transforms.media.mp4 import decode_mp4, encode_mp4
-from transforms.media.mp4_index import MAX_SAMPLES, IndexTooLargeError, check_index
+from transforms.media.video.mp4 import decode_mp4, encode_mp4
+from transforms.media.video.mp4_index import MAX_SAMPLES, IndexTooLargeError, check_index
 
 CLIP = encode_mp4(np.zeros((12, 64, 64, 3), np.uint8), 8.0)
 FULL = bytes(4)  # version and flags

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from schemas.records import Reason, SampleError
-from transforms.media.video_frames import read_frames
-from transforms.media.video_limits import VideoLimits
-from transforms.media.video_reader import VideoReader
-from transforms.media.video_sampling import FrameSampling, resample
+from transforms.media.video.frames import read_frames
+from transforms.media.video.limits import VideoLimits
+from transforms.media.video.reader import VideoReader
+from transforms.media.video.sampling import FrameSampling, resample
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="compares with the ffmpeg command")
 SIDE = 64

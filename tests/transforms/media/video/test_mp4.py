@@ -10,7 +10,7 @@ import pytest
 from skimage import data
 
 from schemas.errors import ConfigError
-from transforms.media.mp4 import VideoConfig, decode_mp4, encode_mp4, iter_mp4
+from transforms.media.video.mp4 import VideoConfig, decode_mp4, encode_mp4, iter_mp4
 
 
 @pytest.fixture(scope="module")

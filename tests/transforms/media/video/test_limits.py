@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.errors import ConfigError
-from transforms.media.video_limits import VideoLimits
+from transforms.media.video.limits import VideoLimits
 
 
 @pytest.mark.parametrize(
