@@ -95,11 +95,7 @@ def start_kornia(
         else:
             pixels = _moved(images, target)
         frames_FHWC = render_packed(pixels, plan, to_device(words, target), render or render_part)
-        if places is None:
-            clips = np.split(_to_host(frames_FHWC), np.cumsum(plan.counts)[:-1])
-        else:
-            parts = zip(places, frames_FHWC.split(list(plan.counts)), strict=True)
-            clips = [place.copy_(part, non_blocking=True).numpy() for place, part in parts]
+        clips = _to_host(frames_FHWC, plan.counts, places)
         done = None
         if on_gpu:
             done = torch.cuda.Event(blocking=True)  # who waits sleeps, and leaves the core to the workers
@@ -123,13 +119,18 @@ def _place(output: NDArray[np.uint8] | None, shape: tuple[int, ...], pinned: boo
     return torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
 
 
-def _to_host(frames: Tensor) -> NDArray[np.uint8]:
-    """Begin to copy frames into an array of the host, which it returns."""
-    if frames.device.type == "cpu":
-        return frames.numpy()
-    host = torch.empty(frames.shape, dtype=torch.uint8, pin_memory=True)
-    array: NDArray[np.uint8] = host.copy_(frames, non_blocking=True).numpy()
-    return array
+def _to_host(
+    frames_FHWC: Tensor, counts: Sequence[int], places: Sequence[Tensor] | None
+) -> list[NDArray[np.uint8]]:
+    """Begin to copy each clip's frames to its place on the host; without places, all of them at once."""
+    if places is not None:
+        parts = zip(places, frames_FHWC.split(list(counts)), strict=True)
+        return [place.copy_(part, non_blocking=True).numpy() for place, part in parts]
+    host = frames_FHWC
+    if frames_FHWC.device.type == "cuda":
+        host = torch.empty(frames_FHWC.shape, dtype=torch.uint8, pin_memory=True)
+        host.copy_(frames_FHWC, non_blocking=True)
+    return np.split(host.numpy(), np.cumsum(counts)[:-1])
 
 
 def _packed(images: Sequence[NDArray[np.uint8]], *, pinned: bool) -> Tensor:
