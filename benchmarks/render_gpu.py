@@ -3,6 +3,7 @@ default motions.
 
     python -m benchmarks.render_gpu [--rounds 9]
     python -m benchmarks.render_gpu --device cpu --rounds 2       # counts; shows that it runs without a GPU
+    python -m benchmarks.render_gpu --counts                      # counts alone, kept in render_operators.json
 
 `job` is the work of `zoetrope animate` on a batch: pictures to the GPU, frames back. `training` is the
 trainer's: pictures are on the GPU, the plan came with them from a loader's worker, and frames stay. `host_ms`
@@ -193,7 +194,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--clips", type=int, help=f"clips of a batch in training; default {TRAINING}, 8 on a CPU"
     )
+    parser.add_argument("--counts", action="store_true", help="count operators, and measure nothing")
     arguments = parser.parse_args(argv)
+    if arguments.counts:
+        counts = {f"{height}x{width}": count(height, width) for height, width in PICTURES}
+        print(write("render_operators", {"frames": FRAMES, "size": SIZE, "clips": counts}).read_text())
+        return 0
     if arguments.device == "cuda" and not torch.cuda.is_available():
         print("no GPU that torch can use: nothing measured (--device cpu --rounds 2 shows that it runs)")
         return 0
