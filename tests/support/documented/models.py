@@ -122,7 +122,7 @@ MODELS: dict[str, Maker] = {
     **{name: _checkpoint(name, **changes) for name, changes in CHECKPOINTS.items()},
     "runs/x": _run("runs/x"),
     "runs/averaged": _run("runs/averaged", "optim.ema=0.9"),
-    "runs": _run("runs/x"),
+    "all_runs": _run("all_runs/x"),
     "index": _index,
     "ViT-B-32.pt": _clip_file,
     "siglip.safetensors": _siglip_file,

@@ -41,7 +41,10 @@ OTHER_SOURCES = (  # names that mean something else in some commands
         },
     ),
     ("", {"monday": "coco", "tuesday": "cc3m", "OUTPUT": "clips"}),
-    (" runs ", {"runs": "runs", "bucket/runs": "runs", "runs/pretrain": "runs/x", "runs/finetune": "runs/x"}),
+    (
+        " runs ",
+        {"runs": "all_runs", "bucket/runs": "all_runs", "runs/pretrain": "runs/x", "runs/finetune": "runs/x"},
+    ),
 )
 OUTPUT = re.compile(r"(?:\boutput=|(?:-o|--output|>>?) )([^\s']+)")
 LARGE = 1_000_000  # bytes
@@ -105,6 +108,8 @@ def needed(text: str) -> dict[str, str]:
 
 def _copy(source: str, target: str) -> None:
     """Copy a small file, and link a large one: commands read checkpoints and never change them in place."""
+    if os.path.exists(target):
+        return
     if os.stat(source).st_size > LARGE:
         os.link(source, target)
     else:
