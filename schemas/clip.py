@@ -17,6 +17,8 @@ from schemas.records import Reason, SampleError, Stage
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _PLAIN_NUMBERS = b"0123456789.,-[]"
 MAX_JSON_BYTES = 16 << 20  # of KEY.json, which takes ten times its bytes in memory; a usual one has 2 kB
+LISTS = ("captions", "quads", "timestamps")
+KINDS = ("animated", "video")
 FORMAT = 1  # raised when a reader of the older form would misread the newer
 
 
@@ -91,6 +93,9 @@ class ClipMeta:
             raise ValueError(f"KEY.json: format must be {FORMAT}, got {repr(found)[:40]}")
         known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
         try:
+            for name in LISTS:
+                if not isinstance(known.get(name, []), list | tuple):
+                    raise ValueError(f"KEY.json: {name} is no list")
             known["captions"] = tuple(known.get("captions", ()))
             known["quads"] = tuple(tuple(map(tuple, quad)) for quad in known.get("quads", ()))
             known["timestamps"] = tuple(known.get("timestamps", ()))
@@ -107,6 +112,8 @@ class ClipMeta:
                 value = getattr(self, name)
                 if not isinstance(value, kinds) or value is True or value is False:
                     raise ValueError(f"KEY.json: {name} is {str(value)[:40]!r}, not {words}")
+        if self.kind not in KINDS:
+            raise ValueError(f"KEY.json: kind is {self.kind[:40]!r}, none of {', '.join(KINDS)}")
         if not all(isinstance(caption, str) for caption in self.captions):
             raise ValueError("KEY.json: a caption is no text")
         if min(self.frames, self.width, self.height, self.original_width, self.original_height) < 0:
@@ -140,9 +147,12 @@ def json_member(meta: ClipMeta) -> bytes:
 def _shape(values: Any) -> tuple[int, ...]:
     """The shape of nested numbers; () for anything else."""
     try:
-        return np.asarray(values, dtype=np.float64).shape
-    except (ValueError, TypeError):  # rows of different lengths, or text
+        numbers = np.asarray(values)
+    except (ValueError, TypeError):  # rows of different lengths
         return ()
+    if numbers.dtype.kind not in "if":  # texts, truth values, huge integers
+        return ()
+    return numbers.shape
 
 
 _FIELDS: tuple[tuple[str, tuple[type, ...], tuple[str, ...]], ...] = (

@@ -7,6 +7,8 @@ from typing import Any
 
 from schemas.text import one_line
 
+TOO_LONG = "integer string conversion"
+
 
 class JsonError(ValueError):
     """Text that is not usable JSON. The message is one line."""
@@ -19,7 +21,14 @@ def read_json(text: str | bytes) -> Any:
     """
     try:
         return json.loads(text)
-    except RecursionError:
-        raise JsonError("it is nested too deeply") from None
-    except ValueError as error:
-        raise JsonError(one_line(error, 200)) from None
+    except (RecursionError, ValueError) as error:
+        raise JsonError(json_problem(error)) from None
+
+
+def json_problem(error: Exception) -> str:
+    """The words of what Python's parser raises: ValueError, or RecursionError for deep nesting."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if TOO_LONG in str(error):  # else it advises to lift the limit
+        return "a number in it has thousands of digits"
+    return one_line(error, 200)

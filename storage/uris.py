@@ -65,6 +65,21 @@ def is_glob(pattern: str) -> bool:
     return path is None or not os.path.lexists(path)
 
 
+def why_unsafe(name: object) -> str:
+    """Why a file name of an index names no file inside its folder: `safe_relative` gives None for it."""
+    if not isinstance(name, str):
+        return "is no text"
+    if not name.strip():
+        return "is empty"
+    if "://" in name:
+        return "is a URL; this source reads files"
+    if name.startswith("/"):
+        return "is an absolute path; give it relative to its folder"
+    if ".." in name.split("/"):
+        return "leads out of its folder"
+    return "is no usable file name"
+
+
 def safe_relative(name: str) -> str | None:
     """A file name from an index, if it stays inside its folder. None if it could leave the folder."""
     has_control_characters = any(ord(character) < 32 for character in name)

@@ -15,7 +15,7 @@ from schemas.records import Reason, SampleError, Stage
 from schemas.text import one_line
 from storage.find import find, find_under, folder_exists
 from storage.read import MAX_PICTURE_BYTES, open_input
-from storage.uris import absolute, is_glob, join, safe_relative
+from storage.uris import absolute, is_glob, join, safe_relative, why_unsafe
 from transforms.media.formats.sniff import HEAD_BYTES, sniff
 
 ZIP = ".zip"
@@ -85,10 +85,7 @@ class Pictures:
         """The name under which `get` finds a picture; None if it is not there. Lists a folder once."""
         if safe_relative(name.replace("\\", "/")) is None:
             return None
-        if self._index is None:
-            folder = self._folder or ""
-            self._index = NameIndex(file.path[len(folder) :].lstrip("/") for file in find_under(folder))
-        return self._index.get(name.replace("\\", "/"))
+        return self._listed().get(name.replace("\\", "/"))
 
     def holds(self, name: str) -> bool:
         """Is there a file of exactly this name in the folder? One request, without a listing."""
@@ -96,16 +93,14 @@ class Pictures:
         return relative is not None and bool(find(join(self._folder or "", relative)))
 
     def example(self) -> str | None:
-        """The name of a picture that is there; None if there is none, or the folder was not listed."""
-        if self._index is None:
-            return None
-        return next(iter(self._index), None)
+        """The name of a picture that is there; None if there is none. Lists a folder once."""
+        return next(iter(self._listed()), None)
 
     def get(self, name: str) -> tuple[str | None, bytes | None]:
         """(path, None) of a file to be read, or (None, bytes) from a zip. Raises SampleError."""
         relative = safe_relative(name.replace("\\", "/"))
         if relative is None:
-            detail = f"file name {name[:200]!r} is empty, or leads out of the folder"
+            detail = f"file name {name[:200]!r} {why_unsafe(name)}"
             raise SampleError(Stage.PLAN, Reason.MALFORMED_ROW, detail)
         if self._folder is not None:
             return join(self._folder, relative), None
@@ -124,6 +119,12 @@ class Pictures:
         """Close the archives."""
         for archive in self._archives:
             archive.close()
+
+    def _listed(self) -> NameIndex:
+        if self._index is None:
+            folder = self._folder or ""
+            self._index = NameIndex(file.path[len(folder) :].lstrip("/") for file in find_under(folder))
+        return self._index
 
     def _open_zip(self, path: str) -> None:
         self._progress(path)

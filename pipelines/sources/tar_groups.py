@@ -14,6 +14,7 @@ PICTURES = ("jpg", "jpeg", "png", "webp")
 OTHER_PICTURES = ("gif", "bmp", "tif", "tiff", "jfif", "avif", "heic", "heif", "jxl", "jp2", "svg", "psd")
 TEXTS = ("txt", "json")
 MAX_TEXT_BYTES = 1024 * 1024  # of KEY.txt and KEY.json
+JOINED = "members follow its end-of-archive mark; are these several tars in one file? Give each its own"
 MAX_PENDING = 10_000  # keys with dots that are held back
 
 
@@ -60,10 +61,13 @@ def read_groups(stream: IO[bytes], picture_bytes: int = MAX_PICTURE_BYTES) -> It
         tar = TarReader(unpacked(stream))
         for member in tar:
             yield from grouping.add(tar, member)
+        goes_on = tar.goes_on()
     except TarError as error:
         yield from grouping.end(str(error))
         return
     yield from grouping.end(None)
+    if goes_on:
+        yield Group("", broken=JOINED)
 
 
 class _Grouping:
@@ -81,6 +85,9 @@ class _Grouping:
     def add(self, tar: TarReader, member: TarMember) -> Iterator[Group]:
         """Take the next member; yield groups that are complete."""
         name = _divided(member.name)
+        if _is_hidden(member.name):  # macOS puts ._a.jpg before a.jpg and ._a.txt before a.txt
+            self._first_other = self._first_other or member.name
+            return
         if name.key != self._run:
             yield from self._end_run()
             self._run = name.key
@@ -140,6 +147,10 @@ class _Grouping:
         self._groups += len(self._pending)
         yield from self._pending
         self._pending.clear()
+
+
+def _is_hidden(name: str) -> bool:
+    return name.removeprefix("./").rpartition("/")[2].startswith(".")
 
 
 def _divided(name: str) -> _Name:

@@ -22,6 +22,7 @@ from pipelines.sources.config import SourceConfig
 from pipelines.sources.growth.known import Known, with_marks
 from pipelines.sources.growth.tar_spans import TarSpan, TarSpans
 from pipelines.sources.tar_groups import MAX_TEXT_BYTES, Group, read_groups
+from schemas.json_text import JsonError, read_json
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
 from schemas.text import valid_text
@@ -192,6 +193,17 @@ def _json(data: bytes) -> dict[str, Any]:
     return values
 
 
+def _fault(data: bytes | None) -> str:
+    """Why a KEY.json gives no values, for the end of a message; nothing if it is fine or missing."""
+    if data is None:
+        return ""
+    try:
+        values = read_json(data)
+    except JsonError as error:
+        return f": {error}"
+    return "" if isinstance(values, dict) else ": it is no object"
+
+
 def _plain(value: Any) -> int | str | None:
     """A value that a record can hold."""
     if isinstance(value, str):
@@ -224,9 +236,8 @@ def _captions(group: Group, about: dict[str, Any]) -> list[str]:
         raise SampleError(Stage.CAPTION, Reason.NOT_UTF8, f"{group.key}.txt: byte {error.start}") from None
     captions += texts(about.get("caption"))
     if not captions:
-        raise SampleError(
-            Stage.CAPTION, Reason.MISSING_CAPTION, f"{group.key} has neither txt nor a caption in json"
-        )
+        detail = f"{group.key} has neither txt nor a caption in json"
+        raise SampleError(Stage.CAPTION, Reason.MISSING_CAPTION, detail + _fault(group.members.get("json")))
     for caption in captions:
         if caption.strip():
             return [caption]

@@ -54,12 +54,23 @@ MAGICS: dict[bytes, Callable[[], Any]] = {
     b"BZh": bz2.BZ2Decompressor,
     b"\xfd7zXZ\0": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_XZ_MEMORY),
 }
+OTHERS = {
+    b"PK\3\4": "a zip",
+    b"\x28\xb5\x2f\xfd": "compressed by Zstandard",
+    b"\x04\x22\x4d\x18": "compressed by LZ4",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+    b"Rar!": "a RAR archive",
+    b"PAR1": "Parquet",
+}
 
 
 def unpacked(stream: IO[bytes]) -> Readable:
     """The stream itself, or its decompressed bytes. Reading raises TarError for damaged data."""
     head = stream.read(LONGEST_MAGIC)
     stream.seek(0)
+    for magic, kind in OTHERS.items():
+        if head.startswith(magic):
+            raise TarError(f"it is {kind}, not a tar; a tar may be compressed by gzip, bzip2 or xz")
     for magic, make in MAGICS.items():
         if head.startswith(magic):
             return _Unpacked(stream, make)

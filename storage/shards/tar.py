@@ -19,6 +19,7 @@ MAX_SIZE = 1 << 40  # bytes of one member
 MAX_EXTENSION_BYTES = 1 << 20  # of a long name or a PAX header; some writers keep extended attributes there
 MAX_EXTENSIONS = 16  # headers in a row that only describe the next member
 MAX_LENGTH_DIGITS = 20  # of a PAX record
+MAX_BLOCKS_BEHIND = 2048  # looked at after the end-of-archive mark; tar pads to 20 blocks
 PIECE = 8 << 20  # bytes read at once: a claimed size alone must not allocate memory
 
 _REGULAR = b"0\x007"
@@ -113,6 +114,22 @@ class TarReader:
         while len(data) < size and (piece := self._stream.read(min(PIECE, size - len(data)))):
             data += piece
         return bytes(data)
+
+    def goes_on(self) -> bool:
+        """Does another header follow the end-of-archive mark? Tars that are joined byte by byte have one.
+
+        Looks at a bounded number of blocks, and takes damage there for padding.
+        """
+        for _ in range(MAX_BLOCKS_BEHIND):
+            try:
+                block = self._stream.read(BLOCK)
+            except TarError:
+                return False
+            if len(block) < BLOCK:
+                return False
+            if block != _ZERO_BLOCK:
+                return _checksum_fits(block)
+        return False
 
     def _next_header(self) -> bytes | None:
         """The next header block, None at the end-of-archive mark."""

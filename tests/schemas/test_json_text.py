@@ -20,3 +20,11 @@ def test_whatever_is_wrong_is_one_kind_of_error_in_one_line(damaged):
         read_json(damaged)
     assert 0 < len(str(caught.value)) <= 200
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("damaged", "words"), [("[" * 100_000, "nested too deeply"), ("9" * 5000, "thousands of digits")]
+)
+def test_the_words_are_about_the_file_and_not_about_python(damaged, words):
+    with pytest.raises(JsonError, match=words):
+        read_json(damaged)

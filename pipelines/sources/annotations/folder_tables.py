@@ -15,7 +15,7 @@ from schemas.records import Reason, SampleError
 from schemas.text import valid_text
 from storage.find import FileInfo
 from storage.read import open_input
-from storage.uris import join, safe_relative
+from storage.uris import join, safe_relative, why_unsafe
 
 TABLES = ("captions.csv", "captions.jsonl", "metadata.csv", "metadata.jsonl")
 FILE_COLUMNS = ("file_name", "filename", "file", "image", "path")
@@ -158,7 +158,7 @@ def _add(row: _Cells | BadRow, table: str, folder: str, index: _Pictures, found:
     name = _safe(row.file)
     if name is None:
         shown = ascii(row.file)[:100]
-        detail = f"{table}: line {row.line}: file name {shown} is missing, or leads out of the folder"
+        detail = f"{table}: line {row.line}: file name {shown} {why_unsafe(row.file)}"
         found.others.append((Reason.MALFORMED_ROW, detail))
         return
     path = index.get(folder, name)

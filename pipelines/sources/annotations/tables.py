@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from schemas.errors import ConfigError
+from schemas.json_text import json_problem
 from schemas.records import Reason
-from schemas.text import one_line
 from storage.read import capped_lines
 
 DELIMITERS = ",\t;|"
@@ -88,6 +88,9 @@ class CsvTable:
             text = header.text
         self._delimiter = _delimiter(text, wanted)
         self.columns = [name.strip() for name in _split_header(text, self._delimiter)]
+        for name in wanted:
+            if self.columns.count(name) > 1:  # either could be meant
+                raise ConfigError(f"{path}: two columns are called {name}; rename or remove one of them")
         self._takes_rest = bool(self.columns) and column_of(self.columns[-1:], takes_rest) is not None
 
     def __iter__(self) -> Iterator[Row | BadRow]:
@@ -221,7 +224,7 @@ def json_rows(lines: Iterable[Line]) -> Iterator[Row | BadRow]:
         try:
             value = json.loads(line.text, parse_constant=lambda _: None)
         except (ValueError, RecursionError) as error:
-            yield BadRow(line.number, Reason.MALFORMED_ROW, one_line(error))
+            yield BadRow(line.number, Reason.MALFORMED_ROW, json_problem(error))
             continue
         if isinstance(value, dict):
             yield Row(line.number, value)

@@ -310,3 +310,11 @@ def test_boxes_of_an_instances_file_reach_their_images(coco, tmp_path):
     instances.write_text(json.dumps({"annotations": ANNOTATIONS}))
     with pytest.raises(ConfigError, match=r"source.boxes: .*: no boxes in it; give an instances_"):
         plan_of(source)
+
+
+@pytest.mark.parametrize("name", ["../a.jpg", "/data/a.jpg", "http://x/a.jpg", ""])
+def test_names_that_cannot_be_in_the_folder_do_not_hide_what_it_holds(coco, name):
+    annotations, folder = coco
+    write_json(annotations, [{"id": 1, "file_name": name}], [{"image_id": 1, "caption": "c"}])
+    with pytest.raises(ConfigError, match=r"none of the 1 .*; it holds 0000.*\.jpg"):
+        list(source_of(kind="coco", annotations=annotations, images=folder).plan())

@@ -18,7 +18,6 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_folder_is_listed_for_a_name_that_differs(folder: Path) -> None:
     pictures = Pictures(str(folder))
-    assert pictures.example() is None
     assert [pictures.locate(name) for name in ("b.jpg", "a.jpg", "train\\a.jpg", "c.jpg")] == [
         "b.jpg",
         "train/A.JPG",

@@ -344,3 +344,50 @@ def test_the_size_of_tasks_changes_the_plan_only_where_it_is_set(mixed):
         source_of(kind="tars", uri=mixed, task_bytes=10**9, limit=3)
     with pytest.raises(ConfigError, match="task_bytes"):
         source_of(kind="folder", uri=mixed, task_bytes=10**9)
+
+
+def test_files_that_macos_adds_part_no_sample(tmp_path):
+    members = []
+    for name, data in flat(sample("a"), sample("b")):
+        members += [(f"._{name}", b"\0\5\x16\7"), (name, data)]
+    write_tar(tmp_path / "a.tar", members)
+    items = read_all(source_of(kind="tars", uri=tmp_path / "a.tar"))
+    assert [(item.key[-1], item.captions) for item in items] == [("a", ("caption a",)), ("b", ("caption b",))]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_tars_that_were_joined_byte_by_byte_are_not_lost_in_silence(tmp_path, pack):
+    write_tar(tmp_path / "a", sample("a"))
+    write_tar(tmp_path / "b", sample("b"))
+    joined = (tmp_path / "a").read_bytes() + (tmp_path / "b").read_bytes()
+    (tmp_path / "ab.tar").write_bytes(pack(joined))
+    first, second = read_all(source_of(kind="tars", uri=tmp_path / "ab.tar"))
+    assert first.captions == ("caption a",)
+    assert isinstance(second, Failure)
+    assert "ab.tar: " in second.detail
+    assert "several tars in one file" in second.detail
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"), [(b"PK\3\4" + bytes(2000), "a zip"), (b"\x28\xb5\x2f\xfd" + bytes(99), "Zstandard")]
+)
+def test_another_archive_is_named(tmp_path, data, kind):
+    (tmp_path / "a.tar").write_bytes(data)
+    (failure,) = read_all(source_of(kind="tars", uri=tmp_path / "a.tar"))
+    assert kind in failure.detail
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"[" * 50_000, "nested too deeply"),
+        (b'["a"]', "it is no object"),
+        (b'{"caption": 5}', "caption in json"),
+        (b"{'caption': 'x'}", "Expecting property name"),
+    ],
+)
+def test_a_damaged_key_json_is_named_where_it_costs_the_caption(tmp_path, data, words):
+    write_tar(tmp_path / "a.tar", [("a.jpg", b"picture"), ("a.json", data)])
+    (failure,) = read_all(source_of(kind="tars", uri=tmp_path / "a.tar"))
+    assert failure.reason == "missing_caption"
+    assert words in failure.detail

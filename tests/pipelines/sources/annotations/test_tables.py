@@ -97,3 +97,9 @@ def test_a_column_is_found_whatever_its_case() -> None:
     assert column_of(["File Name", " Caption "], ("caption",)) == " Caption "
     assert column_of(["Caption", "caption"], ("caption",)) == "caption"
     assert column_of(["a"], ("b",)) is None
+
+
+def test_a_wanted_column_that_comes_twice_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"t\.csv: two columns are called caption"):
+        table("file_name,caption,caption\na.jpg,one,two\n")
+    assert table("file_name,caption,note,note\n").columns[-1] == "note"
