@@ -31,6 +31,7 @@ from pipelines.workers.shared import available_cores
 from schemas.errors import ConfigError
 from schemas.text import counted
 
+PRISM = "PrismRunner"
 LOCAL = ("FnApiRunner", "BundleBasedDirectRunner")  # they run in this process
 # They replace a worker process that ends, and try again what failed in it.
 REPLACING = ("FlinkRunner", "SparkRunner", "DataflowRunner")
@@ -82,7 +83,7 @@ def count_processes(options: PipelineOptions, runner: str) -> int | None:
     options do not say it.
     """
     name = runner.rpartition(".")[2]
-    if options.view_as(PortableOptions).environment_type == "LOOPBACK" or name == "PrismRunner":
+    if options.view_as(PortableOptions).environment_type == "LOOPBACK" or name == PRISM:
         return 1
     if name == "FlinkRunner":
         slots = options.view_as(FlinkRunnerOptions).parallelism
@@ -112,10 +113,7 @@ def choose_runner(beam_args: Sequence[str], workers: int | None, device: str = "
     options = PipelineOptions(list(beam_args))
     name = options.view_as(StandardOptions).runner
     if name is not None and name.rpartition(".")[2] not in LOCAL:
-        naming = options.view_as(GoogleCloudOptions)
-        if name.endswith(flink.RUNNER) and naming.job_name is None:
-            naming.job_name = f"zoetrope-{uuid.uuid4().hex[:12]}"  # the name under which it can be cancelled
-        return RunnerChoice(options, name, is_local=False, arguments=tuple(beam_args))
+        return RunnerChoice(options, _elsewhere(options, name), is_local=False, arguments=tuple(beam_args))
     if options.view_as(DirectOptions).direct_running_mode == "multi_processing":
         raise ConfigError(
             "--direct_running_mode=multi_processing has no use here: samples are made in processes already; "
@@ -129,3 +127,15 @@ def choose_runner(beam_args: Sequence[str], workers: int | None, device: str = "
     workers = workers or available_cores()
     rendering = choose_rendering(device, workers, renders=device != "none")
     return RunnerChoice(options, runner, True, workers, rendering)
+
+
+def _elsewhere(options: PipelineOptions, name: str) -> PipelineRunner | str:
+    """A runner that is not in this process. A Flink job gets the name under which it can be cancelled."""
+    if name.rpartition(".")[2] == PRISM:
+        from pipelines.running.remote.prism import TiedPrismRunner
+
+        return TiedPrismRunner()
+    naming = options.view_as(GoogleCloudOptions)
+    if name.endswith(flink.RUNNER) and naming.job_name is None:
+        naming.job_name = f"zoetrope-{uuid.uuid4().hex[:12]}"
+    return name

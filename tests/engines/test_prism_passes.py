@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from engine_runs import finish, run
+from engine_runs import children_of, command_of, finish, run, wait_for
 
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from storage.tables import iter_rows
@@ -61,8 +61,11 @@ def kill_when(job: subprocess.Popen[str], output: Path, pattern: str, count: int
         assert job.poll() is None, job.communicate()
         assert time.monotonic() < end
         time.sleep(0.005)
+    servers = [child for child in children_of(job.pid) if str(PRISM) in command_of(child)]
+    assert servers
     job.send_signal(signal.SIGKILL)
     finish(job, -signal.SIGKILL)
+    wait_for(lambda: not any(map(command_of, servers)), 10)
 
 
 def verdicts(output: Path) -> dict[str, bytes]:
@@ -76,8 +79,7 @@ def test_a_pass_that_is_killed_goes_on_and_grows_with_the_limit(source, tmp_path
     direct(source, tmp_path / "direct", RULES)
     finish(start(source, output, RULES, "source.limit=21"))
     kept = {path: path.stat().st_mtime_ns for path in output.glob("0000[0-9].tar")}
-    for _ in range(2):
-        kill_when(start(source, output, RULES), output, rows, len(list(output.glob(rows))) + 2)
+    kill_when(start(source, output, RULES), output, rows, len(list(output.glob(rows))) + 2)
     seen = {path: path.stat().st_mtime_ns for path in output.glob(rows)}
     finish(start(source, output, RULES))
     check_same(tmp_path / "direct", output)

@@ -110,10 +110,27 @@ def workers_of(state: Path) -> list[int]:
 
 def harnesses(state: Path) -> list[int]:
     """Find the process ids of the Beam workers that a cluster's pool has started."""
-    return [process for process in workers_of(state) if "clusters.worker_main" in _command(process)]
+    return [process for process in workers_of(state) if "clusters.worker_main" in command_of(process)]
 
 
-def _command(process: int) -> str:
+def children_of(process: int) -> list[int]:
+    """Find the process ids of the programs that a process has started.
+
+    A Beam worker starts its sample processes with its first task.
+    """
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if fields[1] == str(process):
+            found.append(int(stat.parent.name))
+    return found
+
+
+def command_of(process: int) -> str:
+    """Its command; "" if it has ended."""
     try:
         return Path(f"/proc/{process}/cmdline").read_text()
     except (FileNotFoundError, ProcessLookupError):
