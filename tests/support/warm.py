@@ -106,9 +106,8 @@ def _run(
     for stream in (1, 2):
         os.dup2(words, stream)
     torch.set_num_threads(threads)
-    multiprocessing.set_start_method(
-        None, force=True
-    )  # the context would give its own to the loader's workers
+    # A process of the context starts others by a fork server of its own; the loader's workers are forked.
+    multiprocessing.set_start_method(None, force=True)
     before()
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
