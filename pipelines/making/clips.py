@@ -6,12 +6,10 @@ Reads or fetches here, and makes the clips in worker processes.
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import chain, count
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pipelines.curation.config import needs_pictures, surveyed, whole_rules
 from pipelines.curation.filters import Entry
@@ -20,12 +18,11 @@ from pipelines.curation.whole import Marks, judge_whole
 from pipelines.fetching.config import FetchConfig
 from pipelines.making.clip_worker import Answer, Checked, Decoded, Given, Rendered, failure_of
 from pipelines.making.gpu import GpuError, choose_rendering
-from pipelines.making.handfuls import AHEAD_BYTES, lost_sample, through_workers
+from pipelines.making.handfuls import lost_sample, through_workers
+from pipelines.making.inputs import READERS, fetched, read_ahead
 from pipelines.making.maker import Made, StageTimes
 from pipelines.making.pools import clip_pool
 from pipelines.making.render_service import GPU_BATCH, RenderService, release_service, share_service
-from pipelines.making.room import Room, read_in_room
-from pipelines.sources.annotations.texts import with_captions
 from pipelines.sources.base import Source, checked_inputs, read_task
 from pipelines.workers.arena import TaskSlots
 from pipelines.workers.config import SampleLimits
@@ -33,8 +30,7 @@ from pipelines.workers.pool import Lost
 from pipelines.workers.shared import release_pool
 from schemas.errors import JobError
 from schemas.records import Failure, Reference, SampleError, Stage, Task
-from storage.ordered import Window, in_order
-from storage.uris import is_remote
+from storage.ordered import Window
 from transforms.clip import ClipSettings
 from transforms.media.formats.sniff import sniff
 
@@ -43,7 +39,6 @@ if TYPE_CHECKING:
 
 AHEAD_CLIPS = 2 * GPU_BATCH  # of one task that wait for a GPU or are on one
 MARKS_BYTES = 200  # of the answer of a sample that is surveyed
-READERS = 16  # threads that read pictures from an object store; each waits most of the time
 
 
 @dataclass
@@ -144,7 +139,7 @@ class Animator:
         """
         checked = self._unchecked(task)
         if needs_pictures(entries):
-            return self._read_ahead(checked)
+            return read_ahead(checked, self._readers, self.limits.picture_bytes)
         return (Given(i.reference, None) if isinstance(i, Checked) else i for i in checked)
 
     def _unchecked(self, task: Task) -> Iterator[Checked | Failure]:
@@ -178,9 +173,9 @@ class Animator:
 
     def _given(self, items: Iterator[Checked | Failure], times: StageTimes) -> Iterator[Given | Failure]:
         """Each reference with its picture, or with None where a worker reads it."""
-        if not self.source.is_remote:
-            return self._read_ahead(items)
-        return self._fetched(self._checked(items, times), times)
+        if self._fetcher is None:
+            return read_ahead(items, self._readers, self.limits.picture_bytes)
+        return fetched(self._checked(items, times), self._fetcher, times)
 
     def _through(
         self,
@@ -209,63 +204,6 @@ class Animator:
         if self.filters:
             return self._through("check", items, times)
         return items
-
-    def _read_ahead(self, items: Iterator[Checked | Failure]) -> Iterator[Given | Failure]:
-        """Pictures of object stores, read by several threads. Workers read local files on their own."""
-        for item in items:
-            if _is_in_a_store(item):
-                items = chain([item], items)
-                break
-            yield _given_here(item)
-        else:
-            return
-        room, numbers = Room(AHEAD_BYTES), count()
-
-        def submit(item: Checked | Failure) -> Future[Given | Failure]:
-            number = next(numbers)
-            if _is_in_a_store(item):
-                return self._readers.submit(_read_remote, item, self.limits.picture_bytes, room, number)
-            ready: Future[Given | Failure] = Future()
-            ready.set_result(_given_here(item))
-            return ready
-
-        read = in_order(submit, items, calls=2 * READERS, size_of=_reference_bytes, max_bytes=AHEAD_BYTES)
-        try:
-            for given in read:
-                yield given
-                room.next()
-        finally:
-            room.close()
-
-    def _fetched(self, items: Iterator[Checked | Failure], times: StageTimes) -> Iterator[Given | Failure]:
-        """Fetched pictures for the references, failures in their places."""
-        waiting: deque[Failure | Mapping[str, float]] = deque()  # in input order: failures, and scores
-
-        def references() -> Iterator[Reference]:
-            for item in items:
-                waiting.append(item.scores if isinstance(item, Checked) else item)
-                if isinstance(item, Checked):
-                    yield item.reference
-
-        assert self._fetcher is not None  # noqa: S101 - narrows the type
-        fetched = self._fetcher.fetch_all(references())
-        while True:
-            with times.timed("fetch"):
-                entry = next(fetched, None)
-            scores: Mapping[str, float] = {}
-            while waiting:
-                first = waiting.popleft()
-                if not isinstance(first, Failure):
-                    scores = first
-                    break
-                yield first
-            if entry is None:
-                return
-            reference, data = entry
-            if isinstance(data, Failure):
-                yield replace(data, scores=scores) if scores else data
-            else:
-                yield Given(reference, data, is_checked=True, scores=scores)
 
     def _with_slots(self, items: Iterator[Given | Failure], slots: TaskSlots) -> Iterator[Given | Failure]:
         """Give each sample a slot. Where all are taken, pixels and frames are sent instead."""
@@ -311,29 +249,3 @@ class Animator:
                 yield oldest()
         finally:
             window.cancel()
-
-
-def _read_remote(item: Checked, max_bytes: int, room: Room, number: int) -> Given | Failure:
-    reference = item.reference
-    try:
-        reference = with_captions(reference)
-        data = read_in_room(reference.path or "", max_bytes, room, number)
-        return Given(reference, data, scores=item.scores)
-    except SampleError as error:
-        return failure_of(reference, error, Stage.READ)
-
-
-def _is_in_a_store(item: Checked | Failure) -> TypeGuard[Checked]:
-    return isinstance(item, Checked) and item.reference.path is not None and is_remote(item.reference.path)
-
-
-def _given_here(item: Checked | Failure) -> Given | Failure:
-    if isinstance(item, Failure):
-        return item
-    return Given(item.reference, item.reference.image, scores=item.scores)
-
-
-def _reference_bytes(item: Checked | Failure) -> int:
-    if not isinstance(item, Checked):
-        return 0
-    return len(item.reference.image or b"")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pipelines.curation.config import needs_pictures
 from pipelines.curation.scored import Scored
 from pipelines.making.clip_worker import Checked, Given
 from pipelines.making.clips import Animator
+from pipelines.making.inputs import fetched
 from pipelines.making.maker import StageTimes
 from schemas.records import Failure, Task
+
+if TYPE_CHECKING:
+    from pipelines.fetching.fetcher import Fetcher
 
 
 class Scorer(Animator):
@@ -22,11 +26,11 @@ class Scorer(Animator):
     def score(self, task: Task) -> Iterator[Scored | Failure]:
         """One item per input, in input order."""
         given = self._unjudged(task, self.filters)
-        if self.source.is_remote and needs_pictures(self.filters):
-            given = self._fetched_or_not(task)
+        if self._fetcher is not None and needs_pictures(self.filters):
+            given = self._fetched_or_not(task, self._fetcher)
         yield from self._through("score", given, StageTimes())
 
-    def _fetched_or_not(self, task: Task) -> Iterator[Given | Failure]:
+    def _fetched_or_not(self, task: Task, fetcher: Fetcher) -> Iterator[Given | Failure]:
         """The inputs of a task, fetched. One that cannot be fetched still has a caption to score."""
         sent: deque[Checked | Failure] = deque()
 
@@ -35,7 +39,7 @@ class Scorer(Animator):
                 sent.append(item)
                 yield item
 
-        for item in self._fetched(noted(), StageTimes()):
+        for item in fetched(noted(), fetcher, StageTimes()):
             before = sent.popleft()
             if isinstance(item, Failure) and isinstance(before, Checked):
                 yield Given(before.reference, None, failure=item)
