@@ -77,7 +77,7 @@ class Command:
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
-    def communicate(self, timeout: float = 60) -> str:
+    def communicate(self, timeout: float = 120) -> str:
         """Wait for its end. Returns what it said."""
         self._process.join(timeout)
         if self.returncode is None:
