@@ -12,8 +12,8 @@ samples one layer: the picture, cut to the part that the group sees, at one reso
 All arithmetic is on integers: halving is (a + b + c + d + 2) >> 2, kernels are even 256ths whose sums fit a
 float32, and blurring rounds once. OpenCV and torch therefore make the same layers, bit for bit.
 
-Arrays measure the frames of a whole batch at once. Python's own numbers plan the layers of a clip, one or
-two, in a fifth of the time that arrays of two elements take.
+Python's own numbers plan the layers of one clip, one or two, in a fifth of the time that arrays of two
+elements take. `layer_table` plans those of a whole batch in arrays.
 """
 
 from __future__ import annotations
@@ -60,26 +60,6 @@ class Layer:
         return index_matrices(matrices_T33[self.frames], self.halvings, (self.box[0], self.box[2]))
 
 
-@dataclass(frozen=True)
-class LayerTable:
-    """The layers of a batch, ordered by clip, the finest of a clip first.
-
-    Every frame is in exactly one layer.
-    """
-
-    clip_L: NDArray[np.intp]
-    halvings_L: NDArray[np.int64]
-    box_L4: NDArray[np.int64]  # y0, y1, x0, x1 in pixels of the halved picture
-    kernels_L2K: NDArray[np.int64]  # x and y, in 256ths, centred, padded with zeros to the widest
-    radii_L2: NDArray[np.int64]  # x and y
-    layer_F: NDArray[np.intp]  # the layer that a frame samples
-
-    @property
-    def shape_L2(self) -> NDArray[np.int64]:
-        """Height and width in pixels."""
-        return self.box_L4[:, 1::2] - self.box_L4[:, 0::2]
-
-
 def index_matrices(
     matrices_F33: NDArray[np.float64], halvings: ArrayLike, origin: ArrayLike
 ) -> NDArray[np.float64]:
@@ -104,42 +84,6 @@ def plan_layers(
 ) -> list[Layer]:
     """Plan the layers of one clip, the finest first. `picture` and `size` are (height, width)."""
     return _layers(_views(quads_T42, picture, size), picture)
-
-
-def layer_table(
-    quads_F42: NDArray[np.float64],
-    counts: Sequence[int],
-    pictures: Sequence[tuple[int, int]],
-    size: tuple[int, int],
-) -> LayerTable:
-    """Plan the layers of clips of `counts` frames, over pictures of (height, width) pixels each."""
-    views = _views(quads_F42, np.repeat(np.asarray(pictures), counts, axis=0), size)
-    layers: list[Layer] = []
-    clip_L: list[int] = []
-    layer_F: list[int] = []
-    for clip, (count, picture) in enumerate(zip(counts, pictures, strict=True)):
-        start = len(layer_F)
-        layer_F += [0] * count
-        for layer in _layers(views[start : start + count], picture):
-            for t in layer.frames:
-                layer_F[start + t] = len(layers)
-            layers.append(layer)
-            clip_L.append(clip)
-    radii_L2 = np.array([layer.radii for layer in layers], np.int64)
-    widest = 2 * int(radii_L2.max()) + 1
-    return LayerTable(
-        np.array(clip_L, np.intp),
-        np.array([layer.halvings for layer in layers], np.int64),
-        np.array([layer.box for layer in layers], np.int64),
-        np.array([[_padded(layer.kernel_x, widest), _padded(layer.kernel_y, widest)] for layer in layers]),
-        radii_L2,
-        np.array(layer_F, np.intp),
-    )
-
-
-def _padded(weights: tuple[int, ...], taps: int) -> tuple[int, ...]:
-    zeros = (0,) * ((taps - len(weights)) // 2)
-    return (*zeros, *weights, *zeros)
 
 
 def _views(quads_F42: NDArray[np.float64], picture: ArrayLike, size: tuple[int, int]) -> list[View]:

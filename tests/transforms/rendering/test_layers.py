@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from transforms.rendering.layers import footprints, layer_table, missing_variance, plan_layers
+from transforms.rendering.layers import footprints, missing_variance, plan_layers
 
 FULL = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 
@@ -48,29 +48,6 @@ def test_one_layer_for_a_pan_and_more_for_a_long_zoom():
 def test_views_at_the_pictures_own_scale_share_a_layer_and_are_not_blurred():
     (layer,) = plan_layers(zoom(1.0, 0.2), (100, 100), (100, 100))
     assert (layer.halvings, layer.kernel_x, layer.kernel_y) == (0, (256,), (256,))
-
-
-def test_a_table_of_many_clips_is_the_tables_of_each():
-    """Frames per clip, sizes and motions differ; the layers of a clip are the same alone and among others."""
-    rng = np.random.default_rng(0)
-    clips = [zoom(*rng.uniform(0.05, 1.0, 2), int(rng.integers(1, 9))) for _ in range(60)]
-    pictures = [tuple(rng.integers(1, 2500, 2).tolist()) for _ in clips]
-    counts = [len(quads) for quads in clips]
-    clip_F = np.repeat(np.arange(60), counts)
-    table = layer_table(np.concatenate(clips), counts, pictures, (96, 128))
-    middle = table.kernels_L2K.shape[2] // 2
-    row = 0
-    for index, (quads, picture) in enumerate(zip(clips, pictures, strict=True)):
-        for layer in plan_layers(quads, picture, (96, 128)):
-            assert table.clip_L[row] == index
-            assert table.halvings_L[row] == layer.halvings
-            assert tuple(table.box_L4[row]) == layer.box
-            np.testing.assert_array_equal(np.flatnonzero(table.layer_F[clip_F == index] == row), layer.frames)
-            for weights, single in zip(table.kernels_L2K[row], (layer.kernel_x, layer.kernel_y), strict=True):
-                radius = len(single) // 2
-                assert tuple(weights[middle - radius : middle + radius + 1]) == single
-            row += 1
-    assert row == len(table.clip_L)
 
 
 def test_a_layer_holds_what_its_frames_see_and_no_more_than_the_picture():
