@@ -62,7 +62,7 @@ class _Counting(TorchDispatchMode):
         devices = {
             leaf.device.type for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor)
         }
-        if {"cpu", "cuda"} <= devices and ("copy" in name or "_to_copy" in name):
+        if {"cpu", "cuda"} <= devices and ("copy" in name or name.startswith("aten.to.")):
             self.counted.copies += 1
             self.counted.waits += not _asynchronous(args, kwargs or {})
         self.counted.waits += any(wait in name for wait in WAITS)
@@ -73,7 +73,7 @@ def _asynchronous(args: Any, kwargs: Any) -> bool:
     """Was the copy asked for without a wait? It is one only from or to pinned memory, which fake tensors do
     not know.
     """
-    positional = args[2] if len(args) > 2 else False
+    positional = next((argument for argument in args if isinstance(argument, bool)), False)
     return bool(kwargs.get("non_blocking", positional))
 
 

@@ -40,7 +40,8 @@ def embed_shard(
     while samples := list(itertools.islice(decoded, batch_size)):
         batch = collate(samples, tokenize=_no_tokens, frames=frames, size=embedder.size)
         inputs = to_device(batch, embedder.device, embedder.size)
-        items.append(embedder.videos(inputs.frames_BTHWC, inputs.frame_mask_BT, batch.keys))
+        clips = (inputs.frames_BTHWC, inputs.frame_mask_BT, inputs.keys, inputs.packing)
+        items.append(embedder.videos(*clips))
         keys += batch.keys
         captions += [sample.captions for sample in samples]
     if not keys and not dropped:

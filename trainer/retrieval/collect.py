@@ -68,7 +68,7 @@ class _Collector:
     def add(self, batch: Batch) -> None:
         """Embed a batch."""
         inputs = to_device(batch, self._embedder.device, self._embedder.size)
-        self._add_videos(batch, inputs)
+        self._add_videos(inputs)
         chosen = self._chosen(batch)
         names = [batch.keys[int(batch.caption_video[i])] for i in chosen]
         self.texts.append(
@@ -82,15 +82,15 @@ class _Collector:
         self.samples.places += batch.places
         self.samples.identities += [Identity(*numbers) for numbers in batch.identities.tolist()]
 
-    def _add_videos(self, batch: Batch, inputs: Inputs) -> None:
-        clips = (inputs.frames_BTHWC, inputs.frame_mask_BT)
+    def _add_videos(self, inputs: Inputs) -> None:
+        clips = (inputs.frames_BTHWC, inputs.frame_mask_BT, inputs.keys, inputs.packing)
         if not self._both_ways:
-            self.videos.append(self._embedder.videos(*clips, batch.keys))
+            self.videos.append(self._embedder.videos(*clips))
             return
-        forwards, back = self._embedder.both_ways(*clips, batch.keys)
+        forwards, back = self._embedder.both_ways(*clips)
         self.videos.append(forwards)
         self.backwards.append(Items(back.vectors_NE))
-        self.samples.symmetric += _symmetric(*clips)
+        self.samples.symmetric += _symmetric(inputs.frames_BTHWC, inputs.frame_mask_BT)
 
     def _chosen(self, batch: Batch) -> list[int]:
         """Rows of the captions to embed, in the order of their samples."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trainer.data.animate import normalise
-from trainer.data.packing import embed_packed, pack
+from trainer.data.packing import Packing, embed_packed
 from trainer.device.errors import NotFiniteError
 from trainer.device.precision import autocast
 from trainer.model.clip2video import CLIP2Video, Features
@@ -91,19 +91,30 @@ class Embedder:
         return self._items(features, names)
 
     @torch.inference_mode()
-    def videos(self, frames_BTHWC: Tensor, frame_mask_BT: Tensor, names: Sequence[str]) -> Items:
+    def videos(
+        self,
+        frames_BTHWC: Tensor,
+        frame_mask_BT: Tensor,
+        names: Sequence[str],
+        packing: Packing | None = None,
+    ) -> Items:
         """uint8 frames [B,T,h,w,3] of `size` and mask [B,T], 1 = a frame.
 
-        Raises ValueError as `texts` does.
+        With a `packing` of that mask, on the device, padding is encoded once. Raises ValueError as `texts`
+        does.
         """
         mask = frame_mask_BT.to(self.device)
         with autocast(self.device, self.precision):
-            features = self.model.encode_embeddings(self._frames(frames_BTHWC, frame_mask_BT), mask)
+            features = self.model.encode_embeddings(self._frames(frames_BTHWC, mask, packing), mask)
         return self._items(features, names)
 
     @torch.inference_mode()
     def both_ways(
-        self, frames_BTHWC: Tensor, frame_mask_BT: Tensor, names: Sequence[str]
+        self,
+        frames_BTHWC: Tensor,
+        frame_mask_BT: Tensor,
+        names: Sequence[str],
+        packing: Packing | None = None,
     ) -> tuple[Items, Items]:
         """`videos`, and the same videos played backwards.
 
@@ -111,19 +122,15 @@ class Embedder:
         """
         mask = frame_mask_BT.to(self.device)
         with autocast(self.device, self.precision):
-            embedded_BTD = self._frames(frames_BTHWC, frame_mask_BT)
+            embedded_BTD = self._frames(frames_BTHWC, mask, packing)
             order_BT = backwards(mask)
             reversed_BTD = embedded_BTD.gather(1, order_BT[..., None].expand_as(embedded_BTD))
             features = [self.model.encode_embeddings(e, mask) for e in (embedded_BTD, reversed_BTD)]
         forwards, back = (self._items(each, names) for each in features)
         return forwards, back
 
-    def _frames(self, frames_BTHWC: Tensor, frame_mask_BT: Tensor) -> Tensor:
-        packing = pack(frame_mask_BT.cpu())
-        if packing is not None:
-            packing = packing.to(self.device)
-        mask = frame_mask_BT.to(self.device)
-        return embed_packed(frames_BTHWC.to(self.device), mask, packing, self._embed)
+    def _frames(self, frames_BTHWC: Tensor, mask_BT: Tensor, packing: Packing | None) -> Tensor:
+        return embed_packed(frames_BTHWC.to(self.device), mask_BT, packing, self._embed)
 
     def _embed(self, frames_NTHWC: Tensor, mask_NT: Tensor) -> Tensor:
         return self.model.embed_frames(normalise(frames_NTHWC, mask_NT, self._mean, self._std))
