@@ -18,7 +18,7 @@ from torch import Tensor
 from schemas.errors import ConfigError
 from schemas.json_text import JsonError, read_json
 from schemas.text import one_line
-from storage.read import kind, local_copy, open_uri
+from storage.read import exists, kind, local_copy, open_uri
 from storage.uris import is_remote, join
 from storage.write import written_folder
 from trainer.model.clip2video import CLIP2Video
@@ -78,6 +78,9 @@ def read_config(directory: str | Path) -> ModelConfig:
     try:
         with open_uri(join(folder, CONFIG_FILE)) as stream:
             config = ModelConfig.make(read_json(stream.read())["model"])
+    except FileNotFoundError as error:
+        message = f"checkpoint {directory}: {CONFIG_FILE} cannot be read: {error}"
+        raise ConfigError(f"{message}{_checkpoint_hint(folder)}") from None
     except (OSError, KeyError, TypeError, JsonError) as error:
         raise ConfigError(f"checkpoint {directory}: {CONFIG_FILE} cannot be read: {error}") from None
     if config.tokenizer is None:
@@ -88,6 +91,14 @@ def read_config(directory: str | Path) -> ModelConfig:
             f"checkpoint's own {TOKENIZER_FILE}"
         )
     return config.model_copy(update={"tokenizer": join(folder, TOKENIZER_FILE)})
+
+
+def _checkpoint_hint(folder: str) -> str:
+    """Name the checkpoints of a run, for a folder that is a run and no checkpoint."""
+    names = [join(folder, name) for name in ("best", "last") if exists(join(folder, name))]
+    if not names:
+        return ""
+    return f"; the folder is a run, give its checkpoint: {' or '.join(names)}"
 
 
 def model_files(directory: str | Path) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import torch
 from tiny_models import tiny_inputs, tiny_model
 
 from schemas.errors import ConfigError
-from trainer.model.io import load_model, save_model
+from trainer.model.io import load_model, read_config, save_model
 
 
 @torch.no_grad()
@@ -66,3 +66,11 @@ def test_the_config_of_a_foreign_checkpoint_makes_no_request(tmp_path, monkeypat
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("a name was looked up"))
     with pytest.raises(ConfigError, match=message):
         load_model(tmp_path)
+
+
+def test_a_run_in_place_of_a_checkpoint_names_its_checkpoints(tmp_path):
+    (tmp_path / "run" / "last").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"the folder is a run, give its checkpoint: .*/run/last$"):
+        read_config(tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"No such file or directory: '.*config\.json'$"):
+        read_config(tmp_path / "nothing")
