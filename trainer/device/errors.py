@@ -12,6 +12,7 @@ NO_MEMORY = (
     "can't allocate memory",
     "STATUS_ALLOC_FAILED",
 )  # of a full GPU's driver, of a CPU, of cuBLAS and cuDNN
+NO_ROOM = "this machine has no room left; make the model or the batch smaller, or close what else runs"
 NO_KERNEL = " does not have a deterministic implementation"
 CUBLAS_UNTOLD = (
     "because it uses CuBLAS"  # CUBLAS_WORKSPACE_CONFIG was another, or set after cuBLAS had started
@@ -38,6 +39,11 @@ def first_line(error: BaseException) -> str:
 def no_memory(error: BaseException) -> bool:
     """Whether memory is what lacks: torch says so in more than one way."""
     return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in NO_MEMORY)
+
+
+def of_cpu(error: BaseException) -> bool:
+    """Is it the machine's memory that is full, and not a GPU's?"""
+    return "CPUAllocator" in str(error)
 
 
 def lost_peer(error: BaseException) -> bool:

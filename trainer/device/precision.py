@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from schemas.errors import ConfigError
-from trainer.device.errors import RunError, first_line, no_memory, not_repeatable
+from trainer.device.errors import NO_ROOM, RunError, first_line, no_memory, not_repeatable, of_cpu
 from transforms.rendering.render import warn_of_unusable_gpu
 
 
@@ -58,6 +58,8 @@ def memory_advice(advice: str) -> Iterator[None]:
     except RuntimeError as error:
         if not no_memory(error):
             raise
+        if of_cpu(error) and "GPU" in advice:
+            advice = NO_ROOM
         raise MemoryError(f"out of memory: {advice}. torch says: {first_line(error)}") from None
 
 

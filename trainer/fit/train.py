@@ -16,7 +16,7 @@ from trainer.data.loader import LoaderState, TrainingLoader
 from trainer.data.mixing.sets import describe_sets
 from trainer.data.shards import ShardSet
 from trainer.device.compiler import choose_compiling
-from trainer.device.errors import RunError, first_line, lost_peer, no_memory
+from trainer.device.errors import NO_ROOM, RunError, first_line, lost_peer, no_memory, of_cpu
 from trainer.device.precision import repeatable
 from trainer.device.ranks import Ranks, barrier, gather_objects, start_ranks
 from trainer.device.stop import stop_signals
@@ -83,10 +83,10 @@ def train(config: TrainConfig) -> Result:
                 f"another rank has ended, and its line says why; torch says: {first_line(error)}"
             ) from error
         if no_memory(error):  # before the first step: the model itself
-            raise RunError(
-                "out of memory: the GPU has no room for the model; is it in use? "
-                f"torch says: {first_line(error)}"
-            ) from error
+            cause = "the GPU has no room for the model; is it in use?"
+            if of_cpu(error):
+                cause = f"{NO_ROOM}."
+            raise RunError(f"out of memory: {cause} torch says: {first_line(error)}") from error
         raise
 
 

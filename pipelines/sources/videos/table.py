@@ -145,6 +145,8 @@ def _column(path: str, columns: Sequence[str], asked: str | None, usual: Sequenc
     found = column_of(columns, _names(asked, usual))
     if found is None:
         wanted = asked or " or ".join(usual)
+        if not any(columns):
+            raise ConfigError(f"source.annotations: {path}: an empty table; it needs the column {wanted}")
         raise ConfigError(
             f"source.{field}: {path}: no column {wanted}; its columns: {', '.join(columns)[:200]}"
         )

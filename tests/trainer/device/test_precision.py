@@ -101,6 +101,17 @@ def test_training_and_evaluation_use_what_repeats_itself_on_a_gpu(stills: Path, 
     assert not seen.names & NO_DETERMINISTIC_KERNEL
 
 
+def test_a_full_machine_is_not_taken_for_a_full_gpu() -> None:
+    said = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 3221225472 bytes."
+    with (
+        pytest.raises(MemoryError, match="this machine has no room left"),
+        memory_advice("is the GPU in use?"),
+    ):
+        raise RuntimeError(said)
+    with pytest.raises(MemoryError, match="lower it"), memory_advice("lower it"):
+        raise RuntimeError(said)
+
+
 @pytest.mark.parametrize(
     "said", ["CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling", "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"]
 )

@@ -76,8 +76,11 @@ class MsrvttSource(ListedSource):
         paths = [file.path for file in self.annotation_files()]
         videos = read_videos(paths, "source.annotations", CAPTION_FIELDS, self.progress)
         if not any(item.captions for item in videos.values()):
+            cause = "no 'sentences' in it"
+            if videos:
+                cause = "no captions in it: a sentence needs a video_id and a caption that is text"
             raise ConfigError(
-                f"source.annotations: {self.config.annotations}: no 'sentences' in it; give MSRVTT_data.json"
+                f"source.annotations: {self.config.annotations}: {cause}; give MSRVTT_data.json"
             )
         for video, item in videos.items():
             meta = {name.replace(" ", "_"): item.about[name] for name in META if name in item.about}

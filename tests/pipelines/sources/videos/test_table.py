@@ -73,6 +73,7 @@ def test_a_split_by_name_and_by_list(tmp_path: Path) -> None:
             "clip,caption\na,b\n",
             "source.video_column: .*no column video or video_id or path or file; .*: clip, caption",
         ),
+        ("", "an empty table; it needs the column video or"),
         ("video,caption\nx,one\ny,two\n", "none of the 2 videos is there.* such as x.mp4"),
         ("video,caption\n", "no rows in it"),
         ("video,caption\na,b\n".encode("utf-16"), "UTF-16"),

@@ -55,3 +55,6 @@ def test_unknown_splits_and_files_without_captions_are_one_line(tmp_path: Path, 
     annotations.write_text('{"videos": []}')
     with pytest.raises(ConfigError, match="no 'sentences' in it"):
         planned(tmp_path, FILES, kind="msrvtt", annotations=annotations)
+    annotations.write_text('{"videos": [{"video_id": "a"}], "sentences": [{"video_id": "a", "caption": 5}]}')
+    with pytest.raises(ConfigError, match="a caption that is text"):
+        planned(tmp_path, FILES, kind="msrvtt", annotations=annotations)
