@@ -55,15 +55,20 @@ class Parser(argparse.ArgumentParser):
         return args
 
     def add_config(
-        self, config: type[Config], file_help: str, field_help: str, main: Sequence[str] = ()
+        self,
+        config: type[Config],
+        file_help: str,
+        field_help: str,
+        main: Sequence[str] = (),
+        words: str = "FIELD=VALUE",
     ) -> None:
-        """Add --config and FIELD=VALUE, with the fields of this config.
+        """Add --config and FIELD=VALUE (`words` in the help), with the fields of this config.
 
         The help describes the fields of `main`, in this order, and --help-all describes all.
         """
         self._fields = set(flatten_names(config))
         self.add_argument("--config", metavar="FILE", help=file_help)
-        self.add_argument("overrides", nargs="*", metavar="FIELD=VALUE", help=field_help)
+        self.add_argument("overrides", nargs="*", metavar=words, help=field_help)
         rows = describe(config)
         self._help_of_all = "\n\n".join((self.epilog or "", "all fields:\n" + "\n".join(rows))).lstrip()
         if not main:

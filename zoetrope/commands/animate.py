@@ -61,6 +61,7 @@ def _parser() -> Parser:
         "a YAML file of fields, or the name of a shipped one for a kind of source, such as coco",
         "an input, or a field, e.g. store=mp4",
         MAIN,
+        "INPUT | FIELD=VALUE",
     )
     parser.add_output()
     parser.add_argument(

@@ -177,6 +177,7 @@ def _parser() -> Parser:
         "a YAML file of fields, or the name of a shipped one for a kind of source, such as coco",
         "an input, or a field, e.g. filters=[picture_blur]",
         MAIN,
+        "INPUT | FIELD=VALUE",
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="write a page, such as filters.html")
     parser.add_argument("--limit", type=int, default=500, metavar="N", help="inputs to try (default 500)")
