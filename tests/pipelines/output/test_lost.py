@@ -20,7 +20,7 @@ from pipelines.retry import retry
 from schemas.errors import JobError
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from tests.pipelines.running.test_graph import leftovers, run, shards
-from tests.pipelines.test_retry import begun, rows  # noqa: F401 (a fixture)
+from tests.pipelines.test_retry import begun, kept, rows  # noqa: F401 (fixtures)
 
 
 @pytest.mark.parametrize("finished", [True, False])
