@@ -39,7 +39,7 @@ class Mark:
     """Where a worker is."""
 
     begun: int  # number of the sample under way, among all since the worker started
-    at: float  # seconds of the monotonic clock, when it or its present stage began
+    at: float  # seconds of the monotonic clock, when it began, as if its stages followed each other
     waited: float  # seconds that the worker had waited for a core by then, since it started
 
 
@@ -59,13 +59,22 @@ class Region:
         self._blocks: list[Block] = []  # that this worker filled and did not take back yet, by `start`
         self._free = list(range(BLOCKS))
 
-    def begin(self, number: int) -> None:
-        """Mark the beginning of a sample or of a stage of it. Called by the worker; its first sample is 1."""
+    def begin(self, number: int, spent: float = 0.0) -> None:
+        """Mark the beginning of a sample, or of a stage of it after stages that took `spent` seconds.
+
+        Called by the worker; its first sample is 1.
+        """
         if self._waiting is None:
             self._waiting = OwnWaiting()
         self._waited[0] = self._waiting.seconds()
-        self._at[0] = time.monotonic()
+        self._at[0] = time.monotonic() - spent
         self._begun[0] = number
+
+    def spent(self) -> float:
+        """Seconds that the sample of the mark has taken, without those that its worker waited for a core."""
+        assert self._waiting is not None  # noqa: S101 - `begin` has made it
+        waited = self._waiting.seconds() - float(self._waited[0])
+        return time.monotonic() - float(self._at[0]) - waited
 
     @property
     def mark(self) -> Mark:

@@ -86,14 +86,16 @@ class Start:
         call = getattr(self.target, handful.method)
         runs = [_stages(call, item) for item in handful.items]
         answers: list[channel.Packed | None] = [None] * len(runs)
+        spent = [0.0] * len(runs)
         first, left, sent = region.mark.begun + 1, len(runs), 0
         last: channel.Packed | None = None
         while sent < left:
             for place in range(sent, left):
                 if answers[place] is not None:
                     continue
-                region.begin(first + place)
+                region.begin(first + place, spent[place])
                 kind, answer = _next_stage(runs[place], self.memory_mb, region)
+                spent[place] = region.spent()
                 if kind in (Kind.MEMORY, Kind.ERROR):
                     last, left = answer, place
                     break

@@ -126,12 +126,14 @@ def test_samples_go_through_each_stage_together(tmp_path):
     assert numbers == [[[n, n]] * 3 for n in range(20)]
 
 
-def test_a_limit_counts_from_the_beginning_of_a_stage():
+def test_a_limit_counts_all_stages_of_a_sample_and_none_of_the_others():
     pool = WorkerPool(HostileTarget(), LIMITS, workers=1, modules=[])
     try:
         assert pool.submit("act_in_stages", [(0.3, 0.3)] * 2).result(60) == [[0.3, 0.3]] * 2
+        found = pool.submit("act_in_stages", [(0.1, 0.1), (0.4,) * 20, (0.1, 0.1)]).result(60)
     finally:
         pool.close()
+    assert reasons(found) == [[0.1, 0.1], Reason.DECODER_TIMEOUT, [0.1, 0.1]]
 
 
 def test_a_worker_that_was_killed_from_outside_costs_no_sample(tmp_path):
