@@ -209,6 +209,8 @@ def _without_mark(chunk: bytes) -> bytes:
 
 def _cause(error: Exception) -> str:
     """yajl's message without its picture of the place."""
+    if isinstance(error, UnicodeDecodeError):
+        return "a text in it is not UTF-8, or has half of an escaped character, such as \\udfff alone"
     text = str(error)
     if error.args and isinstance(error.args[0], bytes):
         text = error.args[0].decode("utf-8", "replace")

@@ -99,3 +99,9 @@ def test_constants_become_null_and_strings_stay_for_any_size_of_chunk() -> None:
         stream = JsonBytes(io.BytesIO(json.dumps(value, ensure_ascii=rng.random() < 0.5).encode()))
         size = rng.choice([1, 2, 3, 5, 11, 17, 64, 1000])
         assert json.loads(b"".join(iter(partial(stream.read, size), b""))) == _finite(value)
+
+
+def test_half_of_an_escaped_character_is_named(tmp_path) -> None:
+    (tmp_path / "a.json").write_text('{"images": [{"id": 1, "file_name": "\\udfff.jpg"}]}')
+    with pytest.raises(ConfigError, match="half of an escaped character"):
+        list(json_entries(str(tmp_path / "a.json"), "source.annotations", ("images",)))
