@@ -26,6 +26,10 @@ _NOT_JSON = re.compile(  # a string, or a constant that JSON does not have
 _CONSTANT = re.compile(rb"-?(?:NaN|Infinity)")
 _LONGEST = len(b"-Infinity")
 _ESCAPES = re.compile(rb"\\.", re.S)
+_HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # halves of a character
+_HIGH_HALF, _LOW_HALF = re.compile(_HIGH), re.compile(_LOW)
+_CHARACTERS = re.compile(_HIGH + _LOW + b"|" + _LOW + rb"|\\.", re.S)
+_HALF_BYTES = len(b"\\udfff")
 
 
 def json_entries(
@@ -52,7 +56,9 @@ def json_entries(
 
 
 class JsonBytes:
-    """A stream of JSON without its byte order mark, and with null for NaN and Infinity."""
+    """A stream of JSON without its byte order mark, with null for NaN and Infinity, and with U+FFFD for the
+    second half of an escaped character alone, which yajl does not read (of a first half it makes a "?").
+    """
 
     def __init__(self, stream: IO[bytes], progress: Callable[[], None] = lambda: None) -> None:
         self._stream, self._progress = stream, progress
@@ -91,6 +97,8 @@ class JsonBytes:
         if self._string_bytes > MAX_TEXT:
             raise ValueError(f"a text of over {MAX_TEXT} bytes")
         self._in_string = starts_inside ^ bool(quotes & 1)
+        if _LOW_HALF.search(data):
+            data = _CHARACTERS.sub(_whole, data)
         if b"NaN" not in data and b"Infinity" not in data:
             return data
         prefix = b'"' if starts_inside else b""
@@ -184,14 +192,33 @@ def _null(match: re.Match[bytes]) -> bytes:
     return b"null"
 
 
+def _whole(match: re.Match[bytes]) -> bytes:
+    if len(match.group()) == _HALF_BYTES:
+        return rb"\ufffd"
+    return match.group()
+
+
 def _safe_end(data: bytes) -> int:
-    """Where to cut a chunk so that neither a constant nor an escape is cut in two."""
+    """Where to cut a chunk so that neither a constant nor an escaped character is cut in two."""
     end = max(0, len(data) - _LONGEST)
     for match in _CONSTANT.finditer(data, max(0, end - _LONGEST)):
         if match.start() < end < match.end():
             end = match.start()
     backslashes = end - len(data[:end].rstrip(b"\\"))
-    return end - backslashes % 2
+    end -= backslashes % 2
+    for start in range(max(0, end - 2 * _HALF_BYTES), end):
+        if data[start : start + 2] == b"\\u" and not _is_escaped(data, start):
+            before = max(0, start - _HALF_BYTES)
+            if _HIGH_HALF.fullmatch(data, before, start) and not _is_escaped(data, before):
+                return before
+            return start
+    return end
+
+
+def _is_escaped(data: bytes, at: int) -> bool:
+    """Is the byte one that a backslash before it takes for itself?"""
+    before = data[:at]
+    return bool((at - len(before.rstrip(b"\\"))) % 2)
 
 
 def _count_quotes(data: bytes) -> int:
@@ -210,7 +237,7 @@ def _without_mark(chunk: bytes) -> bytes:
 def _cause(error: Exception) -> str:
     """yajl's message without its picture of the place."""
     if isinstance(error, UnicodeDecodeError):
-        return "a text in it is not UTF-8, or has half of an escaped character, such as \\udfff alone"
+        return "a text in it is not UTF-8"
     text = str(error)
     if error.args and isinstance(error.args[0], bytes):
         text = error.args[0].decode("utf-8", "replace")

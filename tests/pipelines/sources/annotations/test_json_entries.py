@@ -101,7 +101,19 @@ def test_constants_become_null_and_strings_stay_for_any_size_of_chunk() -> None:
         assert json.loads(b"".join(iter(partial(stream.read, size), b""))) == _finite(value)
 
 
-def test_half_of_an_escaped_character_is_named(tmp_path) -> None:
-    (tmp_path / "a.json").write_text('{"images": [{"id": 1, "file_name": "\\udfff.jpg"}]}')
-    with pytest.raises(ConfigError, match="half of an escaped character"):
-        list(json_entries(str(tmp_path / "a.json"), "source.annotations", ("images",)))
+HALVES = ("\\udfff", "\\ud83d", "\\ud83d\\ude00", "\\\\", "\\u4e2d", "udfff", "\\n", "a", '\\"')
+
+
+def test_half_of_an_escaped_character_becomes_one_that_can_be_encoded(entries) -> None:
+    """A second half alone would end the parse; a pair is one character, wherever a chunk ends."""
+    rng = random.Random(1)
+    for _ in range(500):
+        text = "".join(rng.choices(HALVES, k=rng.randint(1, 12)))
+        stream = JsonBytes(io.BytesIO(f'["{text}"]'.encode()))
+        size = rng.choice([1, 2, 3, 5, 11, 17, 64])
+        (read,) = json.loads(b"".join(iter(partial(stream.read, size), b"")))
+        (whole,) = json.loads(f'["{text}"]')
+        assert read == "".join("\ufffd" if "\udc00" <= letter <= "\udfff" else letter for letter in whole)
+    document = b'{"captions": ["a", "b \\udfff c", "\\ud83d\\ude00"]}'
+    found = [value for _, value in entries(document, "captions")]
+    assert found == ["a", "b \ufffd c", "\U0001f600"]
