@@ -199,7 +199,8 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, 
     wait_for(lambda: [part["state"] for part in last_parts(cluster)] == ["FINISHED"] * 4)
     parts = last_parts(cluster)
     hit = {part["jid"] for part in parts if part["timestamps"]["RESTARTING"] > 0}
-    assert hit
+    # On a fast machine the parts of this TaskManager may have ended before all others are at work.
+    assert hit or victim == "taskmanager-0"
     if victim == "harness":
         assert len(hit) == 1, "each part has a Python worker of its own"
     if victim == "taskmanager-0":
