@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("schemas", "storage", "transforms", "pipelines")  # what workers import
+NEEDS_TRITON = "transforms.rendering.fused"  # which torch's wheels for a CPU do not bring
 IMPORT = """
 import importlib, sys
 place, names, absent = sys.argv[1], sys.argv[2].split(), sys.argv[3].split()
@@ -32,6 +34,8 @@ def check_wheel(scratch: Path) -> Iterator[str]:
         yield f"the wheel cannot be installed: {fault}"
         return
     names = module_names(installed)
+    if find_spec("triton") is None:
+        names.remove(NEEDS_TRITON)
     if fault := import_alone(installed, names):
         yield f"a module of the wheel cannot be imported: {fault}"
 

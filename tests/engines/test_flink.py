@@ -183,8 +183,10 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, 
     output, idle = tmp_path / "clips", harnesses(cluster.state)
     job = start(source, output, *beam)
     done = wait_for_the_middle(job, output)
-    # Beam notices after minutes that a Python worker has died between its connection and its first task.
-    wait_for(lambda: job.poll() is not None or all_at_work(cluster, idle), 200)
+    # Beam notices after minutes that a Python worker has died between its connection and its first task. A
+    # worker whose TaskManager has died is not waited for, and some parts may have ended before all begin.
+    if victim != "taskmanager-0":
+        wait_for(lambda: job.poll() is not None or all_at_work(cluster, idle), 200)
     before = {
         part["jid"]: subtasks(cluster, part) for part in last_parts(cluster) if part["state"] != "FINISHED"
     }
@@ -199,8 +201,7 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, 
     wait_for(lambda: [part["state"] for part in last_parts(cluster)] == ["FINISHED"] * 4)
     parts = last_parts(cluster)
     hit = {part["jid"] for part in parts if part["timestamps"]["RESTARTING"] > 0}
-    # On a fast machine the parts of this TaskManager may have ended before all others are at work.
-    assert hit or victim == "taskmanager-0"
+    assert hit
     if victim == "harness":
         assert len(hit) == 1, "each part has a Python worker of its own"
     if victim == "taskmanager-0":

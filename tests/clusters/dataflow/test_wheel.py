@@ -5,7 +5,7 @@ from __future__ import annotations
 from clusters.dataflow.wheel import ROOT, check_wheel, import_alone, module_names
 
 ABSENT = ("torch", "torchvision", "kornia", "open_clip", "tensorboard")
-NEEDS_TORCH = {"transforms.rendering.kornia"}  # the GPU's renderer
+NEEDS_TORCH = {"transforms.rendering.kornia", "transforms.rendering.fused"}  # the GPU's renderers
 
 
 def test_every_module_of_the_workers_is_in_the_wheel(tmp_path):
