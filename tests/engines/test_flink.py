@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import urllib.request
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ from engine_runs import (
     workers_of,
     write_source,
 )
+from held_filter import HOLD
 
 from clusters import supervisor
 from clusters.flink import ClusterConfig, down, find_flink, find_job_server, main, status, up
@@ -33,6 +34,7 @@ from clusters.pools import free_port, group_alive, is_listening
 from pipelines.running.remote.flink import PART
 from tests.engines.test_prism import check_same
 
+HELD = ("filters=[held_filter:held]", "limits.seconds=600")
 pytestmark = [
     pytest.mark.flink,
     pytest.mark.skipif(shutil.which("java") is None, reason="no java on the PATH"),
@@ -57,7 +59,17 @@ def config(tmp_path_factory) -> ClusterConfig:
 
 
 @pytest.fixture(scope="module")
-def cluster(config) -> Iterator[ClusterConfig]:
+def hold(tmp_path_factory) -> Iterator[Path]:
+    """The file that holds jobs with the filter `held_filter.held`, here and in workers of the cluster."""
+    path = tmp_path_factory.mktemp("hold") / "hold"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(HOLD, str(path))
+        patch.setenv("PYTHONPATH", str(ROOT / "tests" / "support"), prepend=os.pathsep)
+        yield path
+
+
+@pytest.fixture(scope="module")
+def cluster(config, hold) -> Iterator[ClusterConfig]:
     up(config)
     groups = supervisor.processes(config.state)
     yield config
@@ -96,6 +108,14 @@ def direct(source, tmp_path_factory) -> Path:
     return output
 
 
+@pytest.fixture(scope="module")
+def held_direct(source, hold, tmp_path_factory) -> Path:
+    """The output of the jobs that can be held; their config has another fingerprint."""
+    output = tmp_path_factory.mktemp("held") / "clips"
+    finish(start(source, output, "workers=2", *HELD))
+    return output
+
+
 def ask(cluster: ClusterConfig, path: str) -> dict:
     """Ask the JobManager."""
     with urllib.request.urlopen(f"http://127.0.0.1:{cluster.ui_port}{path}", timeout=5) as response:
@@ -119,15 +139,16 @@ def subtasks(cluster: ClusterConfig, job: dict) -> list[dict]:
     return [subtask for subtask in found if "(unassigned)" not in subtask["host"]]
 
 
-def all_at_work(cluster: ClusterConfig, idle: Collection[int]) -> bool:
-    """Has every part been handed in, and does each that is not finished have a Python worker with a task?
+def at_work(cluster: ClusterConfig) -> list[int]:
+    """The Python workers that have a task. Others start, or end, or were left by an earlier job."""
+    return [worker for worker in harnesses(cluster.state) if children_of(worker)]
 
-    `idle` are workers of earlier jobs: Beam can leave one in a TaskManager.
-    """
-    parts, workers = last_parts(cluster), [w for w in harnesses(cluster.state) if w not in idle]
+
+def all_at_work(cluster: ClusterConfig) -> bool:
+    """Has every part been handed in, and does each that is not finished have a Python worker with a task?"""
+    parts = last_parts(cluster)
     left = [part for part in parts if part["state"] != "FINISHED"]
-    # The worker of a finished part takes a moment to end.
-    return len(parts) == 4 and 0 < len(left) <= len(workers) and all(map(children_of, workers))
+    return len(parts) == 4 and 0 < len(left) <= len(at_work(cluster))
 
 
 def unconnected(cluster: ClusterConfig) -> list[Path]:
@@ -179,24 +200,26 @@ def test_ctrl_c_cancels_and_the_same_command_goes_on(beam, cluster, source, dire
 
 
 @pytest.mark.parametrize("victim", ["harness", "taskmanager-0", "pool"])
-def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, tmp_path, victim):
-    output, idle = tmp_path / "clips", harnesses(cluster.state)
-    job = start(source, output, *beam)
+def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, held_direct, hold, tmp_path, victim):
+    output = tmp_path / "clips"
+    hold.unlink(missing_ok=True)  # of a case that failed
+    job = start(source, output, *HELD, *beam)
     done = wait_for_the_middle(job, output)
-    # Beam notices after minutes that a Python worker has died between its connection and its first task. A
-    # worker whose TaskManager has died is not waited for, and some parts may have ended before all begin.
-    if victim != "taskmanager-0":
-        wait_for(lambda: job.poll() is not None or all_at_work(cluster, idle), 200)
+    # Else the first parts may end before the last begin. And Beam notices after minutes only that a Python worker
+    # has died between its connection and its first task.
+    hold.touch()
+    wait_for(lambda: all_at_work(cluster), 300)
     before = {
         part["jid"]: subtasks(cluster, part) for part in last_parts(cluster) if part["state"] != "FINISHED"
     }
     machines = task_managers(cluster)
     if victim == "harness":
-        os.kill([w for w in harnesses(cluster.state) if w not in idle][-1], signal.SIGKILL)
+        os.kill(at_work(cluster)[-1], signal.SIGKILL)
     else:
         os.killpg(supervisor.processes(cluster.state)[victim], signal.SIGKILL)
+    hold.unlink()
     finish(job)
-    check_same(direct, output)
+    check_same(held_direct, output)
     # The job server may report the end of a part before the JobManager does.
     wait_for(lambda: [part["state"] for part in last_parts(cluster)] == ["FINISHED"] * 4)
     parts = last_parts(cluster)
