@@ -11,18 +11,15 @@ from pathlib import Path
 import pytest
 
 from clusters.dataflow.image import HADOLINT, read_lock
+from clusters.dataflow.wheel import build_wheel
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "wheel", "--no-deps"]
-    command = [*pip, "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    (found,) = folder.glob("zoetrope-*.whl")
+    found, fault = build_wheel(tmp_path_factory.mktemp("wheel"))
+    assert found is not None, fault
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -41,8 +42,14 @@ def check_wheel(scratch: Path) -> Iterator[str]:
 
 
 def build_wheel(folder: Path) -> tuple[Path | None, str]:
-    """Build the wheel into `folder`. Returns (wheel, "") or (None, reason)."""
-    fault = run_quietly([*_pip(), "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ROOT])
+    """Build the wheel into `folder`. Returns (wheel, "") or (None, reason).
+
+    One build at a time: setuptools writes to the folder `build` of the checkout.
+    """
+    with (ROOT / "setup.py").open() as checkout:
+        fcntl.flock(checkout, fcntl.LOCK_EX)
+        command = [*_pip(), "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ROOT]
+        fault = run_quietly(command)
     return next(folder.glob("zoetrope-*.whl"), None), fault
 
 
