@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from transforms.rendering.kernels import FIVE_TAPS_UP_TO, KERNEL_SUM, SIGMAS, THREE_TAPS_UP_TO
 
+TRIED = np.array(SIGMAS)
+
 
 def kernel_table(variance_L2: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the kernels [L,2,K], centred and padded with zeros, and their radii [L,2]."""
@@ -55,6 +57,6 @@ def _gaussians(
     variances [n].
     """
     squares = np.arange(1, radius + 1) ** 2
-    sigmas_N1 = (np.asarray(SIGMAS)[index] * np.sqrt(variances))[:, None]
+    sigmas_N1 = (TRIED[index] * np.sqrt(variances))[:, None]
     half_NR = np.exp(-squares / (2 * sigmas_N1**2))
     return half_NR, 2 * (half_NR * squares).sum(axis=1) / (1 + 2 * half_NR.sum(axis=1))

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
+from takers import ONE_HAS_IT, take_at_once
 from waiting import wait_until
 
 from schemas.errors import ConfigError
@@ -75,25 +76,7 @@ def test_the_second_is_refused_in_one_line_and_may_come_after(path):
 
 
 def test_one_of_many_takers_at_once_has_it(path):
-    begin, end = threading.Barrier(8), threading.Barrier(8)
-    seen: list[str] = []
-
-    def run() -> None:
-        begin.wait()
-        try:
-            with quick(path):
-                seen.append("held")
-                end.wait(30)
-        except ConfigError:
-            seen.append("refused")
-            end.wait(30)
-
-    threads = [threading.Thread(target=run) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(seen) == ["held"] + 7 * ["refused"]
+    assert take_at_once(lambda: quick(path)) == ONE_HAS_IT
 
 
 def test_one_of_many_takers_of_a_dead_lease_has_it(lease_path):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from pathlib import Path
 
 import make_shards as shards_of
 import pytest
+from takers import ONE_HAS_IT, take_at_once
 from tiny_index import checkpoint
 from waiting import wait_until
 
@@ -42,25 +42,7 @@ def test_two_writers_do_not_meet(tmp_path: Path, place: str) -> None:
 
 
 def test_one_of_many_that_begin_at_once_has_it(place: str) -> None:
-    begin, end = threading.Barrier(8), threading.Barrier(8)
-    told: list[str] = []
-
-    def run() -> None:
-        begin.wait()
-        try:
-            with writing(place):
-                told.append("held")
-                end.wait(30)
-        except ConfigError:
-            told.append("refused")
-            end.wait(30)
-
-    threads = [threading.Thread(target=run) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(told) == ["held"] + 7 * ["refused"]
+    assert take_at_once(lambda: writing(place)) == ONE_HAS_IT
 
 
 def test_the_refusal_says_who_and_when_it_is_free(tmp_path: Path) -> None:
