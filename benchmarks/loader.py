@@ -59,9 +59,8 @@ def write_samples(path: Path, store: str, indices: range) -> None:
         writer = ShardWriter(stream)
         for index in indices:
             image = photograph(PHOTOGRAPHS[index % len(PHOTOGRAPHS)], 384, 512)
-            data = simplejpeg.encode_jpeg(
-                np.ascontiguousarray(image), 90, "RGB", "420"
-            )  # as photographs on the web are
+            # 4:2:0, as photographs on the web are.
+            data = simplejpeg.encode_jpeg(np.ascontiguousarray(image), 90, "RGB", "420")
             clip = make_clip(
                 data,
                 Reference(f"s{index:06d}", ("a photograph of something",), "benchmark", image=data),

@@ -31,9 +31,9 @@ from schemas.version import VERSION
 from storage.login import set_options
 
 KIND = "animate"
-LINKS_MAY_FAIL = math.nextafter(
-    1.0, 0.0
-)  # most links of a list may be dead; a job without one clip has failed
+# Most links of a list may be dead, but a job without one clip has failed.
+LINKS_MAY_FAIL = math.nextafter(1.0, 0.0)
+# Fields that change no byte of a shard.
 NO_BYTES = (
     "output",
     "workers",
@@ -43,12 +43,9 @@ NO_BYTES = (
     "fetch",
     "limits",
     "dataset",
-)  # fields that change no byte of a shard
-PLACES = (
-    "source.uri",
-    "source.annotations",
-    "source.images",
-)  # places of the source; Source.fingerprint describes its content
+)
+# Where the source is. Source.fingerprint describes its content, so that a corpus may be moved.
+PLACES = ("source.uri", "source.annotations", "source.images")
 
 
 def animate(config: AnimateConfig, beam_args: Sequence[str] = (), *, detach: bool = False) -> RunResult:

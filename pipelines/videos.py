@@ -30,6 +30,7 @@ from schemas.version import VERSION
 from storage.login import set_options
 
 KIND = "import-videos"
+# Fields that change no byte of a shard.
 NO_BYTES = (
     "output",
     "workers",
@@ -39,12 +40,9 @@ NO_BYTES = (
     "limits.decode_seconds",
     "limits.memory_mb",
     *(f"dataset.{name}" for name in DatasetConfig.model_fields),
-)  # fields that change no byte
-PLACES = (
-    "source.videos",
-    "source.annotations",
-    "source.split_file",
-)  # Source.fingerprint says what they hold
+)
+# Where the source is. Source.fingerprint describes its content, so that a corpus may be moved.
+PLACES = ("source.videos", "source.annotations", "source.split_file")
 
 
 def import_videos(config: ImportConfig, beam_args: Sequence[str] = (), *, detach: bool = False) -> RunResult:

@@ -39,10 +39,8 @@ SAMPLES = pa.schema(
         ("height", pa.int32()),
         ("original_width", pa.int32()),
         ("original_height", pa.int32()),
-        (
-            "zoom",
-            pa.float32(),
-        ),  # square root of picture area over the tightest view's area; 1 = whole picture
+        # square root of picture area over the tightest view's area; 1 = whole picture
+        ("zoom", pa.float32()),
         ("bytes", pa.int64()),  # all members of the sample, without tar headers
         ("source", pa.string()),
         ("url", pa.string()),

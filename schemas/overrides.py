@@ -62,9 +62,8 @@ def _read(name: str, raw: str, annotation: Any) -> Any:
         try:
             return read_yaml(raw)
         except YamlError as error:
-            if (
-                str not in kinds
-            ):  # a glob such as [ab]*.tar is text, and a list that is not closed is a mistake
+            # A glob such as [ab]*.tar is text. For other types an open bracket is a mistake.
+            if str not in kinds:
                 raise ConfigError(f"{name}={raw[:80]}: not a list or mapping in YAML: {error}") from None
     if raw == "null" and type(None) in kinds:
         return None

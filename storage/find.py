@@ -230,12 +230,11 @@ def _files_below(folder: str) -> Iterator[tuple[str, int]]:
 
     for inner, folders, names in os.walk(folder, onerror=unreadable, followlinks=True):
         here = os.path.realpath(inner) + os.sep
+        # A link to a folder above would make the walk endless. os.walk enters what stays in `folders`.
         folders[:] = [
             name
             for name in folders
-            if not here.startswith(
-                os.path.realpath(os.path.join(inner, name)) + os.sep
-            )  # a link to a folder above
+            if not here.startswith(os.path.realpath(os.path.join(inner, name)) + os.sep)
         ]
         for name in names:
             path = os.path.join(inner, name)

@@ -60,9 +60,8 @@ def filesystem(uri: str) -> tuple[AbstractFileSystem, str]:
     # fork.
     from gcsfs.core import GCSFileSystem
 
-    logging.getLogger("gcsfs").setLevel(
-        logging.CRITICAL
-    )  # it logs tracebacks of errors that are one line here
+    # gcsfs logs tracebacks of errors that are one line here.
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
     if _google_login(_bucket(uri)) == "anon":
         options["token"] = "anon"  # noqa: S105 - gcsfs's word for no credentials
     return GCSFileSystem(**options), GCSFileSystem._strip_protocol(uri)

@@ -24,9 +24,8 @@ class Job:
 
     kind: str  # animate | import-videos
     config: Mapping[str, Any]  # resolved, plain values; kept in the output
-    identity: Mapping[
-        str, Any
-    ]  # dotted field -> value: settings that change bytes, and the source's identity
+    # dotted field -> value: settings that change bytes, and the source's identity
+    identity: Mapping[str, Any]
     tasks: Callable[[], Iterator[Task]]  # streams the plan
     maker: Maker
     shard: ShardConfig
@@ -44,11 +43,8 @@ class Job:
         return hashlib.sha256(_canonical({"kind": self.kind, **self.identity}).encode()).hexdigest()[:16]
 
 
-FILES_IDENTITY = (
-    "files",
-    "bytes",
-    "names",
-)  # of storage.find.identity: how many, how large, a digest of the names
+# The keys of storage.find.identity: how many, how large, a digest of the names.
+FILES_IDENTITY = ("files", "bytes", "names")
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -34,9 +34,8 @@ class Record:
     inputs: int  # read from the source; equals written + failed, unless something was lost
     rows: pa.Table  # RECORD: one row per input, in input order
     shards: tuple[ShardRow, ...] = ()
-    counters: Mapping[str, float] = field(
-        default_factory=dict
-    )  # milliseconds per stage, seconds of the shard
+    # milliseconds per stage, seconds of the shard
+    counters: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def samples(self) -> pa.Table:

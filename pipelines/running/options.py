@@ -100,9 +100,8 @@ def _endpoints(options: PipelineOptions) -> Iterator[tuple[str, str]]:
     if not runner.endswith(WITH_JOB_SERVER):
         return
     master = options.view_as(FlinkRunnerOptions).flink_master
-    if runner.endswith("FlinkRunner") and not master.startswith(
-        "["
-    ):  # [auto], [local]: inside the job server
+    is_in_job_server = master.startswith("[")  # [auto] and [local]
+    if runner.endswith("FlinkRunner") and not is_in_job_server:
         yield "flink_master", master
     endpoint = options.view_as(PortableOptions).job_endpoint
     if endpoint and endpoint != "embed":

@@ -44,9 +44,8 @@ class PipelineRun(threading.Thread):
         self.result: Any = None
         self.remote: RemoteJob | None = None  # after `submit`, if the job can outlive this process
         self.error: BaseException | None = None
-        self.ended = (
-            threading.Event()
-        )  # to be waited for: a `join` that Ctrl-C breaks takes the thread for ended (bpo-45274)
+        # Wait for this, and do not `join`: after Ctrl-C, join takes the thread for ended (bpo-45274).
+        self.ended = threading.Event()
 
     def submit(self) -> None:
         """Hand the pipeline to a remote runner, from the main thread: job servers want to take Ctrl-C, which

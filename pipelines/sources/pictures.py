@@ -32,10 +32,8 @@ BROKEN_ZIP = (  # what zipfile raises for damaged, encrypted or unknown contents
 )
 
 LARGE = 4 * 1024 * 1024  # bytes, from which on a picture must look like one before it is unpacked
-DAMAGED = (
-    None,
-    errno.EINVAL,
-)  # OSError.errno of bz2 for damaged data, and of a seek to a place that cannot be
+# OSError.errno of bz2 for damaged data, and of a seek to a place that cannot exist.
+DAMAGED = (None, errno.EINVAL)
 
 
 class Pictures:

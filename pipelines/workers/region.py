@@ -52,9 +52,8 @@ class Region:
         self._at = self._memory[8:16].view(np.float64)
         self._waited = self._memory[16:24].view(np.float64)
         self._waiting: OwnWaiting | None = None  # of the worker
-        self._taken = self._memory[
-            MARK_BYTES : MARK_BYTES + BLOCKS
-        ]  # by block number: 1 until the job is done
+        # By block number: 1 until the job is done with the block.
+        self._taken = self._memory[MARK_BYTES : MARK_BYTES + BLOCKS]
         self._room = self._memory[MARK_BYTES + BLOCKS :]
         self._blocks: list[Block] = []  # that this worker filled and did not take back yet, by `start`
         self._free = list(range(BLOCKS))

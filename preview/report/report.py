@@ -47,12 +47,9 @@ class RunStats:
     failed: int = 0  # inputs that this run found to fail
     resumed: int = 0  # samples of earlier runs
     bucket_seconds: float = 0.0  # width of a bucket of `throughput`; 0 = not measured
-    throughput: tuple[
-        int, ...
-    ] = ()  # samples (written and failed) that finished in each bucket, from the start on
-    config: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # resolved, plain values; `motions` is the mix in the config
+    throughput: tuple[int, ...] = ()  # samples (written and failed) that finished in each bucket
+    # resolved, plain values; `motions` is the mix in the config
+    config: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)  # package -> version
     counters: Mapping[str, int | float] = field(default_factory=dict)  # the job's counts and times
 

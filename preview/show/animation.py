@@ -75,14 +75,11 @@ def encode_webp(
     if len(stills) == 1:
         return stills[0]
     size = (frames_THWC.shape[2] - 1).to_bytes(3, "little") + (frames_THWC.shape[1] - 1).to_bytes(3, "little")
-    chunks = [
-        _chunk(b"VP8X", b"\x02\0\0\0" + size),
-        _chunk(b"ANIM", bytes(6)),
-    ]  # animated; no background; loops for ever
+    # Animated; no background; loops for ever.
+    chunks = [_chunk(b"VP8X", b"\x02\0\0\0" + size), _chunk(b"ANIM", bytes(6))]
     for still, duration in zip(stills, frame_durations(len(stills), fps=fps, unit=1), strict=True):
-        place = (
-            bytes(6) + size + duration.to_bytes(3, "little") + b"\x02"
-        )  # at 0, 0; does not blend with the one before
+        # At 0, 0; does not blend with the frame before.
+        place = bytes(6) + size + duration.to_bytes(3, "little") + b"\x02"
         chunks.append(_chunk(b"ANMF", place + _bitstream(still)))
     body = b"WEBP" + b"".join(chunks)
     return b"RIFF" + len(body).to_bytes(4, "little") + body

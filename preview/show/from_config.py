@@ -32,9 +32,8 @@ def clip_of_key(config: str, key: str, overrides: Sequence[str] = (), *, path: b
     from pipelines.sources.apart import with_limits
     from pipelines.sources.base import make_source
 
-    settings = load_config(
-        AnimateConfig, config, ["output=unused", *overrides]
-    )  # required of a job, of no use here
+    # A job must have an output; a preview writes none.
+    settings = load_config(AnimateConfig, config, ["output=unused", *overrides])
     source = with_limits(
         make_source(settings.source, shard_samples=settings.shard.max_samples), settings.limits
     )

@@ -19,9 +19,8 @@ from trainer.data.pixels import new_bytes
 from trainer.data.shards import Dropped
 from transforms.rendering.plan import Plan, plan_batch
 
-Tokenize = Callable[
-    [Sequence[str]], tuple[Tensor, Tensor]
-]  # captions -> ids [C,L], mask [C,L] (1 = a token), both int64
+# Captions -> ids [C,L] and mask [C,L] (1 = a token), both int64.
+Tokenize = Callable[[Sequence[str]], tuple[Tensor, Tensor]]
 
 
 @dataclass
@@ -54,9 +53,8 @@ class Batch:
     patches: Tensor = field(default_factory=lambda: torch.empty(0, 0, dtype=torch.int64))
     position: Position = (Cursor(),)  # of the worker that made the batch, after it
     dropped: tuple[Dropped, ...] = ()  # samples that the worker dropped since its last batch
-    places: list[tuple[int, int]] = field(
-        default_factory=list
-    )  # in an evaluation, of each sample: number of the shard, and position in it
+    # in an evaluation, of each sample: number of the shard, and position in it
+    places: list[tuple[int, int]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.keys)

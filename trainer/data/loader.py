@@ -235,9 +235,8 @@ class _Batches:
         except ShardError as error:
             raise ShardError(_own_message(error)) from None
         finally:
-            end_workers = getattr(
-                batches, "_shutdown_workers", None
-            )  # None: the batches are made in this process
+            # Without workers torch makes the batches in this process, and has no such method.
+            end_workers = getattr(batches, "_shutdown_workers", None)
             if end_workers is not None:
                 end_workers()
 

@@ -7,20 +7,14 @@ import torch.distributed as dist
 
 from schemas.errors import WorkError
 
-NO_MEMORY = (
-    "out of memory",
-    "can't allocate memory",
-    "STATUS_ALLOC_FAILED",
-)  # of a full GPU's driver, of a CPU, of cuBLAS and cuDNN
+# Of a full GPU's driver, of a CPU, of cuBLAS and cuDNN.
+NO_MEMORY = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
 NO_ROOM = "this machine has no room left; make the model or the batch smaller, or close what else runs"
 NO_KERNEL = " does not have a deterministic implementation"
-CUBLAS_UNTOLD = (
-    "because it uses CuBLAS"  # CUBLAS_WORKSPACE_CONFIG was another, or set after cuBLAS had started
-)
-LOST_PEER = (
-    "Connection closed by peer",
-    "Connection reset by peer",
-)  # gloo's RuntimeErrors have no class of their own
+# CUBLAS_WORKSPACE_CONFIG had another value, or was set after cuBLAS had started.
+CUBLAS_UNTOLD = "because it uses CuBLAS"
+# gloo's RuntimeErrors have no class of their own.
+LOST_PEER = ("Connection closed by peer", "Connection reset by peer")
 
 
 class RunError(WorkError, RuntimeError):

@@ -51,10 +51,8 @@ class Indexed:
     clips: int  # embedded now
     dropped: tuple[str, ...]  # samples that could not be used, each with its reason
     broken: tuple[str, ...]  # shards that could not be read to their end; they are not in the index
-    missing: tuple[
-        str, ...
-    ] = ()  # indexed shards that are no longer there; their clips are in the index still
-    pruned: int = 0  # indexed shards that were no longer there, and are forgotten
+    missing: tuple[str, ...] = ()  # indexed shards that no longer exist; the index still has their clips
+    pruned: int = 0  # indexed shards that no longer existed, and were removed from the index
 
 
 def index(

@@ -54,9 +54,8 @@ def vanished(shards: Iterable[str]) -> set[str]:
     gone: set[str] = set()
     for shard in shards:
         folder, _, name = shard.rpartition("/")
-        if (
-            folder not in names
-        ):  # one question a folder; what it does not list (some stores list nothing) is asked for by name
+        # One listing per folder. A shard that it does not name is asked for, since some stores list nothing.
+        if folder not in names:
             names[folder] = set(list_names(folder))
         if name not in names[folder] and not exists(shard):
             gone.add(shard)

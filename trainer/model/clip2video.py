@@ -104,12 +104,13 @@ class CLIP2Video(nn.Module):
         if config.center_type == "TAB":
             self.tab = TokenAlignment(width, heads, config.centerK, half_rate=bool(config.center_proj))
         self.interaction = _interaction(config, width, positions)
-        self.logit_bias = (
-            None if config.logit_bias is None else nn.Parameter(torch.full((2,), float(config.logit_bias)))
-        )  # of the sigmoid loss: of global and of TAB logits. It moves no rank
-        self.patches = (
-            count_patches(self.clip) if config.patch_dropout else 0
-        )  # of a frame, if some are dropped
+        # Of the sigmoid loss: one for global logits and one for TAB's. It changes no rank.
+        self.logit_bias = None
+        if config.logit_bias is not None:
+            self.logit_bias = nn.Parameter(torch.full((2,), float(config.logit_bias)))
+        self.patches = 0  # of a frame, if some are dropped
+        if config.patch_dropout:
+            self.patches = count_patches(self.clip)
         self.start_from_clip()
 
     def start_from_clip(self) -> None:

@@ -23,17 +23,15 @@ class Interaction(nn.Module):
         self.frames_in = nn.Linear(token_width, width)
         self.cls = nn.Parameter(torch.empty(width).normal_(std=0.02))
         self.types = nn.Embedding(2, width)  # 0 text, 1 frame
-        self.positions = nn.Embedding(
-            positions, width
-        )  # of frames; text tokens carry theirs from the text tower
+        # Of frames. Text tokens carry their positions from the text tower.
+        self.positions = nn.Embedding(positions, width)
         self.transformer = Transformer(width, depth, heads, eps=1e-5)
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, 1)
         nn.init.normal_(self.types.weight, std=0.02)
         nn.init.normal_(self.positions.weight, std=0.02)
-        with (
-            torch.no_grad()
-        ):  # both modalities start in the dual encoder's shared space, up to one common rotation
+        # Both modalities start in the dual encoder's shared space, up to one common rotation.
+        with torch.no_grad():
             nn.init.orthogonal_(self.text_in.weight)
             self.frames_in.weight.copy_(self.text_in.weight)
         for layer in (self.text_in, self.frames_in, self.head):

@@ -209,9 +209,8 @@ def _load(model: CLIP2Video, state: Mapping[str, Tensor]) -> None:
     ]
     if problems:
         raise ConfigError(f"official weights do not fit this variant: {'; '.join(problems)}")
-    unused = sorted(
-        {key.partition(".")[0] for key in surplus} - {"trans_layernorm"}
-    )  # upstream makes that one always
+    # Upstream makes trans_layernorm in every variant.
+    unused = sorted({key.partition(".")[0] for key in surplus} - {"trans_layernorm"})
     if unused:
         LOG.warning(
             "official weights: left out, because this variant does not use them: %s", ", ".join(unused)

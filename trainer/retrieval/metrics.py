@@ -83,9 +83,8 @@ class BlockwiseRetrieval:
         self._sorted = bool((np.diff(owners) >= 0).all())
         self._groups, self._starts = np.unique(owners[self._order], return_index=True)
         self.t2v_ranks = np.full(len(owners), np.nan)  # of every text's video, from 1
-        self.v2t_ranks = np.full(
-            videos, np.nan
-        )  # of every video's captions, from 1; a video without captions has none
+        # Of every video's captions, from 1. A video without captions has no rank.
+        self.v2t_ranks = np.full(videos, np.nan)
 
     def add_texts(self, start: int, block: Any) -> None:
         """Rows: scores [n, videos] of the texts from `start` on."""

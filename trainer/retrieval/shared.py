@@ -26,9 +26,8 @@ def rank_shared(embedder: Embedder, data: Embedded, *, block_scores: int = BLOCK
     start = time.perf_counter()
     groups: dict[str, int] = {}
     group_N = np.array([groups.setdefault(caption, len(groups)) for caption in data.captions])
-    first_U = np.unique(group_N, return_index=True)[
-        1
-    ]  # one row per distinct caption; their vectors are equal
+    # One row per distinct caption, because equal captions have equal vectors.
+    _, first_U = np.unique(group_N, return_index=True)
     own_UM = np.zeros((len(first_U), len(data.videos)), bool)
     own_UM[group_N, data.owners] = True
     texts, videos = data.texts.pick_rows(first_U), data.videos

@@ -224,11 +224,8 @@ def _decode_jpeg(
 
 
 def _jpeg_scale(size: tuple[int, int], need: tuple[int, int], exact: bool) -> int:
-    for scale in (
-        8,
-        4,
-        2,
-    ):  # libjpeg-turbo has vector code for these; other scales can take longer than the full one
+    # libjpeg-turbo has vector code for these scales. Others can take longer than the full one.
+    for scale in (8, 4, 2):
         whole = all(side % scale == 0 for side in size)
         enough = all(-(-side // scale) >= least for side, least in zip(size, need, strict=True))
         if enough and (whole or not exact):

@@ -138,7 +138,6 @@ def place(
     by_x, by_y = factor / width, factor / height
     room_2 = np.array([where[0] * (1.0 - across * by_x), where[1] * (1.0 - down * by_y)])
     fractions_N2 = (corners_N2 - least_2) * np.array([by_x, by_y]) + room_2
-    steps_N2 = (
-        np.maximum(np.minimum(np.rint(fractions_N2 * GRID), GRID), 0.0) + 0.0
-    )  # + 0.0 turns -0.0 into 0.0
+    steps_N2 = np.maximum(np.minimum(np.rint(fractions_N2 * GRID), GRID), 0.0)
+    steps_N2 += 0.0  # turns -0.0 into 0.0, so that equal views have equal bytes
     return (steps_N2 / GRID).astype(np.float32).reshape(-1, 4, 2)

@@ -36,9 +36,8 @@ class JobPlan:
     known: Known | None = None  # None: the source is planned as a whole
     files: Sequence[str] = ()  # names of the files of marks that are there
     is_stale: bool = False  # those files are of an earlier plan, which this one replaces
-    counts: Counter[int] = field(
-        default_factory=Counter
-    )  # first task of a segment -> its tasks, once planned
+    # first task of a segment -> its tasks, once planned
+    counts: Counter[int] = field(default_factory=Counter)
     new_tasks: int = 0  # of a growth, once planned
     new_inputs: int = 0
 

@@ -56,9 +56,8 @@ class Part:
 
     index: int
     tasks: tuple[tuple[int, int], ...]  # ranges of tasks that it holds, (first, last + 1)
-    retries: tuple[
-        tuple[int, int, int], ...
-    ] = ()  # runs of (retry, task that it repeats, length), as far as done
+    # runs of (retry, task that it repeats, length), as far as done
+    retries: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def name(self) -> str:

@@ -163,9 +163,8 @@ class _PortableJob:
         try:
             answer = self._server.GetState(request, timeout=ANSWER_SECONDS)
         except grpc.RpcError as error:
-            if (
-                error.code() == grpc.StatusCode.NOT_FOUND
-            ):  # the server was restarted, and its jobs ended with it
+            # The server was restarted, and its jobs ended with it.
+            if error.code() == grpc.StatusCode.NOT_FOUND:
                 return PipelineState.UNKNOWN
             raise
         return str(self._api.JobState.Enum.Name(answer.state))

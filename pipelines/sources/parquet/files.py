@@ -20,13 +20,8 @@ from storage.read import open_input
 
 CAPTION_COLUMNS = ("caption", "captions", "text")
 MOST_ROWS_A_BYTE = 1000  # of a file; a footer that claims more would plan tasks for ever
-BROKEN = (
-    pa.ArrowException,
-    ValueError,
-    KeyError,
-    OverflowError,
-    MemoryError,
-)  # raised by pyarrow for damaged files
+# What pyarrow raises for damaged files.
+BROKEN = (pa.ArrowException, ValueError, KeyError, OverflowError, MemoryError)
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,8 @@ class OutputView:
 
     uri: str
     access: ShardAccess = field(default_factory=ShardAccess)
-    _places: OrderedDict[int, tuple[str, str]] = field(
-        default_factory=OrderedDict
-    )  # position -> shard, key of rows shown
+    # position -> shard, key of rows shown
+    _places: OrderedDict[int, tuple[str, str]] = field(default_factory=OrderedDict)
     _matches: OrderedDict[Query, np.ndarray] = field(default_factory=OrderedDict)
     _lock: Any = field(default_factory=Lock)
 

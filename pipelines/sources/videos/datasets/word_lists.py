@@ -83,9 +83,8 @@ def _check_instructions(data: bytes) -> None:
                 f"refused, and nothing in it was run: its instruction {name}{what} "
                 f"at byte {position} is no plain data"
             )
-        if (
-            name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count
-        ):  # the loader makes room up to this number
+        # The loader makes room up to this number, so a large one would take memory without data.
+        if name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count:
             raise ValueError(f"refused, and nothing in it was run: memo number {argument} at byte {position}")
 
 
