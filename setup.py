@@ -1,6 +1,4 @@
-"""Packaging. Import name = folder name, so that Beam's ``--setup_file ./setup.py`` ships exactly what runs
-here.
-"""
+"""Packaging. Import name = folder name, so that Beam's ``--setup_file`` ships exactly what runs here."""
 
 import runpy
 from pathlib import Path

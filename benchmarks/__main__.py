@@ -13,8 +13,9 @@ HELPERS = {"__init__", "__main__", "harness", "job_gpu", "job_workers", "operato
 
 
 def main(names: list[str]) -> int:
-    """Run the named benchmarks (default: all), each in a new process. Returns 1 if any failed, 2 for an
-    unknown name.
+    """Run the named benchmarks (default: all), each in a new process.
+
+    Returns 1 if any failed, 2 for an unknown name.
     """
     known = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in HELPERS)
     unknown = sorted(set(names) - set(known))

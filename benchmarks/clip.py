@@ -1,14 +1,16 @@
-"""End to end on one core: a 512x384 JPEG in, 12 JPEGs of 224x224 out, compared with decoding and encoding
-alone.
+"""One clip end to end on one core, compared with decoding and encoding alone.
+
+A 512x384 JPEG goes in, 12 JPEGs of 224x224 come out.
 
     python -m benchmarks.clip [--rounds 40]
 
-Times are CPU seconds of one thread. Wanted: half the clips/s of decoding and encoding alone; a plain cv2 loop
-reaches 0.5 without the checks, the draw and KEY.json. The last case is the work of a worker process: also
-the sample's row and its frame in the tar, for a handful of samples that go through each stage together. One case renders the planes of a JPEG (Y, and Cb and Cr at
-half the size) and encodes them as they are. It saves the encoder's colour conversion, and takes longer: OpenCV
-warps one channel in 0.064 ms and four in 0.078 ms (224x224), so three planes cost more than one RGBX frame, and
-simplejpeg decodes to RGB alone.
+Times are CPU seconds of one thread. The goal is half the clips/s of decoding and encoding alone. A plain cv2
+loop reaches 0.5 without the checks, the draw and KEY.json. The last case is the work of a worker process: it
+adds the sample's row and its frame in the tar, for a handful of samples that go through each stage together.
+
+One case renders the planes of a JPEG (Y, and Cb and Cr at half the size) and encodes them as they are. It
+saves the encoder's colour conversion, and takes longer: OpenCV warps one channel in 0.064 ms and four in
+0.078 ms (224x224), so three planes cost more than one RGBX frame, and simplejpeg decodes to RGB alone.
 """
 
 from __future__ import annotations
@@ -76,9 +78,7 @@ def cases(data: bytes) -> dict[str, Callable[[], list[bytes]]]:
 
 
 def sample(data: bytes, settings: ClipSettings, keys: Iterator[int] = count()) -> list[bytes]:  # noqa: B008 (shared on purpose)
-    """Do the job's work for one sample: header checks, checksum, caption, draw, decode, render, encode,
-    KEY.json.
-    """
+    """Do the job's work for one sample, from header checks and checksum to KEY.json."""
     reference = Reference(f"{next(keys):09d}", (CAPTION,), "folder", image=data)
     return list(make_clip(data, reference, settings).members.values())
 

@@ -1,5 +1,4 @@
-"""Shared by the benchmarks: interleaved rounds, medians with IQR, ratios per round, and the JSON with its
-origin.
+"""Shared by the benchmarks: interleaved rounds, medians with IQR, and the JSON with its origin.
 
 Cases take turns within a round, so that whatever else the machine does hits all of them; a ratio is the
 median of the rounds' ratios, which holds on a busy machine where the times themselves do not.

@@ -1,5 +1,4 @@
-"""The job on Beam's direct runner beside a bare loop and a bare pool of processes over the same functions and
-cores.
+"""The job on Beam's direct runner, compared with a bare loop and a bare pool of processes.
 
 ``python -m benchmarks.job [clips] [rounds]``. Building and starting a graph costs about 0.4 s, so few clips
 say little. Beside them is the naive Beam form, in which clips pass a GroupByKey before they are written. All
@@ -57,9 +56,7 @@ def loop(source: Source, folder: Path) -> None:
 
 
 def pool(source: Source, folder: Path, cores: int) -> None:
-    """`multiprocessing.Pool`, which gives all samples out by fours and takes them in order; no limits, no
-    records.
-    """
+    """`multiprocessing.Pool`, which hands out samples by fours and takes them in order. It has no limits."""
     with multiprocessing.get_context("spawn").Pool(cores, initializer=prepare_worker) as workers:
         tasks = list(source.plan())
         clips = workers.imap(clip_of, [r for task in tasks for r in references(source, task)], chunksize=4)

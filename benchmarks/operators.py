@@ -1,5 +1,4 @@
-"""Count what a call asks of torch: operators, copies between host and device, and waits of the host for the
-device.
+"""Count what a call asks of torch: operators, copies between host and device, and waits of the host.
 
 On a GPU an operator is one kernel, one copy, or a view that costs the host alone. With `fake_cuda` a call
 runs on fake tensors of a CUDA device, which hold no data, so that copies and waits are counted on a machine
@@ -70,8 +69,9 @@ class _Counting(TorchDispatchMode):
 
 
 def _asynchronous(args: Any, kwargs: Any) -> bool:
-    """Was the copy asked for without a wait? It is one only from or to pinned memory, which fake tensors do
-    not know.
+    """Was the copy asked for without a wait?
+
+    It is one only from or to pinned memory, and fake tensors do not know theirs.
     """
     positional = next((argument for argument in args if isinstance(argument, bool)), False)
     return bool(kwargs.get("non_blocking", positional))

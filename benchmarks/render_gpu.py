@@ -1,5 +1,6 @@
-"""Rendering on a GPU compared with one thread of the CPU: clips of 12 frames of 224x224 along paths of the
-default motions.
+"""Rendering on a GPU compared with one thread of the CPU.
+
+The clips have 12 frames of 224x224 along paths of the default motions.
 
     python -m benchmarks.render_gpu [--rounds 9]
     python -m benchmarks.render_gpu --device cpu --rounds 2       # counts; shows that it runs without a GPU

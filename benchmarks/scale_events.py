@@ -58,9 +58,7 @@ def durations(work: Work, seed: int) -> list[float]:
 
 
 def run(work: Work, engine: Engine, losses_an_hour: float, seed: int = 0) -> tuple[float, float]:
-    """Simulate one job. Returns its hours, and the seconds of making that were lost over all seconds of
-    making.
-    """
+    """Simulate one job. Returns its hours, and the lost seconds per second of making."""
     times = durations(work, seed)
     simulate = {"single": _taken, "parts": _in_parts, "all": _dealt}[engine.deal]
     return simulate(work, engine, times, losses_an_hour, random.Random(seed + 1))

@@ -1,5 +1,4 @@
-"""Search over 10,000 made videos: coarse and the best 50 re-ranked, against the interaction module over all
-of them.
+"""Search over 10,000 made videos: the best 50 re-ranked, compared with re-ranking all of them.
 
     python benchmarks/search.py [--videos 10000] [--queries 100] [--steps 350]
 

@@ -1,5 +1,6 @@
-"""What a training step costs on this GPU: step time, samples per second, MFU, waiting for the loader, the
-largest batch.
+"""The cost of a training step on this GPU.
+
+Measures step time, samples per second, MFU, the wait for the loader, and the largest batch.
 
     python -m benchmarks.training [--models NAME ...] [--steps 60] [--workers 8] [--modes compiled eager]
     python -m benchmarks.training --quick --models ViT-B-32-quickgelu     # no search for the largest batch
@@ -10,13 +11,13 @@ The code of `zoetrope animate` writes stills (512x384, default motions). For eac
 (rendering, forward, backward, AdamW) find the largest batch of clips of 12 frames, without and with gradient
 checkpointing. Then `zoetrope train` itself trains from the shards, at the fine-tuning recipes' 128 and at 95
 % of the largest batch, and its records are read. Modes are `compiled` (as the recipes are), `eager`, and
-`loose` (compiled, deterministic=false); the batches of the search are the first mode's. Each loader process has one batch ahead and the first
-records do not count, so that a queue filled before the start hides no slow loader. `plain_loop` is a loop
-over open_clip's own towers with frames that are there already, run in the same call. `shm_mb` is what the
-loader's batches take of /dev/shm at most. Weights are random: they cost what any others cost. Results of
-other models and modes on the same GPU are kept.
+`loose` (compiled, deterministic=false); the batches of the search are the first mode's. Each loader process
+has one batch ahead and the first records do not count, so that a queue filled before the start hides no slow
+loader. `plain_loop` is a loop over open_clip's own towers with frames that are ready, run in the same call.
+`shm_mb` is the most that the loader's batches take of /dev/shm. Weights are random, which changes no cost.
+Results of other models and modes on the same GPU are kept.
 
-Wanted with ViT-B/32 and 128 clips on one H100 or H200: 1,000 samples/s, MFU 33 %, 1.5 times the plain loop,
+Goals with ViT-B/32 and 128 clips on one H100 or H200: 1,000 samples/s, MFU 33 %, 1.5 times the plain loop,
 and at most 3 % of a step for `prepare` and the loader together. Without a GPU nothing is measured. Result:
 benchmarks/results/training.json
 """
@@ -93,8 +94,9 @@ def fields_of(model: str, mode: str, arguments: argparse.Namespace) -> dict[str,
 
 
 def fits(fields: dict[str, Any], batch: int, *, checkpointing: bool) -> bool:
-    """Whether two whole steps of `batch` stills, rendering included, find the memory; the second has the
-    optimizer's state.
+    """Do two whole steps of `batch` stills, rendering included, fit the memory?
+
+    The second step has the optimizer's state.
     """
     model_fields = {**fields["model"], "grad_checkpointing": checkpointing}
     config = TrainConfig.make(
@@ -324,8 +326,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def keep(model: str, mode: str, result: dict[str, Any], device: str) -> None:
-    """Print a result. On a GPU, write it into benchmarks/results/training.json, and keep what the same GPU
-    has there of other models and modes.
+    """Print a result, and on a GPU write it into benchmarks/results/training.json.
+
+    The file keeps the results of other models and modes on the same GPU.
     """
     print(json.dumps(result, indent=2), flush=True)
     if device != "cuda":

@@ -1,5 +1,6 @@
-"""Make docs/pictures/filters.png: the page of `zoetrope filters` on sample photographs and damaged copies of them.
-`make docs` runs it.
+"""Make docs/pictures/filters.png: the page of `zoetrope filters` on sample photographs.
+
+Some of the photographs are damaged copies. `make docs` runs it.
 
 Where there is no Chromium, the picture stays as it is.
 """

@@ -110,8 +110,9 @@ def _outline(still: Image.Image, quad_42: np.ndarray, colour: tuple[int, int, in
 
 
 def _save_gif(path: Path, image_HWC: np.ndarray, quads_T42: np.ndarray, frames_THWC: np.ndarray) -> None:
-    """The still with the moving view on the left, the clip on the right; one palette for all, so that the
-    file is small.
+    """Save the still with the moving view on the left, and the clip on the right.
+
+    One palette serves all frames, so that the file is small.
     """
     pages = []
     for quad_42, frame_HWC in zip(quads_T42, frames_THWC, strict=True):

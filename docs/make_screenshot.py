@@ -1,5 +1,4 @@
-"""Make docs/pictures/studio.png: the studio as it is, in a real browser, on a sample photograph. `make docs`
-runs it.
+"""Make docs/pictures/studio.png: the studio in a real browser, on a sample photograph. `make docs` runs it.
 
 Where there is no Chromium, the picture stays as it is.
 """

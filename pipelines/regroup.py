@@ -49,9 +49,7 @@ class NewOutput:
     """Shards and tables that are being written to a new folder. They count once its block has ended well."""
 
     def __init__(self, uri: str, configs: Sequence[Mapping[str, Any]] = ()) -> None:
-        """`configs` are those of the outputs that it is made of. Raises ConfigError if the folder holds
-        anything.
-        """
+        """`configs` are those of its inputs. Raises ConfigError if the folder is not empty."""
         self.uri = absolute(uri).rstrip("/")
         foreign = first_name(self.uri)
         if foreign is not None:

@@ -82,10 +82,10 @@ def config_of(output: str, overrides: Sequence[str] = ()) -> Config:
 
 
 def retry_tasks(output: Output, job: Job, source: Source, reasons: frozenset[str]) -> Iterator[Task]:
-    """Yield the tasks left of a retry that was stopped, else those of a new plan, which is kept in the output
-    first.
+    """Yield the tasks left of a retry that was stopped, or else those of a new plan.
 
-    Raises ConfigError if the source has another number of inputs and its keys count them.
+    The new plan is stored in the output first. Raises ConfigError if the source has another number of inputs
+    and its keys count them.
     """
     listing = list_output(output)
     planned = _check_finished(output, listing.done)

@@ -38,9 +38,7 @@ def tasks_left(output: Output, done: Collection[int]) -> Iterator[Task]:
 
 
 class Failures:
-    """The failures of an output whose tasks are all done. Its records are folded first, where they are not
-    yet.
-    """
+    """The failures of an output whose tasks are all done. Records are folded first, where they are not."""
 
     def __init__(
         self,

@@ -1,6 +1,4 @@
-"""The job that imports videos: real videos with captions in, the same shards out as those of
-`pipelines.animate`.
-"""
+"""The job that imports videos: real videos with captions become shards like those of `pipelines.animate`."""
 
 from __future__ import annotations
 
@@ -128,8 +126,9 @@ def _known_failures(task: Task) -> int:
 
 
 def _look_at(task: Task, job: Job) -> Glimpse:
-    """The first keys, and the mean bytes of a sample over the first two videos among them that can be
-    decoded.
+    """The first keys, and the mean bytes of a sample.
+
+    The mean is over the first two videos that can be decoded.
     """
     maker = job.maker
     assert isinstance(maker, VideoImporter)  # noqa: S101 - narrows the type

@@ -43,8 +43,9 @@ class Config(BaseModel):
 
 
 def fingerprint(config: Config, *, without: Iterable[str] = ()) -> str:
-    """Sixteen hex digits over the config's values, less the dotted fields in `without` (those that change no
-    byte).
+    """Sixteen hex digits over the config's values.
+
+    The dotted fields in `without`, those that change no byte, are left out.
     """
     values = flatten(config.to_dict())
     dropped = tuple(without)
@@ -168,8 +169,9 @@ def _allowed(field: FieldInfo) -> str:
 
 
 def _first_error(cls: type[Config], error: ValidationError) -> str:
-    """One line for the mistake that explains the others: an unknown field is often a required one,
-    misspelt.
+    """One line for the mistake that explains the others.
+
+    A required field that is missing is often misspelt as an unknown one.
     """
     errors = error.errors(include_url=False)
     first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])

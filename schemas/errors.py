@@ -42,8 +42,9 @@ class StoppedError(JobError):
 
 
 class StillRunningError(WorkError):
-    """A job on a remote runner that runs on without this process. The message names the job and the way back
-    to it.
+    """A job on a remote runner continues without this process.
+
+    The message names the job and how to get back to it.
 
     Nothing of its output may be cleaned up. `exit_code` is that of the command: 0 if this was wanted.
     """

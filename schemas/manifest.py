@@ -1,5 +1,6 @@
-"""The tables of an output: one row per shard, written sample and failed input. They are the contract with
-readers.
+"""The tables of an output, which are the contract with readers.
+
+They have one row per shard, written sample and failed input.
 
 output/
   00000.tar ...            the shards

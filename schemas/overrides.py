@@ -1,5 +1,4 @@
-"""Overrides: ``field=value`` of a command line. The text after ``=`` is the value, read by the type of its
-field.
+"""Overrides: ``field=value`` of a command line, where the field's type decides how the value is read.
 
 A text field takes the text as it is, so that ``output=set #7`` and ``output=2024`` name folders. Only lists
 and mappings are read as YAML.

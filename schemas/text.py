@@ -63,9 +63,7 @@ def first_few(values: Sequence[object], most: int = 5) -> str:
 
 
 def nearest(name: str, known: Iterable[str], *, count: int = 1, cutoff: float = 0.5) -> list[str]:
-    """The known names that are spelt most like `name`, best first; [] if none is close. Case does not
-    count.
-    """
+    """The known names that are spelt most like `name`, best first; [] if none is close. Ignores case."""
     by_lower_case: dict[str, str] = {}
     for candidate in known:
         by_lower_case.setdefault(candidate.casefold(), candidate)

@@ -1,5 +1,3 @@
-"""The version of Zoetrope: here, so that it is known from a bare checkout as well as from an installed
-package.
-"""
+"""The version of Zoetrope. It is in the code, so that a bare checkout knows it as well as a package."""
 
 VERSION = "0.1.0"

@@ -14,9 +14,7 @@ class YamlError(ValueError):
 
 
 class _Loader(yaml.SafeLoader):
-    """As SafeLoader, but a date stays the text that it is: no field holds a date, and folders are named by
-    them.
-    """
+    """SafeLoader, except that a date stays text: no field holds a date, and folders are named by dates."""
 
 
 def _date(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:

@@ -1,5 +1,6 @@
-"""Decompress a stream whose format its first bytes name (gzip, bzip2, xz), with bounded memory and
-expansion.
+"""Decompress a gzip, bzip2 or xz stream, with bounded memory and expansion.
+
+The first bytes decide the format.
 """
 
 from __future__ import annotations

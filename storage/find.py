@@ -105,8 +105,9 @@ def glob_uris(pattern: str) -> list[str]:
 
 
 def list_names(folder: str) -> list[str]:
-    """Sorted names of the files and folders in a folder, whose name may hold any character; [] if it does not
-    exist.
+    """Sorted names of the files and folders in a folder; [] if it does not exist.
+
+    The folder's name may hold any character.
     """
     return sorted(name for name, _ in _entries(folder))
 
@@ -155,8 +156,9 @@ def is_local_folder(path: str) -> bool:
 
 
 def folder_exists(path: str) -> bool:
-    """Does a local folder exist, or an object store hold anything below this prefix? Raises OSError,
-    ConfigError.
+    """Does a local folder exist, or does an object store hold anything below this prefix?
+
+    Raises OSError, ConfigError.
     """
     path = absolute(path)
     check_folder_address(path)

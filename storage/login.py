@@ -1,6 +1,4 @@
-"""The file system of a URI: known schemes, packages, credentials, and errors that name the URI in one
-line.
-"""
+"""The file system of a URI: known schemes, packages, credentials, and one-line errors with the URI."""
 
 from __future__ import annotations
 
@@ -28,10 +26,9 @@ _options: dict[str, dict[str, Any]] = {}
 
 
 def set_options(options: Mapping[str, Mapping[str, Any]]) -> None:
-    """Set how this process opens each scheme, as scheme -> fsspec's arguments (``{"s3": {"endpoint_url":
-    ...}}``).
+    """Set how this process opens each scheme: scheme -> fsspec's arguments.
 
-    Files that are open keep their settings.
+    For example ``{"s3": {"endpoint_url": ...}}``. Files that are open keep their settings.
     """
     _options.clear()
     _options.update({scheme: dict(values) for scheme, values in options.items()})
@@ -158,8 +155,9 @@ def as_os_error(uri: str) -> Iterator[None]:
 
 
 def _is_refused_condition(error: Exception) -> bool:
-    """Did S3 refuse a conditional write? s3fs turns that into an OSError like any other, with S3's own error
-    as its cause.
+    """Did S3 refuse a conditional write?
+
+    s3fs raises an ordinary OSError for that, with S3's own error as its cause.
     """
     answer = getattr(error.__cause__, "response", None)
     code = None

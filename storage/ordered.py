@@ -77,9 +77,7 @@ class Window(Generic[T, R]):
         return oldest.item, oldest.future.result()
 
     def cancel(self) -> None:
-        """Drop the calls that have not begun, and wait for those that run. Their results and errors are
-        lost.
-        """
+        """Drop the calls that have not begun, and wait for those that run. Results and errors are lost."""
         running = [call.future for call in self._waiting if not call.future.cancel()]
         wait(running)
         self._held.add(-sum(call.size for call in self._waiting))

@@ -63,9 +63,7 @@ def _open_regular(path: str, flags: int) -> int:
 
 
 def open_input(path: str) -> IO[bytes]:
-    """Open a source's file for random-access reading. Raises OSError that says what cannot be read and
-    why.
-    """
+    """Open a source's file for random-access reading. Raises OSError that names the file and the reason."""
     check_folder_address(path)
     try:
         stream = open_file(path)
@@ -110,8 +108,9 @@ def sha256_of(uri: str) -> str:
 
 
 def read_picture(path: str, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
-    """The bytes of one picture file. Raises SampleError (missing_image, too_large, unreadable,
-    empty_body).
+    """The bytes of one picture file.
+
+    Raises SampleError (missing_image, too_large, unreadable, empty_body).
     """
     try:
         data = _read_capped(path, max_bytes + 1)

@@ -190,8 +190,9 @@ def _take_from_file(uri: str, positions: np.ndarray, columns: Sequence[str] | No
 def iter_rows(
     output: str, name: str, *, columns: Sequence[str] | None = None, batch_rows: int = 8192
 ) -> Iterator[dict[str, Any]]:
-    """Stream the rows of one of the tables as dicts (of all `columns`, or these), without holding the
-    table.
+    """Stream the rows of one of the tables as dicts, without holding the table.
+
+    They have all `columns`, or these.
     """
     for batch in iter_batches(output, name, columns=columns, batch_rows=batch_rows):
         yield from batch.to_pylist()
@@ -228,9 +229,7 @@ def expand_shards(pattern: str) -> list[str]:
 
 
 def _check_all_there(uris: Sequence[str], pattern: str) -> None:
-    """Raises ValueError for a shard of a brace range that is missing: a gap would silently be left out
-    otherwise.
-    """
+    """Raise ValueError for a missing shard of a brace range, which would otherwise be left out silently."""
     folders: dict[str, set[str]] = {}
     missing = []
     for uri in uris:

@@ -56,9 +56,7 @@ def name_of(uri: str) -> str:
 
 
 def is_glob(pattern: str) -> bool:
-    """Does a path have glob characters (``*``, ``**``, ``?``, ``[...]``) without naming something local
-    literally?
-    """
+    """Does a path have glob characters (``*``, ``**``, ``?``, ``[...]``) and name nothing local literally?"""
     if not any(character in pattern for character in GLOB_CHARACTERS):
         return False
     path = local_path(pattern)

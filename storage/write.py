@@ -168,8 +168,7 @@ def upload(file: Path, uri: str) -> None:
 
 @contextmanager
 def written_folder(uri: str, last: str) -> Iterator[Path]:
-    """A local folder to write files into. If the block ends well, its files are at `uri`, the file `last`
-    after the others.
+    """A local folder to write files into. If the block succeeds, its files are at `uri`, `last` written last.
 
     Locally the folder replaces an earlier one in one step. The objects of an earlier one are overwritten, and
     until `last` is there again it does not count. Raises OSError that names the place.
@@ -255,8 +254,9 @@ def remove_empty_folder(folder: str) -> None:
 
 
 def flush_to_disk(path: str | Path) -> None:
-    """Wait until a file's bytes, or a folder's names, are on the disk, so that a power cut leaves them
-    whole.
+    """Wait until a file's bytes, or a folder's names, are on the disk.
+
+    A power cut then leaves them whole.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:

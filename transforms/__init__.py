@@ -1,3 +1,1 @@
-"""How a still becomes a clip: decoding, camera motions, rendering, encoding, captions. Pure functions, no
-files, no network.
-"""
+"""A still becomes a clip: decoding, motions, rendering, encoding, captions. No files, no network."""

@@ -175,10 +175,9 @@ def _line(error: BaseException) -> str:
 
 
 def _until_nobody_reads(run: Callable[[], int]) -> int:
-    """Run, and print nothing more once the reader of standard output is gone (``zoetrope motions | head
-    -3``).
+    """Run, and print nothing more once the reader of standard output is gone.
 
-    A command that this stopped returns STOPPED_BY_PIPE.
+    An example is ``zoetrope motions | head -3``. A command that this stopped returns STOPPED_BY_PIPE.
     """
     code: int | None = None
     try:

@@ -1,5 +1,4 @@
-"""Commands that run a job share this: its circumstances, the lines of its plan and of its result, and its
-report."""
+"""Shared by the commands that run a job: its circumstances, the lines of plan and result, the report."""
 
 from __future__ import annotations
 
@@ -191,8 +190,9 @@ def _quiet_beam() -> Iterator[None]:
 
 @contextmanager
 def _signals_stop() -> Iterator[None]:
-    """SIGTERM, from schedulers, and SIGHUP, from a terminal that closes: a local job stops, a remote one is
-    left to run.
+    """Handle SIGTERM, from schedulers, and SIGHUP, from a closed terminal.
+
+    A local job stops, and a remote one continues.
 
     A signal that is ignored, as SIGHUP is under nohup, stays ignored.
     """

@@ -1,5 +1,4 @@
-"""The command's messages: loggers are named by module, and the command alone adds one handler for standard
-error.
+"""The command's messages. Loggers are named by module; only the command adds a handler (standard error).
 
 A program that imports the packages gets no handler. It can silence or route the loggers with the standard
 `logging`.

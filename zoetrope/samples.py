@@ -146,8 +146,10 @@ def write_coco(folder: Path, count: int, *, zipped: bool = False, **options: int
 
 
 def write_tsv(folder: Path, count: int, base_url: str, *, layout: str = "cc3m", **options: int) -> Path:
-    """Write a CC3M (caption, url) or CC12M (url, caption) TSV, and its pictures in ``www/`` for a server at
-    `base_url`."""
+    """Write a CC3M (caption, url) or CC12M (url, caption) TSV, and its pictures in ``www/``.
+
+    A server at `base_url` serves that folder.
+    """
     www = folder / "www"
     www.mkdir(parents=True, exist_ok=True)
     rows = []

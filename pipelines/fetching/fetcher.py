@@ -56,8 +56,9 @@ class _Memory:
 
 
 class Fetcher:
-    """Fetch pictures concurrently for every thread of a worker. Make it in ``DoFn.setup``, close it in
-    ``teardown``.
+    """Fetch pictures concurrently for every thread of a worker.
+
+    Make it in ``DoFn.setup``, close it in ``teardown``.
 
     At most `concurrency` pictures are in flight, over all callers, and they hold at most `ahead_bytes`, with
     those that were fetched and not yet taken. Beyond that only the picture that a caller waits for is
@@ -83,11 +84,10 @@ class Fetcher:
         self._downloader = asyncio.run_coroutine_threadsafe(self._open(lookup, check), self._loop).result()
 
     def fetch_all(self, references: Iterable[Reference]) -> Iterator[tuple[Reference, bytes | Failure]]:
-        """Yield each reference with its picture or its failure, in the order given; `references` is read
-        lazily.
+        """Yield each reference with its picture or its failure, in the order given.
 
-        A reference that already has its picture yields that picture. Closing the iterator cancels what is in
-        flight.
+        `references` is read lazily. A reference that already has its picture yields that picture. Closing the
+        iterator cancels what is in flight.
         """
         batch = _Batch()
         window: deque[_Item] = deque()

@@ -1,5 +1,4 @@
-"""The part of the main job that runs in worker processes: an encoded picture or its path in, a finished
-sample out.
+"""The main job in a worker process: an encoded picture or its path in, a finished sample out.
 
 Imports transforms and schemas, and no Beam, torch or pyarrow: every worker process would load it.
 """

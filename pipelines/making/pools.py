@@ -46,8 +46,9 @@ def video_pool(frames: FrameConfig, limits: VideoLimits, max_caption: int, worke
 def workers_started(
     config: AnimateConfig | ImportConfig, beam_args: Sequence[str], *, runner_is_local: bool, dry_run: bool
 ) -> Iterator[None]:
-    """Have the workers of a job on this machine start while the block imports Beam, which takes longer than
-    they do. A dry run has one, whatever its runner.
+    """Start the workers of a job on this machine while the block imports Beam, which takes longer.
+
+    A dry run has one worker, whatever its runner.
     """
     if not runner_is_local and not dry_run:
         yield

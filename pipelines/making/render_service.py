@@ -202,8 +202,9 @@ class _Call:
 
 
 def _lock_pages(memory: NDArray[np.uint8]) -> bool:
-    """Have GPUs read and write this memory by themselves. False where they cannot; copies then go through
-    the driver's own buffers.
+    """Let GPUs read and write this memory by themselves.
+
+    False where they cannot; copies then go through the driver's own buffers.
     """
     import torch
 

@@ -1,5 +1,4 @@
-"""The part of `zoetrope import-videos` that runs in worker processes: a reference to a video in, a finished
-sample out.
+"""`zoetrope import-videos` in a worker process: a reference to a video in, a finished sample out.
 
 Imports transforms and schemas, and no Beam, torch or pyarrow: every worker process would load it.
 """

@@ -57,8 +57,7 @@ def part_path(output: Output, attempt: str, part: int) -> str:
 
 
 def commit(output: Output, attempt: Attempt) -> bool:
-    """Make the attempt the one that counts, unless another one does, and finish the moves of the one that
-    does.
+    """Make the attempt the one that counts, unless another does, and finish that one's moves.
 
     May be cut off anywhere, and run again. Returns whether this attempt counts. Raises OSError if the output
     cannot be written or a shard is missing; the attempt's shards then stay, for whoever comes next.

@@ -1,5 +1,6 @@
-"""Take back the records of tasks whose shards were deleted or cut off, so that the next run makes them
-again; and remove other files that were emptied.
+"""Take back the records of tasks whose shards were deleted or cut off, so that the next run makes them again.
+
+Other files that were emptied are removed.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ LOG = logging.getLogger(__name__)
 def forget_lost(
     output: Output, listing: Listing, parts: Sequence[Part], retries: Retries, size: int
 ) -> list[int]:
-    """Take back the records of tasks whose shards are not all there with their sizes. Returns those tasks, in
-    order.
+    """Take back the records of tasks whose shards are not all there with their sizes.
+
+    Returns those tasks, in order.
 
     A task of the plan takes its retries with it, because it makes their inputs again. The listing is compared
     with the manifest of a finished output, and with the heads of the parts that were folded. For other tasks

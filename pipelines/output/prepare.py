@@ -1,6 +1,4 @@
-"""Before a job makes anything: check that it may write to the output, and clear what a killed run has
-left.
-"""
+"""Before a job makes anything: check that it may write to the output, and clear what a killed run left."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The plans of `zoetrope retry`: further tasks after the last one, each for the failures of one task of the
-plan.
+"""The plans of `zoetrope retry`: tasks after the last one, each for the failures of one task of the plan.
 
   _zoetrope/retries/00012000.jsonl           a line per task: the fields of a Task, and its `origin`
   _zoetrope/retries/00012000.origins.json    runs of [task, origin, length]; missing in old outputs
@@ -113,8 +112,9 @@ def rows_of_plan(path: str) -> Iterator[dict[str, Any]]:
 
 
 def write_plan(output: Output, name: str, rows: Iterable[dict[str, Any]]) -> int:
-    """Write a plan line by line, whole or not at all. Returns the number of its tasks; of none there is no
-    file.
+    """Write a plan line by line, whole or not at all. Returns the number of its tasks.
+
+    A plan without tasks has no file.
     """
     temporary = output.tmp(f"{name}{PLAN}")
     pairs: list[tuple[int, int]] = []

@@ -67,9 +67,7 @@ class HashingReader:
         return self._hash.hexdigest()
 
     def close(self) -> None:
-        """Does nothing: `finish` closes, because the bytes behind a broken member belong to the checksum
-        too.
-        """
+        """Do nothing: the bytes behind a broken member belong to the checksum too, so `finish` closes."""
 
 
 def validate(

@@ -1,8 +1,8 @@
-"""The Beam part of every job that writes shards: one stage makes a task and commits it (see
-`pipelines.output.commit`).
+"""The Beam part of every job that writes shards: one stage makes a task and commits it.
 
-`WriteShards` works in a larger pipeline as well as alone. The elements that move are tasks (references) and
-numbers of tasks that are done; image bytes never leave the worker that made them.
+See `pipelines.output.commit`. `WriteShards` works in a larger pipeline as well as alone. The elements that
+move are tasks (references) and numbers of tasks that are done; image bytes never leave the worker that made
+them.
 """
 
 from __future__ import annotations

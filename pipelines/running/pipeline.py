@@ -1,5 +1,6 @@
-"""Run one Beam pipeline in a thread, so that Ctrl-C is heard, stop it on every runner, and put its errors in
-one line.
+"""Run one Beam pipeline in a thread, stop it on every runner, and put its errors in one line.
+
+The main thread is free to receive Ctrl-C.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ class PipelineRun(threading.Thread):
         self.ended = threading.Event()
 
     def submit(self) -> None:
-        """Hand the pipeline to a remote runner, from the main thread: job servers want to take Ctrl-C, which
-        stays ours.
+        """Hand the pipeline to a remote runner. Call it from the main thread.
+
+        Job servers set a handler for Ctrl-C, which needs that thread; ours is put back.
         """
         on_main = threading.current_thread() is threading.main_thread()
         before = None

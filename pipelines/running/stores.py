@@ -1,6 +1,4 @@
-"""Beam's options for object stores, as settings of our own file systems. A job's workers get the same
-settings.
-"""
+"""Beam's options for object stores as settings of our own file systems, for this process and the workers."""
 
 from __future__ import annotations
 
@@ -18,9 +16,7 @@ _S3_CLIENT = {"s3_region_name": "region_name", "s3_api_version": "api_version", 
 
 
 def store_options(beam_args: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The options for `storage.login.set_options` in a job's Beam arguments: ``--s3_endpoint_url=...`` and
-    its like.
-    """
+    """The options for `storage.login.set_options` in Beam arguments such as ``--s3_endpoint_url=...``."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for name in (*_S3, *_S3_CLIENT):
         parser.add_argument(f"--{name}")

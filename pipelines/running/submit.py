@@ -244,8 +244,9 @@ def _clean_up(output: Output) -> None:
 
 
 def _await_records(output: Output, expected: set[int]) -> Listing:
-    """List the output until every record is there: the tables are made from a listing, and a store may give
-    one of a moment ago.
+    """List the output until every record is there.
+
+    The tables are made from a listing, and a store may give an outdated one.
     """
     end = time.monotonic() + LISTED_SECONDS
     while missing := expected - (listing := list_output(output)).done:

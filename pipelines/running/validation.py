@@ -1,5 +1,4 @@
-"""`zoetrope validate` as a Beam job: the workers read the shards, each in one place, and send back problems
-alone.
+"""`zoetrope validate` as a Beam job: the workers read the shards and send back problems alone.
 
 The report is that of `pipelines.output.validate`. It comes back through a file in the output, because no
 runner hands results to its submitter.

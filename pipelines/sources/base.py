@@ -82,9 +82,7 @@ class Source(ABC):
 
     @property
     def can_grow(self) -> bool:
-        """Do the tasks of `plan` have marks, and is there `plan_from`? Then an output of this source can
-        grow.
-        """
+        """Can an output of this source grow? Needs marks on the tasks of `plan`, and `plan_from`."""
         return False
 
     def plan_from(self, known: Known) -> Iterator[Task]:
@@ -174,11 +172,10 @@ def read_task(source: Reader, task: Task) -> Iterator[Reference | Failure]:
 
 
 def checked_inputs(inputs: Iterable[Reference | Failure], task: Task) -> Iterator[Reference | Failure]:
-    """The inputs of a task by every source's contract: valid keys, no key twice, only `task.keys` if they
-    are set.
+    """The inputs of a task by every source's contract.
 
-    A wanted key that the source no longer has is a failure. Raises ValueError for an invalid key, which is a
-    bug in the source.
+    Keys are valid, no key comes twice, and only `task.keys` come if they are set. A wanted key that the
+    source no longer has is a failure. Raises ValueError for an invalid key, which is a bug in the source.
     """
     wanted = None
     if task.keys is not None:

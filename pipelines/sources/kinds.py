@@ -45,8 +45,7 @@ class SourceFields(Protocol):
 
 
 def check_fields(config: BaseModel) -> None:
-    """Hold the fields of a `source` section to its kind: required ones are set, and ones without effect are
-    not.
+    """Check the fields of a `source` section: its kind's required ones are set, ones without effect are not.
 
     Every field may be set for a user's own class. Raises ValueError.
     """

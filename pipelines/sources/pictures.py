@@ -37,8 +37,7 @@ DAMAGED = (None, errno.EINVAL)
 
 
 class Pictures:
-    """Picture files by name. A folder is listed only when `locate` is called; of a zip the directory is read
-    once.
+    """Picture files by name. `locate` lists a folder when it is called; a zip's directory is read once.
 
     A picture of over `max_bytes` in a zip is refused. Raises FileNotFoundError if there is nothing,
     ConfigError for a zip that is damaged.

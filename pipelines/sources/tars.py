@@ -1,5 +1,4 @@
-"""Tars of fetched pictures: ``KEY.jpg|jpeg|png|webp`` + ``KEY.txt`` + ``KEY.json``, as img2dataset writes
-them.
+"""Tars of ``KEY.jpg|jpeg|png|webp`` + ``KEY.txt`` + ``KEY.json``, as img2dataset writes them.
 
 One task per tar, read as a stream: in one pass, from any store, with one sample in memory. With
 `source.task_bytes` large tars are split and small ones joined.

@@ -1,5 +1,6 @@
-"""The published Conceptual Captions tables: CC3M (``caption TAB url``) and CC12M (``url TAB caption``), no
-header.
+"""The published Conceptual Captions tables, which have no header.
+
+CC3M has ``caption TAB url``, CC12M has ``url TAB caption``.
 
 Planning only looks for newlines, in large chunks; a task is a byte range, and a worker reads that range
 alone.

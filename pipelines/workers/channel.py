@@ -1,5 +1,6 @@
-"""Messages over a socket: pickled values between a job and its own worker processes, never anything from
-outside.
+"""Messages over a socket: pickled values between a job and its own worker processes.
+
+Nothing from outside the job is unpickled.
 
 A value may hold large buffers: numpy arrays, and bytes in a `pickle.PickleBuffer`. They are sent as they are
 after the pickle (PEP 574), so that neither side copies them; or they pass in the memory that both share

@@ -1,5 +1,4 @@
-"""The nursery: a small process that imports what workers need, once, and forks a worker whenever it is asked
-to.
+"""The nursery: a small process that imports what workers need once, and forks a worker on request.
 
 A fork takes milliseconds where a new interpreter takes most of a second, so a worker that was killed costs
 little. The nursery starts as a new interpreter and has one thread, so that forking from it is safe. The
@@ -45,8 +44,9 @@ LEFT_TO_THE_JOB = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # it stops its
 
 
 def _start_process(control: socket.socket, modules: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start the process. `control` is its end of the control socket; `modules` are imported before the first
-    fork.
+    """Start the process. `control` is its end of the control socket.
+
+    `modules` are imported before the first fork.
     """
     environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1"), **SYSTEM_ALLOCATOR}
     command = [sys.executable, "-c", BOOT, str(control.fileno()), ",".join(modules), *sys.path]
@@ -80,8 +80,9 @@ class Nursery:
             theirs.close()
 
     def wait(self, process: int) -> int:
-        """The exit status of a worker that has ended, as `os.waitpid` gives it; SIGKILL if the nursery has
-        gone too.
+        """Return the exit status of a worker that has ended, as `os.waitpid` gives it.
+
+        It is SIGKILL's if the nursery has ended too.
         """
         with self._lock, suppress(OSError):
             return self._exchange(WAIT, process, [])

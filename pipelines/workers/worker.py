@@ -1,5 +1,6 @@
-"""A worker process: takes items by the handful, calls its target on each, and sends the results of a handful
-together. It marks in shared memory which sample it has begun, so that the job knows the one that ended it.
+"""A worker process: takes items by the handful, calls its target on each, and sends the results together.
+
+It marks in shared memory which sample it has begun, so that the job knows the sample that ended it.
 
 A method may be a generator that yields between its stages. A stage then runs for all samples of the handful
 before the next one does: Python's code and data stay in the caches, which a sample's pixels would empty.
@@ -205,8 +206,9 @@ def _next_stage(
 
 
 def limit_memory(megabytes: int | None) -> None:
-    """Limit this process to `megabytes` more private memory than it has now; None lifts the limit. Linux
-    only.
+    """Limit this process to `megabytes` more private memory than it has now.
+
+    None lifts the limit. Linux only.
     """
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     if megabytes is None:

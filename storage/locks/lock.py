@@ -18,8 +18,7 @@ SETTLE_SECONDS = 2.0  # between writing and reading back, in stores that cannot 
 
 
 class Lock:
-    """Held while a block writes to a place. Entering raises ConfigError, with the text of `refusal`, if it is
-    held.
+    """Held while a block writes to a place. If it is held, entering raises ConfigError with `refusal`.
 
     `path` is the lock file. Entering takes up to the length of a lease if a dead holder has left one. Raises
     OSError if the place cannot be written.
@@ -54,7 +53,5 @@ class Lock:
 
     @property
     def lost(self) -> bool:
-        """May another writer have taken the place over? Only for a lease, after a long silence of this
-        process.
-        """
+        """May another writer have taken the place? Only for a lease, after a long silence of this process."""
         return self._lock.lost

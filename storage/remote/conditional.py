@@ -1,5 +1,4 @@
-"""Writes that only one of several writers can make: create a file that is not there, replace one that has not
-changed.
+"""Conditional writes: create a file that does not exist, or replace one that has not changed.
 
 A disk links a finished file to its name. Google Cloud Storage compares generations, S3 compares ETags, and
 the in-memory store of one process compares under a lock. Other stores only look before they write
@@ -32,8 +31,7 @@ def is_atomic(uri: str) -> bool:
 
 
 def create_exclusively(uri: str, data: bytes) -> bool:
-    """Write a small file if there is none yet. Returns whether this call made it; of several at once, one
-    does.
+    """Write a small file if it does not exist. Returns whether this call made it.
 
     `data` must differ from every other writer's: a request whose answer was lost is recognised by its bytes.
     """
@@ -70,8 +68,9 @@ def _link_exclusively(path: str, data: bytes) -> bool:
 
 
 def _create_where_links_are_unknown(partial: str, path: str) -> bool:
-    """Reserve the name (O_EXCL), then rename the whole file over it. A crash in between leaves an empty
-    file.
+    """Reserve the name (O_EXCL), then rename the whole file over it.
+
+    A crash in between leaves an empty file.
     """
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
@@ -108,8 +107,9 @@ def read_version(uri: str) -> tuple[bytes, str] | None:
 
 
 def replace_version(uri: str, data: bytes, version: str) -> str | None:
-    """Replace an object if it still has this version. Returns the new version; None if another writer was
-    faster.
+    """Replace an object if it still has this version. Returns the new version.
+
+    Returns None if another writer was faster.
 
     `data` must differ from every other version: a request whose answer was lost is recognised by its bytes.
     """

@@ -1,5 +1,4 @@
-"""Read tars from strangers: plain headers, names and sizes, within bounds on everything that a header can
-claim.
+"""Read tars from strangers: plain headers, names and sizes, with bounds on all that a header can claim.
 
 The reader takes regular members of USTAR, GNU and PAX tars. It skips folders, links and devices. A sparse
 member, a size that is negative or beyond 1 TiB, a header that is too large, or too many extension headers in

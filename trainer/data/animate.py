@@ -68,8 +68,9 @@ def _render(batch: Batch, moved: Batch, size: tuple[int, int]) -> Tensor:
 
 
 def render_on_device(batch: Batch, moved: Batch, size: tuple[int, int]) -> Tensor:
-    """Return the stills' frames as kornia renders them, along the worker's plan if the batch has one for this
-    size.
+    """Return the stills' frames as kornia renders them.
+
+    The worker's plan is used if the batch has one for this size.
     """
     from transforms.rendering.kornia import render_packed, to_device
 

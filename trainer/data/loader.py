@@ -192,10 +192,9 @@ def evaluation_loader(
     world: int = 1,
     pin_memory: bool = False,
 ) -> Iterable[Batch]:
-    """This rank's share of the batches: every sample once with all its captions; stills follow their stored
-    path.
+    """This rank's share of the batches: every sample once, with all its captions.
 
-    Read it through `noting_drops`.
+    Stills follow their stored path. Read it through `noting_drops`.
     """
     stream = EvaluationStream(
         shards.uris,

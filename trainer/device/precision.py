@@ -65,8 +65,9 @@ def memory_advice(advice: str) -> Iterator[None]:
 
 @contextmanager
 def repeatable(enabled: bool) -> Iterator[None]:
-    """Have torch take kernels that give the same bits every time. Raises RunError naming an operation that
-    has none.
+    """Let torch take only kernels that give the same bits every time.
+
+    Raises RunError naming an operation that has none.
 
     Not with warn_only: attention's backward then takes the other kernel, and cuDNN's without a warning.
     """

@@ -38,8 +38,7 @@ class Ranks:
 
 @contextmanager
 def start_ranks(device: str) -> Iterator[Ranks]:
-    """Join the group that torchrun describes in the environment (its contract), or be alone; leave it at the
-    end.
+    """Join the group that torchrun describes in the environment, or be alone. Leave it at the end.
 
     Not after an error: its orderly end waits for peers that wait for this rank in a collective. See `leave`.
     """
@@ -61,8 +60,10 @@ def start_ranks(device: str) -> Iterator[Ranks]:
 
 
 def leave(code: int) -> NoReturn:
-    """End this process. After an error among ranks at once, without what an interpreter does at its end,
-    where NCCL would wait; torchrun sees the code and ends the peers.
+    """End this process with an exit code.
+
+    After an error among ranks it ends at once, because NCCL waits for the other ranks when the interpreter
+    exits. torchrun sees the code and ends the peers.
     """
     if code and dist.is_initialized():
         sys.stdout.flush()

@@ -70,9 +70,7 @@ class SideStream:
             self._stream = torch.cuda.Stream(device)
 
     def run(self, work: Callable[[], T]) -> Aside[T]:
-        """Queue the work's operations next to the main stream's. It must read nothing that the main stream
-        writes.
-        """
+        """Queue the work's operations on the second stream. It must read nothing that the main one writes."""
         if self._stream is None:
             return Aside(work(), None, lambda: None)
         with torch.cuda.stream(self._stream):

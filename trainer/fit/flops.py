@@ -43,9 +43,11 @@ def training_hours(
 
 
 def flops_per_sample(model: CLIP2Video) -> float:
-    """Forward and backward of one clip and one caption through the encoders, counted operator by operator on
-    the model's device. Operations that checkpointing or accumulation repeat count once, and frozen towers
-    have no backward pass: MFU counts what the model needs, not what the hardware runs. Leaves no gradient.
+    """Count the operations of one clip and one caption through the encoders, forward and backward.
+
+    The model runs on its device, and each operator is counted. Operations that checkpointing or accumulation
+    repeat count once, and frozen towers have no backward pass: MFU counts what the model needs, not what the
+    hardware runs. Leaves no gradient.
     """
     device = model.clip.logit_scale.device
     encoder = Encoder(model)

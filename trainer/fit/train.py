@@ -138,8 +138,9 @@ def _train(config: TrainConfig, ranks: Ranks) -> Result:
 
 
 def _epoch_samples(config: TrainConfig, shards: Sequence[ShardSet]) -> int | None:
-    """Clips that an epoch trains on; None for a mix, whose sets have epochs of their own, and without a
-    manifest.
+    """Clips that an epoch trains on.
+
+    None for a mix, whose sets have epochs of their own, and without a manifest.
     """
     if config.data.mix is not None or shards[0].samples is None:
         return None

@@ -63,8 +63,9 @@ def index(
     *,
     prune: bool = False,
 ) -> Indexed:
-    """Embed the shards that the index in `output` does not have yet, each whole or not at all; an empty
-    folder begins one.
+    """Embed the shards that the index in `output` does not have yet, each whole or not at all.
+
+    An empty folder begins an index.
 
     A shard is known by its content, see `trainer.index.identity`. A rewritten shard replaces its earlier
     part. A deleted one stays until `prune` removes it. Raises ConfigError (another model's index, another

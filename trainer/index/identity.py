@@ -17,8 +17,9 @@ MARKS = ("md5Hash", "crc32c", "ETag", "etag", "LastModified", "mtime", "created"
 
 
 def identify(uris: Sequence[str]) -> dict[str, str]:
-    """Map each shard's absolute path or URI to a content identifier. Raises ConfigError for an unreadable
-    one.
+    """Map each shard's absolute path or URI to a content identifier.
+
+    Raises ConfigError for a shard that cannot be read.
 
     It is the SHA-256 of the manifest. Without a manifest it is the path, the size, and the store's checksum,
     tag or time.

@@ -24,8 +24,9 @@ from trainer.retrieval.embed import Embedder, Items, join
 def embed_shard(
     embedder: Embedder, uri: str, *, workers: int, batch_size: int
 ) -> tuple[PartArrays, list[str]]:
-    """A shard's keys, captions and arrays, in its order, and the samples that could not be used, each with
-    its reason.
+    """Return a shard's keys, captions and arrays, and the samples that could not be used.
+
+    Arrays are in the shard's order; each unused sample has its reason.
 
     Raises ShardError or OSError if the shard cannot be read to its end, ValueError if features are not
     finite.
@@ -52,8 +53,9 @@ def embed_shard(
 def decode_ahead(
     samples: Iterator[RawSample], decoder: Decoder, workers: int, on_broken: Callable[[str], None]
 ) -> Iterator[Decoded]:
-    """Decoded samples in order; `workers` threads are a little ahead (the decoders let go of the
-    interpreter's lock).
+    """Yield decoded samples in order, while `workers` threads decode the next ones.
+
+    The decoders release the interpreter's lock.
     """
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         calls = 4 * workers + 1

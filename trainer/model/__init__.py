@@ -1,3 +1,1 @@
-"""The model: CLIP towers, temporal difference block, aligned tokens, interaction module, and official
-weights.
-"""
+"""The model: CLIP towers, temporal difference block, aligned tokens, interaction module, official weights."""

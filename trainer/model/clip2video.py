@@ -1,5 +1,6 @@
-"""CLIP2Video: text and video to comparable features, their similarity, and the interaction module's match
-score.
+"""CLIP2Video: text and video to comparable features, and their scores.
+
+The scores are the features' similarity and the interaction module's match score.
 """
 
 from __future__ import annotations
@@ -152,8 +153,9 @@ class CLIP2Video(nn.Module):
         return TextFeatures(F.normalize(pooled.float(), dim=-1), tab, hidden.float(), token_mask)
 
     def encode_video(self, frames: Tensor, frame_mask: Tensor) -> VideoFeatures:
-        """Normalised frames [M,T,3,H,W] float and mask [M,T] (1 real, 0 padding, padding last) -> features of
-        M videos.
+        """Normalised frames [M,T,3,H,W] float and mask [M,T] -> features of M videos.
+
+        The mask has 1 for a real frame, 0 for padding, and padding is last.
 
         A video without a real frame has a zero `global_` vector: similarity 0 to everything, never NaN.
         """
@@ -200,8 +202,9 @@ class CLIP2Video(nn.Module):
     def _contextual(
         self, frames: Tensor, mask: Tensor, transformer: Transformer, tdb: TemporalDifference | None
     ) -> Tensor:
-        """Frames [M,T,D] after a temporal transformer, difference tokens between them if `tdb`, residual to
-        the input.
+        """Frames [M,T,D] after a temporal transformer, plus the input as residual.
+
+        With `tdb` difference tokens stand between the frames.
         """
         if self.frame_positions is None:
             raise ValueError("a temporal transformer needs sim_type=seqTransf")
@@ -229,9 +232,7 @@ class CLIP2Video(nn.Module):
             return global_, tab
 
     def logits(self, text: TextFeatures, video: VideoFeatures) -> Tensor:
-        """Combined logits [N,M]: center_weight * global + (1 - center_weight) * TAB (global alone without
-        TAB).
-        """
+        """Combined logits [N,M]: center_weight * global + (1 - center_weight) * TAB; global without TAB."""
         global_, tab = self.logit_parts(text, video)
         weight = self.config.center_weight
         if tab is None:
@@ -239,8 +240,9 @@ class CLIP2Video(nn.Module):
         return weight * global_ + (1 - weight) * tab
 
     def joint(self, features: Features) -> Tensor:
-        """Unit vectors [N,D] or [N,2D] whose inner products are the combined cosines: one vector an item for
-        search.
+        """One vector per item for search: unit vectors [N,D] or [N,2D].
+
+        Their inner products are the combined cosines.
         """
         if features.tab is None:
             return features.global_
@@ -254,8 +256,9 @@ class CLIP2Video(nn.Module):
     def match(
         self, text_tokens: Tensor, text_mask: Tensor, video_tokens: Tensor, video_mask: Tensor
     ) -> Tensor:
-        """The interaction module's logits [P] for P pairs of text tokens [P,L,D] and video tokens [P,T,D] (of
-        `Features`).
+        """The interaction module's logits [P] for P pairs.
+
+        A pair is text tokens [P,L,D] and video tokens [P,T,D] of `Features`.
         """
         if self.interaction is None:
             raise ValueError(
@@ -284,8 +287,9 @@ def build_model(config: ModelConfig) -> CLIP2Video:
 
 
 def _heads(clip: nn.Module, width: int) -> int:
-    """Heads of the temporal modules: the text tower's where it is as wide (its blocks are copied), else width
-    // 64.
+    """Heads of the temporal modules.
+
+    The text tower's number where it has this width, because its blocks are copied; else width // 64.
     """
     block = text_tower(clip).transformer.resblocks[0]
     if text_tower(clip).transformer.width == width and hasattr(block.attn, "num_heads"):

@@ -79,8 +79,9 @@ class InteractionConfig(Config):
 
 
 class ModelConfig(Config):
-    """CLIP2Video and its variants. The defaults are the paper's model (the official code's own defaults are
-    plain meanP).
+    """CLIP2Video and its variants. The defaults are the paper's model.
+
+    The official code's own defaults are plain meanP.
 
     Options that another option makes pointless default to '' with it; setting one of them all the same is an
     error.

@@ -41,8 +41,9 @@ class Interaction(nn.Module):
     def forward(
         self, text_PLD: Tensor, text_mask_PL: Tensor, frames_PTD: Tensor, frame_mask_PT: Tensor
     ) -> Tensor:
-        """Text tokens [P,L,D] and frame tokens [P,T,D] of P pairs, masks 1 real / 0 padding -> match logits
-        [P] float32.
+        """Tokens of P pairs -> match logits [P] float32.
+
+        Text tokens are [P,L,D], frame tokens [P,T,D]; in the masks 1 is real and 0 is padding.
         """
         frames = frames_PTD.shape[1]
         if frames > self.positions.num_embeddings:

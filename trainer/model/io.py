@@ -62,8 +62,9 @@ def _write_text(file: Path, text: str) -> None:
 
 
 def follow(directory: str | Path) -> str:
-    """The folder behind ``gs://bucket/run/last``: what is a link locally is an object that holds a name in an
-    object store.
+    """The folder behind ``gs://bucket/run/last``.
+
+    A local link is, in an object store, an object that holds a name.
     """
     uri = str(directory).rstrip("/")
     if not is_remote(uri) or kind(uri) != "file":

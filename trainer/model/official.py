@@ -81,8 +81,9 @@ def load_official(
 def load_clip(
     state_dict_or_path: Mapping[str, Any] | str | Path, *, quick_gelu: bool = True, **options: Any
 ) -> CLIP2Video:
-    """A model whose towers hold CLIP ViT weights (OpenAI's or open_clip's naming) and whose new modules start
-    from them.
+    """A model with CLIP ViT weights in its towers, and new modules that start from them.
+
+    The weights have OpenAI's or open_clip's naming.
 
     `options` are fields of `ModelConfig`. Raises ConfigError as `load_official` does.
     """

@@ -42,8 +42,10 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(width, width)
 
     def forward(self, x_NLD: Tensor, mask_NL: Tensor) -> Tensor:
-        """x [N,L,D], mask [N,L] (1 real, 0 padding) -> [N,L,D]. Logits and softmax are float32 whatever the
-        autocast: MASKED plus a logit means what it says only there.
+        """x [N,L,D], mask [N,L] (1 real, 0 padding) -> [N,L,D].
+
+        Logits and softmax are float32 whatever the autocast: MASKED plus a logit overflows in float16, and
+        loses the logit in bfloat16.
         """
         samples, length, width = x_NLD.shape
         qkv = F.linear(x_NLD, self.in_proj_weight, self.in_proj_bias)

@@ -45,10 +45,10 @@ def write_tensors(tensors: Mapping[str, Tensor], file: Path, about: dict[str, st
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Name -> tensor (CPU) from .safetensors, or a .pt / .bin state dict (zip or older pickle), or a
-    TorchScript archive.
+    """Read name -> tensor (CPU) from .safetensors, a .pt or .bin state dict, or a TorchScript archive.
 
-    A wrapping ``state_dict`` and a ``module.`` prefix are removed. Raises ConfigError naming the file.
+    A state dict may be a zip or an older pickle. A wrapping ``state_dict`` and a ``module.`` prefix are
+    removed. Raises ConfigError naming the file.
     """
     if kind(str(path)) != "file":
         raise ConfigError(

@@ -146,8 +146,9 @@ class Gradients:
     def _backward_parts(
         self, parts: Collection[Inputs], total: Tensor, text: TextFeatures, video: VideoFeatures
     ) -> None:
-        """Feed the loss's gradient by feature into each part's graph; parameters that the loss uses itself
-        get theirs last.
+        """Feed the loss's gradient by feature into each part's graph.
+
+        Parameters that the loss uses itself get their gradient last.
         """
         leaves = [*vectors(text), *vectors(video)]
         trained = [p for p in self._model.parameters() if p.requires_grad]

@@ -214,12 +214,12 @@ def match_loss(
 def distill_loss(
     model: CLIP2Video, local: Batch, whole: Batch, candidates: int, *, offset: int = 0
 ) -> Tensor:
-    """Return how far the dual encoder's choice among candidates is from the interaction module's -> 0-d
-    float32.
+    """Return the distance of the dual encoder's choice among candidates to the interaction module's.
 
-    Of every text the candidates are its video and the hardest wrong ones, of every video its text and the
-    hardest wrong ones. The loss is the Kullback-Leibler divergence between the two models' softmax over them,
-    both ways halved (Miech et al. 2021, "Thinking fast and slow"). The interaction module gets no gradient.
+    The candidates of a text are its video and the hardest wrong videos; those of a video are its text and the
+    hardest wrong texts. The loss (0-d float32) is the Kullback-Leibler divergence between the two models'
+    softmax over the candidates, both directions halved (Miech et al. 2021, "Thinking fast and slow"). The
+    interaction module gets no gradient.
     """
     to_videos = model.logits(local.text, whole.video)
     to_texts = model.logits(whole.text, local.video).T

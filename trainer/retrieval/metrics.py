@@ -23,8 +23,10 @@ Metrics = dict[str, dict[str, float]]
 
 
 def retrieval_metrics(similarity: Any, caption_to_video: Sequence[int] | np.ndarray) -> Metrics:
-    """similarity [texts, videos] (array or tensor, larger = closer) and the video index of each text ->
-    ``{"t2v": {"R1", "R5", "R10", "MdR", "MnR"}, "v2t": {...}}``: percent, and ranks from 1.
+    """Metrics of a similarity matrix: ``{"t2v": {"R1", "R5", "R10", "MdR", "MnR"}, "v2t": {...}}``.
+
+    `similarity` is [texts, videos] (array or tensor, larger = closer), `caption_to_video` the index of each
+    text's video. Recall is in percent; ranks count from 1.
 
     Raises ValueError for NaN or infinite scores (naming the text), other shapes, and indices outside the
     videos.

@@ -86,8 +86,9 @@ def rank(
     ranks: Ranks | None = None,
     block_scores: int = BLOCK_SCORES,
 ) -> Ranking:
-    """Rank everything against everything, and re-rank the best `top_k` if it is given, the match having this
-    `weight` (None: the model's).
+    """Rank every text and video against all others, and re-rank the best `top_k` if it is given.
+
+    In re-ranking the match has this `weight` (None: the model's).
 
     `dual_softmax` and a query bank `bank_QE` (vectors of captions) add metrics under their own names. With
     several `ranks` each does a share, and all get the whole result. Raises ValueError for NaN.

@@ -174,8 +174,9 @@ class _Groups:
         return best_mG[:, self._places]
 
     def best_caption(self, scores_mN: Tensor, groups_mK: Tensor) -> Tensor:
-        """The caption (row of N, the first if tied) that gave the best score of those groups, int64 [m,K] on
-        the CPU.
+        """The caption (row of N) that gave the best score of those groups, int64 [m,K] on the CPU.
+
+        Of tied captions it is the first.
         """
         captions = torch.zeros_like(groups_mK)
         best = torch.full(groups_mK.shape, -torch.inf)

@@ -60,8 +60,9 @@ def decode_stored(data: bytes, room: Room | None = None) -> np.ndarray:
 
 
 def decode_stored_small(data: bytes, need: tuple[int, int]) -> np.ndarray:
-    """Do as `decode_stored`, a JPEG at the smallest of 1/1, 1/2, 1/4 and 1/8 that is (height, width) `need`
-    pixels or more.
+    """Decode as `decode_stored` does, but a JPEG at a reduced scale.
+
+    It is the smallest of 1/1, 1/2, 1/4 and 1/8 that still has (height, width) `need` pixels.
     """
     height, width = stored_size(data)
     scale = next((s for s in (8, 4, 2) if height >= s * need[0] and width >= s * need[1]), 1)

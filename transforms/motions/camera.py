@@ -49,8 +49,9 @@ class Camera:
 
 
 def view_path(cameras: Sequence[Camera], *, frames: int, size: tuple[int, int]) -> np.ndarray:
-    """Return the corners of every view before placing: complex128 [T,4] (x + iy, unit: base view heights, y
-    down).
+    """Return the corners of every view before placing: complex128 [T,4].
+
+    They are x + iy in base view heights, y down.
 
     Cameras nest: each moves inside the view of those before it, so that a shake of 2 % stays 2 % of the view
     while another motion zooms. With z a point of the view, each camera is z -> offset + scale·e^(i·angle)·z;
@@ -94,8 +95,7 @@ def _given(field: np.ndarray | float) -> bool:
 
 
 def tilt_corners(corners_4: np.ndarray, tilt_T: np.ndarray | complex) -> np.ndarray:
-    """Return where the corner rays of a pinhole camera that looks aslant meet the picture's plane: complex128
-    [T,4].
+    """Return where the corner rays of a tilted pinhole camera meet the picture's plane: complex128 [T,4].
 
     The camera orbits the point it looks at, at the distance d from which the view's diagonal fills
     FIELD_OF_VIEW. With m and q a corner's coordinates along and across the tilt's direction and a its angle:
@@ -116,8 +116,9 @@ def tilt_corners(corners_4: np.ndarray, tilt_T: np.ndarray | complex) -> np.ndar
 def place(
     path_T4: np.ndarray, *, image_size: tuple[int, int], where: tuple[float, float], closer: float = 1.0
 ) -> np.ndarray:
-    """Scale a path so that it just fits the picture, and put it `where` in the room left: quads_T42 float32
-    in [0, 1].
+    """Scale a path so that it just fits the picture, and put it `where` in the room left.
+
+    Returns quads_T42 float32 in [0, 1].
 
     `image_size` is (H, W) in pixels; `where` is (x, y) in [0, 1]: 0 is at the left or top, 1 at the right or
     bottom. One factor holds for the whole path, so that fitting never looks like a zoom. A path fits a

@@ -178,9 +178,7 @@ def clip_rng(seed: int) -> np.random.Generator:
 
 
 def check_shape(image_size: tuple[int, int], frames: int, size: tuple[int, int], fps: float) -> None:
-    """Raise ConfigError unless the sizes (H, W) are at least 1 pixel, frames 1 to MAX_FRAMES, and fps above
-    0.
-    """
+    """Raise ConfigError unless sizes (H, W) are at least 1 pixel, frames 1 to MAX_FRAMES, and fps above 0."""
     for what, (height, width) in (("image_size", image_size), ("size", size)):
         if not (height >= 1 and width >= 1):
             raise ConfigError(f"{what} = {(height, width)}: height and width must be at least 1 pixel")

@@ -12,8 +12,9 @@ from transforms.motions.motion import Motion, Parameter
 
 
 def motions(*names: str) -> list[dict[str, Any]]:
-    """Describe every built-in motion, or those named: name, help, parameters (name, default, low, high, unit,
-    help, ...).
+    """Describe every built-in motion, or those named: name, help, and its parameters.
+
+    A parameter has name, default, low, high, unit, help and so on.
     """
     return [describe_motion(motion) for motion in find_motions(names)]
 

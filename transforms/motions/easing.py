@@ -41,8 +41,9 @@ def ease_in_out(p_T: np.ndarray) -> np.ndarray:
 
 
 def _powers(power: int) -> tuple[Easing, Easing, Easing]:
-    """Return ease-in, ease-out and ease-in-out of p to a whole power: the higher, the later the pace is
-    reached.
+    """Return ease-in, ease-out and ease-in-out of p to a whole power.
+
+    The higher the power, the later the pace is reached.
     """
 
     def gentle_start(p_T: np.ndarray) -> np.ndarray:

@@ -51,9 +51,7 @@ def canonical(name: str) -> str:
 
 
 def labels(names: list[str]) -> list[str]:
-    """Return how the parameters of each motion are addressed: by its name, or name_2 if it occurs a second
-    time.
-    """
+    """Return the prefix of each motion's parameters: its name, or name_2 if the name occurs a second time."""
     found: list[str] = []
     for name in names:
         label, count = name, 1
@@ -65,7 +63,5 @@ def labels(names: list[str]) -> list[str]:
 
 
 def shot_lengths(frames: int, shots: int) -> list[int]:
-    """Return the frames of each shot: equal numbers, the first shots one more where they do not divide
-    evenly.
-    """
+    """Return the frames of each shot. Where they do not divide evenly, the first shots have one more."""
     return [frames // shots + (shot < frames % shots) for shot in range(shots)]

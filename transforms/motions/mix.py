@@ -57,8 +57,9 @@ _CHOICES = TypeAdapter(tuple[MotionChoice, ...])
 
 
 class MotionMix(BaseModel):
-    """A weighted mix of motions: in YAML a list of names, or of {name, weight, PARAMETER: value or [low,
-    high]}.
+    """A weighted mix of motions.
+
+    In YAML it is a list of names, or of {name, weight, PARAMETER: value or [low, high]}.
 
     To keep the subject in view, write a mapping: {focus: subject, mix: [zoom_in, pan_left]}. Works as the
     type of a config field: ``motions: MotionMix = Field(default_factory=MotionMix.default)``.
@@ -160,8 +161,9 @@ class MotionMix(BaseModel):
         return cls.make(DEFAULT)
 
     def to_dict(self) -> Any:
-        """Return plain JSON/YAML values, of which `make` makes an equal mix: a list, or a mapping with a
-        focus.
+        """Return plain JSON/YAML values, of which `make` makes an equal mix.
+
+        They are a list, or a mapping with a focus.
         """
         return self.model_dump(mode="json")
 
@@ -216,8 +218,9 @@ def draw(
     fps: float = FPS,
     subject: Subject | None = None,
 ) -> Trajectory:
-    """Choose a motion of the mix, draw its parameters and its place: all from `seed` (see
-    schemas.keys.derive_seed).
+    """Choose a motion of the mix and draw its parameters and its place, all from `seed`.
+
+    `schemas.keys.derive_seed` makes such seeds.
 
     `image_size` and `size` are (H, W) in pixels, of the picture and of the frames. With focus=subject the
     chosen motion is drawn until every view holds enough of `subject`; without a subject, once. Raises

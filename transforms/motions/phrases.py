@@ -56,8 +56,7 @@ _NEVER = frozenset(["stays still", "does not move", "rests", "is held by hand"])
 
 
 def motion_phrase(motion: str, parameters: Mapping[str, Any], seed: int) -> str | None:
-    """Return a phrase for a motion or a combination ("rotate_cw+zoom_in", "zoom_in>pan_left",
-    "zoom_in|pan_left").
+    """Return a phrase for a motion or a combination, such as "rotate_cw+zoom_in" or "zoom_in>pan_left".
 
     None if a part of it is not built in. `parameters` are the drawn ones ("zoom", in combinations
     "zoom_in.zoom"); the amount and the speed make it "slowly" or "quickly". `seed` chooses among a few

@@ -53,8 +53,9 @@ def _sides(variances: NDArray[np.float64], radius: int) -> NDArray[np.int64]:
 def _gaussians(
     variances: NDArray[np.float64], index: NDArray[np.intp], radius: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the right halves [n,radius] of Gaussians cut off at `radius`, with a middle of 1, and their
-    variances [n].
+    """Return the right halves [n,radius] of Gaussians cut off at `radius`, and their variances [n].
+
+    Their middle is 1.
     """
     squares = np.arange(1, radius + 1) ** 2
     sigmas_N1 = (TRIED[index] * np.sqrt(variances))[:, None]

@@ -181,8 +181,9 @@ def render_packed(pixels: Tensor, plan: Plan, words: Tensor, render: PartRendere
 
 
 def make_store(pixels: Tensor, part: Part, integers: Tensor) -> Tensor:
-    """Return the pictures' bytes, then the sheets of halved pictures, and spare bytes for tiles that read
-    past the end.
+    """Return the pictures' bytes and then the sheets of halved pictures.
+
+    Spare bytes follow, for tiles that read past the end.
     """
     spare = max(2 * TILE, TILE + 2 * part.radius) * 3
     store = pad(pixels, (0, part.store_bytes - len(pixels) + spare))
@@ -223,8 +224,9 @@ def _weighted(tiles: Tensor, kernels_NK: Tensor, axis: int) -> Tensor:
 
 
 def _read_tiles(store: Tensor, tiling: Tiling, integers: Tensor, *, step: int, rim: int = 0) -> Tensor:
-    """Return [N,side,side,3] uint8, side = step + 2*rim: squares of stored rectangles, whose edges repeat
-    outwards.
+    """Return [N,side,side,3] uint8, side = step + 2*rim: squares of stored rectangles.
+
+    The edges of a rectangle repeat outwards.
 
     Neighbouring tiles start `step` pixels apart, `rim` pixels before their own first pixel. Whole runs of a
     row are read at once, with an index per row, not per pixel; the columns outside the rectangle are replaced

@@ -63,8 +63,9 @@ class Layer:
 def index_matrices(
     matrices_F33: NDArray[np.float64], halvings: ArrayLike, origin: ArrayLike
 ) -> NDArray[np.float64]:
-    """Return [F,3,3]: output indices to indices of a layer that starts at `origin` (y, x) of the halved
-    picture.
+    """Return [F,3,3]: maps from output indices to indices of a layer.
+
+    The layer starts at `origin` (y, x) of the halved picture.
 
     An index means the centre of a pixel, so half a pixel is added before the map and removed after it.
     `halvings` and `origin` hold for all frames, or are given per frame ([F] and [F,2]).
@@ -144,8 +145,7 @@ def _span(low: float, high: float, side: int, halvings: int, margin: int) -> tup
 def footprints(
     quads_F42: NDArray[np.float64], picture: ArrayLike, size: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """Return [F,2]: the width of an output pixel in the picture, along the picture's x and y, in picture
-    pixels.
+    """Return [F,2]: the width of an output pixel along the picture's x and y, in picture pixels.
 
     It is the root of the diagonal of J Jᵀ, where J is the map's derivative (the mean of opposite sides). A
     pixel, of variance 1/12 per axis, becomes a patch whose variance along x is that of a box this wide,

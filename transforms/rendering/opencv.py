@@ -37,8 +37,9 @@ def render_opencv(
 def render_rgbx(
     image_HWC: NDArray[np.uint8], quads_T42: NDArray[np.float64], size: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """Do as `render_opencv`, but keep the fourth byte of each pixel: [T,h,w,4], a form that JPEG encoders
-    accept.
+    """Render as `render_opencv` does, but keep the fourth byte of each pixel: [T,h,w,4].
+
+    JPEG encoders accept that form.
     """
     frames_THW4 = np.empty((len(quads_T42), *size, 4), np.uint8)
     for t, warp in _warps(image_HWC, quads_T42, size):

@@ -1,5 +1,6 @@
-"""Plan the rendering of a whole batch: numbers for the device in one flat array, and the few sizes that shape
-its tensors.
+"""Plan the rendering of a whole batch as numbers in one flat array.
+
+The few sizes that shape the device's tensors are apart from it.
 
 A plan needs trajectories and the sizes of pictures, but no pixels, and numpy makes it without a loop over
 clips. So the workers of a loader can make it, and it crosses to the device in one copy. `kornia.py` executes
@@ -164,8 +165,7 @@ class _Regions:
     pitch_R: NDArray[np.int64]  # bytes from one row to the next
 
     def rectangles(self, clip_M: NDArray[np.intp], box_M4: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return [M,4]: the first byte, the pitch, the last row and the last column of boxes within the
-        regions.
+        """Return [M,4]: first byte, pitch, last row and last column of boxes within the regions.
 
         A box may exceed its region by the row and column that halving an odd picture repeats.
         """

@@ -20,9 +20,7 @@ _LN2 = 0.6931471805599453
 
 @cache
 def _waves(side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return cos and sin of 2 pi j k / side, times TWIDDLE and rounded: whole numbers in float64
-    [side,side].
-    """
+    """Return cos and sin of 2 pi j k / side, times TWIDDLE, rounded to whole numbers: float64 [side,side]."""
     turns = np.outer(np.arange(side), np.arange(side)) % side
     angles = [2.0 * math.pi * turn / side for turn in range(side)]
     cosines = np.array([float(round(TWIDDLE * math.cos(angle))) for angle in angles])

@@ -21,8 +21,9 @@ _MAX_RESIDUAL = 6.0  # in log2: beyond it an amplitude would leave the whole num
 
 
 def saliency(image_HWC: np.ndarray) -> np.ndarray | None:
-    """Return the weight of each cell of a 64x64 grid over a picture: whole numbers in float64, 0 outside the
-    subject.
+    """Return the weight of each cell of a 64x64 grid over a picture.
+
+    The weights are whole numbers in float64, and 0 outside the subject.
 
     `image_HWC` is uint8 RGB. None for a picture without contrast.
     """

@@ -1,5 +1,4 @@
-"""Plan a job into an output: the whole source or, if the source has grown, the known inputs and then the new
-ones.
+"""Plan a job into an output: the whole source, or the known inputs and then the new ones.
 
 The tasks of a growth follow all others, also those of retries, so that no existing task changes. There is one
 exception: if the limit of an output without retries is raised, its last task is made again

@@ -1,3 +1,1 @@
-"""The tables of an output, made of parts: planned by range of tasks, folded from records, put in their
-places.
-"""
+"""The tables of an output: planned in parts by range of tasks, folded from records, moved to their places."""

@@ -115,8 +115,9 @@ def head_path(output: Output, part: Part) -> str:
 
 
 def rows_path(output: Output, part: Part, table: str) -> str:
-    """Path of a part's rows of a table (``samples.parquet`` or ``failures.parquet``) until the end moves
-    them.
+    """Path of a part's rows of a table until the job's end moves them.
+
+    `table` is ``samples.parquet`` or ``failures.parquet``.
     """
     return output.state("parts", f"{part.name}.{table}")
 

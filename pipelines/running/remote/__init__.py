@@ -1,3 +1,1 @@
-"""Jobs on remote runners outlive their submitter: their ids, the way back to them, and what each engine
-needs.
-"""
+"""Jobs on remote runners, which outlive their submitter: their ids, and what each engine needs."""

@@ -87,9 +87,7 @@ def _is_json() -> bool:
 
 @dataclass
 class _Throughput:
-    """Inputs finished per bucket of time; buckets double in width as the run grows, so that there are never
-    many.
-    """
+    """Inputs finished per bucket of time. Buckets double in width as the run grows, so there are few."""
 
     bucket_seconds: float = 1.0
 

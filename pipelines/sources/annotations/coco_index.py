@@ -30,8 +30,7 @@ class Image:
 
 
 def read_images(paths: Iterable[str], field: str, progress: Progress = unwatched) -> list[Image]:
-    """The images of annotation files with their captions, in order of id: numbers, texts, images without an
-    id.
+    """Return the images of annotation files in order of id: numbers, texts, and images without an id.
 
     An annotation belongs to the image of the same id. If there is none, '7', '007' and 7.0 are the number 7.
     Images that only captions speak of come with ``known=False``. Raises ConfigError for a file that is not

@@ -56,8 +56,10 @@ def json_entries(
 
 
 class JsonBytes:
-    """A stream of JSON without its byte order mark, with null for NaN and Infinity, and with U+FFFD for the
-    second half of an escaped character alone, which yajl does not read (of a first half it makes a "?").
+    """A stream of JSON as yajl can read it.
+
+    The byte order mark is removed, NaN and Infinity become null, and the second half of an escaped character
+    without its first becomes U+FFFD (of a first half alone yajl makes a "?").
     """
 
     def __init__(self, stream: IO[bytes], progress: Callable[[], None] = lambda: None) -> None:

@@ -45,8 +45,9 @@ class Cell:
 
 
 def _datasets() -> Any:
-    """The module `datasets`, without torch, which it would load to stream, and without its download counts,
-    which it would send elsewhere.
+    """Import `datasets` without torch, and with its download counts switched off.
+
+    It would load torch to stream, and it would send the counts to its hub.
     """
     os.environ.setdefault("USE_TORCH", "0")
     os.environ["HF_UPDATE_DOWNLOAD_COUNTS"] = "0"

@@ -74,8 +74,7 @@ class ParquetSource(Source):
         return True
 
     def plan(self) -> Iterator[Task]:
-        """A task is ``{pieces: [[uri, first row, rows], ...], row, columns}``. Pieces may cross from file to
-        file.
+        """A task is ``{pieces: [[uri, first row, rows], ...], row, columns}``. Pieces may span files.
 
         Raises ConfigError for a later file whose columns differ from those of the first.
         """

@@ -104,8 +104,9 @@ class VideoSource(Source):
         return self._plan(known)
 
     def plan(self) -> Iterator[Task]:
-        """Tasks hold their references: ``{"rows": [{key, video, captions, path, url, meta} | {key, reason,
-        detail}]}``.
+        """Yield tasks that hold their references.
+
+        A payload is ``{"rows": [{key, video, captions, path, url, meta} | {key, reason, detail}]}``.
 
         Lists the folder of videos once. Raises ConfigError if there is no video in the annotations, or none
         of them is in the folder.

@@ -55,10 +55,9 @@ class VideoFiles:
                 self._by_folded_name.setdefault(folded(known_as), path)
 
     def get(self, video: str) -> str | None:
-        """The file of a video: its path below the folder or an absolute path in it, or its name anywhere
-        below it.
+        """Find the file of a video by its path below the folder, an absolute path in it, or its name.
 
-        Each is found with or without the ending.
+        A name is found anywhere below the folder. Each is found with or without the ending.
 
         Names that differ in case, Unicode form or slashes are found too, and a file of another ending than
         the id's. Of several, the first by ending (mp4, avi, mkv, webm, mov, ...), then by path.
@@ -83,8 +82,9 @@ def video_key(name: str) -> str:
 
 @contextmanager
 def open_video(path: str, max_bytes: int) -> Iterator[tuple[IO[bytes], str]]:
-    """(seekable local file, sha256 of its bytes). Of a remote file, a temporary copy of at most `max_bytes`
-    is made.
+    """Return a seekable local file and the sha256 of its bytes.
+
+    A remote file is copied to a temporary one, up to `max_bytes`.
 
     Raises SampleError (stage read): missing_video, too_large, unreadable.
     """

@@ -32,8 +32,10 @@ FIELDS = re.compile(r"(?:^|: )(?:motion [^:]*: )?([a-z_][\w.]*(?: \+ [a-z_][\w.]
 
 
 def guard(host: str) -> Any:
-    """Refuse the requests that a foreign web page can make a browser send: foreign host names and cross-site
-    requests."""
+    """Refuse requests that a foreign web page can make a browser send.
+
+    Those have a foreign host name or come from another site.
+    """
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:

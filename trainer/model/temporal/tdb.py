@@ -51,8 +51,9 @@ class TemporalDifference(nn.Module):
             nn.init.normal_(self.projection, std=width**-0.5)
 
     def forward(self, frames_NTD: Tensor, mask_NT: Tensor, positions_TD: Tensor) -> FrameSequence:
-        """frames [N,T,D] float, mask [N,T] (1 real, 0 padding), position embeddings of the T frames ->
-        `FrameSequence`.
+        """Frames [N,T,D] float and their mask [N,T] (1 real, 0 padding) -> `FrameSequence`.
+
+        `positions_TD` are the position embeddings of the T frames.
 
         The attention's mask is the later frame's while the sequence's mask is the earlier one's, as in the
         official code: the difference from the last real frame into the padding is part of the sequence.

@@ -1,5 +1,7 @@
-"""`zoetrope search`: the clips of an index that fit a text or a picture, coarse by the dual encoder, fine by
-interaction."""
+"""`zoetrope search`: the clips of an index that fit a text or a picture.
+
+The dual encoder finds candidates, and the interaction module re-ranks them.
+"""
 
 from __future__ import annotations
 

@@ -27,8 +27,7 @@ class _Moments:
 
 
 class DidemoSource(SplitFilesSource):
-    """``train_data.json``, ``val_data.json``, ``test_data.json``: a list of objects with ``video``,
-    ``description`` and ``times``.
+    """``{train,val,test}_data.json``: a list of objects with ``video``, ``description`` and ``times``.
 
     The descriptions of a video are joined in the file's order, as CLIP4Clip does.
     """
@@ -64,8 +63,7 @@ class DidemoSource(SplitFilesSource):
 
 
 class ActivityNetSource(SplitFilesSource):
-    """``train.json``, ``val_1.json``, ``val_2.json``: an object of ``duration``, ``timestamps`` and
-    ``sentences`` by id.
+    """``train.json``, ``val_1.json``, ``val_2.json``: by id, ``duration``, ``timestamps`` and ``sentences``.
 
     The sentences of a video are joined in the order of their starts. Ids begin with ``v_``; files may
     be named with or without it.

@@ -21,8 +21,9 @@ FILE_FIELDS = ("video", "image")
 
 
 class SomethingSource(SplitFilesSource):
-    """220,847 videos of 174 templates. The caption is the template (the default), or the label with its
-    objects.
+    """Something-Something V2: 220,847 videos of 174 templates.
+
+    The caption is the template (the default), or the label with its objects.
 
     The template task needs time: "moving [something] up" and "moving [something] down" share their frames.
     """
