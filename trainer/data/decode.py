@@ -19,18 +19,13 @@ from trainer.data.augment.draw import MIRRORED, draw_changes
 from trainer.data.augment.words import can_be_mirrored, mirrored
 from trainer.data.config import DataConfig
 from trainer.data.identity import Identity, identity_of, with_caption
-from trainer.data.paths import draw_paths
+from trainer.data.paths import PicturePaths
 from trainer.data.pixels import Pixels
 from transforms.captions import add_motion_phrase, append
-from transforms.media.stored import decode_stored, decode_stored_small, stored_size
-from transforms.motions.mix import MotionMix, draw
+from transforms.media.stored import decode_stored
 from transforms.motions.phrases import motion_meaning
-from transforms.motions.trajectory import Trajectory
 from transforms.stores.base import PictureStore, at_most, stored_path
 from transforms.stores.registry import find_store
-from transforms.subject.boxes import boxes_in
-from transforms.subject.saliency import SALIENCY_NEEDS
-from transforms.subject.subject import Subject, find_subject
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -108,8 +103,7 @@ class Decoder:
             self._all_captions = not training
         self._fresh = training and config.camera == "fresh"
         self._single = training and config.camera == "picture"
-        self._last_subject: tuple[bytes, Subject | None] | None = None
-        self._last_paths: tuple[tuple[str, str, int, int | None], list[Trajectory]] | None = None
+        self._paths = PicturePaths(config, seed=seed, size=size)
         self._jitter = self._augment = None
         if training:
             self._jitter = config.frame_jitter
@@ -188,16 +182,22 @@ class Decoder:
 
     def _describe_fresh(self, opened: _Opened, picture: bytes) -> _Described:
         """Draw a path. The stored path's phrase describes another one, so it is left out."""
-        meta, config = opened.meta, self._config
-        epoch = opened.request.epoch
-        path = self._paths_over(opened, picture)[opened.request.path]
+        request = opened.request
+        path = self._paths.fresh(
+            opened.meta,
+            picture,
+            shard=request.sample.shard,
+            epoch=request.epoch,
+            path=request.path,
+            frames=self._limit(opened),
+        )
         add = partial(
             add_motion_phrase,
             motion=path.motion,
             parameters=path.parameters,
-            probability=config.motion_phrases,
-            seed=derive_seed(self._seed, "phrases", epoch),
-            key=meta.key,
+            probability=self._config.motion_phrases,
+            seed=derive_seed(self._seed, "phrases", request.epoch),
+            key=opened.meta.key,
         )
         captions, phrases = zip(*(add(caption) for caption in self._captions(opened)), strict=True)
         said = None
@@ -205,55 +205,14 @@ class Decoder:
             said = motion_meaning(path.motion, path.parameters)
         return _Described(opened, path.quads_T42, captions, said, path.motion)
 
-    def _paths_over(self, opened: _Opened, picture: bytes) -> list[Trajectory]:
-        """Draw all paths over a picture at once. Requests for them follow each other."""
-        meta, epoch, frames = opened.meta, opened.request.epoch, self._limit(opened)
-        drawn_for = (opened.request.sample.shard, meta.key, epoch, frames)
-        if self._last_paths is None or self._last_paths[0] != drawn_for:
-            paths = draw_paths(
-                self._config.motions,
-                max(self._config.paths_per_picture, opened.request.path + 1),
-                seed=self._seed,
-                key=meta.key,
-                epoch=epoch,
-                image_size=stored_size(picture),
-                frames=frames,
-                size=self._size,
-                fps=meta.fps,
-                subject=self._subject_of(meta, picture),
-            )
-            self._last_paths = drawn_for, paths
-        return self._last_paths[1]
-
     def _describe_single(self, opened: _Opened, picture: bytes) -> _Described:
         """Take the largest view of the picture as one frame; where it is placed differs by epoch."""
-        meta = opened.meta
-        path = draw(
-            MotionMix.make({"focus": self._config.motions.focus, "mix": ["static"]}),
-            seed=derive_seed(self._seed, meta.key, "epoch", opened.request.epoch),
-            image_size=stored_size(picture),
-            frames=1,
-            size=self._size,
-            fps=meta.fps or 1.0,
-            subject=self._subject_of(meta, picture),
-        )
+        path = self._paths.single(opened.meta, picture, opened.request.epoch)
         return _Described(opened, path.quads_T42, self._captions(opened), None, path.motion)
 
     def _limit(self, opened: _Opened) -> int:
         """Return how many frames of a clip to take at most."""
         return opened.request.frames or self._frames
-
-    def _subject_of(self, meta: ClipMeta, picture: bytes) -> Subject | None:
-        """Find what fresh paths keep in view. The paths over one picture follow each other and share it."""
-        if self._config.motions.focus != "subject":
-            return None
-        if self._last_subject is None or self._last_subject[0] is not picture:
-            size = (meta.original_height, meta.original_width)
-            if 0 in size:
-                size = stored_size(picture)
-            small = partial(decode_stored_small, picture, SALIENCY_NEEDS)
-            self._last_subject = picture, find_subject(boxes_in(meta.meta), size, small)
-        return self._last_subject[1]
 
     def _decode(self, described: _Described, pixels: Pixels | None) -> Decoded:
         """Decode the pixels.
