@@ -5,15 +5,13 @@ The scores are the features' similarity and the interaction module's match score
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
-
 import torch
 import torch.nn.functional as F  # noqa: N812 the usual name
 from torch import Tensor, nn
 
 from schemas.errors import ConfigError
 from trainer.model.config import ModelConfig
+from trainer.model.features import Features, TextFeatures, VideoFeatures
 from trainer.model.init import init_from_clip
 from trainer.model.interaction import Interaction
 from trainer.model.pretrained import load_pretrained
@@ -30,41 +28,6 @@ from trainer.model.towers import (
     text_tower,
 )
 from trainer.model.transformer import Transformer
-
-
-@dataclass(frozen=True, eq=False)  # tensors have no single ==
-class Features:
-    """The features of N texts or M videos.
-
-    Indexing takes a subset: ``features[3:5]``, ``features[index_tensor]``.
-    """
-
-    global_: Tensor  # [N,D] float32 unit vectors
-    tab: Tensor | None  # [N,D] float32 unit vectors, None without TAB
-    tokens: (
-        Tensor  # [N,L,D] for the interaction module: text tokens, or frames after the temporal transformer
-    )
-    mask: Tensor  # [N,L], 1 real, 0 padding
-
-    def __len__(self) -> int:
-        return len(self.global_)
-
-    def __getitem__(self, index: slice | Tensor) -> Self:
-        tab = None if self.tab is None else self.tab[index]
-        return type(self)(self.global_[index], tab, self.tokens[index], self.mask[index])
-
-    def to(self, device: torch.device | str) -> Self:
-        """The same on another device."""
-        tab = None if self.tab is None else self.tab.to(device)
-        return type(self)(self.global_.to(device), tab, self.tokens.to(device), self.mask.to(device))
-
-
-class TextFeatures(Features):
-    """Of N captions."""
-
-
-class VideoFeatures(Features):
-    """Of M videos."""
 
 
 class CLIP2Video(nn.Module):

@@ -26,7 +26,8 @@ from trainer.data.packing import Packing, embed_packed
 from trainer.device.compiler import compile_module
 from trainer.device.precision import autocast
 from trainer.device.ranks import Ranks, gather
-from trainer.model.clip2video import CLIP2Video, Features, TextFeatures, VideoFeatures
+from trainer.model.clip2video import CLIP2Video
+from trainer.model.features import Features, TextFeatures, VideoFeatures
 from trainer.objective.config import LossConfig
 from trainer.objective.losses import LOSSES, Batch, Loss, Problem
 

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from trainer.data.identity import same
 from trainer.device.streams import without_wait
-from trainer.model.clip2video import CLIP2Video, Features, TextFeatures, VideoFeatures
+from trainer.model.clip2video import CLIP2Video
+from trainer.model.features import Features, TextFeatures, VideoFeatures
 from trainer.objective.config import LossConfig
 
 # A row's probabilities are rounded to this many shares. It is far below float64's 2^53, so sums are exact.

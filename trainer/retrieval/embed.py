@@ -13,7 +13,8 @@ from trainer.data.animate import normalise
 from trainer.data.packing import Packing, embed_packed
 from trainer.device.errors import NotFiniteError
 from trainer.device.precision import autocast
-from trainer.model.clip2video import CLIP2Video, Features
+from trainer.model.clip2video import CLIP2Video
+from trainer.model.features import Features
 
 
 @dataclass(frozen=True, eq=False)  # tensors have no single ==
