@@ -32,11 +32,12 @@ from pipelines.workers.config import SampleLimits
 from pipelines.workers.region import Block, Region, new_region
 from pipelines.workers.worker import Handful, Start
 from schemas.records import Reference
-from transforms.clip import ClipSettings, make_clip
+from transforms.clip import make_clip
 from transforms.rendering.homography import homographies
 from transforms.rendering.layers import plan_layers
 from transforms.rendering.opencv import FLAGS, halve, make_layer
 from transforms.rendering.render import prepare_worker, render, render_batch
+from transforms.settings import ClipSettings
 
 HEIGHT, WIDTH, QUALITY = 384, 512, 90
 CAPTION = "a cup of coffee on a saucer"

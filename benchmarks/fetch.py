@@ -102,7 +102,7 @@ def _start(source: object, concurrency: int, output: str) -> None:
     global ANIMATOR, OUTPUT
     from pipelines.fetching.config import FetchConfig
     from pipelines.making.clips import Animator
-    from transforms.clip import ClipSettings
+    from transforms.settings import ClipSettings
 
     fetch = FetchConfig(allow_private=True, concurrency=concurrency, per_host=0)
     ANIMATOR, OUTPUT = (

@@ -29,10 +29,11 @@ from sklearn.datasets import load_sample_images
 
 from benchmarks.harness import write
 from schemas.records import Reference
-from transforms.clip import ClipSettings, make_clip
+from transforms.clip import make_clip
 from transforms.media.encode import encode_picture
 from transforms.motions.mix import MotionMix, draw
 from transforms.motions.trajectory import Trajectory, view_centres, zoom_of
+from transforms.settings import ClipSettings
 from transforms.subject.boxes import Box
 from transforms.subject.subject import Subject, find_subject
 

@@ -25,8 +25,9 @@ from pipelines.sources.config import SourceConfig
 from pipelines.workers.shared import available_cores
 from schemas.records import Reference, Task
 from storage.shards.write import ShardWriter
-from transforms.clip import Clip, ClipSettings, make_clip
+from transforms.clip import Clip, make_clip
 from transforms.rendering.opencv import prepare_worker
+from transforms.settings import ClipSettings
 from zoetrope.samples import write_folder
 
 PER_SHARD = 100

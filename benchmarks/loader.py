@@ -35,8 +35,9 @@ from trainer.data.decode import Decoder
 from trainer.data.mixing.turns import Turns
 from trainer.data.order import Cursor
 from trainer.model.towers import tokenize
-from transforms.clip import ClipSettings, make_clip
+from transforms.clip import make_clip
 from transforms.rendering.render import prepare_worker
+from transforms.settings import ClipSettings
 
 SIZE, FRAMES, BATCH = (224, 224), 12, 64  # a rank takes 64 to 128 clips at a time in the recipes
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field", "retina")

@@ -46,7 +46,8 @@ from trainer.model.io import load_model
 from trainer.model.towers import tokenize
 from trainer.retrieval.collect import embed_loader
 from trainer.retrieval.embed import Embedder
-from transforms.clip import ClipSettings, make_clip
+from transforms.clip import make_clip
+from transforms.settings import ClipSettings
 
 SIZE, FRAMES, PICTURE = 32, 4, 96  # pixels of a frame's side, frames, pixels of a picture's side
 COLOURS = {

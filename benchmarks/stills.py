@@ -20,12 +20,13 @@ import numpy as np
 from benchmarks.focus import photographs
 from benchmarks.harness import write
 from schemas.records import Reference
-from transforms.clip import ClipSettings, make_clip
+from transforms.clip import make_clip
 from transforms.media.encode import encode_picture
 from transforms.media.stored import stored_size
 from transforms.motions.mix import MotionMix, draw
 from transforms.rendering.homography import checked_quads
 from transforms.rendering.layers import footprints
+from transforms.settings import ClipSettings
 
 SIZE, FRAMES, FPS = (224, 224), 12, 8.0
 SHORT_SIDES = (480, 800, 1600)

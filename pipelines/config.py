@@ -17,9 +17,9 @@ from pipelines.sources.config import SourceConfig
 from pipelines.sources.videos.config import VideoSourceConfig
 from pipelines.workers.config import SampleLimits
 from schemas.config import Config
-from transforms.clip import ClipSettings
 from transforms.curation.rule import Rule
 from transforms.media.video.limits import VideoLimits
+from transforms.settings import ClipSettings
 
 
 class AnimateConfig(ClipSettings):

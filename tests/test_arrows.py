@@ -39,6 +39,7 @@ TRANSFORMS = [
     "transforms.motions.mix",
     "transforms.rendering.render",
     "transforms.clip",
+    "transforms.settings",
 ]
 
 

@@ -2,7 +2,7 @@
 
 `make_clip` is `prepare` (`plan`, `load`), `render_clip`, `finish` (`encode`, `with_texts`). They are separate
 so that the job can render a batch of many samples on a GPU, and take a handful of samples through one stage
-before another. `ClipSettings` holds every setting that changes a byte of a sample.
+before another. `transforms.settings` has the settings.
 """
 
 from __future__ import annotations
@@ -10,106 +10,33 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from math import ceil
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
 
 from schemas.clip import ClipMeta, json_member, quads_to_json
-from schemas.config import Config
 from schemas.keys import derive_seed
 from schemas.records import Reason, Reference, SampleError, Stage
 from schemas.version import VERSION
-from transforms.captions import CaptionConfig, add_motion_phrase, choose, normalise_all
-from transforms.media.encode import EncodeConfig
-from transforms.media.pictures import Header, PictureLimits, decode, read_header
-from transforms.media.video.mp4 import VideoConfig
-from transforms.motions.composition import FPS
-from transforms.motions.mix import MotionMix, draw
-from transforms.motions.tightest import centred_view, tightest_share
+from transforms.captions import add_motion_phrase, choose, normalise_all
+from transforms.media.pictures import Header, decode, read_header
+from transforms.motions.mix import draw
+from transforms.motions.tightest import centred_view
 from transforms.motions.trajectory import Trajectory
 from transforms.rendering.homography import checked_quads
 from transforms.rendering.layers import footprints
 from transforms.rendering.render import render_batch
 from transforms.rendering.shrink import REDUCE_TO
-from transforms.stores.base import Encoding, FrameStore, PictureStore, Still
-from transforms.stores.registry import STORES, find_store, summaries
+from transforms.settings import ClipSettings
+from transforms.stores.base import FrameStore, PictureStore, Still
+from transforms.stores.registry import find_store
 from transforms.subject.boxes import boxes_in
 from transforms.subject.saliency import SALIENCY_NEEDS
 from transforms.subject.subject import Subject, find_subject
 
-if TYPE_CHECKING:
-    StoreName = str
-else:
-    StoreName = Literal[tuple(STORES)]
-
 _SPARE = 1.5  # picture pixels that a reduced decode leaves to an output pixel of the tightest view
-MIN_SIDE, MAX_SIDE = 16, 4096  # of a frame
-
-
-class ClipConfig(Config):
-    """The shape of every clip."""
-
-    frames: int = Field(12, ge=1, le=999, description="frames in a clip")
-    fps: float = Field(FPS, gt=0, le=240, allow_inf_nan=False, description="frames a second")
-    size: int | tuple[int, int] = Field(
-        224, description="frame size, pixels: one number, or [height, width]; each 16 to 4096"
-    )
-
-    @field_validator("size")
-    @classmethod
-    def _check_size(cls, size: int | tuple[int, int]) -> int | tuple[int, int]:
-        for side in size if isinstance(size, tuple) else (size,):
-            if not MIN_SIDE <= side <= MAX_SIDE:
-                raise ValueError(
-                    f"{size} is not allowed: height and width must be {MIN_SIDE} to {MAX_SIDE} pixels"
-                )
-        return size
-
-    @property
-    def hw(self) -> tuple[int, int]:
-        """(height, width) of a frame in pixels."""
-        if isinstance(self.size, tuple):
-            return self.size
-        return (self.size, self.size)
-
-
-class ClipSettings(Config):
-    """The settings that decide the bytes of a sample, together with the picture, its key and its captions."""
-
-    seed: int = Field(0, ge=0, description="of all randomness, together with the sample's key")
-    store: StoreName = Field("frames", description=summaries())
-    clip: ClipConfig = ClipConfig()
-    motions: MotionMix = Field(
-        default_factory=MotionMix.default, description="camera motions, see `zoetrope motions`"
-    )
-    captions: CaptionConfig = CaptionConfig()
-    pictures: PictureLimits = PictureLimits()
-    encode: EncodeConfig = EncodeConfig()
-    video: VideoConfig = VideoConfig()
-
-    @model_validator(mode="after")
-    def _check_size(self) -> Self:
-        find_store(self.store).check_size(self.clip.hw)
-        return self
-
-    @property
-    def renders(self) -> bool:
-        """Does making a clip render frames? Readers render the clips of a `PictureStore`."""
-        return isinstance(find_store(self.store), FrameStore)
-
-    @cached_property
-    def tightest_share(self) -> float:
-        """Side of the tightest view of `motions` over that of the largest view."""
-        return tightest_share(self.motions, frames=self.clip.frames, size=self.clip.hw, fps=self.clip.fps)
-
-    @property
-    def encoding(self) -> Encoding:
-        """The part that the stores' encoders take."""
-        return Encoding(self.encode, self.video)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -41,7 +41,7 @@ _EXPORTS = {  # public name -> the module that has it
     "Made": "pipelines.making.maker",
     "Maker": "pipelines.making.maker",
     "Animator": "pipelines.making.clips",
-    "ClipSettings": "transforms.clip",
+    "ClipSettings": "transforms.settings",
     "TrainConfig": "trainer.fit.config",
     "ClipDataset": "trainer.data.clip_dataset",
     "render_stills": "trainer.data.clip_dataset",

@@ -20,9 +20,9 @@ from schemas.errors import ConfigError, JobError
 from schemas.plugins import as_callable, find_plugin
 from schemas.records import Reason, Reference, SampleError, Stage
 from transforms.captions import choose, normalise_all
-from transforms.clip import ClipSettings
 from transforms.curation.rule import Look, Rule, When, needed_size, rounded, shrunk
 from transforms.media.pictures import decode, read_header
+from transforms.settings import ClipSettings
 
 Scores = MutableMapping[str, float]
 Entry = str | Rule  # an import path, or a built-in rule

@@ -13,9 +13,9 @@ from pydantic import Field
 
 from pipelines.curation.filters import Filters, Scores, caption_of, look_at, refused
 from schemas.records import Reference, SampleError
-from transforms.clip import ClipSettings
 from transforms.curation.hashes import bytes_mark, caption_mark, perceptual_mark
 from transforms.curation.rule import Rule, When
+from transforms.settings import ClipSettings
 
 Read = Callable[[], bytes]  # the encoded picture; raises SampleError
 Marks = tuple[bytes | None, ...]

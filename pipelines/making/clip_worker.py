@@ -24,19 +24,10 @@ from schemas.errors import JobError
 from schemas.records import Failure, Reason, Reference, SampleError, Stage
 from schemas.text import valid_json, valid_or_none, valid_text
 from storage.read import MAX_PICTURE_BYTES, read_picture
-from transforms.clip import (
-    Clip,
-    ClipSettings,
-    Planned,
-    Prepared,
-    encode,
-    load,
-    plan,
-    render_clip,
-    with_texts,
-)
+from transforms.clip import Clip, Planned, Prepared, encode, load, plan, render_clip, with_texts
 from transforms.rendering.opencv import prepare_worker
 from transforms.rows import sample_row
+from transforms.settings import ClipSettings
 
 WAITING_BYTES = 4 << 20  # of a sample that waits for the others of its handful between two stages
 Times = list[tuple[str, float]]  # stage, seconds

@@ -31,8 +31,8 @@ from pipelines.workers.shared import release_pool
 from schemas.errors import JobError
 from schemas.records import Failure, Reference, SampleError, Stage, Task
 from storage.ordered import Window
-from transforms.clip import ClipSettings
 from transforms.media.formats.sniff import sniff
+from transforms.settings import ClipSettings
 
 if TYPE_CHECKING:
     from pipelines.fetching.fetcher import Fetcher

@@ -17,8 +17,8 @@ from pipelines.workers.config import SampleLimits
 from pipelines.workers.pool import WorkerPool
 from pipelines.workers.shared import available_cores, release_pool, share_pool
 from storage.login import get_options, set_options
-from transforms.clip import ClipSettings
 from transforms.media.video.limits import VideoLimits
+from transforms.settings import ClipSettings
 
 CLIP_MODULES = ("pipelines.making.clip_worker",)
 VIDEO_MODULES = ("pipelines.making.video_worker", "av")

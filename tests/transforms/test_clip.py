@@ -1,6 +1,5 @@
 import hashlib
 import io
-import pickle
 from dataclasses import replace
 from typing import Any
 
@@ -12,20 +11,10 @@ from PIL import Image
 from skimage import data
 
 from schemas.clip import ClipMeta
-from schemas.errors import ConfigError
 from schemas.manifest import SAMPLES
 from schemas.records import Reason, Reference, SampleError
 from schemas.version import VERSION
-from transforms.clip import (
-    Clip,
-    ClipSettings,
-    draw_motion,
-    finish,
-    make_clip,
-    prepare,
-    render_clip,
-    rerender,
-)
+from transforms.clip import Clip, draw_motion, finish, make_clip, prepare, render_clip, rerender
 from transforms.media.encode import encode_picture
 from transforms.media.pictures import PictureLimits, decode
 from transforms.media.stored import stored_size
@@ -34,6 +23,7 @@ from transforms.motions.mix import draw
 from transforms.rendering.layers import footprints
 from transforms.rendering.render import render, render_batch
 from transforms.rows import sample_row
+from transforms.settings import ClipSettings
 from transforms.subject.subject import find_subject
 
 LIMITS = PictureLimits()
@@ -239,37 +229,6 @@ def test_sample_row_fits_the_table(source: bytes) -> None:
     assert set(row) == set(SAMPLES.names)
     assert row["bytes"] == sum(map(len, clip.members.values()))
     assert row["zoom"] > 1.5
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        (
-            {"store": "mp4", "clip": {"size": [225, 224]}},
-            r"clip.size = \[225, 224\]: .* even for mp4; use \[226, 224\]",
-        ),
-        ({"clip": {"size": 4}}, "clip.size: 4 is not allowed: height and width must be 16 to 4096"),
-        ({"clip": {"frames": 1000}}, "clip.frames = 1000 .* >= 1 and <= 999"),
-        ({"clip": {"fps": 0}}, "clip.fps = 0 .* > 0 and <= 240"),
-        ({"store": "gif"}, "store = 'gif' .* one of frames, mp4, still"),
-        (
-            {"captions": {"pik": "first"}},
-            "unknown field captions.pik; the nearest known field is captions.pick",
-        ),
-    ],
-)
-def test_config_errors_are_one_line(values: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message) as caught:
-        settings(**values)
-    assert "\n" not in str(caught.value)
-
-
-def test_settings_survive_yaml_and_pickling() -> None:
-    chosen = settings(store="mp4", seed=9)
-    assert ClipSettings.make(chosen.to_dict()) == chosen
-    assert pickle.loads(pickle.dumps(chosen)) == chosen
-    assert settings(clip={"size": 100}).clip.hw == (100, 100)
-    assert settings(clip={"size": [60, 80]}).clip.hw == (60, 80)
 
 
 FOCUS = {"focus": "subject", "subject_share": 0.7, "mix": ["pan_left", "zoom_in"]}

@@ -6,10 +6,10 @@ from typing import Any
 
 from preview.studio.motions.clip import MOST_SEED, ClipRequest
 from preview.studio.motions.presets import PRESETS
-from transforms.clip import MAX_SIDE, MIN_SIDE, ClipConfig
 from transforms.motions import MotionMix, built_in_motions
 from transforms.motions.builtin.keyframes import keyframes
 from transforms.motions.motion import Parameter
+from transforms.settings import MAX_SIDE, MIN_SIDE, ClipConfig
 
 SLOWEST = 0.1  # frames per second at the low end of the slider; the box takes any number above 0
 

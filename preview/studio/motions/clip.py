@@ -15,8 +15,9 @@ from preview.studio.pictures import PictureBook
 from schemas.config import Config
 from schemas.errors import ConfigError
 from schemas.records import Reference, SampleError
-from transforms.clip import MAX_SIDE, MIN_SIDE, Clip, ClipConfig, ClipSettings, make_clip
+from transforms.clip import Clip, make_clip
 from transforms.motions import MotionMix, curves
+from transforms.settings import MAX_SIDE, MIN_SIDE, ClipConfig, ClipSettings
 from transforms.stores.frames import encoded_frames
 
 MOST_PIXELS = 32_000_000  # of a clip: frames x width x height

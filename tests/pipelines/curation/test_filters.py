@@ -16,9 +16,9 @@ from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from schemas.records import Failure, Reference
 from storage.shards.read import iter_shard
 from storage.tables import expand_shards, iter_rows
-from transforms.clip import ClipSettings
 from transforms.curation.captions import CaptionJunk, CaptionWords
 from transforms.curation.pictures import PictureBlur, PictureSide
+from transforms.settings import ClipSettings
 from zoetrope import cli
 
 FEW = ["clip.size=32", "clip.frames=2", "workers=1", "shard.max_samples=3"]

@@ -15,8 +15,8 @@ from pipelines.curation.filters import Filters, load_filters
 from pipelines.curation.models import Classifier, ClipSimilarity
 from schemas.errors import ConfigError, JobError
 from schemas.records import Reference, SampleError
-from transforms.clip import ClipSettings
 from transforms.curation.rule import Look
+from transforms.settings import ClipSettings
 
 PICTURE = cv2.imencode(".png", data.coffee()[..., ::-1])[1].tobytes()
 REFERENCE = Reference("k", ("a cup of coffee",), "test")

@@ -11,10 +11,10 @@ from pipelines.curation.scored import SIDE, score_sample
 from pipelines.curation.whole import ExactDuplicates
 from schemas.errors import JobError
 from schemas.records import Reference, SampleError
-from transforms.clip import ClipSettings
 from transforms.curation.captions import CaptionJunk, CaptionWords
 from transforms.curation.pictures import PictureBlur, PictureSide
 from transforms.media.pictures import PictureLimits, decode
+from transforms.settings import ClipSettings
 
 PICTURE = cv2.imencode(".jpg", data.coffee()[..., ::-1])[1].tobytes()
 CUP = Reference("k", ("cup",), "test")

@@ -13,9 +13,9 @@ from pipelines.curation.verdicts import Verdict
 from pipelines.curation.whole import ExactDuplicates, NearDuplicates, RepeatedCaptions, judge_whole, survey
 from schemas.errors import ConfigError
 from schemas.records import Reference
-from transforms.clip import ClipSettings
 from transforms.curation.captions import CaptionWords
 from transforms.curation.pictures import PictureBlur, PictureSide
+from transforms.settings import ClipSettings
 
 PICTURE = cv2.imencode(".png", data.coffee())[1].tobytes()
 

@@ -17,7 +17,7 @@ from pipelines.workers.worker import whole
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from schemas.records import Failure, Reason, Reference, Stage
 from storage.tables import iter_rows
-from transforms.clip import ClipSettings
+from transforms.settings import ClipSettings
 from zoetrope import cli
 from zoetrope.samples import write_folder
 

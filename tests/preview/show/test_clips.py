@@ -9,7 +9,8 @@ from preview.show.animation import decode_webp
 from preview.show.clips import load_frames, screen_webp
 from schemas.records import Reference
 from storage.shards.read import RawSample
-from transforms.clip import ClipSettings, make_clip
+from transforms.clip import make_clip
+from transforms.settings import ClipSettings
 
 
 @pytest.mark.parametrize("store", ["frames", "mp4", "still"])

@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 
 from schemas.records import Reference
-from transforms.clip import Clip, ClipSettings, make_clip
+from transforms.clip import Clip, make_clip
+from transforms.settings import ClipSettings
 
 COLOURS = np.array(
     [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [255, 0, 255], [0, 255, 255]], np.uint8

@@ -22,8 +22,8 @@ from trainer.data.loader import TrainingLoader
 from trainer.data.shards import ShardSet
 from trainer.index.frames import read_frames
 from trainer.model.towers import tokenize
-from transforms.clip import ClipSettings
 from transforms.media.video.mp4 import Pick
+from transforms.settings import ClipSettings
 from transforms.stores.base import Encoding, FrameStore, Members
 from transforms.stores.registry import STORES, find_store
 from transforms.stores.webdataset import decode_clip

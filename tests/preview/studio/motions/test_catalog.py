@@ -6,8 +6,8 @@ from studio_requests import CLIP, get, post
 from preview.studio.pictures import PictureBook
 from preview.studio.state import Studio
 from schemas.errors import ConfigError
-from transforms.clip import ClipConfig
 from transforms.motions import built_in_motions
+from transforms.settings import ClipConfig
 
 
 def test_state_lists_every_motion_with_units_and_ranges(pictures):
