@@ -17,7 +17,7 @@ from pipelines.output.prepare import check_output, tasks_again
 from pipelines.output.records import done_tasks
 from schemas.errors import ConfigError
 from schemas.records import Task
-from storage.find import list_names
+from storage.folders import list_names
 
 LOG = logging.getLogger(__name__)
 LOOKED_AT = 5  # inputs of the first task whose keys are shown

@@ -20,7 +20,8 @@ from pipelines.sources.urls.lists import JSON_LINES, PLAIN, URL_COLUMNS, form_of
 from schemas.errors import ConfigError
 from schemas.text import counted
 from storage.compressed import CompressionError, decompressed
-from storage.find import find, find_under, folder_exists, list_names
+from storage.find import find, find_under
+from storage.folders import folder_exists, list_names
 from storage.read import file_exists, kind, open_input
 from storage.uris import absolute, is_glob, join
 

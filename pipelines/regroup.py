@@ -32,7 +32,7 @@ from schemas.manifest import (
     SAMPLES_FILE,
     ShardRow,
 )
-from storage.find import first_name
+from storage.folders import first_name
 from storage.read import open_uri
 from storage.shards.read import RawSample, ShardError, iter_shard
 from storage.shards.write import ShardWriter

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 from schemas.errors import WorkError
 from schemas.manifest import FAILURES, MANIFEST, MANIFEST_FILE, SAMPLES, ShardRow
 from schemas.text import one_line
-from storage.find import glob_uris, list_names, list_uris
+from storage.find import glob_uris
+from storage.folders import list_names, list_uris
 from storage.read import exists, file_exists, open_uri
 from storage.uris import join
 

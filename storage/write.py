@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self, cast
 
-from storage.find import iter_below
+from storage.folders import iter_below
 from storage.login import GOOGLE, as_os_error, filesystem
 from storage.read import file_size
 from storage.remote.upload import Upload

@@ -17,7 +17,7 @@ from pipelines.output.folder import Output
 from pipelines.output.listing import Listing
 from pipelines.output.record import Record
 from pipelines.output.records import withdraw
-from storage.find import list_names
+from storage.folders import list_names
 from storage.remote.conditional import create_exclusively
 from storage.write import remove_file, write_bytes
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from pipelines.output.folder import STATE, Output, task_of
 from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
-from storage.find import iter_below
+from storage.folders import iter_below
 
 TABLES = (MANIFEST_FILE, SAMPLES_FILE, FAILURES_FILE)
 PAGES = (

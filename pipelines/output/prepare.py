@@ -19,7 +19,7 @@ from pipelines.output.records import done_tasks
 from pipelines.output.retries import plan_files, read_retries
 from pipelines.output.tables.parts import plan_parts, tasks_per_part
 from schemas.errors import ConfigError
-from storage.find import list_names
+from storage.folders import list_names
 from storage.write import REMOVALS_AT_ONCE, remove_empty_folder, remove_file, remove_tree
 
 LOG = logging.getLogger(__name__)

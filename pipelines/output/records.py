@@ -13,7 +13,7 @@ from pipelines.output.listing import task_of_record
 from pipelines.output.record import META, Record
 from schemas.json_text import read_json
 from schemas.manifest import ShardRow
-from storage.find import list_names
+from storage.folders import list_names
 from storage.read import read_bytes
 from storage.write import remove_file
 

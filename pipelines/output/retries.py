@@ -19,7 +19,7 @@ from pipelines.output.folder import Output
 from schemas.errors import ConfigError
 from schemas.json_text import read_json
 from schemas.text import one_line
-from storage.find import list_names
+from storage.folders import list_names
 from storage.read import open_uri, read_bytes
 from storage.write import create_file, move_file, remove_file, write_bytes
 

@@ -17,7 +17,7 @@ from schemas.clip import ClipMeta
 from schemas.json_text import JsonError, read_json
 from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE, ShardRow
 from schemas.text import first_few, one_line
-from storage.find import list_uris
+from storage.folders import list_uris
 from storage.ordered import in_order
 from storage.read import exists, open_uri
 from storage.shards.read import RawSample, ShardError, iter_shard

@@ -9,7 +9,7 @@ from pipelines.output.folder import Output
 from pipelines.output.listing import PAGES
 from schemas.errors import ConfigError
 from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
-from storage.find import file_sizes
+from storage.folders import file_sizes
 from storage.read import open_uri
 from storage.tables import read_manifest
 from storage.uris import join

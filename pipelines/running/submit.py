@@ -46,7 +46,7 @@ from pipelines.running.watch.progress import Progress
 from pipelines.running.watch.signals import signals_of_job
 from schemas.errors import ConfigError, JobError
 from schemas.text import counted
-from storage.find import first_name
+from storage.folders import first_name
 from storage.locks.lock import Lock
 from storage.read import file_exists
 from storage.tables import read_manifest

@@ -20,7 +20,8 @@ from schemas.errors import ConfigError
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
 from schemas.text import valid_text
-from storage.find import FileInfo, find, find_under, folder_exists, identity
+from storage.find import FileInfo, find, find_under, identity
+from storage.folders import folder_exists
 from storage.uris import absolute, is_glob, join
 
 READ = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")

@@ -13,7 +13,8 @@ from pipelines.workers.reader import Progress, unwatched
 from schemas.errors import ConfigError
 from schemas.records import Reason, SampleError, Stage
 from schemas.text import one_line
-from storage.find import find, find_under, folder_exists
+from storage.find import find, find_under
+from storage.folders import folder_exists
 from storage.read import MAX_PICTURE_BYTES, open_input
 from storage.uris import absolute, is_glob, join, safe_relative, why_unsafe
 from transforms.media.formats.sniff import HEAD_BYTES, sniff

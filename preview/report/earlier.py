@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from preview.report.report import HTML_FILE, JSON_FILE
-from storage.find import list_names
+from storage.folders import list_names
 from storage.read import file_exists
 from storage.uris import join
 from storage.write import move_file

@@ -13,7 +13,7 @@ from schemas.config import flatten
 from schemas.errors import ConfigError
 from schemas.text import counted, duration, one_line
 from schemas.yaml_text import read_yaml
-from storage.find import iter_below
+from storage.folders import iter_below
 from storage.read import exists, open_uri
 from storage.uris import join, local_path
 from trainer.logs.folder import METRICS_FILE

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from schemas.errors import ConfigError
 from schemas.records import SampleError
 from schemas.text import human_bytes, one_line
-from storage.find import glob_uris, list_names
+from storage.find import glob_uris
+from storage.folders import list_names
 from storage.read import kind, open_uri
 from storage.uris import join
 from transforms.media.pictures import Picture, PictureLimits, decode, read_header

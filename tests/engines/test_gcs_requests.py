@@ -10,7 +10,7 @@ from gcs_requests import counted
 from gcs_server import SERVER, Gcs
 
 from benchmarks.requests import RESULTS, measure
-from storage.find import first_name, iter_below, list_names
+from storage.folders import first_name, iter_below, list_names
 
 pytestmark = [
     pytest.mark.gcs,

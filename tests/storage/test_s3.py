@@ -9,7 +9,8 @@ import pytest
 
 from schemas.errors import ConfigError
 from schemas.records import Reason, SampleError
-from storage.find import find, list_names
+from storage.find import find
+from storage.folders import list_names
 from storage.locks.lock import Lock
 from storage.login import filesystem, set_options
 from storage.read import file_exists, file_size, read_bytes, read_picture, read_range

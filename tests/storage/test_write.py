@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from storage import write
-from storage.find import list_names
+from storage.folders import list_names
 from storage.login import filesystem
 from storage.read import file_exists, file_size, read_bytes
 from storage.remote.conditional import create_exclusively, read_version, remove_version, replace_version

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from schemas.errors import ConfigError
 from schemas.text import nearest_hint
-from storage.find import first_name
+from storage.folders import first_name
 from storage.read import exists, kind, local_copy
 from storage.uris import join, local_path
 from storage.write import flush_to_disk, partial_name, upload, written_folder

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from schemas.errors import ConfigError
-from storage.find import list_names
+from storage.folders import list_names
 from storage.read import exists, file_info
 from storage.tables import read_manifest
 from storage.uris import is_remote

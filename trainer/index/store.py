@@ -27,7 +27,8 @@ import pyarrow.parquet as pq
 from schemas.errors import ConfigError
 from schemas.json_text import read_json
 from schemas.text import one_line
-from storage.find import glob_uris, list_names
+from storage.find import glob_uris
+from storage.folders import list_names
 from storage.read import exists, open_uri
 from storage.uris import is_remote, join
 from storage.write import remove_folder, write_bytes, written_folder

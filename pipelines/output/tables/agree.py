@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from schemas.errors import ConfigError
 from schemas.manifest import MANIFEST_FILE, SAMPLES_FILE, ShardRow
-from storage.find import file_sizes
+from storage.folders import file_sizes
 from storage.shards.read import ShardError
 from storage.tables import TableError, iter_batches, read_manifest, table_files
 from storage.uris import join

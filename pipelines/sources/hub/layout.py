@@ -20,7 +20,8 @@ from pipelines.sources.config import SourceConfig
 from pipelines.sources.folder import PICTURES
 from schemas.errors import ConfigError
 from schemas.text import nearest_hint, one_line
-from storage.find import FileInfo, find, find_under, folder_exists, list_names
+from storage.find import FileInfo, find, find_under
+from storage.folders import folder_exists, list_names
 from storage.read import file_exists, file_size, open_uri
 from storage.uris import absolute, join, safe_relative
 

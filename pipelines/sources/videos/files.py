@@ -12,7 +12,8 @@ from pipelines.sources.annotations.names import folded, stem
 from schemas.errors import ConfigError
 from schemas.records import Reason, SampleError, Stage
 from schemas.text import valid_text
-from storage.find import find, find_under, folder_exists
+from storage.find import find, find_under
+from storage.folders import folder_exists
 from storage.read import open_file
 from storage.uris import GLOB_CHARACTERS, absolute, is_glob
 

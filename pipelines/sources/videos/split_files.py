@@ -9,7 +9,8 @@ from pipelines.sources.annotations.json_entries import json_entries
 from pipelines.sources.videos.base import BadEntry, Entry, VideoSource, unknown_split
 from schemas.errors import ConfigError
 from schemas.records import Reason
-from storage.find import FileInfo, find_some, folder_exists
+from storage.find import FileInfo, find_some
+from storage.folders import folder_exists
 from storage.read import file_exists
 from storage.uris import absolute
 
