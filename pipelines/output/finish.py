@@ -94,17 +94,7 @@ def finish(
     totals = _add_up(heads, shards)
     folder = output.tmp(f"finish-{uuid.uuid4().hex[:8]}")
     _write_manifest(f"{folder}/{MANIFEST_FILE}", shards)
-    facts = Facts(
-        folder=output.uri.rstrip("/").rsplit("/", 1)[-1],
-        config=config,
-        shards=totals.shards,
-        samples=totals.written,
-        failed=totals.failed,
-        reasons=totals.reasons,
-        version=VERSION,
-        samples_sha256=_sha256_of_samples(output, listing, parts),
-        about=DatasetConfig.make(config.get("dataset") or {}),
-    )
+    facts = _facts(output, config, totals, _sha256_of_samples(output, listing, parts))
     for name, data in _pages(facts, published).items():
         write_bytes(output.path(name), data)
     place_rows(output, listing, parts)
@@ -134,6 +124,20 @@ def fold_missing(output: Output, parts: Sequence[Part], listing: Listing) -> Non
             said = time.monotonic()
             LOG.info(f"{number} of {counted(len(missing), 'part')} of the tables folded")
     listing.parts |= {name for part in missing for name in part.files()}
+
+
+def _facts(output: Output, config: Mapping[str, Any], totals: Totals, samples_sha256: str | None) -> Facts:
+    return Facts(
+        folder=output.uri.rstrip("/").rsplit("/", 1)[-1],
+        config=config,
+        shards=totals.shards,
+        samples=totals.written,
+        failed=totals.failed,
+        reasons=totals.reasons,
+        version=VERSION,
+        samples_sha256=samples_sha256,
+        about=DatasetConfig.make(config.get("dataset") or {}),
+    )
 
 
 def _sha256_of_samples(output: Output, listing: Listing, parts: Sequence[Part]) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -57,13 +57,7 @@ def preview(
     be read, motions that cannot be drawn, and clips that need too much memory.
     """
     named = _named_pictures(pictures)
-    names = [motion]
-    if every_motion:
-        names = list(built_in_motions())
-    if every_motion and parameters:
-        raise ConfigError(
-            f"{min(parameters)}: parameters go with one motion; leave them out to see every motion"
-        )
+    names = _motions(motion, parameters, every_motion=every_motion)
     height, width = _frame_size(size, len(named) * len(names), path=path)
     shape: dict[str, Any] = {"frames": frames, "size": (height, width), "fps": fps}
     for name in names:  # a wrong parameter is reported before any picture is opened
@@ -71,10 +65,7 @@ def preview(
     _check_memory(len(named) * len(names), frames, (height, width))
     clips: list[PreviewClip] = []
     for label, source in named:
-        if isinstance(source, str):
-            image_HWC = read_picture(source).image_HWC
-        else:
-            image_HWC = source
+        image_HWC = _pixels(source)
         subject = None
         if focus == "subject":
             subject = find_subject((), image_HWC.shape[:2], partial(np.asarray, image_HWC))
@@ -87,13 +78,33 @@ def preview(
     return Preview(tuple(clips), fps)
 
 
+def _motions(motion: str, parameters: Mapping[str, Any], *, every_motion: bool) -> list[str]:
+    """Return the motions to show: this one, or every built-in one."""
+    if not every_motion:
+        return [motion]
+    if parameters:
+        raise ConfigError(
+            f"{min(parameters)}: parameters go with one motion; leave them out to see every motion"
+        )
+    return list(built_in_motions())
+
+
+def _pixels(source: str | np.ndarray) -> np.ndarray:
+    """Read a picture, unless it is an array already."""
+    if isinstance(source, str):
+        return read_picture(source).image_HWC
+    return source
+
+
 def _frame_size(size: Size | None, clips: int, *, path: bool) -> tuple[int, int]:
     """Height and width of the frames: as given, or so that a grid of all clips fits a screen."""
     if isinstance(size, int):
         return size, size
     if size is not None:
         return size
-    columns = 2 if path else math.ceil(math.sqrt(clips))
+    columns = math.ceil(math.sqrt(clips))
+    if path:
+        columns = 2
     side = min(SIDE, max(SMALLEST, SHEET // columns))
     return side, side
 

@@ -122,28 +122,24 @@ def collate(
     clips = [clip for sample in samples if (clip := sample.frames_THWC) is not None]
     pictures = [p for i in stills if (p := samples[i].picture_HWC) is not None]
     paths = [q for i in stills if (q := samples[i].quads_T42) is not None]
-    frame_mask = torch.zeros(len(samples), frames, dtype=torch.int64)
-    for i, clip_or_path in (*zip(moving, clips, strict=True), *zip(stills, paths, strict=True)):
-        frame_mask[i, : len(clip_or_path)] = 1
     if pixels is None:
         pixels = torch.from_numpy(np.concatenate([np.empty(0, np.uint8), *(p.reshape(-1) for p in pictures)]))
     captions = [caption for sample in samples for caption in sample.captions]
+    owners = [i for i, sample in enumerate(samples) for _ in sample.captions]
     token_ids, token_mask = tokenize(captions)
+    frame_mask = _frame_mask(samples, frames)
     quads_ST42 = _padded(paths, frames)
     picture_sizes = [(p.shape[0], p.shape[1]) for p in pictures]
+    planned, words = None, np.empty(0, np.int32)
     if plan:
         planned, words = plan_batch(quads_ST42, picture_sizes, size)
-    else:
-        planned, words = None, np.empty(0, np.int32)
     return Batch(
         keys=[sample.key for sample in samples],
         captions=captions,
         identities=torch.tensor([sample.identity for sample in samples], dtype=torch.int64).view(-1, 3),
         token_ids=token_ids,
         token_mask=token_mask,
-        caption_video=torch.tensor(
-            [i for i, sample in enumerate(samples) for _ in sample.captions], dtype=torch.int64
-        ),
+        caption_video=torch.tensor(owners, dtype=torch.int64),
         frame_mask=frame_mask,
         frames=_padded_clips(clips, (len(clips), frames, *size, 3), shared=shared),
         frame_rows=torch.tensor(moving, dtype=torch.int64),
@@ -156,6 +152,17 @@ def collate(
         packing=pack(frame_mask),
         changes=_changes(samples),
     )
+
+
+def _frame_mask(samples: Sequence[Decoded], frames: int) -> Tensor:
+    """Return int64 [B,T]: 1 for the frames of a clip, or of the path over a still."""
+    mask_BT = torch.zeros(len(samples), frames, dtype=torch.int64)
+    for i, sample in enumerate(samples):
+        if sample.frames_THWC is not None:
+            mask_BT[i, : len(sample.frames_THWC)] = 1
+        elif sample.quads_T42 is not None:
+            mask_BT[i, : len(sample.quads_T42)] = 1
+    return mask_BT
 
 
 def _padded_clips(clips: Sequence[np.ndarray], shape: tuple[int, ...], *, shared: bool) -> Tensor:

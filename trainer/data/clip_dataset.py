@@ -79,25 +79,12 @@ class ClipDataset(IterableDataset[Sample]):
         Raises ConfigError naming what is wrong.
         """
         super().__init__()
-        if not isinstance(frames, int) or frames < 1:
-            raise ConfigError(f"frames = {frames!r}: give the frames of a clip, at least 1")
         if isinstance(size, int):
             size = (size, size)
-        try:
-            check_size(size)
-        except ValueError as error:
-            raise ConfigError(str(error)) from None
+        _check_shape(frames, size)
         self._sets, self._turns = _find(shards)
-        settings: dict[str, Any] = {"shards": "", "camera": camera, "motion_phrases": motion_phrases}
-        if motions is not None:
-            if camera == "stored":
-                raise ConfigError(
-                    "motions have no effect with camera=stored; set camera=fresh, or leave them out"
-                )
-            settings["motions"] = MotionMix.make(motions)
-        self._decode = Decoder(
-            DataConfig.make(settings), frames=frames, size=size, seed=seed, training=True, captions=captions
-        )
+        config = _data_config(camera, motions, motion_phrases)
+        self._decode = Decoder(config, frames=frames, size=size, seed=seed, training=True, captions=captions)
         self._frames, self._size, self._render = frames, size, render
         self._shuffle, self._seed, self._policy = shuffle, seed, broken_shards
         self.epoch = epoch
@@ -141,7 +128,10 @@ class ClipDataset(IterableDataset[Sample]):
 
     def _sample(self, decoded: Decoded) -> Sample:
         quads_T42 = decoded.quads_T42
-        count = len(decoded.frames_THWC) if quads_T42 is None else len(quads_T42)  # type: ignore[arg-type]
+        if quads_T42 is None:
+            count = len(decoded.frames_THWC)  # type: ignore[arg-type]
+        else:
+            count = len(quads_T42)
         padding = self._frames - count
         sample: Sample = {
             "key": decoded.key,
@@ -187,6 +177,27 @@ def render_stills(samples: Sequence[Sample], device: torch.device | str) -> Tens
         frames = render_packed(pixels, plan, to_device(words, device)).view(*quads_BT42.shape[:2], *size, 3)
     mask_BT = torch.stack([sample["frame_mask"] for sample in samples]).to(device)
     return frames * mask_BT[:, :, None, None, None].to(torch.uint8)
+
+
+def _check_shape(frames: int, size: tuple[int, int]) -> None:
+    if not isinstance(frames, int) or frames < 1:
+        raise ConfigError(f"frames = {frames!r}: give the frames of a clip, at least 1")
+    try:
+        check_size(size)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _data_config(camera: str, motions: Any, motion_phrases: float) -> DataConfig:
+    """Return the `data` section of a training run that these arguments mean. Raises ConfigError."""
+    settings: dict[str, Any] = {"shards": "", "camera": camera, "motion_phrases": motion_phrases}
+    if motions is not None:
+        if camera == "stored":
+            raise ConfigError(
+                "motions have no effect with camera=stored; set camera=fresh, or leave them out"
+            )
+        settings["motions"] = MotionMix.make(motions)
+    return DataConfig.make(settings)
 
 
 def _find(

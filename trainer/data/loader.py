@@ -69,6 +69,17 @@ def _fitting_workers(shards: Sequence[ShardSet], config: DataConfig, *, rank: in
     return workers
 
 
+def _sample_sets(
+    shards: Sequence[ShardSet], config: DataConfig, *, frames: int, size: tuple[int, int], seed: int
+) -> list[SampleSet]:
+    """The shards of each set, with the decoder of its samples."""
+    sets = []
+    for each, own in zip(shards, config.sets(), strict=True):
+        decoder = Decoder(own, frames=frames, size=size, seed=seed, training=True)
+        sets.append(SampleSet(each.uris, own, decoder))
+    return sets
+
+
 def _content_of(shards: Sequence[ShardSet]) -> int:
     """A number for the names of the shards: another one after a resume means other shards."""
     names = ("\n".join(uri.rpartition("/")[2] for uri in each.uris) for each in shards)
@@ -126,18 +137,15 @@ class TrainingLoader:
             "data.shuffle_megabytes": config.shuffle_megabytes,
             "batch size of a rank": batch_size,
         }
+        self.dropped: Counter[str] = Counter()  # by reason, since this loader was made
+        self._fresh_drops: list[Dropped] = []
         self._batches = 0
         self._positions: list[Position] = [(Cursor(),) * len(shards)] * self.readers
         if state is not None:
             self._check(state)
             self._batches, self._positions = state.batches, list(state.positions)
-        self.dropped: Counter[str] = Counter()  # by reason, since this loader was made
-        self._fresh_drops: list[Dropped] = []
         stream = TrainingStream(
-            [
-                SampleSet(each.uris, own, Decoder(own, frames=frames, size=size, seed=seed, training=True))
-                for each, own in zip(shards, config.sets(), strict=True)
-            ],
+            _sample_sets(shards, config, frames=frames, size=size, seed=seed),
             Turns(config.weights),
             partial(collate, tokenize=tokenize, frames=frames, size=size, plan=pin_memory),
             batch_size=batch_size,

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
@@ -36,6 +36,7 @@ from trainer.index.store import (
     remove_part,
     write_part,
 )
+from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import InteractionConfig
 from trainer.model.io import WEIGHTS_FILE, follow, load_model, model_files, read_config
 from trainer.model.tokens.tokenizer import TOKENIZER_FILE
@@ -79,39 +80,49 @@ def index(
         embedder, info = _open(checkpoint, folder, settings)
         known = {part.info.content: part for part in read_parts(folder, info)}
         here = identify(found.uris)
-        made: dict[str, PartInfo] = {}
-        dropped: list[str] = []
-        broken: dict[str, str] = {}
+        made = _Made()
         for uri, content in _progress(here):
             part = known.get(content)
             if part is not None and here.get(part.info.shard) != content:
                 relocate(part, uri)
-            if part is not None or content in made:
+            if part is not None or content in made.parts:
                 continue
             try:
-                arrays, left_out = _embedded(embedder, uri, settings)
+                arrays, dropped = _embedded(embedder, uri, settings)
             except (ShardError, OSError) as error:
-                broken[uri] = one_line(error)
+                made.broken[uri] = one_line(error)
                 continue
-            made[content] = PartInfo(uri, content, len(arrays.keys), len(left_out))
+            made.parts[content] = PartInfo(uri, content, len(arrays.keys), len(dropped))
+            made.dropped += dropped
             lock.check()
-            write_part(folder, made[content], arrays)
-            dropped += left_out
+            write_part(folder, made.parts[content], arrays)
         lock.check()
-        gone = _tidy(known, here, broken, prune)
-    missing = tuple(part.info.shard for part in gone)
-    pruned = 0
-    if prune:
-        missing, pruned = (), len(gone)
-    return Indexed(
-        shards=len(made),
-        skipped=len(here) - len(made) - len(broken),
-        clips=sum(part.clips for part in made.values()),
-        dropped=tuple(dropped),
-        broken=tuple(broken.values()),
-        missing=missing,
-        pruned=pruned,
-    )
+        gone = _tidy(known, here, made.broken, prune)
+    return made.result(here, [part.info.shard for part in gone], prune)
+
+
+@dataclass
+class _Made:
+    """The shards that a run has embedded so far."""
+
+    parts: dict[str, PartInfo] = field(default_factory=dict)  # by content identifier
+    dropped: list[str] = field(default_factory=list)  # samples, each with its reason
+    broken: dict[str, str] = field(default_factory=dict)  # shard -> why it cannot be read
+
+    def result(self, here: Mapping[str, str], gone: Sequence[str], prune: bool) -> Indexed:
+        """Sum up, given the shards that were found and those that no longer exist."""
+        missing, pruned = tuple(gone), 0
+        if prune:
+            missing, pruned = (), len(gone)
+        return Indexed(
+            shards=len(self.parts),
+            skipped=len(here) - len(self.parts) - len(self.broken),
+            clips=sum(part.clips for part in self.parts.values()),
+            dropped=tuple(self.dropped),
+            broken=tuple(self.broken.values()),
+            missing=missing,
+            pruned=pruned,
+        )
 
 
 def _embedded(embedder: Embedder, uri: str, settings: IndexSettings) -> tuple[PartArrays, list[str]]:
@@ -130,7 +141,8 @@ def _tidy(
     """
     contents = set(here.values())
     others = [part for content, part in known.items() if content not in contents]
-    for part in others:  # now, for until all were looked at its bytes might have turned up at another place
+    # Only now: until all shards were looked at, the bytes of a part might have been found at another path.
+    for part in others:
         if part.info.shard in here and part.info.shard not in broken:
             remove_part(part.path)
     elsewhere = [part for part in others if part.info.shard not in here]
@@ -141,8 +153,9 @@ def _tidy(
             raise
         return []
     gone = [part for part in elsewhere if part.info.shard in shards]
-    for part in gone if prune else ():
-        remove_part(part.path)
+    if prune:
+        for part in gone:
+            remove_part(part.path)
     return gone
 
 
@@ -156,7 +169,10 @@ def model_fingerprint(checkpoint: Path, mixing: InteractionConfig | None = None)
     config["interaction"] |= {"weight": mixing.weight, "top_k": mixing.top_k}
     tokenizer = config.pop("tokenizer")  # a path; the file's content counts
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-    for name in (WEIGHTS_FILE,) if tokenizer is None else (WEIGHTS_FILE, TOKENIZER_FILE):
+    names = [WEIGHTS_FILE]
+    if tokenizer is not None:
+        names.append(TOKENIZER_FILE)
+    for name in names:
         try:
             with (checkpoint / name).open("rb") as stream:
                 while block := stream.read(1 << 22):
@@ -190,17 +206,29 @@ def _open(checkpoint: str | Path, folder: str, settings: IndexSettings) -> tuple
             tokens = before.tokens is not None
         elif tokens is None:
             tokens = model.config.interaction.enabled
-        width = model.width * (1 if model.tab is None else 2)
-        info = IndexInfo(fingerprint, width, (model.config.max_frames, model.width) if tokens else None)
+        info = _index_info(model, fingerprint, tokens=tokens)
         if before is not None and before != info:
+            was, remedy = "without", "drop"
+            if before.tokens:
+                was, remedy = "with", "add"
             raise ConfigError(
-                f"output={folder} was created {'with' if before.tokens else 'without'} tokens; "
-                f"{'add' if before.tokens else 'drop'} --tokens, or use a new folder"
+                f"output={folder} was created {was} tokens; {remedy} --tokens, or use a new folder"
             )
         if before is None:
             create(folder, local, info)
     with memory_advice("the GPU has no room for the model; is it in use? Free it, or give --device cpu"):
         return Embedder(model, choose_device(settings.device), settings.precision, tokens=tokens), info
+
+
+def _index_info(model: CLIP2Video, fingerprint: str, *, tokens: bool) -> IndexInfo:
+    """Describe an index of this model. With TAB one row holds both vectors of a clip."""
+    width = model.width
+    if model.tab is not None:
+        width *= 2
+    shape = None
+    if tokens:
+        shape = (model.config.max_frames, model.width)
+    return IndexInfo(fingerprint, width, shape)
 
 
 def _progress(shards: Mapping[str, str]) -> Iterable[tuple[str, str]]:

@@ -62,22 +62,13 @@ def encode_mp4(frames_THWC: np.ndarray, fps: float, *, crf: int = 18, preset: st
     import av
     from av.video.reformatter import Colorspace
 
-    if (
-        frames_THWC.dtype != np.uint8
-        or frames_THWC.ndim != 4
-        or frames_THWC.shape[3] != 3
-        or not len(frames_THWC)
-    ):
-        raise ValueError(
-            f"frames: must be uint8 of shape [T, h, w, 3], got {frames_THWC.dtype} "
-            f"of shape {list(frames_THWC.shape)}"
-        )
+    _check_frames(frames_THWC)
     height, width = frames_THWC.shape[1:3]
     check_even((height, width), "frame size")
     rate = Fraction(fps).limit_denominator(1001)
     out = io.BytesIO()
-    # Room for the index is kept at the front: it takes about 16 bytes a frame (ISO/IEC 14496-12: stsz, ctts,
-    # stts, stss, stco)
+    # Room for the index is kept at the front: about 16 bytes per frame (ISO/IEC 14496-12: stsz, ctts, stts,
+    # stss, stco).
     options = {"moov_size": str(2048 + 40 * len(frames_THWC)), "fflags": "+bitexact"}
     with av.open(out, "w", format="mp4", options=options) as container:
         # Without this x264's macroblock tree takes fast paths whose sums differ between processors, and now
@@ -104,6 +95,15 @@ def encode_mp4(frames_THWC: np.ndarray, fps: float, *, crf: int = 18, preset: st
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return out.getvalue()
+
+
+def _check_frames(frames_THWC: np.ndarray) -> None:
+    is_video = frames_THWC.ndim == 4 and frames_THWC.shape[3] == 3 and len(frames_THWC) > 0
+    if frames_THWC.dtype != np.uint8 or not is_video:
+        raise ValueError(
+            f"frames: must be uint8 of shape [T, h, w, 3], got {frames_THWC.dtype} "
+            f"of shape {list(frames_THWC.shape)}"
+        )
 
 
 def decode_mp4(data: bytes, *, max_frames: int = MAX_FRAMES, max_pixels: int = MAX_PIXELS) -> np.ndarray:
