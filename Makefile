@@ -24,7 +24,7 @@ $(STAMP): requirements.lock
 	@touch $@
 
 demo: setup      ## from nothing: sample pictures -> shards -> where to look
-	$(BIN)/python -m zoetrope.demo
+	$(BIN)/python -m zoetrope demo
 
 lab: setup       ## the experiment of docs/lab.md, to its table; GPU=1 for larger towers on a GPU
 	$(BIN)/python -m zoetrope lab --config $(if $(GPU),gpu,cpu)

@@ -64,15 +64,19 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return out
 
 
-def describe(cls: type[Config], prefix: str = "") -> list[str]:
-    """One line per field for ``--help``: dotted name, type, allowed range, default, meaning with unit."""
+def describe(cls: type[Config], prefix: str = "", optional: bool = False) -> list[str]:
+    """One line per field for ``--help``: dotted name, type, allowed range, default, meaning with unit.
+
+    `optional` says that the whole section `prefix` may be left out.
+    """
     rows: list[str] = []
     for name, field in cls.model_fields.items():
         inner = _config_class(field.annotation)
         if inner is not None:
-            rows.extend(describe(inner, f"{prefix}{name}."))
+            may_be_left_out = optional or type(None) in _options(field.annotation)
+            rows.extend(describe(inner, f"{prefix}{name}.", may_be_left_out))
             continue
-        default = "required"
+        default = _required_in(prefix, optional)
         if not field.is_required():
             default = f"default {_plain(field.get_default(call_default_factory=True))}"
         kind, allowed = _type_name(field.annotation), _allowed(field)
@@ -80,6 +84,12 @@ def describe(cls: type[Config], prefix: str = "") -> list[str]:
             kind = f"{kind}, {allowed}"
         rows.append(f"  {prefix}{name}  ({kind}; {default})\n      {field.description or ''}")
     return rows
+
+
+def _required_in(prefix: str, optional: bool) -> str:
+    if optional:
+        return f"required with other fields of {prefix.removesuffix('.')}"
+    return "required"
 
 
 _WORDS: dict[Any, str] = {
@@ -123,7 +133,7 @@ def _type_name(annotation: Any) -> str:
     if annotation in _WORDS:
         return _WORDS[annotation]
     if typing.get_origin(annotation) is typing.Literal:
-        return "|".join(str(a) for a in typing.get_args(annotation))
+        return "|".join(_choices(annotation))
     if typing.get_origin(annotation) is typing.Annotated:
         return _type_name(typing.get_args(annotation)[0])
     if _is_union(annotation):
@@ -136,6 +146,11 @@ def _type_name(annotation: Any) -> str:
     if args:
         return f"list of {_type_name(args[0])}"
     return getattr(annotation, "__name__", str(annotation))
+
+
+def _choices(literal: Any) -> list[str]:
+    """The values of a Literal as they are written on a command line."""
+    return [str(value) or "''" for value in typing.get_args(literal)]
 
 
 def _plain(value: Any) -> str:
@@ -154,7 +169,7 @@ def _allowed(field: FieldInfo) -> str:
     words = ["true, false"] if bool in options else []
     for option in options:
         if typing.get_origin(option) is typing.Literal:
-            return "one of " + ", ".join([*words, *map(str, typing.get_args(option))])
+            return "one of " + ", ".join([*words, *_choices(option)])
     low = high = ""
     for mark in field.metadata:
         if isinstance(mark, annotated_types.MinLen) and mark.min_length:

@@ -11,6 +11,7 @@ from schemas.errors import ConfigError
 from schemas.text import nearest_hint, one_line
 from schemas.yaml_text import read_yaml
 from storage.configs import MAX_BYTES, load_config
+from zoetrope.help_layout import HelpLayout
 from zoetrope.messages import set_json_lines, set_verbosity
 from zoetrope.shipped import find_config
 
@@ -19,7 +20,7 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose usage errors are ConfigErrors. Every command takes -v and -q."""
 
     def __init__(self, **options: Any) -> None:
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        options.setdefault("formatter_class", HelpLayout)
         options.setdefault("allow_abbrev", False)
         super().__init__(**options)
         self._fields: set[str] = set()

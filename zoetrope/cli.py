@@ -24,36 +24,48 @@ from zoetrope.messages import messages_on_stderr
 from zoetrope.packages import how_to_install
 
 LOG = logging.getLogger("zoetrope.cli")  # also where this module runs as __main__
-_TABLE = (  # file below zoetrope/commands, purpose
-    ("animate", "image-caption pairs in, WebDataset clips out"),
-    ("curation/filters", "what the filters of a config would drop, without making clips"),
-    ("output/retry", "make the failed samples of an output, and only those"),
-    ("output/validate", "check every shard against the manifest"),
-    ("output/stats", "what an output holds: shards, captions, motions, failures"),
-    ("output/head", "the first samples of shards"),
-    ("output/failures", "why inputs failed, with an example of each reason"),
-    ("output/merge", "several outputs into one folder of shards"),
-    ("output/split", "the samples of an output into several, by shares"),
-    ("output/push", "a finished output to the Hugging Face hub"),
-    ("motions", "list the camera motions, their parameters and ranges"),
-    ("preview", "see a motion on a picture, as GIF, MP4, WebP or contact sheet"),
-    ("studio", "look at motions and shards in a local web page"),
-    ("import-videos", "real videos (MSR-VTT, DiDeMo, ActivityNet, CSV, ...) in, the same shards out"),
-    ("model/train", "pretrain or fine-tune CLIP2Video from shards"),
-    ("model/runs", "training runs side by side: progress, best metrics, a page of curves"),
-    ("model/evaluate", "text-video retrieval metrics of a checkpoint"),
-    ("model/convert", "official CLIP2Video or CLIP weights to a checkpoint of ours"),
-    ("model/index", "embed shards for search"),
-    ("model/search", "search an index by text or picture, coarse to fine"),
-    (
-        "model/export",
-        "a checkpoint or an index in the layout of open_clip, Hugging Face, CLIP2Video, Parquet",
+_TABLE = {  # heading of the usage -> (file below zoetrope/commands, purpose)
+    "make shards": (
+        ("animate", "image-caption pairs in, WebDataset clips out"),
+        ("import-videos", "real videos (MSR-VTT, DiDeMo, ActivityNet, CSV, ...) in, the same shards out"),
+        ("curation/filters", "what the filters of a config would drop, without making clips"),
+        ("output/retry", "make the failed samples of an output, and only those"),
+        ("demo", "clips of sample photographs, and where to look"),
     ),
-    ("lab", "measure whether animated pretraining helps, on a made corpus"),
-    ("completion", "a script for your shell that completes commands and fields"),
-)
-COMMANDS = {file.rpartition("/")[2]: purpose for file, purpose in _TABLE}
-_MODULES = {file.rpartition("/")[2]: file.replace("/", ".").replace("-", "_") for file, _ in _TABLE}
+    "check and change shards": (
+        ("output/validate", "check every shard against the manifest"),
+        ("output/stats", "what an output holds: shards, captions, motions, failures"),
+        ("output/head", "the first samples of shards"),
+        ("output/failures", "why inputs failed, with an example of each reason"),
+        ("output/merge", "several outputs into one folder of shards"),
+        ("output/split", "the samples of an output into several, by shares"),
+        ("output/push", "a finished output to the Hugging Face hub"),
+    ),
+    "see motions": (
+        ("motions", "list the camera motions, their parameters and ranges"),
+        ("preview", "see a motion on a picture, as GIF, MP4, WebP or contact sheet"),
+        ("studio", "look at motions and shards in a local web page"),
+    ),
+    "train and measure": (
+        ("model/train", "pretrain or fine-tune CLIP2Video from shards"),
+        ("model/runs", "training runs side by side: progress, best metrics, a page of curves"),
+        ("model/evaluate", "text-video retrieval metrics of a checkpoint"),
+        ("model/convert", "official CLIP2Video or CLIP weights to a checkpoint of ours"),
+        ("lab", "measure whether animated pretraining helps, on a made corpus"),
+    ),
+    "search": (
+        ("model/index", "embed shards for search"),
+        ("model/search", "search an index by text or picture, coarse to fine"),
+        (
+            "model/export",
+            "a checkpoint or an index in the layout of open_clip, Hugging Face, CLIP2Video, Parquet",
+        ),
+    ),
+    "shell": (("completion", "a script for your shell that completes commands and fields"),),
+}
+_ROWS = [row for rows in _TABLE.values() for row in rows]
+COMMANDS = {file.rpartition("/")[2]: purpose for file, purpose in _ROWS}
+_MODULES = {file.rpartition("/")[2]: file.replace("/", ".").replace("-", "_") for file, _ in _ROWS}
 
 FAILED, USAGE = 1, 2
 USAGE_HEAD = """usage: zoetrope COMMAND [options]
@@ -61,11 +73,10 @@ USAGE_HEAD = """usage: zoetrope COMMAND [options]
 Pictures with captions become clips in WebDataset shards, and a model learns to find videos by text.
 
 first steps:
+  zoetrope demo
   zoetrope studio photos/
   zoetrope animate pictures/ -o clips/
-  zoetrope validate clips/
-
-commands:"""
+"""
 USAGE_END = "zoetrope COMMAND --help, or zoetrope help COMMAND, lists a command's options."
 STOPPED_BY_PIPE = 141  # 128 + SIGPIPE, as other commands exit
 # The first kind that fits decides. ConfigError is a ValueError, and a few errors of work are both.
@@ -229,8 +240,13 @@ def _leave_at_once(code: int) -> NoReturn:
 
 
 def _usage() -> str:
-    rows = "\n".join(f"  {name:14} {purpose}" for name, purpose in COMMANDS.items())
-    return f"{USAGE_HEAD}\n{rows}\n\n{USAGE_END}"
+    from zoetrope.help_layout import fitted
+
+    rows = []
+    for heading, commands in _TABLE.items():
+        rows.append(f"{heading}:")
+        rows += [f"  {file.rpartition('/')[2]:14}  {purpose}" for file, purpose in commands]
+    return fitted("\n".join((USAGE_HEAD, *rows, "", USAGE_END)))
 
 
 if __name__ == "__main__":

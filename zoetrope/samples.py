@@ -1,6 +1,7 @@
 """Small sample corpora from real photographs, in each of the forms that the job reads.
 
 The pictures come with scikit-image and scikit-learn, which `make setup` installs, so nothing is downloaded.
+Where these are missing, the few photographs of the studio take their place.
 The demo, the pictures of the documentation and the tests use them.
 """
 
@@ -14,6 +15,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 import pyarrow as pa
@@ -55,6 +57,15 @@ PHOTOGRAPHS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         ("thousands of far galaxies", "the Hubble deep field"),
     ),
 }
+SHIPPED = Path(__file__).parents[1] / "preview" / "assets" / "samples"  # NAME.jpg and NAME.txt
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """An original picture: its encoded bytes and its captions."""
+
+    data: bytes
+    captions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -69,14 +80,14 @@ class SamplePicture:
 
 
 def pictures(count: int, *, long_side: int = 640) -> Iterator[SamplePicture]:
-    """Yield `count` different JPEGs: the eight whole photographs first, then windows of them."""
-    names = list(PHOTOGRAPHS)
+    """Yield `count` different JPEGs: the whole photographs first, then windows of them."""
+    photographs = _photographs()
+    names = list(photographs)
     originals: dict[str, Image.Image] = {}
     for i in range(count):
         name, turn = names[i % len(names)], i // len(names)
         if name not in originals:
-            package, file, _ = PHOTOGRAPHS[name]
-            picture = Image.open(io.BytesIO((files(package) / file).read_bytes())).convert("RGB")
+            picture = Image.open(io.BytesIO(photographs[name].data)).convert("RGB")
             picture.thumbnail((2 * long_side, 2 * long_side), Image.Resampling.LANCZOS)
             originals[name] = picture
         window = _window(originals[name], turn)
@@ -86,7 +97,21 @@ def pictures(count: int, *, long_side: int = 640) -> Iterator[SamplePicture]:
         own_name = name
         if turn:
             own_name = f"{name}_{turn:03d}"
-        yield SamplePicture(own_name, out.getvalue(), *window.size, PHOTOGRAPHS[name][2])
+        yield SamplePicture(own_name, out.getvalue(), *window.size, photographs[name].captions)
+
+
+def _photographs() -> dict[str, Photograph]:
+    """The photographs by name: those of PHOTOGRAPHS where their packages are installed, else the shipped."""
+    packages = {package.partition(".")[0] for package, _, _ in PHOTOGRAPHS.values()}
+    if all(find_spec(package) for package in packages):
+        return {
+            name: Photograph((files(package) / file).read_bytes(), captions)
+            for name, (package, file, captions) in PHOTOGRAPHS.items()
+        }
+    return {
+        path.stem: Photograph(path.read_bytes(), (path.with_suffix(".txt").read_text().strip(),))
+        for path in sorted(SHIPPED.glob("*.jpg"))
+    }
 
 
 def _window(picture: Image.Image, turn: int) -> Image.Image:

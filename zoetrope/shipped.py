@@ -14,9 +14,17 @@ FOLDER = Path(__file__).parents[1] / "configs"
 def find_config(name: str, kind: str, option: str = "--config") -> str:
     """Return the file for a name: a path or URI as it is, a plain word as the shipped config of this kind.
 
-    A file of exactly this name in the current folder comes first. Raises ConfigError for an unknown word.
+    A file of exactly this name in the current folder comes first. The path of a shipped config in a checkout,
+    ``configs/animate/coco.yaml``, names it also where there is no checkout. Raises ConfigError for an unknown
+    word.
     """
-    if "/" in name or Path(name).suffix in (".yaml", ".yml") or Path(name).is_file():
+    path = Path(name)
+    if path.is_file():
+        return name
+    shipped_path = FOLDER.parent / path
+    if path.parts[:1] == (FOLDER.name,) and shipped_path in _files(path.parent.name):
+        return str(shipped_path)
+    if "/" in name or path.suffix in (".yaml", ".yml"):
         return name
     shipped = {path.stem: path for path in _files(kind)}
     if name not in shipped:

@@ -43,6 +43,19 @@ def test_mistakes_are_one_line_that_names_the_fix(overrides, message):
     assert str(caught.value) == message
 
 
+def test_help_says_what_an_optional_section_requires_and_shows_the_empty_choice():
+    class Section(Config):
+        name: str
+        kind: Literal["", "TDB"] = ""
+
+    class Whole(Config):
+        section: Section | None = None
+
+    shown = "\n".join(describe(Whole))
+    assert "section.name  (text; required with other fields of section)" in shown
+    assert "section.kind  (''|TDB; default" in shown
+
+
 def test_fingerprint_sees_values_not_spelling():
     one, two = Job(output="a"), Job.make({"output": "b", "fetch": {"deadline": 20}})
     assert fingerprint(one) != fingerprint(two)

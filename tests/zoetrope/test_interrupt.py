@@ -57,6 +57,7 @@ HEAVY = {  # command -> (its arguments, a module that it imports late)
     "search": (["x", "y"], "torch"),
     "export": (["x", "--to", "npy", "-o", "y"], "torch"),
     "completion": (["bash"], "zoetrope.commands.animate"),
+    "demo": ([], "zoetrope.samples"),
     "lab": (["table", "output=nowhere"], "lab.experiment"),
 }
 

@@ -25,6 +25,16 @@ def test_a_path_stands_for_itself(name):
     assert find_config(name, "animate") == name
 
 
+def test_the_path_of_a_shipped_config_in_a_checkout_names_it_everywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = "configs/animate/coco.yaml"
+    assert Path(find_config(name, "animate")) == ROOT / name
+    own = tmp_path / name
+    own.parent.mkdir(parents=True)
+    own.write_text("seed: 1\n")
+    assert find_config(name, "animate") == name
+
+
 def test_a_file_of_this_name_comes_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "coco").write_text("seed: 1\n")

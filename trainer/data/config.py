@@ -30,7 +30,7 @@ class DataConfig(Config):
         "frame_jitter, equal_captions, augment}",
     )
     eval_shards: str | list[str] | None = Field(
-        default=None, description="shards to evaluate on during training; none: no evaluation and no `best`"
+        default=None, description="shards to evaluate on during training; null: no evaluation and no `best`"
     )
     workers: int = Field(
         default=4, ge=0, le=256, description="decoding processes of each rank; 0: in the training process"

@@ -63,7 +63,7 @@ class LogConfig(Config):
     every: int = Field(10, ge=1, description="steps between two records")
     tensorboard: bool = Field(True, description="write TensorBoard events to OUTPUT/tensorboard")
     wandb: str | None = Field(
-        None, description="Weights & Biases project; none: not used. Needs `pip install wandb`"
+        None, description="Weights & Biases project; null: not used. Needs `pip install wandb`"
     )
 
 
@@ -98,7 +98,7 @@ class TrainConfig(Config):
         None,
         description="what `best` is chosen by: t2v or v2t, then R1, R5, R10 (higher), MdR or MnR (lower); "
         "after re-ranking with rerank. before it, of a set of evaluate.sets with NAME/ before it all; also "
-        "motion.accuracy, backwards.preferred; none: t2v.R1 of the first set, with an interaction module "
+        "motion.accuracy, backwards.preferred; null: t2v.R1 of the first set, with an interaction module "
         "rerank.t2v.R1",
     )
     save_every: int = Field(

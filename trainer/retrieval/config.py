@@ -14,7 +14,7 @@ DUAL_SOFTMAX = (
 )
 QUERYBANK = (
     "measure text to video with QB-Norm too, reported as qb_norm: shards whose captions are the bank, such "
-    "as the training set's; with the shards measured on it is transductive; null: not"
+    "as the training set's; with the shards measured on it is transductive; null: no QB-Norm"
 )
 QUERYBANK_CAPTIONS = "captions of a query bank, at most"
 BACKWARDS = (

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from zoetrope.job_command import UseCase
 
 STOPPED = AFTER_STOP
-USAGE = """zoetrope import-videos [-o DIR] [--config FILE.yaml] [FIELD=VALUE ...] [--dry-run]
-                              [--runner-config FILE.yaml] [--detach] [-- BEAM OPTIONS]"""
+USAGE = """zoetrope import-videos [-o DIR] [--config FILE] [FIELD=VALUE ...] [--dry-run]
+                              [--runner-config FILE] [--detach] [-- BEAM OPTIONS]"""
 DESCRIPTION = """Turn real videos with captions into WebDataset shards of frames. Fields come from the file,
 then from FIELD=VALUE, in that order.
-Arguments after -- go to Beam unchanged, e.g. -- --runner=FlinkRunner --flink_master=host:8081
+Arguments after -- go to Beam unchanged, e.g. -- --runner=FlinkRunner --flink_master=host:8081.
 Running the same command again finishes what is missing. Ctrl-C stops; nothing half-written is left."""
 EXAMPLES = """examples:
   zoetrope import-videos --config csv source.videos=videos/ source.annotations=captions.csv output=mine/

@@ -48,6 +48,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "name",
         nargs="*",
+        metavar="MOTION",
         help="only these: motions, compositions such as rotate_cw+zoom_in, package.module:name",
     )
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")

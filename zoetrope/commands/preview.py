@@ -54,13 +54,21 @@ def _parser() -> Parser:
     parser.add_argument(
         "inputs",
         nargs="*",
-        metavar="PICTURE | parameter=value",
+        metavar="PICTURE | PARAMETER=VALUE",
         help="files, folders, globs, URIs; and parameters of the motion, e.g. zoom=1.5, or zoom=[1.2,1.8] "
         "for a range",
     )
-    parser.add_argument("-o", "--output", default="preview.gif", help="what to write (default preview.gif)")
     parser.add_argument(
-        "--motion", help="a motion, or several joined by '+' (default zoom_in); `zoetrope motions` lists them"
+        "-o",
+        "--output",
+        metavar="FILE",
+        default="preview.gif",
+        help="what to write (default preview.gif)",
+    )
+    parser.add_argument(
+        "--motion",
+        metavar="MOTION",
+        help="a motion, or several joined by '+' (default zoom_in); `zoetrope motions` lists them",
     )
     parser.add_argument("--all", action="store_true", help="every motion on one sheet")
     parser.add_argument("--path", action="store_true", help="draw the camera's path over the picture")
@@ -70,17 +78,20 @@ def _parser() -> Parser:
         default="any",
         help="subject: keep what is salient in view, as motions.focus in a config (default any)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="what the draw starts from (default 0)")
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of the draw (default 0)")
     parser.add_argument(
         "--size",
-        help="of a frame, pixels: 224 or WIDTHxHEIGHT (default 224, and less for many clips)",
+        metavar="PIXELS",
+        help="of a frame: 224, or WIDTHxHEIGHT (default 224, and less for many clips)",
     )
-    parser.add_argument("--frames", type=int, default=12, help="in the clip (default 12)")
-    parser.add_argument("--fps", type=float, default=8.0, help="frames a second (default 8)")
+    parser.add_argument("--frames", metavar="N", type=int, default=12, help="in the clip (default 12)")
+    parser.add_argument("--fps", metavar="N", type=float, default=8.0, help="frames a second (default 8)")
     parser.add_argument(
         "--config", metavar="FILE", help="an animate config; with --key: the clip that the job makes"
     )
-    parser.add_argument("--key", help="the key of the sample, as in KEY.json and samples.parquet")
+    parser.add_argument(
+        "--key", metavar="KEY", help="the key of the sample, as in KEY.json and samples.parquet"
+    )
     return parser
 
 

@@ -52,10 +52,17 @@ def _parser() -> Parser:
     )
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
     parser.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help=f"default {DEFAULT_PORT}; 0 = any that is free"
+        "--port",
+        metavar="N",
+        type=int,
+        default=DEFAULT_PORT,
+        help=f"port to listen on (default {DEFAULT_PORT}); 0: any that is free",
     )
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine alone)"
+        "--host",
+        metavar="ADDRESS",
+        default="127.0.0.1",
+        help="address to listen on (default 127.0.0.1: this machine alone)",
     )
     parser.add_argument(
         "--index",

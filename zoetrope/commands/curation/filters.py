@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pipelines.trial.result import Example, Trial, Tried
 
-USAGE = """zoetrope filters [INPUT] [--config FILE.yaml] [FIELD=VALUE ...] [-o PAGE.html] [--limit N]"""
+USAGE = """zoetrope filters [INPUT] [--config FILE] [FIELD=VALUE ...] [-o PAGE.html] [--limit N]"""
 DESCRIPTION = """Try filters on the first inputs of a source: scores, what each filter drops, and pictures
 around its threshold, as a table and (with -o) a page. Makes no clip and no output folder. Source, config and
 fields are those of `zoetrope animate`. Without `filters` every rule is tried that needs no model, with its

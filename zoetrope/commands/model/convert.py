@@ -68,8 +68,15 @@ def _parser() -> Parser:
 def _add_options(parser: Parser) -> None:
     for name in CHOICES:
         field = ModelConfig.model_fields[name]
-        parser.add_argument(f"--{name}", choices=get_args(field.annotation), help=field.description)
-    for name, kind in NUMBERS.items():
+        choices = get_args(field.annotation)
         parser.add_argument(
-            f"--{name}", type=kind, metavar=name.upper(), help=ModelConfig.model_fields[name].description
+            f"--{name}",
+            choices=choices,
+            metavar="|".join(each or "''" for each in choices),
+            help=f"{field.description} (default {field.default})",
+        )
+    for name, kind in NUMBERS.items():
+        field = ModelConfig.model_fields[name]
+        parser.add_argument(
+            f"--{name}", type=kind, metavar="N", help=f"{field.description} (default {field.default})"
         )

@@ -64,7 +64,9 @@ def _parser() -> Parser:
     parser.add_argument("output", metavar="OUTPUT", help="the folder or URI of a finished output")
     parser.add_argument("name", metavar="USER/NAME", help="the data set on the hub")
     parser.add_argument("--public", action="store_true", help="create the data set public (default: private)")
-    parser.add_argument("--revision", default="main", metavar="BRANCH", help="a branch that is there (main)")
+    parser.add_argument(
+        "--revision", default="main", metavar="BRANCH", help="an existing branch (default main)"
+    )
     parser.add_argument(
         "--delete", action="store_true", help="remove shards and tables there that OUTPUT does not have"
     )

@@ -10,7 +10,7 @@ from zoetrope.jobs import AFTER_STOP, run_and_report
 
 STOPPED = AFTER_STOP
 USAGE = """zoetrope retry OUTPUT [--reason A,B] [FIELD=VALUE ...]
-                      [--runner-config FILE.yaml] [--detach] [-- BEAM OPTIONS]"""
+                      [--runner-config FILE] [--detach] [-- BEAM OPTIONS]"""
 DESCRIPTION = """Make only the failed samples of an output again. Successes are added as new shards, and
 existing files do not change. The same command again finishes an interrupted retry.
 Arguments after -- go to Beam unchanged."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipelines.output.validate import Validation
 
 USAGE = """zoetrope validate OUTPUT [--no-decode] [--workers N]
-                         [--runner-config FILE.yaml] [-- BEAM OPTIONS]"""
+                         [--runner-config FILE] [-- BEAM OPTIONS]"""
 EXAMPLES = """examples:
   zoetrope validate clips/
   zoetrope validate gs://bucket/clips --no-decode
