@@ -21,8 +21,10 @@ _BARE = frozenset([0x01, *range(0xD0, 0xD8)])  # TEM, RST0..7: no length follows
 _SOI, _EOI, _SOS, _APP1, _ADOBE = 0xD8, 0xD9, 0xDA, 0xE1, 0xEE
 _EXIF = b"Exif\x00\x00"
 _MAX_MARKERS = 100_000  # before the first scan, fill bytes counted
-# Warnings of libjpeg-turbo (jerror.h) that leave every pixel in place
+# Warnings of libjpeg-turbo (jerror.h) that leave every pixel in place, and a chroma subsampling that only
+# TurboJPEG's interface does not know
 _HARMLESS = (
+    "Could not determine subsampling",
     "extraneous bytes before marker",
     "Invalid SOS parameters",
     "Adobe color transform",

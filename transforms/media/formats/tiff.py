@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from transforms.media.formats.errors import corrupt, too_many_pixels, truncated, unsupported
@@ -18,6 +18,9 @@ _LAYOUT = frozenset(
     [256, 257, _BITS, 259, 262, _STRIPS, 277, 278, _STRIP_BYTES, 284, _SAMPLE_FORMAT]
 ) | frozenset([_TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES])
 _FLOAT = 3
+_BITS_READ = frozenset([1, 2, 4, 8, 12, 16])
+_KIND, _INNER, _DNG = 254, 330, 50706  # NewSubfileType, SubIFDs, DNGVersion
+_REDUCED = 1  # in NewSubfileType
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +32,15 @@ class _Entry:
 
 
 def check_tiff(data: bytes, max_pixels: int) -> None:
-    """Raise SampleError for a directory that costs decoders unbounded memory or time, and for float samples.
+    """Raise SampleError for a directory that costs decoders unbounded memory or time, for samples that are
+    not read, and for the raw files of cameras, whose first picture is a thumbnail.
 
     Checked are: layout tags that come twice, values that overlap or leave the file, and the number of strips
     and tiles.
     """
     order = "<" if data[:2] == b"II" else ">"
     entries = list(_entries(data, order))
+    _check_raw(data, order, {entry.tag: entry for entry in entries})
     for tag, count in Counter(entry.tag for entry in entries).items():
         if count > 1 and tag in _LAYOUT:  # readers differ in which one they believe
             raise corrupt(f"tiff: tag {tag} comes {count} times")
@@ -54,8 +59,15 @@ def check_tiff(data: bytes, max_pixels: int) -> None:
         raise too_many_pixels(f"tiff: tiles of {tile[0]}x{tile[1]} pixels")
     if values[_SAMPLE_FORMAT] == _FLOAT:
         raise unsupported("tiff: float TIFF is not read")
-    if (values[_BITS] or 1) > 16:
+    if (values[_BITS] or 1) not in _BITS_READ:
         raise unsupported(f"tiff: {values[_BITS]} bits a sample are not read")
+
+
+def _check_raw(data: bytes, order: str, by_tag: Mapping[int, _Entry]) -> None:
+    """Raise SampleError for DNG, CR2, NEF and their kin: their pictures are in directories further inside."""
+    kind = _first(data, order, by_tag.get(_KIND)) or 0
+    if _DNG in by_tag or data[8:10] == b"CR" or (_INNER in by_tag and kind & _REDUCED):
+        raise unsupported("tiff: a camera's raw file is not read; convert it to JPEG, PNG or WebP")
 
 
 def _entries(data: bytes, order: str) -> Iterator[_Entry]:

@@ -1,4 +1,5 @@
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -6,6 +7,8 @@ import simplejpeg
 from PIL import Image
 
 from transforms.media.formats.jpeg import JpegError, read_header, without_metadata
+from transforms.media.pictures import PictureLimits, decode
+from transforms.media.stored import decode_stored, decode_stored_small
 
 
 @pytest.fixture
@@ -77,3 +80,61 @@ def test_metadata_goes_and_pixels_stay(photo: bytes) -> None:
 @pytest.mark.parametrize("tail", [b"a video", b"\xff\xd8\xff\xe0a second picture\xff\xd9"])
 def test_files_with_more_behind_the_picture_are_left_alone(photo: bytes, tail: bytes) -> None:
     assert without_metadata(photo + tail) is None
+
+
+def flat_jpeg(factors: list[tuple[int, int]], luma: list[int], width: int, height: int) -> bytes:
+    """A baseline JPEG of grey blocks of 8x8 whose components have these sampling factors.
+
+    `luma` are the grey values from left to right, one per minimal coded unit.
+    """
+
+    def segment(marker: int, body: bytes) -> bytes:
+        return bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body
+
+    sampling = b"".join(bytes([i + 1, h << 4 | v, 0]) for i, (h, v) in enumerate(factors))
+    ones, bits, before = b"\1" * 64, "", 0
+    unit = (8 * max(h for h, _ in factors), 8 * max(v for _, v in factors))
+    for _ in range(0, height, unit[1]):
+        for value in luma[: -(-width // unit[0])]:
+            for i, (h, v) in enumerate(factors):
+                for _ in range(h * v):
+                    step = 0
+                    if i == 0:
+                        step, before = (value - 128) * 8 - before, (value - 128) * 8
+                    size = abs(step).bit_length()
+                    bits += f"{size:04b}"
+                    if size:
+                        bits += f"{step if step > 0 else step + 2**size - 1:0{size}b}"
+                    bits += "0"  # the end of the block
+    bits += "1" * (-len(bits) % 8)
+    coded = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
+    return (
+        b"\xff\xd8"
+        + segment(0xDB, b"\0" + ones)
+        + segment(0xC0, struct.pack(">BHHB", 8, height, width, 3) + sampling)
+        + segment(0xC4, bytes([0, 0, 0, 0, 12, *[0] * 12, *range(12)]))
+        + segment(0xC4, bytes([0x10, 1, *[0] * 16]))
+        + segment(0xDA, b"\3\1\0\2\0\3\0\0\x3f\0")
+        + coded
+        + b"\xff\xd9"
+    )
+
+
+@pytest.mark.parametrize(
+    "factors",
+    [[(2, 2), (2, 1), (1, 1)], [(3, 1), (1, 1), (1, 1)], [(1, 1), (1, 2), (1, 2)], [(4, 1), (2, 1), (2, 1)]],
+)
+def test_any_chroma_subsampling_is_decoded(factors: list[tuple[int, int]]) -> None:
+    """TurboJPEG names some of the legal ones only."""
+    wide = 8 * max(h for h, _ in factors)
+    luma = [40 + 23 * (i % 9) for i in range(24)]
+    picture = flat_jpeg(factors, luma, 192, 96)
+    want = np.repeat(luma, wide)[:192]
+    for taken in (
+        decode(picture, PictureLimits()).image_HWC,
+        decode(picture, PictureLimits(), need=(20, 40)).image_HWC,
+        decode_stored(picture),
+        decode_stored_small(picture, (20, 40)),
+    ):
+        assert taken.shape == (96, 192, 3)
+        assert np.abs(taken.astype(int) - want[None, :, None]).max() <= 1

@@ -75,3 +75,28 @@ def test_a_directory_that_costs_without_end_is_refused(data: bytes, detail: str)
 @pytest.mark.parametrize("data", [b"II*\0", b"MM\0*" + bytes(4), b"II*\0\xff\xff\xff\xff", tiff(SIZE)[:40]])
 def test_a_directory_that_is_cut_off_is_a_failure(data: bytes) -> None:
     assert failure(data)[0] in (Reason.TRUNCATED, Reason.CORRUPT)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        tiff([(254, LONG, 1, 1), *SIZE, (330, LONG, 1, 500)]),  # NEF: a thumbnail, the picture inside
+        tiff([*SIZE, (50706, 1, 4, 0x0401)]),  # DNG
+        b"II*\0\x10\0\0\0CR\2\0" + bytes(4) + tiff(SIZE)[8:],  # CR2
+    ],
+)
+def test_a_raw_file_of_a_camera_is_named_and_its_thumbnail_is_not_taken(raw: bytes) -> None:
+    reason, detail = failure(raw)
+    assert reason == Reason.UNSUPPORTED_FORMAT
+    assert "camera's raw file" in detail
+
+
+@pytest.mark.parametrize("bits", [10, 14, 24])
+def test_other_depths_are_not_called_corrupt(bits: int) -> None:
+    odd = tiff([*SIZE[:2], (258, SHORT, 1, bits), *SIZE[3:]])
+    assert failure(odd) == (Reason.UNSUPPORTED_FORMAT, f"tiff: {bits} bits a sample are not read")
+
+
+def test_a_kind_of_samples_that_is_not_read_is_not_called_corrupt() -> None:
+    grey_and_alpha = tiff([*SIZE[:2], (258, SHORT, 2, 0x100010), *SIZE[3:], (277, SHORT, 1, 2)])
+    assert failure(grey_and_alpha)[0] == Reason.UNSUPPORTED_FORMAT
