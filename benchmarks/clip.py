@@ -26,8 +26,9 @@ import simplejpeg
 
 from benchmarks.harness import interleave, ratio, spread, write
 from benchmarks.pictures import FRAMES, SIZE, photograph, warp_matrices, zoom_in
-from pipelines.making.clip_worker import ClipMaker, Given
+from pipelines.making.clip_worker import ClipMaker
 from pipelines.making.handfuls import MOST
+from pipelines.making.messages import Given
 from pipelines.workers.config import SampleLimits
 from pipelines.workers.region import Block, Region, new_region
 from pipelines.workers.worker import Handful, Start

@@ -11,9 +11,9 @@ from pipelines.config import AnimateConfig
 from pipelines.curation.config import check_filters, check_whole, describe_filters, whole_rules
 from pipelines.curation.verdicts import FOLDER
 from pipelines.dry_run import LOOKED_AT, Glimpse, Plan, dry_run
-from pipelines.making.clip_worker import Answer, Given
 from pipelines.making.clips import Animator
 from pipelines.making.maker import Made, Sharing
+from pipelines.making.messages import Answer, Given
 from pipelines.making.pools import glimpse_pool
 from pipelines.output.folder import Output
 from pipelines.output.job import Job

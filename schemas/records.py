@@ -125,6 +125,13 @@ class Reference:
     captions_file: str | None = None  # its lines are the captions; set only where `captions` is still empty
 
 
+def failure_of(reference: Reference, error: Exception, stage: Stage) -> Failure:
+    """An exception as the failure of one sample."""
+    if isinstance(error, SampleError):
+        return error.failure(reference.key, reference.url)
+    return Failure(reference.key, stage, Reason.ERROR, f"{type(error).__name__}: {error}", reference.url)
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """The work of one shard. It holds references, and never image bytes."""

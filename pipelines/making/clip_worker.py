@@ -6,22 +6,21 @@ Imports transforms and schemas, and no Beam, torch or pyarrow: every worker proc
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from numpy.typing import NDArray
-
 from pipelines.curation.filters import Entry, Filters, load_filters
-from pipelines.curation.scored import Scored, score_sample
+from pipelines.curation.scored import score_sample
 from pipelines.curation.whole import Read, survey
 from pipelines.making.maker import Made
+from pipelines.making.messages import Answer, Checked, Decoded, Given, Rendered
 from pipelines.sources.annotations.texts import with_captions
-from pipelines.workers.arena import Placed, Slot, opened, place
+from pipelines.workers.arena import opened, place
 from pipelines.workers.worker import is_memory_error
 from schemas.errors import JobError
-from schemas.records import Failure, Reason, Reference, SampleError, Stage
+from schemas.records import Reason, Reference, SampleError, Stage, failure_of
 from schemas.text import valid_json, valid_or_none, valid_text
 from storage.read import MAX_PICTURE_BYTES, read_picture
 from transforms.clip import Clip, Planned, Prepared, encode, load, plan, render_clip, with_texts
@@ -30,78 +29,6 @@ from transforms.rows import sample_row
 from transforms.settings import ClipSettings
 
 WAITING_BYTES = 4 << 20  # of a sample that waits for the others of its handful between two stages
-Times = list[tuple[str, float]]  # stage, seconds
-# Messages have no slots: Python pickles a frozen class with slots field by field, ten times as slowly.
-
-
-@dataclass(frozen=True)
-class Given:
-    """The input of `ClipMaker.make` and `prepare`."""
-
-    reference: Reference
-    picture: bytes | None  # encoded; None: to be read from the reference's path
-    is_checked: bool = False  # the filters that need no picture were called already
-    slot: Slot | None = None  # of shared memory, for the pixels and later the frames
-    scores: Mapping[str, float] = field(default_factory=dict)  # of filters that were called already
-    failure: Failure | None = None  # why there is no picture to read
-
-    @property
-    def size(self) -> int:
-        """Bytes that a message carries."""
-        return len(self.picture or b"")
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A reference that the filters that need no picture keep."""
-
-    reference: Reference
-    scores: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """The input of a GPU."""
-
-    reference: Reference
-    clip: Prepared  # without pixels
-    image_HWC: NDArray[Any] | Placed
-    slot: Slot | None
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """The input of `ClipMaker.finish`: what a GPU rendered."""
-
-    reference: Reference
-    clip: Prepared  # without pixels
-    frames_THWC: NDArray[Any] | Placed
-    device: str
-    slot: Slot | None
-
-    @property
-    def size(self) -> int:
-        """Bytes that a message carries."""
-        return self.frames_THWC.nbytes
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The result of one sample, and the time of each stage."""
-
-    value: Any  # Made, Failure, or what the next stage needs
-    times: Times
-
-    @property
-    def size(self) -> int:
-        """Bytes that a message carries."""
-        if isinstance(self.value, Made):
-            return len(self.value.tar)
-        if isinstance(self.value, Scored):
-            return self.value.size
-        if not isinstance(self.value, Decoded):
-            return 0
-        return self.value.image_HWC.nbytes
 
 
 @dataclass
@@ -275,13 +202,6 @@ class _Steps:
 
     def answer(self) -> Answer:
         return Answer(self.value, list(self.seconds.items()))
-
-
-def failure_of(reference: Reference, error: Exception, stage: Stage) -> Failure:
-    """An exception as the failure of one sample."""
-    if isinstance(error, SampleError):
-        return error.failure(reference.key, reference.url)
-    return Failure(reference.key, stage, Reason.ERROR, f"{type(error).__name__}: {error}", reference.url)
 
 
 def read_reference(reference: Reference, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:

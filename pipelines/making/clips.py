@@ -16,11 +16,11 @@ from pipelines.curation.filters import Entry
 from pipelines.curation.verdicts import read_verdicts
 from pipelines.curation.whole import Marks, judge_whole
 from pipelines.fetching.config import FetchConfig
-from pipelines.making.clip_worker import Answer, Checked, Decoded, Given, Rendered, failure_of
 from pipelines.making.gpu import GpuError, choose_rendering
 from pipelines.making.handfuls import lost_sample, through_workers
 from pipelines.making.inputs import READERS, fetched, read_ahead
 from pipelines.making.maker import Made, StageTimes
+from pipelines.making.messages import Answer, Checked, Decoded, Given, Rendered
 from pipelines.making.pools import clip_pool
 from pipelines.making.render_service import GPU_BATCH, RenderService, release_service, share_service
 from pipelines.sources.base import Source, checked_inputs, read_task
@@ -29,7 +29,7 @@ from pipelines.workers.config import SampleLimits
 from pipelines.workers.pool import Lost
 from pipelines.workers.shared import release_pool
 from schemas.errors import JobError
-from schemas.records import Failure, Reference, SampleError, Stage, Task
+from schemas.records import Failure, Reference, SampleError, Stage, Task, failure_of
 from storage.ordered import Window
 from transforms.media.formats.sniff import sniff
 from transforms.settings import ClipSettings

@@ -9,12 +9,12 @@ from dataclasses import replace
 from itertools import chain, count
 from typing import TYPE_CHECKING, TypeGuard
 
-from pipelines.making.clip_worker import Checked, Given, failure_of
 from pipelines.making.handfuls import AHEAD_BYTES
 from pipelines.making.maker import StageTimes
+from pipelines.making.messages import Checked, Given
 from pipelines.making.room import Room, read_in_room
 from pipelines.sources.annotations.texts import with_captions
-from schemas.records import Failure, Reference, SampleError, Stage
+from schemas.records import Failure, Reference, SampleError, Stage, failure_of
 from storage.ordered import in_order
 from storage.uris import is_remote
 

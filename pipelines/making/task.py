@@ -1,4 +1,7 @@
-"""Make one task: write the maker's samples into tars and a record, under temporary names of this attempt."""
+"""Make one task: write the maker's samples into tars and a record, under temporary names of this attempt.
+
+A task that was set aside gets a record of failures instead.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,26 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 
 from pipelines.making.config import ShardConfig
 from pipelines.making.maker import Made, Maker, StageTimes
+from pipelines.output.aside import placeholder
 from pipelines.output.commit import Attempt, new_attempt, part_path
 from pipelines.output.folder import Output, shard_name
 from pipelines.output.record import RECORD, Record
 from schemas.clip import scores_text
 from schemas.errors import JobError, OutputError, StoppedError
 from schemas.manifest import ShardRow
-from schemas.records import Failure, Task
+from schemas.records import Failure, Reason, Reference, Stage, Task
 from schemas.text import one_line
 from storage.shards.write import ShardWriter
 from storage.write import NewFile, create_file, remove_tree
+
+Inputs = Callable[[Task], Iterator[Reference | Failure]]
 
 
 @dataclass(frozen=True)
@@ -188,6 +195,43 @@ def output_error(error: OSError, path: str) -> OutputError:
         f"the output cannot be written: {where}{text}; make room or fix the permission, then run the same "
         f"command again"
     )
+
+
+def failed_record(task: Task, maker: Maker, fingerprint: str, error: Exception) -> Record:
+    """A record with one failure per input of the task.
+
+    The keys are those of the inputs. If they cannot be read, each input that the plan counts gets a
+    placeholder; a task whose plan only estimates them gets one for all.
+    """
+    failures = _failures(task, maker, one_line(error))
+    rows = [{**failed_row(failure), "task": task.index} for failure in failures]
+    return Record(task.index, fingerprint, len(rows), pa.Table.from_pylist(rows, schema=RECORD))
+
+
+def _failures(task: Task, maker: Maker, detail: str) -> list[Failure]:
+    def failed(key: str, url: str | None = None) -> Failure:
+        return Failure(key, Stage.TASK, Reason.TASK_FAILED, detail, url)
+
+    if task.keys is not None:
+        return [failed(key) for key in task.keys]
+    inputs: Inputs = getattr(maker, "inputs", lambda task: iter(()))
+    most = None
+    if task.exact:
+        most = task.samples
+    found: list[Failure] = []
+    try:
+        for item in islice(inputs(task), most):
+            if not isinstance(item, Failure):
+                item = failed(item.key, item.url)
+            found.append(item)
+    except Exception:  # the source is often what fails
+        found.clear()
+    if found and (not task.exact or len(found) == task.samples):
+        return found
+    count = 1
+    if task.exact:
+        count = task.samples
+    return [failed(placeholder(task.index, number)) for number in range(count)]
 
 
 def failed_row(item: Failure) -> dict[str, Any]:

@@ -9,13 +9,14 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.making.clip_worker import Answer, failure_of, storable
+from pipelines.making.clip_worker import storable
 from pipelines.making.config import FrameConfig
 from pipelines.making.maker import Made
+from pipelines.making.messages import Answer
 from pipelines.sources.videos.files import open_video
 from pipelines.workers.worker import is_memory_error
 from schemas.clip import ClipMeta, json_member
-from schemas.records import Reference, Stage
+from schemas.records import Reference, Stage, failure_of
 from schemas.version import VERSION
 from storage.login import set_options
 from transforms.captions import normalise_all

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipelines.making.clip_worker import Answer
 from pipelines.making.config import FrameConfig
 from pipelines.making.handfuls import lost_sample, through_workers
 from pipelines.making.maker import Made, StageTimes
+from pipelines.making.messages import Answer
 from pipelines.making.pools import video_pool
 from pipelines.sources.base import Source, read_task
 from pipelines.workers.pool import Lost

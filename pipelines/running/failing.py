@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
-from pipelines.making.failed import failed_record
 from pipelines.making.maker import Maker
-from pipelines.making.task import Done, output_error
+from pipelines.making.task import Done, failed_record, output_error
 from pipelines.output.aside import ATTEMPTS, allowed_tasks, note_failure, set_aside
 from pipelines.output.commit import Attempt
 from pipelines.output.folder import Output

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pipelines.curation.config import needs_pictures
 from pipelines.curation.scored import Scored
-from pipelines.making.clip_worker import Checked, Given
 from pipelines.making.clips import Animator
 from pipelines.making.inputs import fetched
 from pipelines.making.maker import StageTimes
+from pipelines.making.messages import Checked, Given
 from schemas.records import Failure, Task
 
 if TYPE_CHECKING:

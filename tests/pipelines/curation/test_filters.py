@@ -8,7 +8,8 @@ import cv2
 import pytest
 from skimage import data
 
-from pipelines.making.clip_worker import ClipMaker, Given
+from pipelines.making.clip_worker import ClipMaker
+from pipelines.making.messages import Given
 from pipelines.output.finish import Totals
 from pipelines.result import RunResult
 from pipelines.workers.worker import whole

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.making.clip_worker import ClipMaker, Given, storable
+from pipelines.making.clip_worker import ClipMaker, storable
 from pipelines.making.handfuls import MOST, handful_limit, handful_size
 from pipelines.making.maker import Made
+from pipelines.making.messages import Given
 from pipelines.workers.worker import whole
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from schemas.records import Failure, Reason, Reference, Stage

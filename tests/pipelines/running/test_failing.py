@@ -10,8 +10,7 @@ import pytest
 from tiny_job import TinyMaker, tiny_job
 
 from pipelines.making.config import ShardConfig
-from pipelines.making.failed import failed_record
-from pipelines.making.task import Done, make_task
+from pipelines.making.task import Done, failed_record, make_task
 from pipelines.output.aside import ATTEMPTS, is_placeholder, keep_aside
 from pipelines.output.commit import clean
 from pipelines.output.folder import Output
