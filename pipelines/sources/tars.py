@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
-from math import ceil
 from typing import Any
 
 from pipelines.sources.annotations.boxes import boxes_meta
@@ -20,16 +18,15 @@ from pipelines.sources.base import Loss, Source
 from pipelines.sources.config import SourceConfig
 from pipelines.sources.growth.known import Known, with_marks
 from pipelines.sources.growth.tar_spans import TarSpan, TarSpans
-from pipelines.sources.tar_groups import MAX_TEXT_BYTES, Group, read_groups
+from pipelines.sources.tar_groups import Group, read_groups
+from pipelines.sources.tar_sizes import estimate_samples, tasks_of_size
 from schemas.json_text import JsonError, read_json
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
 from schemas.text import valid_text
-from storage.find import FileInfo, find, find_some, identity
+from storage.find import FileInfo, find_some, identity
 from storage.read import open_input
-from storage.uris import join
 
-TYPICAL_SAMPLE_BYTES = 40_000  # for an estimate where no file says the count
 KEPT = ("original_width", "original_height", "sha256", "status")  # of KEY.json
 MAX_NUMBER = 2**63  # of a kept number: records hold 64 bits
 
@@ -107,9 +104,9 @@ class TarsSource(Source):
                 yield Task(number, (span.stop or 0) - span.first, span.payload())
             return
         spans = list(spans)
-        estimates = _estimates([span.file for span in spans])
+        estimates = estimate_samples([span.file for span in spans])
         if self.config.task_bytes is not None:
-            yield from _plan_by_size(spans, estimates, self.config.task_bytes, index)
+            yield from tasks_of_size(spans, estimates, self.config.task_bytes, index)
             return
         for number, (span, samples) in enumerate(zip(spans, estimates, strict=True), index):
             yield Task(number, max(1, samples - span.first), span.payload(), exact=False)
@@ -200,7 +197,9 @@ def _fault(data: bytes | None) -> str:
         values = read_json(data)
     except JsonError as error:
         return f": {error}"
-    return "" if isinstance(values, dict) else ": it is no object"
+    if not isinstance(values, dict):
+        return ": it is no object"
+    return ""
 
 
 def _plain(value: Any) -> int | str | None:
@@ -241,68 +240,3 @@ def _captions(group: Group, about: dict[str, Any]) -> list[str]:
         if caption.strip():
             return [caption]
     raise SampleError(Stage.CAPTION, Reason.EMPTY_CAPTION, group.key)
-
-
-def _plan_by_size(
-    spans: Iterable[TarSpan], estimates: Iterable[int], size: int, index: int
-) -> Iterator[Task]:
-    """Yield tasks of about `size` bytes of tars, in the order of the tars.
-
-    A piece of a large tar reads it from its beginning and passes over the samples of other pieces. That costs
-    bandwidth but little time, because making a sample takes far longer than reading past it. It needs no
-    index, works on compressed tars, and gives every sample the key that it has in a task of its own.
-
-    `estimates` are the samples of each tar. If one is wrong, the last piece of its tar is larger or smaller
-    than the others; no sample is lost.
-    """
-    joined, samples, bytes_joined = list[dict[str, Any]](), 0, 0
-    for span, count in zip(spans, estimates, strict=True):
-        file, whole = span.file, span.payload()
-        if joined and bytes_joined + file.size > size:
-            yield _task(index, samples, joined)
-            index, joined, samples, bytes_joined = index + 1, [], 0, 0
-        if file.size <= size:
-            joined.append(whole)
-            samples, bytes_joined = samples + count, bytes_joined + file.size
-            continue
-        step = ceil(count / ceil(file.size / size))
-        for first in range(0, count, step):
-            stop = None
-            if first + step < count:
-                stop = first + step
-            piece = {**whole, "first": first, "stop": stop}
-            yield _task(index, min(step, count - first), [piece])
-            index += 1
-    if joined:
-        yield _task(index, samples, joined)
-
-
-def _task(index: int, samples: int, pieces: list[dict[str, Any]]) -> Task:
-    if len(pieces) == 1:
-        payload = pieces[0]
-    else:
-        payload = {"pieces": pieces}
-    return Task(index, samples, payload, exact=False)
-
-
-def _estimates(files: list[FileInfo]) -> Iterator[int]:
-    """Estimate the samples of each tar: from img2dataset's ``NNNNN_stats.json``, else by size."""
-    folders = {file.path.rpartition("/")[0] for file in files}
-    stats = {file.path for folder in sorted(folders) for file in find(join(folder, "*_stats.json"))}
-
-    def estimate(file: FileInfo) -> int:
-        statistics = file.path.removesuffix(".tar") + "_stats.json"
-        if statistics in stats and (count := _successes(statistics)) is not None:
-            return count
-        return max(1, file.size // TYPICAL_SAMPLE_BYTES)
-
-    with ThreadPoolExecutor(16) as pool:  # small reads, slow on an object store one by one
-        yield from pool.map(estimate, files)
-
-
-def _successes(uri: str) -> int | None:
-    with open_input(uri) as stream:
-        count = _json(stream.read(MAX_TEXT_BYTES)).get("successes")
-    if isinstance(count, int) and 0 < count < MAX_NUMBER:
-        return count
-    return None

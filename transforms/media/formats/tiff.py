@@ -32,11 +32,11 @@ class _Entry:
 
 
 def check_tiff(data: bytes, max_pixels: int) -> None:
-    """Raise SampleError for a directory that costs decoders unbounded memory or time, for samples that are
-    not read, and for the raw files of cameras, whose first picture is a thumbnail.
+    """Raise SampleError for a directory that costs decoders unbounded memory or time.
 
-    Checked are: layout tags that come twice, values that overlap or leave the file, and the number of strips
-    and tiles.
+    Also raised for samples that are not read, and for the raw files of cameras, whose first picture is a
+    thumbnail. It checks for layout tags that come twice, for values that overlap or leave the file, and for
+    the number of strips and tiles.
     """
     order = "<" if data[:2] == b"II" else ">"
     entries = list(_entries(data, order))
