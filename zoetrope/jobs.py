@@ -97,7 +97,7 @@ def summary(result: RunResult, report: str | None) -> str:
     ]
     if result.written or result.failed:
         lines.append(
-            f"this run: {result.written} written, {failed} in {duration(result.seconds)} ({rate:.1f}/s)"
+            f"this run: {result.written} written, {failed} in {duration(result.seconds)} ({rate:.1f} inputs/s)"
         )
     if totals.off_by:
         lines.append(
@@ -114,6 +114,8 @@ def summary(result: RunResult, report: str | None) -> str:
             f"too many failures: {result.failure_ratio:.1%} of the inputs, over "
             f"max_failure_ratio={result.max_failure_ratio:g}; failures.parquet says why, one row each"
         )
+    if totals.failed:
+        lines.append(f"what to do about failures: {shlex.join(['zoetrope', 'failures', result.output])}")
     if report:
         lines.append(f"report: {report}")
     return "\n".join(lines)

@@ -73,13 +73,27 @@ def stacked(tried: Tried) -> list[Stacked]:
 
 
 def cuts_in_words(tried: Tried) -> str:
-    """Thresholds that drop shares of the samples, ``1 %: min 97.1; 5 %: min 173``; "" if all are equal."""
-    if len(set(tried.cuts.values())) < 2:
-        return ""
-    side = "max"
-    if tried.low is not None:
-        side = "min"
-    return "; ".join(f"{share} %: {side} {value:.4g}" for share, value in tried.cuts.items())
+    """Other thresholds and the share that each drops, ``min 97.1 drops 1.2 %; min 173 drops 5.0 %``.
+
+    "" if there is none that drops some of the samples and keeps some.
+    """
+    side, sign = "min", 1.0
+    if tried.low is None:  # a threshold `max` of the scores is a `min` of the negative ones
+        side, sign = "max", -1.0
+    scores = sign * tried.scores
+    lowest = np.unique(scores)[:2]
+    found: dict[float, float] = {}
+    for cut in tried.cuts.values():
+        threshold = float(f"{sign * cut:.4g}")  # as it is shown
+        if np.all(scores == np.round(scores)):
+            threshold = float(np.ceil(threshold))
+        threshold = max(threshold, float(lowest[-1]))
+        share = float(np.mean(scores < threshold))
+        if 0 < share < 1:
+            found[sign * threshold] = share
+    return "; ".join(
+        f"{side} {threshold:.4g} drops {100 * share:.1f} %" for threshold, share in found.items()
+    )
 
 
 def sparkline(tried: Tried) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from preview.report.summary import Histogram
+from schemas.advice import advice_for
 from schemas.text import human_bytes
 
 if TYPE_CHECKING:
@@ -44,7 +45,11 @@ def make_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        thousands=thousands, bytes=human_bytes, seconds=human_seconds, percent=lambda x: f"{100 * x:.1f} %"
+        thousands=thousands,
+        bytes=human_bytes,
+        seconds=human_seconds,
+        percent=lambda x: f"{100 * x:.1f} %",
+        advice=advice_for,
     )
     environment.globals["TITLES"] = TITLES
     return environment
@@ -66,8 +71,16 @@ def bars(histogram: Histogram) -> list[Bar]:
         if i + 1 < len(edges):
             high = edges[i + 1]
             label = f"{show(low)} – {show(high)}"
+            if histogram.whole:
+                label = _whole_numbers(low, high - 1)
         rows.append(Bar(label, counts[i], 100 * counts[i] / most, low if i else None, high))
     return rows
+
+
+def _whole_numbers(first: float, last: float) -> str:
+    if first == last:
+        return f"{first:g}"
+    return f"{first:g} – {last:g}"
 
 
 def columns_of_time(buckets: Sequence[int], bucket_seconds: float, most: int) -> list[tuple[float, float]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,40 +14,55 @@ from storage.scores import filter_of, scores_of
 from storage.tables import has_table, iter_batches
 
 MOST_BARS = 24
-# The range of a score is unknown until the last row: both kinds of bins are counted, and one is shown.
+_STEPS = (1, 1.5, 2, 3, 5, 7)
 _EVEN = np.round(np.linspace(-1, 1, 101), 2)  # for shares and similarities
-_WIDE = np.unique(
-    [0.0, *(float(f"{step}e{power}") for power in range(-2, 9) for step in (1, 1.5, 2, 3, 5, 7))]
-)
+_WIDE = np.unique([0.0, *(float(f"{step}e{power}") for power in range(-2, 9) for step in _STEPS)])
+_WHOLE = np.unique([*range(21), *(step * 10**power for power in range(1, 9) for step in _STEPS)])
+
+
+@dataclass
+class _Bins:
+    """The scores of one filter, counted in each kind of bins.
+
+    The range of a score is unknown until the last row, so that one kind is chosen only then.
+    """
+
+    even: np.ndarray = field(default_factory=lambda: np.zeros(len(_EVEN), np.int64))
+    wide: np.ndarray = field(default_factory=lambda: np.zeros(len(_WIDE), np.int64))
+    whole: np.ndarray = field(default_factory=lambda: np.zeros(len(_WHOLE), np.int64))
+    within_one: bool = True
+    all_whole: bool = True
+
+    def add(self, values: np.ndarray) -> None:
+        """Count finite scores float64 [n]."""
+        self.within_one &= bool((np.abs(values) <= 1).all())
+        self.all_whole &= bool((values == np.round(values)).all())
+        self.even += _binned(values, _EVEN)
+        self.wide += _binned(values, _WIDE)
+        self.whole += _binned(values, _WHOLE)
+
+    def histogram(self, name: str) -> Histogram:
+        """The histogram of the bins that fit the scores."""
+        if self.within_one:
+            return _merged(name, _EVEN, self.even)
+        if self.all_whole:
+            return replace(_merged(name, _WHOLE, self.whole), whole=True)
+        return _merged(name, _WIDE, self.wide)
 
 
 def score_histograms(output: str) -> tuple[Histogram, ...]:
     """One histogram per filter, in alphabetical order; () for an output without scores."""
-    even: dict[str, np.ndarray] = {}
-    wide: dict[str, np.ndarray] = {}
+    found: dict[str, _Bins] = defaultdict(_Bins)
     for name, values in _all_scores(output):
-        known = values[np.isfinite(values)]
-        outside = float(np.abs(known).max(initial=0)) > 1
-        if outside:
-            even[name] = np.full(len(_EVEN), -1)  # not to be shown
-        elif name not in even or even[name][0] >= 0:
-            even[name] = even.get(name, 0) + _binned(known, _EVEN)
-        wide[name] = wide.get(name, 0) + _binned(known, _WIDE)
-    found = []
-    for name in sorted(wide):
-        if even[name][0] < 0:
-            found.append(_merged(name, _WIDE, wide[name]))
-        else:
-            found.append(_merged(name, _EVEN, even[name]))
-    return tuple(found)
+        found[name].add(values[np.isfinite(values)])
+    return tuple(found[name].histogram(name) for name in sorted(found))
 
 
 def histogram_of(name: str, values: np.ndarray) -> Histogram:
     """The histogram of scores float64 [n] of one filter, as the report shows them."""
-    edges = _EVEN
-    if float(np.abs(values).max(initial=0)) > 1:
-        edges = _WIDE
-    return _merged(name, edges, _binned(values, edges))
+    bins = _Bins()
+    bins.add(values)
+    return bins.histogram(name)
 
 
 def counts_in(histogram: Histogram, values: np.ndarray) -> np.ndarray:

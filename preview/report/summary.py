@@ -29,6 +29,7 @@ class Histogram:
     name: str
     edges: tuple[float, ...]  # lower edges
     counts: tuple[int, ...]  # as many as edges
+    whole: bool = False  # all values are whole numbers, and so are the edges
 
 
 @dataclass(frozen=True)

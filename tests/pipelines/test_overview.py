@@ -37,7 +37,8 @@ def test_failures_are_counted_by_reason_with_one_example_each(output, capsys):
     said = capsys.readouterr().out.splitlines()
     assert said[0] == f"{output}: 3 failures, 2 reasons"
     assert said[1].split() == ["2", "fetch/http_404", "e.g.", "http://a.org/1.jpg:", "404", "Not", "Found"]
-    assert said[2].endswith("k3: cut off at byte 7")
+    assert said[2].strip() == "the picture was removed; what to do: nothing: the picture is gone"
+    assert said[3].endswith("k3: cut off at byte 7")
 
 
 def test_all_failures_of_one_reason_and_an_unknown_reason(output, capsys):
@@ -49,7 +50,8 @@ def test_all_failures_of_one_reason_and_an_unknown_reason(output, capsys):
         "the reasons there are: corrupt, http_404; the nearest is http_404\n"
     )
     assert cli.main(["failures", output, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["count"] == 2
+    first = json.loads(capsys.readouterr().out)[0]
+    assert (first["count"], first["meaning"]) == (2, "the picture was removed")
 
 
 def test_the_overview_counts_what_is_there(output, capsys):

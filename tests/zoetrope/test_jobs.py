@@ -71,7 +71,8 @@ def test_a_summary_counts_clips_failures_and_reasons():
     assert summary(result(totals), "clips/report.html").splitlines() == [
         "clips: 8 clips in 0 shards (48 kB), 2 of 10 inputs failed",
         "          2  timeout",
-        "this run: 8 written, 2 failed in 5s (2.0/s)",
+        "this run: 8 written, 2 failed in 5s (2.0 inputs/s)",
+        "what to do about failures: zoetrope failures clips",
         "report: clips/report.html",
     ]
     assert "too many failures: 20.0% of the inputs, over max_failure_ratio=0.1" in summary(

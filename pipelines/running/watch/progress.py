@@ -24,7 +24,7 @@ LOOKS_RARELY = 10.0  # times the time that a look takes, until the next one
 
 
 class Progress:
-    """Shows samples, failures, clips/s and the time left; remembers the throughput for the report.
+    """Shows samples, failures, inputs/s and the time left; remembers the throughput for the report.
 
     `total` is the number of inputs this run has to make, an estimate if `exact` is False.
     """
@@ -41,7 +41,7 @@ class Progress:
         if self._stream.isatty() and LOG.isEnabledFor(logging.INFO) and not _is_json():
             self._bar = tqdm(
                 total=total,
-                unit="clip",
+                unit="input",
                 file=self._stream,
                 dynamic_ncols=True,
                 smoothing=0.05,
@@ -71,7 +71,7 @@ class Progress:
         of = f"{self._total}"
         if not self._exact:
             of = f"~{of}"
-        return f"{made}/{of} inputs, {written} written, {failed} failed, {rate:.1f} clips/s, {left} left"
+        return f"{made}/{of} inputs, {written} written, {failed} failed, {rate:.1f} inputs/s, {left} left"
 
     def close(self) -> None:
         """Leave the terminal in order."""

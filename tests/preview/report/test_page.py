@@ -11,6 +11,8 @@ def test_bars_drop_the_empty_ends():
     assert [(bar.label, bar.count, bar.percent) for bar in shown] == [("1.5 – 2", 4, 100), ("2 – 3", 2, 50)]
     assert bars(Histogram("zoom", (1, 2), (0, 3)))[0].label == "over 2"
     assert bars(Histogram("zoom", (1, 2), (0, 0))) == []
+    words = Histogram("words", (1, 2, 5), (3, 1, 0), whole=True)
+    assert [bar.label for bar in bars(words)] == ["1", "2 – 4"]
     assert bars(Histogram("sample_bytes", (0, 1536), (1, 1)))[1].label == "over 1.54 kB"
 
 

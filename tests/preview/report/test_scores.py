@@ -49,4 +49,4 @@ def test_an_output_of_an_earlier_version_has_no_scores(tmp_path):
 def test_one_value_is_one_bar_with_a_range(tmp_path):
     write(tmp_path, SAMPLES_FILE, scores=['{"words":7}', '{"words":7}'])
     (histogram,) = score_histograms(str(tmp_path))
-    assert (histogram.edges, histogram.counts) == ((7.0, 10.0), (2, 0))
+    assert (histogram.edges, histogram.counts, histogram.whole) == ((7.0, 8.0), (2, 0), True)

@@ -1,15 +1,21 @@
-"""`zoetrope failures`: why inputs failed, with one example of each reason."""
+"""`zoetrope failures`: why inputs failed, with one example of each reason, and what to do."""
 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
+from schemas.advice import Advice, advice_for, passing_reasons
 from schemas.errors import ConfigError
 from schemas.text import counted, nearest_hint, one_line
 from zoetrope.arguments import Parser
 from zoetrope.interrupt import loading
+
+if TYPE_CHECKING:
+    from pipelines.overview import FailureGroup
 
 EXAMPLES = """examples:
   zoetrope failures clips/
@@ -27,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
         from pipelines.overview import failure_groups
     groups = failure_groups(args.output, args.reason)
     if args.json:
-        print(json.dumps([asdict(group) for group in groups], indent=2, ensure_ascii=False))
+        print(json.dumps([_described(group) for group in groups], indent=2, ensure_ascii=False))
         return 0
     if args.reason is not None and not groups:
         known = sorted({group.reason for group in failure_groups(args.output)})
@@ -41,6 +47,7 @@ def main(argv: Sequence[str]) -> int:
     else:
         print(f"{args.output}: {counted(total, 'failure')} of {args.reason}")
     for group in groups:
+        advice = advice_for(group.reason)
         example = f"{group.url or group.key}: {one_line(group.detail, DETAIL)}"
         if args.reason is None:
             why = f"{group.stage}/{group.reason}"
@@ -48,13 +55,31 @@ def main(argv: Sequence[str]) -> int:
                 why = f"filtered by {group.filter}"
             example = f"{group.count:8}  {why}  e.g. {example}"
         print(example)
+        if args.reason is None and advice is not None:
+            print(f"{'':8}  {_in_words(advice)}")
+    passing = [reason for reason in passing_reasons() if any(group.reason == reason for group in groups)]
+    if passing and args.reason is None:
+        again = shlex.join(["zoetrope", "retry", args.output, "--reason", ",".join(passing)])
+        print(f"may succeed on another day: {again}")
     return 0
+
+
+def _described(group: FailureGroup) -> dict[str, Any]:
+    advice = advice_for(group.reason)
+    about = {"meaning": None, "remedy": None}
+    if advice is not None:
+        about = {"meaning": advice.meaning, "remedy": advice.remedy}
+    return {**asdict(group), **about}
+
+
+def _in_words(advice: Advice) -> str:
+    return f"{advice.meaning}; what to do: {advice.remedy}"
 
 
 def _parser() -> Parser:
     parser = Parser(
         prog="zoetrope failures",
-        description="Count the failed inputs of an output by reason, with one example of each.",
+        description="Count the failed inputs of an output by reason, with one example of each and what to do.",
         epilog=EXAMPLES,
     )
     parser.add_argument("output", metavar="OUTPUT", help="the folder or URI of a job's output")
