@@ -1,4 +1,4 @@
-"""What each reason of a failure means, and what to do about it: for `zoetrope failures`, the report, the docs.
+"""The meaning of each reason of a failure, and a remedy: for `zoetrope failures`, the report, the docs.
 
 docs/failures.md has the same table; a test compares them.
 """

@@ -97,7 +97,8 @@ def summary(result: RunResult, report: str | None) -> str:
     ]
     if result.written or result.failed:
         lines.append(
-            f"this run: {result.written} written, {failed} in {duration(result.seconds)} ({rate:.1f} inputs/s)"
+            f"this run: {result.written} written, {failed} in {duration(result.seconds)} "
+            f"({rate:.1f} inputs/s)"
         )
     if totals.off_by:
         lines.append(

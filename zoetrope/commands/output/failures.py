@@ -79,7 +79,7 @@ def _in_words(advice: Advice) -> str:
 def _parser() -> Parser:
     parser = Parser(
         prog="zoetrope failures",
-        description="Count the failed inputs of an output by reason, with one example of each and what to do.",
+        description="Count the failed inputs of an output by reason, with an example of each and what to do.",
         epilog=EXAMPLES,
     )
     parser.add_argument("output", metavar="OUTPUT", help="the folder or URI of a job's output")
