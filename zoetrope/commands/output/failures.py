@@ -66,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _described(group: FailureGroup) -> dict[str, Any]:
     advice = advice_for(group.reason)
-    about = {"meaning": None, "remedy": None}
+    about: dict[str, str | None] = {"meaning": None, "remedy": None}
     if advice is not None:
         about = {"meaning": advice.meaning, "remedy": advice.remedy}
     return {**asdict(group), **about}
