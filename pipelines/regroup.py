@@ -17,7 +17,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from pipelines.output.pages.indexes import sizes_json, wids_json
-from pipelines.output.pages.regrouped import configs_of, pages
+from pipelines.output.pages.regrouped import CONFIG_FILES, configs_of, pages
 from pipelines.output.record import with_columns
 from pipelines.output.tables.agree import agreed_manifest, check_keys, check_shards, what_to_do
 from pipelines.output.tables.fold import TableFile
@@ -42,7 +42,7 @@ from storage.write import create_file, remove_empty_folder, remove_file, remove_
 
 CHUNK = 4 << 20  # bytes of a shard that are copied at a time
 SIZES_FILE, WIDS_FILE = "sizes.json", "wids.json"
-OTHER_FILES = (SIZES_FILE, WIDS_FILE, "README.md", "croissant.json", "config.yaml")
+OTHER_FILES = (SIZES_FILE, WIDS_FILE, "README.md", "croissant.json", *CONFIG_FILES)
 
 
 class NewOutput:
@@ -203,6 +203,9 @@ class _Part:
             self._stream.__exit__(*error)
 
     def add(self, key: str, members: Mapping[str, bytes], row: dict[str, Any], fingerprint: str) -> None:
+        """Write a sample. Keys are in order within a shard: a lower one, of a retry, begins the next."""
+        if self._stream is not None and key < self._writer.last_key:
+            self._end()
         if self._stream is None:
             self._stream = create_file(join(self.new.uri, self.new.next_name()))
             self._writer = ShardWriter(self._stream)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pipelines.output.folder import Output
 from pipelines.output.listing import PAGES
+from pipelines.output.pages.regrouped import CONFIG_FILES
 from schemas.errors import ConfigError
 from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
 from storage.folders import file_sizes
@@ -53,7 +54,8 @@ def finished_files(uri: str) -> list[OutputFile]:
             )
     _check_readme(uri, sizes)
     shards = [OutputFile(row.shard, row.bytes, row.sha256) for row in manifest]
-    pages = [OutputFile(name, sizes[name]) for name in PAGES if name in sizes and name != README]
+    names = (*PAGES, *CONFIG_FILES[1:])
+    pages = [OutputFile(name, sizes[name]) for name in names if name in sizes and name != README]
     last = [OutputFile(name, sizes[name]) for name in (MANIFEST_FILE, README)]
     return [*shards, *_tables(uri, sizes), *pages, *last]
 
@@ -70,8 +72,8 @@ def _check_readme(uri: str, sizes: dict[str, int]) -> None:
             if stream.read(len(FRONT_MATTER)) == FRONT_MATTER:
                 return
     raise ConfigError(
-        f"{uri}: has no README.md with the front matter that the hub reads; run the job's command again, "
-        "which writes it and makes no shard again"
+        f"{uri}: has no README.md with the front matter that the hub reads; run the command that made the "
+        "output again (a job makes no shard again; merge and split need a new folder)"
     )
 
 

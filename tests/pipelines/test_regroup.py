@@ -57,6 +57,21 @@ def test_parts_merge_into_the_whole_again(halves, tmp_path):
     assert all(name in sizes for name in names)
 
 
+def test_a_part_of_a_merged_output_has_pages_and_ordered_shards(halves, tmp_path):
+    output, parts = halves
+    for seed, part in enumerate(reversed(parts.values())):  # keys of the second are lower
+        (Path(part) / "config.yaml").write_text(f"store: frames\nseed: {seed}\n")
+    both, again = tmp_path / "both", tmp_path / "again"
+    merge(list(parts.values())[::-1], str(both))
+    assert [each["seed"] for each in yaml.safe_load_all((both / "configs.yaml").read_text())] == [0, 1]
+    assert "`configs.yaml`" in (both / "README.md").read_text()
+    split(str(both), {"all": 1}, str(again))
+    assert samples_of(again / "all") == samples_of(output)
+    assert validate(str(again / "all"), decode=False, workers=1).problems == []
+    assert (again / "all" / "configs.yaml").read_bytes() == (both / "configs.yaml").read_bytes()
+    assert (again / "all" / "README.md").read_text().startswith("---\n")
+
+
 def test_the_command_says_what_it_made_and_keeps_failures(halves, tmp_path, capsys):
     output, _ = halves
     assert cli.main(["merge", output, "-o", str(tmp_path / "one")]) == 0

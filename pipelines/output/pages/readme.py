@@ -11,6 +11,7 @@ from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
 from transforms.stores.registry import find_store
 
 CONFIG_FILE = "| `config.yaml` | the resolved config |\n"
+CONFIGS_FILE = "| `configs.yaml` | the configs of the outputs that it was made of |\n"
 REPORT_FILES = "| `report.html`, `report.json` | a report on the run |\n"
 THEIR_TERMS = "The pictures and captions remain under the terms of the source they came from."
 
@@ -32,7 +33,7 @@ def readme_md(facts: Facts) -> bytes:
 | `{facts.files_of(FAILURES_FILE)}` | one row per failed input: key, stage, reason, detail, url |
 | `sizes.json`, `wids.json` | the same counts for open_clip and wids |
 | `croissant.json` | the dataset in Croissant 1.0 |
-{CONFIG_FILE * (not facts.others)}{REPORT_FILES * facts.is_run}
+{CONFIGS_FILE if facts.others else CONFIG_FILE}{REPORT_FILES * facts.is_run}
 {_members(facts)}
 
 {reading(facts)}

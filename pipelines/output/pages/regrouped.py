@@ -17,25 +17,34 @@ from schemas.version import VERSION
 from storage.read import read_bytes, sha256_of
 from storage.uris import join, name_of
 
+CONFIG_FILES = ("config.yaml", "configs.yaml")  # of one config, and of several as YAML documents
+
 
 def configs_of(outputs: Sequence[str]) -> list[dict[str, Any]]:
     """The different configs of outputs; outputs without one are left out."""
     found: list[dict[str, Any]] = []
     for output in outputs:
+        for values in _read_configs(output):
+            is_config = isinstance(values, dict) and ("store" in values or "frames" in values)
+            if is_config and values not in found:
+                found.append(values)
+    return found
+
+
+def _read_configs(output: str) -> list[Any]:
+    """The documents of the first of CONFIG_FILES that is there and can be read."""
+    for name in CONFIG_FILES:
         try:
-            values = yaml.safe_load(read_bytes(join(output, "config.yaml")))
+            return list(yaml.safe_load_all(read_bytes(join(output, name))))
         except (FileNotFoundError, yaml.YAMLError):
             continue
-        is_config = isinstance(values, dict) and ("store" in values or "frames" in values)
-        if is_config and values not in found:
-            found.append(values)
-    return found
+    return []
 
 
 def pages(
     uri: str, configs: Sequence[Mapping[str, Any]], shards: Sequence[ShardRow], reasons: Mapping[str, int]
 ) -> dict[str, bytes]:
-    """README.md, croissant.json and a single config; nothing if no config says what the shards hold.
+    """README.md, croissant.json and the configs; nothing if no config says what the shards hold.
 
     The licence and so on are those of the first output.
     """
@@ -56,7 +65,7 @@ def pages(
     )
     published = date.today().isoformat()
     found = {"README.md": readme_md(facts), "croissant.json": croissant_json(facts, published=published)}
-    if len(configs) == 1:
-        text = yaml.safe_dump(dict(configs[0]), sort_keys=False, allow_unicode=True)
-        found["config.yaml"] = text.encode()
+    documents = [dict(values) for values in configs]
+    text = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True)
+    found[CONFIG_FILES[len(documents) > 1]] = text.encode()
     return found

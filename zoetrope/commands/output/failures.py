@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"{args.output}: {counted(total, 'failure')} of {args.reason}")
     for group in groups:
         advice = advice_for(group.reason)
-        example = f"{group.url or group.key}: {one_line(group.detail, DETAIL)}"
+        example = ": ".join(filter(None, (group.url or group.key, one_line(group.detail, DETAIL))))
         if args.reason is None:
             why = f"{group.stage}/{group.reason}"
             if group.filter:
