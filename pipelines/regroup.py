@@ -185,6 +185,7 @@ class _Part:
     def __init__(self, uri: str, most: int, configs: Sequence[Mapping[str, Any]]) -> None:
         self.new, self._most = NewOutput(uri, configs), most
         self._stream: Any = None
+        self._writer: ShardWriter  # of the stream, where there is one
         self._rows: list[dict[str, Any]] = []
 
     def __enter__(self) -> Self:
