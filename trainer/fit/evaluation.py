@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
 
 import torch
 
 from trainer.data.batch import Batch
-from trainer.data.loader import evaluation_loader, noting_drops
+from trainer.data.loader import evaluation_loader
 from trainer.data.shards import Dropped, ShardSet
 from trainer.device.errors import RunError, first_line, no_memory
-from trainer.device.ranks import Ranks, gather_objects
+from trainer.device.ranks import Ranks
 from trainer.fit.checkpoint import Best
 from trainer.fit.config import TrainConfig
 from trainer.fit.recorder import say_drops
 from trainer.logs.run_logs import RunLogs
 from trainer.model.clip2video import CLIP2Video
 from trainer.optimise.average import WeightAverage, averaged
-from trainer.retrieval.collect import embed_loader
 from trainer.retrieval.embed import Embedder
-from trainer.retrieval.querybank import embed_bank, read_bank
-from trainer.retrieval.ranking import rank
+from trainer.retrieval.measure import Options, embed_set, rank_set, read_set_bank
 from trainer.retrieval.scores import flat, is_better
-from trainer.retrieval.shared import rank_shared
 
 
 @dataclass(frozen=True)
@@ -34,17 +30,7 @@ class Measured:
 
     metrics: dict[str, float]  # by full name, such as "t2v.R1" (percent) or "rerank.v2t.MnR" (rank)
     counts: dict[str, float]  # "eval.videos", "eval.captions", "eval.dropped"
-    dropped: list[Dropped]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a set is measured."""
-
-    captions: Literal["all", "first", "shared"] = "all"
-    dual_softmax: bool = False
-    backwards: bool = False
-    bank: Sequence[str] | None = None  # captions of a query bank
+    dropped: Sequence[Dropped]
 
 
 @dataclass(frozen=True)
@@ -61,7 +47,7 @@ def evaluate_model(
     loader: Iterable[Batch],
     device: torch.device,
     precision: str = "fp32",
-    options: Options = Options(),
+    options: Options | None = None,
     ranks: Ranks | None = None,
 ) -> Measured:
     """Rank all clips and captions of the loader by the dual encoder, and re-rank if the model can.
@@ -70,35 +56,19 @@ def evaluate_model(
     `embed_loader`. Several `ranks` read a share each, and all get the same result. Raises ValueError if the
     loader is empty, or naming a clip whose features are not finite.
     """
-    ranks = ranks or Ranks(0, 1, device)
+    ranks, options = ranks or Ranks(0, 1, device), options or Options()
     fine = model.config.interaction
+    if fine.enabled:
+        options = replace(options, top_k=fine.top_k)
     embedder = Embedder(model, device, precision, tokens=fine.enabled)
-    dropped: list[Dropped] = []
-    data = embed_loader(
-        embedder,
-        noting_drops(loader, dropped),
-        captions="first" if options.captions == "first" else "all",
-        both_ways=options.backwards,
-        ranks=ranks,
-    )
-    if options.captions == "shared":
-        ranking = rank_shared(embedder, data)
-    else:
-        ranking = rank(
-            embedder,
-            data,
-            top_k=min(fine.top_k, len(data.videos)) if fine.enabled else None,
-            dual_softmax=options.dual_softmax,
-            bank_QE=None if options.bank is None else embed_bank(embedder, options.bank, ranks),
-            ranks=ranks,
-        )
-    everywhere = [drop for of_rank in gather_objects(dropped, ranks) for drop in of_rank]
+    embedded = embed_set(embedder, loader, options, ranks)
+    ranking = rank_set(embedder, embedded, options, ranks)
     counts = {
-        "eval.videos": float(len(data.videos)),
-        "eval.captions": float(len(data.texts)),
-        "eval.dropped": float(len(everywhere)),
+        "eval.videos": float(len(embedded.data.videos)),
+        "eval.captions": float(len(embedded.data.texts)),
+        "eval.dropped": float(len(embedded.dropped)),
     }
-    return Measured(flat(ranking.coarse, ranking.fine, ranking.extra), counts, everywhere)
+    return Measured(flat(ranking.coarse, ranking.fine, ranking.extra), counts, embedded.dropped)
 
 
 def find_sets(config: TrainConfig, ranks: Ranks, model: CLIP2Video) -> list[EvalSet]:
@@ -106,10 +76,7 @@ def find_sets(config: TrainConfig, ranks: Ranks, model: CLIP2Video) -> list[Eval
     wanted = config.evaluate
     sets: list[EvalSet] = []
     for name, given in config.evaluated_sets.items():
-        bank = None
-        if given.querybank is not None:
-            phrases = given.motion_phrases
-            bank = read_bank(given.querybank, wanted.querybank_captions, motion_phrases=phrases)
+        bank = read_set_bank(given, wanted.querybank_captions)
         make_loader = partial(
             evaluation_loader,
             ShardSet.find(given.shards),
@@ -122,7 +89,10 @@ def find_sets(config: TrainConfig, ranks: Ranks, model: CLIP2Video) -> list[Eval
             pin_memory=ranks.device.type == "cuda",
         )
         options = Options(given.captions, wanted.dual_softmax, wanted.backwards, bank)
-        sets.append(EvalSet(f"{name}/" if name else "", make_loader, options))
+        prefix = ""
+        if name:
+            prefix = f"{name}/"
+        sets.append(EvalSet(prefix, make_loader, options))
     return sets
 
 

@@ -129,7 +129,7 @@ class Recorder:
         return samples_per_s * self._flops / (self._peak * self._ranks.world)
 
 
-def say_drops(logs: RunLogs, drops: list[Dropped], what: str, aside: str) -> None:
+def say_drops(logs: RunLogs, drops: Sequence[Dropped], what: str, aside: str) -> None:
     """Print which samples were left out, if any."""
     if drops:
         logs.say(f"{what} {len(drops)} ({aside}): {some_of(drops, '; ')}")

@@ -5,30 +5,26 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-
-from torch import Tensor
+from typing import Any
 
 from schemas.errors import ConfigError
 from storage.uris import is_remote
 from storage.write import write_bytes
 from trainer.data.batch import Batch
 from trainer.data.config import DataConfig
-from trainer.data.loader import evaluation_loader, noting_drops
-from trainer.data.shards import Dropped, ShardSet
+from trainer.data.loader import evaluation_loader
+from trainer.data.shards import ShardSet
 from trainer.device.precision import memory_advice
-from trainer.device.ranks import Ranks, gather_objects, start_ranks
+from trainer.device.ranks import Ranks, start_ranks
 from trainer.device.versions import versions
 from trainer.model.clip2video import CLIP2Video, build_model
 from trainer.model.config import InteractionConfig, ModelConfig
 from trainer.model.io import follow, load_model
-from trainer.retrieval.collect import Embedded, embed_loader
 from trainer.retrieval.config import EvaluateConfig, EvaluationSet
 from trainer.retrieval.embed import Embedder
-from trainer.retrieval.querybank import embed_bank, read_bank
-from trainer.retrieval.ranking import Ranking, rank
-from trainer.retrieval.shared import rank_shared
+from trainer.retrieval.measure import Options, embed_set, rank_set, read_set_bank
 
 
 @dataclass(frozen=True)
@@ -75,18 +71,17 @@ def evaluate_sets(config: EvaluateConfig) -> dict[str, Evaluation]:
 class _Task:
     """One set to measure, with its files found and its bank read."""
 
-    given: EvaluationSet
     shards: ShardSet
-    bank: list[str] | None
-    top_k: int | None  # candidates to re-rank, None without
-    weight: float | None
+    motion_phrases: bool
+    options: Options
 
 
 def _evaluate(config: EvaluateConfig, ranks: Ranks) -> dict[str, Evaluation]:
     model = _model(config)
-    tasks = {name: _task(config, each, model.config) for name, each in config.measured_sets.items()}
-    _check_reranking(config, model.config.interaction, [task.given for task in tasks.values()])
-    tokens = any(task.top_k is not None for task in tasks.values())
+    module = model.config.interaction
+    tasks = {name: _task(config, each, module) for name, each in config.measured_sets.items()}
+    _check_reranking(config, module, [task.options for task in tasks.values()])
+    tokens = any(task.options.top_k is not None for task in tasks.values())
     with memory_advice("the GPU has no room for the model; is it in use? Free it, or set device=cpu"):
         embedder = Embedder(model, ranks.device, config.precision, tokens=tokens)
     return {name: _measure(config, embedder, task, ranks) for name, task in tasks.items()}
@@ -98,81 +93,47 @@ def _model(config: EvaluateConfig) -> CLIP2Video:
     return build_model(ModelConfig.make(config.model.variant)).eval()
 
 
-def _task(config: EvaluateConfig, given: EvaluationSet, model: ModelConfig) -> _Task:
+def _task(config: EvaluateConfig, given: EvaluationSet, module: InteractionConfig) -> _Task:
     shards = ShardSet.find(given.shards)
-    bank = None
-    if given.querybank is not None:
-        phrases = given.motion_phrases
-        bank = read_bank(given.querybank, config.querybank_captions, motion_phrases=phrases)
-    module = model.interaction
+    bank = read_set_bank(given, config.querybank_captions)
+    options = Options(given.captions, config.dual_softmax, config.backwards, bank)
     wanted = config.rerank
     if wanted is None:
         wanted = module.enabled
-    if not wanted or given.captions == "shared":
-        return _Task(given, shards, bank, None, None)
-    weight = config.weight
-    if weight is None:
-        weight = module.weight
-    return _Task(given, shards, bank, config.top_k or module.top_k, weight)
+    if wanted and given.captions != "shared":
+        weight = config.weight
+        if weight is None:
+            weight = module.weight
+        options = replace(options, top_k=config.top_k or module.top_k, weight=weight)
+    return _Task(shards, given.motion_phrases, options)
 
 
 def _measure(config: EvaluateConfig, embedder: Embedder, task: _Task, ranks: Ranks) -> Evaluation:
-    dropped: list[Dropped] = []
-    start = time.perf_counter()
-    loader = noting_drops(_loader(config, embedder, task.shards, ranks, task.given.motion_phrases), dropped)
+    start, options = time.perf_counter(), task.options
+    loader = _loader(config, embedder, task.shards, ranks, task.motion_phrases)
     with memory_advice(f"lower data.batch_size (now {config.data.batch_size})"):
-        data = embed_loader(
-            embedder,
-            loader,
-            captions="first" if task.given.captions == "first" else "all",
-            both_ways=config.backwards and task.given.captions != "shared",
-            ranks=ranks,
-        )
-        bank_QE = None
-        if task.bank is not None:
-            bank_QE = embed_bank(embedder, task.bank, ranks)
+        embedded = embed_set(embedder, loader, options, ranks)
     encode = time.perf_counter() - start
     with memory_advice("ranking has no room left; free the GPU, or set precision=bf16 or device=cpu"):
-        ranking = _rank(config, embedder, task, data, bank_QE, ranks)
+        ranking = rank_set(embedder, embedded, options, ranks)
+    data = embedded.data
     seconds = {"encode": encode, "similarity": ranking.similarity_seconds}
     if ranking.rerank_seconds is not None:
         seconds["rerank"] = ranking.rerank_seconds
-    if task.given.captions == "shared":
+    texts = len(data.texts)
+    if options.captions == "shared":
         texts = len(set(data.captions))
-    else:
-        texts = len(data.texts)
     return Evaluation(
         videos=len(data.videos),
         captions=texts,
         repeated=data.repeated,
-        dropped=tuple(str(drop) for of_rank in gather_objects(dropped, ranks) for drop in of_rank),
-        top_k=task.top_k,
-        weight=task.weight,
+        dropped=tuple(map(str, embedded.dropped)),
+        top_k=options.top_k,
+        weight=options.weight,
         coarse=ranking.coarse,
         reranked=ranking.fine,
         seconds=seconds,
         extra=ranking.extra,
-    )
-
-
-def _rank(
-    config: EvaluateConfig,
-    embedder: Embedder,
-    task: _Task,
-    data: Embedded,
-    bank_QE: Tensor | None,
-    ranks: Ranks,
-) -> Ranking:
-    if task.given.captions == "shared":
-        return rank_shared(embedder, data)
-    return rank(
-        embedder,
-        data,
-        top_k=None if task.top_k is None else min(task.top_k, len(data.videos)),
-        weight=task.weight,
-        dual_softmax=config.dual_softmax,
-        bank_QE=bank_QE,
-        ranks=ranks,
     )
 
 
@@ -181,7 +142,9 @@ def write_results(config: EvaluateConfig, results: Mapping[str, Evaluation]) -> 
 
     The result on `data.shards` is at the top level; those of named sets are under ``sets``.
     """
-    values = asdict(results[""]) if "" in results else {}
+    values: dict[str, Any] = {}
+    if "" in results:
+        values = asdict(results[""])
     named = {name: asdict(result) for name, result in results.items() if name}
     if named:
         values["sets"] = named
@@ -201,9 +164,7 @@ def _place(config: EvaluateConfig) -> str | None:
     return str(Path(config.checkpoint).resolve())
 
 
-def _check_reranking(
-    config: EvaluateConfig, module: InteractionConfig, sets: Sequence[EvaluationSet]
-) -> None:
+def _check_reranking(config: EvaluateConfig, module: InteractionConfig, sets: Sequence[Options]) -> None:
     """Raise ConfigError if a setting of re-ranking has no effect."""
     wanted = config.rerank
     if wanted is None:
