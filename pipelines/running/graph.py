@@ -57,16 +57,19 @@ class JobSpec:
 class MakeShards(beam.PTransform):
     """Tasks -> the indexes of tasks that are done: shards and record under their final names."""
 
-    def __init__(self, maker: Maker, spec: JobSpec) -> None:
+    def __init__(self, maker: Maker, spec: JobSpec, *, spread: bool = True) -> None:
+        """`spread` spreads the tasks over the workers first. Leave it out if they are spread already."""
         super().__init__()
-        self._maker, self._spec = maker, spec
+        self._maker, self._spec, self._spread = maker, spec, spread
 
     def expand(self, tasks: beam.PCollection[Task]) -> beam.PCollection[int]:
-        """Spread the tasks over the workers, make and commit each."""
+        """Make and commit each task."""
         make = beam.ParDo(_Make(self._maker, self._spec)).with_output_types(int)
         if self._spec.accelerator is not None:
             make = make.with_resource_hints(accelerator=self._spec.accelerator)
-        return tasks | "Spread" >> beam.Reshuffle() | "Make" >> make
+        if self._spread:
+            tasks = tasks | "Spread" >> beam.Reshuffle()
+        return tasks | "Make" >> make
 
 
 class WriteShards(beam.PTransform):

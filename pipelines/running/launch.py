@@ -18,7 +18,8 @@ from pipelines.running.engine import RunnerChoice
 from pipelines.running.fold import FoldParts
 from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.running.pipeline import PipelineRun
-from pipelines.running.remote.parts import PartsRun, slots_of
+from pipelines.running.remote.flink import keep_workers
+from pipelines.running.remote.parts import PartsRun, slots_of, slots_per_part
 from pipelines.running.remote.sizes import divide, even_sizes, part_sizes
 from pipelines.running.survey import SurveySpec, build_survey
 from schemas.records import Task
@@ -45,17 +46,18 @@ def start_run(
     slots = slots_of(choice)
     if not slots:
         pipeline = _pipeline(choice, choice.options)
-        done = _make(pipeline, places, job, spec)
+        done = _make(pipeline, places, job, spec, shared=True)
         if due:
             _fold(pipeline, done, due, job, spec)
         return PipelineRun(pipeline, choice)
 
     def making(some: Sequence[TaskAt], options: PipelineOptions) -> beam.Pipeline:
         pipeline = _pipeline(choice, options)
-        _make(pipeline, some, job, spec)
+        _make(pipeline, some, job, spec, shared=slots_per_part(slots) > 1)
         return pipeline
 
     def folding(options: PipelineOptions) -> beam.Pipeline:
+        keep_workers(options)
         pipeline = _pipeline(choice, options)
         nothing = pipeline | "Made" >> beam.Create([], reshuffle=False)
         _fold(pipeline, nothing | beam.Map(int).with_output_types(int), due, job, spec)
@@ -75,6 +77,7 @@ def start_run(
 
 def start_survey(places: Sequence[TaskAt], job: Job, spec: SurveySpec, choice: RunnerChoice) -> PipelineRun:
     """The run of a job's pass over the whole input, not yet submitted."""
+    keep_workers(choice.options)
     pipeline = _pipeline(choice, choice.options)
     surveyor: Any = job.maker
     build_survey(pipeline, replace(surveyor, device="cpu"), spec, places)  # it renders nothing
@@ -89,10 +92,14 @@ def _pipeline(choice: RunnerChoice, options: PipelineOptions) -> beam.Pipeline:
 
 
 def _make(
-    pipeline: beam.Pipeline, places: Sequence[TaskAt], job: Job, spec: JobSpec
+    pipeline: beam.Pipeline, places: Sequence[TaskAt], job: Job, spec: JobSpec, *, shared: bool
 ) -> beam.PCollection[int]:
-    tasks = pipeline | beam.Create(list(places)) | "Load" >> beam.ParDo(_Load(spec))
-    return tasks | MakeShards(job.maker, spec)
+    """Make the tasks at these places in one stage, or in two if several workers share them.
+
+    Between two stages are the places, not the tasks. On Flink and Spark each stage starts Python workers.
+    """
+    tasks = pipeline | beam.Create(list(places), reshuffle=shared) | "Load" >> beam.ParDo(_Load(spec))
+    return tasks | MakeShards(job.maker, spec, spread=False)
 
 
 def _fold(

@@ -111,7 +111,7 @@ def build_survey(
     """Put the pass into a pipeline."""
     by_part = tuple[Part, bytes]
     by_task = tuple[int, bytes]
-    tasks = pipeline | beam.Create(list(places)) | "Spread" >> beam.Reshuffle()
+    tasks = pipeline | beam.Create(list(places))
     marks = tasks | "Survey" >> beam.ParDo(_Survey(surveyor, spec)).with_output_types(by_part)
     matched = (
         marks

@@ -13,7 +13,13 @@ import time
 import urllib.request
 from typing import Any
 
-from apache_beam.options.pipeline_options import FlinkRunnerOptions, GoogleCloudOptions, PipelineOptions
+from apache_beam.options.pipeline_options import (
+    FlinkRunnerOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    PortableOptions,
+    StandardOptions,
+)
 from apache_beam.runners.runner import PipelineState
 
 RUNNER = "FlinkRunner"
@@ -26,7 +32,23 @@ ENDED = {
 }
 PART = re.compile(r"-part\d{4,}$")  # after the name of a job that was submitted in parts
 LOOK_SECONDS = 0.2
+# Flink starts the next stage within milliseconds. By default it restarts a job after a second: a worker that
+# has died must be forgotten by then.
+KEPT_MS = 800
 ANSWER_SECONDS = 10.0
+
+
+def keep_workers(options: PipelineOptions) -> None:
+    """Keep the Python workers of a Flink job between two stages, unless the user has set for how long.
+
+    By default the runner ends them with a stage, and starts others for the next one, at three seconds of CPU
+    time each. Short stages last less. Other runners are left alone: Spark tries a failed task again at once,
+    and would meet the worker that has died.
+    """
+    portable = options.view_as(PortableOptions)
+    runner = options.view_as(StandardOptions).runner or ""
+    if runner.endswith(RUNNER) and not portable.environment_cache_millis:
+        portable.environment_cache_millis = KEPT_MS
 
 
 class FlinkJob:

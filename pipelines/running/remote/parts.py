@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from math import ceil
 from typing import Any
 
 import apache_beam as beam
@@ -55,6 +56,11 @@ def slots_of(choice: RunnerChoice) -> int:
     return 0
 
 
+def slots_per_part(slots: int) -> int:
+    """The number of slots of each part of a job on so many slots."""
+    return ceil(slots / MOST_AT_ONCE)
+
+
 class PartsRun(threading.Thread):
     """The parts of a job: submitted, followed and cancelled. It is used as `PipelineRun` is.
 
@@ -65,7 +71,7 @@ class PartsRun(threading.Thread):
         super().__init__(name="parts", daemon=True)
         slots = slots_of(choice)
         self._slots, self._at_once = slots, min(slots, MOST_AT_ONCE)
-        self._slots_each = -(-slots // self._at_once)
+        self._slots_each = slots_per_part(slots)
         self._waiting = list(enumerate(parts))
         self._last, self._choice = last, choice
         self._name = f"{choice.options.view_as(GoogleCloudOptions).job_name}-{uuid.uuid4().hex[:6]}"

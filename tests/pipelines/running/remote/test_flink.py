@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
 from job_manager import JobManager, run_job_manager
 
-from pipelines.running.remote.flink import FlinkJob, cancel
+from pipelines.running.remote.flink import KEPT_MS, FlinkJob, cancel, keep_workers
 
 
 @pytest.fixture
@@ -58,3 +58,18 @@ def test_cancel_waits_for_the_job_of_the_options(manager: JobManager):
 
 def test_a_cluster_inside_the_job_server_needs_no_cancelling():
     cancel(PipelineOptions(["--flink_master=[auto]", "--job_name=ours"]), 5)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (["--runner=FlinkRunner"], KEPT_MS),
+        (["--runner=FlinkRunner", "--environment_cache_millis=70"], 70),
+        (["--runner=SparkRunner"], 0),
+        ([], 0),
+    ],
+)
+def test_workers_are_kept_between_stages_on_flink_alone(given, kept):
+    options = PipelineOptions(given)
+    keep_workers(options)
+    assert int(options.view_as(PortableOptions).environment_cache_millis) == kept
