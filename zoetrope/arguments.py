@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -14,6 +15,10 @@ from storage.configs import MAX_BYTES, load_config
 from zoetrope.help_layout import HelpLayout
 from zoetrope.messages import set_json_lines, set_verbosity
 from zoetrope.shipped import find_config
+
+
+MISSING = "the following arguments are required:"
+EXAMPLE = re.compile(r"^examples:\n  (.*[^\\])$", re.MULTILINE)
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,7 +46,9 @@ class Parser(argparse.ArgumentParser):
         return sorted(self._fields)
 
     def error(self, message: str) -> NoReturn:
-        """Raises ConfigError, with the nearest option for one that is not known."""
+        """Raises ConfigError, with an example for what is missing, or the nearest option for one not known."""
+        if message.startswith(MISSING):
+            message = f"{MISSING} {', '.join(self._required())}{self._example()}"
         raise ConfigError(f"{message}{self._hint(message)}; see {self.prog} --help")
 
     def read(self, argv: Sequence[str]) -> argparse.Namespace:
@@ -106,6 +113,23 @@ class Parser(argparse.ArgumentParser):
             action="store_true",
             help="exit as soon as a remote runner has the job; the same command attaches to it later",
         )
+
+    def _required(self) -> list[str]:
+        """Every required argument. argparse names the missing options first, then the missing others."""
+        names = []
+        for action in self._actions:
+            if action.required and action.option_strings:
+                names.append(action.option_strings[0])
+            elif action.required:
+                names.append(str(action.metavar or action.dest))
+        return names
+
+    def _example(self) -> str:
+        """The first example of the help that is one line."""
+        found = EXAMPLE.search(self._help_of_all or "")
+        if found is None:
+            return ""
+        return f", as in `{found[1]}`"
 
     def _hint(self, message: str) -> str:
         """Name the nearest option or field for the first of the unrecognized arguments."""

@@ -15,11 +15,13 @@ FIELD = re.compile(r"[A-Za-z_][\w.]*=")  # how an override begins; what does not
 EXPANDED = 3  # inputs from which on a glob was probably expanded by the shell
 
 
-def spelled_out(args: argparse.Namespace, *, guess: bool) -> list[str]:
+def spelled_out(
+    args: argparse.Namespace, *, guess: bool, example: str = "zoetrope animate pictures/ -o clips/"
+) -> list[str]:
     """Return the overrides of a command, with -o and (with `guess`) its input as fields.
 
     The kind of source is guessed unless a config or a field gives it, and the guess is said in one line.
-    Raises ConfigError if it is not clear, or if there are several inputs.
+    Raises ConfigError if it is not clear, or if there are several inputs; `example` shows an input.
     """
     words: list[str] = args.overrides
     fields = [word for word in words if FIELD.match(word)]
@@ -32,7 +34,7 @@ def spelled_out(args: argparse.Namespace, *, guess: bool) -> list[str]:
         return [*inputs, *fields]
     if not inputs:
         if args.config is None and not any(field.startswith("source") for field in fields):
-            raise ConfigError("no input: give one, as in `zoetrope animate pictures/ -o clips/`")
+            raise ConfigError(f"no input: give one, as in `{example}`")
         return fields
     if len(inputs) > 1:
         hint = ""

@@ -10,6 +10,15 @@ from schemas.text import nearest_hint
 # They are next to this package, in a checkout and in an installed wheel alike.
 FOLDER = Path(__file__).parents[1] / "configs"
 
+USED_BY = {  # folder of configs -> what takes them
+    "animate": "`zoetrope animate`",
+    "import": "`zoetrope import-videos`",
+    "train": "`zoetrope train`",
+    "eval": "`zoetrope evaluate`",
+    "lab": "`zoetrope lab`",
+    "runners": "--runner-config",
+}
+
 
 def find_config(name: str, kind: str, option: str = "--config") -> str:
     """Return the file for a name: a path or URI as it is, a plain word as the shipped config of this kind.
@@ -23,16 +32,25 @@ def find_config(name: str, kind: str, option: str = "--config") -> str:
         return name
     shipped_path = FOLDER.parent / path
     if path.parts[:1] == (FOLDER.name,) and shipped_path in _files(path.parent.name):
+        _check_kind(name, kind, [path.parent.name], option)
         return str(shipped_path)
     if "/" in name or path.suffix in (".yaml", ".yml"):
         return name
     shipped = {path.stem: path for path in _files(kind)}
     if name not in shipped:
+        _check_kind(name, kind, [other for other in USED_BY if name in shipped_names(other)], option)
         raise ConfigError(
             f"{option} {name}: no such file, and no shipped config of this name; "
             f"shipped are {', '.join(shipped)}{nearest_hint(name, shipped)}"
         )
     return str(shipped[name])
+
+
+def _check_kind(name: str, kind: str, found: list[str], option: str) -> None:
+    """Raise ConfigError if the shipped config of this name is for other commands."""
+    if found and kind not in found:
+        users = " and ".join(USED_BY[other] for other in found)
+        raise ConfigError(f"{option} {name}: a config of {users}; {USED_BY[kind]} takes another")
 
 
 def shipped_names(kind: str) -> list[str]:

@@ -20,7 +20,7 @@ def test_the_manifest_reads_back_locally_and_by_uri(tmp_path):
     pq.write_table(pa.Table.from_pylist([vars(row)], MANIFEST), tmp_path / MANIFEST_FILE)
     assert read_manifest(str(tmp_path)) == [row]
     assert read_manifest(f"file://{tmp_path}/") == [row]
-    with pytest.raises(FileNotFoundError, match="no manifest there"):
+    with pytest.raises(FileNotFoundError, match="no manifest there, and no such folder"):
         read_manifest(str(tmp_path / "other"))
 
 

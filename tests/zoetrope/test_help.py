@@ -90,3 +90,15 @@ def test_help_describes_the_main_fields_and_help_all_every_field(command, capsys
 
 def shown_fields(text: str) -> set[str]:
     return set(re.findall(r"^  ([a-z][\w.]*)  \(", text, re.MULTILINE))
+
+
+def test_missing_arguments_are_named_with_an_example(capsys):
+    assert main(["merge"]) == 2
+    assert capsys.readouterr().err == (
+        "zoetrope merge: the following arguments are required: OUTPUT, -o, as in `zoetrope merge coco/ cc3m/ -o "
+        "all/`; see zoetrope merge --help\n"
+    )
+    assert main(["retry"]) == 2
+    assert "required: OUTPUT, as in `zoetrope retry clips/`" in capsys.readouterr().err
+    assert main(["filters"]) == 2
+    assert "`zoetrope filters pictures/`" in capsys.readouterr().err

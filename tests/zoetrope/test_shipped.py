@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import ConfigError
-from zoetrope.shipped import FOLDER, find_config
+from zoetrope.shipped import FOLDER, USED_BY, find_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,6 +48,19 @@ def test_an_unknown_name_is_one_line_with_the_nearest():
         "--config cocoo: no such file, and no shipped config of this name; "
         "shipped are cc12m, cc3m, coco, folder, huggingface, parquet, tars, urls; the nearest is coco"
     )
+
+
+@pytest.mark.parametrize("name", ["debug", "configs/train/debug.yaml"])
+def test_a_config_of_another_command_says_whose_it_is(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="a config of `zoetrope train`; `zoetrope animate` takes another"):
+        find_config(name, "animate")
+    with pytest.raises(ConfigError, match="of `zoetrope import-videos` and `zoetrope evaluate`"):
+        find_config("msvd", "train")
+
+
+def test_every_folder_of_configs_has_its_command():
+    assert {path.name for path in FOLDER.iterdir() if path.is_dir()} == USED_BY.keys()
 
 
 def test_the_folder_is_next_to_the_packages():

@@ -120,5 +120,7 @@ def _parser() -> Parser:
         description="Print a script that completes commands, options and fields in your shell.",
         epilog=EXAMPLES,
     )
-    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell to print it for")
+    parser.add_argument(
+        "shell", metavar="{bash,zsh,fish}", choices=("bash", "zsh", "fish"), help="the shell to print it for"
+    )
     return parser

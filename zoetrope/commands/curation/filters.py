@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
     """The command. 0 done, 1 not one input could be scored. Raises ConfigError."""
     args = _parser().read(argv)
     page, args.output = args.output, None
-    args.overrides = [*spelled_out(args, guess=True), NOWHERE]
+    args.overrides = [*spelled_out(args, guess=True, example="zoetrope filters pictures/"), NOWHERE]
     config = read_config(AnimateConfig, args, "animate")
     with loading():
         from pipelines.trial.run import try_filters

@@ -52,6 +52,6 @@ def _parser() -> Parser:
         help="only failures with these reasons, e.g. --reason http_503,timeout (failures.parquet has them); "
         "default all",
     )
-    parser.add_argument("overrides", nargs="*", metavar="FIELD=VALUE", help=FIELDS)
+    parser.add_argument("overrides", nargs="*", default=[], metavar="FIELD=VALUE", help=FIELDS)
     parser.add_runner()
     return parser
