@@ -16,7 +16,6 @@ from zoetrope.help_layout import HelpLayout
 from zoetrope.messages import set_json_lines, set_verbosity
 from zoetrope.shipped import find_config
 
-
 MISSING = "the following arguments are required:"
 EXAMPLE = re.compile(r"^examples:\n  (.*[^\\])$", re.MULTILINE)
 
@@ -46,7 +45,7 @@ class Parser(argparse.ArgumentParser):
         return sorted(self._fields)
 
     def error(self, message: str) -> NoReturn:
-        """Raises ConfigError, with an example for what is missing, or the nearest option for one not known."""
+        """Raises ConfigError, with an example for a missing argument or the option nearest to an unknown."""
         if message.startswith(MISSING):
             message = f"{MISSING} {', '.join(self._required())}{self._example()}"
         raise ConfigError(f"{message}{self._hint(message)}; see {self.prog} --help")
