@@ -28,7 +28,7 @@ _TABLE = {  # heading of the usage -> (file below zoetrope/commands, purpose)
     "make shards": (
         ("animate", "image-caption pairs in, WebDataset clips out"),
         ("import-videos", "real videos (MSR-VTT, DiDeMo, ActivityNet, CSV, ...) in, the same shards out"),
-        ("curation/filters", "what the filters of a config would drop, without making clips"),
+        ("filters", "what the filters of a config would drop, without making clips"),
         ("output/retry", "make the failed samples of an output, and only those"),
         ("demo", "clips of sample photographs, and where to look"),
     ),

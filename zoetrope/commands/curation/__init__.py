@@ -1,1 +1,0 @@
-"""Commands around the filters of a job."""
