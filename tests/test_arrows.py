@@ -23,7 +23,7 @@ TRAINER = [
     "trainer.retrieval.evaluate",
     "trainer.index.build",
     "trainer.index.search",
-    "trainer.model.convert",
+    "trainer.model.weights.convert",
     "trainer.export.export",
 ]
 PREVIEW = ["preview.show.preview", "preview.report.report", "preview.studio.studio"]

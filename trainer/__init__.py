@@ -3,7 +3,7 @@
 from typing import Any
 
 _LAZY = {  # public name -> its module, loaded at first use: `import trainer` loads no torch
-    "load_official": "trainer.model.official",
+    "load_official": "trainer.model.weights.official",
     "retrieval_metrics": "trainer.retrieval.metrics",
 }
 __all__ = sorted(_LAZY)

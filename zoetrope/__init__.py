@@ -49,7 +49,7 @@ _EXPORTS = {  # public name -> the module that has it
     "EvaluateConfig": "trainer.retrieval.config",
     "evaluate": "trainer.retrieval.evaluate",
     "evaluate_sets": "trainer.retrieval.evaluate",
-    "convert": "trainer.model.convert",
+    "convert": "trainer.model.weights.convert",
     "IndexSettings": "trainer.index.config",
     "index": "trainer.index.build",
     "open_index": "trainer.index.search",

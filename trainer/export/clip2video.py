@@ -1,6 +1,6 @@
 """The official CLIP2Video state dict: a .pt file of plain tensors under the names of the official code.
 
-The inverse of `trainer.model.official`; `load_official` reads the file, and so does the official code
+The inverse of `trainer.model.weights.official`; `load_official` reads the file, and so does the official code
 (CryhanFang/CLIP2Video), with the options that `official_options` names.
 """
 
@@ -17,8 +17,8 @@ from torch import Tensor
 from schemas.errors import ConfigError
 from trainer.export.towers import heads, openai_state, unlike_openai
 from trainer.model.clip2video import CLIP2Video
-from trainer.model.official import official_name
 from trainer.model.towers import text_tower, uses_quick_gelu
+from trainer.model.weights.official import official_name
 
 LOG = logging.getLogger(__name__)
 OFFICIAL_WIDTH = 512  # written into the official code for its temporal modules

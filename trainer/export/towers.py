@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.towers import Clip, text_tower
-from trainer.model.weights import write_tensors
+from trainer.model.weights.files import write_tensors
 
 TEXT_NAMES = ("transformer.", "token_embedding.", "ln_final.", "positional_embedding", "text_projection")
 

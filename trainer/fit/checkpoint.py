@@ -35,7 +35,7 @@ from trainer.device.versions import versions
 from trainer.fit.config import TrainConfig
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.io import CONFIG_FILE, TRAINED, TRAINED_FILE, WEIGHTS_FILE, follow, save_model
-from trainer.model.weights import write_tensors
+from trainer.model.weights.files import write_tensors
 from trainer.optimise.average import WeightAverage, averaged
 from trainer.optimise.optim import named_parameters
 

@@ -15,7 +15,7 @@ from trainer.model.clip2video import CLIP2Video, build_model
 from trainer.model.config import ModelConfig
 from trainer.model.io import CONFIG_FILE, WEIGHTS_FILE, follow, read_config
 from trainer.model.towers import reading
-from trainer.model.weights import read_state_dict
+from trainer.model.weights.files import read_state_dict
 
 # Options of which one can make another pointless: they are inherited together or not at all.
 VARIANT = ("sim_type", "temporal_type", "temporal_proj", "center_type", "center_proj")

@@ -39,7 +39,7 @@ from trainer.index.store import (
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import InteractionConfig
 from trainer.model.io import WEIGHTS_FILE, follow, load_model, model_files, read_config
-from trainer.model.tokens.tokenizer import TOKENIZER_FILE
+from trainer.model.tokenizer import TOKENIZER_FILE
 from trainer.retrieval.embed import Embedder
 
 

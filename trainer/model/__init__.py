@@ -1,1 +1,1 @@
-"""The model: CLIP towers, temporal difference block, aligned tokens, interaction module, official weights."""
+"""The model: CLIP towers, temporal difference block, aligned tokens, interaction module, weights."""

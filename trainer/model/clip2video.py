@@ -14,10 +14,9 @@ from trainer.model.config import ModelConfig
 from trainer.model.features import Features, TextFeatures, VideoFeatures
 from trainer.model.init import init_from_clip
 from trainer.model.interaction import Interaction
-from trainer.model.pretrained import load_pretrained
 from trainer.model.temporal.tab import TokenAlignment
 from trainer.model.temporal.tdb import TemporalDifference
-from trainer.model.tokens.tokenizer import make_tokenizer
+from trainer.model.tokenizer import make_tokenizer
 from trainer.model.towers import (
     build_clip,
     count_patches,
@@ -28,6 +27,7 @@ from trainer.model.towers import (
     text_tower,
 )
 from trainer.model.transformer import Transformer
+from trainer.model.weights.pretrained import load_pretrained
 
 
 class CLIP2Video(nn.Module):

@@ -24,9 +24,9 @@ from storage.write import written_folder
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
 from trainer.model.size import least_parameters
-from trainer.model.tokens.tokenizer import TOKENIZER_FILE, FileTokenizer
+from trainer.model.tokenizer import TOKENIZER_FILE, FileTokenizer
 from trainer.model.towers import tower_settings
-from trainer.model.weights import write_tensors
+from trainer.model.weights.files import write_tensors
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 # Of a run with averaged weights: model.safetensors has the averages, and this file the trained weights.

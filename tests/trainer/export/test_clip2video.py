@@ -10,7 +10,7 @@ from tiny_models import TINY_CLIP, rough_model, tiny_inputs
 
 from schemas.errors import ConfigError
 from trainer.export.clip2video import official_options, official_state, write_clip2video
-from trainer.model.official import load_official
+from trainer.model.weights.official import load_official
 from zoetrope.commands.model import convert
 
 ONE_HEAD = {  # as the official code counts heads of towers this narrow

@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
     kind, file, output = (args.pop(name) for name in ("kind", "file", "output"))
     options = {name: value for name, value in args.items() if name in OPTIONS and value is not None}
     with loading():
-        from trainer.model.convert import convert
+        from trainer.model.weights.convert import convert
     model = convert(kind, file, output, options)
     config = model.config
     parts = (config.sim_type, config.temporal_type, config.temporal_proj, config.center_proj)

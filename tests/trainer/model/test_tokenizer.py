@@ -23,7 +23,7 @@ from trainer.index.search import open_index
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
 from trainer.model.io import load_model
-from trainer.model.tokens.tokenizer import make_tokenizer
+from trainer.model.tokenizer import make_tokenizer
 from trainer.model.towers import encode_tokens
 from trainer.retrieval.config import EvaluateConfig
 from trainer.retrieval.evaluate import evaluate

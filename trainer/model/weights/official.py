@@ -14,8 +14,8 @@ from torch import Tensor
 from schemas.errors import ConfigError
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
-from trainer.model.pretrained import NOT_WEIGHTS, load_clip_state
-from trainer.model.weights import plain_state_dict, read_state_dict
+from trainer.model.weights.files import plain_state_dict, read_state_dict
+from trainer.model.weights.pretrained import NOT_WEIGHTS, load_clip_state
 
 LOG = logging.getLogger(__name__)
 OURS_TO_OFFICIAL = {  # name prefixes

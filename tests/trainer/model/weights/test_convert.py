@@ -9,8 +9,8 @@ from tiny_models import tiny_model
 
 from schemas.errors import ConfigError
 from trainer.fit.initialise import make_model
-from trainer.model.convert import convert
 from trainer.model.io import load_model
+from trainer.model.weights.convert import convert
 from zoetrope.commands.model import evaluate, index, search
 from zoetrope.commands.model.convert import main
 

@@ -8,8 +8,8 @@ from tiny_models import TINY_CLIP, tiny_config, tiny_model
 
 from schemas.errors import ConfigError
 from trainer.model.config import ModelConfig
-from trainer.model.pretrained import load_pretrained
 from trainer.model.towers import build_clip
+from trainer.model.weights.pretrained import load_pretrained
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "pt"])
@@ -46,7 +46,7 @@ def test_the_wrong_gelu_is_an_error():
     config = ModelConfig(clip="ViT-B-32", pretrained="openai")
     state = {"input_resolution": torch.tensor(224)}
     with (
-        patch("trainer.model.pretrained.read_state_dict", return_value=state),
+        patch("trainer.model.weights.pretrained.read_state_dict", return_value=state),
         patch("open_clip.pretrained.download_pretrained", return_value="x.pt"),
         torch.device("meta"),
         pytest.raises(ConfigError, match="use the name with -quickgelu"),

@@ -11,7 +11,7 @@ from storage.read import exists
 from storage.uris import join
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.io import WEIGHTS_FILE, save_model
-from trainer.model.official import load_clip, load_official
+from trainer.model.weights.official import load_clip, load_official
 
 
 def convert(

@@ -19,7 +19,7 @@ from schemas.text import one_line
 from storage.uris import is_remote
 from trainer.model.config import ModelConfig
 from trainer.model.towers import Clip, uses_quick_gelu
-from trainer.model.weights import read_state_dict
+from trainer.model.weights.files import read_state_dict
 
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")  # in OpenAI's archives
 

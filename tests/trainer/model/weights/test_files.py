@@ -9,7 +9,7 @@ import torch
 from tiny_models import tiny_config, tiny_model
 
 from schemas.errors import ConfigError
-from trainer.model.weights import read_state_dict, write_tensors
+from trainer.model.weights.files import read_state_dict, write_tensors
 
 
 def torchscript(tmp_path, model, **extra):

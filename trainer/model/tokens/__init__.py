@@ -1,1 +1,0 @@
-"""Captions to the token ids that a text tower reads."""
