@@ -15,8 +15,7 @@ from schemas.errors import ConfigError
 from storage.shards.access import ShardAccess
 
 if TYPE_CHECKING:
-    from trainer.index.hit import Hit
-    from trainer.index.searcher import SearchIndex
+    from trainer.index.searcher import Hit, SearchIndex
 
 MOST_FOUND = 10_000  # results whose clips the page may request; the oldest are removed first
 CAPTIONS_MOST, TEXT_MOST = 20, 2000  # of a clip on the page: captions, and characters of each

@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from schemas.config import Config
 from schemas.errors import ConfigError
-from trainer.data.augment.config import AugmentConfig
 from trainer.data.augment.curriculum import check_stages
+from trainer.data.augment.draw import AugmentConfig
 from trainer.data.mixing.config import MixEntry
 from transforms.motions.mix import MotionMix
 

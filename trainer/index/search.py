@@ -13,8 +13,7 @@ from schemas.records import SampleError
 from schemas.text import human_bytes
 from storage.read import local_copy, open_uri
 from trainer.device.precision import choose_device, memory_advice
-from trainer.index.hit import Hit
-from trainer.index.searcher import SearchIndex
+from trainer.index.searcher import Hit, SearchIndex
 from trainer.index.store import MODEL_FOLDER, read_info, read_parts
 from trainer.model.io import load_model
 from trainer.retrieval.embed import Embedder

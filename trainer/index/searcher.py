@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,13 +12,32 @@ from schemas.errors import ConfigError
 from storage.shards.read import ShardError
 from trainer.device.precision import memory_advice
 from trainer.index.frames import read_frames
-from trainer.index.hit import Hit
 from trainer.index.store import IndexInfo, Part
 from trainer.retrieval.embed import Embedder, Items
 from trainer.retrieval.reranking import match_scores
 from transforms.media.fit import fit
 
 MAX_TEXT = 10_000  # characters of a query; the model reads far fewer
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A clip that a search found."""
+
+    rank: int  # from 1
+    key: str
+    shard: str  # absolute path or URI
+    captions: tuple[str, ...]
+    coarse: float  # cosine of the query's and the clip's vectors, -1 to 1
+    coarse_rank: int  # from 1, before re-ranking
+    match: float | None  # the interaction module's logit; None if the clip was not re-ranked
+
+    @property
+    def caption(self) -> str:
+        """The first caption, or '' if there is none."""
+        if self.captions:
+            return self.captions[0]
+        return ""
 
 
 class SearchIndex:

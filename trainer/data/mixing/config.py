@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from schemas.config import Config
 from schemas.errors import ConfigError
-from trainer.data.augment.config import AugmentConfig
+from trainer.data.augment.draw import AugmentConfig
 from transforms.motions.mix import MotionMix
 
 

@@ -17,8 +17,7 @@ from zoetrope.interrupt import loading
 if TYPE_CHECKING:
     import numpy as np
 
-    from trainer.index.hit import Hit
-    from trainer.index.searcher import SearchIndex
+    from trainer.index.searcher import Hit, SearchIndex
 
 EXAMPLES = """examples:
   zoetrope search index/ "a dog catches a frisbee"

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from schemas.errors import ConfigError
-from trainer.data.augment.config import AugmentConfig
-from trainer.data.augment.draw import MIRRORED, UNCHANGED, draw_changes
+from trainer.data.augment.draw import MIRRORED, UNCHANGED, AugmentConfig, draw_changes
 from trainer.data.config import DataConfig
 
 
