@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -32,6 +32,7 @@ class Entry:
     meta: dict[str, Any] = field(default_factory=dict)  # plain JSON values
     problem: tuple[Reason, str] | None = None  # why its row cannot be read, where it has no other
     also: tuple[str, ...] = ()  # other names that its file may have
+    names: tuple[str, ...] = ()  # of each caption ("" for none), where rows name it with different endings
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ class VideoSource(Source):
     def _planned(self, files: VideoFiles, limit: int | None) -> Iterator[Row]:
         seen: set[str] = set()
         bad: list[BadEntry] = []
-        for entry in islice(self._named(bad), limit):
+        for entry in islice(self._named(files, bad), limit):
             video = valid_text(entry.video)
             key = f"{{0:07d}}-{slug(video) or 'video'}"
             row = {"video": video, "url": entry.url}
@@ -165,7 +166,7 @@ class VideoSource(Source):
             elif not entry.captions:
                 problem = (Reason.MISSING_CAPTION, f"video {video} has no captions in the annotations")
             elif path is None:
-                problem = (Reason.MISSING_VIDEO, f"no file of video {video} in {self.config.videos}")
+                problem = files.missing(video)
             else:
                 problem = None
             seen.add(video)
@@ -180,13 +181,27 @@ class VideoSource(Source):
             values = {"video": "", "url": None, "reason": fault.reason, "detail": detail}
             yield Row(OTHER + detail, FAILED, "x{0:07d}", values)
 
-    def _named(self, bad: list[BadEntry]) -> Iterator[Entry]:
+    def _named(self, files: VideoFiles, bad: list[BadEntry]) -> Iterator[Entry]:
         """The entries that name a video; the others go to `bad`."""
         for entry in self.entries():
             if isinstance(entry, BadEntry):
                 bad.append(entry)
+            elif entry.names:
+                yield from _by_file(entry, files)
             else:
                 yield entry
+
+
+def _by_file(entry: Entry, files: VideoFiles) -> Iterator[Entry]:
+    """Divide an entry whose name comes with several endings: a.mp4 and a.avi are two videos if both exist."""
+    names: dict[str | None, str] = {files.get(entry.video): entry.video}
+    captions: dict[str | None, list[str]] = {path: [] for path in names}
+    for name, caption in zip(entry.names, entry.captions, strict=True):
+        path = files.get(name)
+        names.setdefault(path, name)
+        captions.setdefault(path, []).extend([caption] * bool(caption))
+    for path, name in names.items():
+        yield replace(entry, video=name, captions=tuple(captions[path]), names=())
 
 
 def unknown_split(split: str, known: list[str], instead: str = "source.split_file") -> ConfigError:

@@ -14,10 +14,13 @@ from schemas.records import Reason, SampleError, Stage
 from schemas.text import valid_text
 from storage.find import find, find_under
 from storage.folders import folder_exists
-from storage.read import open_file
-from storage.uris import GLOB_CHARACTERS, absolute, is_glob
+from storage.read import exists, open_file
+from storage.uris import GLOB_CHARACTERS, absolute, is_glob, join
 
-ENDINGS = ("mp4", "avi", "mkv", "webm", "mov", "m4v", "wmv", "flv", "mpg", "mpeg", "ts", "ogv", "3gp", "gif")
+ENDINGS = (  # of the files that are read, the preferred ones first
+    *("mp4", "avi", "mkv", "webm", "mov", "m4v", "wmv", "flv", "mpg", "mpeg", "ts", "ogv", "3gp", "gif"),
+    *("m2ts", "mts", "m2t", "vob", "asf", "3g2", "m2v", "m1v", "mpe", "f4v", "qt", "divx"),
+)
 CHUNK = 1 << 20
 
 
@@ -28,6 +31,7 @@ class VideoFiles:
     """
 
     def __init__(self, videos: str) -> None:
+        self._videos = videos
         root = absolute(videos).rstrip("/")
         if not is_glob(root) and not folder_exists(root):
             raise ConfigError(f"source.videos: {videos}: no such folder; check the path")
@@ -67,6 +71,15 @@ class VideoFiles:
         if path is None:
             path = self._by_folded_name.get(folded(video)) or self._by_folded_name.get(video_key(video))
         return path
+
+    def missing(self, video: str) -> tuple[Reason, str]:
+        """The failure of a video that has no file here."""
+        ending = video.rpartition("/")[2].rpartition(".")[2]
+        place = join(self._videos, video)
+        if "." in video and not is_glob(self._videos) and not is_video_name(video) and exists(place):
+            detail = f"{place}: the ending {ending[:20]} is not that of a video which is read"
+            return (Reason.UNSUPPORTED_FORMAT, detail)
+        return (Reason.MISSING_VIDEO, f"no file of video {video} in {self._videos}")
 
 
 def is_video_name(name: str) -> bool:

@@ -78,7 +78,7 @@ def select(split: Split | None, entries: Iterable[Entry | BadEntry]) -> Iterator
     for video in split.videos:
         entry = known.get(video) or similar.get(video_key(video)) or Entry(video, ())
         if split.sentences is not None:
-            entry = replace(entry, video=video, captions=split.sentences[video], problem=None)
+            entry = replace(entry, video=video, captions=split.sentences[video], problem=None, names=())
         yield entry
 
 

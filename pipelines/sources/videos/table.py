@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from pipelines.sources.annotations.names import folded
 from pipelines.sources.annotations.tables import BadRow, CsvTable, column_of, read_lines
 from pipelines.sources.videos.base import BadEntry, Entry
 from pipelines.sources.videos.files import is_video_name, video_key
@@ -28,6 +29,16 @@ class _Video:
     name: str  # as its first row has it
     captions: list[str] = field(default_factory=list)
     problem: tuple[Reason, str] | None = None
+    names: list[str] = field(default_factory=list)  # of each caption, once a row has another ending
+
+    def add(self, name: str, caption: str) -> None:
+        """Take the caption of a row; a row may have none."""
+        if not self.names and is_video_name(name) and folded(name) != folded(self.name):
+            self.names = [self.name] * len(self.captions)
+        if self.names:
+            self.names.append(name)
+        if caption or self.names:
+            self.captions.append(caption)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +76,8 @@ class TableSource(ListedSource):
             raise ConfigError(f"source.annotations: {self.config.annotations}: no rows{what} in it")
         meta = self.meta()
         for video in videos.values():
-            yield Entry(video.name, tuple(video.captions), None, meta, video.problem)
+            captions = tuple(video.captions)
+            yield Entry(video.name, captions, None, meta, video.problem, names=tuple(video.names))
         yield from bad
 
     def _read(self, file: FileInfo, videos: dict[str, _Video]) -> Iterator[_Fault]:
@@ -94,9 +106,7 @@ class TableSource(ListedSource):
                 video = row.values.get(video_column, "").strip()
                 caption = row.values.get(caption_column, "").strip()
                 if video and valid_text(video) == video:
-                    item = videos.setdefault(video_key(video), _Video(video))
-                    if caption:
-                        item.captions.append(caption)
+                    videos.setdefault(video_key(video), _Video(video)).add(video, caption)
                 elif any(value.strip() for value in row.values.values()):
                     detail = f"no video in column {video_column}"
                     yield _Fault(BadRow(row.line, Reason.MALFORMED_ROW, detail))

@@ -11,6 +11,9 @@ from schemas.records import Reason, SampleError, Stage
 
 UNSTATED = ("mpeg", "mpegts", "mpegvideo")  # containers that do not state their length
 _DEFAULT, _HAS_PACKETS = 5_000_000, 100_000_000  # bonuses in ffmpeg's choice of a stream, in pixels
+_TIMES_JUMP = ("mpegts", "mpeg")  # containers of broadcasts and discs
+_JUMP, _BACK = 10.0, 0.1  # seconds
+_MOST = 1 << 60  # of a time that can be moved within 64 bits
 _DISPLAY_MATRIX = "DISPLAYMATRIX"
 
 
@@ -56,14 +59,50 @@ def display_matrix(frame: Any) -> list[int] | None:
     return np.frombuffer(bytes(data), np.int32)[:9].tolist()
 
 
-def packets_of(container: Any, *streams: Any) -> Iterator[Any]:
-    """Yield packets up to the end, or up to a place that cannot be read."""
+def packets_of(container: Any, video: Any, *streams: Any) -> Iterator[Any]:
+    """Yield packets of the streams, or of all, up to the end or up to a place that cannot be read.
+
+    Jumps in the times of `video` are taken out.
+    """
     import av
 
+    steady = _Steady()
     try:
-        yield from container.demux(*streams)
+        for packet in container.demux(*streams):
+            if container.format.name in _TIMES_JUMP and packet.stream.index == video.index:
+                steady.correct(packet)
+            yield packet
     except (av.error.FFmpegError, ValueError):
         return
+
+
+class _Steady:
+    """Times without jumps, for recordings that were joined byte by byte: ffmpeg's rule (process_input).
+
+    A jump is over 10 seconds in either direction, or back by over a tenth of a second.
+    """
+
+    def __init__(self) -> None:
+        self._offset = 0  # in the stream's time base
+        self._last: int | None = None  # decoding time of the last packet, corrected
+        self._next = 0  # the decoding time that is due
+
+    def correct(self, packet: Any) -> None:
+        """Change the times of a packet where they do not follow those of the packet before."""
+        if packet.dts is None or abs(packet.dts) > _MOST or not packet.time_base:
+            return
+        second = float(1 / packet.time_base)
+        at = packet.dts + self._offset
+        if self._last is not None:
+            step = at - self._next
+            if abs(step) > _JUMP * second or at + _BACK * second < self._last:
+                self._offset -= step
+                at -= step
+        if self._offset:
+            packet.dts = at
+            if packet.pts is not None:
+                packet.pts += self._offset
+        self._last, self._next = at, at + (packet.duration or 0)
 
 
 def stated_end(container: Any, video: Any, start: float, fps: float) -> float | None:
@@ -80,6 +119,13 @@ def stated_end(container: Any, video: Any, start: float, fps: float) -> float | 
     return float(container.duration / 1e6 - before)
 
 
-def start_of(container: Any) -> float:
-    """Time 0 of the file, in seconds: ffmpeg subtracts it from every time."""
-    return (container.start_time or 0) / 1e6
+def start_of(container: Any, video: Any) -> float:
+    """Time 0 of the file, in seconds: ffmpeg subtracts it from every time.
+
+    It is the first time of all streams. In MPEG-TS and MPEG-PS, whose times may jump, it is that of the
+    streams in use, here the video: sound often starts a little earlier.
+    """
+    start = (container.start_time or 0) / 1e6
+    if container.format.name in _TIMES_JUMP and video.start_time is not None and video.time_base:
+        return max(start, float(video.start_time * video.time_base))
+    return start

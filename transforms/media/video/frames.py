@@ -38,11 +38,11 @@ def read_frames(
     reader = VideoReader(stream, limits, size)
     shown = reader.stated_times()
     for _ in range(2):
-        wanted = choose_frames(shown.times, reader.fps, sampling, shown.durations)
+        wanted = choose_frames(shown.times, reader.fps, sampling, shown.durations, reader.is_alone)
         taken, seen = reader.decode(set(wanted))
         if not seen.times:
             raise video_error(Reason.NO_FRAMES, "no frame decodes")
-        if choose_frames(seen.times, reader.fps, sampling, seen.durations) == wanted:
+        if choose_frames(seen.times, reader.fps, sampling, seen.durations, reader.is_alone) == wanted:
             reader.check_whole(seen.times)
             frames_THWC = np.stack([taken[i] for i in wanted])
             timestamps = tuple(round(seen.times[i], 6) for i in wanted)

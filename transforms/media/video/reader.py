@@ -78,6 +78,7 @@ class VideoReader:
     limits: VideoLimits
     size: int  # side of the square frames, pixels
     fps: float = 0.0
+    is_alone: bool = False  # has the file no other stream
     original_size: tuple[int, int] = (0, 0)
     _file_end: float = 0.0  # of the last packet of any stream, seconds
     _stated_end: float | None = None
@@ -93,10 +94,12 @@ class VideoReader:
         """Read the times in the packets, without decoding; no frames where a packet has no time."""
         shown = Shown()
         with self._open() as container:
-            video, start = video_of(container), start_of(container)
+            video = video_of(container)
+            start = start_of(container, video)
+            self.is_alone = len(container.streams) == 1
             self.fps = float(video.guessed_rate or video.average_rate or 0)
             self._stated_end = stated_end(container, video, start, self.fps)
-            for packet in packets_of(container):
+            for packet in packets_of(container, video):
                 self._check_time()
                 self._note_end(packet, start)
                 if packet.stream.index != video.index or not packet.size or packet.is_discard:
@@ -122,7 +125,8 @@ class VideoReader:
         self._damaged = 0
         self.original_size = (0, 0)
         with self._open() as container:
-            video, start = video_of(container), start_of(container)
+            video = video_of(container)
+            start = start_of(container, video)
             self._prepare(video)
             for frame in self._frames(container, video):
                 self._check_time()
@@ -214,7 +218,7 @@ class VideoReader:
         """
         import av
 
-        for packet in packets_of(container, video):
+        for packet in packets_of(container, video, video):
             if not packet.size:
                 continue
             try:

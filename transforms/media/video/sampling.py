@@ -16,7 +16,7 @@ from schemas.config import Config
 
 # ffmpeg's constant-rate rule (fftools, vsync cfr): how far a frame may be behind or ahead of its place, in
 # output frames
-_BEHIND, _AHEAD, _HELD = -1.1, 1.1, 0.6
+_BEHIND, _AHEAD, _HELD, _LATE = -1.1, 1.1, 0.6, 0.5
 _NUDGE = 2.0**-17  # ffmpeg moves times off the exact midpoints by this much
 
 
@@ -47,12 +47,17 @@ class FrameSampling(Config):
 
 
 def choose_frames(
-    times: Sequence[float], fps: float, sampling: FrameSampling, durations: Sequence[float] = ()
+    times: Sequence[float],
+    fps: float,
+    sampling: FrameSampling,
+    durations: Sequence[float] = (),
+    is_alone: bool = False,
 ) -> list[int]:
     """Ordinals of the frames of a clip, in order, some perhaps twice; [] only for a video without frames.
 
     `times` are the display times of the frames in seconds from the start of the file, in order, `durations`
     how long each is shown in seconds (0 or none: unknown), and `fps` is the stated frame rate (0: unknown).
+    `is_alone`: the file has no other stream.
     """
     if not times:
         return []
@@ -61,7 +66,7 @@ def choose_frames(
         durations = durations[: len(times)]
     if sampling.policy == "uniform":
         return uniform(len(times), sampling.max_frames)
-    shown = resample(times, fps, sampling.rate, durations)
+    shown = resample(times, fps, sampling.rate, durations, is_alone)
     # CLIP2Video finds no frames in a video that is too short for its feature_framerate; one frame is better
     # than none
     picked = pick(len(shown), sampling.feature_framerate, sampling.max_frames) or [0]
@@ -71,16 +76,22 @@ def choose_frames(
 
 
 def resample(
-    times: Sequence[float], fps: float, rate: float = 5.0, durations: Sequence[float] = ()
+    times: Sequence[float],
+    fps: float,
+    rate: float = 5.0,
+    durations: Sequence[float] = (),
+    is_alone: bool = False,
 ) -> list[int]:
     """The frame that each output frame of ``ffmpeg -r rate`` shows, as its ordinal in the input.
 
     ffmpeg compares the place of each input frame (``time * rate``) with the number of output frames so far.
     It drops a frame that would end more than 1.1 places before the next one, repeats a frame that reaches
     more than 1.1 places beyond it, and puts out others once. So the first frames come early (0, 1, 4, 9, ...
-    at 25 fps). The ordinals equal those of ffmpeg 5.1; the tests compare them.
+    at 25 fps). A first frame that comes late is repeated from time 0 on, but not in a file without other
+    streams (`is_alone`, ffmpeg's vscfr). The ordinals equal those of ffmpeg 5.1; the tests compare them.
     """
     shown: list[int] = []
+    begun = 0  # the place of the first output frame
     usual = rate / fps if fps > 0 else 0.0  # length of an input frame, in output frames
     held = [0, 0, 0]  # how often the frame before was repeated, for the last three frames
     for frame, time in enumerate(times):
@@ -90,7 +101,10 @@ def resample(
             whole = round(usual)
         length = whole or min(usual, 1.0)
         place = time * rate
-        ahead = place + np.sign(place) * _NUDGE - len(shown)
+        ahead = place + np.sign(place) * _NUDGE - len(shown) - begun
+        if is_alone and not shown and ahead >= _LATE:
+            begun = round(place)
+            ahead = 0.0
         reach = ahead + length
         if ahead < 0 < reach:
             ahead = 0.0

@@ -8,10 +8,12 @@ from schemas.errors import ConfigError
 FILES = ["a.mp4", "b.mp4", "c d.webm"]
 
 
-def rows(tmp_path: Path, text: str | bytes, **fields: object) -> list[tuple[str, ...]]:
+def rows(
+    tmp_path: Path, text: str | bytes, more: tuple[str, ...] = (), **fields: object
+) -> list[tuple[str, ...]]:
     table = tmp_path / "c.csv"
     table.write_bytes(text.encode() if isinstance(text, str) else text)
-    return planned(tmp_path, FILES, kind="csv", annotations=table, **fields)
+    return planned(tmp_path, [*FILES, *more], kind="csv", annotations=table, **fields)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -83,3 +85,31 @@ def test_a_wrong_table_is_one_line_at_planning(tmp_path: Path, text: str | bytes
     with pytest.raises(ConfigError, match=message) as caught:
         rows(tmp_path, text)
     assert "\n" not in str(caught.value)
+
+
+def test_files_that_differ_in_their_ending_are_videos_of_their_own(tmp_path: Path) -> None:
+    """Names with other endings, or with none, are the same video where only one file has the name."""
+    (tmp_path / "c.csv").write_text(
+        "video,caption\na.mp4,one\na.mkv,two\na,three\nb.avi,four\nb,five\nb.mp4,six\na.webm,\n"
+    )
+    files = ["a.mp4", "a.mkv", "a.webm", "b.mp4"]
+    assert planned(tmp_path, files, kind="csv", annotations=tmp_path / "c.csv") == [
+        ("0000000-a-mp4", "one", "three"),
+        ("0000001-a-mkv", "two"),
+        ("0000002-a-webm", "missing_caption", "video a.webm has no captions in the annotations"),
+        ("0000003-b-avi", "four", "five", "six"),
+    ]
+
+
+def test_a_file_of_a_kind_that_is_not_read_is_not_called_missing(tmp_path: Path) -> None:
+    found = rows(tmp_path, "video,caption\na.mp4,one\nd.mxf,two\ne.mxf,three\n", ("d.mxf", "f.VOB"))
+    place = tmp_path / "videos"
+    assert found[1:] == [
+        (
+            "0000001-d-mxf",
+            "unsupported_format",
+            f"{place}/d.mxf: the ending mxf is not that of a video which is read",
+        ),
+        ("0000002-e-mxf", "missing_video", f"no file of video e.mxf in {place}"),
+    ]
+    assert rows(tmp_path, "video,caption\nf,four\n") == [("0000000-f", "four")]
