@@ -9,7 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-HELPERS = {"__init__", "__main__", "harness", "job_gpu", "job_workers", "operators", "pictures", "plain_loop"}
+FOLDER = Path(__file__).parent
+COMMAND = '\nif __name__ == "__main__":\n'
+
+
+def names_of_benchmarks() -> list[str]:
+    """The modules that are commands; the others are their parts."""
+    paths = [path for path in FOLDER.glob("*.py") if path.stem != "__main__"]
+    return sorted(path.stem for path in paths if COMMAND in path.read_text())
 
 
 def main(names: list[str]) -> int:
@@ -17,7 +24,7 @@ def main(names: list[str]) -> int:
 
     Returns 1 if any failed, 2 for an unknown name.
     """
-    known = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in HELPERS)
+    known = names_of_benchmarks()
     unknown = sorted(set(names) - set(known))
     if unknown:
         print(f"unknown benchmark {unknown[0]!r}; there are: {', '.join(known)}", file=sys.stderr)

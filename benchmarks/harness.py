@@ -6,12 +6,14 @@ median of the rounds' ratios, which holds on a busy machine where the times them
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import json
 import os
 import platform
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +24,33 @@ PACKAGES = (
     *("numpy", "opencv-python-headless", "torch", "triton", "torchvision", "torchcodec", "kornia"),
     *("open_clip_torch", "pillow", "simplejpeg", "av", "apache-beam"),
 )
+
+
+def numbers(about: str | None, **defaults: int) -> list[int]:
+    """The whole numbers of a benchmark's command line, each with a default, in this order.
+
+    `--help` shows them and `about`, the docstring of the module. Without `defaults` it is the only option.
+    """
+    parser = _parser(about)
+    for name, default in defaults.items():
+        parser.add_argument(name, nargs="?", type=int, default=default, help=f"default {default}")
+    return list(vars(parser.parse_args()).values())
+
+
+def sizes(about: str | None, name: str, defaults: Sequence[int]) -> list[int]:
+    """Any number of whole numbers from a benchmark's command line."""
+    parser = _parser(about)
+    in_words = " ".join(map(str, defaults))
+    parser.add_argument(name, nargs="*", type=int, default=defaults, help=f"default {in_words}")
+    return list(vars(parser.parse_args())[name])
+
+
+def _parser(about: str | None) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog=f"python -m benchmarks.{Path(sys.argv[0]).stem}",
+        description=about,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def interleave(

@@ -229,4 +229,4 @@ MAKERS: dict[str, Callable[[Path, random.Random, int], Corpus]] = {
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*harness.numbers(__doc__, inputs=1000, seed=0))

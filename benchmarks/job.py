@@ -153,4 +153,4 @@ if __name__ == "__main__":
         from benchmarks import job_workers
 
         raise SystemExit(job_workers.main(sys.argv[1:]))
-    main(*map(int, sys.argv[1:]))
+    main(*harness.numbers(__doc__, clips=2000, rounds=5))

@@ -209,4 +209,4 @@ def _shards(output: Path) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*harness.numbers(__doc__, kills=40, seed=0))

@@ -27,6 +27,7 @@ from gcs_server import Gcs, run_gcs  # noqa: E402
 from part_job import IN_PARTS  # noqa: E402
 from tiny_job import ROW, TinyMaker, tiny_job, tiny_tasks  # noqa: E402
 
+from benchmarks import harness  # noqa: E402
 from pipelines.making.config import ShardConfig  # noqa: E402
 from pipelines.making.maker import Made, StageTimes  # noqa: E402
 from pipelines.output.folder import Output  # noqa: E402
@@ -143,4 +144,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    harness.numbers(__doc__)
     raise SystemExit(main())

@@ -70,4 +70,4 @@ def main(sizes: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main([int(size) for size in sys.argv[1:]] or [1000, 10_000])
+    main(harness.sizes(__doc__, "sizes", [1000, 10_000]))

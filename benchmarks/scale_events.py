@@ -14,6 +14,7 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import harness
 from pipelines.running.remote.sizes import PART_SECONDS, divide, part_sizes
 
 RESULTS = Path(__file__).parent / "results" / "scale_events.json"
@@ -154,4 +155,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    harness.numbers(__doc__)
     raise SystemExit(main())

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from benchmarks import harness
+
 RESULTS = Path(__file__).parent / "results" / "scale_model.json"
 
 
@@ -212,4 +214,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    harness.numbers(__doc__)
     raise SystemExit(main())

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import harness
 from benchmarks.scale_events import LARGE, SMALL, Work, durations
 
 FOLDER = Path(__file__).parent / "results"
@@ -195,4 +196,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    harness.numbers(__doc__)
     raise SystemExit(main())

@@ -80,7 +80,7 @@ def main(argv: list[str]) -> int:
         print(json.dumps(run_one(int(argv[1]))))
         return 0
     rows = []
-    for tasks in argv or ["50", "100", "200"]:
+    for tasks in map(str, harness.sizes(__doc__, "tasks", [50, 100, 200])):
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.scale_run", "--one", tasks], capture_output=True, text=True
         )

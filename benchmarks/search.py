@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 import made_corpus as corpus  # noqa: E402 - the corpus is the tests'
 
