@@ -193,7 +193,7 @@ def _first_error(cls: type[Config], error: ValidationError) -> str:
     loc = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
         return _unknown_field(cls, loc, first["input"])
-    where = ".".join(loc) or cls.__name__
+    where = ".".join(map(_cut, loc)) or cls.__name__
     if first["type"] == "missing":
         return f"{where} is required: give it in the config file or as {where}=..."
     if first["type"] == "value_error":
@@ -210,6 +210,7 @@ def _unknown_field(cls: type[Config], loc: list[str], value: Any) -> str:
         name, value = next(iter(value.items()))
         loc = [*loc, str(name)]
     owner, _, _ = _locate(cls, loc)
+    loc = [_cut(part) for part in loc]
     where = ".".join(loc)
     known = list(flatten_names(cls))
     of_same_name = [name for name in known if name.rsplit(".", 1)[-1] == loc[-1]]
@@ -236,7 +237,10 @@ def _fits(first: Any, field: FieldInfo | None) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    return _cut(repr(value))
+
+
+def _cut(text: str) -> str:
     if len(text) <= MAX_SHOWN:
         return text
     return f"{text[:MAX_SHOWN]}..."

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 from schemas.text import one_line
 
+T = TypeVar("T")
 TOO_LONG = "integer string conversion"
 
 
@@ -22,6 +23,24 @@ def read_json(text: str | bytes) -> Any:
     try:
         return json.loads(text)
     except (RecursionError, ValueError) as error:
+        raise JsonError(json_problem(error)) from None
+
+
+def read_json_as(kind: type[T], data: bytes) -> T:
+    """A dataclass from the JSON text of its fields. Raises JsonError, which names the field.
+
+    Each value must have the type of its field, and the range if the type is annotated with one. Fields that
+    the dataclass lacks are left out, so that older versions read what newer ones wrote.
+    """
+    from pydantic import TypeAdapter, ValidationError  # a few commands need it
+
+    try:
+        return TypeAdapter(kind).validate_json(data, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise JsonError(one_line(f"{where}: {first['msg']}" if where else first["msg"], 200)) from None
+    except RecursionError as error:
         raise JsonError(json_problem(error)) from None
 
 

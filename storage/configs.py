@@ -37,7 +37,7 @@ def _read_yaml(path: str | Path) -> dict[str, Any]:
     from storage.read import open_uri  # fsspec is not needed for a help page, nor for overrides alone
 
     try:
-        with open_uri(str(path), "rb") as stream:
+        with open_uri(str(path), pipes=True) as stream:
             values = read_yaml(stream.read(MAX_BYTES))
     except (OSError, YamlError) as error:
         raise ConfigError(f"config {path}: cannot be read: {one_line(error)}") from None

@@ -52,7 +52,8 @@ def filesystem(uri: str) -> tuple[AbstractFileSystem, str]:
     scheme = scheme_of(uri)
     options: dict[str, Any] = {"use_listings_cache": False, **_options.get(scheme, {})}
     if scheme not in GOOGLE:
-        return fsspec.core.url_to_fs(uri, **options)
+        with as_os_error(uri):
+            return fsspec.core.url_to_fs(uri, **options)
     # gcsfs's default class asks for each bucket's type over gRPC, which needs a further permission and cannot
     # fork.
     from gcsfs.core import GCSFileSystem
@@ -82,8 +83,9 @@ def check_address(uri: str) -> None:
 
 def check_folder_address(uri: str) -> None:
     """Raise ConfigError as `check_address`, and for web addresses, which cannot be listed or written."""
-    scheme = scheme_of(uri)
-    if scheme in WEB:
+    parts = uri.split("::") if scheme_of(uri) else []  # fsspec opens zip://a.txt::http://server/b.zip
+    scheme = next((scheme_of(part) for part in parts if scheme_of(part) in WEB), None)
+    if scheme is not None:
         raise ConfigError(
             f"{uri}: no way to open {scheme}:// addresses here; download it, or give a local path or "
             "gs://bucket/..."

@@ -16,24 +16,37 @@ from typing import IO, Any, Literal
 from fsspec.spec import AbstractFileSystem
 
 from schemas.records import Reason, SampleError, Stage
-from schemas.text import one_line
+from schemas.text import human_bytes, one_line
 from storage.login import GOOGLE, as_os_error, check_folder_address, filesystem
 from storage.uris import is_remote, join, local_path, name_of, scheme_of
 
 REMOTE_READ = 4 << 20  # bytes per request
 READ_CHUNK = 256 * 1024
+MAX_WHOLE = 2 << 30  # bytes of a file that is read whole, unless its reader says less
+MAX_JSON = 64 << 20  # bytes of a JSON file that we write ourselves
+NOT_REGULAR = "not a regular file"
 MAX_PICTURE_BYTES = 256 * 1024 * 1024  # of an encoded picture in a file, zip, tar or table
 
 
-def open_uri(uri: str, mode: Literal["rb", "r"] = "rb") -> IO[Any]:
+def open_uri(uri: str, mode: Literal["rb", "r"] = "rb", *, pipes: bool = False) -> IO[Any]:
     """Open one file for reading. Raises OSError, which names it, and ConfigError as `login.check_address`.
+
+    A local file must be a regular one: opening a pipe waits for a writer, and some devices never end. `pipes`
+    allows them, for a file that the user named, such as ``--config <(...)``.
 
     Objects are read in large pieces: readers of tars ask for 10 kB at a time, which some clients would fetch
     one by one.
     """
     here = local_path(uri)
     if here is not None:
-        return open(here, mode)
+        try:
+            if pipes:
+                return open(here, mode)
+            return open(here, mode, opener=_open_regular)
+        except ValueError as error:  # a NUL, or characters that no file name holds
+            raise OSError(
+                errno.EINVAL, f"no name of a file: {one_line(error, 100)}", one_line(here)
+            ) from None
     files, path = filesystem(uri)
     with as_os_error(uri):
         stream = io.BufferedReader(_Object(uri, files.open(path, "rb")), REMOTE_READ)
@@ -42,42 +55,34 @@ def open_uri(uri: str, mode: Literal["rb", "r"] = "rb") -> IO[Any]:
     return io.TextIOWrapper(stream, "utf-8")
 
 
-def open_file(uri: str) -> IO[bytes]:
-    """Open one regular file for reading. Raises OSError also for a pipe, socket or device.
-
-    Opening a pipe waits for a writer, and some devices never end.
-    """
-    here = local_path(uri)
-    if here is None:
-        return open_uri(uri)
-    return open(here, "rb", opener=_open_regular)
-
-
 def _open_regular(path: str, flags: int) -> int:
     descriptor = os.open(path, flags | os.O_NONBLOCK)  # which a regular file ignores
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):  # Python refuses a folder in its own words
         return descriptor
     os.close(descriptor)
-    raise OSError(errno.EINVAL, "not a regular file", path)
+    raise OSError(errno.EINVAL, NOT_REGULAR, path)
 
 
 def open_input(path: str) -> IO[bytes]:
     """Open a source's file for random-access reading. Raises OSError that names the file and the reason."""
     check_folder_address(path)
     try:
-        stream = open_file(path)
+        stream = open_uri(path)
     except OSError as error:
         kind = FileNotFoundError if is_missing(error) else OSError
         raise kind(f"{path}: cannot be read: {reason_of(error)}") from error
     return stream
 
 
-def read_bytes(uri: str) -> bytes:
-    """A small file, whole. Raises OSError, which names it."""
+def read_bytes(uri: str, most: int = MAX_WHOLE) -> bytes:
+    """A small file, whole. Raises OSError, which names it, also for a local one of over `most` bytes."""
     here = local_path(uri)
     if here is not None:
-        return Path(here).read_bytes()
+        with open_uri(here) as stream:
+            if os.fstat(stream.fileno()).st_size > most:
+                raise OSError(errno.EFBIG, f"larger than {human_bytes(most)}", here)
+            return bytes(stream.read())
     files, path = filesystem(uri)
     with as_os_error(uri):
         data: bytes = files.cat_file(path)
@@ -88,7 +93,7 @@ def read_range(uri: str, start: int, length: int) -> bytes:
     """At most `length` bytes from the byte `start`, in one request. Raises OSError, which names the file."""
     here = local_path(uri)
     if here is not None:
-        with open_file(here) as stream:
+        with open_uri(here) as stream:
             left = os.fstat(stream.fileno()).st_size - start
             stream.seek(start)
             return stream.read(max(0, min(length, left)))  # it allocates as much as it is asked for
@@ -232,6 +237,8 @@ def local_copy(uri: str, names: Sequence[str] | None = None) -> Iterator[Path]:
     """
     here = local_path(uri)
     if here is not None:
+        for path in [os.path.join(here, name) for name in names or ()] or [here]:
+            check_regular(path)
         yield Path(here)
         return
     files, path = filesystem(uri)
@@ -253,6 +260,19 @@ def _copy(files: AbstractFileSystem, path: str, target: Path, names: Sequence[st
     for name in names:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         files.get_file(join(path, name), str(target / name))
+
+
+def check_regular(path: str | Path) -> None:
+    """Raise OSError for a local pipe, socket or device, before a library opens it by its name.
+
+    A missing file passes: the library that opens it says so.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
 
 
 def is_missing(error: Exception) -> bool:

@@ -177,7 +177,7 @@ def written_folder(uri: str, last: str) -> Iterator[Path]:
     if here is not None:
         final = Path(here)
         partial = final.with_name(f".{final.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
+        _remove_whatever(partial)
         partial.mkdir(parents=True)
         try:
             yield partial
@@ -219,12 +219,20 @@ def remove_folder(uri: str, first: str) -> None:
     here = local_path(uri)
     if here is not None:
         gone = Path(here).with_name(f".{Path(here).name}.gone")
-        shutil.rmtree(gone, ignore_errors=True)
+        _remove_whatever(gone)
         os.replace(here, gone)
-        shutil.rmtree(gone)
+        _remove_whatever(gone)
         return
     remove_file(join(uri, first))
     remove_tree(uri)
+
+
+def _remove_whatever(path: Path) -> None:
+    """Remove a folder with its files, or a link, pipe or file that has the place of one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def remove_tree(folder: str) -> None:

@@ -191,7 +191,7 @@ def read_runner_config(path: str) -> list[str]:
     from storage.read import open_uri
 
     try:
-        with open_uri(path, "r") as stream:
+        with open_uri(path, "r", pipes=True) as stream:
             values = read_yaml(stream.read(MAX_BYTES))
     except (OSError, ValueError, ImportError) as error:
         raise ConfigError(f"--runner-config {path}: cannot be read: {one_line(error)}") from None

@@ -78,6 +78,7 @@ first steps:
   zoetrope animate pictures/ -o clips/
 """
 USAGE_END = "zoetrope COMMAND --help, or zoetrope help COMMAND, lists a command's options."
+LONGEST_LINE = 4000  # characters of a message
 STOPPED_BY_PIPE = 141  # 128 + SIGPIPE, as other commands exit
 # The first kind that fits decides. ConfigError is a ValueError, and a few errors of work are both.
 EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
@@ -180,9 +181,10 @@ def _line(error: BaseException) -> str:
     text = str(error).strip()
     if "Original Traceback" in text:
         text = FROM_WORKER.sub("", text.splitlines()[-1])
-    if text:
-        return one_line(text)
-    return one_line(error)
+    line = one_line(text or error)
+    if len(line) > LONGEST_LINE:  # names and values of a hostile file can have megabytes
+        return f"{line[: LONGEST_LINE // 2]} ... {line[-LONGEST_LINE // 2 :]}"
+    return line
 
 
 def _until_nobody_reads(run: Callable[[], int]) -> int:

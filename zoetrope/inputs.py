@@ -77,7 +77,7 @@ def _given_kind(args: argparse.Namespace, fields: list[str]) -> str | None:
     from storage.read import open_uri
 
     try:
-        with open_uri(find_config(args.config, "animate"), "r") as stream:
+        with open_uri(find_config(args.config, "animate"), "r", pipes=True) as stream:
             values = read_yaml(stream.read(MAX_BYTES))
         kind = values["source"]["kind"]
     except (OSError, ValueError, KeyError, TypeError):  # the config's own reader says what is wrong with it

@@ -63,7 +63,7 @@ def read_picture(uri: str, *, need: tuple[int, int] | None = None) -> Picture:
 def read_bytes(uri: str) -> bytes:
     """A picture's bytes. Raises ConfigError if it cannot be opened or is larger than MAX_FILE_BYTES."""
     try:
-        with open_uri(uri) as stream:
+        with open_uri(uri, pipes=True) as stream:
             data = bytes(stream.read(MAX_FILE_BYTES + 1))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or one_line(error)

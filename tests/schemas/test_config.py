@@ -78,3 +78,9 @@ def test_help_lists_every_field_with_type_range_default_and_meaning():
         "size",
         "names",
     }
+
+
+def test_a_name_of_megabytes_is_shown_in_part():
+    with pytest.raises(ConfigError) as caught:
+        Config.make({"a" * 5_000_000: 1})
+    assert len(str(caught.value)) < 1000

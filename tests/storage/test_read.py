@@ -1,9 +1,18 @@
 import os
+import threading
 
 import pytest
 
 from schemas.records import Reason, SampleError
-from storage.read import capped_lines, open_input, read_picture
+from storage.read import (
+    MAX_JSON,
+    capped_lines,
+    local_copy,
+    open_input,
+    open_uri,
+    read_bytes,
+    read_picture,
+)
 
 
 def test_a_file_that_has_gone(tmp_path):
@@ -19,6 +28,33 @@ def test_a_pipe_or_device_is_refused_and_nobody_waits_for_it(tmp_path):
             open_input(str(tmp_path / name))
         with pytest.raises(SampleError, match=rf"unreadable: .*{name}: not a regular file"):
             read_picture(str(tmp_path / name))
+        for read in (open_uri, read_bytes, lambda path: local_copy(path).__enter__()):
+            with pytest.raises(OSError, match=rf"not a regular file: .*{name}"):
+                read(str(tmp_path / name))
+        with pytest.raises(OSError, match=rf"not a regular file: .*{name}"):
+            local_copy(str(tmp_path), [name]).__enter__()
+
+
+def test_a_pipe_that_the_user_named_is_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(b"seed: 1"))
+    writer.start()
+    with open_uri(str(tmp_path / "pipe"), pipes=True) as stream:
+        assert stream.read() == b"seed: 1"
+    writer.join()
+
+
+def test_a_name_that_no_file_can_have_is_an_error_of_reading(tmp_path):
+    for name in ("a\0b", "\ud800"):
+        with pytest.raises(OSError, match="no name of a file"):
+            open_uri(f"{tmp_path}/{name}")
+
+
+def test_a_small_file_that_is_large_is_not_read(tmp_path):
+    with open(tmp_path / "index.json", "wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(OSError, match=r"larger than 67\.1 MB: .*index\.json"):
+        read_bytes(str(tmp_path / "index.json"), MAX_JSON)
 
 
 def test_reading_one_picture(tmp_path):

@@ -37,7 +37,7 @@ def write_parquet(info: IndexInfo, parts: Sequence[Part], file: Path) -> str:
 
 def write_npy(info: IndexInfo, parts: Sequence[Part], folder: Path) -> str:
     """Write vectors.npy, float32 [n,E], and clips.parquet into a local folder. Returns how to read them."""
-    count = sum(part.info.clips for part in parts)
+    count = sum(len(part.vectors_NE) for part in parts)
     if count:
         array = np.lib.format.open_memmap(folder / VECTORS, "w+", np.float32, (count, info.width))
         at = 0

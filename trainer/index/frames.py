@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.text import one_line
+from storage.login import check_folder_address
 from storage.shards.read import RawSample, ShardError, iter_shard
 from transforms.stores.read import read_clip
 
@@ -17,13 +18,15 @@ def read_frames(places: Sequence[Place], *, frames: int, size: tuple[int, int]) 
     """Decode each clip to uint8 RGB [T,h,w,3]; None where the shard or the sample no longer exists.
 
     A shard is read once, up to its last clip. Raises ShardError, naming shard and key, for a clip that cannot
-    be decoded.
+    be decoded, ConfigError for a shard at a web address: an index may be another person's, and no server that
+    it names is asked.
     """
     wanted: dict[str, set[str]] = {}
     for shard, key in places:
         wanted.setdefault(shard, set()).add(key)
     found: dict[Place, np.ndarray] = {}
     for shard, keys in wanted.items():
+        check_folder_address(shard)
         for sample in _samples(shard, keys):
             found[shard, sample.key] = _decoded(sample, frames, size)
     return [found.get(place) for place in places]

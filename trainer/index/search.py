@@ -63,7 +63,7 @@ def open_index(index: str | Path, *, device: str = "auto") -> SearchIndex:
 def read_picture(path: str) -> np.ndarray:
     """Read a picture file as uint8 RGB [H,W,3]. Raises ConfigError if it is unreadable or too large."""
     try:
-        with open_uri(path) as stream:
+        with open_uri(path, pipes=True) as stream:
             data = bytes(stream.read(MAX_PICTURE_BYTES + 1))
         if len(data) > MAX_PICTURE_BYTES:
             raise ConfigError(f"{path}: larger than {human_bytes(MAX_PICTURE_BYTES)}")

@@ -10,9 +10,10 @@ import torch
 
 from schemas.errors import ConfigError
 from storage.shards.read import ShardError
+from storage.uris import join
 from trainer.device.precision import memory_advice
 from trainer.index.frames import read_frames
-from trainer.index.store import IndexInfo, Part
+from trainer.index.store import VECTORS_FILE, IndexInfo, Part, unreadable
 from trainer.retrieval.embed import Embedder, Items
 from trainer.retrieval.reranking import match_scores
 from transforms.media.fit import fit
@@ -119,6 +120,8 @@ class SearchIndex:
         best = [np.empty((len(vectors_QE), 0), np.float32)]
         for start, part in zip(self._starts, self._parts, strict=False):
             scores_QI = vectors_QE @ part.vectors_NE.T
+            if not np.isfinite(scores_QI).all():
+                raise unreadable(join(part.path, VECTORS_FILE), ValueError("numbers in it are not finite"))
             kept_QK = _best(scores_QI, top)
             rows.append(kept_QK + start)
             best.append(np.take_along_axis(scores_QI, kept_QK, 1))

@@ -19,22 +19,26 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from annotated_types import Ge, Le, MaxLen, MinLen
 
 from schemas.errors import ConfigError
-from schemas.json_text import read_json
+from schemas.json_text import read_json_as
 from schemas.text import one_line
 from storage.find import glob_uris
 from storage.folders import list_names
-from storage.read import exists, open_uri
+from storage.read import MAX_JSON, check_regular, exists, read_bytes
 from storage.uris import is_remote, join
 from storage.write import remove_folder, write_bytes, written_folder
 from trainer.model.io import CONFIG_FILE, model_files
 
 FORMAT = 1
+MAX_WIDTH, MAX_CLIPS = 1_000_000, 1_000_000_000  # far more than there can be
 INDEX_FILE, MODEL_FOLDER, PARTS_FOLDER = "index.json", "model", "parts"
 PART_FILE, CLIPS_FILE, VECTORS_FILE, TOKENS_FILE, MASK_FILE = (
     "part.json",
@@ -51,8 +55,9 @@ class IndexInfo:
     """index.json."""
 
     model: str  # fingerprint of weights and config
-    width: int  # E of the vectors
-    tokens: tuple[int, int] | None  # (T, D) of the frame tokens, None without
+    width: Annotated[int, Ge(1), Le(MAX_WIDTH)]  # E of the vectors
+    # (T, D) of the frame tokens, None without
+    tokens: tuple[Annotated[int, Ge(1), Le(MAX_WIDTH)], Annotated[int, Ge(1), Le(MAX_WIDTH)]] | None
     format: int = FORMAT
 
 
@@ -60,10 +65,10 @@ class IndexInfo:
 class PartInfo:
     """part.json."""
 
-    shard: str  # absolute path or URI
+    shard: Annotated[str, MinLen(1), MaxLen(4096)]  # absolute path or URI
     content: str  # content identifier, see `trainer.index.identity`
-    clips: int
-    dropped: int  # samples of the shard that could not be used
+    clips: Annotated[int, Ge(0), Le(MAX_CLIPS)]
+    dropped: Annotated[int, Ge(0)]  # samples of the shard that could not be used
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +89,9 @@ class Part:
         """Raises ConfigError naming the folder if it does not fit the index."""
         self.path, self._index = path, index
         try:
-            with open_uri(join(path, PART_FILE)) as stream:
-                self.info = PartInfo(**read_json(stream.read()))
-        except (OSError, ValueError, TypeError) as error:
-            raise ConfigError(
-                f"index: {join(path, PART_FILE)} cannot be read: {error}; remove the folder and index again"
-            ) from None
+            self.info = read_json_as(PartInfo, read_bytes(join(path, PART_FILE), MAX_JSON))
+        except (OSError, ValueError) as error:
+            raise unreadable(join(path, PART_FILE), error) from None
 
     @cached_property
     def vectors_NE(self) -> np.ndarray:
@@ -109,16 +111,20 @@ class Part:
     @cached_property
     def clips(self) -> pa.Table:
         """Key and captions, a row a clip."""
+        file = join(self.path, CLIPS_FILE)
         try:
-            table = pq.read_table(join(self.path, CLIPS_FILE), schema=CLIPS)
-        except (OSError, pa.ArrowException) as error:
-            raise ConfigError(
-                f"index: {join(self.path, CLIPS_FILE)} cannot be read: {one_line(error)}"
-            ) from None
-        if len(table) != self.info.clips:
-            raise ConfigError(
-                f"index: {join(self.path, CLIPS_FILE)} has {len(table)} rows instead of {self.info.clips}"
-            )
+            check_regular(file)
+            with pq.ParquetFile(file) as stored:
+                rows = stored.metadata.num_rows
+                if rows != self.info.clips:
+                    raise ValueError(f"it has {rows} rows instead of {self.info.clips}")
+                table = stored.read().select(CLIPS.names).cast(CLIPS)
+            table.validate(full=True)
+            texts = pc.list_flatten(table["captions"])
+            if any(column.null_count for column in (*table.columns, texts)):
+                raise ValueError("a row of it lacks its key or captions")
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            raise unreadable(file, error) from None
         return table
 
     def _array(self, name: str, shape: tuple[int, ...], kind: type[np.generic]) -> np.ndarray:
@@ -126,11 +132,12 @@ class Part:
             return np.empty(shape, kind)
         file = join(self.path, name)
         try:
-            array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ConfigError(
-                f"index: {file} cannot be read: {error}; remove the folder and index again"
-            ) from None
+            check_regular(file)
+            array = np.load(file, mmap_mode="r", allow_pickle=False)
+        except Exception as error:  # numpy evaluates the header as an expression of Python
+            raise unreadable(file, error) from None
+        if not isinstance(array, np.ndarray):
+            raise unreadable(file, ValueError("it holds no array"))
         if array.shape != shape or array.dtype != kind:
             raise ConfigError(
                 f"index: {file} holds {array.dtype} {list(array.shape)} instead of {kind.__name__} "
@@ -139,25 +146,26 @@ class Part:
         return array
 
 
+def unreadable(file: str, error: Exception) -> ConfigError:
+    """The error for a file of a part that cannot be used."""
+    return ConfigError(
+        f"index: {file} cannot be read: {one_line(error, 200)}; remove its folder and index again"
+    )
+
+
 def read_info(index: str | Path) -> IndexInfo | None:
     """index.json, None if there is none. Raises ConfigError if it cannot be read or is of another format."""
     file = join(str(index), INDEX_FILE)
     try:
         if not exists(file):
             return None
-        with open_uri(file) as stream:
-            values = read_json(stream.read())
-        if values.get("format") != FORMAT:
-            raise ValueError(f"format {values.get('format')} instead of {FORMAT}")
-        tokens = values["tokens"]
-        return IndexInfo(
-            str(values["model"]),
-            int(values["width"]),
-            None if tokens is None else (int(tokens[0]), int(tokens[1])),
-        )
+        info = read_json_as(IndexInfo, read_bytes(file, MAX_JSON))
+        if info.format != FORMAT:
+            raise ValueError(f"format {info.format} instead of {FORMAT}")
+        return info
     except ConfigError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(
             f"index: {file} cannot be read: {error}; create the index again in an empty folder"
         ) from None

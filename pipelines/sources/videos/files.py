@@ -14,7 +14,7 @@ from schemas.records import Reason, SampleError, Stage
 from schemas.text import valid_text
 from storage.find import find, find_under
 from storage.folders import folder_exists
-from storage.read import exists, open_file
+from storage.read import exists, open_uri
 from storage.uris import GLOB_CHARACTERS, absolute, is_glob, join
 
 ENDINGS = (  # of the files that are read, the preferred ones first
@@ -103,7 +103,7 @@ def open_video(path: str, max_bytes: int) -> Iterator[tuple[IO[bytes], str]]:
     Raises SampleError (stage read): missing_video, too_large, unreadable.
     """
     try:
-        source = open_file(path)
+        source = open_uri(path)
     except OSError as error:
         if isinstance(error, FileNotFoundError):
             reason = Reason.MISSING_VIDEO

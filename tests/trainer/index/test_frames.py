@@ -8,6 +8,7 @@ import make_shards as shards_of
 import numpy as np
 import pytest
 
+from schemas.errors import ConfigError
 from storage.shards.read import ShardError, iter_shard
 from trainer.index.frames import read_frames
 from transforms.stores.read import read_clip
@@ -37,3 +38,13 @@ def test_a_broken_clip_names_shard_and_key(tmp_path: Path) -> None:
     shard = shards_of.write_shard(tmp_path / "a.tar", [(key, members | {"jpg": b"no picture"})])
     with pytest.raises(ShardError, match=r"a\.tar: s000000: not a JPEG"):
         read_frames([(str(shard), key)], **SHAPE)
+
+
+@pytest.mark.parametrize(
+    "shard",
+    ["http://169.254.169.254/a.tar", "https://10.0.0.1/a.tar", "zip://a.tar::http://127.0.0.1:9/a.zip"],
+)
+def test_no_server_that_an_index_names_is_asked(shard: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("a server was asked"))
+    with pytest.raises(ConfigError, match=r"no way to open https?:// addresses here"):
+        read_frames([(shard, "s000000")], **SHAPE)

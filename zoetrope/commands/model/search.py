@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from schemas.text import one_line
 from zoetrope.arguments import Parser
 from zoetrope.interrupt import loading
 
@@ -23,6 +24,7 @@ EXAMPLES = """examples:
   zoetrope search index/ "a dog catches a frisbee"
   zoetrope search index/ --image dog.jpg --top 20 --html found.html
   zoetrope search index/ "a dog catches a frisbee" --json --no-rerank"""
+SHOWN = 500  # characters of a caption
 LOG = logging.getLogger(__name__)
 
 
@@ -76,7 +78,8 @@ def as_table(hits: Sequence[Hit]) -> str:
         middle = ""
         if hit.match is not None:
             middle = f"{hit.match:7.2f}  {hit.coarse_rank:4}  "
-        lines.append(f"{hit.rank:4}  {hit.coarse:7.4f}  {middle}{hit.key}  {hit.caption}")
+        clip = f"{one_line(hit.key, SHOWN)}  {one_line(hit.caption, SHOWN)}"
+        lines.append(f"{hit.rank:4}  {hit.coarse:7.4f}  {middle}{clip}")
     return "\n".join(lines)
 
 
