@@ -150,13 +150,14 @@ def java_command(heap_mb: int, log_config: Path) -> list[str]:
 
 
 def java_options() -> list[str]:
-    """List the options of every Java that runs Beam: opened packages, servers on loopback.
+    """List the options of every Java that runs Beam: opened packages, servers on loopback, one compiler.
 
     Raises EngineError.
     """
     byteman = next(fetch(BYTEMAN).glob("*.jar")).resolve()
     opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED]
-    return [f"-javaagent:{byteman}=script:{RULES}", *opened]
+    # These programs run for minutes: compiling their code twice would cost more than it gains.
+    return [f"-javaagent:{byteman}=script:{RULES}", "-XX:TieredStopAtLevel=1", *opened]
 
 
 def _folded(line: str) -> str:
