@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 LOCK   := $(shell $(PYTHON) -c "import hashlib;print(hashlib.sha256(open('requirements.lock','rb').read()).hexdigest()[:12])")
 STAMP  := $(VENV)/.lock-$(LOCK)
 
-.PHONY: help setup demo lab test test-gpu test-gcs test-prism test-flink flink-up flink-down test-spark spark-up spark-down dataflow-dry-run check lint types bench scale-model docs docs-site lock clean
+.PHONY: help setup demo lab test test-gpu test-gcs test-prism engines jars test-flink flink-up flink-down test-spark spark-up spark-down dataflow-dry-run check lint types bench scale-model docs docs-site lock clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -42,6 +42,12 @@ test-gcs: setup $(ENGINES)/fake-gcs-server  ## every command on gs://, against a
 
 test-prism: setup $(ENGINES)/prism $(ENGINES)/boot  ## the whole job on Prism, Beam's portable runner (needs Go)
 	$(BIN)/python -m pytest -m prism tests/engines
+
+engines: $(ENGINES)/fake-gcs-server $(ENGINES)/prism $(ENGINES)/boot  ## build what the suites need with Go; they do so themselves
+
+jars: setup      ## fetch what the suites on Flink and Spark need; they do so themselves
+	$(BIN)/python -m clusters.flink fetch
+	$(BIN)/python -m clusters.spark fetch
 
 test-flink: setup  ## the whole job on a Flink cluster on this machine (needs Java 11 or 17, and Maven)
 	$(BIN)/python -m pytest -m flink tests/engines

@@ -1,6 +1,6 @@
 """Run a Flink session cluster on this machine: JobManager, two TaskManagers, Beam worker pool and job server.
 
-    python -m clusters.flink up | down | status
+    python -m clusters.flink up | down | status | fetch
 
 Flink comes from PyPI (`apache-flink-libraries` holds its jars), Beam's runner from Maven; both are kept under
 ``.cache/engines``. Everything listens on loopback. A supervisor restarts lost processes. No docker is needed.
@@ -20,7 +20,7 @@ import yaml
 
 from clusters import supervisor
 from clusters.cluster import bring_up, job_server_options, pool_command
-from clusters.jars import ENGINES, EngineError, fetch, fetch_from_pypi, java_command, job_server
+from clusters.jars import ENGINES, EngineError, fetch, fetch_from_pypi, java_command, java_options, job_server
 
 FLINK = "1.20.3"
 # The runner is older than the Python SDK and the cluster: it is the newest one that the Maven repository
@@ -110,7 +110,7 @@ def find_job_server() -> Path:
 
 def _programs(config: ClusterConfig) -> dict[str, list[str]]:
     """Compose the commands of a cluster and write their settings into its folder."""
-    jars = ["-cp", f"{find_flink().resolve()}/*:{find_runner().resolve()}/*"]
+    jars = ["-cp", _jars()]
     programs = {"jobmanager": [*_java(config, "jobmanager", 256, _master_settings(config)), *jars, MASTER]}
     for number in range(config.task_managers):
         name = f"taskmanager-{number}"
@@ -121,6 +121,12 @@ def _programs(config: ClusterConfig) -> dict[str, list[str]]:
     programs["job-server"] = [*_java(config, "job-server", 256, {}), *jars, JOB_SERVER, *serve]
     programs["pool"] = pool_command(config.pool_port, config.state)
     return programs
+
+
+def _jars() -> str:
+    """Fetch all jars, and return the class path."""
+    java_options()
+    return f"{find_flink().resolve()}/*:{find_runner().resolve()}/*"
 
 
 def _java(config: ClusterConfig, name: str, heap_mb: int, settings: dict[str, object]) -> list[str]:
@@ -193,13 +199,15 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m clusters.flink", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("do", choices=["up", "down", "status"])
+    parser.add_argument("do", choices=["up", "down", "status", "fetch"])
     wanted = parser.parse_args(argv)
     try:
         if wanted.do == "down":
             down()
         elif wanted.do == "status":
             print(json.dumps(status()))
+        elif wanted.do == "fetch":
+            _jars()
         else:
             up()
             print(f"up: {', '.join(supervisor.processes(STATE))}; http://127.0.0.1:{ClusterConfig().ui_port}")

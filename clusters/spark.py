@@ -1,6 +1,6 @@
 """Run a Spark standalone cluster on this machine: a master, two workers, a Beam worker pool and a job server.
 
-    python -m clusters.spark up | down
+    python -m clusters.spark up | down | fetch
 
 Spark comes from PyPI (`pyspark` holds its jars), Beam's runner from Maven. Both are kept under
 ``.cache/engines``. Everything listens on loopback. A supervisor restarts lost processes. No docker is needed.
@@ -84,10 +84,10 @@ def find_runner() -> Path:
 
 
 def _programs(config: ClusterConfig) -> dict[str, list[str]]:
-    """Compose the commands of a cluster. Beam's jars come first, because its Guava is newer than Spark's."""
-    spark, beam = find_spark().resolve(), f"{find_runner().resolve()}/*"
+    """Compose the commands of a cluster."""
+    beam = f"{find_runner().resolve()}/*"
     master = f"spark://127.0.0.1:{config.master_port}"
-    jars = ["-cp", f"{beam}:{spark}/*"]
+    jars = ["-cp", _jars()]
     programs = {"master": [*_java(config, "master"), *jars, MASTER, "--host", "127.0.0.1"]}
     programs["master"] += ["--port", str(config.master_port), "--webui-port", str(config.ui_port)]
     for number in range(config.workers):
@@ -120,6 +120,12 @@ def _programs(config: ClusterConfig) -> dict[str, list[str]]:
     return programs
 
 
+def _jars() -> str:
+    """Fetch all jars, and return the class path. Beam's Guava is newer than Spark's, so Beam is first."""
+    java_options()
+    return f"{find_runner().resolve()}/*:{find_spark().resolve()}/*"
+
+
 def _java(config: ClusterConfig, name: str) -> list[str]:
     (config.state / name).mkdir(parents=True, exist_ok=True)
     places = [
@@ -143,10 +149,13 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m clusters.spark", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("do", choices=["up", "down"])
+    parser.add_argument("do", choices=["up", "down", "fetch"])
+    wanted = parser.parse_args(argv)
     try:
-        if parser.parse_args(argv).do == "down":
+        if wanted.do == "down":
             down()
+        elif wanted.do == "fetch":
+            _jars()
         else:
             up()
             print(f"up: {', '.join(supervisor.processes(STATE))}; http://127.0.0.1:{ClusterConfig().ui_port}")

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 SCRIPT = Path(__file__).parents[2] / ".ci" / "run"
-# The stub fails as often as FOLDER/TARGET says, and then ends as pytest does.
+# The stub fails as often as FOLDER/TARGET says, and then ends as pytest does. With FOLDER/TARGET.waits it waits for Ctrl-C.
 STUB = """#!/bin/sh
 echo "making $1"
+if [ -e "{folder}/$1.waits" ]; then
+    trap 'echo stopped >> "{folder}/$1.began"; trap - INT; kill -INT $$' INT
+    echo began >> "{folder}/$1.began"
+    while :; do sleep 0.05; done
+fi
 left=$(cat "{folder}/$1" 2>/dev/null || echo 0)
 if [ "$left" -gt 0 ]; then echo $((left - 1)) > "{folder}/$1"; echo "1 failed in 2.00s"; exit 2; fi
 echo "3 passed in 1.00s"
@@ -23,7 +30,7 @@ def tools(tmp_path) -> Path:
     """A PATH of its own with what the script calls, and without Java, Maven and Go."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name in ("bash", "dirname", "mktemp", "rm", "cat", "sleep", "grep", "tail", "env", "sh"):
+    for name in ("bash", "dirname", "mktemp", "mkdir", "rm", "cat", "sleep", "grep", "tail", "env", "sh"):
         found = next(Path(place) / name for place in ("/bin", "/usr/bin") if (Path(place) / name).exists())
         (folder / name).symlink_to(found)
     write(folder / "make", STUB.format(folder=tmp_path))
@@ -35,11 +42,18 @@ def write(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def run(tools: Path, *engines: str) -> subprocess.CompletedProcess[str]:
+def start(tools: Path, *engines: str) -> subprocess.Popen[str]:
     for name in engines:
         write(tools / name, "#!/bin/sh\n")
-    environment = {**os.environ, "PATH": str(tools)}
-    return subprocess.run([str(SCRIPT)], capture_output=True, text=True, env=environment, timeout=60)
+    environment = {**os.environ, "PATH": str(tools), "TMPDIR": str(tools.parent)}
+    pipe = subprocess.PIPE
+    return subprocess.Popen([str(SCRIPT)], stdout=pipe, stderr=pipe, text=True, env=environment)
+
+
+def run(tools: Path, *engines: str) -> subprocess.CompletedProcess[str]:
+    job = start(tools, *engines)
+    out, err = job.communicate(timeout=60)
+    return subprocess.CompletedProcess(job.args, job.returncode, out, err)
 
 
 def test_all_suites_run_and_show_their_closing_lines(tools):
@@ -47,7 +61,7 @@ def test_all_suites_run_and_show_their_closing_lines(tools):
     assert done.returncode == 0, done.stderr
     titles = [line for line in done.stdout.splitlines() if line.startswith("===")]
     assert titles == [
-        *(f"=== make test-{name}" for name in ("gcs", "prism", "flink", "spark")),
+        *(f"=== make test-{name}" for name in ("flink", "spark", "gcs", "prism")),
         "=== engine suites",
     ]
     assert "flink  exit 0: 3 passed in 1.00s" in done.stdout
@@ -74,6 +88,27 @@ def test_a_gate_that_fails_ends_the_build_at_once(tools, tmp_path):
     done = run(tools, "java", "mvn", "go")
     assert done.returncode != 0
     assert "test-flink" not in done.stdout
+
+
+@pytest.mark.parametrize("target", ["engines", "jars"])
+def test_a_suite_makes_what_could_not_be_made_before(tools, tmp_path, target):
+    (tmp_path / target).write_text("1")
+    assert run(tools, "java", "mvn", "go").returncode == 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("targets", [["check", "jars"], ["test-flink", "test-spark"]])
+def test_a_signal_ends_what_runs_once_and_starts_nothing_more(tools, tmp_path, number, code, targets):
+    for target in targets:
+        (tmp_path / f"{target}.waits").touch()
+    job = start(tools, "java", "mvn", "go")
+    wait_until(lambda: all((tmp_path / f"{target}.began").exists() for target in targets))
+    job.send_signal(number)
+    job.communicate(timeout=30)
+    assert job.returncode == code
+    assert {path.read_text() for path in tmp_path.glob("*.began")} == {"began\nstopped\n"}
+    assert sorted(path.stem for path in tmp_path.glob("*.began")) == sorted(targets)
+    assert not list(tmp_path.glob("tmp.*")), "no logs are left"
 
 
 def test_engines_that_cannot_run_are_named(tools):
