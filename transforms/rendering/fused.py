@@ -3,7 +3,8 @@
 `renderer="triton"` asks for them; kornia is their reference. The first kernel cuts and blurs the layers, the
 second warps them into frames. Both compute grey levels in whole numbers, so only the rounding of a coordinate
 to 1/1024 pixel can differ from kornia's. A lane makes one pixel. Offsets into the plan's words change with
-every batch and must not be compiled into a kernel, hence `do_not_specialize`.
+every batch and must not be compiled into a kernel, hence `do_not_specialize`. The number of taps is compiled
+in: batches have few different ones. Grids have one axis, because CUDA limits the others to 65,535 programs.
 """
 
 from __future__ import annotations
@@ -41,21 +42,24 @@ def render_part(pixels: Tensor, part: Part, size: tuple[int, int], words: Tensor
     made = part.atlas.rows * TILE * width
     places = (part.atlas.rectangle_of_tile.start, part.atlas.rectangles.start, part.kernels.start)
     frames = torch.empty((part.frames, *size, 3), dtype=torch.uint8, device=pixels.device)
-    grid = (part.frames, triton.cdiv(size[0] * size[1], BLOCK))
+    blocks = triton.cdiv(size[0] * size[1], BLOCK)
     exact = {"BLOCK": BLOCK, "enable_fp_fusion": False}
     with torch.cuda.device_of(pixels):  # Triton launches on the current device
         _layers[(triton.cdiv(made, BLOCK),)](
-            store, words, numbers, atlas, *places, part.radius, width, made, **exact
+            store, words, numbers, atlas, *places, width, made, TAPS=2 * part.radius + 1, **exact
         )
-        _warp[grid](atlas, numbers, frames, part.table.start, height, width, *size, **exact)
+        _warp[(part.frames * blocks,)](
+            atlas, numbers, frames, part.table.start, height, width, *size, blocks, **exact
+        )
     return frames
 
 
-@triton.jit(do_not_specialize=["owners", "rectangles", "kernels", "radius", "width", "made"])
+@triton.jit(do_not_specialize=["owners", "rectangles", "kernels", "width", "made"])
 def _layers(
-    store, words, numbers, atlas, owners, rectangles, kernels, radius, width, made, BLOCK: tl.constexpr
+    store, words, numbers, atlas, owners, rectangles, kernels, width, made,
+    TAPS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Make the atlas: each pixel a sum over (2 * radius + 1)² neighbours, rounded once."""
+    """Make the atlas: each pixel a sum over TAPS² neighbours, rounded once."""
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = at < made
     at = tl.where(inside, at, 0)
@@ -65,27 +69,26 @@ def _layers(
     first, pitch, last_y, last_x = tl.load(read), tl.load(read + 1), tl.load(read + 2), tl.load(read + 3)
     y -= tl.load(read + 4) * SIDE
     x -= tl.load(read + 5) * SIDE
-    taps = 2 * radius + 1
-    weights = numbers + kernels + layer * 2 * taps
+    weights = numbers + kernels + layer * 2 * TAPS
     for colour in tl.static_range(3):
         total = tl.full((BLOCK,), 0, tl.int32)
-        for down in range(taps):
-            row = store + first + tl.minimum(tl.maximum(y + down - radius, 0), last_y) * pitch + colour
+        for down in range(TAPS):
+            row = store + first + tl.minimum(tl.maximum(y + down - TAPS // 2, 0), last_y) * pitch + colour
             along = tl.full((BLOCK,), 0, tl.int32)
-            for across in range(taps):
-                column = tl.minimum(tl.maximum(x + across - radius, 0), last_x)
+            for across in range(TAPS):
+                column = tl.minimum(tl.maximum(x + across - TAPS // 2, 0), last_x)
                 along += tl.load(weights + across).to(tl.int32) * tl.load(row + column * 3).to(tl.int32)
-            total += tl.load(weights + taps + down).to(tl.int32) * along
+            total += tl.load(weights + TAPS + down).to(tl.int32) * along
         # Kernels are even, so no sum is half-way between two grey levels.
         value = (total + SUM * SUM // 2) // (SUM * SUM)
         tl.store(atlas + at * 3 + colour, value.to(tl.uint8), mask=inside)
 
 
-@triton.jit(do_not_specialize=["table", "height", "width", "h", "w"])
-def _warp(atlas, numbers, frames, table, height, width, h, w, BLOCK: tl.constexpr):
-    """Sample one frame: bilinear, with weights in whole steps."""
-    frame = tl.program_id(0)
-    at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+@triton.jit(do_not_specialize=["table", "height", "width", "h", "w", "blocks"])
+def _warp(atlas, numbers, frames, table, height, width, h, w, blocks, BLOCK: tl.constexpr):
+    """Sample one block of a frame: bilinear, with weights in whole steps."""
+    frame = tl.program_id(0) // blocks
+    at = tl.program_id(0) % blocks * BLOCK + tl.arange(0, BLOCK)
     inside = at < h * w
     x = (at % w).to(tl.float32) - (w - 1) / 2
     y = (at // w).to(tl.float32) - (h - 1) / 2
@@ -97,6 +100,7 @@ def _warp(atlas, numbers, frames, table, height, width, h, w, BLOCK: tl.constexp
     top, low = _position(y_steps, of + 1, height)
     x0, x1 = left // STEPS * 3, tl.minimum(left // STEPS + 1, width - 1) * 3
     y0, y1 = top // STEPS * width * 3, tl.minimum(top // STEPS + 1, height - 1) * width * 3
+    made = frames + frame.to(tl.int64) * (h * w * 3)  # a clip of many large frames exceeds 2^31 bytes
     for colour in tl.static_range(3):
         above = _mix(atlas + y0 + colour, x0, x1, right, inside)
         below = _mix(atlas + y1 + colour, x0, x1, right, inside)
@@ -104,7 +108,7 @@ def _warp(atlas, numbers, frames, table, height, width, h, w, BLOCK: tl.constexp
         # Half-way between two grey levels the even one is taken, as torch rounds.
         odd = total // (STEPS * STEPS) % 2
         value = (total + STEPS * STEPS // 2 - 1 + odd) // (STEPS * STEPS)
-        tl.store(frames + (frame * h * w + at) * 3 + colour, value.to(tl.uint8), mask=inside)
+        tl.store(made + at * 3 + colour, value.to(tl.uint8), mask=inside)
 
 
 @triton.jit

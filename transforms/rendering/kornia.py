@@ -2,7 +2,8 @@
 
 `plan.py` says what is done; here it is done, on dense tensors of tiles. All sums are whole numbers below
 2^24, so layers equal OpenCV's bit for bit. Only reads are indexed, never writes, so that deterministic
-algorithms cost nothing.
+algorithms cost nothing. An operator on a whole batch moves up to 2 GB, which is what its time on a GPU goes
+to: tensors are as narrow as their numbers allow, and factors are folded into weights.
 
 Frames do not depend on the rest of the batch. A coordinate is rounded to 1/1024 pixel on the frame's own
 layer, and sides of the atlas are powers of two, so moving the coordinate to the atlas and to grid_sample's
@@ -11,7 +12,7 @@ layer, and sides of the atlas are powers of two, so moving the coordinate to the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -152,7 +153,7 @@ def render_part(pixels: Tensor, part: Part, size: tuple[int, int], words: Tensor
     """Return the frames of one part, [F,h,w,3] uint8, from its pictures' bytes and the plan's words."""
     integers, numbers = words.long(), words.view(torch.float32)
     atlas_HW3 = make_atlas(make_store(pixels, part, integers), part, integers, numbers)
-    x, y = _maps(numbers[part.table].view(part.frames, FRAME_FIELDS), size, atlas_HW3.shape)
+    x, y = _maps(numbers[part.table].view(part.frames, FRAME_FIELDS), part, size, atlas_HW3.shape)
     sampled_3HW = remap(
         atlas_HW3.permute(2, 0, 1).unsqueeze(0),
         x.view(1, -1, size[1]),
@@ -189,7 +190,7 @@ def make_store(pixels: Tensor, part: Part, integers: Tensor) -> Tensor:
     store = pad(pixels, (0, part.store_bytes - len(pixels) + spare))
     for level in part.levels:
         tiles_NHW3 = _read_tiles(store, level.tiling, integers, step=2 * TILE)
-        blocks = tiles_NHW3.view(-1, TILE, 2, TILE, 2, 3).sum((2, 4), dtype=torch.int32)
+        blocks = tiles_NHW3.view(-1, TILE, 2, TILE, 2, 3).sum((2, 4), dtype=torch.int16)
         halved = blocks.add_(2).bitwise_right_shift_(2)  # the mean, rounded up from a half
         length = level.tiling.rows * level.tiling.columns * TILE**2 * 3
         _lay_out(halved, store[level.first_byte : level.first_byte + length], level.tiling)
@@ -198,29 +199,45 @@ def make_store(pixels: Tensor, part: Part, integers: Tensor) -> Tensor:
 
 def make_atlas(store: Tensor, part: Part, integers: Tensor, numbers: Tensor) -> Tensor:
     """Return the sheet of layers: [H,W,3] float32 of whole grey levels."""
-    tiles = _read_tiles(store, part.atlas, integers, step=TILE, rim=part.radius).float()
+    tiles_NHW3 = _read_tiles(store, part.atlas, integers, step=TILE, rim=part.radius)
     del store
+    atlas = torch.empty((part.atlas_rows * TILE, part.atlas.columns * TILE, 3), device=tiles_NHW3.device)
+    used = part.atlas.rows * TILE
+    place = _places(atlas[:used], part.atlas)
     if part.radius:
         kernels_L2K = numbers[part.kernels].view(-1, 2, 2 * part.radius + 1)
-        kernels_N2K = kernels_L2K.index_select(0, integers[part.atlas.rectangle_of_tile])
-        kernel_x, kernel_y = kernels_N2K.unbind(1)
-        tiles = _weighted(tiles, kernel_x, axis=2)
-        tiles = _weighted(tiles, kernel_y, axis=1).mul_(KERNEL_SUM**-2).add_(ROUND_UP).round_()
-    atlas = torch.empty((part.atlas_rows * TILE, part.atlas.columns * TILE, 3), device=tiles.device)
-    used = part.atlas.rows * TILE
-    _lay_out(tiles, atlas[:used], part.atlas)
+        blurred = _blurred(tiles_NHW3, kernels_L2K, integers[part.atlas.rectangle_of_tile])
+        torch.round(blurred.view(place.shape), out=place)
+    else:
+        place.copy_(tiles_NHW3.view(place.shape))
     # Sampling reads one row further, with weight 0, which would not silence a NaN.
     atlas[used : used + 1].zero_()
     return atlas
 
 
-def _weighted(tiles: Tensor, kernels_NK: Tensor, axis: int) -> Tensor:
-    """Return the sums over K neighbours along an axis, each tile with its own weights."""
-    weights = kernels_NK.view(*kernels_NK.shape, 1, 1, 1).unbind(1)
-    total = tiles.narrow(axis, 0, TILE) * weights[0]
-    for offset in range(1, len(weights)):
-        total.addcmul_(tiles.narrow(axis, offset, TILE), weights[offset])
+def _blurred(tiles_NHW3: Tensor, kernels_L2K: Tensor, layer_N: Tensor) -> Tensor:
+    """Return [N,TILE,TILE,3] float32, not rounded yet: uint8 tiles with a rim, blurred by their layers'
+    kernels.
+
+    Kernels are even, so half of a sum along x fits 15 bits.
+    """
+    along_x = (kernels_L2K[:, 0] * 0.5).to(torch.int16).index_select(0, layer_N)
+    along_y = (kernels_L2K[:, 1] * (2 / KERNEL_SUM**2)).index_select(0, layer_N)
+    first, *others = _neighbours(tiles_NHW3, along_x, axis=2)
+    halves = torch.mul(*first)
+    for tiles, weights in others:
+        halves.addcmul_(tiles, weights)
+    first, *others = _neighbours(halves, along_y, axis=1)
+    total = torch.addcmul(along_y.new_full((), ROUND_UP), *first)
+    for tiles, weights in others:
+        total.addcmul_(tiles, weights)
     return total
+
+
+def _neighbours(tiles: Tensor, kernels_NK: Tensor, axis: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield K neighbours of each pixel along an axis, and their weights, which differ from tile to tile."""
+    for offset, weights in enumerate(kernels_NK.view(*kernels_NK.shape, 1, 1, 1).unbind(1)):
+        yield tiles.narrow(axis, offset, TILE), weights
 
 
 def _read_tiles(store: Tensor, tiling: Tiling, integers: Tensor, *, step: int, rim: int = 0) -> Tensor:
@@ -254,22 +271,33 @@ def _read_tiles(store: Tensor, tiling: Tiling, integers: Tensor, *, step: int, r
 
 def _lay_out(tiles_NHW3: Tensor, sheet: Tensor, tiling: Tiling) -> None:
     """Write tiles into their places on a sheet."""
-    tiles = tiles_NHW3.view(tiling.rows, tiling.columns, TILE, TILE, 3)
-    sheet.view(tiling.rows, TILE, tiling.columns, TILE, 3).copy_(tiles.permute(0, 2, 1, 3, 4))
+    place = _places(sheet, tiling)
+    place.copy_(tiles_NHW3.view(place.shape))
 
 
-def _maps(table: Tensor, size: tuple[int, int], atlas: Sequence[int]) -> tuple[Tensor, Tensor]:
+def _places(sheet: Tensor, tiling: Tiling) -> Tensor:
+    """Return a sheet's memory in the order of its tiles, [rows,columns,TILE,TILE,3]."""
+    return sheet.view(tiling.rows, TILE, tiling.columns, TILE, 3).permute(0, 2, 1, 3, 4)
+
+
+def _maps(table: Tensor, part: Part, size: tuple[int, int], atlas: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Return x and y on the atlas for every output pixel, [F,h,w] float32 in grid_sample's -1..1."""
     h, w = size
     x_W = torch.arange(w, dtype=torch.float32, device=table.device).sub_((w - 1) / 2)
     y_H1 = torch.arange(h, dtype=torch.float32, device=table.device).sub_((h - 1) / 2).view(-1, 1)
     fields = table.view(*table.shape, 1, 1).unbind(1)
     along_x, along_y, at_centre = fields[0:8:3], fields[1:8:3], fields[2:8:3]
-    depth = along_x[2] * x_W + torch.addcmul(torch.ones_like(y_H1), along_y[2], y_H1)
+    depth = None
+    if not part.is_affine:  # else it is 1 everywhere
+        depth = along_x[2] * x_W + torch.addcmul(torch.ones_like(y_H1), along_y[2], y_H1)
     grids = []
     for axis in range(2):
         steps = along_x[axis] * x_W + torch.addcmul(at_centre[axis], along_y[axis], y_H1)
-        steps = steps.div_(depth).round_().clamp_(fields[8 + axis], fields[10 + axis])
+        if depth is not None:
+            steps.div_(depth)
+        steps.round_()
+        if not part.is_inside:
+            steps.clamp_(fields[8 + axis], fields[10 + axis])
         side = atlas[1 - axis]
         grids.append(torch.add(fields[12 + axis], steps, alpha=2 / (COORDINATE_STEPS * side)))
     return grids[0], grids[1]

@@ -37,6 +37,7 @@ READ_FIELDS = (
     6  # first byte, bytes per row, last row, last column; then the first tile's row and column on the sheet
 )
 FRAME_FIELDS = 14  # a 3x3 map without its last number, low and high bounds of x and y, origin on the atlas
+INSIDE_BY = 4  # steps from a bound, far more than float32 loses, from which a coordinate needs no clamp
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Part:
     radius: int  # of the widest blur
     kernels: slice  # float32 [layers, 2, 2*radius + 1]
     table: slice  # float32 [frames, FRAME_FIELDS]
+    is_affine: bool  # no frame is in perspective
+    is_inside: bool  # no frame samples beyond the bounds of its layer
 
 
 @dataclass(frozen=True)
@@ -222,6 +225,8 @@ class _PartPlanner:
             radius=self._radius,
             kernels=self._words.add(self._kernels()),
             table=self._words.add(table),
+            is_affine=not table[:, 6:8].any(),
+            is_inside=_is_inside(table, self._batch.size),
         )
 
     def _level(self, depth: int, below: _Regions, first_byte: int) -> tuple[Level, _Regions]:
@@ -304,3 +309,15 @@ class _PartPlanner:
             f"picture of {width}x{height}: too large to render at {w}x{h} in one piece; "
             "use a smaller picture or device='cpu'"
         )
+
+
+def _is_inside(table: NDArray[np.float32], size: tuple[int, int]) -> bool:
+    """Are all samples of all frames within their layers' bounds? The corners of a frame see furthest."""
+    h, w = size
+    corners_34 = np.array([[-1, 1, 1, -1], [-1, -1, 1, 1], [1, 1, 1, 1]]) * [[(w - 1) / 2], [(h - 1) / 2], [1]]
+    maps_F33 = np.insert(table[:, :8].astype(np.float64), 8, 1.0, axis=1).reshape(-1, 3, 3)
+    seen_F34 = maps_F33 @ corners_34
+    seen_F24 = seen_F34[:, :2] / seen_F34[:, 2:]
+    low_F2, high_F2 = table[:, 8:10], table[:, 10:12]
+    enters = seen_F24.min(axis=2) >= low_F2 + INSIDE_BY
+    return bool((enters & (seen_F24.max(axis=2) <= high_F2 - INSIDE_BY)).all())

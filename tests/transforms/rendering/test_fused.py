@@ -43,10 +43,14 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from transforms.rendering.fused import _layers, _warp
 
-for kernel, pointers in ((_layers, ["*u8", "*i32", "*fp32", "*u8"]), (_warp, ["*u8", "*fp32", "*u8"])):
+layers = (_layers, ["*u8", "*i32", "*fp32", "*u8"], {"TAPS": 3, "BLOCK": 512})
+for kernel, pointers, constants in (layers, (_warp, ["*u8", "*fp32", "*u8"], {"BLOCK": 512})):
     names = kernel.arg_names
-    types = [*pointers, *["i32"] * (len(names) - len(pointers) - 1), "constexpr"]
-    source = ASTSource(kernel, dict(zip(names, types)), {(len(names) - 1,): 512})
+    types = [*pointers, *["i32"] * (len(names) - len(pointers) - len(constants)), *["constexpr"] * len(constants)]
+    try:
+        source = ASTSource(kernel, dict(zip(names, types)), {(names.index(n),): v for n, v in constants.items()})
+    except TypeError:  # Triton before 3.3 names them
+        source = ASTSource(kernel, {n: t for n, t in zip(names, types) if n not in constants}, constants)
     hopper = GPUTarget("cuda", 90, 32)
     made = triton.compile(source, target=hopper, options={"enable_fp_fusion": False})
     assert made.asm["cubin"]
