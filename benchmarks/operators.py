@@ -1,4 +1,4 @@
-"""Count what a call asks of torch: operators, copies between host and device, and waits of the host.
+"""Count what a call asks of torch: operators, bytes, copies between host and device, and waits of the host.
 
 On a GPU an operator is one kernel, one copy, or a view that costs the host alone. With `fake_cuda` a call
 runs on fake tensors of a CUDA device, which hold no data, so that copies and waits are counted on a machine
@@ -35,6 +35,7 @@ class Counted:
     operators: Counter[str] = field(default_factory=Counter)
     copies: int = 0  # between devices
     waits: int = 0
+    moved: int = 0  # bytes that kernels read and write, each tensor once per kernel
 
     @property
     def total(self) -> int:
@@ -58,14 +59,40 @@ class _Counting(TorchDispatchMode):
         if name.startswith("prim."):  # questions to a tensor, such as its device
             return result
         self.counted.operators[name] += 1
-        devices = {
-            leaf.device.type for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor)
-        }
+        if name.split(".")[1] not in VIEWS:
+            self.counted.moved += _moved(name, args, kwargs or {}, result)
+        devices = {tensor.device.type for tensor in _tensors((args, kwargs, result))}
         if {"cpu", "cuda"} <= devices and ("copy" in name or name.startswith("aten.to.")):
             self.counted.copies += 1
             self.counted.waits += not _asynchronous(args, kwargs or {})
         self.counted.waits += any(wait in name for wait in WAITS)
         return result
+
+
+def _moved(name: str, args: Any, kwargs: Any, result: Any) -> int:
+    """Return the bytes that an operator reads and writes. What is only written, or read by index, counts so."""
+    if "empty" in name:
+        return 0
+    written = sum(map(_bytes, _tensors(result)))
+    if "index_select" in name:
+        return 2 * written
+    read = [tensor for tensor in _tensors((args, kwargs)) if tensor is not kwargs.get("out")]
+    if name.split(".")[1] in ("copy_", "fill_", "zero_"):
+        read = read[1:]
+    return written + sum(map(_bytes, read))
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor)]
+
+
+def _bytes(tensor: Tensor) -> int:
+    """Return the bytes of a tensor; those that it shows several times count once."""
+    count = tensor.element_size()
+    for length, step in zip(tensor.shape, tensor.stride(), strict=True):
+        if step:
+            count *= length
+    return min(count, tensor.untyped_storage().nbytes())
 
 
 def _asynchronous(args: Any, kwargs: Any) -> bool:

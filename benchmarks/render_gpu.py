@@ -11,7 +11,7 @@ trainer's: pictures are on the GPU, the plan came with them from a loader's work
 is the time until the call returns, `device_ms` the time until the GPU is done, `plan_ms` the worker's time.
 `triton` has the same of the two fused kernels behind `renderer="triton"`, and how far its frames are from
 kornia's.
-Operators, kernels, copies and waits are counted on fake tensors of a CUDA device, so they need no GPU. The
+Operators, kernels, bytes moved, copies and waits are counted on fake tensors of a CUDA device, so they need no GPU. The
 largest difference from the CPU's frames is in grey levels. Without a GPU no times are kept. Result:
 benchmarks/results/render_gpu.json
 """
@@ -49,7 +49,7 @@ def paths_of(count: int, height: int, width: int) -> list[np.ndarray]:
     return [draw(mix, seed=i, **shape).quads_T42 for i in range(count)]
 
 
-def count(height: int, width: int) -> dict[str, dict[str, int]]:
+def count(height: int, width: int) -> dict[str, dict[str, float]]:
     """Count what one batch in training asks of torch, for several sizes of batch."""
     counts = {}
     for clips in COUNTED:
@@ -67,6 +67,7 @@ def count(height: int, width: int) -> dict[str, dict[str, int]]:
             "kernels": counted.kernels,
             "copies": counted.copies,
             "waits": counted.waits,
+            "moved_gb": round(counted.moved / 1e9, 2),
         }
     return counts
 

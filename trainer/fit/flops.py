@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainer.data.augment.patches import PatchChoice
@@ -47,7 +48,8 @@ def flops_per_sample(model: CLIP2Video) -> float:
 
     The model runs on its device, and each operator is counted. Operations that checkpointing or accumulation
     repeat count once, and frozen towers have no backward pass: MFU counts what the model needs, not what the
-    hardware runs. Leaves no gradient.
+    hardware runs. Attention counts as its matrix products, since torch does not count every fused kernel.
+    Leaves no gradient.
     """
     device = model.clip.logit_scale.device
     encoder = Encoder(model)
@@ -57,7 +59,8 @@ def flops_per_sample(model: CLIP2Video) -> float:
     tokens = torch.ones(1, config.max_words, dtype=torch.int64, device=device)
     model.clip.set_grad_checkpointing(False)
     try:
-        with FlopCounterMode(display=False) as counter, torch.enable_grad():
+        attention = sdpa_kernel(SDPBackend.MATH)
+        with FlopCounterMode(display=False) as counter, torch.enable_grad(), attention:
             features = encoder(frames, mask, tokens, tokens, None, _patches(model))
             parts = [part for of_kind in features for part in vectors(of_kind)]
             total = torch.stack([part.sum() for part in parts]).sum()

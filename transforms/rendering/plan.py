@@ -313,8 +313,8 @@ class _PartPlanner:
 
 def _is_inside(table: NDArray[np.float32], size: tuple[int, int]) -> bool:
     """Are all samples of all frames within their layers' bounds? The corners of a frame see furthest."""
-    h, w = size
-    corners_34 = np.array([[-1, 1, 1, -1], [-1, -1, 1, 1], [1, 1, 1, 1]]) * [[(w - 1) / 2], [(h - 1) / 2], [1]]
+    right, bottom = (size[1] - 1) / 2, (size[0] - 1) / 2
+    corners_34 = np.array([[-right, right, right, -right], [-bottom, -bottom, bottom, bottom], [1.0] * 4])
     maps_F33 = np.insert(table[:, :8].astype(np.float64), 8, 1.0, axis=1).reshape(-1, 3, 3)
     seen_F34 = maps_F33 @ corners_34
     seen_F24 = seen_F34[:, :2] / seen_F34[:, 2:]

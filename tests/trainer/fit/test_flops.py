@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 
+from benchmarks.hours import count
 from storage.configs import load_config
 from trainer.fit.config import TrainConfig
-from trainer.fit.flops import MEASURED_MFU, flops_per_sample, peak_flops, peak_of, training_hours
-from trainer.model.clip2video import CLIP2Video
-from trainer.optimise.optim import freeze
+from trainer.fit.flops import MEASURED_MFU, peak_flops, peak_of, training_hours
 
 RECIPES = Path(__file__).parents[3] / "configs" / "train"
 HOURS = re.compile(
@@ -51,17 +49,6 @@ def test_no_peak_of_a_cpu_and_of_fp32(monkeypatch) -> None:
     assert peak_flops(torch.device("cuda", 0), "fp32") is None
 
 
-def count(config: TrainConfig) -> float:
-    """Operations of a sample, counted once for each kind of model; fake tensors compute nothing."""
-    kind = f"{config.model} {config.freeze}"
-    if kind not in counted:
-        with FakeTensorMode():
-            model = CLIP2Video(config.model)
-            freeze(model, config.freeze)
-            counted[kind] = flops_per_sample(model)
-    return counted[kind]
-
-
 @pytest.mark.parametrize(
     "path", sorted(set(RECIPES.glob("*.yaml")) - {RECIPES / "debug.yaml"}), ids=lambda path: path.stem
 )
@@ -70,8 +57,8 @@ def test_hours_of_a_recipe_follow_from_its_operations_and_the_measured_mfu(path:
     found = HOURS.search(path.read_text())
     assert found, "# Hours says: N h on COUNT GPU (N GFLOP per sample) at an MFU of N %"
     hours, gpus, gpu, gflop, mfu = found.groups()
-    flops = count(config)
-    assert float(mfu) / 100 == MEASURED_MFU
+    flops = count(config, counted)
+    assert float(mfu) == pytest.approx(100 * MEASURED_MFU, abs=0.01)
     assert int(gflop) == round(flops / 1e9)
     expected = training_hours(config, flops, gpus=1 if gpus == "one" else int(gpus), gpu=gpu)
     assert float(hours) == pytest.approx(expected, abs=0.05)

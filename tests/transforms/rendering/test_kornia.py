@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -134,9 +136,13 @@ def test_the_number_of_operators_does_not_depend_on_the_batch():
     assert totals[64] <= 250
 
 
+MOVED_GB = dict(zip(render_gpu.PICTURES, (18, 50, 68), strict=True))  # by a batch of 128, at most
+
+
 @pytest.mark.parametrize("picture", render_gpu.PICTURES)
 def test_64_clips_of_12_frames_cost_no_more_operators_than_8(picture):
     counts = render_gpu.count(*picture)
+    assert counts["128"]["moved_gb"] < MOVED_GB[picture]  # which is most of its time on a GPU
     assert counts["64"]["operators"] <= min(1.3 * counts["8"]["operators"], 250)
     assert {(each["copies"], each["waits"]) for each in counts.values()} == {(2, 0)}
 
@@ -279,3 +285,24 @@ def test_a_batch_that_is_begun_gives_the_frames_of_one_that_is_waited_for(batch)
     assert all(ours.ctypes.data == place.ctypes.data for ours, place in zip(written[1:], places, strict=True))
     with pytest.raises(ValueError, match="size"):
         start_batch(images, quads, size=(0, 96), device="cpu")
+
+
+@pytest.mark.parametrize(("kind", "affine"), [("zoom", True), ("turn", True), ("tilt", False)])
+def test_what_no_frame_needs_is_left_out_without_another_bit(kind, affine, monkeypatch):
+    """Perspective, and bounds that only views of the picture's edges at more than its size reach."""
+    image = np.random.default_rng(1).integers(0, 256, (300, 200, 3), dtype=np.uint8)
+    quads = trajectory(kind, 4)
+    (part,) = plan_batch([quads], [(300, 200)], (64, 48))[0].parts
+    assert (part.is_affine, part.is_inside) == (affine, True)
+    (edge,) = plan_batch([quads, FULL[None]], [(300, 200), (20, 16)], (64, 48))[0].parts
+    assert not edge.is_inside
+    lean, fewer = count_operators(lambda: render_batch([image], [quads], size=(64, 48), renderer="kornia"))
+    replace = plan._PartPlanner.plan
+    monkeypatch.setattr(
+        plan._PartPlanner,
+        "plan",
+        lambda self: dataclasses.replace(replace(self), is_affine=False, is_inside=False),
+    )
+    full, more = count_operators(lambda: render_batch([image], [quads], size=(64, 48), renderer="kornia"))
+    np.testing.assert_array_equal(lean[0], full[0])
+    assert fewer.total < more.total
