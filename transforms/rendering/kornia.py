@@ -216,8 +216,7 @@ def make_atlas(store: Tensor, part: Part, integers: Tensor, numbers: Tensor) -> 
 
 
 def _blurred(tiles_NHW3: Tensor, kernels_L2K: Tensor, layer_N: Tensor) -> Tensor:
-    """Return [N,TILE,TILE,3] float32, not rounded yet: uint8 tiles with a rim, blurred by their layers'
-    kernels.
+    """Blur uint8 tiles with a rim by their layers' kernels, to [N,TILE,TILE,3] float32 before rounding.
 
     Kernels are even, so half of a sum along x fits 15 bits.
     """
