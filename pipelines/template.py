@@ -33,6 +33,7 @@ from pipelines.running.graph import JobSpec, MakeShards
 from pipelines.running.remote import dataflow
 from pipelines.running.remote.attach import refuse_running
 from pipelines.running.remote.job import RemoteJob, forget, keep
+from pipelines.running.remote.staging import staged_files
 from pipelines.running.stores import store_options
 from schemas.errors import ConfigError
 from schemas.records import Task
@@ -152,4 +153,5 @@ def launch(config: AnimateConfig, beam_args: Sequence[str], accelerator: str | N
         pipeline = beam.Pipeline(options=options)
         place = dataflow.place_of(options)
         build(pipeline, config, published=prepared.published, accelerator=accelerator, place=place)
-        pipeline.run()
+        with staged_files():
+            pipeline.run()

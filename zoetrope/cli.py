@@ -19,7 +19,7 @@ from typing import NoReturn
 from schemas.errors import StopRequestedError, WorkError
 from schemas.text import nearest_hint, one_line
 from schemas.version import VERSION
-from zoetrope.interrupt import STOPPED, loading
+from zoetrope.interrupt import STOPPED, loading, terminable
 from zoetrope.messages import messages_on_stderr
 from zoetrope.packages import how_to_install
 
@@ -112,7 +112,8 @@ def guarded(name: str, run: Callable[[], int], stopped: str = "stopped") -> int:
     """
     with messages_on_stderr(f"zoetrope {name}"):
         try:
-            return run()
+            with terminable():
+                return run()
         except BrokenPipeError:
             raise
         except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""While modules load: Ctrl-C, and no garbage collection.
+"""Signals to a command. While modules load: Ctrl-C, and no garbage collection.
 
 An import that is interrupted half-way can raise any error, so the process exits at once.
 """
@@ -13,6 +13,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
+
+from schemas.errors import TerminatedError
 
 STOPPED = 130  # 128 + SIGINT, as shells report it
 
@@ -27,6 +30,27 @@ def loading() -> Iterator[None]:
     """
     with _one_line_at_ctrl_c(), _without_collections():
         yield
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Raise `TerminatedError` in this block at SIGTERM, which would leave temporary files.
+
+    A SIGTERM handler of a calling program, and an ignored SIGTERM, stay as they are.
+    """
+    on_main = threading.current_thread() is threading.main_thread()
+    if not on_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise TerminatedError
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 from apache_beam.transforms.resources import AcceleratorHint
 
+from pipelines.running.remote.staging import staged_files
 from pipelines.template import build
 from zoetrope.samples import write_folder
 from zoetrope.template import parse
@@ -57,7 +58,8 @@ def build_job(scratch: Path, options: Sequence[str]) -> tuple[beam.Pipeline, Any
     )
     pipeline = beam.Pipeline(options=PipelineOptions(beam_args))
     build(pipeline, config, published="2026-01-01", accelerator=accelerator)
-    result: Any = pipeline.run()
+    with staged_files():
+        result: Any = pipeline.run()
     return pipeline, result.job
 
 

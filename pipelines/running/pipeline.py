@@ -21,6 +21,7 @@ from pipelines.running.engine import RunnerChoice
 from pipelines.running.graph import NAMESPACE
 from pipelines.running.remote import flink
 from pipelines.running.remote.job import RemoteJob, follow, identify
+from pipelines.running.remote.staging import staged_files
 from pipelines.running.watch.signals import Signals
 from schemas.errors import JobError
 
@@ -58,7 +59,8 @@ class PipelineRun(threading.Thread):
         if on_main:
             before = signal.getsignal(signal.SIGINT)
         try:
-            self.result = self._pipeline.run()
+            with staged_files():
+                self.result = self._pipeline.run()
             self.remote = identify(self.result, self._choice)
         except Exception as error:
             self.error = error

@@ -21,7 +21,7 @@ def job_server(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], list[str
     """Start one. Yields its process and Beam's options for it."""
     port = free_port()
     paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "support")))
-    environment = {**os.environ, "PYTHONPATH": paths}
+    environment = {**os.environ, "PYTHONPATH": paths, "TMPDIR": str(folder)}
     with (folder / "job-server.log").open("wb") as log:
         process = subprocess.Popen([*SERVER, f"--job_port={port}"], stdout=log, stderr=log, env=environment)
     try:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from zoetrope import cli
 from zoetrope.cli import COMMANDS
-from zoetrope.interrupt import loading
+from zoetrope.interrupt import STOPPED, loading
 
 ROOT = Path(__file__).parents[2]
 HANG = """
@@ -133,3 +134,51 @@ def test_garbage_is_not_collected_while_modules_load():
         assert not gc.isenabled()  # as the calling program has it
     finally:
         gc.enable()
+
+
+def test_sigterm_ends_a_command_as_ctrl_c_does(capsys):
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        assert cli.guarded("preview", lambda: signal.raise_signal(signal.SIGTERM) or 0) == STOPPED
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert capsys.readouterr().err == "zoetrope preview: stopped\n"
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, lambda *_: None])
+def test_sigterm_stays_what_the_calling_program_made_it(handler):
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        assert cli.guarded("preview", lambda: signal.raise_signal(signal.SIGTERM) or 0) == 0
+        assert signal.getsignal(signal.SIGTERM) is handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+COPIES = """
+import sys, time
+from storage.read import local_copy
+from storage.write import write_bytes
+from zoetrope import cli
+write_bytes("memory://bucket/file", b"1")
+def run():
+    with local_copy("memory://bucket/file"):
+        print("copied", flush=True)
+        time.sleep(60)
+sys.exit(cli.guarded("preview", run))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_no_copy_of_a_remote_file(tmp_path, number):
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", COPIES]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+    assert process.stdout is not None
+    process.stdout.readline()
+    assert list(tmp_path.glob("zoetrope-*"))
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == STOPPED
+    assert not list(tmp_path.iterdir())

@@ -28,6 +28,7 @@ from pipelines.running.engine import RunnerChoice
 from pipelines.running.pipeline import CANCEL_SECONDS, Counters
 from pipelines.running.remote import flink, job
 from pipelines.running.remote.job import RemoteJob, has_ended, still_running
+from pipelines.running.remote.staging import staged_files
 from pipelines.running.watch.signals import Signals
 
 LOG = logging.getLogger(__name__)
@@ -197,4 +198,6 @@ class PartsRun(threading.Thread):
     def _submit(self, number: int, build: Build, slots: int) -> None:
         name = flink.part_name(self._name, number)
         own = [f"--job_name={name}", f"--parallelism={slots}"]
-        self._results[name] = build(PipelineOptions([*self._choice.arguments, *own])).run()
+        pipeline = build(PipelineOptions([*self._choice.arguments, *own]))
+        with staged_files():
+            self._results[name] = pipeline.run()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -84,7 +85,10 @@ def raise_terminated(*_: object) -> None:
     raise TerminatedError
 
 
-def test_a_job_is_detached_and_the_same_command_attaches(server, whole, tmp_path, caplog):
+def test_a_job_is_detached_and_the_same_command_attaches(server, whole, tmp_path, caplog, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     caplog.set_level(logging.INFO)
     output = tmp_path / "clips"
     with pytest.raises(StillRunningError) as left:
@@ -98,6 +102,8 @@ def test_a_job_is_detached_and_the_same_command_attaches(server, whole, tmp_path
     assert shards(output) == whole
     assert not leftovers(output)
     assert not (output / "_zoetrope" / FILE).exists()
+    # Beam's cache of downloaded packages, of all jobs
+    assert [path.name for path in temporary.iterdir()] == ["beam-requirements-cache"]
 
 
 def test_sigterm_leaves_the_job_running(server, whole, tmp_path):
