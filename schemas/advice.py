@@ -22,6 +22,9 @@ class Advice:
     remedy: str
     passing: bool = False  # the same input may become a clip later, with the same settings
 
+    def __str__(self) -> str:
+        return f"{self.meaning}; what to do: {self.remedy}"
+
 
 ADVICE: dict[Reason, Advice] = {
     Reason.MALFORMED_ROW: Advice(

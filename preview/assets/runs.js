@@ -20,13 +20,22 @@ function h(tag, attributes = {}, ...children) {
 }
 
 const style = (index) => ({ stroke: `var(--run${index % 8})`, "stroke-dasharray": DASHES[Math.floor(index / 8) % 4] });
-const short = (value) => {
+const short = (value, digits = 3) => {
   const size = Math.abs(value);
-  if (size >= 1e6) return `${+(value / 1e6).toPrecision(3)}M`;
-  if (size >= 1e4) return `${+(value / 1e3).toPrecision(3)}k`;
-  if (size && size < 1e-3) return value.toExponential(1);
-  return String(+value.toPrecision(3));
+  if (size >= 1e6) return `${+(value / 1e6).toPrecision(digits)}M`;
+  if (size >= 1e4) return `${+(value / 1e3).toPrecision(digits)}k`;
+  if (size && size < 1e-3) return value.toExponential(digits - 2);
+  return String(+value.toPrecision(digits));
 };
+
+// The labels of an axis, with as many digits as tell its ticks apart.
+function labels(values) {
+  for (let digits = 3; digits < 9; digits++) {
+    const found = values.map((value) => short(value, digits));
+    if (new Set(found).size === found.length) return found;
+  }
+  return values.map((value) => short(value));
+}
 
 // The mean of the values so far with weights that fall by `amount` per point, without a start at zero.
 function smooth(values, amount) {
@@ -105,16 +114,18 @@ class Chart {
   }
 
   axes(across, down, height) {
-    for (const tick of across) {
-      const value = this.log ? 10 ** tick : tick;
+    const values = across.map((tick) => (this.log ? 10 ** tick : tick));
+    const texts = labels(values);
+    for (const [place, value] of values.entries()) {
       const y = this.y(value);
       this.plot.append(h("line", { class: "grid", x1: MARGIN.left, x2: this.width - MARGIN.right, y1: y, y2: y }),
-        h("text", { x: MARGIN.left - 6, y: y + 4, "text-anchor": "end" }, short(value)));
+        h("text", { x: MARGIN.left - 6, y: y + 4, "text-anchor": "end" }, texts[place]));
     }
-    for (const tick of down) {
+    const below = labels(down);
+    for (const [place, tick] of down.entries()) {
       const x = this.x(tick);
       const anchor = x > this.width - 24 ? "end" : "middle";
-      this.plot.append(h("text", { x: anchor === "end" ? this.width : x, y: height - 5, "text-anchor": anchor }, short(tick)));
+      this.plot.append(h("text", { x: anchor === "end" ? this.width : x, y: height - 5, "text-anchor": anchor }, below[place]));
     }
   }
 

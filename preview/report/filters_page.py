@@ -92,7 +92,7 @@ def cuts_in_words(tried: Tried) -> str:
         if 0 < share < 1:
             found[sign * threshold] = share
     return "; ".join(
-        f"{side} {threshold:.4g} drops {100 * share:.1f} %" for threshold, share in found.items()
+        f"{side} {threshold:.4g} drops {100 * share:.1f}\u00a0%" for threshold, share in found.items()
     )
 
 

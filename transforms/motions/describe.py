@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from transforms.motions.composition import make_plan
@@ -31,11 +32,14 @@ def describe_motion(motion: Motion) -> dict[str, Any]:
 def find_motions(names: Sequence[str]) -> list[Motion]:
     """The motions of these names, each part of a composition apart; all built-in ones for none.
 
+    Each has the name that a config gives it, which for a motion of a user's module is its path.
+
     Raises ConfigError.
     """
     if not names:
         return list(built_in_motions().values())
-    return [find_motion(piece.name) for name in names for piece in parse(make_plan(name, {}).name)]
+    pieces = [piece for name in names for piece in parse(make_plan(name, {}).name)]
+    return [replace(find_motion(piece.name), name=piece.name) for piece in pieces]
 
 
 def describe_parameter(parameter: Parameter) -> dict[str, Any]:

@@ -15,7 +15,7 @@ export function showSample({ key, caption, clip, values, extra }, { go, place = 
   const focused = dialog.contains(document.activeElement) ? document.activeElement.id : "sample-close";
   dialog.replaceChildren(
     h("div", { class: "head" }, h("h2", { id: "sample-title" }, key), h("div", { class: "row" }, ...steps, extra, h("button", { id: "sample-close", onclick: () => dialog.close() }, "Close"))),
-    h("div", { class: "body" }, h("div", {}, h("img", { alt: caption, src: clip }), h("p", {}, caption)), h("table", {}, h("tbody", {}, rows))));
+    h("div", { class: "body" }, h("div", {}, h("img", { alt: caption, src: clip }), h("p", { dir: "auto" }, caption)), h("table", {}, h("tbody", {}, rows))));
   shown = { go, place, closed };
   if (!dialog.open) dialog.showModal();
   const wanted = $(focused);

@@ -66,5 +66,5 @@ function card(list, place, score) {
   const { id, key, captions } = list[place];
   return h("button", { class: "card", onclick: () => look(list, place) },
     h("img", { alt: "", loading: "lazy", src: clipOf(id), onerror: unreadable }),
-    h("span", { class: "caption" }, `${place + 1}. ${captions[0] ?? ""}`), h("span", { class: "soft" }, score), h("span", { class: "soft" }, key));
+    h("span", { class: "caption" }, `${place + 1}. `, h("bdi", {}, captions[0] ?? "")), h("span", { class: "soft" }, score), h("span", { class: "soft" }, key));
 }

@@ -20,6 +20,7 @@ from preview.report.page import TITLES, bars
 from preview.report.summary import Summary, summarise
 from preview.show.clips import load_frames, screen_webp
 from preview.studio.outputs.query import Query, find_rows
+from schemas.advice import advice_for
 from schemas.errors import ConfigError
 from schemas.manifest import SAMPLES_FILE
 from storage.shards.access import ShardAccess
@@ -82,7 +83,7 @@ class OutputView:
                 {"name": h.name, "title": TITLES[h.name], "bars": [asdict(b) for b in bars(h)]}
                 for h in summary.histograms
             ],
-            "failures": [asdict(f) for f in summary.failures],
+            "failures": [asdict(f) | {"advice": str(advice_for(f.reason) or "")} for f in summary.failures],
         }
 
     def page(self, query: Query, start: int, count: int) -> dict[str, Any]:

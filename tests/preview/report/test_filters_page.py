@@ -45,7 +45,7 @@ def test_the_page_needs_nothing_else_and_escapes_texts(trial, tmp_path):
 
 
 def test_other_thresholds_say_what_they_drop_unless_there_is_none(trial):
-    assert cuts_in_words(trial.filters[0]) == "min 20 drops 16.7 %; min 29 drops 33.3 %"
+    assert cuts_in_words(trial.filters[0]) == "min 20 drops 16.7\u00a0%; min 29 drops 33.3\u00a0%"
     same = [Scored(f"k{n}", "a", (), {"picture_blur": 60.0}) for n in range(9)]
     assert cuts_in_words(sum_up(parse_filters(["picture_blur"]), same, []).filters[0]) == ""
 
@@ -55,9 +55,9 @@ def test_whole_numbers_have_whole_bars_and_whole_thresholds():
     samples = [Scored(f"k{n}", "a", (), {"caption_words": float(count)}) for n, count in enumerate(counts)]
     (words,) = sum_up(parse_filters([{"name": "caption_words", "min": 2}]), samples, []).filters
     assert [bar.label for bar in stacked(words)] == ["1", "2", "3", "4", "5", "6", "7", "8", "9"]
-    assert cuts_in_words(words) == "min 2 drops 30.0 %"
+    assert cuts_in_words(words) == "min 2 drops 30.0\u00a0%"
     most = replace(words, low=None, high=5.0)
-    assert cuts_in_words(most) == "max 3 drops 5.0 %; max 2 drops 20.0 %"
+    assert cuts_in_words(most) == "max 3 drops 5.0\u00a0%; max 2 drops 20.0\u00a0%"
 
 
 def test_a_filter_without_scores_has_no_bars():

@@ -27,6 +27,21 @@ def test_the_table_tells_every_motion_and_parameter(capsys):
     assert any("hold_start" in line and "0 to 0.9 of the clip" in line for line in lines)
 
 
+def test_a_motion_of_ones_own_is_shown_by_the_path_that_a_config_needs(tmp_path, monkeypatch, capsys):
+    (tmp_path / "shown_motions.py").write_text(
+        "from zoetrope import Camera, Parameter, motion\n"
+        "@motion('dolly', Parameter('far', default=0.2, low=0.0, high=1.0, unit='view widths', help='how far'))\n"
+        "def dolly(t_T, far):\n"
+        "    'It glides.'\n"
+        "    return Camera(x=far * t_T)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main(["shown_motions:dolly"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("shown_motions:dolly: It glides.")
+    assert "motions: [{name: shown_motions:dolly, weight: 1" in shown
+
+
 def test_one_motion_with_an_example(capsys):
     assert main(["zoom_in"]) == 0
     text = capsys.readouterr().out

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from schemas.advice import Advice, advice_for, passing_reasons
+from schemas.advice import advice_for, passing_reasons
 from schemas.errors import ConfigError
 from schemas.text import counted, nearest_hint, one_line
 from zoetrope.arguments import Parser
@@ -56,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
             example = f"{group.count:8}  {why}  e.g. {example}"
         print(example)
         if args.reason is None and advice is not None:
-            print(f"{'':8}  {_in_words(advice)}")
+            print(f"{'':8}  {advice}")
     passing = [reason for reason in passing_reasons() if any(group.reason == reason for group in groups)]
     if passing and args.reason is None:
         again = shlex.join(["zoetrope", "retry", args.output, "--reason", ",".join(passing)])
@@ -70,10 +70,6 @@ def _described(group: FailureGroup) -> dict[str, Any]:
     if advice is not None:
         about = {"meaning": advice.meaning, "remedy": advice.remedy}
     return {**asdict(group), **about}
-
-
-def _in_words(advice: Advice) -> str:
-    return f"{advice.meaning}; what to do: {advice.remedy}"
 
 
 def _parser() -> Parser:

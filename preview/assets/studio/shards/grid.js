@@ -37,7 +37,7 @@ export const load = latest(async (signal) => {
     }
     shownPage = wanted;
     showPager();
-    $("clips").replaceChildren(...(rows.length ? rows.map(card) : [h("p", { class: "soft" }, "Nothing matches. Remove a filter to see more.")]));
+    $("clips").replaceChildren(...(rows.length ? rows.map(card) : [h("p", { class: "soft empty" }, "Nothing matches. Remove a filter to see more.")]));
   }
   if (asked.clip === null) closeSample();
   else await look(signal);
@@ -74,7 +74,7 @@ function card(row) {
   const box = h("div", { class: "card-box" },
     h("button", { class: "card", onclick: () => ask({ clip: row.position }) },
       h("img", { alt: "", loading: "lazy", src: clipOf(row.position), onerror: unreadable }),
-      h("span", { class: "caption" }, row.caption),
+      h("span", { class: "caption", dir: "auto" }, row.caption),
       h("span", { class: "soft" }, `${row.motion || "video"} · ${row.key}`)),
     tagButton(row));
   box.row = row;

@@ -60,6 +60,7 @@ def test_overview_counts(output):
     assert (values["samples"], values["shards"], values["failed"]) == (12, 3, 6)
     assert values["motions"] == {"zoom_in": 4, "pan_left": 4, "rotate_cw+zoom_in": 4}
     assert [(f["reason"], f["count"]) for f in values["failures"]] == [("http_404", 5), ("corrupt", 1)]
+    assert values["failures"][0]["advice"].startswith("the picture was removed; what to do: ")
 
 
 @pytest.mark.parametrize("name", ["../secret.tar", "/etc/passwd", "sub/00000.tar", "link.tar"])
