@@ -14,7 +14,6 @@ from pipelines import animate, videos
 from pipelines.config import AnimateConfig, ImportConfig
 from pipelines.output.folder import Output
 from pipelines.output.growth.again import known_job, mark_again
-from pipelines.output.growth.plan import planned_numbers
 from pipelines.output.job import Job
 from pipelines.output.listing import list_output
 from pipelines.output.prepare import source_changes
@@ -162,19 +161,16 @@ def _config_of(output: Output, overrides: Sequence[str]) -> tuple[Kind, Config]:
     return kind, kind.config.make(with_overrides(kind.config, stored.to_dict(), overrides))
 
 
-def _check_finished(output: Output, done: set[int]) -> list[tuple[int, int]]:
+def _check_finished(output: Output, done: set[int]) -> Sequence[tuple[int, int]]:
     """The segments of the plan, whose tasks are all done."""
-    plan = output.read_state("plan.json")
-    planned = []
-    if plan:
-        planned = planned_numbers(plan)
-    left = {task for first, tasks in planned for task in range(first, first + tasks)} - done
+    plan = output.read_plan()
+    left = plan.missing(done) if plan else 0
     if plan is None or left:
         raise ConfigError(
-            f"output {output.uri}: its job is not finished ({len(left) or 'all'} tasks are missing); "
+            f"output {output.uri}: its job is not finished ({left or 'all'} tasks are missing); "
             "run its command with the same config again first"
         )
-    return planned
+    return plan.numbers()
 
 
 def _check_reasons(reasons: Sequence[str]) -> None:

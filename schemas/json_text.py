@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar, cast
 
 from schemas.text import one_line
 
@@ -32,16 +33,24 @@ def read_json_as(kind: type[T], data: bytes) -> T:
     Each value must have the type of its field, and the range if the type is annotated with one. Fields that
     the dataclass lacks are left out, so that older versions read what newer ones wrote.
     """
-    from pydantic import TypeAdapter, ValidationError  # a few commands need it
+    from pydantic import ValidationError  # not every command that reads JSON needs it
 
     try:
-        return TypeAdapter(kind).validate_json(data, strict=True)
+        value: T = _reader(cast(Any, kind)).validate_json(data, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise JsonError(one_line(f"{where}: {first['msg']}" if where else first["msg"], 200)) from None
     except RecursionError as error:
         raise JsonError(json_problem(error)) from None
+    return value
+
+
+@cache
+def _reader(kind: Any) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
 
 
 def json_problem(error: Exception) -> str:

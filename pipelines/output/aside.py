@@ -49,8 +49,10 @@ def allowed_tasks(output: Output, given: int | None) -> int:
     """The number of tasks that may be set aside: the one given, or one in a hundred of the plan."""
     if given is not None:
         return given
-    plan = output.read_state("plan.json") or {}
-    return int(plan.get("tasks", 0)) // ONE_IN
+    plan = output.read_plan()
+    if plan is None:
+        return 0
+    return plan.tasks // ONE_IN
 
 
 def set_aside(output: Output, record: Record) -> None:

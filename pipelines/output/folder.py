@@ -16,18 +16,24 @@ OUTPUT/
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from annotated_types import Ge
 
 from schemas.errors import ConfigError
-from schemas.json_text import read_json
+from schemas.json_text import read_json_as
 from schemas.text import one_line
 from storage.login import check_folder_address
-from storage.read import file_exists, read_bytes
+from storage.read import MAX_JSON, file_exists, read_bytes
 from storage.uris import absolute, join
 from storage.write import write_bytes
 
 STATE = "_zoetrope"
+MADE_AGAIN = ("plan.json", "finished.json")  # by every run
+T = TypeVar("T")
+Number = Annotated[int, Ge(0)]
 
 
 class Output:
@@ -63,9 +69,13 @@ class Output:
 
     def read_job(self) -> dict[str, Any]:
         """The content that `write_job` wrote. Raises OSError, and ConfigError if it is damaged."""
+        path = self.state("config.json")
         job = self.read_state("config.json")
         if job is None:
-            raise FileNotFoundError(f"{self.state('config.json')}: no such file")
+            raise FileNotFoundError(f"{path}: no such file")
+        for name in ("config", "identity"):
+            if not isinstance(job.get(name, {}), dict):
+                raise _damaged(path, f"{name} is no mapping")
         return job
 
     def write_job(self, job: Mapping[str, Any]) -> None:
@@ -81,20 +91,45 @@ class Output:
 
         Raises ConfigError, which names it, if it is damaged.
         """
+        return self.read_state_as(name, dict[str, Any])
+
+    def read_state_as(self, name: str, kind: type[T]) -> T | None:
+        """The values of such a file as a dataclass; None if it is not there. Raises as `read_state`."""
         path = self.state(name)
         try:
-            values = read_json(read_bytes(path))
+            return read_json_as(kind, read_bytes(path, MAX_JSON))
         except FileNotFoundError:
             return None
         except ValueError as error:
             raise _damaged(path, one_line(error)) from None
-        if not isinstance(values, dict):
-            raise _damaged(path, "it holds no mapping")
-        return values
+
+    def read_plan(self) -> Plan | None:
+        """The content of `plan.json`; None before planning has ended. Raises as `read_state`."""
+        return self.read_state_as("plan.json", Plan)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The tasks of an output."""
+
+    tasks: Number
+    segments: tuple[tuple[Number, Number], ...] = ()  # (first task, tasks), if there are several
+
+    def numbers(self) -> tuple[tuple[int, int], ...]:
+        """(first task, tasks) of each segment."""
+        return self.segments or ((0, self.tasks),)
+
+    def missing(self, done: Collection[int]) -> int:
+        """The number of tasks that are not done."""
+        found = sum(any(first <= task < first + tasks for first, tasks in self.numbers()) for task in done)
+        return sum(tasks for _, tasks in self.numbers()) - found
 
 
 def _damaged(path: str, why: str) -> ConfigError:
-    return ConfigError(f"{path}: damaged ({why}); restore it, or give another output, or overwrite=true")
+    remedy = "restore it, or give another output, or overwrite=true"
+    if path.endswith(MADE_AGAIN):
+        remedy = "remove it, and run the command of the job again"
+    return ConfigError(f"{path}: damaged ({why}); {remedy}")
 
 
 def shard_name(task: int, part: int | None = None) -> str:

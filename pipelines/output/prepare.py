@@ -11,7 +11,7 @@ from typing import Any
 
 from pipelines.output.commit import remove_temporary, settle_all
 from pipelines.output.folder import STATE, Output, task_of
-from pipelines.output.growth.plan import PLAN, extends_last_task, may_grow, planned_numbers, refusal
+from pipelines.output.growth.plan import extends_last_task, may_grow, refusal
 from pipelines.output.job import Job, differences, has_grown, is_of_source
 from pipelines.output.listing import PAGES, TABLE_FOLDERS, TABLES, Listing, list_output, part_of_table
 from pipelines.output.lost import drop_emptied, forget_lost, forget_tasks, said_lost
@@ -63,10 +63,10 @@ def tasks_again(output: Output, job: Job) -> set[int]:
     if not extends_last_task(before, job, list_names(output.state("inputs")), bool(plan_files(output))):
         return set()
     # By the plan, not by the records: where this job was killed before, that task has none any more.
-    done, plan = done_tasks(output), output.read_state(PLAN)
+    done, plan = done_tasks(output), output.read_plan()
     if plan is None:
         return set(sorted(done)[-1:])
-    first, tasks = planned_numbers(plan)[-1]
+    first, tasks = plan.numbers()[-1]
     return done & {first + tasks - 1}
 
 

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas.json_text import read_json
+from schemas.json_text import read_json_as
 from schemas.manifest import FAILURES, SAMPLES, ShardRow
+from schemas.text import one_line
 
 RECORD = pa.schema(
     [
@@ -91,12 +92,32 @@ class Record:
         """Parse a record. Raises ValueError if it is damaged."""
         try:
             rows = pq.read_table(io.BytesIO(data), use_threads=False)  # small; each thread would keep memory
-            meta = read_json((rows.schema.metadata or {})[META])
-            meta.pop("attempt", None)
-        except (pa.ArrowException, KeyError, ValueError, OSError) as error:
-            raise ValueError(str(error)) from None
-        shards = tuple(ShardRow(**row) for row in meta.pop("shards"))
-        return cls(rows=with_columns(rows.replace_schema_metadata(None), RECORD), shards=shards, **meta)
+            about = read_about(rows.schema)
+            rows = with_columns(rows.replace_schema_metadata(None), RECORD).cast(RECORD)
+            rows.validate(full=True)
+        except (pa.ArrowException, ValueError, OSError) as error:
+            raise ValueError(one_line(error, 200)) from None
+        return cls(about.task, about.fingerprint, about.inputs, rows, about.shards, about.counters)
+
+
+@dataclass(frozen=True)
+class About:
+    """The metadata of a record's file."""
+
+    task: int
+    fingerprint: str
+    inputs: int
+    shards: tuple[ShardRow, ...]
+    counters: Mapping[str, float] = field(default_factory=dict)
+    attempt: str = ""  # the attempt that made the shards; "" in records of earlier versions
+
+
+def read_about(schema: pa.Schema) -> About:
+    """Read the metadata of a record's file. Raises ValueError if it is damaged."""
+    text = (schema.metadata or {}).get(META)
+    if text is None:
+        raise ValueError("it is no record")
+    return read_json_as(About, text)
 
 
 def with_columns(rows: pa.Table, schema: pa.Schema) -> pa.Table:

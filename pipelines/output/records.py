@@ -10,8 +10,7 @@ import pyarrow.parquet as pq
 
 from pipelines.output.folder import Output
 from pipelines.output.listing import task_of_record
-from pipelines.output.record import META, Record
-from schemas.json_text import read_json
+from pipelines.output.record import Record, read_about
 from schemas.manifest import ShardRow
 from storage.folders import list_names
 from storage.read import read_bytes
@@ -45,9 +44,9 @@ def read_head(output: Output, task: int) -> RecordHead:
     """One task's record without its rows. Raises as `read_record`."""
     path = output.record_path(task)
     try:
-        meta = read_json((pq.read_schema(io.BytesIO(read_bytes(path))).metadata or {})[META])
-        return RecordHead(meta.get("attempt", ""), tuple(ShardRow(**row) for row in meta["shards"]))
-    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        about = read_about(pq.read_schema(io.BytesIO(read_bytes(path))))
+        return RecordHead(about.attempt, about.shards)
+    except (pa.ArrowException, ValueError) as error:
         raise ValueError(_bad_record(path, error)) from None
 
 

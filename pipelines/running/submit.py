@@ -269,10 +269,15 @@ def _finish(output: Output, job: Job, published: str, made: _MadeNow) -> Totals:
 
 def _finished(output: Output, job: Job, listing: Listing) -> Totals | None:
     """The totals of an output whose tables and pages are all there and up to date."""
-    values = output.read_state("finished.json")
-    if values is None or not has_tables(listing) or not is_described(output, job.config):
+    if not has_tables(listing) or not is_described(output, job.config):
         return None
-    return Totals(**values, shards=tuple(read_manifest(output.uri)))
+    try:
+        totals = output.read_state_as("finished.json", Totals)
+    except ConfigError:  # a damaged one is written again
+        totals = None
+    if totals is None:
+        return None
+    return replace(totals, shards=tuple(read_manifest(output.uri)))
 
 
 def _tidy(output: Output) -> None:

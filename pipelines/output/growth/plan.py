@@ -97,13 +97,6 @@ class JobPlan:
         self.output.write_state(PLAN, values)
 
 
-def planned_numbers(plan: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """(first task, tasks) of each segment of an output, from the values of plan.json."""
-    if "segments" in plan:
-        return [(int(first), int(tasks)) for first, tasks in plan["segments"]]
-    return [(0, int(plan["tasks"]))]
-
-
 def write_segment(output: Output, segment: Segment) -> None:
     """Write the marks of a segment under its name."""
     writer = InputsWriter(output, segment.first)

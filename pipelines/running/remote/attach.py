@@ -106,7 +106,7 @@ class _Said:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + SAY_SECONDS
-        planned = (self._output.read_state("plan.json") or {}).get("tasks", 0)
-        if not planned:  # it is the pass over the whole input
+        plan = self._output.read_plan()
+        if plan is None or not plan.tasks:  # it is the pass over the whole input
             return
-        LOG.info(f"{len(done_tasks(self._output))} of {counted(planned, 'task')} done")
+        LOG.info(f"{len(done_tasks(self._output))} of {counted(plan.tasks, 'task')} done")

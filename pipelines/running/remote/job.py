@@ -105,10 +105,9 @@ def keep(output: Output, job: RemoteJob) -> None:
 
 def read_kept(output: Output) -> RemoteJob | None:
     """Read the id of a job that was submitted for this output and whose end nobody has seen."""
-    values = output.read_state(FILE)
-    if values:
-        return RemoteJob(**values)
-    return None
+    if not output.read_state(FILE):
+        return None
+    return output.read_state_as(FILE, RemoteJob)
 
 
 def follow(

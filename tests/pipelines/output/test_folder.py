@@ -24,3 +24,28 @@ def test_damaged_bookkeeping_is_one_line_that_names_the_file(tmp_path, content):
         output.read_state("finished.json")
     assert "\n" not in str(error.value)
     assert output.read_state("plan.json") is None
+
+
+@pytest.mark.parametrize("tasks", ['"4"', "-1", "null", "4.5", "true", "1e400"])
+def test_a_plan_with_another_number_of_tasks_says_that_it_is_made_again(tmp_path, tasks):
+    output = Output(str(tmp_path))
+    output.write_state("plan.json", {})
+    (tmp_path / "_zoetrope" / "plan.json").write_text(f'{{"tasks": {tasks}}}')
+    with pytest.raises(ConfigError, match=r"plan\.json: damaged \(tasks: .*remove it, and run the command"):
+        output.read_plan()
+
+
+def test_missing_tasks_are_counted_without_a_list_of_them(tmp_path):
+    output = Output(str(tmp_path))
+    output.write_state("plan.json", {"tasks": 10**15, "segments": [[0, 3], [5, 10**15]]})
+    plan = output.read_plan()
+    assert plan.numbers() == ((0, 3), (5, 10**15))
+    assert plan.missing({0, 1, 3, 6}) == 10**15
+
+
+@pytest.mark.parametrize("name", ["config", "identity"])
+def test_a_job_whose_parts_are_no_mappings_is_damaged(tmp_path, name):
+    output = Output(str(tmp_path))
+    output.write_job({"kind": "animate", "config": {}, "identity": {}, name: [1]})
+    with pytest.raises(ConfigError, match=rf"config\.json: damaged \({name} is no mapping\); restore it"):
+        output.read_job()

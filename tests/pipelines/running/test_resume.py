@@ -32,6 +32,19 @@ def test_a_finished_output_is_left_alone(tmp_path, caplog):
     assert {name for name in after if after[name] != before.get(name)} <= {"config.json", "plan.json"}
 
 
+@pytest.mark.parametrize("content", ["", "{}", '{"tasks": "x"}', "[" * 60_000])
+def test_damaged_totals_are_counted_again_and_no_shard_changes(tmp_path, content):
+    run(tmp_path)
+    whole, before = shards(tmp_path), stamps(tmp_path)
+    finished = tmp_path / "_zoetrope" / "finished.json"
+    totals = finished.read_bytes()
+    finished.write_text(content)
+    assert run(tmp_path).exit_code == 0
+    assert finished.read_bytes() == totals
+    assert shards(tmp_path) == whole
+    assert all(stamps(tmp_path)[name] == before[name] for name in before if name.endswith(".tar"))
+
+
 def test_only_what_is_missing_is_made(tmp_path):
     run(tmp_path)
     whole, before = shards(tmp_path), stamps(tmp_path)

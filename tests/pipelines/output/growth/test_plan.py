@@ -12,7 +12,6 @@ from grown import run, shards, small_job
 from pipelines.dry_run import Glimpse, dry_run
 from pipelines.output.finish import Totals
 from pipelines.output.folder import Output
-from pipelines.output.growth.plan import planned_numbers
 from pipelines.output.job import Job
 from pipelines.retry import retry_tasks
 from schemas.errors import ConfigError, JobError
@@ -82,7 +81,7 @@ def test_growth_after_retry_and_retry_after_growth(begun):
     picture(folder, "a", None)
     picture(folder, "g")
     assert run(job_of(folder), output).totals.failed == 1
-    assert planned_numbers(Output(str(output)).read_state("plan.json") or {}) == [(0, 3), (4, 1)]
+    assert Output(str(output)).read_plan().numbers() == ((0, 3), (4, 1))
     picture(folder, "a", "now there too")
     picture(folder, "h")  # a retry makes what failed, and nothing new
     assert retry(folder, output).failed == 0

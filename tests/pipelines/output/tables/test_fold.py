@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from part_job import part_job, parts_of, run_parts
@@ -13,6 +16,7 @@ from pipelines.making.config import ShardConfig
 from pipelines.making.task import make_task
 from pipelines.output.commit import commit
 from pipelines.output.folder import Output
+from pipelines.output.record import META, RECORD, Record
 from pipelines.output.retries import write_plan
 from pipelines.output.tables.fold import ROW_GROUP, TableFile, fold_part
 from pipelines.output.tables.parts import Part, head_path, read_heads, rows_path
@@ -109,9 +113,40 @@ def test_a_damaged_record_is_named(tmp_path):
         run_parts(tmp_path, part_job())
 
 
-def test_row_groups_have_a_fixed_size(tmp_path):
-    import pyarrow as pa
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shards": 5},
+        {"shards": [{"shard": "a.tar"}]},
+        {"task": "x"},
+        {"inputs": None},
+        {"counters": [1]},
+        {"fingerprint": 5},
+    ],
+)
+def test_a_record_whose_description_has_another_form_is_one_error(change):
+    rows = pa.Table.from_pylist([{"status": "written", "key": "a"}], RECORD)
+    about = {"attempt": "", "task": 0, "fingerprint": "f", "inputs": 1, "shards": [], "counters": {}}
+    data = record_file(rows, {**about, **change})
+    with pytest.raises(ValueError, match=f"^{next(iter(change))}[.:]"):
+        Record.from_bytes(data)
+    assert Record.from_bytes(record_file(rows, about)).inputs == 1
 
+
+def test_a_record_with_columns_of_another_type_is_one_error():
+    rows = pa.table({"status": ["written"], "key": ["a"], "width": ["wide"]})
+    about = {"task": 0, "fingerprint": "f", "inputs": 1, "shards": []}
+    with pytest.raises(ValueError, match="wide"):
+        Record.from_bytes(record_file(rows, about))
+
+
+def record_file(rows: pa.Table, about: dict) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(rows.replace_schema_metadata({META: json.dumps(about).encode()}), out)
+    return out.getvalue()
+
+
+def test_row_groups_have_a_fixed_size(tmp_path):
     with TableFile(f"{tmp_path}/t.parquet", MANIFEST) as table:
         for size in (5, ROW_GROUP, 0, 3 * ROW_GROUP):
             table.append(pa.Table.from_pylist([{"shard": "a", "task": n} for n in range(size)], MANIFEST))
