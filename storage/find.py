@@ -68,8 +68,11 @@ def find_under(folder: str) -> list[FileInfo]:
 
 
 def find_some(pattern: str, field: str) -> list[FileInfo]:
-    """As `find`, and brace ranges too. Raises ConfigError that names the config field if nothing is there."""
-    files = find(pattern)
+    """As `find`, and brace ranges too. Raises ConfigError that names the config field if nothing is there.
+
+    As in a shell, ``*`` matches no name that begins with a dot: copies made by macOS hold ``._NAME`` files.
+    """
+    files = _shown(pattern, find(pattern))
     if not files and "{" in pattern:
         files = _find_braces(pattern, field)
     lost = next((file.path for file in files if not file.size and leads_nowhere(file.path)), None)
@@ -82,6 +85,15 @@ def find_some(pattern: str, field: str) -> list[FileInfo]:
             f"{field}: {pattern} is a folder: give the files in it, such as '{join(pattern, '*')}'"
         )
     raise ConfigError(f"{field}: {pattern}: no such file, or nothing matches; check the path")
+
+
+def _shown(pattern: str, files: list[FileInfo]) -> list[FileInfo]:
+    """Leave out hidden files and those in hidden folders, unless the glob itself names a hidden part."""
+    head, rest = split_at_glob(absolute(pattern))
+    if not rest or any(part.startswith(".") for part in rest.split("/")):
+        return files
+    below = len(head) + 1
+    return [file for file in files if not any(part.startswith(".") for part in file.path[below:].split("/"))]
 
 
 def _find_braces(pattern: str, field: str) -> list[FileInfo]:

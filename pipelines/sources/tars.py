@@ -27,6 +27,7 @@ from schemas.text import valid_text
 from storage.find import FileInfo, find_some, identity
 from storage.read import open_input
 
+CAPTION_FIELDS = ("caption", "captions", "text")  # of KEY.json
 KEPT = ("original_width", "original_height", "sha256", "status")  # of KEY.json
 MAX_NUMBER = 2**63  # of a kept number: records hold 64 bits
 
@@ -225,18 +226,18 @@ def _image(group: Group, about: dict[str, Any]) -> bytes:
 
 
 def _captions(group: Group, about: dict[str, Any]) -> list[str]:
-    """KEY.txt, or the caption in KEY.json if it is missing or blank."""
+    """KEY.txt, or the captions in KEY.json if it is missing or blank."""
     try:
         captions = []
         if "txt" in group.members:
             captions = [group.members["txt"].decode("utf-8-sig")]
     except UnicodeDecodeError as error:
         raise SampleError(Stage.CAPTION, Reason.NOT_UTF8, f"{group.key}.txt: byte {error.start}") from None
-    captions += texts(about.get("caption"))
-    if not captions:
+    held = next(filter(None, (texts(about.get(name)) for name in CAPTION_FIELDS)), [])
+    if not captions and not held:
         detail = f"{group.key} has neither txt nor a caption in json"
         raise SampleError(Stage.CAPTION, Reason.MISSING_CAPTION, detail + _fault(group.members.get("json")))
-    for caption in captions:
-        if caption.strip():
-            return [caption]
+    for found in (captions, held):
+        if kept := [caption for caption in found if caption.strip()]:
+            return kept
     raise SampleError(Stage.CAPTION, Reason.EMPTY_CAPTION, group.key)

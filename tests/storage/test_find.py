@@ -131,3 +131,18 @@ def test_identity_is_of_names_and_sizes_not_of_place(tree, tmp_path_factory):
     assert identity([])["files"] == 0
     there = [FileInfo(f"gs://bucket/{name}.tar", 5) for name in "ab"]
     assert here == identity(there)
+
+
+def test_a_glob_of_inputs_matches_no_hidden_file_unless_it_names_one(tree):
+    for name in ("._a.tar", ".hidden/d.tar"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).touch()
+
+    def names(pattern):
+        return [file.path.removeprefix(f"{tree}/") for file in find_some(pattern, "source.uri")]
+
+    assert names(f"{tree}/*.tar") == ["a.tar", "b.tar", "odd[1].tar"]
+    assert names(f"{tree}/**/*.tar") == ["a.tar", "b.tar", "deep/c.tar", "odd[1].tar"]
+    assert names(f"{tree}/._*.tar") == ["._a.tar"]
+    assert names(f"{tree}/.hidden/*.tar") == [".hidden/d.tar"]
+    assert names(f"{tree}/._a.tar") == ["._a.tar"]

@@ -35,6 +35,15 @@ def texts(value: Any) -> list[str]:
     return [valid_text(text) for text in as_list(value) if isinstance(text, str)]
 
 
+def decoded(value: Any) -> Any:
+    """Bytes, and bytes in a list, as the text that they hold. Raises UnicodeDecodeError."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8-sig")
+    if isinstance(value, list):
+        return [decoded(item) for item in value]
+    return value
+
+
 def url_identity(url: str) -> str:
     """The `image_id` of a picture known by its URL: captions of one picture are no negatives."""
     return "url-" + hashlib.blake2b(url.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

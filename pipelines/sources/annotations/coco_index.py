@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from pipelines.sources.annotations.cells import as_mapping, as_text, texts
 from pipelines.sources.annotations.json_entries import json_entries
@@ -13,6 +14,7 @@ from schemas.text import valid_text
 
 Id = int | str
 ID_FIELDS = ("id", "cocoid", "imgid", "image_id")
+ROW_ID_FIELDS = ("image_id", "cocoid", "imgid", "id")  # of a list of rows, where `id` may be the caption's
 FILE_FIELDS = ("file_name", "filename", "image", "file", "path")
 MAX_DIGITS = 18  # of an id that is written as text
 
@@ -45,11 +47,11 @@ def read_images(paths: Iterable[str], field: str, progress: Progress = unwatched
             if name == "annotations":
                 identifier = identifier_of(about.get("image_id"))
                 if identifier is not None:
-                    captions.setdefault(identifier, []).extend(texts(about.get("caption")))
+                    captions.setdefault(identifier, []).extend(_captions(about))
             elif name == "images":
                 images.append(_image(about))
             else:  # a list of rows: one row per caption, or per image
-                row = _image(about)
+                row = _image(about, ROW_ID_FIELDS)
                 image = None
                 if row.id is not None:
                     image = listed.get(row.id)
@@ -58,7 +60,7 @@ def read_images(paths: Iterable[str], field: str, progress: Progress = unwatched
                     images.append(row)
                     if row.id is not None:
                         listed[row.id] = row
-                image.captions += texts(about.get("caption", about.get("captions")))
+                image.captions += _captions(about)
     _give_captions(images, captions)
     images.sort(key=_order)
     return images
@@ -77,8 +79,8 @@ def identifier_of(value: Any) -> Id | None:
     return value
 
 
-def _image(about: Mapping[str, Any]) -> Image:
-    identifiers = (identifier_of(about.get(name)) for name in ID_FIELDS)
+def _image(about: Mapping[str, Any], id_fields: Sequence[str] = ID_FIELDS) -> Image:
+    identifiers = (identifier_of(about.get(name)) for name in id_fields)
     identifier = next((i for i in identifiers if i is not None), None)
     file = next((about[name] for name in FILE_FIELDS if isinstance(about.get(name), str)), "")
     if identifier is None and file:
@@ -87,10 +89,24 @@ def _image(about: Mapping[str, Any]) -> Image:
     if isinstance(folder, str) and folder and file:
         file = f"{folder}/{file}"
     url = about.get("coco_url") or about.get("flickr_url")
+    if not file and isinstance(about.get("coco_url"), str):  # LVIS names its pictures by their URLs alone
+        file = _path_of(about["coco_url"])
     split = about.get("split")
     if not isinstance(split, str):
         split = None
     return Image(identifier, valid_text(file), as_text(url), _sentences(about), split)
+
+
+def _captions(about: Mapping[str, Any]) -> list[str]:
+    return texts(about.get("caption", about.get("captions")))
+
+
+def _path_of(url: str) -> str:
+    """The path in a URL, without the slash at its beginning; "" for no URL."""
+    try:
+        return unquote(urlsplit(url).path).lstrip("/")
+    except ValueError:
+        return ""
 
 
 def _sentences(about: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tables of captions in a folder of pictures: captions.csv, captions.jsonl, metadata.csv, metadata.jsonl."""
+"""Tables of captions in a folder of pictures: captions or metadata, as .csv, .tsv or .jsonl."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from storage.find import FileInfo
 from storage.read import open_input
 from storage.uris import join, safe_relative, why_unsafe
 
-TABLES = ("captions.csv", "captions.jsonl", "metadata.csv", "metadata.jsonl")
+TABLES = (
+    *("captions.csv", "captions.jsonl", "metadata.csv", "metadata.jsonl"),
+    *("captions.tsv", "metadata.tsv"),
+)
 FILE_COLUMNS = ("file_name", "filename", "file", "image", "path")
 CAPTION_COLUMNS = ("caption", "captions", "text")
 
@@ -103,25 +106,43 @@ def _rows(
         asked = (caption_column,)
     with open_input(file.path) as stream:
         lines = read_lines(stream, file.size, file.path)
-        rows: Iterable[Row | BadRow] = json_rows(lines)
-        columns: Sequence[str] = ()
-        if file.path.lower().endswith(".csv"):
-            is_row = _names_one(index, folder)
-            table = CsvTable(
-                lines, file.path, wanted=(*FILE_COLUMNS, *asked), takes_rest=asked, is_row=is_row
-            )
-            rows, columns = table, table.columns
-        names = None
-        if columns:
-            names = _columns(columns, asked, file.path)
-        for row in rows:
+        if not file.path.lower().endswith((".csv", ".tsv")):
+            yield from _objects(json_rows(lines), asked, file.path, boxes)
+            return
+        is_row = _names_one(index, folder)
+        wanted = (*FILE_COLUMNS, *asked)
+        table = CsvTable(lines, file.path, wanted=wanted, takes_rest=asked, is_row=is_row)
+        name, caption = _columns(table.columns, asked, file.path)
+        for row in table:
             if isinstance(row, BadRow):
                 yield row
-                continue
-            if names is None:
-                names = _columns(list(row.values), asked, file.path)
-            values = row.values
-            yield _Cells(row.line, values.get(names[0]), values.get(names[1]), _boxes(values, boxes))
+            else:
+                yield _cells(row, name, caption, boxes)
+
+
+def _objects(
+    rows: Iterable[Row | BadRow], asked: Sequence[str], path: str, boxes: str | None
+) -> Iterator[_Cells | BadRow]:
+    """The rows of JSON lines, whose columns may differ. Raises ConfigError if none has the columns."""
+    columns: tuple[str, ...] = ()  # of the row before
+    name = caption = None
+    first, is_complete = columns, False
+    for row in rows:
+        if isinstance(row, BadRow):
+            yield row
+            continue
+        if tuple(row.values) != columns:
+            columns = tuple(row.values)
+            name, caption = column_of(columns, FILE_COLUMNS), column_of(columns, asked)
+            first = first or columns
+            is_complete |= name is not None and caption is not None
+        yield _cells(row, name or FILE_COLUMNS[0], caption or asked[0], boxes)
+    if first and not is_complete:
+        _columns(first, asked, path)
+
+
+def _cells(row: Row, name: str, caption: str, boxes: str | None) -> _Cells:
+    return _Cells(row.line, row.values.get(name), row.values.get(caption), _boxes(row.values, boxes))
 
 
 def _boxes(values: Mapping[str, Any], column: str | None) -> dict[str, Any] | str:
@@ -141,7 +162,7 @@ def _names_one(index: _Pictures, folder: str) -> Callable[[Sequence[str]], bool]
 
 def _named(cells: Iterable[str], folder: str, index: _Pictures) -> set[str]:
     """The pictures that cells name."""
-    names = (_safe(cell) for cell in cells)
+    names = (_safe(cell, folder) for cell in cells)
     paths = {index.get(folder, name) for name in names if name is not None}
     return {path for path in paths if path in index}
 
@@ -155,7 +176,7 @@ def _add(row: _Cells | BadRow, table: str, folder: str, index: _Pictures, found:
         else:
             found.others.append(problem)
         return
-    name = _safe(row.file)
+    name = _safe(row.file, folder)
     if name is None:
         shown = ascii(row.file)[:100]
         detail = f"{table}: line {row.line}: file name {shown} {why_unsafe(row.file)}"
@@ -165,16 +186,24 @@ def _add(row: _Cells | BadRow, table: str, folder: str, index: _Pictures, found:
     if isinstance(row.boxes, str):
         found.problems.setdefault(path, (Reason.MALFORMED_ROW, f"{table}: line {row.line}: {row.boxes}"))
         return
-    found.of.setdefault(path, []).extend(texts(row.caption))
+    captions = texts(row.caption)
+    if not captions and row.caption:
+        detail = f"{table}: line {row.line}: the caption is no text: {ascii(row.caption)[:100]}"
+        found.problems.setdefault(path, (Reason.MALFORMED_ROW, detail))
+        return
+    found.of.setdefault(path, []).extend(captions)
     if row.boxes:
         found.boxes.setdefault(path, row.boxes)
 
 
-def _safe(value: object) -> str | None:
-    """A relative file name that stays in its folder and is UTF-8; None for anything else."""
+def _safe(value: object, folder: str) -> str | None:
+    """A file name in UTF-8 that stays in its folder, relative to it; None for anything else."""
     if not isinstance(value, str) or valid_text(value) != value:
         return None
-    return safe_relative(value.strip().replace("\\", "/"))
+    name = value.strip()
+    if name.startswith(f"{folder}/"):
+        name = name[len(folder) + 1 :]
+    return safe_relative(name.replace("\\", "/"))
 
 
 def _columns(columns: Sequence[str], asked: Sequence[str], path: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from pipelines.sources.annotations.boxes import boxes_meta
-from pipelines.sources.annotations.cells import texts, url_identity
+from pipelines.sources.annotations.cells import decoded, texts, url_identity
 from schemas.records import Failure, Reason, Reference, SampleError, Stage
 from schemas.text import valid_text
 
@@ -79,7 +79,7 @@ def reference(
 
 def _text(cell: Cell, name: str) -> str | None:
     try:
-        value = cell.as_py()
+        value = decoded(cell.as_py())
     except UnicodeDecodeError as error:
         raise SampleError(Stage.READ, Reason.NOT_UTF8, f"column {name}: byte {error.start}") from None
     if value is None:
@@ -89,7 +89,7 @@ def _text(cell: Cell, name: str) -> str | None:
 
 def _captions(cell: Cell, name: str) -> tuple[str, ...]:
     try:
-        captions = texts(cell.as_py())
+        captions = texts(decoded(cell.as_py()))
     except UnicodeDecodeError as error:
         raise SampleError(Stage.CAPTION, Reason.NOT_UTF8, f"column {name}: byte {error.start}") from None
     if not captions:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +24,7 @@ DELIMITERS = ",\t;|"
 MAX_LINE_BYTES = 100_000  # below csv's own limit of a field
 MAX_ROW_LINES = 100  # of one row with line breaks inside quotes
 MAX_VERDICTS = 10_000  # lines of which is known whether they read as a row
+_EXCEL = re.compile(rf"sep=[{DELIMITERS}]", re.IGNORECASE)
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -61,9 +63,9 @@ class CsvTable:
     """A CSV with a header. `columns` are its names, without spaces around them.
 
     `wanted` are the columns that the caller looks for: the delimiter is the one by which the header has most
-    of them. `last_takes_rest`: a row with too many fields gives the surplus to the last column, commas
-    included, if that column is this one and the row has no quotes. `is_row` recognises a row inside of
-    quotes: its line belongs to a quote that was never closed.
+    of them. `takes_rest`: a row with too many fields gives the surplus to the last column, commas included,
+    if that column is one of these and the row has no quotes. `is_rest` may object, by the fields of the row.
+    `is_row` recognises a row inside of quotes: its line belongs to a quote that was never closed.
     """
 
     def __init__(
@@ -74,9 +76,10 @@ class CsvTable:
         wanted: Sequence[str],
         takes_rest: Sequence[str] = (),
         is_row: Callable[[Sequence[str]], bool] | None = None,
+        is_rest: Callable[[Sequence[str]], bool] | None = None,
     ) -> None:
         self._lines = _Lines(lines)
-        self._is_row = is_row
+        self._is_row, self._is_rest = is_row, is_rest
         self._verdicts: dict[int, bool] = {}  # line number -> does it read as a row
         header = self._lines.next()
         while header is not None and header.problem is None and not header.text.strip():
@@ -86,12 +89,20 @@ class CsvTable:
         text = ""
         if header is not None:
             text = header.text
+        if _EXCEL.fullmatch(text.strip()):  # Excel's note of the delimiter
+            text = self._next_text()
         self._delimiter = _delimiter(text, wanted)
         self.columns = [name.strip() for name in _split_header(text, self._delimiter)]
         for name in wanted:
             if self.columns.count(name) > 1:  # either could be meant
                 raise ConfigError(f"{path}: two columns are called {name}; rename or remove one of them")
         self._takes_rest = bool(self.columns) and column_of(self.columns[-1:], takes_rest) is not None
+
+    def _next_text(self) -> str:
+        line = self._lines.next()
+        if line is None:
+            return ""
+        return line.text
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         while (line := self._lines.peek()) is not None:
@@ -121,7 +132,8 @@ class CsvTable:
         while len(fields) > len(self.columns) and not fields[-1].strip():
             fields.pop()  # trailing delimiters, as spreadsheets write them
         if len(fields) > len(self.columns):
-            if not self._takes_rest or '"' in first.text:
+            is_rest = self._is_rest is None or self._is_rest(fields)
+            if not self._takes_rest or not is_rest or '"' in first.text:
                 detail = (
                     f"{len(fields)} fields for {len(self.columns)} columns; quote what holds a {self._name}"
                 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -135,8 +135,8 @@ def check_types(schema: pa.Schema, columns: Columns, uri: str) -> None:
     """Raises ConfigError for a column that is not of its type, or comes twice."""
     for field, name, fits, wanted in (
         ("image_column", columns.image, _is_image, "bytes, or a struct with a field 'bytes'"),
-        ("url_column", columns.url, _is_text, "text"),
-        ("caption_column", columns.caption, is_texts, "text or a list of texts"),
+        ("url_column", columns.url, _is_address, "text"),
+        ("caption_column", columns.caption, _is_captions, "text or a list of texts"),
     ):
         if not name:
             continue
@@ -152,7 +152,9 @@ def check_types(schema: pa.Schema, columns: Columns, uri: str) -> None:
 
 
 def _is_binary(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
+    kind = _plain(kind)
+    is_sized = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
+    return bool(is_sized or pa.types.is_fixed_size_binary(kind))
 
 
 def _is_image(kind: pa.DataType) -> bool:
@@ -162,13 +164,36 @@ def _is_image(kind: pa.DataType) -> bool:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
+    kind = _plain(kind)
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _is_address(kind: pa.DataType) -> bool:
+    return _is_text(kind) or _is_binary(kind)
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type of the values of a dictionary; any other type itself."""
+    if pa.types.is_dictionary(kind):
+        return kind.value_type
+    return kind
 
 
 def is_texts(kind: pa.DataType) -> bool:
     """Is it a type of text, or of lists of texts?"""
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return _is_text(kind.value_type) or bool(pa.types.is_null(kind.value_type))
-    return _is_text(kind)
+    return _is_text(kind) or _is_list(kind, _is_text)
+
+
+def _is_captions(kind: pa.DataType) -> bool:
+    """Is it text, UTF-8 in bytes as Hive and TensorFlow write it, or lists of either?"""
+    return is_texts(kind) or _is_binary(kind) or _is_list(kind, _is_binary)
+
+
+def _is_list(kind: pa.DataType, fits: Callable[[pa.DataType], bool]) -> bool:
+    forms = (
+        *(pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list),
+        *(pa.types.is_list_view, pa.types.is_large_list_view),
+    )
+    if not any(is_form(kind) for is_form in forms):
+        return False
+    return fits(kind.value_type) or bool(pa.types.is_null(kind.value_type))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
@@ -38,6 +39,9 @@ CAPTION_COLUMNS = ("caption", "captions", "text", "alt_text", "alt")
 TABLES, JSON_LINES, PLAIN = (".csv", ".tsv"), (".jsonl", ".ndjson"), (".txt",)
 COMPRESSED = (".gz", ".bz2", ".xz")
 URL = re.compile(r"https?://\S+", re.IGNORECASE)
+MORE_URL = re.compile(
+    r"[^\s,]*(?:[/=&?%]|\.(?:jpe?g|png|webp|gif)\b)\S*", re.IGNORECASE
+)  # behind a comma in it
 WORDS = re.compile(r"[^\W\d_]{2,}")  # of a file name
 
 
@@ -111,7 +115,12 @@ def _columned(lines: Iterator[Line], path: str, asked: Columns, *, is_csv: bool)
     names: tuple[str, str] | None = None
     if is_csv:
         table = CsvTable(
-            lines, path, wanted=(*url_names, *caption_names), takes_rest=caption_names, is_row=_has_url
+            lines,
+            path,
+            wanted=(*url_names, *caption_names),
+            takes_rest=caption_names,
+            is_row=_has_url,
+            is_rest=_is_url_whole,
         )
         rows, names = table, _columns(table.columns, url_names, caption_names, path)
     else:
@@ -137,6 +146,13 @@ def _listed(values: Mapping[str, Any], names: tuple[str, str], where: str) -> Li
 
 def _has_url(cells: Sequence[str]) -> bool:
     return any(URL.fullmatch(cell.strip()) for cell in cells)
+
+
+def _is_url_whole(cells: Sequence[str]) -> bool:
+    """Does the URL of a row end at its delimiter? If so, the cell after it does not read as more of a URL."""
+    return not any(
+        URL.fullmatch(cell.strip()) and MORE_URL.fullmatch(after) for cell, after in pairwise(cells)
+    )
 
 
 def _columns(

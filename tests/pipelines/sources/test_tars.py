@@ -391,3 +391,13 @@ def test_a_damaged_key_json_is_named_where_it_costs_the_caption(tmp_path, data, 
     (failure,) = read_all(source_of(kind="tars", uri=tmp_path / "a.tar"))
     assert failure.reason == "missing_caption"
     assert words in failure.detail
+
+
+@pytest.mark.parametrize("name", ["caption", "captions", "text"])
+def test_key_json_may_hold_captions_under_the_usual_names(tmp_path, name):
+    about = {"caption": None, name: ["one", " ", "two"]}
+    members = [("a.jpg", b"x"), ("a.json", json.dumps(about).encode())]
+    members += [("b.jpg", b"y"), ("b.json", json.dumps({name: "three"}).encode()), ("b.txt", b"four")]
+    write_tar(tmp_path / "a.tar", members)
+    items = read_all(source_of(kind="tars", uri=tmp_path / "a.tar"))
+    assert [item.captions for item in items] == [("one", "two"), ("four",)]

@@ -1,4 +1,13 @@
-from pipelines.sources.annotations.cells import as_list, as_mapping, as_text, texts, url_identity
+import pytest
+
+from pipelines.sources.annotations.cells import (
+    as_list,
+    as_mapping,
+    as_text,
+    decoded,
+    texts,
+    url_identity,
+)
 
 
 def test_a_cell_holds_a_caption_or_a_list_of_them() -> None:
@@ -20,3 +29,10 @@ def test_equal_urls_have_equal_identities() -> None:
     assert url_identity("http://a/1") == url_identity("http://a/1")
     assert url_identity("http://a/1") != url_identity("http://a/2")
     assert url_identity("http://\ud800/").startswith("url-")
+
+
+def test_bytes_are_the_text_that_they_hold() -> None:
+    assert decoded([b"caf\xc3\xa9", "b", None, [b"c"]]) == ["caf\u00e9", "b", None, ["c"]]
+    assert decoded("a") == "a"
+    with pytest.raises(UnicodeDecodeError):
+        decoded(b"caf\xe9")

@@ -77,3 +77,19 @@ def test_lists_of_image_and_caption(tmp_path) -> None:
 def test_values_that_are_no_id() -> None:
     assert [identifier_of(value) for value in (True, 1.5, float("nan"), None, [], {})] == [None] * 6
     assert [identifier_of(value) for value in (7, 7.0, "7")] == [7, 7, "7"]
+
+
+def test_a_picture_that_has_only_a_url_is_named_by_its_path(tmp_path: Path) -> None:
+    """LVIS has no file names."""
+    url = "http://images.cocodataset.org/train2017/a%20b.jpg"
+    value = {
+        "images": [{"id": 1, "coco_url": url}, {"id": 2, "coco_url": "http://["}],
+        "annotations": [{"image_id": 1, "captions": ["one", "two"]}, {"image_id": 2, "caption": "three"}],
+    }
+    assert images(tmp_path, value) == [(1, "train2017/a b.jpg", ["one", "two"]), (2, "", ["three"])]
+
+
+def test_in_a_list_of_captions_the_id_of_the_image_joins_them(tmp_path: Path) -> None:
+    rows = [{"id": n, "image_id": 7, "image": "a.jpg", "caption": f"c{n}"} for n in range(3)]
+    assert images(tmp_path, rows) == [(7, "a.jpg", ["c0", "c1", "c2"])]
+    assert images(tmp_path, [{"id": 5, "image": "a.jpg", "caption": "c"}]) == [(5, "a.jpg", ["c"])]

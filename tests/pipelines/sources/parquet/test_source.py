@@ -228,3 +228,40 @@ def test_a_table_of_other_columns_names_the_fields_that_choose_them(tmp_path):
         source_of(3, kind="parquet", uri=f"{tmp_path}/a.parquet").fingerprint()
     with pytest.raises(ConfigError, match=r"name one with source\.caption_column="):
         source_of(3, kind="parquet", uri=f"{tmp_path}/a.parquet", url_column="link").fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("image", "caption"),
+    [
+        (pa.array([b"x", b"y"]).dictionary_encode(), pa.array(["one", "two"]).dictionary_encode()),
+        (pa.array([b"x", b"y"], pa.binary(1)), pa.array([b"one", b"two"])),
+        (pa.array([b"x", b"y"], pa.large_binary()), pa.array([b"one", b"two"], pa.large_binary())),
+        (pa.array([b"x", b"y"]), pa.array([b"one", b"two"]).dictionary_encode()),
+    ],
+)
+def test_dictionaries_and_bytes_are_read_as_what_they_hold(tmp_path, image, caption):
+    """Hive, TensorFlow and older Spark write text as bytes."""
+    path = write(tmp_path / "a.parquet", image=image, caption=caption)
+    items = read_all(source_of(kind="parquet", uri=path))
+    assert [(item.image, item.captions) for item in items] == [(b"x", ("one",)), (b"y", ("two",))]
+
+
+@pytest.mark.parametrize(
+    "form", [pa.list_(pa.string(), 2), pa.list_view(pa.binary()), pa.large_list(pa.string())]
+)
+def test_every_form_of_list_holds_captions(tmp_path, form):
+    captions = pa.array([["one", "two"]], form)
+    path = write(tmp_path / "a.parquet", image=[b"x"], caption=captions)
+    assert read_all(source_of(kind="parquet", uri=path))[0].captions == ("one", "two")
+
+
+def test_bytes_that_are_no_text_are_a_failure(tmp_path):
+    path = write(tmp_path / "a.parquet", image=[b"x"], caption=[b"caf\xe9"])
+    (item,) = read_all(source_of(kind="parquet", uri=path))
+    assert (item.reason, item.detail) == ("not_utf8", "column caption: byte 3")
+
+
+def test_files_that_macos_leaves_are_no_tables(tmp_path):
+    numbered(tmp_path / "a.parquet", 0, 2)
+    (tmp_path / "._a.parquet").write_bytes(b"junk")
+    assert len(read_all(source_of(kind="parquet", uri=tmp_path / "**" / "*.parquet"))) == 2

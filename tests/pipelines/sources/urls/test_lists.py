@@ -11,6 +11,7 @@ import pytest
 
 from pipelines.sources.urls.lists import Columns, Listed, caption_of, form_of, read_list
 from schemas.errors import ConfigError
+from schemas.records import Reason
 from storage.find import FileInfo
 
 USUAL = Columns(None, None)
@@ -109,3 +110,21 @@ def test_an_unknown_ending_is_refused(tmp_path):
     assert form_of("a.JSONL.gz") == ".jsonl"
     with pytest.raises(ConfigError, match=r"ends in csv, tsv, jsonl"):
         read(tmp_path / "a.doc", "x")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a.org/u=1,17&fm=15&gp=0.jpg", "http://a.org/1,x0/y", "http://a.org/a,b.JPG"]
+)
+def test_a_comma_in_a_url_is_no_caption(tmp_path, url):
+    (fault, whole) = read(tmp_path / "a.csv", f'url,caption\n{url},a dog\n"{url}",a dog\n')
+    assert fault[:2] == (
+        Reason.MALFORMED_ROW,
+        f"{tmp_path}/a.csv: line 2: 3 fields for 2 columns; quote what holds a comma",
+    )
+    assert whole == Listed(url, ("a dog",))
+
+
+def test_a_caption_with_a_comma_may_begin_with_any_word(tmp_path):
+    for caption in ("sunset, beach", "St. Ives, Cornwall", "e.g., a dog", "a 50% sale, at last"):
+        rows = read(tmp_path / "a.csv", f"url,caption\nhttp://a.org/1.jpg,{caption}\n")
+        assert rows == [Listed("http://a.org/1.jpg", (caption,))]
