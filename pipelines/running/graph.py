@@ -157,7 +157,9 @@ class _Make(beam.DoFn):
             raise output_error(error, self._output.uri) from error
 
     def _make(self, task: Task) -> Done:
-        return self._failing.make(task, self._watch, self._attempt)
+        done = self._failing.make(task, self._watch, self._attempt)
+        self._signals.count_reasons(done.reasons)
+        return done
 
     def _attempt(self, task: Task, watch: Callable[[int, int], bool]) -> Done:
         done = make_task(

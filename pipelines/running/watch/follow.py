@@ -35,6 +35,7 @@ def follow(
     """
     if signals is not None:
         counts = signals.counts
+        progress.main_reason = signals.main_reason
     else:
         counts = RecordsSeen(output).counts
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TextIO
@@ -37,6 +38,7 @@ class Progress:
         self._start = time.monotonic()
         self._line_every, self._next_line = line_every, line_every
         self.throughput = _Throughput()
+        self.main_reason: Callable[[], str] = str  # the most frequent reason of failures; "" if unknown
         self._bar = None
         if self._stream.isatty() and LOG.isEnabledFor(logging.INFO) and not _is_json():
             self._bar = tqdm(
@@ -53,7 +55,7 @@ class Progress:
         seconds = time.monotonic() - self._start
         self.throughput.add(seconds, written + failed)
         if self._bar is not None:
-            self._bar.set_postfix_str(f"failed {failed}", refresh=False)
+            self._bar.set_postfix_str(f"{failed} failed{self._reason(failed)}", refresh=False)
             self._bar.update(written + failed - self._bar.n)
         elif seconds >= self._next_line:
             self._next_line = seconds + self._line_every
@@ -71,7 +73,17 @@ class Progress:
         of = f"{self._total}"
         if not self._exact:
             of = f"~{of}"
-        return f"{made}/{of} inputs, {written} written, {failed} failed, {rate:.1f} inputs/s, {left} left"
+        failures = f"{failed} failed{self._reason(failed)}"
+        return f"{made}/{of} inputs, {written} written, {failures}, {rate:.1f} inputs/s, {left} left"
+
+    def _reason(self, failed: int) -> str:
+        """The main reason in brackets, where failures have one."""
+        reason = ""
+        if failed:
+            reason = self.main_reason()
+        if reason:
+            reason = f" (most: {reason})"
+        return reason
 
     def close(self) -> None:
         """Leave the terminal in order."""

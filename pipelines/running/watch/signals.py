@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 _jobs: dict[str, Signals] = {}  # of this process, by name
@@ -22,6 +23,7 @@ class Signals:
         self.name = uuid.uuid4().hex
         self._lock = threading.Lock()
         self._written = self._failed = 0
+        self._reasons: Counter[str] = Counter()
         self._stop = threading.Event()
         self._interrupts: list[Callable[[], None]] = []
 
@@ -35,6 +37,19 @@ class Signals:
         """(written, failed) so far."""
         with self._lock:
             return self._written, self._failed
+
+    def count_reasons(self, reasons: Mapping[str, int]) -> None:
+        """Add the failures of a finished task, by reason."""
+        with self._lock:
+            self._reasons.update(reasons)
+
+    def main_reason(self) -> str:
+        """The most frequent reason of the failures in finished tasks; "" without one."""
+        with self._lock:
+            found = self._reasons.most_common(1)
+        if not found:
+            return ""
+        return str(found[0][0])
 
     def request_stop(self) -> None:
         """Ask the job to stop; it looks after every sample."""
