@@ -172,5 +172,4 @@ def _look_at(task: Task, source: Source, config: AnimateConfig) -> Glimpse:
     finally:
         release_pool(pool)
     made = [answer.value for answer in answers if isinstance(answer, Answer)]
-    sizes = [len(sample.tar) for sample in made if isinstance(sample, Made)]
-    return Glimpse(keys, sum(sizes) / len(sizes) if sizes else None)
+    return Glimpse.of(keys, [sample for sample in made if isinstance(sample, Made)])

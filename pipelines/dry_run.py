@@ -6,10 +6,12 @@ Reads the source's index and a few inputs; writes nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from pipelines.estimate import long_task
+from pipelines.making.maker import Made
 from pipelines.output.folder import Output
 from pipelines.output.growth.plan import JobPlan, open_plan
 from pipelines.output.job import Job
@@ -29,6 +31,13 @@ class Glimpse:
 
     keys: list[str]
     sample_bytes: float | None  # mean bytes of a sample in a shard; None if no input is on this machine
+
+    @classmethod
+    def of(cls, keys: list[str], made: Sequence[Made]) -> Self:
+        """The glimpse of inputs of which these were made on trial."""
+        if not made:
+            return cls(keys, None)
+        return cls(keys, sum(len(sample.tar) for sample in made) / len(made))
 
 
 @dataclass(frozen=True)

@@ -139,5 +139,4 @@ def _look_at(task: Task, job: Job) -> Glimpse:
         made = [m for m in maker.make(replace(task, keys=videos), StageTimes()) if isinstance(m, Made)]
     finally:
         maker.close()
-    sizes = [len(sample.tar) for sample in made]
-    return Glimpse([item.key for item in items], sum(sizes) / len(sizes) if sizes else None)
+    return Glimpse.of([item.key for item in items], made)

@@ -111,7 +111,9 @@ def glob_uris(pattern: str) -> list[str]:
 
     Raises as `find`.
     """
-    prefix = "file://" if pattern.startswith("file://") else ""
+    prefix = ""
+    if pattern.startswith("file://"):
+        prefix = "file://"
     return [prefix + file.path for file in find(pattern)]
 
 

@@ -105,8 +105,9 @@ def _visible(text: str) -> str:
     """Turn control characters to spaces and drop invisible ones, except those that carry meaning."""
     if text.isprintable():
         return text
-    parts = _REGION_FLAG.split(text)  # texts and flags in turn
-    return "".join(part if index % 2 else "".join(map(_shown, part)) for index, part in enumerate(parts))
+    parts = _REGION_FLAG.split(text)
+    parts[::2] = ["".join(map(_shown, part)) for part in parts[::2]]  # texts and flags take turns
+    return "".join(parts)
 
 
 def _shown(character: str) -> str:

@@ -209,7 +209,10 @@ def is_local(beam_args: Sequence[str]) -> bool:
 
 def _as_options(path: str, name: str, value: object) -> list[str]:
     found: list[str] = []
-    for item in value if isinstance(value, list) else [value]:
+    items = [value]
+    if isinstance(value, list):
+        items = value
+    for item in items:
         if isinstance(item, dict) or item is None:
             raise ConfigError(
                 f"--runner-config {path}: {name} must be a text, a number, true, false, or a list of them"

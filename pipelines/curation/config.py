@@ -34,7 +34,13 @@ def parse_filters(value: Any) -> tuple[Entry, ...]:
 
 def dump_filters(entries: Sequence[Entry]) -> list[Any]:
     """The plain values of the entries, every default written out."""
-    return [entry if isinstance(entry, str) else entry.to_entry() for entry in entries]
+    plain: list[Any] = []
+    for entry in entries:
+        if isinstance(entry, Rule):
+            plain.append(entry.to_entry())
+        else:
+            plain.append(entry)
+    return plain
 
 
 def check_filters(entries: Sequence[Entry]) -> None:

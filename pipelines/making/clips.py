@@ -128,9 +128,10 @@ class Animator:
         for item, answer in through_workers(self._pool, "survey", given, guess=MARKS_BYTES):
             if isinstance(item, Failure):
                 yield item.key, nothing
+            elif isinstance(answer, Answer) and isinstance(answer.value, tuple):
+                yield item.reference.key, answer.value
             else:
-                is_marked = isinstance(answer, Answer) and isinstance(answer.value, tuple)
-                yield item.reference.key, answer.value if is_marked else nothing
+                yield item.reference.key, nothing
 
     def _unjudged(self, task: Task, entries: Sequence[Entry]) -> Iterator[Given | Failure]:
         """The inputs of a task as filters need them: with their pictures if any of these needs them.
@@ -140,12 +141,15 @@ class Animator:
         checked = self._unchecked(task)
         if needs_pictures(entries):
             return read_ahead(checked, self._readers, self.limits.picture_bytes)
-        return (Given(i.reference, None) if isinstance(i, Checked) else i for i in checked)
+        return map(_without_picture, checked)
 
     def _unchecked(self, task: Task) -> Iterator[Checked | Failure]:
         """The inputs of a task, on which no filter was called."""
         for item in checked_inputs(self.source.refer(task), task):
-            yield Checked(item) if isinstance(item, Reference) else item
+            if isinstance(item, Reference):
+                yield Checked(item)
+            else:
+                yield item
 
     def _judged(self, task: Task) -> Iterator[Checked | Failure]:
         """The inputs of a task that rules over the whole input keep, with their scores so far."""
@@ -208,7 +212,10 @@ class Animator:
     def _with_slots(self, items: Iterator[Given | Failure], slots: TaskSlots) -> Iterator[Given | Failure]:
         """Give each sample a slot. Where all are taken, pixels and frames are sent instead."""
         for item in items:
-            yield replace(item, slot=slots.take()) if isinstance(item, Given) else item
+            if isinstance(item, Given):
+                yield replace(item, slot=slots.take())
+            else:
+                yield item
 
     def _rendered(
         self,
@@ -249,3 +256,9 @@ class Animator:
                 yield oldest()
         finally:
             window.cancel()
+
+
+def _without_picture(item: Checked | Failure) -> Given | Failure:
+    if isinstance(item, Failure):
+        return item
+    return Given(item.reference, None)

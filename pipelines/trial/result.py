@@ -124,13 +124,17 @@ def in_order(entries: Sequence[Entry]) -> list[str]:
 
 def label_of(entry: Entry) -> str:
     """The name of a filter's score: that of the rule, or the path of a user's own."""
-    return entry if isinstance(entry, str) else entry.label
+    if isinstance(entry, Rule):
+        return entry.label
+    return entry
 
 
 def _stage(entry: Entry) -> When:
     if isinstance(entry, Rule):
         return entry.when
-    return When.PIXELS if takes_picture(entry) else When.CAPTION
+    if takes_picture(entry):
+        return When.PIXELS
+    return When.CAPTION
 
 
 def _judge(samples: Sequence[Scored], row: int, found: Mapping[str, Repeat]) -> _Verdicts:
@@ -190,7 +194,10 @@ def _nearest(
     fresh: list[_Verdicts] = []
     again: list[_Verdicts] = []
     for one in nearest:
-        (again if one.sample.caption in seen else fresh).append(one)
+        if one.sample.caption in seen:
+            again.append(one)
+        else:
+            fresh.append(one)
         seen.add(one.sample.caption)
     return tuple(_example(label, one) for one in (*fresh, *again)[:EXAMPLES])
 

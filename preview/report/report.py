@@ -245,10 +245,16 @@ def render_page(
             failures=summary.failures[:ROWS_LIMIT],
             more_failures=max(0, len(summary.failures) - ROWS_LIMIT),
             timeline=columns_of_time(stats.throughput, stats.bucket_seconds, COLUMNS_OF_TIME),
-            config=config[:CONFIG_LIMIT] + ("\n..." if len(config) > CONFIG_LIMIT else ""),
+            config=_cut(config, CONFIG_LIMIT),
             limit=TEXT_LIMIT,
         )
     )
+
+
+def _cut(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    return text[:most] + "\n..."
 
 
 def _yaml(values: Mapping[str, Any]) -> str:

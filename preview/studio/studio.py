@@ -138,8 +138,11 @@ async def _serve(
     try:
         await web.SockSite(runner, listener).start()
         host, port = listener.getsockname()[:2]
+        shown = host
+        if ":" in host:  # IPv6
+            shown = f"[{host}]"
         for call in tell:
-            call(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+            call(f"http://{shown}:{port}")
         if not _is_loopback(host):
             LOG.warning("anyone who can reach this address can see what it shows")
         await asyncio.Event().wait()

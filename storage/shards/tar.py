@@ -197,8 +197,10 @@ def _checksum_fits(header: bytes) -> bool:
 
 def _number(field: bytes, what: str) -> int:
     """An octal field, or GNU's base-256 form for large and negative numbers."""
-    if field[0] in (0x80, 0xFF):
-        return int.from_bytes(field[1:], "big") - (256 ** (len(field) - 1) if field[0] == 0xFF else 0)
+    if field[0] == 0x80:
+        return int.from_bytes(field[1:], "big")
+    if field[0] == 0xFF:  # two's complement
+        return int.from_bytes(field, "big", signed=True)
     try:
         return int(field.partition(b"\0")[0].strip() or b"0", 8)
     except ValueError:

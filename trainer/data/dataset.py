@@ -70,7 +70,9 @@ class TrainingStream(IterableDataset[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
-        number = self._batches + (worker.id if worker else 0)  # of the rank's next batch that is made here
+        number = self._batches  # of the rank's next batch that is made here
+        if worker is not None:
+            number += worker.id
         slots = len(self._positions)
         local = number % slots
         position = list(self._positions[local])
@@ -87,7 +89,9 @@ class TrainingStream(IterableDataset[Batch]):
             for index, wanted in enumerate(turns):
                 if wanted:
                     position[index] = _take(self._sets[index], raw[index], wanted, clips)
-            shape = {} if frames is None else {"frames": frames}
+            shape = {}
+            if frames is not None:
+                shape["frames"] = frames
             batch = self._collate(clips.samples, pixels.take(), shared=worker is not None, **shape)
             batch.position, batch.dropped = tuple(position), _taken(drops.dropped)
             if self._patches is not None:

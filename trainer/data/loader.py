@@ -259,12 +259,15 @@ def _own_message(error: Exception) -> str:
 def _data_loader(
     stream: TrainingStream | EvaluationStream, workers: int, batches_ahead: int, pin_memory: bool
 ) -> DataLoader[Batch]:
+    prefetch = None  # torch refuses a number without workers
+    if workers:
+        prefetch = batches_ahead
     return _Loader(
         stream,
         batch_size=None,  # the stream makes the batches, in the worker
         collate_fn=_as_is,
         num_workers=workers,
-        prefetch_factor=batches_ahead if workers else None,
+        prefetch_factor=prefetch,
         pin_memory=pin_memory,
         worker_init_fn=_start_worker,
         generator=torch.Generator(),  # its own: the run's random state stays as it is

@@ -51,10 +51,10 @@ def start_ranks(device: str) -> Iterator[Ranks]:
         yield Ranks(*mine, choose_device(device, int(os.environ.get("LOCAL_RANK", "0"))))
         return
     chosen = choose_device(device, int(os.environ["LOCAL_RANK"]))
-    on_gpu = chosen.type == "cuda"
-    dist.init_process_group(
-        "nccl" if on_gpu else "gloo", timeout=timedelta(hours=1), device_id=chosen if on_gpu else None
-    )
+    backend, device_id = "gloo", None
+    if chosen.type == "cuda":
+        backend, device_id = "nccl", chosen
+    dist.init_process_group(backend, timeout=timedelta(hours=1), device_id=device_id)
     yield Ranks(dist.get_rank(), world, chosen)
     dist.destroy_process_group()
 
@@ -149,11 +149,12 @@ def together(work: Callable[[], T], ranks: Ranks) -> T:
     if ranks.world == 1:
         return work()
     error: Exception | None = None
+    failed: str | None = None
     try:
         result = work()
     except Exception as raised:
-        error = raised
-    failures = gather_objects(None if error is None else one_line(error, 400), ranks)
+        error, failed = raised, one_line(raised, 400)
+    failures = gather_objects(failed, ranks)
     if error is not None:
         raise error
     for rank, failure in enumerate(failures):

@@ -154,7 +154,10 @@ def load_state(
         RankState(loader, {name: tensors[f"random.{rank}.{name}"] for name in _random_names(tensors, rank)})
         for rank, loader in enumerate(run["loaders"])
     ]
-    return RunState(run["step"], ranks, Best(**run["best"]) if run["best"] else None, bool(run.get("owed")))
+    best = None
+    if run["best"]:
+        best = Best(**run["best"])
+    return RunState(run["step"], ranks, best, bool(run.get("owed")))
 
 
 def saved_config(checkpoint: str) -> dict[str, Any]:

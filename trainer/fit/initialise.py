@@ -36,7 +36,9 @@ def inherit_model(given: Mapping[str, Any], init: str) -> dict[str, Any]:
     saved: dict[str, Any] = {}
     with suppress(ConfigError):  # `make_model` says what is wrong with a checkpoint
         saved = read_config(init).to_dict()
-    left_out = {*NOT_INHERITED, *(VARIANT if any(name in given for name in VARIANT) else ())}
+    left_out = set(NOT_INHERITED)
+    if any(name in given for name in VARIANT):
+        left_out.update(VARIANT)
     model = {name: value for name, value in saved.items() if name not in left_out} | dict(given)
     inner = given.get("interaction")
     if isinstance(inner, Mapping) and "interaction" in saved:
@@ -84,11 +86,12 @@ def _check_config(config: ModelConfig, init: str) -> list[str]:
     there, here = reading(before), reading(config)
     for name, value in there.items():
         if here[name] != value:
+            clip = ""
+            if isinstance(before.clip, str):
+                clip = f": {before.clip}"
             raise ConfigError(
                 f"init={init}: its towers were trained with {name} {value}, the config's have {here[name]}; "
-                "take `model.clip` "
-                f"and `model.pretrained` from {join(init, CONFIG_FILE)}"
-                + (f": {before.clip}" if isinstance(before.clip, str) else "")
+                f"take `model.clip` and `model.pretrained` from {join(init, CONFIG_FILE)}{clip}"
             )
     compared = sorted(
         ModelConfig.model_fields.keys() - {"clip", "pretrained", "interaction", "grad_checkpointing"}

@@ -110,13 +110,17 @@ def _train(config: TrainConfig, ranks: Ranks) -> Result:
     state = None
     if last is not None:
         state = load_state(last, model, optimizer, average)
-    start, best = (state.step, state.best) if state else (0, None)
+    start, best = 0, None
+    if state is not None:
+        start, best = state.step, state.best
     loader = _loader(config, ranks, model, shards, part, state)
     sets = find_sets(config, ranks, model)
     if state is not None:
         set_random_state(state.ranks[ranks.rank].random, ranks.device)
     barrier(ranks)
-    logs = _open_logs(config, start) if ranks.first else RunLogs()
+    logs = RunLogs()
+    if ranks.first:
+        logs = _open_logs(config, start)
     for line in _summary(config, ranks, model, shards, part, start, notes):
         logs.say(line)
     train_step = TrainingStep(config, ranks, model, optimizer, average)
@@ -279,7 +283,9 @@ def _summary(
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad) / 1e6
     total = config.total_steps * config.global_batch_size
     epoch = _epoch_samples(config, shards)
-    epochs = f" = {total / epoch:.2f} epochs" if epoch else ""
+    epochs = ""
+    if epoch:
+        epochs = f" = {total / epoch:.2f} epochs"
     many = f"ranks {ranks.world}"
     readers = max(1, min(config.data.workers, *(len(each.uris) // ranks.world for each in shards)))
     lines = [

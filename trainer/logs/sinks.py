@@ -36,7 +36,10 @@ class JsonLines:
 
     def write(self, step: int, values: Mapping[str, float | None]) -> None:
         """Write one line. The line is in the file when this returns."""
-        finite = {k: v if v is not None and math.isfinite(v) else None for k, v in values.items()}
+        finite = dict(values)
+        for name, value in values.items():
+            if value is not None and not math.isfinite(value):
+                finite[name] = None  # JSON has no NaN
         self._file.write(json.dumps({"step": step, **finite}) + "\n")
 
     def close(self) -> None:
@@ -58,7 +61,10 @@ class TensorBoard:
     def __init__(self, folder: Path, resume_step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(folder), purge_step=resume_step + 1 if resume_step else None)
+        purge_step = None  # a resumed run replaces what an earlier one wrote after its checkpoint
+        if resume_step:
+            purge_step = resume_step + 1
+        self._writer = SummaryWriter(str(folder), purge_step=purge_step)
 
     def write(self, step: int, values: Mapping[str, float | None]) -> None:
         """Write one scalar per known value."""

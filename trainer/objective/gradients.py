@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -158,8 +158,10 @@ class Gradients:
         start = 0
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
-            alone = isinstance(self._parallel, DistributedDataParallel) and not last
-            with self._parallel.no_sync() if alone else nullcontext():  # type: ignore[operator]
+            without_ranks: AbstractContextManager[None] = nullcontext()
+            if isinstance(self._parallel, DistributedDataParallel) and not last:
+                without_ranks = self._parallel.no_sync()
+            with without_ranks:
                 outputs = [t for features in self._encode(self._parallel, part) for t in vectors(features)]
                 rows = slice(start, start + len(part.keys))
                 pairs = [
@@ -236,15 +238,17 @@ def vectors(features: Features) -> list[Tensor]:
 
 def _leaves(kind: type[F], parts: Sequence[F]) -> F:
     """Return the features of all parts as leaves of a new graph."""
+    global_ = _leaf([part.global_ for part in parts])
+    tokens = _leaf([part.tokens for part in parts])
+    tab = None
     tabs = [part.tab for part in parts if part.tab is not None]
-    joined = (
-        torch.cat([p.global_ for p in parts]),
-        torch.cat(tabs) if tabs else None,
-        torch.cat([p.tokens for p in parts]),
-    )
-    global_, tab, tokens = (None if t is None else t.detach().requires_grad_() for t in joined)
-    assert global_ is not None and tokens is not None  # noqa: S101, PT018 - narrows the types
-    return kind(global_, tab, tokens, torch.cat([p.mask for p in parts]))
+    if tabs:
+        tab = _leaf(tabs)
+    return kind(global_, tab, tokens, torch.cat([part.mask for part in parts]))
+
+
+def _leaf(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.cat(list(tensors)).detach().requires_grad_()
 
 
 def _broken(features: Features) -> Tensor:

@@ -138,7 +138,9 @@ def embed_loader(
     if not any(samples.captions):
         raise RunError("nothing to evaluate on: the shards hold no usable sample")
     videos, texts = _gathered(seen.videos, ranks), _gathered(seen.texts, ranks)
-    back = _gathered(seen.backwards, ranks) if both_ways else None
+    back = None
+    if both_ways:
+        back = _gathered(seen.backwards, ranks)
     return _merge(samples, videos, texts, back, first_only=captions == "first")
 
 
@@ -190,13 +192,15 @@ def _merge(
 
 def _gathered(parts: Sequence[Items], ranks: Ranks) -> Items:
     """The items of all ranks, one after another."""
-    own = join(parts) if parts else None
-    has_tokens = any(gather_objects(own is not None and own.tokens_NLD is not None, ranks))
     empty = torch.empty(0, 0)
-    vectors = gather_rows(empty if own is None else own.vectors_NE, ranks)
+    own = Items(empty)
+    if parts:
+        own = join(parts)
+    has_tokens = any(gather_objects(own.tokens_NLD is not None, ranks))
+    vectors = gather_rows(own.vectors_NE, ranks)
     if not has_tokens:
         return Items(vectors)
     tokens = mask = empty
-    if own is not None and own.tokens_NLD is not None and own.mask_NL is not None:
+    if own.tokens_NLD is not None and own.mask_NL is not None:
         tokens, mask = own.tokens_NLD, own.mask_NL
     return Items(vectors, gather_rows(tokens, ranks), gather_rows(mask, ranks))

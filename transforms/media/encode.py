@@ -52,13 +52,15 @@ def _encoded(frames_THWC: np.ndarray, format: str, quality: int) -> list[bytes]:
             f"picture: must be uint8 of shape [h, w, 3 or 4], got {frames_THWC.dtype} of shape {list(shape)}"
         )
     if format == "jpg":
-        order = "RGB" if shape[2] == 3 else "RGBX"
+        order = {3: "RGB", 4: "RGBX"}[shape[2]]
         frames_THWC = np.ascontiguousarray(frames_THWC)
         return [simplejpeg.encode_jpeg(frame_HWC, quality, order, "420") for frame_HWC in frames_THWC]
     if format not in ("png", "webp"):
         raise ValueError(f"format {format!r}: must be jpg, png or webp")
-    # OpenCV takes a WebP quality of 100 for lossy at its best, and only more for lossless
-    options = [cv2.IMWRITE_WEBP_QUALITY, quality] if format == "webp" else [cv2.IMWRITE_PNG_COMPRESSION, 4]
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 4]
+    if format == "webp":
+        # OpenCV takes a WebP quality of 100 for lossy at its best, and only more for lossless.
+        options = [cv2.IMWRITE_WEBP_QUALITY, quality]
     return [_by_opencv(frame_HWC, format, options) for frame_HWC in frames_THWC]
 
 

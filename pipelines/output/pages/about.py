@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import Field, field_validator
 
 from schemas.config import Config
@@ -75,5 +77,5 @@ def hub_license(license_text: str) -> dict[str, str]:
         return {"license": license_text.lower()}
     if license_text.startswith(WEB):
         return {"license": "other", "license_name": "see-link", "license_link": license_text}
-    letters = (character if character.isalnum() or character in ".-" else "-" for character in license_text)
-    return {"license": "other", "license_name": "-".join("".join(letters).lower().split("-"))[:100]}
+    name = re.sub(r"[^\w.-]|_", "-", license_text).lower()
+    return {"license": "other", "license_name": name[:100]}

@@ -80,7 +80,10 @@ def croissant_json(facts: Facts, *, published: str) -> bytes:
 
 
 def _record_set(facts: Facts) -> dict[str, Any]:
-    source = {"fileObject" if facts.is_single else "fileSet": {"@id": _samples_resource(facts)["@id"]}}
+    kind = "fileSet"
+    if facts.is_single:
+        kind = "fileObject"
+    source = {kind: {"@id": _samples_resource(facts)["@id"]}}
     fields = [
         {
             "@type": "cr:Field",

@@ -64,7 +64,9 @@ def boxes_meta(row: Mapping[str, Any], field: str) -> dict[str, Any]:
             value = None
     try:
         if isinstance(value, str):  # a cell of a CSV
-            value = json.loads(value) if value.strip() else None
+            text, value = value, None
+            if text.strip():
+                value = json.loads(text)
         boxes = parse_boxes(value)
     except (ValueError, RecursionError) as error:
         raise SampleError(Stage.READ, Reason.MALFORMED_ROW, f"{field}: {error}") from None

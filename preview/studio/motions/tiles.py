@@ -53,7 +53,9 @@ def gallery_tile(book: PictureBook, picture: str, motion: str, *, still: bool) -
     quads_T42 = sample_motion(
         motion, seed=1, image_size=image_HWC.shape[:2], frames=GALLERY_FRAMES, size=size, fps=GALLERY_FPS
     )
-    return _tile(image_HWC, quads_T42[:1] if still else quads_T42, size, GALLERY_FPS)
+    if still:
+        quads_T42 = quads_T42[:1]
+    return _tile(image_HWC, quads_T42, size, GALLERY_FPS)
 
 
 def _tile(image_HWC: np.ndarray, quads_T42: np.ndarray, size: tuple[int, int], fps: float) -> bytes:

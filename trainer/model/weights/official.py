@@ -91,11 +91,10 @@ def load_clip(
     model = CLIP2Video(
         ModelConfig.make({"clip": {**clip_shape_of(state, ""), "quick_gelu": quick_gelu}, **options})
     )
-    load_clip_state(
-        model.clip,
-        state,
-        "state dict" if isinstance(state_dict_or_path, Mapping) else str(state_dict_or_path),
-    )
+    where = str(state_dict_or_path)
+    if isinstance(state_dict_or_path, Mapping):
+        where = "state dict"
+    load_clip_state(model.clip, state, where)
     model.start_from_clip()
     return model.eval()
 
@@ -153,9 +152,11 @@ def clip_shape_of(state: Mapping[str, Tensor], prefix: str = "clip.") -> dict[st
             "quick_gelu": True,
         }
     except KeyError as error:
+        kind = "CLIP"
+        if prefix:
+            kind = "CLIP2Video"
         raise ConfigError(
-            f"weights: missing key {error.args[0]}; these are not {'CLIP2Video' if prefix else 'CLIP'} "
-            "weights with a ViT"
+            f"weights: missing key {error.args[0]}; these are not {kind} weights with a ViT"
         ) from None
 
 

@@ -111,7 +111,10 @@ def _show(config: EvaluateConfig, results: Mapping[str, Evaluation]) -> None:
         print(config.measured_model)
         print(table_of_sets(results, "data.shards"))
     for name, result in results.items():
-        _show_details(f"{name}: " if name else "", result)
+        prefix = ""
+        if name:
+            prefix = f"{name}: "
+        _show_details(prefix, result)
     if config.output:
         print(f"wrote {config.output}")
 
