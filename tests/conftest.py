@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,16 @@ if (
     signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 ):  # what a shell starts with "&"; the commands tested here are to hear it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _temporary_files(tmp_path_factory) -> Iterator[None]:
+    """Temporary files of tests, and of the commands that they kill, are where pytest removes those of old runs."""
+    folder = tmp_path_factory.mktemp("temporary")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))
+        patch.setattr(tempfile, "tempdir", None)
+        yield
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

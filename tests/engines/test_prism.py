@@ -74,6 +74,8 @@ def test_shards_are_those_of_the_direct_runner(source, direct, tmp_path):
     done = animate(source, tmp_path / "clips", "--runner=PrismRunner", f"--prism_location={PRISM}")
     assert done.returncode == 0, done.stderr
     assert "PrismRunner" in done.stderr
+    assert "INFO:" not in done.stderr, "lines of the server"
+    assert "WARNING:" not in done.stderr
     check_same(direct, tmp_path / "clips")
 
 

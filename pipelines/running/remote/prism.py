@@ -5,6 +5,7 @@ Beam ends the server at the exit of its process. After `kill -9` it would stay.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from apache_beam.runners.portability.job_server import StopOnExitJobServer
@@ -28,6 +29,14 @@ class TiedPrismRunner(PrismRunner):
 
 
 class _Server(PrismJobServer):
+    def start(self) -> Any:
+        """Start it without its log lines and Beam's about its end: errors of a job reach us by the protocol."""
+        lines = logging.getLogger(type(self).__name__)
+        lines.propagate = False
+        lines.addHandler(logging.NullHandler())
+        logging.getLogger("apache_beam.utils.subprocess_server").setLevel(logging.CRITICAL + 1)
+        return super().start()
+
     def subprocess_cmd_and_endpoint(self) -> tuple[list[Any], str]:
         command, endpoint = super().subprocess_cmd_and_endpoint()
         return tied([str(word) for word in command]), endpoint
