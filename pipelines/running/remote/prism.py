@@ -30,7 +30,7 @@ class TiedPrismRunner(PrismRunner):
 
 class _Server(PrismJobServer):
     def start(self) -> Any:
-        """Start it without its log lines and Beam's about its end: errors of a job reach us by the protocol."""
+        """Start it, without its log lines and Beam's. The errors of a job arrive by the protocol."""
         lines = logging.getLogger(type(self).__name__)
         lines.propagate = False
         lines.addHandler(logging.NullHandler())
