@@ -61,7 +61,10 @@ _TABLE = {  # heading of the usage -> (file below zoetrope/commands, purpose)
             "a checkpoint or an index in the layout of open_clip, Hugging Face, CLIP2Video, Parquet",
         ),
     ),
-    "shell": (("completion", "a script for your shell that completes commands and fields"),),
+    "set up": (
+        ("configs", "list the installed configs, or print one to start from"),
+        ("completion", "a script for your shell that completes commands and fields"),
+    ),
 }
 _ROWS = [row for rows in _TABLE.values() for row in rows]
 COMMANDS = {file.rpartition("/")[2]: purpose for file, purpose in _ROWS}

@@ -57,6 +57,7 @@ HEAVY = {  # command -> (its arguments, a module that it imports late)
     "index": (["x", "y", "-o", "z"], "torch"),
     "search": (["x", "y"], "torch"),
     "export": (["x", "--to", "npy", "-o", "y"], "torch"),
+    "configs": ([], "zoetrope.shipped"),
     "completion": (["bash"], "zoetrope.commands.animate"),
     "demo": ([], "zoetrope.samples"),
     "lab": (["table", "output=nowhere"], "lab.experiment"),
