@@ -1,13 +1,8 @@
-"""Hugging Face's CLIP layout: a folder that `transformers.CLIPModel.from_pretrained` reads.
-
-Names and shapes follow `transformers` (models/clip/modeling_clip.py): queries, keys and values are three
-layers, projections are linear layers, so OpenAI's [width, D] matrices are transposed.
-"""
+"""Hugging Face's CLIP layout: a folder that `transformers.CLIPModel.from_pretrained` reads."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +13,9 @@ from trainer.export.towers import heads, openai_state, save_weights, unlike_open
 from trainer.export.vocabulary import CLIP_TOKENS, write_tokenizer
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.towers import text_tower, uses_quick_gelu
+from trainer.model.weights.names import huggingface_names
 
 CONFIG, WEIGHTS, PICTURES = "config.json", "model.safetensors", "preprocessor_config.json"
-OUTSIDE_BLOCKS = {  # OpenAI's name -> (theirs, transposed)
-    "logit_scale": ("logit_scale", False),
-    "text_projection": ("text_projection.weight", True),
-    "visual.proj": ("visual_projection.weight", True),
-    "token_embedding.weight": ("text_model.embeddings.token_embedding.weight", False),
-    "positional_embedding": ("text_model.embeddings.position_embedding.weight", False),
-    "ln_final.weight": ("text_model.final_layer_norm.weight", False),
-    "ln_final.bias": ("text_model.final_layer_norm.bias", False),
-    "visual.class_embedding": ("vision_model.embeddings.class_embedding", False),
-    "visual.conv1.weight": ("vision_model.embeddings.patch_embedding.weight", False),
-    "visual.positional_embedding": ("vision_model.embeddings.position_embedding.weight", False),
-    "visual.ln_pre.weight": ("vision_model.pre_layrnorm.weight", False),  # their spelling
-    "visual.ln_pre.bias": ("vision_model.pre_layrnorm.bias", False),
-    "visual.ln_post.weight": ("vision_model.post_layernorm.weight", False),
-    "visual.ln_post.bias": ("vision_model.post_layernorm.bias", False),
-}
-BLOCKS = {"transformer.resblocks.": "text_model.", "visual.transformer.resblocks.": "vision_model."}
-IN_BLOCKS = {
-    "attn.out_proj": "self_attn.out_proj",
-    "ln_1": "layer_norm1",
-    "ln_2": "layer_norm2",
-    "mlp.c_fc": "mlp.fc1",
-    "mlp.c_proj": "mlp.fc2",
-}
-PACKED = {"attn.in_proj_weight": "weight", "attn.in_proj_bias": "bias"}
 
 
 def write_huggingface(model: CLIP2Video, folder: Path) -> str:
@@ -68,7 +39,7 @@ def huggingface_state(model: CLIP2Video) -> dict[str, Tensor]:
     problems = unlike_openai(model.clip)
     state: dict[str, Tensor] = {}
     for name, value in openai_state(model).items():
-        renamed = dict(_renamed(name, value))
+        renamed = dict(huggingface_names(name, value))
         if not renamed:
             problems.append(f"it has no place for {name}")
         state.update(renamed)
@@ -81,29 +52,6 @@ def huggingface_state(model: CLIP2Video) -> dict[str, Tensor]:
             "export to open_clip instead"
         )
     return state
-
-
-def _renamed(name: str, value: Tensor) -> Iterator[tuple[str, Tensor]]:
-    if name in OUTSIDE_BLOCKS:
-        new, transposed = OUTSIDE_BLOCKS[name]
-        if transposed:
-            yield new, value.T.contiguous()
-        else:
-            yield new, value.reshape(value.shape)
-        return
-    for prefix, tower in BLOCKS.items():
-        if not name.startswith(prefix):
-            continue
-        number, _, inner = name[len(prefix) :].partition(".")
-        layer = f"{tower}encoder.layers.{number}."
-        if inner in PACKED:
-            for part, rows in zip("qkv", value.chunk(3), strict=True):
-                yield f"{layer}self_attn.{part}_proj.{PACKED[inner]}", rows.contiguous().clone()
-            return
-        module, _, kind = inner.rpartition(".")
-        if module in IN_BLOCKS:
-            yield f"{layer}{IN_BLOCKS[module]}.{kind}", value
-        return
 
 
 def huggingface_config(model: CLIP2Video) -> dict[str, Any]:

@@ -28,6 +28,8 @@ from storage.read import kind, local_copy
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts put the weights
 MOST_REPEATED = 4  # times that the stored numbers may be used: tied weights are, and views that claim more
 MOST_COMPRESSED = 64 << 20  # bytes of code in a zip of weights
+PARALLEL, COMPILED = "module.", "_orig_mod."  # of DistributedDataParallel and torch.compile, in names
+LFS_POINTER = b"version https://git-lfs"
 ZIP_MAGIC, PICKLE_MAGIC = b"PK\x03\x04", b"\x80"
 UNPICKLER = "WeightsUnpickler error: "  # in torch's messages, before the cause
 
@@ -47,8 +49,8 @@ def write_tensors(tensors: Mapping[str, Tensor], file: Path, about: dict[str, st
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """Read name -> tensor (CPU) from .safetensors, a .pt or .bin state dict, or a TorchScript archive.
 
-    A state dict may be a zip or an older pickle. A wrapping ``state_dict`` and a ``module.`` prefix are
-    removed. Raises ConfigError naming the file.
+    A state dict may be a zip or an older pickle. A wrapping ``state_dict`` and what DistributedDataParallel
+    and torch.compile put before or into names are removed. Raises ConfigError naming the file.
     """
     if kind(str(path)) != "file":
         raise ConfigError(
@@ -65,16 +67,24 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
 
 def _read_values(file: Path) -> Any:
-    if file.suffix == ".safetensors":
+    with file.open("rb") as stream:
+        head = stream.read(len(LFS_POINTER))
+    if head == LFS_POINTER:
+        raise ValueError("it is a Git LFS pointer; fetch the file itself with `git lfs pull`")
+    if file.suffix == ".safetensors" and head.startswith(ZIP_MAGIC):
+        raise ValueError("it is a file of torch.save, not safetensors; rename it to .pt")
+    if head[8:9] == b"{" or file.suffix == ".safetensors":
         from safetensors.torch import load_file
 
         return load_file(file)
-    if _begins_with(file, ZIP_MAGIC):
+    if head.startswith(ZIP_MAGIC):
+        if not zipfile.is_zipfile(file):
+            raise ValueError("it is cut off or damaged")
         _check_stored(file)
         if _torchscript_root(file) is not None:
             return _read_torchscript(file)
-    if not _begins_with(file, ZIP_MAGIC) and not _begins_with(file, PICKLE_MAGIC):
-        raise ValueError("it is neither a zip nor a pickle of tensors")
+    if not head.startswith((ZIP_MAGIC, PICKLE_MAGIC)):
+        raise ValueError("it is neither a zip nor a pickle nor safetensors")
     return _load(file)
 
 
@@ -86,12 +96,10 @@ def _load(file: Path) -> Any:
             return torch.load(file, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             _, _, cause = str(error).partition(UNPICKLER)
+            cause, is_code, _ = cause.partition(" was not an allowed global")
+            if is_code:
+                cause += "; save its state_dict() instead"
             raise ValueError(f"it holds more than plain tensors: {cause or 'it is damaged'}") from None
-
-
-def _begins_with(file: Path, magic: bytes) -> bool:
-    with file.open("rb") as stream:
-        return stream.read(len(magic)) == magic
 
 
 def _check_stored(file: Path) -> None:
@@ -115,11 +123,15 @@ def plain_state_dict(values: Any, name: str) -> dict[str, Tensor]:
         or not values
         or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in values.items())
     ):
-        raise ConfigError(f"weights {name}: not a state dict (a mapping of names to tensors)")
+        holds = ""
+        if isinstance(values, Mapping) and values:
+            holds = f"; it holds {one_line(', '.join(map(str, values)), 100)}"
+        raise ConfigError(f"weights {name}: not a state dict (a mapping of names to tensors){holds}")
     _check_tensors(values, name)
+    values = {key.replace(COMPILED, ""): value for key, value in values.items()}
     prefix = ""
-    if all(key.startswith("module.") for key in values):
-        prefix = "module."
+    if all(key.startswith(PARALLEL) for key in values):
+        prefix = PARALLEL
     return {key.removeprefix(prefix): value for key, value in values.items()}
 
 

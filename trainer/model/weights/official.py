@@ -15,6 +15,7 @@ from schemas.errors import ConfigError
 from trainer.model.clip2video import CLIP2Video
 from trainer.model.config import ModelConfig
 from trainer.model.weights.files import plain_state_dict, read_state_dict
+from trainer.model.weights.names import openai_names
 from trainer.model.weights.pretrained import NOT_WEIGHTS, load_clip_state
 
 LOG = logging.getLogger(__name__)
@@ -83,18 +84,17 @@ def load_clip(
 ) -> CLIP2Video:
     """A model with CLIP ViT weights in its towers, and new modules that start from them.
 
-    The weights have OpenAI's or open_clip's naming.
-
-    `options` are fields of `ModelConfig`. Raises ConfigError as `load_official` does.
+    The weights have the names of OpenAI, open_clip or Hugging Face's `CLIPModel`, perhaps inside another
+    model. `options` are fields of `ModelConfig`. Raises ConfigError as `load_official` does.
     """
-    state = _state_of(state_dict_or_path)
+    given = "state dict"
+    if not isinstance(state_dict_or_path, Mapping):
+        given = str(state_dict_or_path)
+    state = openai_names(_state_of(state_dict_or_path), given)
     model = CLIP2Video(
         ModelConfig.make({"clip": {**clip_shape_of(state, ""), "quick_gelu": quick_gelu}, **options})
     )
-    where = str(state_dict_or_path)
-    if isinstance(state_dict_or_path, Mapping):
-        where = "state dict"
-    load_clip_state(model.clip, state, where)
+    load_clip_state(model.clip, state, given)
     model.start_from_clip()
     return model.eval()
 
@@ -152,11 +152,9 @@ def clip_shape_of(state: Mapping[str, Tensor], prefix: str = "clip.") -> dict[st
             "quick_gelu": True,
         }
     except KeyError as error:
-        kind = "CLIP"
-        if prefix:
-            kind = "CLIP2Video"
         raise ConfigError(
-            f"weights: missing key {error.args[0]}; these are not {kind} weights with a ViT"
+            f"weights: missing key {error.args[0]}; these are not {'CLIP2Video' if prefix else 'CLIP'} "
+            "weights with a ViT"
         ) from None
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from open_clip import pretrained as open_clip_pretrained
 from open_clip.model import (
+    CLIP,
     CustomTextCLIP,
     convert_to_custom_text_state_dict,
     resize_pos_embed,
@@ -20,7 +22,9 @@ from storage.uris import is_remote
 from trainer.model.config import ModelConfig
 from trainer.model.towers import Clip, uses_quick_gelu
 from trainer.model.weights.files import read_state_dict
+from trainer.model.weights.names import openai_names
 
+LOG = logging.getLogger(__name__)
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")  # in OpenAI's archives
 
 
@@ -33,6 +37,8 @@ def load_pretrained(clip: Clip, config: ModelConfig) -> None:
         return
     path, quick_gelu = _resolve(config)
     state = read_state_dict(path)
+    if isinstance(clip, CLIP):
+        state = openai_names(state, path)
     if "input_resolution" in state:
         quick_gelu = True  # OpenAI's archives
     if quick_gelu is not None and quick_gelu != uses_quick_gelu(clip):
@@ -82,17 +88,20 @@ def _download(settings: dict[str, Any], name: str) -> str:
 def load_clip_state(clip: Clip, state: dict[str, Tensor], name: str) -> None:
     """Load a CLIP state dict in OpenAI's or open_clip's naming, as float32.
 
-    For another image size the grid of positions is resized (open_clip's `resize_pos_embed`). Raises
-    ConfigError if it does not fit.
+    For another image size the grid of positions is resized (open_clip's `resize_pos_embed`). Without a
+    logit_scale the one at the start of CLIP's training stays, with a warning. Raises ConfigError if it does
+    not fit.
     """
     weights = {key: value.float() for key, value in state.items() if key not in NOT_WEIGHTS}
     if getattr(clip, "logit_bias", None) is None:
         weights.pop("logit_bias", None)
     if isinstance(clip, CustomTextCLIP):
         weights = convert_to_custom_text_state_dict(weights)
+    if "logit_scale" not in weights:
+        LOG.warning("weights %s: no logit_scale in them; it starts at %.2f", name, float(clip.logit_scale))
+        weights["logit_scale"] = clip.logit_scale.detach().clone()
     try:
-        if "logit_scale" in weights:
-            weights["logit_scale"] = weights["logit_scale"].reshape(clip.logit_scale.shape)
+        weights["logit_scale"] = weights["logit_scale"].reshape(clip.logit_scale.shape)
         resize_pos_embed(weights, clip)
         resize_text_pos_embed(weights, clip)
         clip.load_state_dict(weights)

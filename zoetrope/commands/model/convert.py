@@ -47,7 +47,9 @@ def _parser() -> Parser:
     )
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="{official,clip}")
     official = kinds.add_parser("official", help="a CLIP2Video state dict (pytorch_model.bin.N)")
-    clip = kinds.add_parser("clip", help="CLIP ViT weights: OpenAI's .pt, or open_clip's .pt or .safetensors")
+    clip = kinds.add_parser(
+        "clip", help="CLIP ViT weights of OpenAI, open_clip or Hugging Face (.pt, .bin, .safetensors)"
+    )
     for each in (official, clip):
         each.add_argument("file", metavar="FILE", help="the weights")
         each.add_argument(

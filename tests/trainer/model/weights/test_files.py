@@ -178,3 +178,32 @@ def test_names_of_tensors_are_texts(tmp_path):
     torch.save({1: torch.zeros(1)}, tmp_path / "a.pt")
     with pytest.raises(ConfigError, match="not a state dict"):
         read_state_dict(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.pt", b"version https://git-lfs.github.com/spec/v1\noid", "it is a Git LFS pointer"),
+        ("a.pt", b"PK\x03\x04" + bytes(99), "it is cut off or damaged"),
+        ("a.safetensors", b"PK\x03\x04" + bytes(99), "rename it to .pt"),
+        ("a.bin", b"<html>", "neither a zip nor a pickle nor safetensors"),
+    ],
+)
+def test_a_file_that_is_no_weights_says_what_it_is(tmp_path, name, data, message):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ConfigError, match=message):
+        read_state_dict(tmp_path / name)
+
+
+def test_safetensors_are_known_by_their_content(tmp_path):
+    write_tensors({"a": torch.ones(2)}, tmp_path / "a.bin")
+    assert read_state_dict(tmp_path / "a.bin")["a"].tolist() == [1, 1]
+
+
+def test_a_pickled_model_is_asked_for_its_state_dict(tmp_path):
+    torch.save(torch.nn.ParameterDict({"a": torch.nn.Parameter(torch.ones(2))}), tmp_path / "a.pt")
+    with pytest.raises(ConfigError, match=r"ParameterDict; save its state_dict\(\) instead$"):
+        read_state_dict(tmp_path / "a.pt")
+    torch.save({"ema": {"a": torch.ones(2)}, "epoch": 3}, tmp_path / "a.pt")
+    with pytest.raises(ConfigError, match=r"\(a mapping of names to tensors\); it holds ema, epoch$"):
+        read_state_dict(tmp_path / "a.pt")
