@@ -152,9 +152,11 @@ def clip_shape_of(state: Mapping[str, Tensor], prefix: str = "clip.") -> dict[st
             "quick_gelu": True,
         }
     except KeyError as error:
+        kind = "CLIP"
+        if prefix:
+            kind = "CLIP2Video"
         raise ConfigError(
-            f"weights: missing key {error.args[0]}; these are not {'CLIP2Video' if prefix else 'CLIP'} "
-            "weights with a ViT"
+            f"weights: missing key {error.args[0]}; these are not {kind} weights with a ViT"
         ) from None
 
 
