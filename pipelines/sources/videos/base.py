@@ -32,7 +32,7 @@ class Entry:
     meta: dict[str, Any] = field(default_factory=dict)  # plain JSON values
     problem: tuple[Reason, str] | None = None  # why its row cannot be read, where it has no other
     also: tuple[str, ...] = ()  # other names that its file may have
-    names: tuple[str, ...] = ()  # of each caption ("" for none), where rows name it with different endings
+    names: tuple[str, ...] = ()  # of each caption ("" for none), where rows write its name in several forms
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ class VideoSource(Source):
 
 
 def _by_file(entry: Entry, files: VideoFiles) -> Iterator[Entry]:
-    """Divide an entry whose name comes with several endings: a.mp4 and a.avi are two videos if both exist."""
+    """Divide an entry whose name has several forms: a.mp4, A.mp4 and a.avi are three videos if all exist."""
     names: dict[str | None, str] = {files.get(entry.video): entry.video}
     captions: dict[str | None, list[str]] = {path: [] for path in names}
     for name, caption in zip(entry.names, entry.captions, strict=True):

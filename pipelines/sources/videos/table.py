@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pipelines.sources.annotations.names import folded
 from pipelines.sources.annotations.tables import BadRow, CsvTable, column_of, read_lines
 from pipelines.sources.videos.base import BadEntry, Entry
 from pipelines.sources.videos.files import is_video_name, video_key
@@ -29,11 +28,11 @@ class _Video:
     name: str  # as its first row has it
     captions: list[str] = field(default_factory=list)
     problem: tuple[Reason, str] | None = None
-    names: list[str] = field(default_factory=list)  # of each caption, once a row has another ending
+    names: list[str] = field(default_factory=list)  # of each caption, once a row has another form of it
 
     def add(self, name: str, caption: str) -> None:
         """Take the caption of a row; a row may have none."""
-        if not self.names and is_video_name(name) and folded(name) != folded(self.name):
+        if not self.names and name != self.name:
             self.names = [self.name] * len(self.captions)
         if self.names:
             self.names.append(name)

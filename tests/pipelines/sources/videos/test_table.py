@@ -101,6 +101,17 @@ def test_files_that_differ_in_their_ending_are_videos_of_their_own(tmp_path: Pat
     ]
 
 
+def test_ids_that_differ_in_case_are_two_videos_if_both_files_exist(tmp_path: Path) -> None:
+    """The ids of YouTube do."""
+    (tmp_path / "c.csv").write_text("video,caption\n-ab_cD,one\n-AB_cd,two\nx,three\nX,four\n")
+    files = ["-ab_cD.mp4", "-AB_cd.mp4", "x.mp4"]
+    assert planned(tmp_path, files, kind="csv", annotations=tmp_path / "c.csv") == [
+        ("0000000-ab_cd", "one"),
+        ("0000001-ab_cd", "two"),
+        ("0000002-x", "three", "four"),
+    ]
+
+
 def test_a_file_of_a_kind_that_is_not_read_is_not_called_missing(tmp_path: Path) -> None:
     found = rows(tmp_path, "video,caption\na.mp4,one\nd.mxf,two\ne.mxf,three\n", ("d.mxf", "f.VOB"))
     place = tmp_path / "videos"
