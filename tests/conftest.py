@@ -30,6 +30,27 @@ def _temporary_files(tmp_path_factory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _forked_nurseries() -> Iterator[None]:
+    """The jobs of this process have nurseries that are forked. `tests/pipelines/workers` starts real ones."""
+    from pipelines.workers import nursery
+
+    nests = []
+
+    def start(control, modules):
+        if not nests:
+            from nurseries import Nest
+
+            nests.append(Nest())
+        return nests[0].start(control, modules)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nursery, "_start_process", start)
+        yield
+    for nest in nests:
+        nest.close()
+
+
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *args: object) -> None:
         pass
