@@ -17,7 +17,6 @@ EXAMPLES = """examples:
   zoetrope configs
   zoetrope configs coco
   zoetrope configs train/debug > mine.yaml
-  zoetrope train --config mine.yaml data.shards=clips/
 
 Each begins with a comment: what it is, the command, what it costs, what to expect. --config takes the name of
 a shipped config, or a file of yours."""
