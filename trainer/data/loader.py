@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-import torch
-from torch.utils.data import DataLoader
-
 from schemas.errors import ConfigError
 from schemas.keys import derive_seed
-from storage.shards.read import ShardError
 from trainer.data.augment.curriculum import Curriculum
 from trainer.data.augment.patches import PatchChoice
 from trainer.data.batch import Batch, Tokenize, collate
@@ -25,8 +18,8 @@ from trainer.data.dataset import EvaluationStream, SampleSet, TrainingStream
 from trainer.data.decode import Decoder
 from trainer.data.mixing.turns import Turns
 from trainer.data.order import Cursor, Position, fitting_workers
+from trainer.data.processes import batches_of
 from trainer.data.shards import Dropped, ShardSet
-from transforms.rendering.render import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -157,7 +150,7 @@ class TrainingLoader:
             patches=patches,
             curriculum=_curriculum(config, accumulate),
         )
-        self._batches_of_workers = _Batches(_data_loader(stream, workers, config.batches_ahead, pin_memory))
+        self._batches_of_workers = batches_of(stream, workers, config.batches_ahead, pin_memory)
 
     def __iter__(self) -> Iterator[Batch]:
         for batch in self._batches_of_workers:
@@ -214,7 +207,7 @@ def evaluation_loader(
         world=world,
     )
     workers = min(config.workers, len(shards.uris))
-    return _Batches(_data_loader(stream, workers, config.batches_ahead, pin_memory))
+    return batches_of(stream, workers, config.batches_ahead, pin_memory)
 
 
 def noting_drops(batches: Iterable[Batch], dropped: list[Dropped]) -> Iterator[Batch]:
@@ -223,84 +216,3 @@ def noting_drops(batches: Iterable[Batch], dropped: list[Dropped]) -> Iterator[B
         dropped.extend(batch.dropped)
         if len(batch):
             yield batch
-
-
-class _Batches:
-    """The batches of a torch loader. Its worker processes end with the iteration, also after an error.
-
-    A worker that is still there when the interpreter exits makes torch raise there, after the line that
-    matters. An error of a worker arrives without the traceback that torch puts before its message.
-    """
-
-    def __init__(self, loader: DataLoader[Batch]) -> None:
-        self._loader = loader
-
-    def __iter__(self) -> Iterator[Batch]:
-        batches = iter(self._loader)
-        try:
-            yield from batches
-        except ShardError as error:
-            raise ShardError(_own_message(error)) from None
-        finally:
-            # Without workers torch makes the batches in this process, and has no such method.
-            end_workers = getattr(batches, "_shutdown_workers", None)
-            if end_workers is not None:
-                end_workers()
-
-
-def _own_message(error: Exception) -> str:
-    """The last line of torch's report on an error in a worker, without its class; else the message itself."""
-    text = str(error).strip()
-    if "Original Traceback" not in text:
-        return text
-    return text.splitlines()[-1].partition("Error: ")[2]
-
-
-def _data_loader(
-    stream: TrainingStream | EvaluationStream, workers: int, batches_ahead: int, pin_memory: bool
-) -> DataLoader[Batch]:
-    prefetch = None  # torch refuses a number without workers
-    if workers:
-        prefetch = batches_ahead
-    return _Loader(
-        stream,
-        batch_size=None,  # the stream makes the batches, in the worker
-        collate_fn=_as_is,
-        num_workers=workers,
-        prefetch_factor=prefetch,
-        pin_memory=pin_memory,
-        worker_init_fn=_start_worker,
-        generator=torch.Generator(),  # its own: the run's random state stays as it is
-    )
-
-
-class _Loader(DataLoader[Batch]):
-    def check_worker_number_rationality(self) -> None:
-        """Print no advice: the config chooses the number of workers."""
-
-
-def _as_is(batch: Any) -> Any:
-    return batch
-
-
-def _start_worker(index: int) -> None:
-    """Set up a worker: it uses one thread and keeps freed memory.
-
-    It ignores Ctrl-C and SIGTERM, which a scheduler sends to every process of a job. The training process
-    handles them: it takes the last batches in order, and then ends its workers.
-    """
-    import cv2
-
-    cv2.setNumThreads(0)  # not 1: that would wait for OpenCV's threads to end, which a fork leaves behind
-    keep_freed_memory()
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    threading.Thread(target=_end_by_parent, args=(os.getppid(),), name="end-by-parent", daemon=True).start()
-
-
-def _end_by_parent(parent: int) -> None:
-    """End this process at a SIGTERM of its parent, which sends one to its workers when it exits."""
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
-        pass
-    os._exit(128 + signal.SIGTERM)

@@ -1,5 +1,5 @@
 """A training run: configuration, loop, step, evaluation, records, checkpoints, optimizer.
 
-test_train and test_train_resume cover advice, config, evaluation, loop, recorder and saver; test_train also
+test_train and test_resume cover advice, config, evaluation, loop, recorder and saver; test_train also
 step. test_checkpoint covers initialise.
 """

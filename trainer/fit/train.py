@@ -4,53 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from schemas.config import flatten
 from schemas.errors import ConfigError
-from schemas.text import one_line
 from trainer.data.augment.patches import PatchChoice
-from trainer.data.loader import LoaderState, TrainingLoader
+from trainer.data.loader import TrainingLoader
 from trainer.data.mixing.sets import describe_sets
 from trainer.data.shards import ShardSet
 from trainer.device.compiler import choose_compiling
 from trainer.device.errors import NO_ROOM, RunError, first_line, lost_peer, no_memory, of_cpu
 from trainer.device.precision import repeatable
-from trainer.device.ranks import Ranks, barrier, gather_objects, start_ranks
+from trainer.device.ranks import Ranks, barrier, start_ranks
 from trainer.device.stop import stop_signals
 from trainer.fit.ahead import Ahead
-from trainer.fit.checkpoint import RunState, find_last, load_state, saved_config, set_random_state
+from trainer.fit.checkpoint import RunState, load_state, set_random_state
 from trainer.fit.config import TrainConfig
 from trainer.fit.evaluation import Evaluator, find_sets
 from trainer.fit.initialise import make_model
 from trainer.fit.loop import Loop
 from trainer.fit.recorder import Recorder
+from trainer.fit.resume import check_output, check_ranks, loader_state
 from trainer.fit.saver import Saver
 from trainer.fit.step import TrainingStep
 from trainer.logs.run_logs import RunLogs
 from trainer.model.clip2video import CLIP2Video
 from trainer.optimise.average import WeightAverage
 from trainer.optimise.optim import freeze, make_optimizer
-
-# A resumed run may differ in these: they move no weight (deterministic: none by more than rounding).
-FREE = (
-    *("resume", "init", "output", "log", "eval_every", "save_every", "keep", "device", "deterministic"),
-    "evaluate",
-    *(
-        f"data.{name}"
-        for name in (
-            "shards",
-            "eval_shards",
-            "eval_batch_size",
-            "eval_motion_phrases",
-            "batches_ahead",
-            "read_ahead",
-            "broken_shards",
-        )
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -91,27 +71,21 @@ def train(config: TrainConfig) -> Result:
 
 
 def _train(config: TrainConfig, ranks: Ranks) -> Result:
-    last = _check_output(config)
+    last = check_output(config)
     check_ranks(ranks, last)
     choose_compiling(config.compile, ranks.device)  # a mistake here is one before anything is written
     part = _part_size(config, ranks)
     shards = [ShardSet.find(of_set.shards or "") for of_set in config.data.sets()]
     torch.manual_seed(config.seed)
-    if last is None:
-        model, notes = make_model(config.model, config.init)
-    else:
-        model, notes = CLIP2Video(config.model), []
-    model.to(ranks.device)
-    freeze(model, config.freeze)
+    model, notes = _model(config, ranks, last)
     optimizer = make_optimizer(model, config.optim)
     average = None
     if config.optim.ema is not None:
         average = WeightAverage(model, config.optim.ema)
     state = None
+    start, best = 0, None
     if last is not None:
         state = load_state(last, model, optimizer, average)
-    start, best = 0, None
-    if state is not None:
         start, best = state.step, state.best
     loader = _loader(config, ranks, model, shards, part, state)
     sets = find_sets(config, ranks, model)
@@ -139,6 +113,17 @@ def _train(config: TrainConfig, ranks: Ranks) -> Result:
     samples = done * config.global_batch_size
     loss = recorder.values.get("loss")
     return Result(config.output, done, samples, loss, evaluator.metrics, stop.signal)
+
+
+def _model(config: TrainConfig, ranks: Ranks, last: str | None) -> tuple[CLIP2Video, list[str]]:
+    """Return the model to train, and notes on where its weights come from. A resume loads them later."""
+    if last is None:
+        model, notes = make_model(config.model, config.init)
+    else:
+        model, notes = CLIP2Video(config.model), []
+    model.to(ranks.device)
+    freeze(model, config.freeze)
+    return model, notes
 
 
 def _epoch_samples(config: TrainConfig, shards: Sequence[ShardSet]) -> int | None:
@@ -169,69 +154,11 @@ def _loader(
         seed=config.seed,
         rank=ranks.rank,
         world=ranks.world,
-        state=_loader_state(state, ranks),
+        state=loader_state(state, ranks),
         pin_memory=ranks.device.type == "cuda",
         accumulate=config.accumulate,
         patches=PatchChoice.dropping(config.model.patch_dropout, model.patches),
     )
-
-
-def _check_output(config: TrainConfig) -> str | None:
-    """Return the checkpoint to resume from, or None. Raises ConfigError if the output holds another run."""
-    try:
-        last = find_last(config.output)
-    except OSError as error:
-        raise ConfigError(f"output={config.output} cannot be read: {one_line(error)}") from None
-    if last is None:
-        return None
-    name = last.rpartition("/")[2]
-    if not config.resume:
-        raise ConfigError(
-            f"output={config.output} holds a run up to {name}: set resume=true to continue it, or another "
-            "output"
-        )
-    before, now = _settings(_with_defaults(saved_config(last))), _settings(config.to_dict())
-    for field in sorted(before.keys() | now.keys()):
-        if before.get(field) != now.get(field) and not any(
-            field == free or field.startswith(f"{free}.") for free in FREE
-        ):
-            raise ConfigError(
-                f"resume: {field} was {before.get(field)!r} in {name} and is {now.get(field)!r}; set it "
-                "back, or start a new "
-                f"run with init={config.output}/last"
-            )
-    return last
-
-
-def _settings(values: dict[str, Any]) -> dict[str, Any]:
-    """Flatten a config. The places of the shards in a mix may change, as those of `data.shards` may."""
-    flat = flatten(values)
-    for number, entry in enumerate(flat.pop("data.mix", None) or ()):
-        flat |= {f"data.mix.{number}.{name}": value for name, value in entry.items() if name != "shards"}
-    return flat
-
-
-def _with_defaults(values: dict[str, Any]) -> dict[str, Any]:
-    """Add the fields that the version which wrote a checkpoint did not have yet, with their defaults."""
-    try:
-        return TrainConfig.make(values).to_dict()
-    except ConfigError:  # fields that this version does not have; the comparison names them
-        return values
-
-
-def check_ranks(ranks: Ranks, last: str | None) -> None:
-    """Raise ConfigError unless all ranks resume from the same step.
-
-    Their output must be one that all of them see.
-    """
-    seen = gather_objects(last and last.rpartition("/")[2], ranks)
-    if len(set(seen)) > 1:
-        other = next(rank for rank, name in enumerate(seen) if name != seen[0])
-        raise ConfigError(
-            f"resume: rank 0 sees {seen[0] or 'no checkpoint'} and rank {other} sees "
-            f"{seen[other] or 'none'}; `output` must be "
-            "on storage that every machine of the run shares: give an absolute path, or gs://"
-        )
 
 
 def _part_size(config: TrainConfig, ranks: Ranks) -> int:
@@ -241,21 +168,9 @@ def _part_size(config: TrainConfig, ranks: Ranks) -> int:
         near = max(1, round(config.global_batch_size / parts)) * parts
         raise ConfigError(
             f"global_batch_size = {config.global_batch_size} is not a multiple of {ranks.world} ranks x "
-            "accumulate = "
-            f"{config.accumulate}; the nearest that is: {near}"
+            f"accumulate = {config.accumulate}; the nearest that is: {near}"
         )
     return config.global_batch_size // parts
-
-
-def _loader_state(state: RunState | None, ranks: Ranks) -> LoaderState | None:
-    if state is None:
-        return None
-    if len(state.ranks) != ranks.world:
-        raise ConfigError(
-            f"resume: the run had {len(state.ranks)} ranks and now has {ranks.world}; start as many, or a "
-            "new run with init="
-        )
-    return LoaderState.from_dict(state.ranks[ranks.rank].loader)
 
 
 def _open_logs(config: TrainConfig, start: int) -> RunLogs:

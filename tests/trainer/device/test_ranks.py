@@ -17,7 +17,7 @@ from schemas.errors import ConfigError
 from trainer.data.animate import Inputs
 from trainer.device.ranks import Ranks, gather, gather_objects, maximum, mean
 from trainer.fit.config import TrainConfig
-from trainer.fit.train import check_ranks
+from trainer.fit.resume import check_ranks
 from trainer.model.clip2video import CLIP2Video
 from trainer.objective.gradients import Gradients
 from trainer.optimise.optim import freeze
