@@ -152,6 +152,8 @@ def _jpeg_header(data: bytes, kind: str, limits: PictureLimits) -> Header:
         raise fault(f"jpeg: {error}") from None
     if frame.frame not in jpeg.DECODABLE or frame.precision != 8:
         raise unsupported(f"jpeg: SOF{frame.frame - 0xC0} with {frame.precision} bits a sample is not read")
+    if not frame.height:  # the line count follows the scan, in a DNL segment
+        raise unsupported("jpeg: a height that is stated after the picture is not read")
     if frame.several_scans:
         _check_scans(jpeg.count_scans(data), frame)
     orientation = exif_orientation(frame.exif) or 1

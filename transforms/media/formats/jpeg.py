@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ _HARMLESS = (
     "Adobe color transform",
     "JFIF revision number",
 )
+_BEFORE_RESTART = re.compile("before marker 0xd[0-7]")
 
 
 class JpegError(ValueError):
@@ -55,8 +57,11 @@ class JpegHeader:
 
 
 def is_harmless(message: str) -> bool:
-    """Does a message of libjpeg-turbo report a fault that changes no pixel? Pillow then decodes the file."""
-    return any(mark in message for mark in _HARMLESS)
+    """Does a message of libjpeg-turbo report a fault that changes no pixel? Pillow then decodes the file.
+
+    Bytes before a restart marker are what is left of a damaged interval.
+    """
+    return any(mark in message for mark in _HARMLESS) and not _BEFORE_RESTART.search(message)
 
 
 def read_header(data: bytes) -> JpegHeader:

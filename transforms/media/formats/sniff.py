@@ -21,7 +21,7 @@ _KNOWN = {
     b"\xff\x0a": "JPEG XL",
     b"\x00\x00\x00\x0cJXL \r\n\x87\n": "JPEG XL",
     b"\x00\x00\x01\x00": "icon",
-    b"\x00\x00\x02\x00": "cursor",
+    b"\x00\x00\x02\x00": "cursor or Targa",
     b"II+\x00": "BigTIFF",
     b"MM\x00+": "BigTIFF",
     b"II\xbc\x01": "JPEG XR",

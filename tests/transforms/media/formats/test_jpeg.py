@@ -6,6 +6,7 @@ import pytest
 import simplejpeg
 from PIL import Image
 
+from schemas.records import Reason, SampleError
 from transforms.media.formats.jpeg import JpegError, read_header, without_metadata
 from transforms.media.pictures import PictureLimits, decode
 from transforms.media.stored import decode_stored, decode_stored_small
@@ -138,3 +139,23 @@ def test_any_chroma_subsampling_is_decoded(factors: list[tuple[int, int]]) -> No
     ):
         assert taken.shape == (96, 192, 3)
         assert np.abs(taken.astype(int) - want[None, :, None]).max() <= 1
+
+
+def test_bytes_that_a_damaged_restart_interval_leaves_are_damage(photo: bytes) -> None:
+    out = io.BytesIO()
+    Image.open(io.BytesIO(photo)).save(out, "JPEG", quality=90, restart_marker_blocks=2)
+    whole = out.getvalue()
+    decode(whole, PictureLimits())
+    at = whole.index(b"\xff\xd3")
+    with pytest.raises(SampleError) as caught:
+        decode(whole[:at] + bytes(9) + whole[at:], PictureLimits())
+    assert caught.value.reason == Reason.CORRUPT
+    end = len(whole) - 2
+    decode(whole[:end] + bytes(9) + whole[end:], PictureLimits())
+
+
+def test_a_height_after_the_scan_is_not_read(photo: bytes) -> None:
+    at = photo.index(b"\xff\xc0") + 5
+    with pytest.raises(SampleError, match="height that is stated after the picture") as caught:
+        decode(photo[:at] + b"\0\0" + photo[at + 2 :], PictureLimits())
+    assert caught.value.reason == Reason.UNSUPPORTED_FORMAT
