@@ -6,23 +6,29 @@
 # Runs these parts in this order, each on its own: one that fails, or lacks a package, stops no other.
 #
 #   render_gpu      rendering: device and host time of a batch, operators, difference from the CPU's frames
+#   training        `zoetrope train` with ViT-B/32 and clips of 12 frames, compiled, and a plain loop
 #   tests           the tests marked gpu
-#   training        `zoetrope train` with ViT-B/32 and clips of 12 frames, compiled and eager, and a plain loop
 #   job_gpu         `zoetrope animate` with and without the GPU
 #   encode_gpu      nvJPEG through TorchCodec and torchvision, and the CPU's encoder
-#   training_b16    as training, with ViT-B/16, compiled
+#   training_b16    as training, with ViT-B/16
 #   largest_batch   the largest batch of ViT-B/32 with and without gradient checkpointing
-#   training_loose  as training, compiled, with deterministic=false
+#   training_loose  as training, with deterministic=false
+#   training_eager  as training, not compiled
+#   job_workers     how the job grows with 1, 2, 4, 8 and 16 workers
 #
-# The last three usually need a second run: PARTS="training_b16 largest_batch" benchmarks/gpu.sh FOLDER
+# The last five usually need a second run; both together answer every line of the table:
+#   PARTS="training_b16 largest_batch training_loose training_eager job_workers" benchmarks/gpu.sh FOLDER
 #
-# Prints as it goes. FOLDER (default: benchmarks/results/gpu) gets gpu.log and the parts' JSON, which name the card and the versions
-# (benchmarks/results has the same JSON). The last lines say what was left out, and why. Exit status: 0 if nothing failed, 2 without torch.
+# Prints as it goes. FOLDER (default: benchmarks/results/gpu) gets gpu.log and, after each part, its JSON, which names the card and the
+# versions (benchmarks/results has the same JSON). Then `benchmarks.gpu_table` compares what was measured with what is wanted, and the last
+# lines say what was left out or failed, and why. Exit status: 0 if nothing failed, 2 without torch. Afterwards, anywhere:
+#   python -m benchmarks.hours      writes the measured MFU, and the hours that follow, into the recipes of training
 #
 #   --smoke             tiny sizes on the CPU: shows that every part runs, and measures nothing
 #   PARTS="a b"         these parts alone, in this order
 #   PYTHON=python3.12   the interpreter that has torch (default: python3)
-#   WHEELS=wheels       a folder of wheels for what the machine lacks; they are unpacked to a temporary folder, torch excepted
+#   WHEELS=wheels       a folder of wheels for what the machine lacks (benchmarks/gpu_wheels.sh makes it); they are unpacked to a temporary
+#                       folder, torch excepted
 #   SECONDS_IN_ALL=340  the limit; a part that no longer fits it is left out
 set -u
 cd "$(dirname "$0")/.."
@@ -33,7 +39,8 @@ if [ "${1:-}" = --smoke ]; then
 fi
 out=${1:-benchmarks/results/gpu}
 python=${PYTHON:-python3}
-parts=${PARTS:-render_gpu tests training job_gpu encode_gpu training_b16 largest_batch training_loose}
+first="render_gpu training tests job_gpu encode_gpu"
+parts=${PARTS:-$first training_b16 largest_batch training_loose training_eager job_workers}
 limit=${SECONDS_IN_ALL:-340}
 times=1 # of each part's limit
 [ -n "$smoke" ] && limit=${SECONDS_IN_ALL:-1800} times=5
@@ -81,13 +88,25 @@ part() {
     fi
     [ "$left" -lt "$seconds" ] && seconds=$left
     say "== $name (at most $seconds s; $((SECONDS - began)) s are over)"
-    timeout --kill-after=5 "$seconds" "$@" 2>&1 | tee -a "$log"
-    local status=${PIPESTATUS[0]}
+    # Not a pipe to `tee`: that would wait for any process of a stopped part that still holds the pipe.
+    timeout --kill-after=5 "$seconds" "$@" > >(tee -a "$log" "$scratch/$name.log") 2>&1
+    local status=$?
+    sleep 0.3 # until `tee` has written the rest
     case $status in
     0) ;;
     124 | 137) left_out+=("$name: stopped after $seconds s, what it measured by then is kept; PARTS=$name runs it alone") ;;
-    *) failed+=("$name: exit $status; see $log") ;;
+    *) failed+=("$name: exit $status: $(grep -v '^ *$' "$scratch/$name.log" | tail -n 1 | cut -c 1-200)") ;;
     esac
+    keep
+}
+
+# keep : copy the JSON that was made since the start
+keep() {
+    local name made
+    for name in render_gpu training job_gpu encode_gpu job_workers; do
+        made=benchmarks/results/$name.json
+        if [ -z "$smoke" ] && [ "$made" -nt "$scratch/started" ]; then cp "$made" "$out/"; fi
+    done
 }
 
 if [ -n "$(missing torch)" ]; then
@@ -113,40 +132,40 @@ if [ -n "$smoke" ]; then
     rendering="--device cpu --rounds 2 --clips 2"
     encoding="--device cpu --rounds 2 --clips 2"
     tiny="--device cpu --batch 4 --most 16 --steps 40 --workers 1 --models tiny"
-    b32=$tiny b16=$tiny modes=eager compiled=eager loose=eager
-    job="--clips 16"
+    b32=$tiny b16=$tiny compiled=eager loose=eager
+    job="--clips 16" grown="--workers 1 --clips 4 --rounds 2"
 else
     rendering="--rounds 5"
     encoding=
     b32="--steps 40 --models ViT-B-32-quickgelu" b16="--steps 35 --models ViT-B-16-quickgelu"
-    modes="compiled eager" compiled=compiled loose=loose
-    job="--clips 2000"
+    compiled=compiled loose=loose
+    job="--clips 2000" grown="--workers 1,2,4,8,16 --clips 150 --rounds 2"
 fi
 core="numpy cv2 kornia pydantic yaml skimage"
-trains="$core open_clip fsspec simplejpeg"
+trains="$core open_clip braceexpand fsspec orjson pyarrow simplejpeg"
+jobs="$core apache_beam fsspec ijson orjson pyarrow simplejpeg"
 for name in $parts; do
     # shellcheck disable=SC2046,SC2086
     case $name in
     render_gpu) part $name 50 "$core" "$python" -m benchmarks.render_gpu $rendering ;;
+    training) part $name 170 "$trains" "$python" -m benchmarks.training --quick $b32 --modes $compiled ;;
     tests) # the options of pyproject.toml want plugins that a bare machine may lack
-        part $name 90 "$core pytest hypothesis open_clip av simplejpeg webdataset" \
+        part $name 110 "$trains pytest hypothesis" \
             "$python" -m pytest -o addopts= --import-mode=importlib -q -m gpu -p no:cacheprovider \
             $(grep -rl "mark.gpu" tests --include="test_*.py") ;;
-    training) part $name 170 "$trains" "$python" -m benchmarks.training --quick $b32 --modes $modes ;;
-    job_gpu) part $name 70 "$core apache_beam fsspec pyarrow simplejpeg" "$python" -m benchmarks.job_gpu $job ;;
+    job_gpu) part $name 70 "$jobs" "$python" -m benchmarks.job_gpu $job ;;
     encode_gpu) part $name 25 "$core simplejpeg" "$python" -m benchmarks.encode_gpu $encoding ;;
     training_b16) part $name 140 "$trains" "$python" -m benchmarks.training --quick $b16 --modes $compiled ;;
     largest_batch) part $name 150 "$trains" "$python" -m benchmarks.training --search --grain 64 $b32 --modes eager ;;
     training_loose) part $name 110 "$trains" "$python" -m benchmarks.training --quick $b32 --modes $loose ;;
+    training_eager) part $name 70 "$trains" "$python" -m benchmarks.training --quick $b32 --modes eager ;;
+    job_workers) part $name 90 "$jobs" "$python" -m benchmarks.job $grown ;;
     *) left_out+=("$name: there is no such part") ;;
     esac
 done
 
-for name in render_gpu training job_gpu encode_gpu; do
-    made=benchmarks/results/$name.json
-    [ -z "$smoke" ] && [ "$made" -nt "$scratch/started" ] && cp "$made" "$out/"
-done
 say "== done in $((SECONDS - began)) s; results in $out"
+"$python" -m benchmarks.gpu_table "$out" 2>&1 | tee -a "$log"
 [ ${#left_out[@]} -gt 0 ] && printf 'left out: %s\n' "${left_out[@]}" | tee -a "$log"
 [ ${#failed[@]} -gt 0 ] && printf 'failed: %s\n' "${failed[@]}" | tee -a "$log" && exit 1
 exit 0

@@ -40,9 +40,7 @@ FIELD, WIDTH = "# Hours     ", 120
 def measured(path: Path) -> tuple[float, str]:
     """Return the MFU and the name of the GPU. Raises ValueError if the result has none."""
     if not path.exists():
-        raise ValueError(
-            f"{path} is not there: run benchmarks/gpu.sh on a machine with a GPU, or give --mfu and --gpu"
-        )
+        raise ValueError(f"{path} is not there")
     result = json.loads(path.read_text())
     runs = result["models"].get(MEASURED, {}).get("training", [])
     found = next((run["mfu"] for run in runs if run.get("mfu") and not run["grad_checkpointing"]), None)
@@ -94,7 +92,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--result", type=Path, default=root / RESULT, help="default: %(default)s")
+    parser.add_argument("--result", type=Path, help=f"default: {RESULT}")
     parser.add_argument("--mfu", type=float, help="the share of the peak, with --gpu instead of a result")
     parser.add_argument("--gpu", help="the card's name, as torch says it")
     parser.add_argument("--recount", action="store_true", help="leave the MFU as it is")
@@ -106,8 +104,11 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
             parser.error("--mfu is a share between 0 and 1, and needs --gpu")
         mfu = arguments.mfu
     elif not arguments.recount:
+        if arguments.result is None and not (root / RESULT).exists():
+            print(f"no {RESULT}: run benchmarks/gpu.sh on a machine with a GPU, or give --mfu and --gpu")
+            return 0
         try:
-            mfu, gpu = measured(arguments.result)
+            mfu, gpu = measured(arguments.result or root / RESULT)
         except ValueError as error:
             parser.error(str(error))
     if not arguments.recount:

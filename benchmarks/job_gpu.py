@@ -42,7 +42,8 @@ def run(pictures: Path, output: Path, store: str, device: str, limit: float) -> 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=limit, check=False)
     seconds = time.perf_counter() - began
     if done.returncode:
-        return {"failed": f"exit {done.returncode}: {done.stderr.strip()[-300:]}"}
+        last = (done.stderr.strip().splitlines() or [""])[-1]
+        return {"failed": f"exit {done.returncode}: {last[-300:]}"}
     clips = sum(1 for _ in written(output))
     printed = done.stderr.strip().splitlines()  # stdout has the result
     return {
@@ -86,7 +87,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             if has_gpu:  # each case at once: what follows may run out of time
                 gpu = torch.cuda.get_device_name()
                 write("job_gpu", {"gpu": gpu, "wanted_clips_per_s": WANTED, "results": results})
-    return 0
+    failed = [f"{name}: {result['failed']}" for name, result in results.items() if "failed" in result]
+    if failed:
+        print(f"failed: {failed[0]}")
+    return int(bool(failed))
 
 
 if __name__ == "__main__":

@@ -215,8 +215,11 @@ def probe(model: str, arguments: argparse.Namespace, *, checkpointing: bool) -> 
     return int(last)
 
 
-def measure(model: str, arguments: argparse.Namespace) -> None:
-    """Measure everything about one model. Each result is kept at once: what follows may run out of time."""
+def measure(model: str, arguments: argparse.Namespace) -> bool:
+    """Measure everything about one model. Each result is kept at once: what follows may run out of time.
+
+    Returns whether every run of `zoetrope train` ended well.
+    """
     batches = [(arguments.batch, False)]
     if not arguments.quick:
         largest = {with_it: search(model, arguments, checkpointing=with_it) for with_it in (False, True)}
@@ -224,15 +227,18 @@ def measure(model: str, arguments: argparse.Namespace) -> None:
         keep(model, arguments.modes[0], {**found, "grain": arguments.grain}, arguments.device)
         batches = batches_to_train(largest)
     if arguments.search:
-        return
+        return True
     loop: dict[str, Any] = {}
+    ended_well = True
     for mode in arguments.modes:
         about = {"workers": arguments.workers, "training": train_each(model, mode, batches, arguments)}
+        ended_well &= not any("failed" in result for result in about["training"])
+        keep(model, mode, about, arguments.device)
         if model != "tiny":
             ours = about["training"][0]
             loop = loop or plain(model, arguments.device, ours["batch"])
-            about["plain_loop"] = compared(loop, ours)
-        keep(model, mode, about, arguments.device)
+            keep(model, mode, {"plain_loop": compared(loop, ours)}, arguments.device)
+    return ended_well
 
 
 def train_each(
@@ -246,7 +252,7 @@ def train_each(
         try:
             results.append(train(fields, batch, output, checkpointing=checkpointing))
         except subprocess.CalledProcessError as error:
-            failed = f"exit {error.returncode}"
+            failed = f"zoetrope train ended with {error.returncode}; see its lines above"
             results.append({"batch": batch, "grad_checkpointing": checkpointing, "failed": failed})
     return results
 
@@ -320,9 +326,8 @@ def main(argv: list[str] | None = None) -> int:
         clips.mkdir()
         for shard in range(SHARDS):
             write_samples(clips / f"{shard:05d}.tar", "still", range(shard * SAMPLES, (shard + 1) * SAMPLES))
-        for model in arguments.models:
-            measure(model, arguments)
-    return 0
+        ended_well = [measure(model, arguments) for model in arguments.models]
+    return int(not all(ended_well))
 
 
 def keep(model: str, mode: str, result: dict[str, Any], device: str) -> None:

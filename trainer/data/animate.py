@@ -72,13 +72,14 @@ def render_on_device(batch: Batch, moved: Batch, size: tuple[int, int]) -> Tenso
 
     The worker's plan is used if the batch has one for this size.
     """
-    from transforms.rendering.kornia import render_packed, to_device
+    from transforms.rendering.kornia import to_device
+    from transforms.rendering.on_gpu import render_planned
 
     plan, words = batch.plan, moved.plan_words
     if plan is None or plan.size != size:
         plan, numbers = plan_batch(batch.quads.numpy(), batch.picture_sizes, size)
         words = to_device(numbers, moved.pixels.device)
-    frames_FHWC = render_packed(moved.pixels, plan, words)
+    frames_FHWC = render_planned(moved.pixels, plan, words)
     return frames_FHWC.view(len(plan.counts), -1, *frames_FHWC.shape[1:])
 
 

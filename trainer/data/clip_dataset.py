@@ -169,12 +169,13 @@ def render_stills(samples: Sequence[Sample], device: torch.device | str) -> Tens
         images = [picture.numpy() for picture in pictures]
         frames = torch.from_numpy(np.stack(render_batch(images, list(quads_BT42), size=size, device="cpu")))
     else:
-        from transforms.rendering.kornia import render_packed, to_device
+        from transforms.rendering.kornia import to_device
+        from transforms.rendering.on_gpu import render_planned
 
         sizes = [(picture.shape[0], picture.shape[1]) for picture in pictures]
         plan, words = plan_batch(quads_BT42, sizes, size)
         pixels = torch.cat([picture.flatten() for picture in pictures]).to(device)
-        frames = render_packed(pixels, plan, to_device(words, device)).view(*quads_BT42.shape[:2], *size, 3)
+        frames = render_planned(pixels, plan, to_device(words, device)).view(*quads_BT42.shape[:2], *size, 3)
     mask_BT = torch.stack([sample["frame_mask"] for sample in samples]).to(device)
     return frames * mask_BT[:, :, None, None, None].to(torch.uint8)
 

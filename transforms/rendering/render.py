@@ -94,9 +94,17 @@ def render_batch(
         opencv = render_rgbx if rgbx else render_opencv
         checked = [checked_quads(quads_T42) for quads_T42 in quads]
         return [opencv(image, quads_T42, size) for image, quads_T42 in zip(images, checked, strict=True)]
-    from transforms.rendering.kornia import render_kornia
+    import torch
 
-    return render_kornia(images, quads, size, device, _triton(device) if renderer == "triton" else None)
+    from transforms.rendering.kornia import render_kornia
+    from transforms.rendering.on_gpu import part_renderer
+
+    render = None  # kornia's
+    if renderer == "triton":
+        render = _triton(device)
+    elif renderer == "auto":
+        render = part_renderer(torch.device(device))
+    return render_kornia(images, quads, size, device, render)
 
 
 def _triton(device: str) -> PartRenderer:
@@ -128,9 +136,14 @@ def start_batch(
     check_size(size)
     for image_HWC in images:
         _check_picture(image_HWC)
-    from transforms.rendering.kornia import start_kornia
+    import torch
 
-    return start_kornia(images, quads, size, choose_device(device), stream, outputs)
+    from transforms.rendering.kornia import start_kornia
+    from transforms.rendering.on_gpu import part_renderer
+
+    chosen = choose_device(device)
+    render = part_renderer(torch.device(chosen))
+    return start_kornia(images, quads, size, chosen, stream, outputs, render)
 
 
 def choose_device(name: str) -> str:
