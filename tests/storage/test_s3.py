@@ -86,8 +86,8 @@ def test_one_of_two_writers_comes_first(place):
 
 
 def test_a_lease_is_held_by_one(place):
-    with Lock(f"{place}/lock", str, beat=0.1, lease=1) as held:
-        with pytest.raises(ConfigError), Lock(f"{place}/lock", str, beat=0.1, lease=1):
+    with Lock(f"{place}/lock", str, beat=0.1, lease=30) as held:
+        with pytest.raises(ConfigError), Lock(f"{place}/lock", str, beat=0.1, lease=30):
             pass
         time.sleep(0.5)
         assert not held.lost

@@ -99,11 +99,13 @@ def test_retry_after_is_waited_for_and_never_past_the_deadline(server):
 @pytest.mark.parametrize("path", ["/drip", "/slow-headers"])
 def test_the_deadline_covers_headers_and_dripping_bodies(server, path):
     assert reason(server.url(path), deadline=0.6) == Reason.TIMEOUT
-    assert server.requests[path] == 1
+    assert server.requests[path] <= 1, (
+        "no second attempt; on a busy machine the time may end before the first"
+    )
 
 
 def test_the_deadline_covers_retries_and_says_what_was_met(server):
-    found, detail = get(server.url("/status/503"), deadline=0.5, retries=10, backoff=0.2)
+    found, detail = get(server.url("/status/503"), deadline=1.5, retries=10, backoff=0.2)
     assert found in (Reason.TIMEOUT, Reason.HTTP_503)
     assert "503" in detail
 
@@ -252,7 +254,7 @@ def test_proxies_of_the_environment_are_not_used(server, monkeypatch):
 
 def test_a_host_that_asked_for_a_pause_is_not_asked_again_before_its_end(server):
     async def many() -> list[Reason]:
-        downloader = Downloader(FetchConfig(allow_private=True, deadline=1, retries=0))
+        downloader = Downloader(FetchConfig(allow_private=True, deadline=30, retries=0))
         reasons = []
         for path in ("/busy-for-hours", "/busy-for-hours", "/picture"):
             with pytest.raises(SampleError) as caught:

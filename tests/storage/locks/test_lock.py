@@ -39,7 +39,11 @@ def refusal(holder: Holder) -> str:
     return f"busy: {holder}"
 
 
-def quick(path: object, *, beat: float = 0.05, lease: float = 0.5) -> Lock:
+SHORT = 0.5  # seconds: a lease that is waited out
+
+
+def quick(path: object, *, beat: float = 0.05, lease: float = 30.0) -> Lock:
+    """A lock whose holder keeps it, however busy the machine is, unless the lease is a short one."""
     return Lock(str(path), refusal, beat=beat, lease=lease, settle=0)
 
 
@@ -81,7 +85,7 @@ def test_one_of_many_takers_at_once_has_it(path):
 
 def test_one_of_many_takers_of_a_dead_lease_has_it(lease_path):
     left_by(lease_path)
-    test_one_of_many_takers_at_once_has_it(lease_path)
+    assert take_at_once(lambda: quick(lease_path, lease=2 * SHORT)) == ONE_HAS_IT
 
 
 def test_a_kernel_lock_dies_with_its_process(tmp_path):
@@ -103,15 +107,15 @@ def test_a_kernel_lock_dies_with_its_process(tmp_path):
 
 @pytest.mark.parametrize("skew", [-3600, -120, 0, 120, 3600])
 def test_a_live_lease_is_not_taken_whatever_the_clocks_say(lease_path, monkeypatch, skew):
-    with quick(lease_path, lease=5.0) as held:
+    with quick(lease_path) as held:
         now = time.time
         with monkeypatch.context() as patch:
             # The reader's clock is off; the holder's beats keep the true time in the object.
             patch.setattr(lease_module.time, "time", lambda: now() + (skew if _in_main_thread() else 0))
             start = time.monotonic()
-            with pytest.raises(ConfigError, match="busy"), quick(lease_path, lease=5.0):
+            with pytest.raises(ConfigError, match="busy"), quick(lease_path):
                 pass
-        assert time.monotonic() - start < 5.0, "one changed beat is enough to refuse"
+        assert time.monotonic() - start < 30.0, "one changed beat is enough to refuse"
         assert not held.lost
 
 
@@ -131,18 +135,18 @@ def _in_main_thread() -> bool:
 def test_a_silent_lease_is_taken_after_its_whole_length(lease_path, changes):
     left_by(lease_path, **changes)
     start = time.monotonic()
-    with quick(lease_path) as held:
-        assert time.monotonic() - start >= 0.5
+    with quick(lease_path, lease=SHORT) as held:
+        assert time.monotonic() - start >= SHORT
         assert json.loads(read_bytes(lease_path))["pid"] == os.getpid()
-        assert not held.lost
+        wait_until(lambda: not held.lost)
     assert not exists(lease_path)
 
 
 def test_an_unreadable_lease_is_taken_after_its_whole_length(lease_path):
     write_bytes(lease_path, b'{"host": "el')
     start = time.monotonic()
-    with quick(lease_path):
-        assert time.monotonic() - start >= 0.5
+    with quick(lease_path, lease=SHORT):
+        assert time.monotonic() - start >= SHORT
 
 
 def test_a_lease_that_was_written_just_now_is_refused_at_once(lease_path):
@@ -163,11 +167,10 @@ def test_the_lease_of_a_process_that_died_here_is_taken_at_once(lease_path):
 
 
 def test_a_lease_is_kept_alive_for_longer_than_its_length(lease_path):
-    with quick(lease_path) as held:
-        first = read_bytes(lease_path)
-        time.sleep(0.8)
-        assert read_bytes(lease_path) != first
-        assert not held.lost
+    beat = 0.05
+    with quick(lease_path, beat=beat, lease=SHORT) as held:
+        wait_until(lambda: json.loads(read_bytes(lease_path))["beat"] > 1.2 * SHORT / beat)
+        wait_until(lambda: not held.lost)  # a busy machine may have kept it from beating for a moment
         with pytest.raises(ConfigError, match="busy"), quick(lease_path):
             pass
 
@@ -199,5 +202,7 @@ def test_a_beat_whose_answer_was_lost_is_still_ours(lease_path, monkeypatch):
 
     with quick(lease_path) as held:
         monkeypatch.setattr(lease_module, "replace_version", losing)
-        time.sleep(0.3)
+        wait_until(lambda: lease_module.replace_version is real)
+        last = read_bytes(lease_path)
+        wait_until(lambda: read_bytes(lease_path) != last)
         assert not held.lost

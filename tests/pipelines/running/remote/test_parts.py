@@ -126,7 +126,7 @@ def test_a_job_manager_that_is_out_of_sight_is_asked_again(manager: JobManager, 
     monkeypatch.setattr(job, "PATIENCE_SECONDS", 0.2)
     run, _ = started(manager, 2, 2)
     monkeypatch.setattr(manager, "answer", lambda *_: 1 / 0)
-    assert run.ended.wait(10)
+    assert run.ended.wait(30)
     assert isinstance(run.error, StillRunningError)
     assert run.remote is not None
     assert run.remote.id in str(run.error)
