@@ -40,6 +40,9 @@ class Digest(Protocol):
         ...
 
 
+WEB = ("http://", "https://")
+
+
 class TsvSource(Source):
     """Rows of a caption and a URL. Key: kind and row number, counted over all files of a glob."""
 
@@ -211,7 +214,10 @@ class TsvSource(Source):
 
 
 class Cc3mSource(TsvSource):
-    """``caption TAB url``: the last tab divides, so a caption may hold tabs."""
+    """``caption TAB url``: the last tab divides, so a caption may hold tabs.
+
+    In the file with image labels three more columns follow the URL: labels, their ids and their scores.
+    """
 
     kind, other_kind = "cc3m", "cc12m"
     form = "caption TAB url"
@@ -219,6 +225,10 @@ class Cc3mSource(TsvSource):
     def split(self, text: str) -> tuple[str, str]:
         """(caption, url)."""
         caption, _, url = text.rpartition("\t")
+        if not url.lstrip().startswith(WEB):
+            before, _, after = text.partition("\thttp")
+            if after:
+                return before, "http" + after.partition("\t")[0]
         return caption, url
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import takewhile
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
@@ -42,6 +42,7 @@ URL = re.compile(r"https?://\S+", re.IGNORECASE)
 MORE_URL = re.compile(
     r"[^\s,]*(?:[/=&?%]|\.(?:jpe?g|png|webp|gif)\b)\S*", re.IGNORECASE
 )  # behind a comma in it
+PICTURE = re.compile(r"\.(?:jpe?g|png|webp|gif|avif)$", re.IGNORECASE)
 WORDS = re.compile(r"[^\W\d_]{2,}")  # of a file name
 
 
@@ -111,27 +112,45 @@ def _columned(lines: Iterator[Line], path: str, asked: Columns, *, is_csv: bool)
     caption_names: tuple[str, ...] = CAPTION_COLUMNS
     if asked.caption:
         caption_names = (asked.caption,)
-    rows: Iterable[Row | BadRow] = ()
-    names: tuple[str, str] | None = None
-    if is_csv:
-        table = CsvTable(
-            lines,
-            path,
-            wanted=(*url_names, *caption_names),
-            takes_rest=caption_names,
-            is_row=_has_url,
-            is_rest=_is_url_whole,
-        )
-        rows, names = table, _columns(table.columns, url_names, caption_names, path)
-    else:
-        rows = json_rows(lines)
+    if not is_csv:
+        yield from _objects(json_rows(lines), url_names, caption_names, path)
+        return
+    table = CsvTable(
+        lines,
+        path,
+        wanted=(*url_names, *caption_names),
+        takes_rest=caption_names,
+        is_row=_has_url,
+        is_rest=_is_url_whole,
+    )
+    names = _columns(table.columns, url_names, caption_names, path)
+    for row in table:
+        if isinstance(row, BadRow):
+            yield row.reason, row.named(path), None
+        else:
+            yield _listed(row.values, names, f"{path}: line {row.line}")
+
+
+def _objects(
+    rows: Iterable[Row | BadRow], url_names: Sequence[str], caption_names: Sequence[str], path: str
+) -> Iterator[Listed | Faulty]:
+    """The rows of JSON lines, whose columns may differ. Raises ConfigError if none has the columns."""
+    columns: tuple[str, ...] = ()  # of the row before
+    url = caption = None
+    first, is_complete = columns, False
     for row in rows:
         if isinstance(row, BadRow):
             yield row.reason, row.named(path), None
             continue
-        if names is None:
-            names = _columns(list(row.values), url_names, caption_names, path)
+        if tuple(row.values) != columns:
+            columns = tuple(row.values)
+            url, caption = column_of(columns, url_names), column_of(columns, caption_names)
+            first = first or columns
+            is_complete |= url is not None and caption is not None
+        names = (url or url_names[0], caption or caption_names[0])
         yield _listed(row.values, names, f"{path}: line {row.line}")
+    if first and not is_complete:
+        _columns(first, url_names, caption_names, path)
 
 
 def _listed(values: Mapping[str, Any], names: tuple[str, str], where: str) -> Listed | Faulty:
@@ -149,10 +168,15 @@ def _has_url(cells: Sequence[str]) -> bool:
 
 
 def _is_url_whole(cells: Sequence[str]) -> bool:
-    """Does the URL of a row end at its delimiter? If so, the cell after it does not read as more of a URL."""
-    return not any(
-        URL.fullmatch(cell.strip()) and MORE_URL.fullmatch(after) for cell, after in pairwise(cells)
-    )
+    """Does the URL of a row end at its delimiter? If so, no cell after it reads as more of a URL.
+
+    Cells after the first one with a space belong to the caption.
+    """
+    urls = [place for place, cell in enumerate(cells) if URL.fullmatch(cell.strip())]
+    if not urls:
+        return True
+    after = takewhile(lambda cell: cell and not re.search(r"\s", cell), cells[urls[0] + 1 :])
+    return not any(MORE_URL.fullmatch(cell) for cell in after)
 
 
 def _columns(
@@ -185,7 +209,10 @@ def _plain(lines: Iterable[Line], path: str) -> Iterator[Listed | Faulty]:
             yield Reason.MALFORMED_ROW, f"{where}: no url at its beginning: {url[:100]!r}", None
             continue
         caption = caption.strip() or caption_of(url)
-        if caption:
+        if PICTURE.search(caption) and not PICTURE.search(url.partition("?")[0]):
+            detail = f"{where}: a space in the URL? Write %20: {url[:60]!r}, {caption[:60]!r}"
+            yield Reason.MALFORMED_ROW, detail, None
+        elif caption:
             yield Listed(url, (caption,))
         else:
             detail = f"{where}: no caption, and the file name in the URL has no words"

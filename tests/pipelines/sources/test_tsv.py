@@ -174,3 +174,14 @@ def test_a_file_of_another_kind_is_one_line_at_planning(tmp_path, data, message)
     with pytest.raises(ConfigError, match=message) as caught:
         list(source_of(kind="cc3m", uri=tmp_path / "a.tsv").plan())
     assert "\n" not in str(caught.value)
+
+
+def test_cc3m_with_image_labels_has_its_url_in_the_second_column(tmp_path):
+    row = "a\tcat\thttp://x.org/1.jpg\tcat,pet\t/m/01yrx,/m/068hy\t0.9,0.8\n"
+    path = tmp_path / "labels.tsv"
+    path.write_text(row + "a dog\thttps://x.org/2.jpg\t\t\t\n")
+    items = read_all(source_of(kind="cc3m", uri=path))
+    assert [(item.captions, item.url) for item in items] == [
+        (("a\tcat",), "http://x.org/1.jpg"),
+        (("a dog",), "https://x.org/2.jpg"),
+    ]

@@ -32,6 +32,10 @@ def read(path: Path, text: str | bytes, asked: Columns = USUAL) -> list:
         ("a.csv", "url,caption\nhttp://a.org/1.jpg,a dog\nhttp://a.org/2.jpg,a cat, asleep\n"),
         (
             "a.jsonl",
+            '{"url":"http://a.org/1.jpg","text":"a dog"}\n{"x":1,"link":"http://a.org/2.jpg","alt":"a cat, asleep"}',
+        ),
+        (
+            "a.jsonl",
             '{"Url":"http://a.org/1.jpg","Caption":"a dog"}\n{"Url":"http://a.org/2.jpg","Caption":["a cat, asleep"]}',
         ),
         ("a.txt", "\ufeffhttp://a.org/1.jpg a dog\r\n\nhttp://a.org/2.jpg\ta cat, asleep\n"),
@@ -128,3 +132,27 @@ def test_a_caption_with_a_comma_may_begin_with_any_word(tmp_path):
     for caption in ("sunset, beach", "St. Ives, Cornwall", "e.g., a dog", "a 50% sale, at last"):
         rows = read(tmp_path / "a.csv", f"url,caption\nhttp://a.org/1.jpg,{caption}\n")
         assert rows == [Listed("http://a.org/1.jpg", (caption,))]
+
+
+def test_all_cells_up_to_the_caption_are_looked_at_for_the_rest_of_a_url(tmp_path):
+    url = "http://a.org/a.jpg?crop=2669,1999,x0,y0&amp;width=80"
+    (fault,) = read(tmp_path / "a.csv", f"url,caption\n{url},a car, red\n")
+    assert fault[0] == Reason.MALFORMED_ROW
+
+
+def test_json_lines_need_one_row_with_both_columns(tmp_path):
+    text = '{"url":"http://a.org/1.jpg"}\n{"url":"http://a.org/1.jpg","caption":"a dog"}\n'
+    fault, whole = read(tmp_path / "a.jsonl", text)
+    assert fault[0] == Reason.EMPTY_CAPTION
+    assert whole == DOG
+    with pytest.raises(ConfigError, match="no column caption or captions"):
+        read(tmp_path / "a.jsonl", text.partition("\n")[0])
+
+
+def test_a_space_in_a_url_of_a_plain_list_is_no_caption(tmp_path):
+    fault, other, _ = read(
+        tmp_path / "a.txt", "http://a.org/my b.jpg\nhttp://a.org/1.jpg a dog.jpg\nhttp://[ c.jpg\n"
+    )
+    assert fault[0] == Reason.MALFORMED_ROW
+    assert "a space in the URL? Write %20: 'http://a.org/my', 'b.jpg'" in fault[1]
+    assert other == Listed("http://a.org/1.jpg", ("a dog.jpg",))
