@@ -28,6 +28,7 @@ from storage.uris import absolute, is_glob, join
 HEAD_BYTES = 64 * 1024  # of a table or JSON that are looked at
 LOOKED_AT = 20  # rows of a table
 TABLES = (".tsv", ".txt", ".csv")
+VIDEOS = (".mp4", ".avi", ".mkv", ".webm", ".mov")
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 URL = re.compile(rb"https?://\S+$")
 URL_LINE = re.compile(r"https?://\S+( .*)?$")  # a tab makes it a table
@@ -127,7 +128,10 @@ def _folder_below(path: str, names: list[str]) -> Guess:
             raise ConfigError(f"{path}: has {file.path} below it; give the folder or a glob of these files")
     if tables:
         raise ConfigError(f"{path}: holds no pictures; do you mean the table {join(path, tables[0])}?")
-    raise ConfigError(f"{path}: holds no pictures, tars or Parquet files. An input is {FORMS}")
+    hint = ""
+    if any(_ending(name) in VIDEOS for name in names):
+        hint = "; `zoetrope import-videos` makes shards of videos"
+    raise ConfigError(f"{path}: holds no pictures, tars or Parquet files{hint}. An input is {FORMS}")
 
 
 def _are_of(names: Iterable[str], ending: str, other: str) -> bool:

@@ -89,6 +89,8 @@ def read_manifest(output: str) -> list[ShardRow]:
     """
     path = join(output, MANIFEST_FILE)
     if not exists(path):
+        if file_exists(output):
+            raise FileNotFoundError(f"{output}: a file; no manifest there. Give the folder that holds it")
         if not exists(output):
             raise FileNotFoundError(f"{path}: no manifest there, and no such folder; check the path")
         raise FileNotFoundError(

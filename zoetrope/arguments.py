@@ -28,6 +28,7 @@ class Parser(argparse.ArgumentParser):
         options.setdefault("allow_abbrev", False)
         super().__init__(**options)
         self._fields: set[str] = set()
+        self._bare = ""
         self._help_of_all = self.epilog
         # Hidden until there are fields: without them, all of the help is the help.
         self._help_all = self.add_argument("--help-all", action=_HelpAll, nargs=0, help=argparse.SUPPRESS)
@@ -57,6 +58,7 @@ class Parser(argparse.ArgumentParser):
         else:
             args = self.parse_intermixed_args(argv)
         set_verbosity(args.verbose, args.quiet)
+        self._check_words(args)
         if args.log_json:
             set_json_lines()
         return args
@@ -68,11 +70,14 @@ class Parser(argparse.ArgumentParser):
         field_help: str,
         main: Sequence[str] = (),
         words: str = "FIELD=VALUE",
+        bare: str = "",
     ) -> None:
         """Add --config and FIELD=VALUE (`words` in the help), with the fields of this config.
 
-        The help describes the fields of `main`, in this order, and --help-all describes all.
+        The help describes the fields of `main`, in this order, and --help-all describes all. `bare` is the
+        field that a word without a field probably means, which the error proposes.
         """
+        self._bare = bare
         self._fields = set(flatten_names(config))
         self.add_argument("--config", metavar="FILE", help=file_help)
         self.add_argument("overrides", nargs="*", metavar=words, help=field_help)
@@ -112,6 +117,14 @@ class Parser(argparse.ArgumentParser):
             action="store_true",
             help="exit as soon as a remote runner has the job; the same command attaches to it later",
         )
+
+    def _check_words(self, args: argparse.Namespace) -> None:
+        """Raise ConfigError for a word where the command takes fields alone."""
+        if not self._bare:
+            return
+        for word in args.overrides:
+            if "=" not in word:
+                raise ConfigError(f"{word}: write it as FIELD=VALUE, e.g. {self._bare}={word}")
 
     def _required(self) -> list[str]:
         """Every required argument. argparse names the missing options first, then the missing others."""

@@ -11,6 +11,7 @@ from zoetrope.arguments import Parser, beam_options, is_local, read_config, spli
 from zoetrope.inputs import spelled_out
 from zoetrope.interrupt import loading
 from zoetrope.jobs import job_circumstances, plan_lines, run_and_report
+from zoetrope.light import import_beam_for_this_machine, without_warnings
 
 if TYPE_CHECKING:
     from pipelines.dry_run import Plan
@@ -44,10 +45,8 @@ def run_job_command(
         from pipelines.making.pools import workers_started
     started = workers_started(config, beam_args, runner_is_local=on_this_machine, dry_run=args.dry_run)
     with started:
-        with loading():
+        with loading(), without_warnings():
             if on_this_machine:
-                from zoetrope.light import import_beam_for_this_machine
-
                 import_beam_for_this_machine()
             run, plan = load()
         if args.dry_run:

@@ -10,10 +10,29 @@ import gc
 import importlib
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 UNUSED = ("apache_beam.io.gcp.bigquery", "apitools", "bson", "google.cloud", "pandas")
 MODULES = ("apache_beam", "apache_beam.runners.portability.fn_api_runner.fn_runner")
 MONGO = "apache_beam.io.mongodbio"  # warns that it has no bson
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Keep the warnings of imports away from a command's messages.
+
+    Beam warns that it has no clients of Google's cloud, which a job on Flink or Spark does not need.
+    """
+    root, silent = logging.getLogger(), logging.NullHandler()
+    before = root.manager.disable
+    root.addHandler(silent)  # without any handler the first warning would add one
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+        root.removeHandler(silent)
 
 
 class _NotInstalled:

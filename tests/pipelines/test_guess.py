@@ -116,3 +116,11 @@ def test_a_table_with_urls_at_both_ends_is_not_guessed(tmp_path):
     (tmp_path / "a.tsv").write_text("http://a/1\thttp://a/2\n")
     with pytest.raises(ConfigError, match="cannot tell where the URL is"):
         guess_source(str(tmp_path / "a.tsv"))
+
+
+def test_a_folder_of_videos_names_the_command_for_them(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"")
+    with pytest.raises(
+        ConfigError, match=r"holds no pictures.*; `zoetrope import-videos` makes shards of videos"
+    ):
+        guess_source(str(tmp_path))

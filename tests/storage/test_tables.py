@@ -22,6 +22,8 @@ def test_the_manifest_reads_back_locally_and_by_uri(tmp_path):
     assert read_manifest(f"file://{tmp_path}/") == [row]
     with pytest.raises(FileNotFoundError, match="no manifest there, and no such folder"):
         read_manifest(str(tmp_path / "other"))
+    with pytest.raises(FileNotFoundError, match=r"a file; no manifest there\. Give the folder"):
+        read_manifest(str(tmp_path / MANIFEST_FILE))
 
 
 def test_rows_are_streamed(tmp_path):

@@ -100,5 +100,10 @@ def test_missing_arguments_are_named_with_an_example(capsys):
     )
     assert main(["retry"]) == 2
     assert "required: OUTPUT, as in `zoetrope retry clips/`" in capsys.readouterr().err
+    assert main(["train", "clips/"]) == 2
+    assert (
+        capsys.readouterr().err
+        == "zoetrope train: clips/: write it as FIELD=VALUE, e.g. data.shards=clips/\n"
+    )
     assert main(["filters"]) == 2
     assert "`zoetrope filters pictures/`" in capsys.readouterr().err

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
+
+from zoetrope.light import without_warnings
 
 PROBE = """
 import json, logging, sys
@@ -36,3 +39,13 @@ def test_beam_runs_without_pandas_and_google_which_are_there_when_somebody_asks(
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [[], True, ["a"], "GCSFileSystem"]
     assert done.stderr == ""
+
+
+def test_warnings_of_imports_are_not_shown_and_later_ones_are(caplog):
+    root = logging.getLogger()
+    before = list(root.handlers)
+    with without_warnings():
+        logging.warning("no clients of the cloud")
+    assert root.handlers == before
+    logging.getLogger("other").warning("later")
+    assert [record.message for record in caplog.records] == ["later"]

@@ -64,6 +64,7 @@ def _parser() -> Parser:
         "a YAML file of fields, or the name of a shipped one for a kind of annotations, such as csv",
         "set a field, e.g. source.split=test",
         MAIN,
+        bare="source.videos",
     )
     parser.add_output()
     parser.add_argument(

@@ -151,5 +151,6 @@ def _parser() -> Parser:
         "a YAML file of fields, or the name of a shipped one, such as msvd",
         "set a field, e.g. checkpoint=runs/x/best",
         MAIN,
+        bare="checkpoint",
     )
     return parser

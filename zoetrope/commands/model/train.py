@@ -94,5 +94,6 @@ def _parser() -> Parser:
         "a YAML file of fields, or the name of a shipped recipe, such as debug",
         "set a field, e.g. data.shards='clips/*.tar'",
         MAIN,
+        bare="data.shards",
     )
     return parser

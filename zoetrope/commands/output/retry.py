@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from zoetrope.arguments import Parser, beam_options, is_local, split_beam_args
 from zoetrope.interrupt import loading
 from zoetrope.jobs import AFTER_STOP, run_and_report
+from zoetrope.light import import_beam_for_this_machine, without_warnings
 
 STOPPED = AFTER_STOP
 USAGE = """zoetrope retry OUTPUT [--reason A,B] [FIELD=VALUE ...]
@@ -29,10 +30,8 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().read(own)
     beam_args = beam_options(args.runner_config, after_dashes)
     reasons = [reason.strip() for reason in args.reason.split(",") if reason.strip()]
-    with loading():
+    with loading(), without_warnings():
         if is_local(beam_args):
-            from zoetrope.light import import_beam_for_this_machine
-
             import_beam_for_this_machine()
         from pipelines.retry import config_of, retry
     config = config_of(args.output, args.overrides).to_dict()

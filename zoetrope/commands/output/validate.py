@@ -12,6 +12,7 @@ from schemas.errors import ConfigError
 from schemas.text import counted, one_line
 from zoetrope.arguments import Parser, beam_options, is_local, split_beam_args
 from zoetrope.interrupt import loading
+from zoetrope.light import without_warnings
 
 if TYPE_CHECKING:
     from pipelines.output.validate import Validation
@@ -73,7 +74,7 @@ def _validate_here(args: Namespace, beam_args: Sequence[str]) -> Validation:
 def _validate_on_runner(args: Namespace, beam_args: Sequence[str]) -> Validation:
     if args.workers is not None:
         raise ConfigError("--workers: it is for this machine; the runner's own options set its workers")
-    with loading():
+    with loading(), without_warnings():
         from pipelines.running.validation import validate_on_runner
     return validate_on_runner(args.output, beam_args, decode=not args.no_decode)
 
