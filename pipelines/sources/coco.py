@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from pipelines.sources.annotations.boxes import Instances
 from pipelines.sources.annotations.coco_index import Id, Image, is_key_number, read_images
+from pipelines.sources.annotations.json_entries import NOT_UTF8, marked
 from pipelines.sources.base import Loss, Source
 from pipelines.sources.config import SourceConfig
 from pipelines.sources.growth.known import FAILED, Known, digest
-from pipelines.sources.growth.rows import Planner, Row, unique
+from pipelines.sources.growth.rows import OTHER, Planner, Row, unique
 from pipelines.sources.pictures import ZIP, Pictures
 from schemas.errors import ConfigError
 from schemas.keys import slug
@@ -158,6 +159,7 @@ class CocoSource(Source):
         if self.config.boxes:
             instances = Instances([file.path for file in self._boxes()], "source.boxes")
         previous: Id | None = None
+        spoilt: list[str] = []
         for position, image in enumerate(images):
             if position % SIGN_OF_LIFE == 0:
                 self.progress(files[0].path)
@@ -169,6 +171,8 @@ class CocoSource(Source):
                 values = _failed(Reason.DUPLICATE_KEY, f"image id {image.id} came before", image.url)
             else:
                 values = _row(image)
+                if "reason" not in values:
+                    spoilt += [f"image id {image.id}: {shown}" for shown in _not_utf8(image.captions)]
                 if instances and (boxes := instances.meta(image.id)):
                     values["meta"] = {**values.get("meta", {}), **boxes}
             about = FAILED
@@ -176,6 +180,8 @@ class CocoSource(Source):
                 about = digest(values)
             yield Row(name, about, key, values)
             previous = image.id
+        for detail in spoilt:  # last, so that they shift no key
+            yield Row(OTHER + detail, FAILED, "coco-x{0:09d}", _failed(Reason.NOT_UTF8, detail, None))
 
     def _locate(self, rows: list[dict[str, Any]], pictures: Pictures) -> None:
         """Replace the file names of the annotations by those of the files, where they differ.
@@ -216,8 +222,12 @@ def _row(image: Image) -> dict[str, Any]:
     if not image.known:
         detail = f"captions of image id {image.id!r}, which is not in 'images'"
         return _failed(Reason.MISSING_IMAGE, detail, image.url)
-    kept = [caption for caption in image.captions if caption.strip()]
+    kept = [caption for caption in image.captions if caption.strip() and NOT_UTF8 not in caption]
+    if NOT_UTF8 in image.file:
+        return _failed(Reason.NOT_UTF8, f"image id {image.id}: file name {marked(image.file)}", image.url)
     if not kept:
+        if spoilt := _not_utf8(image.captions):
+            return _failed(Reason.NOT_UTF8, f"image id {image.id}: {spoilt[0]}", image.url)
         if image.captions:
             reason = Reason.EMPTY_CAPTION
         else:
@@ -227,6 +237,11 @@ def _row(image: Image) -> dict[str, Any]:
     if image.split is None:
         return row
     return {**row, "meta": {"split": image.split}}
+
+
+def _not_utf8(captions: Iterable[str]) -> list[str]:
+    """Words for the captions that are not UTF-8."""
+    return [f"caption {marked(caption)}" for caption in captions if NOT_UTF8 in caption]
 
 
 def _failed(reason: Reason, detail: str, url: str | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Collection, Iterator
 from typing import IO, Any
@@ -19,6 +20,8 @@ MAX_EVENTS = 2_000_000  # values and keys of one entry
 MAX_TEXT = 64 * 1024 * 1024  # bytes of one string
 BOM = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+NOT_UTF8 = "\ufdd0"  # stands for bytes that are not UTF-8; no text has this character, which Unicode forbids
+_NO_TEXT = re.compile("[\udc80-\udcff]")  # such bytes, as "surrogateescape" decodes them
 _SCALARS = frozenset(("string", "number", "boolean", "null"))
 _NOT_JSON = re.compile(  # a string, or a constant that JSON does not have
     rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|-?\b(?:NaN|Infinity)\b', re.S
@@ -55,11 +58,17 @@ def json_entries(
             raise ConfigError(f"{field}: {path}: not a readable JSON: {_cause(error)}") from None
 
 
+def marked(text: str) -> str:
+    """A text with bytes that are not UTF-8, for a message."""
+    return ascii(one_line(text.replace(NOT_UTF8, "?"), 100))
+
+
 class JsonBytes:
     """A stream of JSON as yajl can read it.
 
     The byte order mark is removed, NaN and Infinity become null, and the second half of an escaped character
-    without its first becomes U+FFFD (of a first half alone yajl makes a "?").
+    without its first becomes U+FFFD (of a first half alone yajl makes a "?"). Bytes that are not UTF-8 become
+    `NOT_UTF8`: they cost the texts that hold them, and not the file.
     """
 
     def __init__(self, stream: IO[bytes], progress: Callable[[], None] = lambda: None) -> None:
@@ -68,6 +77,7 @@ class JsonBytes:
         self._in_string = False  # is the start of `_held` inside of a string?
         self._string_bytes = 0
         self._started = False
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
 
     def read(self, size: int = -1) -> bytes:
         """Up to about `size` further bytes; b'' at the end."""
@@ -81,13 +91,22 @@ class JsonBytes:
             if not self._started:
                 chunk = _without_mark(chunk)
                 self._started = True
-            data = self._held + chunk
+            data = self._held + self._as_utf8(chunk)
             keep = len(data)
             if chunk:
                 keep = _safe_end(data)
             ready, self._held = data[:keep], data[keep:]
             if ready or not chunk:
                 return self._cleaned(ready)
+
+    def _as_utf8(self, chunk: bytes) -> bytes:
+        if chunk.isascii() and chunk and not self._decoder.getstate()[0]:
+            return chunk
+        text = self._decoder.decode(chunk, final=not chunk)
+        try:
+            return text.encode()
+        except UnicodeEncodeError:
+            return _NO_TEXT.sub(NOT_UTF8, text).encode()
 
     def _cleaned(self, data: bytes) -> bytes:
         starts_inside = self._in_string
@@ -247,5 +266,7 @@ def _cause(error: Exception) -> str:
         return "it is cut off"
     if "overflow" in text:
         return "a number in it does not fit 64 bits"
+    if "invalid character inside string" in text:
+        return "a raw line break or control character in a text; write it as \\n or \\u00XX"
     lines = text.strip().splitlines() or [type(error).__name__]
     return one_line(lines[0], 120)

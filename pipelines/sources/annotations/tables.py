@@ -85,7 +85,8 @@ class CsvTable:
         while header is not None and header.problem is None and not header.text.strip():
             header = self._lines.next()
         if header is not None and header.problem is not None:
-            raise ConfigError(f"{path}: line {header.number}: {header.problem[1]}")
+            reason, detail = header.problem
+            raise ConfigError(f"{path}: line {header.number}: {reason.value.replace('_', ' ')}: {detail}")
         text = ""
         if header is not None:
             text = header.text
@@ -288,6 +289,8 @@ def _check_encoding(line: bytes, path: str) -> None:
 
 def _cause(error: csv.Error) -> str:
     text = str(error)
+    if "new-line character" in text:
+        return "a carriage return alone ends a row in it; save the file with line feeds"
     if "unexpected end" in text:
         return "a quote is not closed"
     if "expected after" in text:

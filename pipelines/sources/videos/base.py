@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
+from pipelines.sources.annotations.json_entries import NOT_UTF8, marked
 from pipelines.sources.base import Source
 from pipelines.sources.growth.known import FAILED, Known, digest
 from pipelines.sources.growth.rows import OTHER, Planner, Row, unique
@@ -159,12 +160,17 @@ class VideoSource(Source):
             key = f"{{0:07d}}-{slug(video) or 'video'}"
             row = {"video": video, "url": entry.url}
             path = next(filter(None, map(files.get, (video, *entry.also))), None)
+            texts = [valid_text(text) for text in entry.captions]
+            captions = [text for text in texts if NOT_UTF8 not in text]
+            spoilt = [f"video {video}: caption {marked(text)}" for text in texts if NOT_UTF8 in text]
             if video in seen:
                 problem = (Reason.DUPLICATE_KEY, f"video {video} came before")
             elif entry.problem is not None and not entry.captions:
                 problem = entry.problem
             elif not entry.captions:
                 problem = (Reason.MISSING_CAPTION, f"video {video} has no captions in the annotations")
+            elif not captions:
+                problem = (Reason.NOT_UTF8, spoilt[0])
             elif path is None:
                 problem = files.missing(video)
             else:
@@ -173,7 +179,7 @@ class VideoSource(Source):
             if problem is not None:
                 yield Row(video, FAILED, key, row | {"reason": problem[0], "detail": problem[1]})
                 continue
-            captions = [valid_text(text) for text in entry.captions]
+            bad += [BadEntry(Reason.NOT_UTF8, detail) for detail in spoilt]
             about = digest([captions, entry.url, entry.meta])
             yield Row(video, about, key, row | {"captions": captions, "path": path, "meta": entry.meta})
         for fault in bad:  # last, so that they shift no key

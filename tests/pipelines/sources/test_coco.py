@@ -7,7 +7,7 @@ from source_checks import plan_of, read_all, source_of, told
 
 from pipelines.sources.base import read_task
 from schemas.errors import ConfigError
-from schemas.records import Failure, Reference
+from schemas.records import Failure, Reason, Reference
 
 IMAGES = [
     {
@@ -212,6 +212,30 @@ def test_lone_surrogates_never_reach_a_table(coco):
     (item,) = read_all(source_of(kind="coco", annotations=annotations, images=folder))
     assert isinstance(item, Reference)
     assert item.captions[0].encode() == b"a ? cat"
+
+
+def test_a_caption_that_is_not_utf8_costs_itself_and_not_the_file(coco):
+    annotations, folder = coco
+    for number in (1, 2, 3, 4):
+        (folder / f"{number}.jpg").write_bytes(b"one")
+    data = {
+        "images": [{"id": number, "file_name": f"{number}.jpg"} for number in (1, 2, 3)],
+        "annotations": [
+            {"image_id": 1, "caption": "caf\xe9"},
+            {"image_id": 2, "caption": "caf\xe9"},
+            {"image_id": 2, "caption": "a cup"},
+            {"image_id": 3, "caption": "a cat"},
+        ],
+    }
+    data["images"].append({"id": 4, "file_name": "\xe9.jpg"})
+    annotations.write_bytes(json.dumps(data, ensure_ascii=False).encode("latin-1"))
+    one, two, three, four, other = read_all(source_of(kind="coco", annotations=annotations, images=folder))
+    assert [two.captions, three.captions] == [("a cup",), ("a cat",)]
+    assert [(item.key, item.reason, item.detail) for item in (one, four, other)] == [
+        ("coco-000000000001", Reason.NOT_UTF8, "image id 1: caption 'caf?'"),
+        ("coco-000000000004", Reason.NOT_UTF8, "image id 4: file name '?.jpg'"),
+        ("coco-x000000000", Reason.NOT_UTF8, "image id 2: caption 'caf?'"),
+    ]
 
 
 def test_file_names_that_differ_from_the_annotations_are_found(coco):

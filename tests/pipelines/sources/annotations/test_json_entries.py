@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipelines.sources.annotations import json_entries as module
-from pipelines.sources.annotations.json_entries import MAX_DEPTH, JsonBytes, json_entries
+from pipelines.sources.annotations.json_entries import MAX_DEPTH, NOT_UTF8, JsonBytes, json_entries
 from schemas.errors import ConfigError
 
 
@@ -34,6 +34,15 @@ def test_marks_and_constants_that_json_does_not_have_are_read(entries) -> None:
     assert [entry for _, entry in entries(data)] == [None, None, 'NaN, "Infinity', {"a": None}]
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 1000])
+def test_bytes_that_are_not_utf8_cost_the_texts_that_hold_them(size: int) -> None:
+    data = '["caf\u00e9", "\u7530\U0001f600", '.encode() + b'"a\xe9b", "\xff\xfe", "\xed\xa0\x80", "c\xc3"]'
+    stream = JsonBytes(io.BytesIO(data))
+    read = b"".join(iter(partial(stream.read, size), b""))
+    texts = ["caf\u00e9", "\u7530\U0001f600", f"a{NOT_UTF8}b", NOT_UTF8 * 2, NOT_UTF8 * 3, f"c{NOT_UTF8}"]
+    assert json.loads(read) == texts
+
+
 def test_values_below_the_depth_limit_read_as_null(entries) -> None:
     ((_, entry),) = entries(b'[{"id": 1, "x": ' + b"[" * 20_000 + b"]" * 20_000 + b', "y": 2}]')
     assert (entry["id"], entry["y"]) == (1, 2)
@@ -52,7 +61,7 @@ def test_values_below_the_depth_limit_read_as_null(entries) -> None:
         (b'{"images": [{"id"', "it is cut off"),
         (b"nonsense", "lexical error"),
         (b"[1] x", "trailing garbage"),
-        (b'["\xff"]', "invalid bytes in UTF8"),
+        (b'["a\nb"]', "line break or control character"),
         ("[1]".encode("utf-16"), "UTF-16"),
         (b"[" + b"9" * 5000 + b"]", "does not fit 64 bits"),
     ],

@@ -58,3 +58,18 @@ def test_unknown_splits_and_files_without_captions_are_one_line(tmp_path: Path, 
     annotations.write_text('{"videos": [{"video_id": "a"}], "sentences": [{"video_id": "a", "caption": 5}]}')
     with pytest.raises(ConfigError, match="a caption that is text"):
         planned(tmp_path, FILES, kind="msrvtt", annotations=annotations)
+
+
+def test_a_caption_that_is_not_utf8_costs_itself_and_not_the_file(tmp_path: Path, annotations: Path) -> None:
+    sentences = [("video0", "caf\xe9"), ("video1", "caf\xe9"), ("video1", "a cup"), ("video7010", "a cat")]
+    videos = [{"video_id": video} for video in ("video0", "video1", "video7010")]
+    captions = [{"video_id": video, "caption": caption} for video, caption in sentences]
+    text = json.dumps({"videos": videos, "sentences": captions}, ensure_ascii=False)
+    annotations.write_bytes(text.encode("latin-1"))
+    rows = planned(tmp_path, FILES, kind="msrvtt", annotations=annotations)
+    assert rows == [
+        ("0000000-video0", "not_utf8", "video video0: caption 'caf?'"),
+        ("0000001-video1", "a cup"),
+        ("0000002-video7010", "a cat"),
+        ("x0000000", "not_utf8", "video video1: caption 'caf?'"),
+    ]
