@@ -13,6 +13,9 @@ from storage.shards.tar import TarError, TarMember, TarReader
 PICTURES = ("jpg", "jpeg", "png", "webp")
 OTHER_PICTURES = ("gif", "bmp", "tif", "tiff", "jfif", "avif", "heic", "heif", "jxl", "jp2", "svg", "psd")
 TEXTS = ("txt", "json")
+PARTS = frozenset(  # names that writers give to the picture and the caption of a sample
+    "image img picture photo input inputs caption captions text output outputs label target".split()
+)
 MAX_TEXT_BYTES = 1024 * 1024  # of KEY.txt and KEY.json
 JOINED = "members follow its end-of-archive mark; are these several tars in one file? Give each its own"
 MAX_PENDING = 10_000  # keys with dots that are held back
@@ -53,7 +56,8 @@ def read_groups(stream: IO[bytes], picture_bytes: int = MAX_PICTURE_BYTES) -> It
 
     Pictures of over `picture_bytes` bytes are skipped. A name is divided at its first dot: ``a.seg.png`` is
     another member of ``a``. If ``a`` has no picture and no text of its own, names are divided at their last
-    dot: ``22.05.jpg`` and ``22.05.txt`` are the sample ``22.05``.
+    dot: ``22.05.jpg`` and ``22.05.txt`` are the sample ``22.05``. Names for the parts of a sample, such as
+    ``a.input.jpg`` and ``a.output.txt``, make the sample ``a``.
     """
     tar: TarReader | None = None
     grouping = _Grouping(picture_bytes)
@@ -79,6 +83,7 @@ class _Grouping:
         self._run = ""  # the key up to the first dot of the members under way
         self._has_plain = False  # has a member of the run been divided at its only dot?
         self._pending: list[Group] = []
+        self._is_divided = False  # has the run given a sample under a key with a dot?
         self._groups = 0
         self._first_other = ""  # name of the first member that belongs to no sample
 
@@ -127,15 +132,24 @@ class _Grouping:
             return
         if group.is_whole:
             self._groups += 1
+            self._is_divided = True
             yield group
         else:
-            if "image" in group.members:
-                group.members["image"] = group.members["image"][:1]
+            if self._pending:  # neither of several is joined with another: their pictures are not needed
+                _cut_picture(self._pending[0])
+                _cut_picture(group)
             self._pending.append(group)
             if len(self._pending) > MAX_PENDING:
+                self._is_divided = True
                 yield from self._flush()
 
     def _end_run(self) -> Iterator[Group]:
+        if len(self._pending) == 1 and self._group is not None and not self._is_divided:
+            joined = _joined(self._run, self._pending[0], self._group)
+            if joined is not None:
+                self._pending.clear()
+                self._group = joined
+        self._is_divided = False
         yield from self._flush()
         if self._group is not None:
             self._groups += 1
@@ -147,6 +161,23 @@ class _Grouping:
         self._groups += len(self._pending)
         yield from self._pending
         self._pending.clear()
+
+
+def _cut_picture(group: Group) -> None:
+    if "image" in group.members:
+        group.members["image"] = group.members["image"][:1]
+
+
+def _joined(key: str, first: Group, second: Group) -> Group | None:
+    """One sample of a picture and a caption that are named as parts of it; None for two halves of others."""
+    if not all(group.key.rpartition(".")[2].lower() in PARTS for group in (first, second)):
+        return None
+    members = {**first.members, **second.members}
+    joined = Group(key, members, first.picture or second.picture)
+    is_apart = len(members) == len(first.members) + len(second.members)
+    if is_apart and joined.is_whole and not first.too_large and not second.too_large:
+        return joined
+    return None
 
 
 def _is_hidden(name: str) -> bool:

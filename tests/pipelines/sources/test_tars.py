@@ -401,3 +401,17 @@ def test_key_json_may_hold_captions_under_the_usual_names(tmp_path, name):
     write_tar(tmp_path / "a.tar", members)
     items = read_all(source_of(kind="tars", uri=tmp_path / "a.tar"))
     assert [item.captions for item in items] == [("one", "two"), ("four",)]
+
+
+def test_a_picture_and_a_caption_that_are_named_as_parts_are_one_sample(tmp_path):
+    """As webdataset's writer names them: {"__key__": "a", "input.jpg": ..., "output.txt": ...}."""
+    members = [("a.input.jpg", b"A"), ("a.output.txt", b"one"), ("b.caption.txt", b"two")]
+    members += [("b.caption.json", b"{}"), ("b.Image.png", b"B")]
+    members += [("c.image.jpg", b"C"), ("c.img.jpg", b"C"), ("c.text.txt", b"three")]
+    members += [("d.cat.jpg", b"D"), ("d.dog.txt", b"four"), ("e.text.txt", b"five"), ("e.dog.jpg", b"E")]
+    write_tar(tmp_path / "a.tar", members)
+    items = read_all(source_of(kind="tars", uri=tmp_path / "a.tar"))
+    found = [(item.meta["key"], item.image, item.captions) for item in items if isinstance(item, Reference)]
+    assert found == [("a", b"A", ("one",)), ("b", b"B", ("two",))]
+    failed = [item.detail.partition(" ")[0] for item in items if isinstance(item, Failure)]
+    assert failed == ["c.image", "c.img", "c.text", "d.cat", "d.dog", "e.text", "e.dog"]
