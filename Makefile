@@ -38,7 +38,7 @@ test-gpu: setup  ## what needs a CUDA device, one test at a time
 ENGINES := .cache/engines
 
 test-gcs: setup $(ENGINES)/fake-gcs-server  ## every command on gs://, against a GCS server on loopback (needs Go)
-	$(BIN)/python -m pytest -m gcs tests/engines
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m gcs tests/engines
 
 test-prism: setup $(ENGINES)/prism $(ENGINES)/boot  ## the whole job on Prism, Beam's portable runner (needs Go)
 	$(BIN)/python -m pytest -m prism tests/engines

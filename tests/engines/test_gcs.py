@@ -7,6 +7,7 @@ import io
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -162,6 +163,7 @@ def test_kill_9_then_the_rest_and_only_the_rest(gcs, places, whole):
     assert "3 tasks" in job.stderr.readline()
     while not remote_shards(gcs, prefix):
         assert job.poll() is None
+        time.sleep(0.02)
     job.kill()
     job.communicate()
     assert all(whole[name] == data for name, data in remote_shards(gcs, prefix).items()), (

@@ -7,7 +7,6 @@ The jobs' own sources and outputs are in test_gcs.py.
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 from gcs_server import SERVER, Fault, Gcs
+from warm import Command
 
 from storage.write import remove_file, write_bytes
 
@@ -319,31 +319,22 @@ def test_a_store_that_refuses_a_checkpoint_is_one_line(gcs, source, capsys):
     assert set(losses(gcs, run)) == set(range(1, STEPS + 1))
 
 
-def test_a_killed_trainer_leaves_whole_checkpoints_and_goes_on_with_the_same_losses(gcs, source):
-    command = [
-        sys.executable,
-        "-m",
-        "zoetrope.cli",
-        "train",
-        "--config",
-        f"{source}/train.yaml",
-        "data.eval_shards=null",
-    ]
-    command += ["save_every=1", "max_steps=20", "keep=3"]
+def test_a_killed_trainer_leaves_whole_checkpoints_and_goes_on_with_the_same_losses(gcs, source, tmp_path):
+    command = ["train", "--config", f"{source}/train.yaml", "data.eval_shards=null"]
+    command += ["save_every=1", "max_steps=12", "keep=3"]
     whole, cut = "gs://corpus/runs/undisturbed", "gs://corpus/runs/killed"
-    subprocess.run([*command, f"output={whole}"], check=True, capture_output=True)
+    zoetrope(*command, f"output={whole}")
     seen: set[str] = set()
     for _ in range(2):  # twice, wherever it happens to be
         begun = len(seen)
-        job = subprocess.Popen(
-            [*command, f"output={cut}", "resume=true"], stderr=subprocess.DEVNULL, env=dict(os.environ)
-        )
+        job = Command([*command, f"output={cut}", "resume=true"], tmp_path / "log")
         while len(seen) < begun + 3 and job.poll() is None:
             seen |= set(checkpoints(gcs, cut))
+            time.sleep(0.02)
         job.kill()
-        job.wait()
+        job.communicate()
         assert all(names == WHOLE for names in checkpoints(gcs, cut).values())
-    subprocess.run([*command, f"output={cut}", "resume=true"], check=True, capture_output=True)
+    zoetrope(*command, f"output={cut}", "resume=true")
     assert losses(gcs, cut) == losses(gcs, whole)
     assert len(checkpoints(gcs, cut)) == 3
 
