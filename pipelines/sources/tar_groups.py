@@ -14,9 +14,9 @@ PICTURES = ("jpg", "jpeg", "png", "webp")
 OTHER_PICTURES = ("gif", "bmp", "tif", "tiff", "jfif", "avif", "heic", "heif", "jxl", "jp2", "svg", "psd")
 TEXTS = ("txt", "json")
 # Names that writers give to the picture and the caption of a sample
-PARTS = frozenset(
-    ("image", "img", "picture", "photo", "input", "inputs")
-    + ("caption", "captions", "text", "output", "outputs", "label", "target")
+PARTS = (
+    *("image", "img", "picture", "photo", "input", "inputs"),
+    *("caption", "captions", "text", "output", "outputs", "label", "target"),
 )
 MAX_TEXT_BYTES = 1024 * 1024  # of KEY.txt and KEY.json
 JOINED = "members follow its end-of-archive mark; are these several tars in one file? Give each its own"
