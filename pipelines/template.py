@@ -8,7 +8,7 @@ continue the other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import apache_beam as beam
@@ -126,9 +126,7 @@ class _Finish(beam.DoFn):
     def process(self, folded: int) -> None:
         output = Output(self._values["output"])
         keep_aside(output)
-        totals = finish(output, self._values, published=self._published)
-        counts = {name: value for name, value in asdict(totals).items() if name != "shards"}
-        output.write_state("finished.json", counts)
+        finish(output, self._values, published=self._published)
         clean(output)
         forget(output)
 

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -31,14 +31,16 @@ from pipelines.output.pages.readme import readme_md
 from pipelines.output.retries import read_retries
 from pipelines.output.tables.fold import ROW_GROUP, TableFile, fold_part
 from pipelines.output.tables.parts import Head, Part, TaskCount, plan_parts, read_heads, tasks_per_part
-from pipelines.output.tables.places import find_rows, is_complete, place_rows
-from schemas.errors import JobError
+from pipelines.output.tables.places import find_rows, has_tables, is_complete, place_rows
+from schemas.errors import ConfigError, JobError
 from schemas.manifest import MANIFEST, MANIFEST_FILE, SAMPLES_FILE, ShardRow
 from schemas.text import counted
 from schemas.version import VERSION
 from storage.read import read_bytes, sha256_of
-from storage.write import move_file, remove_tree, write_bytes
+from storage.tables import read_manifest
+from storage.write import move_file, remove_file, remove_tree, write_bytes
 
+FINISHED = "finished.json"  # the state of an output whose tables and pages are up to date
 SAY_SECONDS = 10.0  # between lines on the folding of many parts
 LOG = logging.getLogger(__name__)
 
@@ -100,7 +102,27 @@ def finish(
     place_rows(output, listing, parts)
     move_file(f"{folder}/{MANIFEST_FILE}", output.path(MANIFEST_FILE))
     remove_tree(folder)
+    counts = {name: value for name, value in asdict(totals).items() if name != "shards"}
+    output.write_state(FINISHED, counts)
     return totals
+
+
+def finished_totals(output: Output, config: Mapping[str, Any], listing: Listing) -> Totals | None:
+    """The totals of an output whose tables and pages are all there and up to date, else None."""
+    if not has_tables(listing) or not is_described(output, config):
+        return None
+    try:
+        totals = output.read_state_as(FINISHED, Totals)
+    except ConfigError:  # a damaged one is written again
+        totals = None
+    if totals is None:
+        return None
+    return replace(totals, shards=tuple(read_manifest(output.uri)))
+
+
+def forget_finished(output: Output) -> None:
+    """Note that tables and pages are no longer up to date, before tasks are made."""
+    remove_file(output.state(FINISHED))
 
 
 def is_described(output: Output, config: Mapping[str, Any]) -> bool:

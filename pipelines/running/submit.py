@@ -9,14 +9,14 @@ import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 from pipelines.estimate import long_task
 from pipelines.making.maker import Sharing
 from pipelines.making.task import output_error
 from pipelines.output.aside import keep_aside
 from pipelines.output.commit import clean
-from pipelines.output.finish import Totals, finish, is_described
+from pipelines.output.finish import Totals, finish, finished_totals, forget_finished
 from pipelines.output.folder import Output
 from pipelines.output.growth.plan import open_plan
 from pipelines.output.job import Job
@@ -49,8 +49,7 @@ from schemas.text import counted
 from storage.folders import first_name
 from storage.locks.lock import Lock
 from storage.read import file_exists
-from storage.tables import read_manifest
-from storage.write import remove_empty_folder, remove_file
+from storage.write import remove_empty_folder
 
 LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 0.2
@@ -119,9 +118,11 @@ def _run_locked(
             raise JobError(
                 f"{output.uri}: another job took the output over while this one was silent, and is running"
             )
-        totals = _finished(output, job, made.listing)
+        totals = finished_totals(output, job.config, made.listing)
         if totals is None:
-            totals = _finish(output, job, prepared.published, made)
+            totals = finish(
+                output, job.config, published=prepared.published, listing=made.listing, seen=made.add
+            )
     finally:
         # A job that runs on needs its plan and its temporary files.
         if not lock.lost and read_kept(output) is None:
@@ -197,7 +198,7 @@ def _make_missing(
             words = "nothing to retry"
         LOG.info(words)
         return _MadeNow(listing, done)
-    remove_file(output.state("finished.json"))
+    forget_finished(output)
     already = ""
     if done:
         already = f", {counted(len(done), 'task')} done before"
@@ -258,26 +259,6 @@ def _await_records(output: Output, expected: set[int]) -> Listing:
             )
         time.sleep(LOOK_SECONDS)
     return listing
-
-
-def _finish(output: Output, job: Job, published: str, made: _MadeNow) -> Totals:
-    totals = finish(output, job.config, published=published, listing=made.listing, seen=made.add)
-    values = {name: value for name, value in asdict(totals).items() if name != "shards"}
-    output.write_state("finished.json", values)
-    return totals
-
-
-def _finished(output: Output, job: Job, listing: Listing) -> Totals | None:
-    """The totals of an output whose tables and pages are all there and up to date."""
-    if not has_tables(listing) or not is_described(output, job.config):
-        return None
-    try:
-        totals = output.read_state_as("finished.json", Totals)
-    except ConfigError:  # a damaged one is written again
-        totals = None
-    if totals is None:
-        return None
-    return replace(totals, shards=tuple(read_manifest(output.uri)))
 
 
 def _tidy(output: Output) -> None:
