@@ -55,7 +55,7 @@ _TABLE = {  # heading of the usage -> (file below zoetrope/commands, purpose)
     ),
     "search": (
         ("model/index", "embed shards for search"),
-        ("model/search", "search an index by text or picture, coarse to fine"),
+        ("model/search", "search an index by text, picture or video, coarse to fine"),
         (
             "model/export",
             "a checkpoint or an index in the layout of open_clip, Hugging Face, CLIP2Video, Parquet",

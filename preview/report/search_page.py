@@ -39,18 +39,25 @@ def write_page(
     clips: int,
     text: str | None = None,
     image_HWC: np.ndarray | None = None,
+    video_THWC: np.ndarray | None = None,
 ) -> None:
     """Write the page, whole or not at all. Raises ConfigError if it cannot be written.
 
-    `clips` is the number of clips that were searched; `text` or `image_HWC`, uint8 RGB [H,W,3], is the query.
+    `clips` is the number of clips that were searched; `text`, `image_HWC` (uint8 RGB [H,W,3]) or
+    `video_THWC` is the query.
     """
+    title, query_picture = text or "Clips like this picture", ""
+    if image_HWC is not None:
+        query_picture = _data_uri(shrink(image_HWC[None], longest=QUERY_SIDE))
+    if video_THWC is not None:
+        title, query_picture = "Clips like this video", _data_uri(shrink(video_THWC, longest=QUERY_SIDE))
     template = make_environment().get_template("search.html.j2")
     page = template.render(
-        title=text or "Clips like this picture",
+        title=title,
         clips=f"{clips:,}",
         fine=any(result.match is not None for result in results),
         results=[(result, *_pictures(result.frames_THWC)) for result in results],
-        query_picture="" if image_HWC is None else _data_uri(shrink(image_HWC[None], longest=QUERY_SIDE)),
+        query_picture=query_picture,
     )
     try:
         write_bytes(str(path), page.encode())

@@ -1,4 +1,4 @@
-"""Open an index, and search it by a text or by a picture file."""
+"""Open an index, and search it by a text, a picture file or a video file."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from trainer.index.store import MODEL_FOLDER, read_info, read_parts
 from trainer.model.io import load_model
 from trainer.retrieval.embed import Embedder
 from transforms.media.pictures import PictureLimits, decode
+from transforms.media.video.frames import read_frames
+from transforms.media.video.limits import VideoLimits
+from transforms.media.video.sampling import FrameSampling
 
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
 
@@ -27,17 +30,23 @@ def search(
     text: str | None = None,
     *,
     image: str | None = None,
+    video: str | None = None,
     top: int = 10,
     rerank: bool = True,
     top_k: int | None = None,
     weight: float | None = None,
 ) -> list[Hit]:
-    """Search an index once, see `SearchIndex.search`; `image` is a file.
+    """Search an index once, see `SearchIndex.search`; `image` and `video` are files.
 
     For several searches use `open_index`.
     """
-    picture = None if image is None else read_picture(image)
-    return open_index(index).search(text, image=picture, top=top, rerank=rerank, top_k=top_k, weight=weight)
+    picture = frames = None
+    if image is not None:
+        picture = read_picture(image)
+    found = open_index(index)
+    if video is not None:
+        frames = read_video(video, found)
+    return found.search(text, image=picture, video=frames, top=top, rerank=rerank, top_k=top_k, weight=weight)
 
 
 def open_index(index: str | Path, *, device: str = "auto") -> SearchIndex:
@@ -68,6 +77,21 @@ def read_picture(path: str) -> np.ndarray:
         if len(data) > MAX_PICTURE_BYTES:
             raise ConfigError(f"{path}: larger than {human_bytes(MAX_PICTURE_BYTES)}")
         return decode(data, PictureLimits(min_side=8)).image_HWC
+    except SampleError as error:
+        raise ConfigError(f"{path}: {error.detail}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def read_video(path: str, index: SearchIndex) -> np.ndarray:
+    """Read a video file as the model of an index sees it: uint8 RGB [T,h,w,3], evenly spaced frames.
+
+    Raises ConfigError if it is unreadable or beyond the limits of `import-videos`.
+    """
+    sampling = FrameSampling(policy="uniform", max_frames=index.embedder.model.config.max_frames)
+    try:
+        with open_uri(path) as stream:
+            return read_frames(stream, sampling, VideoLimits(), size=index.embedder.size[0]).frames_THWC
     except SampleError as error:
         raise ConfigError(f"{path}: {error.detail}") from None
     except OSError as error:

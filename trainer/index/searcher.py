@@ -64,28 +64,32 @@ class SearchIndex:
         text: str | None = None,
         *,
         image: np.ndarray | None = None,
+        video: np.ndarray | None = None,
         top: int = 10,
         rerank: bool = True,
         top_k: int | None = None,
         weight: float | None = None,
     ) -> list[Hit]:
-        """Return the best `top` clips for a text, or for a picture (uint8 RGB [H,W,3]), best first.
+        """Return the best `top` clips for a text, a picture (uint8 RGB [H,W,3]) or a video, best first.
+
+        `video` holds 1 to `max_frames` frames as the model sees them, uint8 RGB [T,h,w,3] of the embedder's
+        size, as `trainer.index.search.read_video` and `frames` return them.
 
         With `rerank`, and if the index `can_rerank`, the best `top_k` clips of a text are re-ranked (None:
         the model's number, or `top` if that is larger). `weight` is the share of the match score, 0 to 1
-        (None: the model's). A picture counts as a clip without motion. It is compared by the dual encoder
-        alone, because the interaction module reads texts.
+        (None: the model's). A picture counts as a clip without motion. Pictures and videos are compared by
+        the dual encoder alone, because the interaction module reads texts.
 
         Raises ConfigError unless exactly one query is given, for an empty or overlong text, and for a number
         out of range or without effect; ValueError for features or matches that are not finite; MemoryError
         with advice.
         """
-        if (text is None) == (image is None):
-            raise ConfigError("give a text or a picture to search by, and not both")
+        if sum(query is not None for query in (text, image, video)) != 1:
+            raise ConfigError("give a text, a picture or a video to search by, and only one of them")
         if top < 1:
             raise ConfigError(f"top = {top} must be at least 1")
         self._check_reranking(text, rerank, top, top_k, weight)
-        fine = rerank and self.can_rerank and image is None
+        fine = rerank and self.can_rerank and text is not None
         count, less = top, ""
         if fine:
             count = top_k or max(top, self.embedder.model.config.interaction.top_k)
@@ -93,6 +97,8 @@ class SearchIndex:
         with memory_advice(f"is the GPU in use? Free it, {less}or give --device cpu"):
             if image is not None:
                 query = self._embed_picture(image)
+            elif video is not None:
+                query = self._embed_video(video)
             else:
                 query = self.embed_text(str(text))
             rows_1K, cosines_1K = self.coarse(query.vectors_NE.numpy(), count)
@@ -170,7 +176,7 @@ class SearchIndex:
         if not self.can_rerank:
             why = "the index has no frame tokens or its model no interaction module"
         elif text is None:
-            why = "a picture is not re-ranked"
+            why = "a picture or a video is not re-ranked"
         elif not rerank:
             why = "re-ranking is off"
         for name, value in (("top_k", top_k), ("weight", weight)):
@@ -187,6 +193,20 @@ class SearchIndex:
     def _embed_picture(self, image_HWC: np.ndarray) -> Items:
         fitted = torch.from_numpy(np.array(fit(image_HWC, self.embedder.size)))
         return self.embedder.still(fitted, self.embedder.model.config.max_frames)
+
+    def _embed_video(self, frames_THWC: np.ndarray) -> Items:
+        """Pad frames to the length of a clip, as those of indexed clips are, and embed them."""
+        most, (height, width) = self.embedder.model.config.max_frames, self.embedder.size
+        count = len(frames_THWC)
+        if frames_THWC.shape[1:] != (height, width, 3) or not 1 <= count <= most:
+            raise ConfigError(
+                f"a video to search by has 1 to {most} frames of {width}x{height}, uint8 RGB [T,h,w,3], not "
+                f"{list(frames_THWC.shape)}"
+            )
+        frames_BTHWC = torch.zeros(1, most, height, width, 3, dtype=torch.uint8)
+        frames_BTHWC[0, :count] = torch.from_numpy(np.ascontiguousarray(frames_THWC))
+        mask_BT = (torch.arange(most) < count).long()[None]
+        return self.embedder.videos(frames_BTHWC, mask_BT, ["the video"])
 
     def _fine_scores(
         self, cosines_K: np.ndarray, match_K: np.ndarray, weight: float | None = None

@@ -122,6 +122,8 @@ COPIES = {f"{name}/{split}" for name in SETS for split in ("train", "val", "test
 COPIES |= {"msrvtt/full_train", "msrvtt/full_val", "msrvtt/full_test", "msrvtt/train_all", "ssv2/retrieval"}
 VIDEOS: dict[str, Maker] = {
     "videos": _videos("videos", *NAMES, *VATEX, MOVIE),
+    "dog.mp4": _videos(".", "dog"),
+    "beach.mp4": _videos(".", "beach"),
     "YouTubeClips": _videos("YouTubeClips", *NAMES),
     "20bn-something-something-v2": _videos("20bn-something-something-v2", *NAMES),
     "MSRVTT_data.json": _msrvtt,

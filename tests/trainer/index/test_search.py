@@ -120,7 +120,7 @@ def test_how_many_are_re_ranked_and_by_what_may_be_chosen(found: SearchIndex) ->
 def test_numbers_of_re_ranking_that_make_no_sense(found: SearchIndex, given: dict, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         found.search(TEXT, **given)
-    with pytest.raises(ConfigError, match="a picture is not re-ranked"):
+    with pytest.raises(ConfigError, match="a picture or a video is not re-ranked"):
         found.search(image=shards_of.picture(3), top_k=20)
 
 
@@ -139,11 +139,33 @@ def test_a_picture_finds_itself(folder: Path, found: SearchIndex) -> None:
     np.testing.assert_allclose(moving.vectors_NE.numpy(), vector, atol=1e-5)  # as four equal frames
 
 
+def test_a_video_finds_itself(folder: Path, found: SearchIndex, tmp_path: Path, capsys) -> None:
+    (hit,) = found.search(TEXT, top=1)
+    frames = found.frames(hit)
+    (first, *_) = found.search(video=frames, top=3)
+    assert first.key == hit.key
+    assert first.coarse == pytest.approx(1, abs=1e-5)
+    assert first.match is None
+    (short, *_) = found.search(video=frames[:2], top=3)  # padded as stored clips are
+    assert short.coarse < 1
+    (tmp_path / "v.mp4").write_bytes(shards_of.mp4(frames))
+    page = tmp_path / "v.html"
+    where = str(folder / "index")
+    assert main([where, "--video", str(tmp_path / "v.mp4"), "--html", str(page), "--device", "cpu"]) == 0
+    assert hit.key in capsys.readouterr().out.splitlines()[1]
+    assert "Clips like this video" in page.read_text()
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    assert main([where, "--video", str(tmp_path / "bad.mp4"), "--device", "cpu"]) == 2
+    assert "bad.mp4: no video of a known kind" in capsys.readouterr().err
+    with pytest.raises(ValueError, match=r"1 to 4 frames of 32x32, uint8 RGB .*, not \[9, 32, 32, 3\]"):
+        found.search(video=np.zeros((9, 32, 32, 3), np.uint8))
+
+
 def test_queries_that_cannot_be_asked(found: SearchIndex) -> None:
     for text in ("", "   ", "x" * 10_001):
         with pytest.raises(ValueError, match="characters"):
             found.search(text)
-    with pytest.raises(ValueError, match="a text or a picture"):
+    with pytest.raises(ValueError, match="a text, a picture or a video"):
         found.search()
     with pytest.raises(ValueError, match="top = 0"):
         found.search(TEXT, top=0)
@@ -200,7 +222,7 @@ def test_the_command(folder: Path, found: SearchIndex, tmp_path: Path, capsys: p
     capsys.readouterr()
     (tmp_path / "bad.png").write_bytes(b"no picture")
     for arguments, message in (
-        ([where], "a text or a picture"),
+        ([where], "a text, a picture or a video"),
         ([str(tmp_path), TEXT], "is no index"),
         ([where, TEXT, "--weight", "-1"], "weight = -1.0 must be 0 to 1"),
         ([where, TEXT, "--top-k", "3"], "top_k = 3 must be at least top = 10"),

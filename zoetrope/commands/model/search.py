@@ -1,4 +1,4 @@
-"""`zoetrope search`: the clips of an index that fit a text or a picture.
+"""`zoetrope search`: the clips of an index that fit a text, a picture or a video.
 
 The dual encoder finds candidates, and the interaction module re-ranks them.
 """
@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from schemas.text import one_line
 from zoetrope.arguments import Parser
 from zoetrope.interrupt import loading
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from trainer.index.searcher import Hit, SearchIndex
 
 EXAMPLES = """examples:
   zoetrope search index/ "a dog catches a frisbee"
   zoetrope search index/ --image dog.jpg --top 20 --html found.html
+  zoetrope search index/ --video dog.mp4 --top 20
   zoetrope search index/ "a dog catches a frisbee" --json --no-rerank"""
 SHOWN = 500  # characters of a caption
 LOG = logging.getLogger(__name__)
@@ -32,17 +31,20 @@ def main(argv: Sequence[str]) -> int:
     """The command. 0 done, 1 a shard or the model's numbers are no good, or too little memory."""
     args = _parser().read(argv)
     with loading():
-        from trainer.index.search import open_index, read_picture
+        from trainer.index.search import open_index, read_picture, read_video
     found = open_index(args.index, device=args.device)
-    image = None
+    image = video = None
     if args.image is not None:
         image = read_picture(args.image)
+    if args.video is not None:
+        video = read_video(args.video, found)
     fine = {"rerank": not args.no_rerank, "top_k": args.top_k, "weight": args.weight}
-    hits = found.search(args.text, image=image, top=args.top, **fine)
+    hits = found.search(args.text, image=image, video=video, top=args.top, **fine)
     if args.json:
         about = {
             "query": args.text,
             "image": args.image,
+            "video": args.video,
             "clips": found.clips,
             "hits": [asdict(hit) for hit in hits],
         }
@@ -50,14 +52,13 @@ def main(argv: Sequence[str]) -> int:
     else:
         print(as_table(hits))
     if args.html:
-        _write_page(args.html, found, hits, args.text, image)
+        query = {"text": args.text, "image_HWC": image, "video_THWC": video}
+        _write_page(args.html, found, hits, query)
         LOG.info(f"wrote {args.html}")
     return 0
 
 
-def _write_page(
-    path: str, found: SearchIndex, hits: Sequence[Hit], text: str | None, image_HWC: np.ndarray | None
-) -> None:
+def _write_page(path: str, found: SearchIndex, hits: Sequence[Hit], query: Mapping[str, Any]) -> None:
     from preview.report.search_page import Result, write_page
 
     results = []
@@ -65,7 +66,7 @@ def _write_page(
         shard = hit.shard.rpartition("/")[2]
         ranks = (hit.coarse, hit.coarse_rank, hit.match)
         results.append(Result(hit.rank, hit.key, shard, hit.caption, *ranks, frames_THWC))
-    write_page(path, results, clips=found.clips, text=text, image_HWC=image_HWC)
+    write_page(path, results, clips=found.clips, **query)
 
 
 def as_table(hits: Sequence[Hit]) -> str:
@@ -86,12 +87,13 @@ def as_table(hits: Sequence[Hit]) -> str:
 def _parser() -> Parser:
     parser = Parser(
         prog="zoetrope search",
-        description="The clips of an index that fit a text or a picture, best first.",
+        description="The clips of an index that fit a text, a picture or a video, best first.",
         epilog=EXAMPLES,
     )
     parser.add_argument("index", metavar="INDEX", help="a folder made by `zoetrope index`")
     parser.add_argument("text", metavar="TEXT", nargs="?", help="what to look for, in words")
     parser.add_argument("--image", metavar="FILE", help="look for clips like this picture instead")
+    parser.add_argument("--video", metavar="FILE", help="look for clips like this video instead")
     parser.add_argument(
         "--top", type=int, default=10, metavar="N", help="how many clips to show (default 10)"
     )
