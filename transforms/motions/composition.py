@@ -66,12 +66,7 @@ class Plan:
         numbers = 2 + sum(len(part.specs) for part in self.parts)
         uniforms = rng.random(numbers + 2 * (self.shots - 1)).tolist()
         drawn = [_values(part, uniforms) for part in self.parts]
-        parameters: dict[str, Any] = {}
-        for part, values in zip(self.parts, drawn, strict=True):
-            prefix = ""
-            if len(self.parts) > 1:
-                prefix = f"{part.label}."
-            parameters.update({prefix + name: value for name, value in values.items()})
+        parameters = self._named(drawn)
         places = [uniforms[:2], *(uniforms[numbers + 2 * i :][:2] for i in range(self.shots - 1))]
         shots = []
         try:
@@ -89,11 +84,14 @@ class Plan:
                 shots.append(place(path_T4, image_size=image_size, where=(x, y), closer=closer))
         except ValueError as error:
             raise ValueError(f"motion {self.name} with {parameters}: {error}") from None
-        if len(shots) == 1:
-            quads_T42 = shots[0]
-        else:
-            quads_T42 = np.concatenate(shots)
-        return Trajectory(self.name, parameters, quads_T42)
+        return Trajectory(self.name, parameters, np.concatenate(shots))
+
+    def _named(self, drawn: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the values of all parts in one mapping, with the part's label if there are several."""
+        if len(self.parts) == 1:
+            return dict(drawn[0])
+        labelled = zip(self.parts, drawn, strict=True)
+        return {f"{part.label}.{name}": value for part, values in labelled for name, value in values.items()}
 
 
 def _values(part: Part, uniforms: Sequence[float]) -> dict[str, Any]:
