@@ -83,6 +83,8 @@ def _segments(output: Output, names: Sequence[str]) -> Iterator[Segment]:
         try:
             with open_uri(path) as stream:
                 marks: Any = pq.read_table(stream, schema=MARKS, use_threads=False)
+            if any(column.null_count for column in marks.columns):
+                raise ValueError("a row of it lacks a value")
         except (pa.ArrowException, ValueError) as error:
             raise ConfigError(
                 f"{path}: damaged: {one_line(error)}; restore it, or give another output, or overwrite=true"

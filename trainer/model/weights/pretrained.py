@@ -98,7 +98,7 @@ def load_clip_state(clip: Clip, state: dict[str, Tensor], name: str) -> None:
     if isinstance(clip, CustomTextCLIP):
         weights = convert_to_custom_text_state_dict(weights)
     if "logit_scale" not in weights:
-        LOG.warning("weights %s: no logit_scale in them; it starts at %.2f", name, float(clip.logit_scale))
+        LOG.warning("weights %s: no logit_scale in them; it starts at %.2f", name, clip.logit_scale.item())
         weights["logit_scale"] = clip.logit_scale.detach().clone()
     try:
         weights["logit_scale"] = weights["logit_scale"].reshape(clip.logit_scale.shape)

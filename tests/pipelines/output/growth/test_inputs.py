@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.output.folder import Output
@@ -38,3 +40,13 @@ def test_a_damaged_file_is_one_line_that_names_it(tmp_path):
     path.write_bytes(b"PAR1 no")
     with pytest.raises(ConfigError, match=r"00000000-1-1\.parquet: damaged: .*restore it"):
         read_segments(output, [path.name])
+
+
+def test_marks_without_their_names_are_damaged(tmp_path):
+    output = Output(str(tmp_path))
+    path = tmp_path / "_zoetrope" / "inputs" / "00000000-1-2.parquet"
+    path.parent.mkdir(parents=True)
+    for table in (pa.table({"about": ["1", "2"]}), pa.table({"name": ["a", None], "about": ["1", "2"]})):
+        pq.write_table(table, path)
+        with pytest.raises(ConfigError, match=r"00000000-1-2\.parquet: damaged: a row of it lacks a value"):
+            read_segments(output, [path.name])
