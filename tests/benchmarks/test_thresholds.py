@@ -9,7 +9,8 @@ import pytest
 from skimage import data
 
 from benchmarks.harness import ROOT
-from benchmarks.thresholds import VERSIONS, large_words, look_of, page_of_text, share_dropped
+from benchmarks.judged_pictures import VERSIONS, large_words, page_of_text
+from benchmarks.thresholds import look_of, share_dropped
 from transforms.curation.pictures import PICTURE_RULES, PictureBlur, PictureContrast, PictureText
 
 MEASURED = json.loads((ROOT / "benchmarks" / "results" / "thresholds.json").read_text())["rules"]
