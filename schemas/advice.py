@@ -11,7 +11,7 @@ from schemas.records import Reason
 
 FIX_AND_RETRY = "repair or replace the file, then `zoetrope retry`"
 RETRY = "`zoetrope retry` on another day"
-GONE = "nothing: the picture is gone"
+GONE = "nothing (the picture is gone)"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ ADVICE: dict[Reason, Advice] = {
     ),
     Reason.DNS_ERROR: Advice("the host's name is not known", RETRY, passing=True),
     Reason.CONNECTION_ERROR: Advice("the connection was refused or broke", RETRY, passing=True),
-    Reason.TLS_ERROR: Advice("the server's certificate is not valid", "nothing: it is not trusted"),
+    Reason.TLS_ERROR: Advice("the server's certificate is not valid", "nothing (it is not trusted)"),
     Reason.TIMEOUT: Advice(
         "the picture took longer than fetch.deadline",
         "`zoetrope retry` with a larger fetch.deadline or a smaller fetch.concurrency",
@@ -59,7 +59,7 @@ ADVICE: dict[Reason, Advice] = {
         "more bytes than fetch.max_bytes (in a file: limits.picture_bytes; a video: limits.max_bytes)",
         "`zoetrope retry` with a larger limit",
     ),
-    Reason.OPTED_OUT: Advice("the site opts out of training (X-Robots-Tag)", "nothing: respect it"),
+    Reason.OPTED_OUT: Advice("the site opts out of training (X-Robots-Tag)", "nothing (respect it)"),
     Reason.HTTP_ERROR: Advice("an HTTP status without a reason of its own", "see the detail"),
     Reason.HTTP_400: Advice("the server did not understand the URL", GONE),
     Reason.HTTP_401: Advice("the picture needs a login", GONE),
@@ -108,7 +108,7 @@ ADVICE: dict[Reason, Advice] = {
     Reason.DECODER_MEMORY: Advice(
         "it needed more than limits.memory_mb", "`zoetrope retry` with a larger limit"
     ),
-    Reason.DECODER_CRASH: Advice("it ended the process that decoded it", "leave it out: the file is hostile"),
+    Reason.DECODER_CRASH: Advice("it ended the process that decoded it", "leave the file out; it is hostile"),
     Reason.TASK_FAILED: Advice(
         "its task failed three times; the detail has the last error",
         "see the detail, then `zoetrope retry`",

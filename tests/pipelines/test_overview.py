@@ -37,7 +37,7 @@ def test_failures_are_counted_by_reason_with_one_example_each(output, capsys):
     said = capsys.readouterr().out.splitlines()
     assert said[0] == f"{output}: 3 failures, 2 reasons"
     assert said[1].split() == ["2", "fetch/http_404", "e.g.", "http://a.org/1.jpg:", "404", "Not", "Found"]
-    assert said[2].strip() == "the picture was removed; what to do: nothing: the picture is gone"
+    assert said[2].strip() == "the picture was removed; what to do: nothing (the picture is gone)"
     assert said[3].endswith("k3: cut off at byte 7")
 
 

@@ -26,7 +26,7 @@ def test_the_page_has_the_same_table():
 
 def test_a_reason_of_another_version_has_no_advice():
     assert advice_for("a_new_reason") is None
-    assert advice_for("http_404").remedy == "nothing: the picture is gone"
+    assert advice_for("http_404").remedy == "nothing (the picture is gone)"
 
 
 def test_what_may_pass_is_what_the_fetcher_tries_again():

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from schemas.errors import ConfigError
-from schemas.text import counted, one_line
+from schemas.text import counted, human_bytes, one_line
 from zoetrope.arguments import Parser, beam_options, is_local, split_beam_args
 from zoetrope.interrupt import loading
 from zoetrope.light import without_warnings
@@ -50,8 +50,7 @@ def main(argv: Sequence[str]) -> int:
         return 1
     print(
         f"{args.output}: {counted(result.shards, 'shard')}, {counted(result.samples, 'sample')}, "
-        f"{result.bytes} bytes: "
-        "all as the manifest says"
+        f"{human_bytes(result.bytes)}: all as the manifest says"
     )
     return 0
 

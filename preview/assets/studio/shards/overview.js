@@ -56,8 +56,8 @@ function mark() {
 
 function failureTable(failures) {
   if (!failures.length) return h("p", { class: "soft" }, "None.");
-  const head = h("tr", {}, ...["reason", "inputs", "examples"].map((name) => h("th", { scope: "col", class: name === "inputs" ? "number" : null }, name)));
-  const rows = failures.map((row) => h("tr", {}, h("td", { class: "reason" }, h("span", { class: "mono" }, row.reason), row.advice ? h("div", { class: "soft" }, row.advice) : ""), h("td", { class: "number" }, count(row.count)),
-    h("td", {}, row.examples.map((e) => h("div", {}, h("code", {}, e.key || ""), ` ${e.detail || ""} `, h("span", { class: "soft" }, e.url || ""))))));
+  const head = h("tr", {}, ...["reason", "inputs", "meaning and examples"].map((name) => h("th", { scope: "col", class: name === "inputs" ? "number" : null }, name)));
+  const rows = failures.map((row) => h("tr", {}, h("td", { class: "mono reason" }, row.reason), h("td", { class: "number" }, count(row.count)),
+    h("td", {}, row.advice ? h("div", { class: "soft" }, row.advice) : null, row.examples.map((e) => h("div", {}, h("code", {}, e.key || ""), ` ${e.detail || ""} `, h("span", { class: "soft" }, e.url || ""))))));
   return h("table", {}, h("thead", {}, head), h("tbody", {}, rows));
 }
