@@ -27,6 +27,7 @@ from pipelines.output.retries import Retries, drop_retries
 from pipelines.output.tables.parts import Part, forget_parts, read_heads
 from schemas.manifest import MANIFEST_FILE, ShardRow
 from schemas.text import counted, first_few
+from storage.folders import list_names
 from storage.read import file_size
 from storage.tables import read_manifest
 from storage.write import remove_file
@@ -47,7 +48,8 @@ def forget_lost(
     with the manifest of a finished output, and with the heads of the parts that were folded. For other tasks
     its names and sizes decide, and a record is read only of a task without any shard. Of such a task with
     several shards, the last one is missed at the end of the job (`lost_shards`). No shard is read; that is
-    what `zoetrope validate` does.
+    what `zoetrope validate` does. A task whose shards are those of its record is not lost, whatever the
+    manifest says: then the manifest is damaged, and is made again.
     """
     if is_finished(listing) and MANIFEST_FILE in listing.files:
         rows: Iterable[ShardRow] = read_manifest(output.uri)
@@ -56,8 +58,38 @@ def forget_lost(
         folded = [part for part in parts if part.is_folded(listing)]
         rows = chain.from_iterable(head.shards for head in read_heads(output, folded))
         unknown = listing.done.difference(*(part.numbers() for part in folded))
-    lost = {row.task for row in rows if listing.shards.get(row.shard) != row.bytes} & listing.done
-    return forget_tasks(output, listing, lost | _lost_by_name(output, listing, unknown), retries, size)
+    differ = {row.task for row in rows if listing.shards.get(row.shard) != row.bytes} & listing.done
+    whole = _whole_by_record(output, listing, differ)
+    if whole:
+        _forget_tables(output, listing, whole, size)
+    lost = (differ - whole) | _lost_by_name(output, listing, unknown)
+    return forget_tasks(output, listing, lost, retries, size)
+
+
+def _whole_by_record(output: Output, listing: Listing, tasks: set[int]) -> set[int]:
+    """The tasks whose shards are all there with the sizes of their records."""
+
+    def is_whole(task: int) -> bool:
+        head = find_head(output, task)
+        if head is None or not head.shards:
+            return False
+        return all(listing.shards.get(row.shard) == row.bytes for row in head.shards)
+
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        order = sorted(tasks)
+        return {task for task, whole in zip(order, pool.map(is_whole, order), strict=True) if whole}
+
+
+def _forget_tables(output: Output, listing: Listing, tasks: set[int], size: int) -> None:
+    """Remove a manifest that does not fit whole shards, and the parts of their tasks."""
+    LOG.warning(
+        f"{output.path(MANIFEST_FILE)} does not fit the shards of {counted(len(tasks), 'task')}, which are "
+        "whole by their records; the tables are made again"
+    )
+    remove_file(output.state("finished.json"))
+    remove_file(output.path(MANIFEST_FILE))
+    listing.files.difference_update((FINISHED, MANIFEST_FILE))
+    forget_parts(output, listing, tasks, size)
 
 
 def _lost_by_name(output: Output, listing: Listing, tasks: set[int]) -> set[int]:
@@ -98,6 +130,7 @@ def forget_tasks(output: Output, listing: Listing, lost: set[int], retries: Retr
     _remove_records(output, again - lost)  # first: a cut-off call leaves the task to be found again
     if again:
         drop_retries(output, lost)
+        listing.retries = sorted(list_names(output.state("retries")))
     _remove_records(output, lost)
     listing.done -= undone
     return sorted(undone)

@@ -6,6 +6,8 @@ import os
 import shutil
 from dataclasses import replace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tiny_job import tiny_job
 
@@ -40,6 +42,34 @@ def test_a_lost_shard_is_made_again(tmp_path, caplog, finished, cut):
     assert shards(tmp_path) == whole
     assert not leftovers(tmp_path)
     assert run(tmp_path).nothing_made
+
+
+@pytest.mark.parametrize(("column", "value"), [("bytes", -1), ("bytes", 2**62), ("shard", "../00009.tar")])
+def test_a_damaged_manifest_costs_no_shard(tmp_path, caplog, column, value):
+    run(tmp_path)
+    whole, manifest = shards(tmp_path), (tmp_path / "manifest.parquet").read_bytes()
+    stamps = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.tar")}
+    table = pq.read_table(tmp_path / "manifest.parquet")
+    at = table.column_names.index(column)
+    kind = table.schema.field(column).type
+    damaged = table.set_column(at, column, pa.array([value] * table.num_rows, kind))
+    pq.write_table(damaged, tmp_path / "manifest.parquet")
+    result = run(tmp_path)
+    assert "manifest.parquet does not fit the shards of 4 tasks" in caplog.text
+    assert (result.written, result.resumed, result.totals.off_by) == (0, 20, 0)
+    assert shards(tmp_path) == whole
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.tar")} == stamps
+    assert (tmp_path / "manifest.parquet").read_bytes() == manifest
+
+
+def test_lost_shards_take_the_last_retry_plan_with_them(begun):  # noqa: F811
+    output, _, _ = begun
+    retry(str(output))
+    for shard in output.glob("*.tar"):
+        shard.unlink()
+    config = AnimateConfig.make(Output(str(output)).read_job()["config"])
+    assert animate(config).totals.off_by == 0
+    assert not list((output / "_zoetrope" / "retries").iterdir())
 
 
 def test_a_task_that_made_no_shard_is_not_lost(tmp_path):
