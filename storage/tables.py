@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.errors import WorkError
-from schemas.manifest import FAILURES, MANIFEST, MANIFEST_FILE, SAMPLES, ShardRow
+from schemas.manifest import FAILURES, FAILURES_FILE, MANIFEST, MANIFEST_FILE, SAMPLES, ShardRow
 from schemas.text import one_line
 from storage.find import glob_uris
 from storage.folders import list_names, list_uris
@@ -25,6 +25,7 @@ from storage.uris import join
 
 FOOTERS_AT_ONCE = 16
 BROKEN = (pa.ArrowException, ValueError, KeyError, OverflowError)  # raised by pyarrow for damaged files
+WHOLE = {MANIFEST_FILE: MANIFEST.names, FAILURES_FILE: FAILURES.names}  # columns that whole rows have
 LATER = ("scores",)  # columns that tables of earlier versions lack
 TYPES = {field.name: field.type for table in (MANIFEST, SAMPLES, FAILURES) for field in table}
 
@@ -136,10 +137,8 @@ def iter_batches(
     Raises FileNotFoundError, TableError.
     """
     needed = columns
-    if needed is None and name == MANIFEST_FILE:
-        needed = MANIFEST.names
-    elif needed is None:
-        needed = ["key"]
+    if needed is None:
+        needed = WHOLE.get(name, ["key"])
     for uri in table_files(output, name):
         with open_table(uri, needed) as table:
             yield from table.iter_batches(batch_size=batch_rows, columns=columns, use_threads=False)

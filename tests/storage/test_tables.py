@@ -3,8 +3,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.manifest import MANIFEST, MANIFEST_FILE, SAMPLES, SAMPLES_FILE, ShardRow
+from schemas.manifest import FAILURES, FAILURES_FILE, MANIFEST, MANIFEST_FILE, SAMPLES, SAMPLES_FILE, ShardRow
 from storage.tables import (
+    TableError,
     count_rows,
     expand_shards,
     has_table,
@@ -32,6 +33,17 @@ def test_rows_are_streamed(tmp_path):
     assert [r["key"] for r in iter_rows(str(tmp_path), SAMPLES_FILE, batch_rows=7)] == [
         r["key"] for r in rows
     ]
+
+
+@pytest.mark.parametrize("column", ["stage", "reason", "detail", "key"])
+def test_failures_without_a_column_name_their_file(tmp_path, column):
+    row = dict.fromkeys(FAILURES.names) | {"key": "a", "task": 0}
+    table = pa.Table.from_pylist([row], FAILURES)
+    pq.write_table(table.drop_columns(["scores"]), tmp_path / FAILURES_FILE)  # as earlier versions did
+    assert [found["key"] for found in iter_rows(str(tmp_path), FAILURES_FILE)] == ["a"]
+    pq.write_table(table.drop_columns([column]), tmp_path / FAILURES_FILE)
+    with pytest.raises(TableError, match=rf"failures\.parquet: a damaged table: it has no column {column}"):
+        list(iter_rows(str(tmp_path), FAILURES_FILE))
 
 
 def test_a_table_may_be_a_folder_of_files(tmp_path):

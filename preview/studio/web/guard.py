@@ -91,7 +91,7 @@ async def one_line_errors(request: web.Request, handler: Handler) -> web.StreamR
     except web.HTTPException as error:
         return _error(error.status, error.reason)
     except OSError as error:
-        return _error(500, f"the files cannot be read: {type(error).__name__}")
+        return _error(500, f"the files cannot be read: {error.strerror or type(error).__name__}")
     except (RecursionError, ValueError, pa.ArrowException) as error:
         return _error(400, f"the request cannot be used: {one_line(error, 200)}")
     except Exception as error:
