@@ -123,10 +123,11 @@ def collate(
     pictures = [p for i in stills if (p := samples[i].picture_HWC) is not None]
     paths = [q for i in stills if (q := samples[i].quads_T42) is not None]
     if pixels is None:
-        pixels = torch.from_numpy(np.concatenate([np.empty(0, np.uint8), *(p.reshape(-1) for p in pictures)]))
+        pixels = _joined(pictures)
     captions = [caption for sample in samples for caption in sample.captions]
     owners = [i for i, sample in enumerate(samples) for _ in sample.captions]
     token_ids, token_mask = tokenize(captions)
+    identities = torch.tensor([sample.identity for sample in samples], dtype=torch.int64).view(-1, 3)
     frame_mask = _frame_mask(samples, frames)
     quads_ST42 = _padded(paths, frames)
     picture_sizes = [(p.shape[0], p.shape[1]) for p in pictures]
@@ -136,7 +137,7 @@ def collate(
     return Batch(
         keys=[sample.key for sample in samples],
         captions=captions,
-        identities=torch.tensor([sample.identity for sample in samples], dtype=torch.int64).view(-1, 3),
+        identities=identities,
         token_ids=token_ids,
         token_mask=token_mask,
         caption_video=torch.tensor(owners, dtype=torch.int64),
@@ -152,6 +153,12 @@ def collate(
         packing=pack(frame_mask),
         changes=_changes(samples),
     )
+
+
+def _joined(pictures: Sequence[np.ndarray]) -> Tensor:
+    """Return the bytes of pictures of any sizes, one after another."""
+    rows = [np.empty(0, np.uint8), *(picture.reshape(-1) for picture in pictures)]
+    return torch.from_numpy(np.concatenate(rows))
 
 
 def _frame_mask(samples: Sequence[Decoded], frames: int) -> Tensor:

@@ -62,6 +62,28 @@ def _fitting_workers(shards: Sequence[ShardSet], config: DataConfig, *, rank: in
     return workers
 
 
+def _order_of(
+    shards: Sequence[ShardSet],
+    config: DataConfig,
+    workers: int,
+    seed: int,
+    rank: int,
+    world: int,
+    batch_size: int,
+) -> dict[str, Any]:
+    """The values that decide the order of samples, by the names that messages use."""
+    return {
+        "shards": _content_of(shards),
+        "seed": seed,
+        "rank": rank,
+        "ranks": world,
+        "data.workers": workers,
+        "data.shuffle_samples": config.shuffle_samples,
+        "data.shuffle_megabytes": config.shuffle_megabytes,
+        "batch size of a rank": batch_size,
+    }
+
+
 def _sample_sets(
     shards: Sequence[ShardSet], config: DataConfig, *, frames: int, size: tuple[int, int], seed: int
 ) -> list[SampleSet]:
@@ -120,23 +142,13 @@ class TrainingLoader:
             shards = [shards]
         workers = _fitting_workers(shards, config, rank=rank, world=world)
         self.readers = max(workers, 1)  # of this rank
-        self._made_for = {
-            "shards": _content_of(shards),
-            "seed": seed,
-            "rank": rank,
-            "ranks": world,
-            "data.workers": workers,
-            "data.shuffle_samples": config.shuffle_samples,
-            "data.shuffle_megabytes": config.shuffle_megabytes,
-            "batch size of a rank": batch_size,
-        }
+        self._made_for = _order_of(shards, config, workers, seed, rank, world, batch_size)
         self.dropped: Counter[str] = Counter()  # by reason, since this loader was made
         self._fresh_drops: list[Dropped] = []
-        self._batches = 0
-        self._positions: list[Position] = [(Cursor(),) * len(shards)] * self.readers
-        if state is not None:
-            self._check(state)
-            self._batches, self._positions = state.batches, list(state.positions)
+        if state is None:
+            state = LoaderState(0, ((Cursor(),) * len(shards),) * self.readers, self._made_for)
+        self._check(state)
+        self._batches, self._positions = state.batches, list(state.positions)
         stream = TrainingStream(
             _sample_sets(shards, config, frames=frames, size=size, seed=seed),
             Turns(config.weights),
