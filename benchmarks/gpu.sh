@@ -7,17 +7,18 @@
 #
 #   render_gpu      rendering: device and host time of a batch, operators, difference from the CPU's frames
 #   training        `zoetrope train` with ViT-B/32 and clips of 12 frames, compiled, and a plain loop
-#   tests           the tests marked gpu
+#   tests           the tests marked gpu, but for those that compile a model
 #   job_gpu         `zoetrope animate` with and without the GPU
 #   encode_gpu      nvJPEG through TorchCodec and torchvision, and the CPU's encoder
+#   tests_compiled  the other tests marked gpu, which spend their time in the compiler
 #   training_b16    as training, with ViT-B/16
 #   largest_batch   the largest batch of ViT-B/32 with and without gradient checkpointing
 #   training_loose  as training, with deterministic=false
 #   training_eager  as training, not compiled
 #   job_workers     how the job grows with 1, 2, 4, 8 and 16 workers
 #
-# The last five usually need a second run; both together answer every line of the table:
-#   PARTS="training_b16 largest_batch training_loose training_eager job_workers" benchmarks/gpu.sh FOLDER
+# The last six usually need a second run, which takes longer; both together answer every line of the table:
+#   PARTS="tests_compiled training_b16 largest_batch training_loose training_eager job_workers" SECONDS_IN_ALL=480 benchmarks/gpu.sh FOLDER
 #
 # Prints as it goes. FOLDER (default: benchmarks/results/gpu) gets gpu.log and, after each part, its JSON, which names the card and the
 # versions (benchmarks/results has the same JSON). Then `benchmarks.gpu_table` compares what was measured with what is wanted, and the last
@@ -40,7 +41,7 @@ fi
 out=${1:-benchmarks/results/gpu}
 python=${PYTHON:-python3}
 first="render_gpu training tests job_gpu encode_gpu"
-parts=${PARTS:-$first training_b16 largest_batch training_loose training_eager job_workers}
+parts=${PARTS:-$first tests_compiled training_b16 largest_batch training_loose training_eager job_workers}
 limit=${SECONDS_IN_ALL:-340}
 times=1 # of each part's limit
 [ -n "$smoke" ] && limit=${SECONDS_IN_ALL:-1800} times=5
@@ -144,15 +145,16 @@ fi
 core="numpy cv2 kornia pydantic yaml skimage"
 trains="$core open_clip braceexpand fsspec orjson pyarrow simplejpeg"
 jobs="$core apache_beam fsspec ijson orjson pyarrow simplejpeg"
+pytest="-o addopts= --import-mode=importlib -q -m gpu -p no:cacheprovider"
+marked=$(grep -rl "mark.gpu" tests --include="test_*.py")
 for name in $parts; do
     # shellcheck disable=SC2046,SC2086
     case $name in
     render_gpu) part $name 50 "$core" "$python" -m benchmarks.render_gpu $rendering ;;
     training) part $name 170 "$trains" "$python" -m benchmarks.training --quick $b32 --modes $compiled ;;
     tests) # the options of pyproject.toml want plugins that a bare machine may lack
-        part $name 110 "$trains pytest hypothesis" \
-            "$python" -m pytest -o addopts= --import-mode=importlib -q -m gpu -p no:cacheprovider \
-            $(grep -rl "mark.gpu" tests --include="test_*.py") ;;
+        part $name 90 "$trains pytest hypothesis" "$python" -m pytest $pytest -k "not compiled" $marked ;;
+    tests_compiled) part $name 150 "$trains pytest hypothesis" "$python" -m pytest $pytest -k compiled $marked ;;
     job_gpu) part $name 70 "$jobs" "$python" -m benchmarks.job_gpu $job ;;
     encode_gpu) part $name 25 "$core simplejpeg" "$python" -m benchmarks.encode_gpu $encoding ;;
     training_b16) part $name 140 "$trains" "$python" -m benchmarks.training --quick $b16 --modes $compiled ;;

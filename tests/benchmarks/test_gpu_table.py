@@ -54,7 +54,14 @@ def test_every_number_is_compared_and_what_is_absent_is_said(tmp_path: Path, cap
 
 
 def test_tests_that_failed_or_were_all_left_out_are_not_met(tmp_path: Path) -> None:
-    for closing, met in (("1 failed, 13 passed in 60.1s", False), ("14 skipped in 3.1s", False), ("", None)):
+    failed, passed = "1 failed, 13 passed in 60.1s", "3 passed, 9 deselected in 41.0s"
+    closings = (
+        (passed, True),
+        (f"{passed}\n== tests_compiled\n{failed}", False),
+        ("14 skipped in 3.1s", False),
+        ("", None),
+    )
+    for closing, met in closings:
         (tmp_path / "gpu.log").write_text(f"== tests\n{closing}\n")
         assert gpu_table.lines(tmp_path)[0].met is met
 
