@@ -19,7 +19,7 @@ from pipelines.sources.growth.rows import OTHER, Planner, Row, unique
 from schemas.errors import ConfigError
 from schemas.keys import slug
 from schemas.records import Failure, Reason, Reference, SampleError, Stage, Task
-from schemas.text import valid_text
+from schemas.text import counted, valid_text
 from storage.find import FileInfo, find, find_under, identity
 from storage.folders import folder_exists
 from storage.uris import absolute, is_glob, join
@@ -158,6 +158,11 @@ class FolderSource(Source):
                 "add a NAME.txt for each picture, or one captions.csv (columns file_name, caption), or one "
                 'captions.jsonl ({"file_name": ..., "caption": ...})'
             )
+        if texts.count and not tables and pictures and not any(map(texts.has, pictures)):
+            raise ConfigError(
+                f"source.uri: {self.config.uri}: {counted(texts.count, 'text file')}, none named like a "
+                f"picture, such as {texts.first}; call a table of captions captions.csv or captions.tsv"
+            )
         if captions.of and not texts.count and not pictures & captions.of.keys():
             first = next(iter(captions.of))
             raise ConfigError(
@@ -176,6 +181,14 @@ class _Texts:
     @property
     def count(self) -> int:
         return len(self._paths)
+
+    @property
+    def first(self) -> str:
+        return min(self._paths)
+
+    def has(self, picture: str) -> bool:
+        """Is there a caption file of this picture?"""
+        return stem(picture) + TEXT in self._paths or self.other_than_usual(picture) is not None
 
     def other_than_usual(self, picture: str) -> str | None:
         """The caption file of a picture where its name differs in case or Unicode form; None for NAME.txt."""

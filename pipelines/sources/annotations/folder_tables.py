@@ -21,7 +21,10 @@ TABLES = (
     *("captions.csv", "captions.jsonl", "metadata.csv", "metadata.jsonl"),
     *("captions.tsv", "metadata.tsv"),
 )
-FILE_COLUMNS = ("file_name", "filename", "file", "image", "path")
+FILE_COLUMNS = (
+    *("file_name", "filename", "file", "image", "path"),
+    *("image_name", "image_path", "img_path", "filepath", "file_path"),
+)
 CAPTION_COLUMNS = ("caption", "captions", "text")
 
 Problem = tuple[Reason, str]

@@ -293,6 +293,10 @@ def test_a_glob_reads_the_tables_in_the_folders_of_its_pictures(tmp_path):
         ),
         ({"a.jpg": b"", "captions.csv": "file_name,caption\na.jpg,x".encode("utf-16")}, "its text is UTF-16"),
         ({"a.jpg": b"", "captions.csv": b"file_name,caption\ra.jpg,x\r"}, "carriage return"),
+        (
+            {"a.jpg": b"", "captions.txt": b"image,caption\na.jpg,one\n"},
+            "1 text file, none named like a picture, such as .*captions.txt; call a table",
+        ),
     ],
 )
 def test_a_wrong_guess_about_the_folder_is_one_line_at_planning(tmp_path, files, message):

@@ -27,6 +27,8 @@ def captions(folder: Path, found: Captions) -> dict[str, list[str]]:
     [
         ("captions.csv", "file_name,caption\na.jpg,one\nb.jpg,two\n"),
         ("captions.csv", "sep=;\nfile_name;caption\na.jpg;one\nb.jpg;two\n"),
+        ("captions.csv", "image_name| comment| caption\na.jpg| x| one\nb.jpg| y| two\n"),
+        ("captions.csv", "filepath,text\na.jpg,one\nb.jpg,two\n"),
         ("metadata.tsv", "file_name\tcaption\na.jpg\tone\nb.jpg\ttwo\n"),
         ("captions.jsonl", '{"file_name":"a.jpg","caption":"one"}\n{"image":"b.jpg","captions":["two"]}'),
         ("captions.jsonl", '{"file_name":"a.jpg","text":"one"}\n{"file_name":"b.jpg","x":1,"text":"two"}'),
