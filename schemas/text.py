@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+OVERRIDES = "\u202d\u202e"  # they show the text after them in another order than it has
 _BYTE_UNITS = ("B", "kB", "MB", "GB")
 
 
@@ -13,7 +14,8 @@ def one_line(message: object, limit: int | None = None) -> str:
     """An exception's message, or any text, as one line of at most `limit` characters.
 
     An exception without a message gives the name of its type. Characters that UTF-8 cannot hold (lone
-    surrogates) and control characters become '?', so that the line can be stored and cannot steer a terminal.
+    surrogates), control characters and overrides of the direction become '?', so that the line can be stored
+    and cannot steer a terminal.
     """
     text = " ".join(str(message).split())
     if not text and isinstance(message, BaseException):
@@ -104,4 +106,4 @@ def duration(seconds: float) -> str:
 
 
 def _is_control(character: str) -> bool:
-    return character < " " or "\x7f" <= character <= "\x9f"
+    return character < " " or "\x7f" <= character <= "\x9f" or character in OVERRIDES

@@ -12,6 +12,8 @@ from schemas.text import counted, human_bytes, nearest, nearest_hint, one_line, 
         ("", ""),
         ("cut \udcff here", "cut ? here"),
         ("\x1b[31mred\x07\x9b", "?[31mred??"),
+        ("\u202egpj.exe", "?gpj.exe"),
+        ("\u200fשלום", "\u200fשלום"),
         ("été 日本 \U0001f3f4\u200d", "été 日本 \U0001f3f4\u200d"),
     ],
 )
