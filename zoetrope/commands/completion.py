@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from zoetrope.arguments import Parser
 from zoetrope.interrupt import loading
-from zoetrope.shipped import shipped_names
+from zoetrope.shipped import USED_BY, shipped_names
 
 EXAMPLES = """examples:
   zoetrope completion bash >> ~/.bashrc
@@ -67,7 +67,10 @@ def all_words() -> list[Words]:
         configs: Sequence[str] = ()
         if name in KINDS:
             configs = shipped_names(KINDS[name])
-        found.append(Words(name, purpose, tuple(_words(parser)), tuple(configs)))
+        words = _words(parser)
+        if name == "configs":
+            words += [f"{kind}/{each}" for kind in USED_BY for each in shipped_names(kind)]
+        found.append(Words(name, purpose, tuple(words), tuple(configs)))
     return found
 
 

@@ -33,6 +33,7 @@ def script(words, tmp_path_factory):
         ("zoetrope train --config finetune_msv", ["finetune_msvd"]),
         ("zoetrope animate --runner-config fl", ["flink"]),
         ("zoetrope convert off", ["official"]),
+        ("zoetrope configs eval/msv", ["eval/msvd"]),
         ("zoetrope motions xyz", []),
     ],
 )
