@@ -78,38 +78,40 @@ def make_job(config: AnimateConfig, source: Source) -> Job:
     check_filters(config.filters)
     check_whole(config.filters, is_remote=source.is_remote)
     whole = whole_rules(config.filters)
-    curation = None
+    curation: str | None = None
+    growing: Source | None = source
     if whole:
         curation = Output(config.output).state(FOLDER)
+        growing = None  # what these filters compare is not known of an earlier run
     tasks_at_once = 2
     if source.is_remote:
-        tasks_at_once = 3
+        tasks_at_once = 3  # slow hosts hold up the end of a task
     device = "none"
     if config.renders:
         device = config.device
     maker = Animator(
         source,
         config.settings,
-        config.fetch,
-        config.filters,
-        config.device,
-        config.workers,
-        config.limits,
-        curation,
+        fetch=config.fetch,
+        filters=config.filters,
+        device=config.device,
+        workers=config.workers,
+        limits=config.limits,
+        curation=curation,
     )
     return Job(
-        KIND,
-        config.to_dict(),
-        identity(config, source),
-        source.plan,
-        maker,
-        config.shard,
+        kind=KIND,
+        config=config.to_dict(),
+        identity=identity(config, source),
+        tasks=source.plan,
+        maker=maker,
+        shard=config.shard,
         tasks_at_once=tasks_at_once,
         device=device,
         makes_clips=True,
         max_failed_tasks=config.max_failed_tasks,
         whole=whole,
-        source=None if whole else source,  # what filters compare is not known of an earlier run
+        source=growing,
     )
 
 

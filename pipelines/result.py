@@ -17,7 +17,7 @@ class RunResult:
     totals: Totals
     written: int  # samples of this run
     failed: int
-    resumed: int  # samples that stood there already
+    resumed: int  # samples of earlier runs
     seconds: float
     max_failure_ratio: float
     runner: str

@@ -72,12 +72,12 @@ def make_job(config: ImportConfig) -> Job:
     source = source_of(config)
     maker = VideoImporter(source, config.frames, config.limits, config.max_caption, config.workers)
     return Job(
-        KIND,
-        config.to_dict(),
-        identity(config, source),
-        source.plan,
-        maker,
-        config.shard,
+        kind=KIND,
+        config=config.to_dict(),
+        identity=identity(config, source),
+        tasks=source.plan,
+        maker=maker,
+        shard=config.shard,
         max_failed_tasks=config.max_failed_tasks,
         source=source,
     )

@@ -91,16 +91,16 @@ def run_job(
         if not existed and not output.is_ours():
             _tidy(output)
     return RunResult(
-        output.uri,
-        totals,
-        made.written,
-        made.failed,
-        totals.written - made.written,
-        time.monotonic() - start,
-        max_failure_ratio,
-        choice.describe(),
-        made.throughput,
-        made.counters,
+        output=output.uri,
+        totals=totals,
+        written=made.written,
+        failed=made.failed,
+        resumed=totals.written - made.written,
+        seconds=time.monotonic() - start,
+        max_failure_ratio=max_failure_ratio,
+        runner=choice.describe(),
+        throughput=made.throughput,
+        counters=made.counters,
     )
 
 
