@@ -200,7 +200,10 @@ def check_size(size: object) -> None:
 
 def _check_picture(image_HWC: NDArray[np.uint8]) -> None:
     shape, dtype = getattr(image_HWC, "shape", None), getattr(image_HWC, "dtype", None)
-    if shape is None or len(shape) != 3 or shape[2] != 3 or 0 in shape or dtype != np.uint8:
+    if dtype is None or shape is None:
         raise ValueError(
-            f"picture: must be uint8 of shape [H, W, 3], got {dtype} of shape {list(shape or [])}"
+            f"picture: must be an array, uint8 of shape [H, W, 3], got {type(image_HWC).__name__}; of a PIL "
+            "image take numpy.asarray(image.convert('RGB'))"
         )
+    if len(shape) != 3 or shape[2] != 3 or 0 in shape or dtype != np.uint8:
+        raise ValueError(f"picture: must be uint8 of shape [H, W, 3], got {dtype} of shape {list(shape)}")

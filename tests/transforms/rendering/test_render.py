@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from PIL import Image
 
 from transforms.rendering.render import choose_device, prepare_worker, render, render_batch
 
@@ -179,6 +180,7 @@ def test_any_layout_of_the_picture_in_memory():
     ("change", "message"),
     [
         ({"image": np.zeros((9, 9), np.uint8)}, r"picture: must be uint8 of shape \[H, W, 3\]"),
+        ({"image": Image.new("RGB", (9, 9))}, r"got Image; of a PIL image take numpy\.asarray"),
         ({"image": np.zeros((9, 9, 3), np.float32)}, "got float32"),
         ({"image": np.zeros((0, 9, 3), np.uint8)}, "picture"),
         ({"quads": FULL}, r"\[T, 4, 2\] with T >= 1, got \[4, 2\]"),
