@@ -28,7 +28,7 @@ class AnimateConfig(ClipSettings):
     source: SourceConfig = Field(description="where pictures and captions come from")
     output: str = Field(
         min_length=1,
-        description="folder of the shards: a local path or gs://; new, empty, or begun by this job",
+        description="folder of the shards: a local path or gs://; new, empty, or started by this job",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="what renders; auto: CUDA where a worker has it, else its CPU"
@@ -82,7 +82,7 @@ class ImportConfig(Config):
 
     source: VideoSourceConfig = Field(description="where videos and captions come from")
     output: str = Field(
-        description="folder of the shards: a local path or gs://; new, empty, or begun by this job"
+        description="folder of the shards: a local path or gs://; new, empty, or started by this job"
     )
     frames: FrameConfig = FrameConfig()
     limits: VideoLimits = VideoLimits()

@@ -140,7 +140,7 @@ def _config_of(output: Output, overrides: Sequence[str]) -> tuple[Kind, Config]:
     kinds = _kinds()
     if not output.is_ours():
         raise ConfigError(
-            f"output {output.uri}: no job has begun there; give the folder that `zoetrope animate` wrote"
+            f"output {output.uri}: no job has started there; give the folder that `zoetrope animate` wrote"
         )
     job = output.read_job()
     kind = kinds.get(str(job.get("kind")))

@@ -77,7 +77,7 @@ def find_some(pattern: str, field: str) -> list[FileInfo]:
         files = _find_braces(pattern, field)
     lost = next((file.path for file in files if not file.size and leads_nowhere(file.path)), None)
     if lost is not None:
-        raise ConfigError(f"{field}: {lost}: a link that leads nowhere; mend it, or remove it")
+        raise ConfigError(f"{field}: {lost}: a link that leads nowhere; correct it, or remove it")
     if files:
         return files
     if is_local_folder(absolute(pattern)):

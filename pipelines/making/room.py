@@ -40,7 +40,7 @@ class Room:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Nobody takes any more: let those go on who wait."""
+        """Nobody takes pictures any more: release those who wait."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -124,7 +124,7 @@ class PipelineRun(threading.Thread):
             raise RuntimeError(f"the pipeline ended in state {state}")
 
     def _cancel(self) -> None:
-        """Ask a remote runner to cancel; local ones heed the stop file."""
+        """Ask a remote runner to cancel; local ones look at the stop file."""
         if self.result is not None:
             try:
                 self.result.cancel()

@@ -137,7 +137,7 @@ class _Apart(Source):
     def _at_planning(self, lost: ReaderLostError) -> ConfigError:
         where = lost.file or getattr(self.config, "uri", None) or self.config.annotations
         return ConfigError(
-            f"source: {where}: reading it {lost.detail}; leave it out, mend it, or raise the limit"
+            f"source: {where}: reading it {lost.detail}; leave it out, repair it, or raise the limit"
         )
 
 

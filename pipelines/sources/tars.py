@@ -64,7 +64,7 @@ class TarsSource(Source):
             yield replace(task, payload=piece)
 
     def lose(self, task: Task, done: int) -> Loss:
-        """The rest of a tar is one input, for nobody knows how many it holds."""
+        """The rest of a tar is one input, because its number of inputs is not known."""
         position = task.payload.get("first", 0) + done
         return Loss((f"tars-{task.payload['tar']:05d}-{position:06d}",), task.payload["uri"], None)
 

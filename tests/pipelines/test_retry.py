@@ -133,7 +133,7 @@ def test_what_a_retry_cannot_do_is_one_line(begun, capsys, arguments, message):
 
 
 def test_nothing_there_is_one_line(tmp_path):
-    with pytest.raises(ConfigError, match="no job has begun there"):
+    with pytest.raises(ConfigError, match="no job has started there"):
         retry(str(tmp_path))
 
 

@@ -167,7 +167,7 @@ class CLIP2Video(nn.Module):
     ) -> Tensor:
         """Frames [M,T,D] after a temporal transformer, plus the input as residual.
 
-        With `tdb` difference tokens stand between the frames.
+        With `tdb` difference tokens come between the frames.
         """
         if self.frame_positions is None:
             raise ValueError("a temporal transformer needs sim_type=seqTransf")

@@ -175,8 +175,8 @@ def _of_earlier_version(
 
 
 def refusal(output: Output, differing: Sequence[str]) -> ConfigError:
-    """The error for an output that was begun with another config, whose differences are given in words."""
-    where = f"output {output.uri}: begun with another config: {'; '.join(differing)}"
+    """The error for an output that was started with another config, whose differences are given in words."""
+    where = f"output {output.uri}: started with another config: {'; '.join(differing)}"
     if all(name.startswith("source") for name in differing):
         return ConfigError(
             f"{where}; `zoetrope retry {output.uri}` makes its failed inputs again from the source as it is "

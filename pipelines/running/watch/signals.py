@@ -56,7 +56,7 @@ class Signals:
         self._stop.set()
 
     def when_interrupted(self, call: Callable[[], None]) -> None:
-        """Have `call` end what is under way, if the job does not heed a stop soon."""
+        """Have `call` end what is under way, if the job does not stop soon."""
         with self._lock:
             self._interrupts.append(call)
 

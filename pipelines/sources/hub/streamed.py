@@ -100,7 +100,7 @@ class StreamedSource(Source):
             yield Failure(_key(shard, row), Stage.READ, Reason.UNREADABLE, f"{where}: {error}")
 
     def lose(self, task: Task, done: int) -> Loss:
-        """The rest of a shard is one input, for nobody knows how many it holds."""
+        """The rest of a shard is one input, because its number of inputs is not known."""
         shard = task.payload["shard"]
         return Loss((_key(shard, done),), f"{task.payload['address']['name']}, shard {shard}", None)
 

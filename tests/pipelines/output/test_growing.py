@@ -82,7 +82,7 @@ def test_a_grown_output_is_finished_when_the_command_is_repeated(tmp_path):
 def test_a_lower_limit_or_another_change_is_refused_as_before(tmp_path, job):
     run(limited(12), tmp_path)
     whole = shards(tmp_path)
-    with pytest.raises(ConfigError, match="begun with another config"):
+    with pytest.raises(ConfigError, match="started with another config"):
         run(job, tmp_path)
     assert shards(tmp_path) == whole
 

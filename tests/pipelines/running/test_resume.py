@@ -62,7 +62,7 @@ def test_another_config_is_refused_with_the_field_and_both_values(tmp_path):
     run(tmp_path, tiny_job(seed=0))
     before = stamps(tmp_path)
     with pytest.raises(
-        ConfigError, match=r"begun with another config: seed was 0 and is 3; .*overwrite=true"
+        ConfigError, match=r"started with another config: seed was 0 and is 3; .*overwrite=true"
     ):
         run(tmp_path, tiny_job(seed=3))
     assert stamps(tmp_path) == before

@@ -28,7 +28,7 @@ LOG = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str]) -> int:
-    """The command. 0 done, 1 a shard or the model's numbers are no good, or too little memory."""
+    """The command. 0 done, 1 a shard is broken, numbers of the model are not finite, or too little memory."""
     args = _parser().read(argv)
     with loading():
         from trainer.index.search import open_index, read_picture, read_video

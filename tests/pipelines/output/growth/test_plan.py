@@ -136,7 +136,7 @@ def test_an_output_of_an_earlier_version_refuses_what_it_cannot_check(begun):
     folder, output = begun
     shutil.rmtree(output / "_zoetrope" / "inputs")
     picture(folder, "a")
-    with pytest.raises(ConfigError, match="begun with another config: source was 9 files"):
+    with pytest.raises(ConfigError, match="started with another config: source was 9 files"):
         run(job_of(folder), output)
 
 
@@ -147,7 +147,7 @@ def test_another_change_is_refused_as_before(begun, fields):
     if "caption_column" in fields:
         (folder / "b.jpg").unlink()
     whole = {path: path.read_bytes() for path in sorted(output.rglob("*.*")) if path.is_file()}
-    with pytest.raises(ConfigError, match=r"begun with another config|b\.jpg: it has gone"):
+    with pytest.raises(ConfigError, match=r"started with another config|b\.jpg: it has gone"):
         run(job_of(folder, **fields), output)
     assert {path: path.read_bytes() for path in sorted(output.rglob("*.*")) if path.is_file()} == whole
 

@@ -282,4 +282,4 @@ def test_a_saved_data_set_grows_by_a_raised_limit_alone(saved, tmp_path, capsys)
     (copy / "state.json").write_text(json.dumps(state))
     capsys.readouterr()
     assert cli.main([command[0], f"source.uri={copy}", *command[2:]]) == 2
-    assert "begun with another config" in capsys.readouterr().err
+    assert "started with another config" in capsys.readouterr().err
