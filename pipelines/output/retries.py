@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from pipelines.output.folder import Output
+from pipelines.output.folder import Number, Output
 from schemas.errors import ConfigError
-from schemas.json_text import read_json
+from schemas.json_text import read_json, read_json_as
 from schemas.text import one_line
 from storage.folders import list_names
-from storage.read import open_uri, read_bytes
+from storage.read import MAX_JSON, open_uri, read_bytes
 from storage.write import create_file, move_file, remove_file, write_bytes
 
 PLAN, ORIGINS = ".jsonl", ".origins.json"
+MOST_TASKS = 10_000_000  # that the plans of an output may repeat; more is a damaged file
 Run = tuple[int, int, int]  # (retry, task that it repeats, length): both count up
 
 
@@ -102,7 +103,8 @@ def rows_of_plan(path: str) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(stream, 1):
             try:
                 row = read_json(line)
-                row["index"], row["origin"]
+                if not all(type(row[name]) is int and row[name] >= 0 for name in ("index", "origin")):
+                    raise ValueError("index and origin must be numbers of tasks")
             except (ValueError, KeyError, TypeError) as error:
                 raise ConfigError(
                     f"{path}: line {number} is damaged: {one_line(error)}; remove the file to plan the "
@@ -154,13 +156,14 @@ def _runs_of(output: Output, names: Collection[str], plan: str) -> list[Run]:
         return list(to_runs(_pairs_of_plan(output.state("retries", plan))))
     path = output.state("retries", origins)
     try:
-        return [
-            (int(retry), int(origin), int(length)) for retry, origin, length in read_json(read_bytes(path))
-        ]
-    except (ValueError, TypeError) as error:
+        runs = read_json_as(list[tuple[Number, Number, Number]], read_bytes(path, MAX_JSON))
+        if sum(length for _, _, length in runs) > MOST_TASKS:
+            raise ValueError(f"it speaks of over {MOST_TASKS:,} tasks")
+    except ValueError as error:
         raise ConfigError(
             f"{path}: damaged: {one_line(error)}; remove it and run the command again"
         ) from None
+    return list(runs)
 
 
 def _pairs_of_plan(path: str) -> Iterator[tuple[int, int]]:

@@ -91,3 +91,24 @@ def test_a_damaged_file_is_named(tmp_path, name):
     Path(output.state("retries", name)).write_text('{"index": 1')
     with pytest.raises(ConfigError, match=rf"{name}: .*damaged"):
         read_retries(output)
+
+
+@pytest.mark.parametrize(
+    "runs", ["[[0, 0, 1000000000000000]]", "[[-1, 0, 1]]", '[["0", 0, 1]]', "{}", "[[1]]"]
+)
+def test_runs_that_no_plan_has_are_damage(tmp_path, runs):
+    output = Output(str(tmp_path))
+    write_plan(output, "00000010", rows((10, 0)))
+    Path(output.state("retries", "00000010.origins.json")).write_text(runs)
+    with pytest.raises(ConfigError, match=r"00000010\.origins\.json: damaged"):
+        read_retries(output)
+
+
+@pytest.mark.parametrize("line", ['{"index": "x", "origin": 0}', '{"index": 1, "origin": -1}', "[1]", "5"])
+def test_a_line_that_is_no_task_is_damage(tmp_path, line):
+    output = Output(str(tmp_path))
+    write_plan(output, "00000010", rows((10, 0)))
+    Path(output.state("retries", "00000010.origins.json")).unlink()
+    Path(output.state("retries", "00000010.jsonl")).write_text(line + "\n")
+    with pytest.raises(ConfigError, match=r"00000010\.jsonl: line 1 is damaged"):
+        read_retries(output)
