@@ -28,6 +28,7 @@ from storage.uris import absolute, join, safe_relative
 Form = Literal["arrow", "parquet", "pictures"]
 STATE, SPLITS, README = "state.json", "dataset_dict.json", "README.md"
 MAX_BYTES = 1024 * 1024  # of one of these
+MAX_FRONT = 100_000  # characters of a front matter that are read as YAML
 NAME = re.compile(r"(?:hf://datasets/)?([A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?)")
 WORDS = {  # of paths, as `datasets` has them (data_files.py, SPLIT_KEYWORDS)
     "train": ("train", "training"),
@@ -127,8 +128,16 @@ def _described(root: str) -> dict[str, dict[str, list[str]]]:
         text = stream.read(MAX_BYTES).decode(errors="replace")
     if not text.startswith("---\n"):
         return {}
+    front = text.split("\n---", 1)[0]
+    if len(front) > MAX_FRONT:
+        front = _configs_alone(front)
+    if len(front) > MAX_FRONT:
+        raise ConfigError(
+            f"source.uri: {join(root, README)}: its 'configs' have over {MAX_FRONT} characters; give the "
+            "folder of one subset"
+        )
     try:
-        front = yaml.safe_load(text.split("\n---", 1)[0])
+        front = yaml.safe_load(front)
     except (yaml.YAMLError, RecursionError):
         return {}
     configs = as_mapping(front).get("configs")
@@ -139,6 +148,18 @@ def _described(root: str) -> dict[str, dict[str, list[str]]]:
         if isinstance(entry, dict) and entry.get("data_files"):
             found[str(entry.get("config_name", "default"))] = _globs(entry["data_files"])
     return found
+
+
+def _configs_alone(front: str) -> str:
+    """The lines of `configs` in a long front matter: reading YAML takes a second per 100 kB."""
+    kept: list[str] = []
+    inside = False
+    for line in front.split("\n"):
+        if line[:1] not in (" ", "-", "#", "\t", ""):  # a field of the top level begins
+            inside = line.startswith("configs:")
+        if inside:
+            kept.append(line)
+    return "\n".join(kept)
 
 
 def _globs(data_files: Any) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -109,6 +110,20 @@ def test_front_matter_says_which_files_are_a_subset_and_a_split(saved, tmp_path)
     assert len(read_all(source_of(kind="huggingface", uri=root, subset="en"))) == 6
     assert len(read_all(source_of(kind="huggingface", uri=root, subset="small", split="train"))) == 1
     with pytest.raises(ConfigError, match=r"has en, small: give source\.subset"):
+        list(source_of(kind="huggingface", uri=root).plan())
+
+
+def test_a_long_front_matter_is_read_for_its_configs_alone(saved, tmp_path):
+    root = tmp_path / "set"
+    shutil.copytree(saved["parquet"] / "data", root / "files")
+    noise = "dataset_info:\n" + "- name: x\n" * 90_000
+    configs = "configs:\n- config_name: small\n  data_files: files/val*.parquet\n"
+    (root / "README.md").write_text(f"---\n{noise}{configs}license: mit\n---\n# a set\n")
+    began = time.process_time()
+    assert len(read_all(source_of(kind="huggingface", uri=root, split="train"))) == 1
+    assert time.process_time() - began < 5
+    (root / "README.md").write_text(f"---\nconfigs:\n{noise[14:]}---\n")
+    with pytest.raises(ConfigError, match=r"README\.md: its 'configs' have over 100000 characters"):
         list(source_of(kind="huggingface", uri=root).plan())
 
 
