@@ -8,18 +8,18 @@ end. This pool starts such a worker again, as the boot program of Beam's images 
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-WORKER = (sys.executable, "-m", "clusters.worker_main")
+from clusters.forks import ForkedWorkers
+
 STARTS = 4  # of a worker that dies before it has connected; Beam's boot program allows as many
 AGAIN_SECONDS = 1.0  # before it is started again
 
@@ -31,9 +31,9 @@ class Workers:
     folder starts the workers of the files that are left: their runner still waits for them.
     """
 
-    def __init__(self, folder: Path, command: Sequence[str] = WORKER) -> None:
-        """`command` takes the path of a request."""
-        self._folder, self._command = folder, command
+    def __init__(self, folder: Path, run: Callable[[Path], int]) -> None:
+        """`run` takes the path of a request, and returns the exit code of its worker once that has ended."""
+        self._folder, self._run_worker = folder, run
         folder.mkdir(parents=True, exist_ok=True)
 
     def start(self, request: bytes) -> None:
@@ -52,7 +52,7 @@ class Workers:
 
     def _run(self, path: Path) -> None:
         for _ in range(STARTS):
-            code = subprocess.run([*self._command, str(path)]).returncode  # noqa: S603 - our own command
+            code = self._run_worker(path)
             if code == 0 or not path.exists():
                 break
             print(f"a worker ended with {code} before it had connected; it is started again", flush=True)
@@ -77,7 +77,8 @@ def serve(port: str, folder: Path) -> int:
     import grpc
     from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 
-    workers = Workers(folder)
+    forked = ForkedWorkers()
+    workers = Workers(folder, forked.run)
 
     class Pool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         def StartWorker(self, request: Any, context: Any) -> Any:
@@ -95,7 +96,10 @@ def serve(port: str, folder: Path) -> int:
         return 1
     workers.start_waiting()
     server.start()
-    threading.Event().wait()
+    try:
+        threading.Event().wait()
+    finally:
+        forked.close()
     return 0
 
 

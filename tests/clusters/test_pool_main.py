@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -28,11 +29,15 @@ def workers(tmp_path: Path, monkeypatch) -> tuple[Workers, Callable[[], int]]:
     notes = tmp_path / "notes"
     notes.mkdir()
     command = [sys.executable, "-c", WORKER, str(notes)]
-    return Workers(tmp_path / "waiting", command), lambda: len(list(notes.iterdir()))
+
+    def run(request: Path) -> int:
+        return subprocess.run([*command, str(request)]).returncode
+
+    return Workers(tmp_path / "waiting", run), lambda: len(list(notes.iterdir()))
 
 
 def wait_for(what: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while not what():
         assert time.monotonic() < end
         time.sleep(0.01)

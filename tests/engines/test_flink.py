@@ -8,6 +8,7 @@ import shutil
 import signal
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from engine_runs import (
     TASKS,
     children_of,
     finish,
+    fork_server,
     harnesses,
     on_loopback_alone,
     run,
@@ -156,16 +158,33 @@ def unconnected(cluster: ClusterConfig) -> list[Path]:
     return list((cluster.state / "waiting").glob("*"))
 
 
+@contextmanager
+def stopped(cluster: ClusterConfig, *names: str) -> Iterator[None]:
+    """Stop processes of the cluster in this block: nobody can connect to them."""
+    groups = [supervisor.processes(cluster.state)[name] for name in names]
+    for group in groups:
+        os.killpg(group, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for group in groups:
+            os.killpg(group, signal.SIGCONT)
+
+
 def task_managers(cluster: ClusterConfig) -> set[str]:
     return {each["id"] for each in ask(cluster, "/taskmanagers")["taskmanagers"]}
 
 
 def test_shards_are_those_of_the_direct_runner(beam, cluster, source, direct, tmp_path):
     """Though the first Python worker is killed before it has connected, of which Beam tells nobody."""
+    os.kill(fork_server(cluster.state), signal.SIGSTOP)
     job = start(source, tmp_path / "clips", *beam)
-    wait_for(lambda: job.poll() is not None or bool(harnesses(cluster.state)), 120)
-    assert unconnected(cluster)
-    os.kill(harnesses(cluster.state)[0], signal.SIGKILL)
+    wait_for(lambda: job.poll() is not None or bool(unconnected(cluster)), 120)
+    with stopped(cluster, "taskmanager-0", "taskmanager-1"):
+        os.kill(fork_server(cluster.state), signal.SIGCONT)
+        wait_for(lambda: bool(harnesses(cluster.state)))
+        assert unconnected(cluster)
+        os.kill(harnesses(cluster.state)[0], signal.SIGKILL)
     wait_for_the_middle(job, tmp_path / "clips")
     assert on_loopback_alone(supervisor.processes(cluster.state).values()), "while a job runs too"
     assert "FlinkRunner" in finish(job)
@@ -289,6 +308,17 @@ def test_videos_are_imported(two_slots, tmp_path):
     fields += ["shard.max_samples=2", "max_failure_ratio=1"]
     finish(run("import-videos", "import/csv", *fields, f"output={tmp_path / 'direct'}"))
     finish(run("import-videos", "import/csv", *fields, f"output={tmp_path / 'flink'}", *two_slots))
+    check_same(tmp_path / "direct", tmp_path / "flink")
+
+
+def test_a_pass_over_the_whole_input_drops_what_it_drops_on_the_direct_runner(two_slots, tmp_path):
+    from zoetrope.samples import write_folder
+
+    fields = [f"source.uri={write_folder(tmp_path / 'photos', 30, long_side=120)}", "max_failure_ratio=1"]
+    fields += ["clip.size=32", "clip.frames=2", "shard.max_samples=4", "workers=1"]
+    fields += ["filters=[exact_duplicates, {name: near_duplicates, max_distance: 2}]"]
+    finish(run("animate", "animate/folder", *fields, f"output={tmp_path / 'direct'}"))
+    finish(run("animate", "animate/folder", *fields, f"output={tmp_path / 'flink'}", *two_slots))
     check_same(tmp_path / "direct", tmp_path / "flink")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from clusters import supervisor
+from clusters.forks import NAME
 
 ROOT = Path(__file__).parents[2]
 PICTURES, TASKS = 400, 81  # a broken picture comes on top
@@ -105,12 +106,18 @@ def processes_of(group: int) -> list[int]:
 def workers_of(state: Path) -> list[int]:
     """Find the process ids of all that a cluster's pool has started: Beam workers and their sample processes."""
     pool = supervisor.processes(state)["pool"]
-    return [process for process in processes_of(pool) if process != pool]
+    return sorted(set(processes_of(pool)) - {pool, *children_of(pool)})
+
+
+def fork_server(state: Path) -> int:
+    """Find the process that forks the workers of a cluster's pool."""
+    children = children_of(supervisor.processes(state)["pool"])
+    return next(child for child in children if "multiprocessing.forkserver" in command_of(child))
 
 
 def harnesses(state: Path) -> list[int]:
     """Find the process ids of the Beam workers that a cluster's pool has started."""
-    return [process for process in workers_of(state) if "clusters.worker_main" in command_of(process)]
+    return [process for process in workers_of(state) if name_of(process) == NAME.decode()]
 
 
 def children_of(process: int) -> list[int]:
@@ -133,6 +140,14 @@ def command_of(process: int) -> str:
     """Its command; "" if it has ended."""
     try:
         return Path(f"/proc/{process}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def name_of(process: int) -> str:
+    """Its name; "" if it has ended."""
+    try:
+        return Path(f"/proc/{process}/comm").read_text().strip()
     except (FileNotFoundError, ProcessLookupError):
         return ""
 
