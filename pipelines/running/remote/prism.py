@@ -14,6 +14,8 @@ from apache_beam.utils.shared import Shared
 
 from pipelines.running.remote.tied import tied
 
+DEFAULT_LEVEL = "info"  # of --prism_log_level
+
 
 class TiedPrismRunner(PrismRunner):
     """Prism as a child that does not outlive its parent. The jobs of a process share it."""
@@ -30,9 +32,12 @@ class TiedPrismRunner(PrismRunner):
 
 class _Server(PrismJobServer):
     def start(self) -> Any:
-        """Start it, without its log lines and Beam's. The errors of a job arrive by the protocol."""
+        """Start it, without Beam's log lines, and without its own unless a level of them was given.
+
+        The errors of a job arrive by the protocol.
+        """
         lines = logging.getLogger(type(self).__name__)
-        lines.propagate = False
+        lines.propagate = self._log_level != DEFAULT_LEVEL
         lines.addHandler(logging.NullHandler())
         logging.getLogger("apache_beam.utils.subprocess_server").setLevel(logging.CRITICAL + 1)
         return super().start()
