@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 from pathlib import Path
 
 from storage.locks.holder import Holder, holder_of, parsed, this_process
@@ -24,7 +26,7 @@ class KernelLock:
 
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
         while True:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = self._open()
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -38,6 +40,21 @@ class KernelLock:
         os.pwrite(descriptor, json.dumps(this_process()).encode(), 0)
         self._descriptor = descriptor
         return None
+
+    def _open(self) -> int:
+        """Open the file, or create it. Raises OSError for a link, whose target would be overwritten."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            descriptor = os.open(self._path, flags, 0o644)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise OSError(errno.ELOOP, "a link in place of a lock; remove it", self._path) from None
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode) or about.st_nlink > 1:
+            os.close(descriptor)
+            raise OSError(errno.EEXIST, "no lock, but another file or a link to one; remove it", self._path)
+        return descriptor
 
     def release(self) -> None:
         """Remove the file while the lock is held, then let go."""

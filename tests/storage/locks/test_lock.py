@@ -22,6 +22,7 @@ from schemas.errors import ConfigError
 from storage.locks import holder as holder_module
 from storage.locks import lease as lease_module
 from storage.locks.holder import Holder
+from storage.locks.kernel import KernelLock
 from storage.locks.lock import Lock
 from storage.read import exists, read_bytes
 from storage.write import write_bytes
@@ -206,3 +207,19 @@ def test_a_beat_whose_answer_was_lost_is_still_ours(lease_path, monkeypatch):
         last = read_bytes(lease_path)
         wait_until(lambda: read_bytes(lease_path) != last)
         assert not held.lost
+
+
+@pytest.mark.parametrize("make", [os.symlink, os.link])
+def test_a_link_in_place_of_a_lock_is_refused_and_its_target_stays(tmp_path, make):
+    target, lock = tmp_path / "precious.txt", tmp_path / "lock"
+    target.write_text("precious")
+    make(target, lock)
+    with pytest.raises(OSError, match=r"remove it: .*lock"):
+        KernelLock(str(lock)).take()
+    assert target.read_text() == "precious"
+
+
+def test_a_pipe_in_place_of_a_lock_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "lock")
+    with pytest.raises(OSError, match=r"remove it: .*lock"):
+        KernelLock(str(tmp_path / "lock")).take()
