@@ -11,6 +11,7 @@ from typing import Any
 
 from lab.config import LabConfig
 from lab.corpus.make import Corpus
+from lab.page import write_page
 from lab.plan import Plan
 from lab.results import Results
 from lab.steps import Step, Steps
@@ -54,7 +55,10 @@ def table(config: LabConfig) -> Path:
             raise ConfigError(
                 f"{folder / what.file} is missing; run `zoetrope lab run` with this config first"
             )
-    return Results(config, plan).write(folder / config.results)
+    results = Results(config, plan)
+    file = results.write(folder / config.results)
+    write_page(file.parent / "index.html", results)
+    return file
 
 
 def _check_output(folder: Path, config: LabConfig) -> None:

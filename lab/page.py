@@ -7,15 +7,13 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lab.plan import ZERO_SHOT, Measured
+from lab.results import Results
 from preview.show.animation import encode_webp
 from storage.shards.read import iter_shard
 from transforms.stores.read import read_clip
-
-if TYPE_CHECKING:
-    from lab.results import Results
 
 WORST = 6  # queries shown per test
 FPS = 8.0

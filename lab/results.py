@@ -30,15 +30,12 @@ class Results:
         self._read: dict[Measured, dict[str, Any]] = {}
 
     def write(self, folder: Path) -> Path:
-        """Write lab.json, zero_shot.json, table.md and index.html. Returns table.md."""
-        from lab.page import write_page
-
+        """Write lab.json, zero_shot.json and table.md. Returns table.md."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "lab.json").write_text(json.dumps(self.to_dict(), indent=1) + "\n")
         (folder / "zero_shot.json").write_text(json.dumps(self.zero_shot(), indent=1) + "\n")
         table = folder / "table.md"
         table.write_text("\n".join((self.table(), self.differences(), self.hypotheses())) + "\n")
-        write_page(folder / "index.html", self)
         return table
 
     def hits(self, seed: int, arm: str, stage: str, test: str, head: str) -> np.ndarray:

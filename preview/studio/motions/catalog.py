@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from preview.studio.motions.clip import MOST_SEED, ClipRequest
 from preview.studio.motions.presets import PRESETS
+from preview.studio.motions.request import MOST_SEED, ClipRequest
 from transforms.motions import MotionMix, built_in_motions
 from transforms.motions.builtin.keyframes import keyframes
 from transforms.motions.motion import Parameter

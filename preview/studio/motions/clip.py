@@ -5,38 +5,21 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from preview.studio.motions.recipe import job_key, texts_of
+from preview.studio.motions.request import ClipRequest
 from preview.studio.pictures import PictureBook
-from schemas.config import Config
 from schemas.errors import ConfigError
 from schemas.records import Reference, SampleError
 from transforms.clip import Clip, make_clip
 from transforms.motions import MotionMix, curves
-from transforms.settings import MAX_SIDE, MIN_SIDE, ClipConfig, ClipSettings
+from transforms.settings import ClipConfig, ClipSettings
 from transforms.stores.frames import encoded_frames
 
 MOST_PIXELS = 32_000_000  # of a clip: frames x width x height
-MOST_SEED = 2**53  # a page has no larger integers
-
-
-class ClipRequest(Config):
-    """A request of the page: one clip of one picture."""
-
-    picture: str = Field(description="id")
-    motions: list[Any] = Field(
-        min_length=1, max_length=60, description="as in a config: names, or {name, weight, parameter: value}"
-    )
-    focus: Literal["any", "subject"] = Field("any", description="as motions.focus in a config")
-    seed: int = Field(0, ge=0, le=MOST_SEED, description="the run's seed")
-    frames: int = Field(12, ge=1, le=999)
-    fps: float = Field(8.0, gt=0, le=240)
-    width: int = Field(224, ge=MIN_SIDE, le=MAX_SIDE, description="pixels")
-    height: int = Field(224, ge=MIN_SIDE, le=MAX_SIDE, description="pixels")
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from pprint import pformat
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
+from preview.studio.motions.request import ClipRequest
 from preview.studio.pictures import StudioPicture
 from schemas.clip import ClipMeta
 from schemas.keys import derive_seed, slug
-
-if TYPE_CHECKING:
-    from preview.studio.motions.clip import ClipRequest
 
 
 def job_key(picture: StudioPicture) -> str:

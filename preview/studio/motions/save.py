@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from preview.show.animation import encode_animation
-from preview.studio.motions.clip import ClipRequest, make_studio_clip
+from preview.studio.motions.clip import make_studio_clip
+from preview.studio.motions.request import ClipRequest
 from preview.studio.pictures import PictureBook
 from schemas.errors import ConfigError
 from transforms.stores.read import read_clip

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from preview.show.animation import encode_webp, thin
-from preview.studio.motions.clip import ClipRequest, settings_of
+from preview.studio.motions.clip import settings_of
 from preview.studio.motions.recipe import job_key
+from preview.studio.motions.request import ClipRequest
 from preview.studio.pictures import PictureBook
 from schemas.errors import ConfigError
 from transforms.clip import draw_motion

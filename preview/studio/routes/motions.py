@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from preview.studio.motions import clip as clips
-from preview.studio.motions.clip import ClipRequest
+from preview.studio.motions.request import ClipRequest
 from preview.studio.motions.save import KINDS, save_clip
 from preview.studio.motions.tiles import MOST_DRAWS, gallery_tile
 from preview.studio.motions.tiles import draws as make_draws
