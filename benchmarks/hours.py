@@ -34,7 +34,7 @@ HOURS = re.compile(
     r"^[\d.]+ h on (?P<gpus>one|\d+) (?P<gpu>\w+) \(\d+ GFLOP per sample(?P<more>[^)]*)\) at an MFU of [\d.]+ %,"
     r"(?P<how> .*?\((?:trainer/fit/flops\.py|benchmarks/results/training\.json)\))"
 )
-FIELD, WIDTH = "# Hours     ", 120
+FIELD, WIDTH, CODE_WIDTH = "# Hours     ", 120, 110
 
 
 def measured(path: Path) -> tuple[float, str]:
@@ -88,6 +88,18 @@ def rewritten(text: str, config: TrainConfig, flops: float, mfu: float, how: str
     return "".join([*lines[:first], paragraph + "\n", *lines[end:]])
 
 
+def write_constant(path: Path, mfu: float, gpu: str | None) -> None:
+    """Write the MFU, and how it was measured, into the module that computes hours."""
+    about = (
+        f"Of `zoetrope train` on one {gpu}: ViT-B/32, clips of 12 frames, bf16, batch 128, deterministic, compiled, from "
+        f"stills in shards ({RESULT}; `python -m benchmarks.hours` writes it here)."
+    )
+    comment = textwrap.fill(
+        about, CODE_WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False
+    )
+    path.write_text(CONSTANT.sub(f"{comment}\nMEASURED_MFU = {mfu:g}\n", path.read_text()))
+
+
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -114,12 +126,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     if not arguments.recount:
         mfu = round(mfu, 3)  # the digits that recipes give
         how = f" measured on one {gpu} ({RESULT})"
-        constant = root / "trainer" / "fit" / "flops.py"
-        about = f"# Of `zoetrope train` on one {gpu}: ViT-B/32, clips of 12 frames, bf16, batch 128, deterministic,\n"
-        about += (
-            f"# compiled, from stills in shards ({RESULT}; `python -m benchmarks.hours` writes it here).\n"
-        )
-        constant.write_text(CONSTANT.sub(f"{about}MEASURED_MFU = {mfu:g}\n", constant.read_text()))
+        write_constant(root / "trainer" / "fit" / "flops.py", mfu, gpu)
     counted: dict[str, float] = {}
     for path in sorted((root / "configs" / "train").glob("*.yaml")):
         if FIELD not in path.read_text():

@@ -62,6 +62,7 @@ def test_recipes_and_the_constant_get_the_measured_mfu_and_its_card(root: Path) 
         constant = (root / "trainer" / "fit" / "flops.py").read_text()
         assert re.findall(r"^MEASURED_MFU = ([\d.]+)$", constant, re.MULTILINE) == [f"{round(mfu, 3):g}"]
         assert constant.count("on one NVIDIA H100 80GB HBM3") == 1
+        assert max(map(len, constant.splitlines())) <= 110
     assert said.endswith("Expect    Nothing.")
     assert (root / "configs" / "train" / "debug.yaml").read_text() == before  # it gives no hours
 
