@@ -22,15 +22,18 @@ class Sink(Protocol):
         """Write what is buffered and close."""
 
 
+AS_IS = "surrogateescape"  # a damaged line stays the bytes that it is
+
+
 class JsonLines:
     """One JSON object per record, ``step`` first. Unknown and non-finite values become null."""
 
     def __init__(self, path: Path, resume_step: int) -> None:
         """Drop records after `resume_step`: the resumed run writes these steps again."""
         if path.exists():
-            kept = [line for line in path.read_text().splitlines() if _step_of(line) <= resume_step]
+            kept = [line for line in _lines(path) if _step_of(line) <= resume_step]
             partial = path.with_name(f".{path.name}.partial")
-            partial.write_text("".join(f"{line}\n" for line in kept))
+            partial.write_text("".join(f"{line}\n" for line in kept), errors=AS_IS)
             partial.replace(path)
         self._file = path.open("a", buffering=1)
 
@@ -47,11 +50,15 @@ class JsonLines:
         self._file.close()
 
 
+def _lines(path: Path) -> list[str]:
+    return path.read_text(errors=AS_IS).splitlines()
+
+
 def _step_of(line: str) -> float:
     """Return the step of a record. A line that a kill truncated counts as the latest of all."""
     try:
         return int(read_json(line)["step"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return math.inf
 
 

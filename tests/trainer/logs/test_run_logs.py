@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from trainer.logs.run_logs import RunLogs
+from trainer.logs.sinks import JsonLines
 
 
 @pytest.fixture
@@ -67,3 +68,13 @@ def test_a_resumed_run_is_the_same_run_on_wandb_and_a_new_one_in_its_folder_is_n
     first, resumed, new = (call["id"] for call in wandb_calls)
     assert resumed == first
     assert new != first
+
+
+def test_damaged_lines_of_the_records_do_not_keep_a_run_from_going_on(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    good = b'{"step": 1, "loss": 2.0}\n'
+    path.write_bytes(good + b'\xff\xfe\n[1]\n{"step": 1e400}\n{"step": "x"}\n' + b"[" * 60_000 + b"\n")
+    log = JsonLines(path, 1)
+    log.write(2, {"loss": 1.0})
+    log.close()
+    assert path.read_bytes() == good + b'{"step": 2, "loss": 1.0}\n'
