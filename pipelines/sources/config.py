@@ -22,14 +22,16 @@ class SourceConfig(Config):
         "parquet": Kind(
             "pipelines.sources.parquet.source:ParquetSource",
             ("uri",),
-            ("image_column", "url_column", "caption_column", "boxes"),
+            ("image_column", "url_column", "caption_column", "boxes", "keep"),
         ),
         "folder": Kind("pipelines.sources.folder:FolderSource", ("uri",), ("caption_column", "boxes")),
-        "urls": Kind("pipelines.sources.urls.source:UrlsSource", ("uri",), ("url_column", "caption_column")),
+        "urls": Kind(
+            "pipelines.sources.urls.source:UrlsSource", ("uri",), ("url_column", "caption_column", "keep")
+        ),
         "huggingface": Kind(
             "pipelines.sources.hub.source:HuggingFaceSource",
             ("uri",),
-            ("image_column", "url_column", "caption_column", "boxes", "split", "subset", "revision"),
+            ("image_column", "url_column", "caption_column", "boxes", "keep", "split", "subset", "revision"),
         ),
     }
 
@@ -64,6 +66,11 @@ class SourceConfig(Config):
         description="boxes around what a picture shows, kept in KEY.json, for motions.focus=subject; coco: "
         "an instances JSON or a glob; parquet, folder: a column, such as objects.bbox; tars: a field of "
         "KEY.json; each box [x, y, width, height] in pixels",
+    )
+    keep: tuple[str, ...] = Field(
+        (),
+        description="parquet, urls, huggingface: further columns, whose values KEY.json keeps under "
+        "meta.columns, such as [similarity, license]",
     )
     task_bytes: int | None = Field(
         None,

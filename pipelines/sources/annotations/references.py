@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from pipelines.sources.annotations.boxes import boxes_meta
 from pipelines.sources.annotations.cells import decoded, texts, url_identity
+from pipelines.sources.annotations.kept import kept_meta
 from schemas.records import Failure, Reason, Reference, SampleError, Stage
 from schemas.text import valid_text
 
@@ -42,6 +43,11 @@ class ColumnNames(Protocol):
         """Of boxes, with the fields of a struct after dots."""
         ...
 
+    @property
+    def keep(self) -> Sequence[str]:
+        """Of values that KEY.json keeps."""
+        ...
+
 
 def reference(
     key: str,
@@ -52,7 +58,7 @@ def reference(
     picture_bytes: int,
     path: str | None = None,
 ) -> Reference | Failure:
-    """The input of one row. `meta` says where the row is; boxes are added to it.
+    """The input of one row. `meta` says where the row is; boxes and kept columns are added to it.
 
     `path` is the picture's file if the row names one.
     """
@@ -69,6 +75,7 @@ def reference(
         if columns.boxes:
             name = columns.boxes.partition(".")[0]
             meta |= boxes_meta({name: cells[name].as_py()}, columns.boxes)
+        meta |= kept_meta(columns.keep, lambda name: cells[name].as_py())
     except SampleError as error:
         return error.failure(key, url)
     identity = None

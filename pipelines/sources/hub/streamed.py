@@ -10,6 +10,7 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
+from pipelines.sources.annotations.kept import check_kept
 from pipelines.sources.annotations.references import reference
 from pipelines.sources.annotations.tables import column_of
 from pipelines.sources.base import Loss, Source
@@ -56,7 +57,12 @@ class StreamedSource(Source):
         """Kind, name, subset, split, commit and columns, and the limit."""
         address = self._address()
         about = {**asdict(address), "revision": address.commit}
-        return {"kind": "huggingface", "limit": self.config.limit, **about, **asdict(self._columns(address))}
+        return {
+            "kind": "huggingface",
+            "limit": self.config.limit,
+            **about,
+            **self._columns(address).as_json(),
+        }
 
     def plan(self) -> Iterator[Task]:
         """A task is ``{address, shard, columns}``. Its rows are an estimate, and counted under a limit."""
@@ -68,7 +74,7 @@ class StreamedSource(Source):
             estimate = estimated_rows(data, address.split, shards) or self.shard_samples
         left = self.config.limit
         for number in range(shards):
-            payload = {"address": asdict(address), "shard": number, "columns": asdict(columns)}
+            payload = {"address": asdict(address), "shard": number, "columns": columns.as_json()}
             if left is None:
                 yield Task(number, estimate, payload, exact=False)
                 continue
@@ -82,7 +88,7 @@ class StreamedSource(Source):
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         """Yield one reference or failure per row, and one failure for the rest of a shard that is broken."""
         address = Address(**task.payload["address"])
-        columns, shard = Columns(**task.payload["columns"]), task.payload["shard"]
+        columns, shard = Columns.from_json(task.payload["columns"]), task.payload["shard"]
         where = f"{address.name}, shard {shard}"
         row = 0
         try:
@@ -141,7 +147,8 @@ def choose(features: dict[str, str], config: SourceConfig, name: str) -> Columns
             f"source.caption_column: {name} has none of {', '.join(CAPTION_COLUMNS)}; it has "
             f"{', '.join(features)}; name one with source.caption_column=..."
         )
-    return Columns(image, url, caption, config.boxes)
+    check_kept(config.keep, list(features), (image, url, caption), name)
+    return Columns(image, url, caption, config.boxes, config.keep)
 
 
 def _named(column: str | None, features: dict[str, str], field: str) -> str | None:

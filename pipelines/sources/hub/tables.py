@@ -75,7 +75,7 @@ class ArrowSource(HubParquetSource):
 
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         """Yield one reference or failure per row."""
-        columns, number = Columns(**task.payload["columns"]), task.payload["row"]
+        columns, number = Columns.from_json(task.payload["columns"]), task.payload["row"]
         for uri, first, rows in task.payload["pieces"]:
             self.progress(uri)
             done, problem = 0, (Reason.UNREADABLE, f"{uri}: has fewer rows than when planned")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.sources.annotations.kept import check_kept
 from pipelines.sources.annotations.tables import column_of
 from pipelines.sources.config import SourceConfig
 from pipelines.sources.growth.known import digest
@@ -32,14 +33,28 @@ class Columns:
     url: str | None
     caption: str
     boxes: str | None = None  # with the fields of a struct after dots
+    keep: tuple[str, ...] = ()  # of values that KEY.json keeps
 
     @property
     def names(self) -> list[str]:
-        """Those that there are."""
+        """Those that there are, each once."""
         boxes = None
         if self.boxes:
             boxes = self.boxes.partition(".")[0]
-        return [name for name in (self.image, self.url, self.caption, boxes) if name]
+        named = (self.image, self.url, self.caption, boxes, *self.keep)
+        return list(dict.fromkeys(name for name in named if name))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for a task and a fingerprint. `keep` is left out where nothing is kept."""
+        values = {"image": self.image, "url": self.url, "caption": self.caption, "boxes": self.boxes}
+        if self.keep:
+            return {**values, "keep": list(self.keep)}
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The columns of a task."""
+        return cls(**{**values, "keep": tuple(values.get("keep", ()))})
 
 
 @contextmanager
@@ -126,7 +141,8 @@ def choose_columns(schema: pa.Schema, config: SourceConfig, uri: str) -> Columns
         )
     if config.boxes:
         named(config.boxes.partition(".")[0], "boxes")
-    columns = Columns(image, url, caption, config.boxes)
+    columns = Columns(image, url, caption, config.boxes, config.keep)
+    check_kept(columns.keep, schema.names, (image, url, caption), uri)
     check_types(schema, columns, uri)
     return columns
 

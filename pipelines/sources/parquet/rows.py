@@ -71,8 +71,8 @@ def rows_of(
 ) -> Iterator[dict[str, pa.Scalar]]:
     """The rows of a part as cells by column."""
     _check_sizes(table.metadata, part.group, columns, picture_bytes)
-    texts_only = all(is_texts(table.schema_arrow.field(name).type) for name in columns)
-    if texts_only:
+    kinds = [table.schema_arrow.field(name).type for name in columns]
+    if all(is_texts(kind) or pa.types.is_primitive(kind) for kind in kinds):
         batch_rows = BATCH_ROWS_URLS
     else:
         batch_rows = BATCH_ROWS_IMAGES

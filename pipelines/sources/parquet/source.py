@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
@@ -60,7 +60,7 @@ class ParquetSource(Source):
     def fingerprint(self) -> dict[str, Any]:
         """Kind, columns, names and sizes of the tables, and the limit."""
         files = self._files()
-        columns = asdict(self._columns(files[0]))
+        columns = self._columns(files[0]).as_json()
         return {"kind": self.name, "limit": self.config.limit, **columns, **identity(files)}
 
     @property
@@ -107,7 +107,7 @@ class ParquetSource(Source):
     ) -> Iterator[Task]:
         for pieces in packed:
             samples = sum(rows for _, _, rows in pieces)
-            yield Task(index, samples, {"pieces": pieces, "row": row, "columns": asdict(columns)})
+            yield Task(index, samples, {"pieces": pieces, "row": row, "columns": columns.as_json()})
             index, row = index + 1, row + samples
 
     def _unchanged(
@@ -149,7 +149,7 @@ class ParquetSource(Source):
 
     def read(self, task: Task) -> Iterator[Reference | Failure]:
         """Yield one reference or failure per row."""
-        columns, number = Columns(**task.payload["columns"]), task.payload["row"]
+        columns, number = Columns.from_json(task.payload["columns"]), task.payload["row"]
         for uri, first, rows in task.payload["pieces"]:
             self.progress(uri)
             done, problem = 0, (Reason.UNREADABLE, f"{uri}: has fewer rows than when planned")

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from pipelines.sources.annotations.cells import texts
+from pipelines.sources.annotations.kept import check_kept, kept_meta
 from pipelines.sources.annotations.tables import (
     BadRow,
     CsvTable,
@@ -29,7 +30,7 @@ from pipelines.sources.annotations.tables import (
     read_lines,
 )
 from schemas.errors import ConfigError
-from schemas.records import Reason
+from schemas.records import Reason, SampleError
 from storage.compressed import CompressionError, decompressed
 from storage.find import FileInfo
 from storage.read import open_input
@@ -52,6 +53,7 @@ class Listed:
 
     url: str
     captions: tuple[str, ...]
+    meta: Mapping[str, Any] = field(default_factory=dict)  # the kept columns, for `Reference.meta`
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Columns:
 
     url: str | None
     caption: str | None
+    keep: tuple[str, ...] = ()  # values that KEY.json keeps
 
 
 Faulty = tuple[Reason, str, str | None]  # why, with file and line, and the URL where it is known
@@ -92,6 +95,8 @@ def read_list(file: FileInfo, asked: Columns) -> Iterator[Listed | Faulty]:
         try:
             lines = read_lines(*_whole(stream, file), file.path)
             if form in PLAIN:
+                if asked.keep:
+                    raise ConfigError(f"source.keep: {file.path}: a text list has no columns; remove it")
                 yield from _plain(lines, file.path)
             else:
                 yield from _columned(lines, file.path, asked, is_csv=form in TABLES)
@@ -113,7 +118,7 @@ def _columned(lines: Iterator[Line], path: str, asked: Columns, *, is_csv: bool)
     if asked.caption:
         caption_names = (asked.caption,)
     if not is_csv:
-        yield from _objects(json_rows(lines), url_names, caption_names, path)
+        yield from _objects(json_rows(lines), url_names, caption_names, asked.keep, path)
         return
     table = CsvTable(
         lines,
@@ -124,20 +129,26 @@ def _columned(lines: Iterator[Line], path: str, asked: Columns, *, is_csv: bool)
         is_rest=_is_url_whole,
     )
     names = _columns(table.columns, url_names, caption_names, path)
+    check_kept(asked.keep, table.columns, names, path)
     for row in table:
         if isinstance(row, BadRow):
             yield row.reason, row.named(path), None
         else:
-            yield _listed(row.values, names, f"{path}: line {row.line}")
+            yield _listed(row.values, names, asked.keep, f"{path}: line {row.line}")
 
 
 def _objects(
-    rows: Iterable[Row | BadRow], url_names: Sequence[str], caption_names: Sequence[str], path: str
+    rows: Iterable[Row | BadRow],
+    url_names: Sequence[str],
+    caption_names: Sequence[str],
+    keep: Sequence[str],
+    path: str,
 ) -> Iterator[Listed | Faulty]:
     """The rows of JSON lines, whose columns may differ. Raises ConfigError if none has the columns."""
     columns: tuple[str, ...] = ()  # of the row before
     url = caption = None
     first, is_complete = columns, False
+    seen: dict[str, None] = {}  # columns of any row
     for row in rows:
         if isinstance(row, BadRow):
             yield row.reason, row.named(path), None
@@ -146,21 +157,29 @@ def _objects(
             columns = tuple(row.values)
             url, caption = column_of(columns, url_names), column_of(columns, caption_names)
             first = first or columns
+            seen |= dict.fromkeys(columns)
             is_complete |= url is not None and caption is not None
         names = (url or url_names[0], caption or caption_names[0])
-        yield _listed(row.values, names, f"{path}: line {row.line}")
+        yield _listed(row.values, names, keep, f"{path}: line {row.line}")
     if first and not is_complete:
         _columns(first, url_names, caption_names, path)
+    if first:
+        check_kept(keep, list(seen), (), path)
 
 
-def _listed(values: Mapping[str, Any], names: tuple[str, str], where: str) -> Listed | Faulty:
+def _listed(
+    values: Mapping[str, Any], names: tuple[str, str], keep: Sequence[str], where: str
+) -> Listed | Faulty:
     url = values.get(names[0])
     if not isinstance(url, str) or not url.strip():
         return Reason.MALFORMED_ROW, f"{where}: no url in column {names[0]}", None
     captions = tuple(text.strip() for text in texts(values.get(names[1])) if text.strip())
     if not captions:
         return Reason.EMPTY_CAPTION, f"{where}: column {names[1]} holds no text", url.strip()
-    return Listed(url.strip(), captions)
+    try:
+        return Listed(url.strip(), captions, kept_meta(keep, values.get))
+    except SampleError as error:
+        return error.reason, f"{where}: {error.detail}", url.strip()
 
 
 def _has_url(cells: Sequence[str]) -> bool:

@@ -82,7 +82,10 @@ class UrlsSource(Source):
     def fingerprint(self) -> dict[str, Any]:
         """Kind, columns, names and sizes of the lists, and the limit."""
         columns = {"url_column": self.config.url_column, "caption_column": self.config.caption_column}
-        return {"kind": "urls", "limit": self.config.limit, **columns, **identity(self._files())}
+        kept = {}
+        if self.config.keep:
+            kept = {"keep": list(self.config.keep)}
+        return {"kind": "urls", "limit": self.config.limit, **columns, **kept, **identity(self._files())}
 
     @property
     def can_grow(self) -> bool:
@@ -90,7 +93,7 @@ class UrlsSource(Source):
         return True
 
     def plan(self) -> Iterator[Task]:
-        """A task is ``{rows: [{url, captions} | {url, reason, detail}], first}``."""
+        """A task is ``{rows: [{url, captions, meta?} | {url, reason, detail}], first}``."""
         return self.plan_from(Known((), 0))
 
     def plan_from(self, known: Known) -> Iterator[Task]:
@@ -161,16 +164,21 @@ class UrlsSource(Source):
             if "reason" in row:
                 yield Failure(key, Stage.PLAN, Reason(row["reason"]), row["detail"], url)
             else:
-                yield Reference(key, tuple(row["captions"]), "urls", url=url, image_id=url_identity(url))
+                captions, meta = tuple(row["captions"]), row.get("meta", {})
+                yield Reference(key, captions, "urls", url=url, image_id=url_identity(url), meta=meta)
 
     def _files(self) -> list[FileInfo]:
         return find_some(self.config.uri or "", FIELD)[: self.first_files]
 
     def _rows(self, file: FileInfo) -> Iterator[UrlRow]:
         self.progress(file.path)
-        for row in read_list(file, Columns(self.config.url_column, self.config.caption_column)):
+        columns = Columns(self.config.url_column, self.config.caption_column, self.config.keep)
+        for row in read_list(file, columns):
             if isinstance(row, Listed):
-                yield {"url": valid_text(row.url), "captions": list(row.captions)}
+                listed: UrlRow = {"url": valid_text(row.url), "captions": list(row.captions)}
+                if row.meta:
+                    listed["meta"] = row.meta
+                yield listed
             else:
                 reason, detail, url = row
                 yield {"url": valid_or_none(url), "reason": str(reason), "detail": valid_text(detail)}

@@ -161,7 +161,7 @@ JSONS = {
     "an id that is true": (FORM % ("true", '"c"'), ["missing_image", "malformed_row"]),
     "a caption that is an object": (FORM % (1, '{"a": 1}'), "no captions in it"),
     "a text of 100,000 escapes": (FORM % (1, '"c' + "\\\\" * 100_000 + '"'), ["c" + "\\" * 100_000]),
-    "bytes that are no text": (b'{"images":["\xed\xa0\x80"]}', "not a readable JSON: .*not UTF-8"),
+    "bytes that are no text": (b'{"images":["\xed\xa0\x80"]}', "no captions in it"),
     "text after the end": (FORM % (1, '"c"') + "x", "trailing garbage"),
     "a million open brackets": ('{"images":' + "[" * 10**6, "it is cut off"),
     "100,000 brackets where nothing is read": (

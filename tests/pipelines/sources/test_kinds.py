@@ -37,7 +37,8 @@ def test_unknown_kinds_and_fields_without_effect_are_errors(config) -> None:
     with pytest.raises(ConfigError, match=f"the nearest is {nearest}"):
         config.make({"kind": nearest + "x"})
     for kind, entry in config.KINDS.items():
-        values = dict.fromkeys((*entry.required, *entry.optional), None) | dict.fromkeys(entry.required, "a")
+        defaults = {name: config.model_fields[name].default for name in entry.optional}
+        values = defaults | dict.fromkeys(entry.required, "a")
         with pytest.raises(ConfigError, match=f"options has no effect for kind {kind}"):
             config.make(
                 {**values, "kind": kind, "annotations": "a", "options": {"x": 1}}
