@@ -18,6 +18,7 @@ def test_parts_of_benchmarks_are_no_benchmarks(capsys):
     assert "unknown benchmark 'renderer'" in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")  # by an earlier test
 @pytest.mark.parametrize("name", NAMES)
 def test_its_help_is_shown_and_nothing_runs(name, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", [f"{name}.py", "--help"])

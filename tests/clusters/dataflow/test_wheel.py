@@ -5,7 +5,7 @@ from __future__ import annotations
 from clusters.dataflow.wheel import ROOT, check_wheel, import_alone, module_names
 
 ABSENT = ("torch", "torchvision", "kornia", "open_clip", "tensorboard")
-NEEDS_TORCH = {"transforms.rendering.kornia", "transforms.rendering.fused"}  # the GPU's renderers
+GPU_RENDERERS = {f"transforms.rendering.{name}" for name in ("kornia", "fused", "on_gpu")}  # they need torch
 
 
 def test_every_module_of_the_workers_is_in_the_wheel(tmp_path):
@@ -13,7 +13,7 @@ def test_every_module_of_the_workers_is_in_the_wheel(tmp_path):
 
 
 def test_a_cpu_image_needs_no_torch():
-    names = [name for name in module_names(ROOT) if name not in NEEDS_TORCH]
+    names = [name for name in module_names(ROOT) if name not in GPU_RENDERERS]
     assert import_alone(ROOT, names, ABSENT) == ""
 
 
