@@ -11,6 +11,7 @@ its threads cannot run side by side; hashing, writing and receiving can.
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import shutil
 import statistics
@@ -29,6 +30,7 @@ from zoetrope.samples import write_folder
 SHARE_OF_LINEAR = 0.9  # wanted up to the number of cores
 CLIPS_PER_SECOND = 1500  # wanted with 16 workers
 OWN_CPU_MS = 0.6  # wanted per clip
+ENOUGH = 100  # clips per worker; results of fewer are only printed
 
 
 @dataclass(frozen=True)
@@ -136,5 +138,8 @@ def main(argv: list[str]) -> int:
             "own_cpu_ms": OWN_CPU_MS,
         },
     }
-    print(write("job_workers", results).read_text())
+    if args.clips < ENOUGH:
+        print(json.dumps(results, indent=2))
+    else:
+        print(write("job_workers", results).read_text())
     return 0
