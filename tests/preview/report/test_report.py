@@ -2,6 +2,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -58,6 +59,12 @@ def test_json_counts_what_the_tables_hold(output):
     }  # fmt: skip
     assert values["clip_sizes"] == {"4 frames of 64x48": 12}
     assert values["config"]["seed"] == 7
+
+
+@pytest.mark.parametrize(("throughput", "shown"), [((3, 12, 3), True), ((3, 12), False), ((), False)])
+def test_the_throughput_of_a_short_run_has_no_columns(output, throughput, shown):
+    text = Path(write_report(output, replace(STATS, throughput=throughput)).html).read_text()
+    assert ("Throughput over time" in text) is shown
 
 
 def test_mix_asked_stands_beside_the_mix_drawn():
