@@ -123,6 +123,8 @@ def identity(config: AnimateConfig, source: Source) -> dict[str, Any]:
         for name, value in fields.items()
         if name not in PLACES and not any(name == n or name.startswith(n + ".") for n in NO_BYTES)
     }
+    if not config.source.keep:
+        kept.pop("source.keep")  # outputs that are older than this field have no such name
     return {
         **kept,
         **{f"source.{name}": value for name, value in source.fingerprint().items()},

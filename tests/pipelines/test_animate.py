@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.animate import animate, make_job
+from pipelines.animate import animate, make_job, source_of
 from pipelines.config import AnimateConfig
 from pipelines.sources.base import make_source
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
@@ -158,3 +158,40 @@ def test_a_job_without_an_input_exits_1_and_writes_its_report(tmp_path, capsys):
     said = capsys.readouterr()
     assert "the source holds no inputs of its kind" in said.out + said.err
     assert (tmp_path / "out" / "report.html").exists()
+
+
+# Fields of the config that decide bytes, in outputs of every version so far.
+IDENTITY = {
+    *(
+        "captions.max_length",
+        "captions.motion_phrases",
+        "captions.pick",
+        "clip.fps",
+        "clip.frames",
+        "clip.size",
+    ),
+    *("device", "encode.format", "encode.quality", "encode.still_for", "encode.still_quality", "filters"),
+    *("motions", "pictures.max_aspect", "pictures.max_pixels", "pictures.min_side", "seed"),
+    *("shard.max_bytes", "shard.max_samples", "source.boxes", "source.caption_column", "source.image_column"),
+    *("source.kind", "source.limit", "source.options", "source.revision", "source.split", "source.subset"),
+    *("source.task_bytes", "source.url_column", "store", "version", "video.crf", "video.preset"),
+}
+
+
+def test_a_job_of_another_version_is_continued_unless_a_new_field_is_set(coco):
+    """A new field at its default must not be in the identity: outputs that lack it could not be resumed."""
+    values = dict(field.split("=") for field in coco)
+    places = {name.removeprefix("source."): value for name, value in values.items()}
+    config = AnimateConfig.make({"source": {"kind": "coco", **places}, "output": "x"})
+    found = source_of(config)
+    names = make_job(config, found).identity.keys()
+    source = {f"source.{name}" for name in found.fingerprint()}
+    assert set(names) == IDENTITY | source
+
+
+def test_kept_columns_are_part_of_the_identity(tmp_path):
+    (tmp_path / "a.csv").write_text("url,caption,score\nhttp://a.org/1,a,1\n")
+    source = {"kind": "urls", "uri": str(tmp_path / "a.csv"), "keep": ["score"]}
+    config = AnimateConfig.make({"source": source, "output": "x"})
+    identity = make_job(config, source_of(config)).identity
+    assert identity["source.keep"] == ["score"]
