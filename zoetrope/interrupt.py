@@ -10,14 +10,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from schemas.errors import TerminatedError
 
 STOPPED = 130  # 128 + SIGINT, as shells report it
+Handler = Callable[[int, FrameType | None], Any]
 
 
 @contextmanager
@@ -28,25 +29,18 @@ def loading() -> Iterator[None]:
     Nothing has been started or written at that time, so there is nothing to clean up. A SIGINT handler of a
     calling program, and an ignored SIGINT, stay as they are.
     """
-    with _one_line_at_ctrl_c(), _without_collections():
+    with _handling(signal.SIGINT, _exit, instead_of=signal.default_int_handler), _without_collections():
         yield
 
 
 @contextmanager
-def terminable() -> Iterator[None]:
-    """Raise `TerminatedError` in this block at SIGTERM, which would leave temporary files.
+def terminable(number: int = signal.SIGTERM) -> Iterator[None]:
+    """Raise `TerminatedError` in this block at a signal that would end the process and leave temporary files.
 
-    A SIGTERM handler of a calling program, and an ignored SIGTERM, stay as they are.
+    A handler of a calling program, and an ignored signal, as SIGHUP is under nohup, stay as they are.
     """
-    on_main = threading.current_thread() is threading.main_thread()
-    if not on_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    with _handling(number, _terminate, instead_of=signal.SIG_DFL):
         yield
-        return
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
@@ -54,16 +48,17 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 
 @contextmanager
-def _one_line_at_ctrl_c() -> Iterator[None]:
+def _handling(number: int, handler: Handler, *, instead_of: Handler | signal.Handlers) -> Iterator[None]:
+    """Handle a signal in this block, if it is handled as `instead_of` and this is the main thread."""
     on_main = threading.current_thread() is threading.main_thread()
-    if not on_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    if not on_main or signal.getsignal(number) is not instead_of:
         yield
         return
-    signal.signal(signal.SIGINT, _exit)
+    signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(number, instead_of)
 
 
 @contextmanager

@@ -6,16 +6,16 @@ import logging
 import shlex
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from schemas.errors import StillRunningError, TerminatedError
+from schemas.errors import StillRunningError
 from schemas.text import counted, duration, human_bytes
 from schemas.version import VERSION
+from zoetrope.interrupt import terminable
 
 if TYPE_CHECKING:
     from pipelines.dry_run import Plan
@@ -168,8 +168,11 @@ def _versions() -> dict[str, str]:
 
 @contextmanager
 def job_circumstances() -> Iterator[None]:
-    """Keep Beam quiet, and turn SIGTERM and SIGHUP into `TerminatedError`."""
-    with _quiet_beam(), _signals_stop():
+    """Keep Beam quiet, and turn SIGTERM and SIGHUP into `TerminatedError`.
+
+    Schedulers send SIGTERM, and a closed terminal SIGHUP. A local job stops, and a remote one continues.
+    """
+    with _quiet_beam(), terminable(signal.SIGTERM), terminable(signal.SIGHUP):
         yield
 
 
@@ -189,29 +192,3 @@ def _quiet_beam() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)
-
-
-@contextmanager
-def _signals_stop() -> Iterator[None]:
-    """Handle SIGTERM, from schedulers, and SIGHUP, from a closed terminal.
-
-    A local job stops, and a remote one continues.
-
-    A signal that is ignored, as SIGHUP is under nohup, stays ignored.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, _terminated)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _terminated(*_: object) -> NoReturn:
-    raise TerminatedError

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -50,7 +51,8 @@ class _Batches:
         self._loader = loader
 
     def __iter__(self) -> Iterator[Batch]:
-        batches = iter(self._loader)
+        with _sigterm_blocked():
+            batches = iter(self._loader)
         try:
             yield from batches
         except ShardError as error:
@@ -60,6 +62,20 @@ class _Batches:
             end_workers = getattr(batches, "_shutdown_workers", None)
             if end_workers is not None:
                 end_workers()
+
+
+@contextmanager
+def _sigterm_blocked() -> Iterator[None]:
+    """Start worker processes with SIGTERM blocked in all of their threads, which inherit this thread's mask.
+
+    Libraries start threads in a forked process before `_start_worker` runs (OpenBLAS does, on several cores),
+    and one thread without the mask is enough for SIGTERM to end the worker.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _own_message(error: Exception) -> str:

@@ -117,7 +117,7 @@ def test_a_polite_end_saves_what_was_done(
     wait_for_step(run, 3, process)
     os.killpg(process.pid, signal.SIGTERM)  # as schedulers do: to the loader's workers too
     said = process.communicate()
-    assert process.returncode == 128 + signal.SIGTERM
+    assert process.returncode == 128 + signal.SIGTERM, said
     done = max(losses(run))
     assert f"stopped by SIGTERM after step {done}; resume=true continues from there" in said
     assert find_last(str(run)) == str(run / f"step_{done:08d}")
