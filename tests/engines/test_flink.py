@@ -203,7 +203,7 @@ def test_ctrl_c_cancels_and_the_same_command_goes_on(beam, cluster, source, dire
     cancelled = last_parts(cluster)
     assert "CANCELED" in {part["state"] for part in cancelled}
     job = start(source, output, *beam)
-    wait_for_the_middle(job, output)
+    wait_for_the_middle(job, output, new=3)
     job.send_signal(signal.SIGINT)
     assert "stopped" in finish(job, 130)
     wait_for(lambda: {"CANCELED"} <= {part["state"] for part in last_parts(cluster)} <= ended)
