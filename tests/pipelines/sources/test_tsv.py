@@ -1,11 +1,7 @@
-import io
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from source_checks import plan_of, read_all, source_of, told
 
-from pipelines.sources.tsv import MAX_ROW_BYTES, row_ranges
+from pipelines.sources.tsv import MAX_ROW_BYTES
 from schemas.errors import ConfigError
 from schemas.records import Failure, Reference
 
@@ -129,22 +125,6 @@ def test_the_fingerprint_is_of_the_table_not_of_its_place(tmp_path):
     assert of("x", b"c\thttp://x/1\n") == of("y", b"c\thttp://x/1\n")
     assert of("x", b"c\thttp://x/1\n") != of("y", b"c\thttp://x/12\n")
     assert of("x", b"c\thttp://x/1\n") != of("x", b"c\thttp://x/1\n", limit=1)
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    st.binary(max_size=200).map(lambda data: data.replace(b"a", b"\n")), st.integers(1, 6), st.integers(1, 9)
-)
-def test_row_ranges_tile_any_file(data, rows, chunk):
-    class Chunks(io.BytesIO):
-        def read(self, size=-1):
-            return super().read(min(chunk, size))
-
-    ranges = list(row_ranges(Chunks(data), rows))
-    assert b"".join(data[start:end] for start, end, _ in ranges) == data
-    lines = data.split(b"\n")
-    assert sum(count for _, _, count in ranges) == len(lines) - (lines[-1] == b"")
-    assert all(count == rows for _, _, count in ranges[:-1])
 
 
 def test_the_longest_row_allowed(tmp_path):
