@@ -5,6 +5,7 @@ login          the file system of a URI, its credentials, and one-line errors
 find           globs, braces and listings
 pages          listings of Google Cloud Storage, page by page
 read           open and read files
+local          a local path for a file, copied if it is remote
 write          create, replace, move and remove files
 conditional    writes that succeed for one of several writers
 lock           one writer per output or index

@@ -1,4 +1,4 @@
-"""Read files by path or URI: open, read whole or in part, copy to this machine, ask for size and kind."""
+"""Read files by path or URI: open, read whole or in part, ask for size and kind."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ import hashlib
 import io
 import os
 import stat
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator
 from typing import IO, Any, Literal
 
 from fsspec.spec import AbstractFileSystem
@@ -18,7 +15,7 @@ from fsspec.spec import AbstractFileSystem
 from schemas.records import Reason, SampleError, Stage
 from schemas.text import human_bytes, one_line
 from storage.login import GOOGLE, as_os_error, check_folder_address, filesystem
-from storage.uris import is_remote, join, local_path, name_of, scheme_of
+from storage.uris import is_remote, local_path, scheme_of
 
 REMOTE_READ = 4 << 20  # bytes per request
 READ_CHUNK = 256 * 1024
@@ -227,52 +224,6 @@ def file_info(uri: str) -> dict[str, Any]:
     files, path = filesystem(uri)
     with as_os_error(uri):
         return dict(files.info(path))
-
-
-@contextmanager
-def local_copy(uri: str, names: Sequence[str] | None = None) -> Iterator[Path]:
-    """A file or folder as a local path: itself if it is local, else a copy that is removed at the end.
-
-    `names` are the files of a folder to copy; None copies all. Raises OSError that names what cannot be read.
-    """
-    here = local_path(uri)
-    if here is not None:
-        for path in [os.path.join(here, name) for name in names or ()] or [here]:
-            check_regular(path)
-        yield Path(here)
-        return
-    files, path = filesystem(uri)
-    with tempfile.TemporaryDirectory(prefix="zoetrope-") as temporary:
-        target = Path(temporary) / name_of(path)
-        with as_os_error(uri):
-            _copy(files, path, target, names)
-        yield target
-
-
-def _copy(files: AbstractFileSystem, path: str, target: Path, names: Sequence[str] | None) -> None:
-    if names is None and files.isfile(path):
-        files.get_file(path, str(target))
-        return
-    base = path.rstrip("/") + "/"
-    if names is None:
-        names = [name.removeprefix(base) for name in files.find(path)]
-    target.mkdir()
-    for name in names:
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        files.get_file(join(path, name), str(target / name))
-
-
-def check_regular(path: str | Path) -> None:
-    """Raise OSError for a local pipe, socket or device, before a library opens it by its name.
-
-    A missing file passes: the library that opens it says so.
-    """
-    try:
-        mode = os.stat(path).st_mode
-    except (OSError, ValueError):
-        return
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
 
 
 def is_missing(error: Exception) -> bool:

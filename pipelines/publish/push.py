@@ -16,7 +16,8 @@ from pipelines.publish.files import README, OutputFile, finished_files, is_stale
 from pipelines.publish.hub import Hub, Known, addition, check_name, git_blob
 from schemas.errors import ConfigError
 from schemas.text import counted, human_bytes
-from storage.read import local_copy, read_bytes, sha256_of
+from storage.local import local_copy
+from storage.read import read_bytes, sha256_of
 from storage.uris import join
 
 LOG = logging.getLogger(__name__)

@@ -7,7 +7,6 @@ from schemas.records import Reason, SampleError
 from storage.read import (
     MAX_JSON,
     capped_lines,
-    local_copy,
     open_input,
     open_uri,
     read_bytes,
@@ -28,11 +27,9 @@ def test_a_pipe_or_device_is_refused_and_nobody_waits_for_it(tmp_path):
             open_input(str(tmp_path / name))
         with pytest.raises(SampleError, match=rf"unreadable: .*{name}: not a regular file"):
             read_picture(str(tmp_path / name))
-        for read in (open_uri, read_bytes, lambda path: local_copy(path).__enter__()):
+        for read in (open_uri, read_bytes):
             with pytest.raises(OSError, match=rf"not a regular file: .*{name}"):
                 read(str(tmp_path / name))
-        with pytest.raises(OSError, match=rf"not a regular file: .*{name}"):
-            local_copy(str(tmp_path), [name]).__enter__()
 
 
 def test_a_pipe_that_the_user_named_is_read(tmp_path):

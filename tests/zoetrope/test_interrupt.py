@@ -159,7 +159,7 @@ def test_sigterm_stays_what_the_calling_program_made_it(handler):
 
 COPIES = """
 import sys, time
-from storage.read import local_copy
+from storage.local import local_copy
 from storage.write import write_bytes
 from zoetrope import cli
 write_bytes("memory://bucket/file", b"1")

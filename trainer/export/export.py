@@ -12,7 +12,8 @@ from pathlib import Path
 from schemas.errors import ConfigError
 from schemas.text import nearest_hint
 from storage.folders import first_name
-from storage.read import exists, kind, local_copy
+from storage.local import local_copy
+from storage.read import exists, kind
 from storage.uris import join, local_path
 from storage.write import flush_to_disk, partial_name, upload, written_folder
 from trainer.export.clip2video import write_clip2video

@@ -28,7 +28,8 @@ from schemas.errors import ConfigError
 from schemas.json_text import read_json
 from schemas.text import one_line
 from storage.folders import list_names
-from storage.read import exists, local_copy, open_uri
+from storage.local import local_copy
+from storage.read import exists, open_uri
 from storage.uris import is_remote, join
 from storage.write import remove_folder, write_bytes, written_folder
 from trainer.device.versions import versions

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from schemas.errors import ConfigError
 from schemas.text import one_line
-from storage.read import local_copy
+from storage.local import local_copy
 from storage.shards.read import ShardError
 from storage.uris import join
 from trainer.data.shards import ShardSet

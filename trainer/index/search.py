@@ -11,7 +11,8 @@ import numpy as np
 from schemas.errors import ConfigError
 from schemas.records import SampleError
 from schemas.text import human_bytes
-from storage.read import local_copy, open_uri
+from storage.local import local_copy
+from storage.read import open_uri
 from trainer.device.precision import choose_device, memory_advice
 from trainer.index.searcher import Hit, SearchIndex
 from trainer.index.store import MODEL_FOLDER, read_info, read_parts

@@ -32,7 +32,8 @@ from schemas.json_text import read_json_as
 from schemas.text import one_line
 from storage.find import glob_uris
 from storage.folders import list_names
-from storage.read import MAX_JSON, check_regular, exists, read_bytes
+from storage.local import check_regular
+from storage.read import MAX_JSON, exists, read_bytes
 from storage.uris import is_remote, join
 from storage.write import remove_folder, write_bytes, written_folder
 from trainer.model.io import CONFIG_FILE, model_files

@@ -18,7 +18,8 @@ from torch import Tensor
 from schemas.errors import ConfigError
 from schemas.json_text import JsonError, read_json
 from schemas.text import one_line
-from storage.read import exists, kind, local_copy, open_uri
+from storage.local import local_copy
+from storage.read import exists, kind, open_uri
 from storage.uris import is_remote, join
 from storage.write import written_folder
 from trainer.model.clip2video import CLIP2Video

@@ -23,7 +23,8 @@ from torch import Tensor
 
 from schemas.errors import ConfigError
 from schemas.text import one_line
-from storage.read import kind, local_copy
+from storage.local import local_copy
+from storage.read import kind
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts put the weights
 MOST_REPEATED = 4  # times that the stored numbers may be used: tied weights are, and views that claim more
