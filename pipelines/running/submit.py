@@ -127,7 +127,8 @@ def _run_locked(
         # A job that runs on needs its plan and its temporary files.
         if not lock.lost and read_kept(output) is None:
             _clean_up(output)
-            if not file_exists(output.state("plan.json")):  # not even planned: leave nothing
+            is_new = not prepared.before
+            if is_new and not file_exists(output.state("plan.json")):  # not even planned: leave nothing
                 remove_ours(output, list_output(output))
     return made, totals
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,23 @@ def test_an_unknown_kind_of_address_is_one_line():
 def test_an_empty_source_is_one_line(tmp_path):
     with pytest.raises(ConfigError, match="source: it holds no inputs"):
         run(tmp_path / "out", tiny_job(0))
+
+
+@pytest.mark.parametrize("error", [ConfigError("source: it has changed"), KeyboardInterrupt()])
+def test_an_output_without_its_plan_keeps_its_shards_if_planning_fails(tmp_path, error):
+    """A damaged plan.json is to be removed, as its message says: that must not cost the shards."""
+
+    def tasks():
+        raise error
+
+    run(tmp_path)
+    whole, plan = shards(tmp_path), tmp_path / "_zoetrope" / "plan.json"
+    plan.unlink()
+    with pytest.raises(type(error)):
+        run(tmp_path, replace(tiny_job(), tasks=tasks))
+    assert shards(tmp_path) == whole
+    assert run(tmp_path).written == 0
+    assert plan.exists()
 
 
 def test_ctrl_c_in_a_thread_pool_stops_and_the_next_run_finishes(tmp_path, monkeypatch):
