@@ -17,7 +17,8 @@ from trainer.data.order import Cursor, Position
 from trainer.data.packing import Packing, pack
 from trainer.data.pixels import new_bytes
 from trainer.data.shards import Dropped
-from transforms.rendering.plan import Plan, plan_batch
+from transforms.rendering.parts import Plan
+from transforms.rendering.plan import plan_batch
 
 # Captions -> ids [C,L] and mask [C,L] (1 = a token), both int64.
 Tokenize = Callable[[Sequence[str]], tuple[Tensor, Tensor]]

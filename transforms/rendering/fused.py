@@ -19,7 +19,7 @@ from torch import Tensor
 from transforms.rendering.kernels import KERNEL_SUM
 from transforms.rendering.kornia import make_store
 from transforms.rendering.packing import TILE
-from transforms.rendering.plan import COORDINATE_STEPS, FRAME_FIELDS, READ_FIELDS, Part
+from transforms.rendering.parts import COORDINATE_STEPS, FRAME_FIELDS, READ_FIELDS, Part
 
 BLOCK = 512  # pixels that one program makes
 SIDE = tl.constexpr(TILE)

@@ -25,15 +25,8 @@ from torch.nn.functional import pad
 
 from transforms.rendering.kernels import KERNEL_SUM, ROUND_UP
 from transforms.rendering.packing import TILE
-from transforms.rendering.plan import (
-    COORDINATE_STEPS,
-    FRAME_FIELDS,
-    READ_FIELDS,
-    Part,
-    Plan,
-    Tiling,
-    plan_batch,
-)
+from transforms.rendering.parts import COORDINATE_STEPS, FRAME_FIELDS, READ_FIELDS, Part, Plan, Tiling
+from transforms.rendering.plan import plan_batch
 
 PartRenderer = Callable[[Tensor, Part, tuple[int, int], Tensor], Tensor]  # as `render_part`
 

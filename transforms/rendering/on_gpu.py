@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from transforms.rendering.kornia import PartRenderer, render_packed, render_part, to_device
-from transforms.rendering.plan import Plan, plan_batch
+from transforms.rendering.parts import Plan
+from transforms.rendering.plan import plan_batch
 
 ON_GPU: Literal["kornia", "triton"] = "kornia"  # until Triton's kernels are measured, and faster
 FULL_T42 = np.array([[[0, 0], [1, 0], [1, 1], [0, 1]]], np.float32)

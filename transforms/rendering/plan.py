@@ -1,10 +1,8 @@
 """Plan the rendering of a whole batch as numbers in one flat array.
 
-The few sizes that shape the device's tensors are apart from it.
-
 A plan needs trajectories and the sizes of pictures, but no pixels, and numpy makes it without a loop over
-clips. So the workers of a loader can make it, and it crosses to the device in one copy. `kornia.py` executes
-it.
+clips. So the workers of a loader can make it, and it crosses to the device in one copy. `parts.py` defines
+its form, `kornia.py` and `fused.py` execute it.
 
 On the device everything is a tile of TILE x TILE pixels, so that pictures of any sizes become dense tensors:
 
@@ -27,61 +25,13 @@ from transforms.rendering.homography import checked_quads, homographies
 from transforms.rendering.layer_table import LayerTable, layer_table
 from transforms.rendering.layers import index_matrices
 from transforms.rendering.packing import TILE, Sheet, in_tiles, owners, pack
+from transforms.rendering.parts import COORDINATE_STEPS, Level, Part, Plan, Tiling
 
-COORDINATE_STEPS = 1024  # per pixel, so that coordinates are exact in float32 anywhere on the atlas
 # Limits of one part, in pixels. At these sizes a part needs about 3 GB of device memory.
 FRAME_PIXELS = 3 * 2**25
 LAYER_PIXELS = 3 * 2**25
 PICTURE_PIXELS = 2**28
-READ_FIELDS = (
-    6  # first byte, bytes per row, last row, last column; then the first tile's row and column on the sheet
-)
-FRAME_FIELDS = 14  # a 3x3 map without its last number, low and high bounds of x and y, origin on the atlas
 INSIDE_BY = 4  # steps from a bound, far more than float32 loses, from which a coordinate needs no clamp
-
-
-@dataclass(frozen=True)
-class Tiling:
-    """A sheet of tiles that are read from rectangles in the store. Slices are of the plan's words."""
-
-    rows: int  # tiles, up to the last one in use
-    columns: int  # tiles
-    rectangles: slice  # int32 [R, READ_FIELDS]
-    rectangle_of_tile: slice  # int32 [rows * columns]; empty tiles name any
-
-
-@dataclass(frozen=True)
-class Level:
-    """One sheet of halved pictures in the store, made from what precedes it there."""
-
-    first_byte: int
-    tiling: Tiling
-
-
-@dataclass(frozen=True)
-class Part:
-    """Consecutive clips that are rendered together. `kernels` and `table` are slices of the plan's words."""
-
-    frames: int
-    pixels: slice  # of the batch's picture bytes
-    store_bytes: int
-    levels: tuple[Level, ...]
-    atlas: Tiling  # its rectangles are the layers
-    atlas_rows: int  # a power of two, at least the rows in use
-    radius: int  # of the widest blur
-    kernels: slice  # float32 [layers, 2, 2*radius + 1]
-    table: slice  # float32 [frames, FRAME_FIELDS]
-    is_affine: bool  # no frame is in perspective
-    is_inside: bool  # no frame samples beyond the bounds of its layer
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The shapes of a batch's rendering. Its numbers, the words, are in an array of their own."""
-
-    size: tuple[int, int]  # (h, w) of a frame
-    counts: tuple[int, ...]  # frames of each clip
-    parts: tuple[Part, ...]
 
 
 def plan_batch(

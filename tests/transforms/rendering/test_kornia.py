@@ -19,7 +19,8 @@ from transforms.rendering.kornia import make_atlas, make_store, render_packed, t
 from transforms.rendering.layers import plan_layers
 from transforms.rendering.opencv import make_layer
 from transforms.rendering.packing import TILE
-from transforms.rendering.plan import READ_FIELDS, plan_batch
+from transforms.rendering.parts import READ_FIELDS
+from transforms.rendering.plan import plan_batch
 from transforms.rendering.render import render_batch, start_batch
 
 FULL = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)

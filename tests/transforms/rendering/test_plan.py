@@ -7,7 +7,8 @@ import pytest
 
 from transforms.rendering import plan
 from transforms.rendering.packing import TILE
-from transforms.rendering.plan import FRAME_FIELDS, READ_FIELDS, plan_batch
+from transforms.rendering.parts import FRAME_FIELDS, READ_FIELDS
+from transforms.rendering.plan import plan_batch
 
 FULL = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 SIZE = (32, 32)
