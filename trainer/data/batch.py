@@ -128,17 +128,11 @@ def collate(
     captions = [caption for sample in samples for caption in sample.captions]
     owners = [i for i, sample in enumerate(samples) for _ in sample.captions]
     token_ids, token_mask = tokenize(captions)
-    identities = torch.tensor([sample.identity for sample in samples], dtype=torch.int64).view(-1, 3)
     frame_mask = _frame_mask(samples, frames)
-    quads_ST42 = _padded(paths, frames)
-    picture_sizes = [(p.shape[0], p.shape[1]) for p in pictures]
-    planned, words = None, np.empty(0, np.int32)
-    if plan:
-        planned, words = plan_batch(quads_ST42, picture_sizes, size)
-    return Batch(
+    batch = Batch(
         keys=[sample.key for sample in samples],
         captions=captions,
-        identities=identities,
+        identities=torch.tensor([s.identity for s in samples], dtype=torch.int64).view(-1, 3),
         token_ids=token_ids,
         token_mask=token_mask,
         caption_video=torch.tensor(owners, dtype=torch.int64),
@@ -146,14 +140,16 @@ def collate(
         frames=_padded_clips(clips, (len(clips), frames, *size, 3), shared=shared),
         frame_rows=torch.tensor(moving, dtype=torch.int64),
         pixels=pixels,
-        picture_sizes=picture_sizes,
-        quads=torch.from_numpy(quads_ST42),
+        picture_sizes=[(p.shape[0], p.shape[1]) for p in pictures],
+        quads=torch.from_numpy(_padded(paths, frames)),
         still_rows=torch.tensor(stills, dtype=torch.int64),
-        plan=planned,
-        plan_words=torch.from_numpy(words),
         packing=pack(frame_mask),
         changes=_changes(samples),
     )
+    if plan:
+        batch.plan, words = plan_batch(batch.quads.numpy(), batch.picture_sizes, size)
+        batch.plan_words = torch.from_numpy(words)
+    return batch
 
 
 def _joined(pictures: Sequence[np.ndarray]) -> Tensor:
