@@ -18,6 +18,7 @@ from storage.uris import join
 README = "README.md"
 FRONT_MATTER = b"---\n"
 TABLES = (SAMPLES_FILE, FAILURES_FILE)
+MONITORING = "metrics.prom"  # for this machine alone: it names the absolute folder of the output
 DATA = (".tar", ".parquet")  # endings of files that the hub's readers would take for data
 
 
@@ -54,8 +55,10 @@ def finished_files(uri: str) -> list[OutputFile]:
             )
     _check_readme(uri, sizes)
     shards = [OutputFile(row.shard, row.bytes, row.sha256) for row in manifest]
-    names = (*PAGES, *CONFIG_FILES[1:])
-    pages = [OutputFile(name, sizes[name]) for name in names if name in sizes and name != README]
+    names = [
+        name for name in (*PAGES, *CONFIG_FILES[1:]) if name in sizes and name not in (README, MONITORING)
+    ]
+    pages = [OutputFile(name, sizes[name]) for name in names]
     last = [OutputFile(name, sizes[name]) for name in (MANIFEST_FILE, README)]
     return [*shards, *_tables(uri, sizes), *pages, *last]
 

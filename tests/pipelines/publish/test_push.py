@@ -70,6 +70,12 @@ def test_every_file_arrives_and_the_data_set_is_private(output, hub):
     assert repo.commits[-1]["paths"] == ["manifest.parquet", "README.md"]  # readers see a whole data set
 
 
+def test_the_metrics_of_this_machine_stay_here(output, hub):
+    (output / "metrics.prom").write_text('zoetrope_output_samples{output="/home/me/clips"} 3\n')
+    push(str(output), "user/clips")
+    assert set(hub.repos["user/clips"].files) == names(output) - {"metrics.prom"}
+
+
 def test_a_second_push_sends_nothing_and_a_changed_page_alone_is_sent(output, hub):
     push(str(output), "user/clips", public=True)
     assert not hub.repos["user/clips"].private
