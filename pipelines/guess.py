@@ -79,8 +79,11 @@ def guess_source(path: str) -> Guess:
         return _json(path)
     if name.endswith((*TABLES, *JSON_LINES)):
         return _urls(path) or _table(path)
-    if is_glob(path) and any(name.endswith(ending) for ending in PICTURES):
-        return Guess({"kind": "folder", "uri": path}, "pictures")
+    if any(name.endswith(ending) for ending in PICTURES):
+        reason = "a picture"
+        if is_glob(path):
+            reason = "pictures"
+        return Guess({"kind": "folder", "uri": path}, reason)
     raise ConfigError(f"{path}: cannot tell what it is. An input is {FORMS}; or say it with source.kind=...")
 
 

@@ -150,8 +150,9 @@ class Parser(argparse.ArgumentParser):
         if not found or not written.startswith("-"):
             return ""
         field = written.lstrip("-").replace("-", "_")
-        if field in self._fields:
-            return f"; it is a field: write {field}=VALUE"
+        fields = {field} & self._fields or {name for name in self._fields if name.endswith(f".{field}")}
+        if len(fields) == 1:
+            return f"; it is a field: write {fields.pop()}=VALUE"
         return nearest_hint(written, self._option_string_actions)
 
 

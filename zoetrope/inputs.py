@@ -37,17 +37,22 @@ def spelled_out(
             raise ConfigError(f"no input: give one, as in `{example}`")
         return fields
     if len(inputs) > 1:
-        hint = ""
-        if len(inputs) >= EXPANDED:
-            hint = "; put a glob in quotes"
-        raise ConfigError(
-            f"{len(inputs)} inputs ({inputs[0]}, {inputs[1]}{', ...' * bool(hint)}): give one{hint}"
-        )
+        raise _too_many(inputs)
     (path,) = inputs
     for name in ("source.uri=", "source.annotations="):
         if any(field.startswith(name) for field in fields):
             raise ConfigError(f"{path} and {name[:-1]} both name the input; give one of them")
     return [*_source(path, _given_kind(args, fields), fields), *fields]
+
+
+def _too_many(inputs: list[str]) -> ConfigError:
+    """The error for several inputs, with what was probably meant."""
+    more, hint = "", ""
+    if len(inputs) >= EXPANDED:
+        more, hint = ", ...", "; put a glob in quotes"
+    elif inputs[0].lower().endswith(".json"):
+        hint = f"; the pictures of captions are a field: source.images={inputs[1]}"
+    return ConfigError(f"{len(inputs)} inputs ({inputs[0]}, {inputs[1]}{more}): give one{hint}")
 
 
 def _source(path: str, kind: str | None, fields: list[str]) -> list[str]:

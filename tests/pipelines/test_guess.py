@@ -41,7 +41,14 @@ def test_a_folder_is_what_it_holds(tmp_path, names, kind, uri, reason):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("a.tar", "tars"), ("a.tar.gz", "tars"), ("A.PARQUET", "parquet"), ("*.tar", "tars")]
+    ("name", "kind"),
+    [
+        ("a.tar", "tars"),
+        ("a.tar.gz", "tars"),
+        ("A.PARQUET", "parquet"),
+        ("*.tar", "tars"),
+        ("a.JPG", "folder"),
+    ],
 )
 def test_a_file_is_what_its_ending_says(tmp_path, name, kind):
     made(tmp_path, name.replace("*", "b"))

@@ -88,6 +88,8 @@ def test_verbosity_is_the_level_of_our_loggers(arguments, level):
         ("--verbos", "the nearest is --verbose"),
         ("--seed=3", "it is a field: write seed=VALUE"),
         ("--global-batch-size", "it is a field: write global_batch_size=VALUE"),
+        ("--eval-shards", "it is a field: write data.eval_shards=VALUE"),
+        ("--shards", "it is a field: write data.shards=VALUE"),
         ("--zzzzzz", "unrecognized arguments: --zzzzzz; see"),
     ],
 )

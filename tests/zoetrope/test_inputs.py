@@ -48,6 +48,10 @@ def test_coco_takes_the_folder_of_pictures_as_a_field(pictures):
     [
         (["-o", "x"], "no input: give one, as in `zoetrope animate pictures/ -o clips/`"),
         (["a", "b"], r"2 inputs \(a, b\): give one$"),
+        (
+            ["a.json", "train/"],
+            r"\(a\.json, train/\): give one; the pictures .* a field: source\.images=train/$",
+        ),
         (["a", "b", "c"], r"3 inputs \(a, b, \.\.\.\): give one; put a glob in quotes"),
         (["pictures/", "-o", "x", "output=y"], "-o and output= both say where to write"),
         (["pictures/", "source.uri=y"], "both name the input"),

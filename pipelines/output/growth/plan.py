@@ -177,7 +177,8 @@ def _of_earlier_version(
 def refusal(output: Output, differing: Sequence[str]) -> ConfigError:
     """The error for an output that was started with another config, whose differences are given in words."""
     where = f"output {output.uri}: started with another config: {'; '.join(differing)}"
-    if all(name.startswith("source") for name in differing):
+    is_other_kind = any(name.startswith("source.kind ") for name in differing)
+    if all(name.startswith("source") for name in differing) and not is_other_kind:
         return ConfigError(
             f"{where}; `zoetrope retry {output.uri}` makes its failed inputs again from the source as it is "
             "now; or give another output, or overwrite=true"

@@ -16,8 +16,8 @@ DESCRIPTION = """Make only the failed samples of an output again. Successes are 
 existing files do not change. The same command again finishes an interrupted retry.
 Arguments after -- go to Beam unchanged."""
 FIELDS = """settings that differ from the first run, among those that change no byte of a sample: workers,
-max_failure_ratio, the place of a moved source (source.uri, source.videos, ...), fetch.* of pictures,
-limits.decode_seconds of videos; e.g. fetch.deadline=60"""
+max_failure_ratio, max_failed_tasks, the place of a moved source (source.uri, source.videos, ...), fetch.*
+and limits.* of pictures, limits.decode_seconds and limits.memory_mb of videos; e.g. fetch.deadline=60"""
 EXAMPLES = """examples:
   zoetrope retry clips/
   zoetrope retry clips/ --reason http_503,timeout fetch.deadline=60

@@ -12,6 +12,7 @@ from grown import run, shards, small_job
 from pipelines.dry_run import Glimpse, dry_run
 from pipelines.output.finish import Totals
 from pipelines.output.folder import Output
+from pipelines.output.growth.plan import refusal
 from pipelines.output.job import Job
 from pipelines.retry import retry_tasks
 from schemas.errors import ConfigError, JobError
@@ -168,3 +169,10 @@ def test_a_raised_limit_after_a_retry_makes_the_new_inputs_alone(tmp_path):
     assert run(job_of(folder), output).totals.written == 6
     assert {**shards(output), **before} == shards(output)
     assert sorted(names(output, SAMPLES_FILE)) == list("abcdef")
+
+
+def test_a_retry_is_named_for_a_changed_source_and_not_for_another_kind():
+    output = Output("clips")
+    assert "zoetrope retry" in str(refusal(output, ["source was 2 files and is 3 files"]))
+    other = ['source.kind was "folder" and is "tars"', "source was 2 files and is 3 files"]
+    assert "zoetrope retry" not in str(refusal(output, other))
