@@ -18,7 +18,7 @@ from pipelines.output.aside import withdraw_aside
 from pipelines.output.folder import Output
 from pipelines.output.listing import Listing, list_temporary
 from pipelines.output.record import Record
-from pipelines.output.records import RecordHead, done_tasks, find_head, withdraw
+from pipelines.output.records import RecordHead, done_tasks, find_head, with_true_sizes, withdraw
 from schemas.manifest import ShardRow
 from storage.remote.conditional import create_exclusively
 from storage.write import move_file, remove_empty_folder, remove_listed, remove_tree
@@ -132,6 +132,8 @@ def _move_parts(output: Output, head: RecordHead, parts: Sequence[int] | None = 
             try:
                 move_file(temporary, final, row.bytes)
             except FileNotFoundError:
+                if with_true_sizes(output, (row,)) != (row,):
+                    continue  # the record's size is wrong, and the shard whole
                 raise LostShardError(
                     f"{final}: neither it nor {temporary} is there with {row.bytes} bytes; run the job again"
                 ) from None

@@ -22,7 +22,7 @@ import yaml
 from pipelines.output.commit import settle_all
 from pipelines.output.folder import Output
 from pipelines.output.listing import Listing, list_output
-from pipelines.output.lost import forget_tasks, lost_shards, said_lost
+from pipelines.output.lost import forget_tasks, lost_shards, said_lost, whole_by_record
 from pipelines.output.pages.about import DatasetConfig
 from pipelines.output.pages.croissant import croissant_json
 from pipelines.output.pages.facts import Facts
@@ -30,7 +30,15 @@ from pipelines.output.pages.indexes import sizes_json, wids_json
 from pipelines.output.pages.readme import readme_md
 from pipelines.output.retries import read_retries
 from pipelines.output.tables.fold import ROW_GROUP, TableFile, fold_part
-from pipelines.output.tables.parts import Head, Part, TaskCount, plan_parts, read_heads, tasks_per_part
+from pipelines.output.tables.parts import (
+    Head,
+    Part,
+    TaskCount,
+    forget_parts,
+    plan_parts,
+    read_heads,
+    tasks_per_part,
+)
 from pipelines.output.tables.places import find_rows, has_tables, is_complete, place_rows
 from schemas.errors import ConfigError, JobError
 from schemas.manifest import MANIFEST, MANIFEST_FILE, SAMPLES_FILE, ShardRow
@@ -83,10 +91,8 @@ def finish(
     settle_all(output, listing)
     size, retries = tasks_per_part(config), read_retries(output, listing.retries)
     parts = plan_parts(listing.done, retries, size)
-    fold_missing(output, parts, listing)
-    heads = read_heads(output, parts)
-    shards = tuple(row for head in heads for row in head.shards)
-    lost = lost_shards(output, listing, shards)
+    heads, lost = _fold(output, parts, listing, size)
+    shards = _shards_of(heads)
     if lost:
         again = forget_tasks(output, listing, lost, retries, size)
         raise JobError(f"output {output.uri}: {said_lost(again)}; run the same command again")
@@ -187,6 +193,23 @@ def _pages(facts: Facts, published: str) -> dict[str, bytes]:
         "README.md": readme_md(facts),
         "croissant.json": croissant_json(facts, published=published),
     }
+
+
+def _fold(output: Output, parts: Sequence[Part], listing: Listing, size: int) -> tuple[list[Head], set[int]]:
+    """The heads of all parts, and the tasks whose shards are not all there."""
+    fold_missing(output, parts, listing)
+    heads = read_heads(output, parts)
+    lost = lost_shards(output, listing, _shards_of(heads))
+    whole = whole_by_record(output, listing, lost)
+    if whole:  # a size was wrong, in the part or in its record
+        forget_parts(output, listing, whole, size)
+        fold_missing(output, parts, listing)
+        heads = read_heads(output, parts)
+    return heads, lost - whole
+
+
+def _shards_of(heads: Sequence[Head]) -> tuple[ShardRow, ...]:
+    return tuple(row for head in heads for row in head.shards)
 
 
 def _add_up(heads: Sequence[Head], shards: tuple[ShardRow, ...]) -> Totals:

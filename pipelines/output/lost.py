@@ -22,7 +22,7 @@ from pipelines.output.listing import (
     part_of_table,
     task_of_record,
 )
-from pipelines.output.records import find_head
+from pipelines.output.records import corrected_head, find_head
 from pipelines.output.retries import Retries, drop_retries
 from pipelines.output.tables.parts import Part, forget_parts, read_heads
 from schemas.manifest import MANIFEST_FILE, ShardRow
@@ -47,9 +47,9 @@ def forget_lost(
     A task of the plan takes its retries with it, because it makes their inputs again. The listing is compared
     with the manifest of a finished output, and with the heads of the parts that were folded. For other tasks
     its names and sizes decide, and a record is read only of a task without any shard. Of such a task with
-    several shards, the last one is missed at the end of the job (`lost_shards`). No shard is read; that is
-    what `zoetrope validate` does. A task whose shards are those of its record is not lost, whatever the
-    manifest says: then the manifest is damaged, and is made again.
+    several shards, the last one is missed at the end of the job (`lost_shards`). No shard is read
+    whose size is right; that is what `zoetrope validate` does. A task whose shards are those of its record is
+    not lost, whatever the manifest says: then the manifest is damaged, and is made again.
     """
     if is_finished(listing) and MANIFEST_FILE in listing.files:
         rows: Iterable[ShardRow] = read_manifest(output.uri)
@@ -59,21 +59,19 @@ def forget_lost(
         rows = chain.from_iterable(head.shards for head in read_heads(output, folded))
         unknown = listing.done.difference(*(part.numbers() for part in folded))
     differ = {row.task for row in rows if listing.shards.get(row.shard) != row.bytes} & listing.done
-    whole = _whole_by_record(output, listing, differ)
+    whole = whole_by_record(output, listing, differ)
     if whole:
         _forget_tables(output, listing, whole, size)
     lost = (differ - whole) | _lost_by_name(output, listing, unknown)
     return forget_tasks(output, listing, lost, retries, size)
 
 
-def _whole_by_record(output: Output, listing: Listing, tasks: set[int]) -> set[int]:
-    """The tasks whose shards are all there with the sizes of their records."""
+def whole_by_record(output: Output, listing: Listing, tasks: set[int]) -> set[int]:
+    """The tasks whose shards are all there with the sizes of their records, or else with their SHA-256."""
 
     def is_whole(task: int) -> bool:
-        head = find_head(output, task)
-        if head is None or not head.shards:
-            return False
-        return all(listing.shards.get(row.shard) == row.bytes for row in head.shards)
+        head = corrected_head(output, task)
+        return head is not None and bool(head.shards) and not lost_shards(output, listing, head.shards)
 
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
         order = sorted(tasks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.output.folder import task_of
 from schemas.json_text import read_json_as
 from schemas.manifest import FAILURES, SAMPLES, ShardRow
 from schemas.text import one_line
@@ -113,11 +115,20 @@ class About:
 
 
 def read_about(schema: pa.Schema) -> About:
-    """Read the metadata of a record's file. Raises ValueError if it is damaged."""
+    """Read the metadata of a record's file. Raises ValueError if it is damaged.
+
+    Shards are moved to the names in it, so that a name outside the output is refused.
+    """
     text = (schema.metadata or {}).get(META)
     if text is None:
         raise ValueError("it is no record")
-    return read_json_as(About, text)
+    about = read_json_as(About, text)
+    for row in about.shards:
+        if task_of(row.shard) != about.task:
+            raise ValueError(f"shard {row.shard!r} is no name of a shard of task {about.task}")
+    if about.attempt != os.path.basename(about.attempt) or about.attempt in (".", ".."):
+        raise ValueError(f"attempt {about.attempt!r} is no name of a folder")
+    return about
 
 
 def with_columns(rows: pa.Table, schema: pa.Schema) -> pa.Table:

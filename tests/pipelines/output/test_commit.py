@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,9 @@ from pipelines.making.config import ShardConfig
 from pipelines.making.maker import Made
 from pipelines.making.task import make_task
 from pipelines.output import commit as commit_module
-from pipelines.output.commit import clean, commit, is_done
+from pipelines.output.commit import clean, commit, is_done, settle_all
 from pipelines.output.folder import Output
-from pipelines.output.listing import list_output
+from pipelines.output.listing import Listing, list_output
 from pipelines.output.lost import forget_lost
 from pipelines.output.prepare import _remove_strays
 from pipelines.output.records import done_tasks, find_head, read_record
@@ -131,6 +132,56 @@ def test_a_record_whose_shards_are_gone_makes_no_task_done(tmp_path):
     assert not is_done(output, 3)
     assert commit(output, other.attempt)
     assert is_done(output, 3)
+
+
+def test_a_record_with_a_wrong_size_leaves_its_task_done(tmp_path):
+    output = Output(str(tmp_path))
+    done = made(output)
+    (row,) = done.attempt.record.shards
+    wrong = replace(done.attempt, record=replace(done.attempt.record, shards=(replace(row, bytes=7),)))
+    assert commit(output, wrong)
+    shard = (tmp_path / "00003.tar").read_bytes()
+    assert is_done(output, 3)
+    assert (tmp_path / "00003.tar").read_bytes() == shard
+
+
+@pytest.mark.parametrize(
+    "name", ["../victim.tar", "victim.tar", "00004.tar", "/victim.tar", "00003.tar/../x"]
+)
+def test_a_record_moves_no_shard_out_of_its_output(tmp_path, name):
+    output = Output(str(tmp_path / "out"))
+    done = made(output)
+    record = done.attempt.record
+    rows = tuple(replace(row, shard=name) for row in record.shards)
+    path = Path(output.record_path(3))
+    path.parent.mkdir(parents=True)
+    path.write_bytes(replace(record, shards=rows).to_bytes(done.attempt.name))
+    with pytest.raises(ValueError, match=r"00003.parquet: not a record: shard .* is no name .*; remove it"):
+        settle_all(output, Listing(done={3}, temporary={f"{done.attempt.name}/000.tar": 10240}))
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["out"]
+    assert not list((tmp_path / "out").glob("*.tar"))
+
+
+@pytest.mark.parametrize("attempt", ["../../victim", "..", "a/b"])
+def test_a_record_takes_no_shard_from_outside_its_output(tmp_path, attempt):
+    output = Output(str(tmp_path))
+    record = made(output).attempt.record
+    path = Path(output.record_path(3))
+    path.parent.mkdir(parents=True)
+    path.write_bytes(record.to_bytes(attempt))
+    with pytest.raises(ValueError, match=r"00003.parquet: not a record: attempt .* is no name of a folder"):
+        is_done(output, 3)
+
+
+def test_a_record_of_another_task_is_refused(tmp_path):
+    output = Output(str(tmp_path))
+    record = made(output).attempt.record
+    path = Path(output.record_path(4))
+    path.parent.mkdir(parents=True)
+    path.write_bytes(record.to_bytes(""))
+    for read in (find_head, read_record):
+        with pytest.raises(ValueError, match=r"00004.parquet: not a record: it is of task 3; remove it"):
+            read(output, 4)
 
 
 def test_records_of_an_earlier_version_name_no_attempt_and_count(tmp_path):

@@ -17,6 +17,7 @@ from pipelines.making.config import ShardConfig
 from pipelines.output.folder import Output
 from pipelines.output.listing import list_output
 from pipelines.output.lost import forget_lost
+from pipelines.output.records import read_head, read_record
 from pipelines.output.retries import Retries
 from pipelines.retry import retry
 from schemas.errors import JobError
@@ -60,6 +61,45 @@ def test_a_damaged_manifest_costs_no_shard(tmp_path, caplog, column, value):
     assert shards(tmp_path) == whole
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.tar")} == stamps
     assert (tmp_path / "manifest.parquet").read_bytes() == manifest
+
+
+@pytest.mark.parametrize("part", ["kept", "lost"])
+def test_a_wrong_size_in_a_record_costs_no_shard(tmp_path, caplog, part):
+    """The SHA-256 in the record shows that the shard is whole."""
+    run(tmp_path)
+    whole, manifest = shards(tmp_path), (tmp_path / "manifest.parquet").read_bytes()
+    stamps = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.tar")}
+    with_record(tmp_path, lambda row: replace(row, bytes=row.bytes ^ 0x40))
+    os.remove(tmp_path / "_zoetrope" / "finished.json")
+    if part == "lost":
+        shutil.rmtree(tmp_path / "_zoetrope" / "parts")
+    os.remove(tmp_path / "manifest.parquet")
+    result = run(tmp_path)
+    assert (result.written, result.resumed, result.totals.off_by) == (0, 20, 0)
+    if part == "lost":
+        assert "00002.parquet: its sizes of shards are wrong, and their SHA-256 is right" in caplog.text
+    assert shards(tmp_path) == whole
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.tar")} == stamps
+    assert (tmp_path / "manifest.parquet").read_bytes() == manifest
+    assert run(tmp_path).nothing_made
+
+
+def with_record(folder, change):
+    """Write the record of task 2 again, with its rows of shards changed."""
+    output = Output(str(folder))
+    record = read_record(output, 2)
+    head = read_head(output, 2)
+    changed = replace(record, shards=tuple(change(row) for row in record.shards))
+    (folder / "_zoetrope" / "records" / "00002.parquet").write_bytes(changed.to_bytes(head.attempt))
+
+
+def test_a_wrong_size_in_a_record_does_not_save_a_cut_off_shard(tmp_path):
+    run(tmp_path)
+    whole = shards(tmp_path)
+    with_record(tmp_path, lambda row: replace(row, bytes=row.bytes ^ 0x40))
+    os.truncate(tmp_path / "00002.tar", 1000)
+    assert run(tmp_path).written == 5
+    assert shards(tmp_path) == whole
 
 
 def test_lost_shards_take_the_last_retry_plan_with_them(begun):  # noqa: F811
