@@ -10,10 +10,9 @@ from schemas.config import Config
 from schemas.errors import ConfigError
 from schemas.overrides import with_overrides
 from schemas.text import one_line
-from schemas.yaml_text import YamlError, read_yaml
+from schemas.yaml_text import MAX_BYTES, YamlError, read_yaml
 
 C = TypeVar("C", bound="Config")
-MAX_BYTES = 1 << 20  # of a config file; the longest is a few kB
 
 
 def load_config(cls: type[C], path: str | Path | None, overrides: Sequence[str] = ()) -> C:
@@ -38,7 +37,7 @@ def _read_yaml(path: str | Path) -> dict[str, Any]:
 
     try:
         with open_uri(str(path), pipes=True) as stream:
-            values = read_yaml(stream.read(MAX_BYTES))
+            values = read_yaml(stream.read(MAX_BYTES + 1))
     except (OSError, YamlError) as error:
         raise ConfigError(f"config {path}: cannot be read: {one_line(error)}") from None
     if values is None:

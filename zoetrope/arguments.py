@@ -10,8 +10,8 @@ from typing import Any, NoReturn, TypeVar
 from schemas.config import Config, describe, flatten_names
 from schemas.errors import ConfigError
 from schemas.text import nearest_hint, one_line
-from schemas.yaml_text import read_yaml
-from storage.configs import MAX_BYTES, load_config
+from schemas.yaml_text import MAX_BYTES, read_yaml
+from storage.configs import load_config
 from zoetrope.help_layout import HelpLayout
 from zoetrope.messages import set_json_lines, set_verbosity
 from zoetrope.shipped import find_config
@@ -206,7 +206,7 @@ def read_runner_config(path: str) -> list[str]:
 
     try:
         with open_uri(path, "r", pipes=True) as stream:
-            values = read_yaml(stream.read(MAX_BYTES))
+            values = read_yaml(stream.read(MAX_BYTES + 1))
     except (OSError, ValueError, ImportError) as error:
         raise ConfigError(f"--runner-config {path}: cannot be read: {one_line(error)}") from None
     if not isinstance(values, dict):

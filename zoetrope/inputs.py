@@ -7,7 +7,7 @@ import logging
 import re
 
 from schemas.errors import ConfigError
-from schemas.yaml_text import read_yaml
+from schemas.yaml_text import MAX_BYTES, read_yaml
 from zoetrope.shipped import find_config
 
 LOG = logging.getLogger(__name__)
@@ -78,12 +78,11 @@ def _given_kind(args: argparse.Namespace, fields: list[str]) -> str | None:
             return field.partition("=")[2]
     if args.config is None:
         return None
-    from storage.configs import MAX_BYTES
     from storage.read import open_uri
 
     try:
         with open_uri(find_config(args.config, "animate"), "r", pipes=True) as stream:
-            values = read_yaml(stream.read(MAX_BYTES))
+            values = read_yaml(stream.read(MAX_BYTES + 1))
         kind = values["source"]["kind"]
     except (OSError, ValueError, KeyError, TypeError):  # the config's own reader says what is wrong with it
         return None

@@ -44,6 +44,7 @@ from schemas.errors import ConfigError, JobError
 from schemas.manifest import MANIFEST, MANIFEST_FILE, SAMPLES_FILE, ShardRow
 from schemas.text import counted
 from schemas.version import VERSION
+from schemas.yaml_text import YamlError, read_yaml
 from storage.read import read_bytes, sha256_of
 from storage.tables import read_manifest
 from storage.write import move_file, remove_file, remove_tree, write_bytes
@@ -136,8 +137,8 @@ def is_described(output: Output, config: Mapping[str, Any]) -> bool:
     if "dataset" not in config:
         return True
     try:
-        written = yaml.safe_load(read_bytes(output.path("config.yaml")))
-    except (FileNotFoundError, yaml.YAMLError):
+        written = read_yaml(read_bytes(output.path("config.yaml")))
+    except (FileNotFoundError, YamlError):
         return False
     return isinstance(written, dict) and written.get("dataset") == config["dataset"]
 

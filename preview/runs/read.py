@@ -12,14 +12,13 @@ from preview.runs.series import MAX_RECORDS, Records, Series, read_records
 from schemas.config import flatten
 from schemas.errors import ConfigError
 from schemas.text import counted, duration, one_line
-from schemas.yaml_text import read_yaml
+from schemas.yaml_text import MAX_BYTES, read_yaml
 from storage.folders import iter_below
 from storage.read import exists, open_uri
 from storage.uris import join, local_path
 from trainer.logs.folder import METRICS_FILE
 
 CONFIG_FILE = "config.yaml"
-MAX_CONFIG = 1 << 20  # bytes
 MOST_RUNS = 32  # on one page
 GOING = (
     900.0  # seconds since the last record up to which a run counts as going; an evaluation may take minutes
@@ -144,7 +143,7 @@ def _config(folder: str, notes: list[str]) -> dict[str, Any]:
             notes.append(f"no {CONFIG_FILE}: the length and the settings of the run are not known")
             return {}
         with open_uri(file) as stream:
-            values = read_yaml(stream.read(MAX_CONFIG))
+            values = read_yaml(stream.read(MAX_BYTES + 1))
         if isinstance(values, dict):
             return flatten({str(name): value for name, value in values.items()})
         notes.append(f"{CONFIG_FILE} is no mapping of fields")

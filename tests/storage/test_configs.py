@@ -54,3 +54,11 @@ def test_text_that_yaml_reads_as_something_else_needs_quotes_in_a_file(tmp_path,
         load_config(Job, path)
     path.write_text(f"output: '{text}'\n")
     assert load_config(Job, path).output == load_config(Job, None, [f"output={text}"]).output == text
+
+
+def test_a_large_file_is_refused_before_it_is_parsed(tmp_path):
+    """The bytes after the bound were cut off before, and the rest read as the whole."""
+    path = tmp_path / "large.yaml"
+    path.write_text("seed: 3\n" + "#\n" * 200_000)
+    with pytest.raises(ConfigError, match=r"large\.yaml: cannot be read: it is larger than 262 kB"):
+        load_config(Job, path)

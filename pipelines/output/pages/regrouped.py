@@ -14,6 +14,7 @@ from pipelines.output.pages.facts import Facts
 from pipelines.output.pages.readme import readme_md
 from schemas.manifest import SAMPLES_FILE, ShardRow
 from schemas.version import VERSION
+from schemas.yaml_text import YamlError, read_documents
 from storage.read import read_bytes, sha256_of
 from storage.uris import join, name_of
 
@@ -35,8 +36,8 @@ def _read_configs(output: str) -> list[Any]:
     """The documents of the first of CONFIG_FILES that is there and can be read."""
     for name in CONFIG_FILES:
         try:
-            return list(yaml.safe_load_all(read_bytes(join(output, name))))
-        except (FileNotFoundError, yaml.YAMLError):
+            return read_documents(read_bytes(join(output, name)))
+        except (FileNotFoundError, YamlError):
             continue
     return []
 

@@ -12,14 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import yaml
-
 from pipelines.sources.annotations.cells import as_list, as_mapping
 from pipelines.sources.annotations.folder_tables import is_table
 from pipelines.sources.config import SourceConfig
 from pipelines.sources.folder import PICTURES
 from schemas.errors import ConfigError
 from schemas.text import nearest_hint, one_line
+from schemas.yaml_text import YamlError, read_yaml
 from storage.find import FileInfo, find, find_under
 from storage.folders import folder_exists, list_names
 from storage.read import file_exists, file_size, open_uri
@@ -137,10 +136,10 @@ def _described(root: str) -> dict[str, dict[str, list[str]]]:
             "folder of one subset"
         )
     try:
-        front = yaml.safe_load(front)
-    except (yaml.YAMLError, RecursionError):
+        values = read_yaml(front)
+    except YamlError:
         return {}
-    configs = as_mapping(front).get("configs")
+    configs = as_mapping(values).get("configs")
     if not isinstance(configs, list):
         return {}
     found: dict[str, dict[str, list[str]]] = {}
