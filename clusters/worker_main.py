@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +31,26 @@ ANSWER_SECONDS = 60.0  # for the runner to say which job it is
 
 
 class Harness(SdkHarness):
-    """A worker that removes the file of its request once it has connected."""
+    """A worker that removes the file of its request once it has connected, and exits if its job is cancelled.
+
+    Beam's worker would first finish the bundles that it has begun, whose results nobody takes any more.
+    """
 
     def __init__(self, request: Any, path: Path) -> None:
         url = request.control_endpoint.url
         super().__init__(url, worker_id=request.worker_id, data_buffer_time_limit_ms=FLUSH_MS)
-        self._control_channel = grpc.intercept_channel(self._control_channel, _Control(path))
+        control = _Control(path, self._is_at_work)
+        self._control_channel = grpc.intercept_channel(self._control_channel, control)
+
+    def _is_at_work(self) -> bool:
+        return bool(self._bundle_processor_cache.active_bundle_processors)
 
 
 class _Control(grpc.StreamStreamClientInterceptor):
     """Watches the call by which a runner gives work to its worker."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, is_at_work: Callable[[], bool]) -> None:
+        self._path, self._is_at_work = path, is_at_work
 
     def intercept_stream_stream(self, continuation: Any, details: Any, requests: Any) -> Any:
         """Make the call. A runner that has seen it also notices the end of this process."""
@@ -50,7 +58,16 @@ class _Control(grpc.StreamStreamClientInterceptor):
         timer = threading.Timer(KNOWN_SECONDS, self._path.unlink, kwargs={"missing_ok": True})
         timer.daemon = True
         timer.start()
-        return answers
+        return self._until_the_end(answers)
+
+    def _until_the_end(self, answers: Iterator[Any]) -> Iterator[Any]:
+        """Pass the work on. A runner that ends the call during a bundle has given the bundle up."""
+        try:
+            yield from answers
+        finally:
+            if self._is_at_work():
+                print("the runner has ended the call of a worker that was at work; it exits", flush=True)
+                os._exit(0)
 
 
 def flink_job(request: Any) -> tuple[str, str] | None:

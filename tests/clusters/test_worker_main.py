@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -70,6 +71,19 @@ def test_the_file_of_a_request_goes_once_the_worker_has_connected(runner, tmp_pa
     runner.over.set()
     thread.join(30)
     assert not thread.is_alive(), "a worker ends with its runner's connection"
+
+
+@pytest.mark.parametrize("bundles", [0, 1])
+def test_a_worker_exits_if_its_runner_goes_during_a_bundle(runner, tmp_path, monkeypatch, bundles):
+    exits: list[int] = []
+    monkeypatch.setattr(worker_main.os, "_exit", exits.append)
+    harness = Harness(runner.request, tmp_path / "request")
+    processor = SimpleNamespace(shutdown=lambda: None)
+    at_work = {str(number): ("", processor) for number in range(bundles)}
+    harness._bundle_processor_cache.active_bundle_processors.update(at_work)
+    runner.over.set()
+    harness.run()
+    assert exits == [0] * bundles
 
 
 def test_a_worker_asks_its_runner_which_job_it_is(runner):

@@ -146,7 +146,14 @@ class PartsRun(threading.Thread):
             if failure is not None:
                 self._end_all()
                 raise RuntimeError(failure)
+            self._rest()
+
+    def _rest(self) -> None:
+        """Wait for the next look. A stop is heeded at once."""
+        if self._stopping.is_set():
             time.sleep(LOOK_SECONDS)
+        else:
+            self._stopping.wait(LOOK_SECONDS)
 
     def _step(self) -> str | None:
         """Take the parts that have ended, and submit others in their places. Returns why one failed."""
