@@ -32,6 +32,7 @@ from storage.write import write_bytes
 
 STATE = "_zoetrope"
 MADE_AGAIN = ("plan.json", "finished.json")  # by every run
+RUNNING = "running.json"  # see `pipelines.running.remote.job`
 T = TypeVar("T")
 Number = Annotated[int, Ge(0)]
 
@@ -129,6 +130,8 @@ def _damaged(path: str, why: str) -> ConfigError:
     remedy = "restore it, or give another output, or overwrite=true"
     if path.endswith(MADE_AGAIN):
         remedy = "remove it, and run the command of the job again"
+    if path.endswith(RUNNING):
+        remedy = "it names a job on a runner; remove it once no such job writes to this output"
     return ConfigError(f"{path}: damaged ({why}); {remedy}")
 
 

@@ -115,15 +115,15 @@ def prepare_output(output: Output, job: Job, *, overwrite: bool) -> Prepared:
 
     The job is not written yet: planning may refuse its source.
     """
-    before = {}
-    if output.is_ours():
-        before = output.read_job()
+    before: Mapping[str, Any] = {}
     listing = list_output(output)
-    if overwrite and before:
+    if overwrite and output.is_ours():
         remove_temporary(output, listing)
         remove_ours(output, listing)
-        listing, before = Listing(), {}
+        listing = Listing()
     else:
+        if output.is_ours():
+            before = output.read_job()
         drop_emptied(output, listing)
         settle_all(output, listing)
         remove_temporary(output, listing)

@@ -1,4 +1,4 @@
-"""A Beam job server that outlives the commands which submit to it, with its workers in its own process."""
+"""Job servers that outlive the commands which submit to them: Beam's own, and one that forgot its jobs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import grpc
+from apache_beam.portability.api import beam_job_api_pb2 as api
+from apache_beam.portability.api import beam_job_api_pb2_grpc
 
 from clusters.pools import free_port, is_listening
 
@@ -16,9 +22,38 @@ ROOT = Path(__file__).parents[2]
 SERVER = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main"]
 
 
+class _Forgetful(beam_job_api_pb2_grpc.JobServiceServicer):
+    """Answers as Beam's server in Java. After a restart that knows none of its jobs."""
+
+    def __init__(self, state: str | None) -> None:
+        self._state = state
+
+    def GetState(self, request: Any, context: grpc.ServicerContext) -> Any:
+        if self._state is None:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"No invocation with id {request.job_id}")
+        return api.JobStateEvent(state=self._state)
+
+    def GetMessageStream(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        context.abort(grpc.StatusCode.NOT_FOUND, f"No invocation with id {request.job_id}")
+        yield
+
+
+@contextmanager
+def forgetful_job_server(state: str | None = None) -> Iterator[str]:
+    """Start a server that knows only the state of a job, or not even that. Yields its address."""
+    server = grpc.server(ThreadPoolExecutor(1))
+    beam_job_api_pb2_grpc.add_JobServiceServicer_to_server(_Forgetful(state), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(None)
+
+
 @contextmanager
 def job_server(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], list[str]]]:
-    """Start one. Yields its process and Beam's options for it."""
+    """Start Beam's own, with its workers in its process. Yields that and Beam's options for it."""
     port = free_port()
     paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "support")))
     environment = {**os.environ, "PYTHONPATH": paths, "TMPDIR": str(folder)}

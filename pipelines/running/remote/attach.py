@@ -8,11 +8,13 @@ import time
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.output.aside import ATTEMPTS, keep_aside
-from pipelines.output.folder import Output
+from pipelines.output.folder import RUNNING, Output
 from pipelines.output.records import done_tasks
 from pipelines.running.pipeline import CANCEL_SECONDS, job_error
 from pipelines.running.remote.job import (
+    Handle,
     RemoteJob,
+    error_in_short,
     follow,
     forget,
     has_ended,
@@ -20,7 +22,7 @@ from pipelines.running.remote.job import (
     read_kept,
     still_running,
 )
-from schemas.errors import ConfigError, StopRequestedError, TerminatedError
+from schemas.errors import ConfigError, StillRunningError, StopRequestedError, TerminatedError
 from schemas.text import counted, first_few
 
 SAY_SECONDS = 10.0
@@ -40,22 +42,35 @@ def attach(output: Output, *, overwrite: bool) -> bool:
         return False
     if overwrite:
         refuse_running(output, "cancel that job, or drop overwrite=true")
+        forget(output)
+        return False
     LOG.info(f"attached to {job}")
     try:
         state, handle = follow(job, _Said(output).look)
+    except StillRunningError as error:  # the runner does not answer
+        raise StillRunningError(f"{error}; {_if_gone(output)}", error.exit_code) from error
     except TerminatedError:
         raise still_running(job, STOPPED) from None
     except KeyboardInterrupt:
         raise StopRequestedError(_cancel(output, job)) from None
     reason = ""
-    if state != PipelineState.DONE:
-        reason = handle.failure()
+    if state == PipelineState.FAILED:
+        reason = _failure(handle)
     forget(output)
     if state == PipelineState.DONE:
         say_set_aside(keep_aside(output))
     if state == PipelineState.FAILED:
         raise job_error(RuntimeError(reason or f"{job} failed"))
     return state == PipelineState.DONE
+
+
+def _failure(handle: Handle) -> str:
+    """The runner's words on why a job failed; "" if it has none any more."""
+    try:
+        return handle.failure()
+    except Exception as error:  # clients raise what they like, and the job has ended
+        LOG.debug("the runner does not say why the job failed: %s", error)
+        return ""
 
 
 def say_set_aside(tasks: list[int]) -> None:
@@ -69,10 +84,24 @@ def say_set_aside(tasks: list[int]) -> None:
 
 
 def refuse_running(output: Output, remedy: str) -> None:
-    """Raise ConfigError if a job of an earlier command still writes to this output."""
+    """Raise ConfigError if a job of an earlier command still writes to this output, or may do so."""
     job = read_kept(output)
-    if job is not None and not has_ended(open_job(job).state()):
+    if job is None:
+        return
+    try:
+        ended = has_ended(open_job(job).state())
+    except Exception as error:  # clients raise what they like
+        raise ConfigError(
+            f"output {output.uri}: {job} may still write to it, and its runner does not answer "
+            f"({error_in_short(error)}); try again once it does; {_if_gone(output)}"
+        ) from error
+    if not ended:
         raise ConfigError(f"output {output.uri}: {job} writes to it; {remedy}")
+
+
+def _if_gone(output: Output) -> str:
+    """The remedy for a job whose runner does not exist any more."""
+    return f"if that runner is gone for good, remove {output.state(RUNNING)}"
 
 
 def _cancel(output: Output, job: RemoteJob) -> bool:

@@ -17,13 +17,12 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.runner import PipelineState
 
-from pipelines.output.folder import Output
+from pipelines.output.folder import RUNNING, Output
 from pipelines.running.engine import RunnerChoice
 from pipelines.running.remote import dataflow, flink
 from schemas.errors import StillRunningError
 from storage.write import remove_file
 
-FILE = "running.json"
 LOOK_SECONDS = 5.0  # between two looks at a job's state
 PATIENCE_SECONDS = 300.0  # for a runner that does not answer
 ANSWER_SECONDS = 30.0  # for one question to a job server
@@ -100,14 +99,14 @@ def open_job(job: RemoteJob) -> Handle:
 
 def keep(output: Output, job: RemoteJob) -> None:
     """Write the job's id into the output."""
-    output.write_state(FILE, asdict(job))
+    output.write_state(RUNNING, asdict(job))
 
 
 def read_kept(output: Output) -> RemoteJob | None:
     """Read the id of a job that was submitted for this output and whose end nobody has seen."""
-    if not output.read_state(FILE):
+    if not output.read_state(RUNNING):
         return None
-    return output.read_state_as(FILE, RemoteJob)
+    return output.read_state_as(RUNNING, RemoteJob)
 
 
 def follow(
@@ -132,12 +131,17 @@ def follow(
             now = time.monotonic()
             silent_since = silent_since or now
             if now - silent_since > patience:
-                first, *_ = str(error).splitlines() or [""]
-                reason = f"{type(error).__name__}: {first}"[:200]
-                raise still_running(job, 1, f"the runner does not answer ({reason}); ") from error
+                why = f"the runner does not answer ({error_in_short(error)}); "
+                raise still_running(job, 1, why) from error
             handle = None
         look()
         time.sleep(LOOK_SECONDS)
+
+
+def error_in_short(error: Exception) -> str:
+    """The kind of an error of a runner's client, and the first line of its message."""
+    first, *_ = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {first}"[:200]
 
 
 def has_ended(state: str) -> bool:
@@ -183,4 +187,4 @@ class _PortableJob:
 
 def forget(output: Output) -> None:
     """Remove the id of a job that has ended."""
-    remove_file(output.state(FILE))
+    remove_file(output.state(RUNNING))

@@ -1,6 +1,6 @@
 import pytest
 
-from pipelines.output.folder import Output, shard_name, task_of
+from pipelines.output.folder import Output, Plan, shard_name, task_of
 from schemas.errors import ConfigError
 
 
@@ -41,6 +41,13 @@ def test_missing_tasks_are_counted_without_a_list_of_them(tmp_path):
     plan = output.read_plan()
     assert plan.numbers() == ((0, 3), (5, 10**15))
     assert plan.missing({0, 1, 3, 6}) == 10**15
+
+
+def test_a_damaged_id_of_a_job_on_a_runner_is_not_overwritten(tmp_path):
+    output = Output(str(tmp_path))
+    output.write_state("running.json", {"id": 1})
+    with pytest.raises(ConfigError, match=r"running\.json: damaged .*remove it once no such job writes"):
+        output.read_state_as("running.json", Plan)
 
 
 @pytest.mark.parametrize("name", ["config", "identity"])

@@ -78,6 +78,15 @@ def test_overwrite_removes_our_files_and_no_other(tmp_path):
     assert (tmp_path / "notes.txt").exists()
 
 
+def test_overwrite_replaces_an_output_whose_job_is_damaged(tmp_path):
+    run(tmp_path, tiny_job(6, 5))
+    (tmp_path / "_zoetrope" / "config.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"config\.json: damaged .* or overwrite=true"):
+        run(tmp_path, tiny_job(2, 5))
+    assert run(tmp_path, tiny_job(2, 5), overwrite=True).written == 10
+    assert sorted(shards(tmp_path)) == ["00000.tar", "00001.tar"]
+
+
 def test_a_folder_with_other_things_is_refused(tmp_path):
     (tmp_path / "thesis.doc").write_text("")
     with pytest.raises(ConfigError, match=r"holds files that are not this job's \(thesis\.doc, \.\.\.\)"):

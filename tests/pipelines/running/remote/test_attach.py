@@ -13,15 +13,17 @@ import time
 from pathlib import Path
 
 import pytest
-from job_server import job_server
+from job_server import forgetful_job_server, job_server
 from tiny_job import TinyMaker, tiny_job
 
-from pipelines.output.folder import Output
+from pipelines.output.folder import RUNNING, Output
 from pipelines.running.remote import job as remote
-from pipelines.running.remote.job import FILE, RemoteJob, open_job
+from pipelines.running.remote.attach import attach
+from pipelines.running.remote.job import RemoteJob, open_job
 from pipelines.running.submit import run_job
 from schemas.errors import (
     ConfigError,
+    JobError,
     StillRunningError,
     StopRequestedError,
     TerminatedError,
@@ -101,7 +103,7 @@ def test_a_job_is_detached_and_the_same_command_attaches(server, whole, tmp_path
     assert result.exit_code == 0
     assert shards(output) == whole
     assert not leftovers(output)
-    assert not (output / "_zoetrope" / FILE).exists()
+    assert not (output / "_zoetrope" / RUNNING).exists()
     # Beam's cache of downloaded packages, of all jobs
     assert [path.name for path in temporary.iterdir()] == ["beam-requirements-cache"]
 
@@ -109,7 +111,7 @@ def test_a_job_is_detached_and_the_same_command_attaches(server, whole, tmp_path
 def test_sigterm_leaves_the_job_running(server, whole, tmp_path):
     output = tmp_path / "clips"
     before = signal.signal(signal.SIGTERM, raise_terminated)
-    signalled(signal.SIGTERM, output / "_zoetrope" / FILE)
+    signalled(signal.SIGTERM, output / "_zoetrope" / RUNNING)
     try:
         with pytest.raises(StillRunningError) as left:
             submit(output, server)
@@ -123,11 +125,11 @@ def test_sigterm_leaves_the_job_running(server, whole, tmp_path):
 
 def test_ctrl_c_cancels_the_job_and_waits_for_it(server, whole, tmp_path):
     output = tmp_path / "clips"
-    signalled(signal.SIGINT, output / "_zoetrope" / FILE)
+    signalled(signal.SIGINT, output / "_zoetrope" / RUNNING)
     with pytest.raises(StopRequestedError) as stopped:
         submit(output, server)
     assert stopped.value.clean
-    assert not (output / "_zoetrope" / FILE).exists()
+    assert not (output / "_zoetrope" / RUNNING).exists()
     assert not (output / "_zoetrope" / "tmp").exists()
     # Beam's local server reports CANCELLED while its worker still makes tasks. Their files were cleaned up.
     submit(output, server)
@@ -141,7 +143,7 @@ def test_a_runner_that_is_out_of_sight_keeps_its_job(whole, tmp_path, monkeypatc
     with job_server(tmp_path) as (process, options):
 
         def cut() -> None:
-            while not (output / "_zoetrope" / FILE).exists():
+            while not (output / "_zoetrope" / RUNNING).exists():
                 time.sleep(0.05)
             process.kill()
 
@@ -155,6 +157,54 @@ def test_a_runner_that_is_out_of_sight_keeps_its_job(whole, tmp_path, monkeypatc
     with pytest.raises(WorkError, match=r"no server answers there|does not answer"):
         submit(output, options)
     assert (output / "_zoetrope" / "tmp").exists(), "nor does the next command"
+
+
+def left_behind(output: Path, address: str) -> Output:
+    """An output whose job on a runner has lost its submitter."""
+    place = Output(str(output))
+    remote.keep(place, RemoteJob("SparkRunner", "spark-7", {"job_endpoint": address}))
+    return place
+
+
+def test_a_job_of_a_job_server_that_was_restarted_has_ended(tmp_path):
+    with forgetful_job_server() as address:
+        output = left_behind(tmp_path, address)
+        assert not attach(output, overwrite=False)
+    assert remote.read_kept(output) is None
+
+
+def test_a_failed_job_is_forgotten_though_its_runner_does_not_say_why(tmp_path):
+    with forgetful_job_server("FAILED") as address:
+        output = left_behind(tmp_path, address)
+        with pytest.raises(JobError, match="SparkRunner job spark-7 failed"):
+            attach(output, overwrite=False)
+    assert remote.read_kept(output) is None
+
+
+def test_overwrite_passes_over_a_job_that_has_failed(tmp_path):
+    with forgetful_job_server("FAILED") as address:
+        output = left_behind(tmp_path, address)
+        assert not attach(output, overwrite=True)
+    assert remote.read_kept(output) is None
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        RemoteJob("SparkRunner", "spark-7", {"job_endpoint": "127.0.0.1:9"}),
+        RemoteJob("FlinkRunner", "flink-7", {"flink_master": "127.0.0.1:9"}),
+    ],
+)
+def test_a_runner_that_is_gone_for_good_is_one_line_with_the_file_to_remove(tmp_path, monkeypatch, job):
+    monkeypatch.setattr(remote, "PATIENCE_SECONDS", 0.1)
+    output = Output(str(tmp_path))
+    remote.keep(output, job)
+    remedy = rf"if that runner is gone for good, remove {output.state(RUNNING)}$"
+    with pytest.raises(ConfigError, match=rf"-7.* may still write to it, .*does not answer .*; {remedy}"):
+        attach(output, overwrite=True)
+    with pytest.raises(StillRunningError, match=rf"does not answer .*; {remedy}"):
+        attach(output, overwrite=False)
+    assert remote.read_kept(output) == job
 
 
 def test_overwrite_is_refused_while_a_job_runs(server, tmp_path):
