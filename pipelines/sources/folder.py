@@ -83,10 +83,18 @@ class FolderSource(Source):
                 yield error.failure(row["key"])
 
     @property
+    def _is_selection(self) -> bool:
+        """Does source.uri name some pictures of a folder: by a glob, or one by its path?"""
+        uri = absolute(self.config.uri or "")
+        return is_glob(uri) or (_is_picture(uri) and not folder_exists(uri))
+
+    @property
     def _root(self) -> str:
-        """The folder that holds everything a glob can match."""
+        """The folder that holds everything a glob can match, or the one picture."""
         uri = absolute(self.config.uri or "")
         if not is_glob(uri):
+            if self._is_selection:
+                return uri.rpartition("/")[0]
             return uri.rstrip("/")
         before = uri[: min(uri.index(character) for character in "*?[" if character in uri)]
         return before.rpartition("/")[0]
@@ -94,8 +102,10 @@ class FolderSource(Source):
     def _files(self) -> list[FileInfo]:
         """Pictures, text files and tables. Raises ConfigError if there is no picture and no table."""
         uri = absolute(self.config.uri or "")
-        if is_glob(uri):
+        if self._is_selection:
             matched = [*find(uri), *find(join(uri, "**"))]  # pictures, and folders of pictures
+            if not matched and not is_glob(uri):
+                raise ConfigError(f"source.uri: {uri}: no such picture; check the path")
             root = self._root
             found = [file for file in matched if _counts(file.path, root)]
             files = {file.path: file for file in [*found, *self._tables_of(found)]}
@@ -132,7 +142,7 @@ class FolderSource(Source):
         captions = read_tables(tables, pictures, self.config.caption_column, self.config.boxes)
         texts = _Texts(file.path for file in files if file.path.lower().endswith(TEXT))
         named = {*captions.of, *captions.problems}
-        if is_glob(absolute(self.config.uri or "")):
+        if self._is_selection:
             named &= pictures  # other pictures of the tables are not part of this source
         self._check_captions(pictures, tables, texts, captions)
         root = self._root
@@ -152,7 +162,7 @@ class FolderSource(Source):
         self, pictures: set[str], tables: list[FileInfo], texts: _Texts, captions: Captions
     ) -> None:
         """Raises ConfigError where no picture can get a caption, before each of them becomes a failure."""
-        if not is_glob(absolute(self.config.uri or "")) and not tables and not texts.count:
+        if not self._is_selection and not tables and not texts.count:
             raise ConfigError(
                 f"source.uri: {self.config.uri}: {len(pictures)} pictures and no captions; "
                 "add a NAME.txt for each picture, or one captions.csv (columns file_name, caption), or one "
@@ -163,7 +173,8 @@ class FolderSource(Source):
                 f"source.uri: {self.config.uri}: {counted(texts.count, 'text file')}, none named like a "
                 f"picture, such as {texts.first}; call a table of captions captions.csv or captions.tsv"
             )
-        if captions.of and not texts.count and not pictures & captions.of.keys():
+        is_elsewhere = not texts.count and not pictures & captions.of.keys()
+        if captions.of and is_elsewhere and not self._is_selection:  # a selection has its NAME.txt unlisted
             first = next(iter(captions.of))
             raise ConfigError(
                 f"source.uri: {tables[0].path}: none of its {len(captions.of)} pictures is there, "

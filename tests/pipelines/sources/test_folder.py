@@ -44,6 +44,16 @@ def test_a_glob_of_pictures_or_of_folders(photos):
     assert told(read_all(source_of(kind="folder", uri=f"{photos}/de*"))) == ["caption of deep/er/C C.JPEG"]
 
 
+def test_one_picture_is_named_by_its_path_and_no_other_is_taken(photos):
+    put(photos, "captions.csv", b"file_name,caption\nb.jpg,of the table\n")
+    items = read_all(source_of(kind="folder", uri=photos / "b.jpg"))
+    assert [(item.key, item.path) for item in items] == [("folder-00000000-b", f"{photos}/b.jpg")]
+    assert told(items) == ["of the table"]
+    assert told(read_all(source_of(kind="folder", uri=photos / "a.png"))) == ["caption of a.png"]
+    photos.rename(photos.with_suffix(".jpg"))  # a folder whose name is that of a picture
+    assert len(read_all(source_of(kind="folder", uri=photos.with_suffix(".jpg")))) == 3
+
+
 def test_lines_are_captions_and_what_lacks_one_is_a_failure(photos):
     put(photos, "a.txt", b"\xef\xbb\xbffirst\r\n\r\n  second \n")
     put(photos, "b.txt", b" \n")
@@ -156,7 +166,7 @@ def test_places_that_are_not_there_or_empty(tmp_path, photos):
     put(tmp_path, "empty/readme.txt")
     for uri, what in (
         (tmp_path / "none", "no such folder"),
-        (photos / "a.png", "no such folder"),
+        (photos / "none.png", "no such picture"),
         (tmp_path / "empty", "no pictures"),
         (f"{photos}/*.webp", "no pictures"),
     ):
