@@ -16,6 +16,7 @@ OUTPUT/
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -27,10 +28,12 @@ from schemas.json_text import read_json_as
 from schemas.text import one_line
 from storage.login import check_folder_address
 from storage.read import MAX_JSON, file_exists, read_bytes
-from storage.uris import absolute, join
+from storage.uris import absolute, join, local_path
 from storage.write import write_bytes
 
 STATE = "_zoetrope"
+INNER = ("records", "parts", "retries", "inputs", "tmp", "reports", "curation")
+FOLDERS = ("samples", "failures", STATE, *(f"{STATE}/{name}" for name in INNER))
 MADE_AGAIN = ("plan.json", "finished.json")  # by every run
 RUNNING = "running.json"  # see `pipelines.running.remote.job`
 T = TypeVar("T")
@@ -63,6 +66,22 @@ class Output:
     def tmp(self, *names: str) -> str:
         """Path of a temporary file."""
         return self.state("tmp", *names)
+
+    def check_folders(self) -> None:
+        """Raise ConfigError for a link in place of a folder of ours. The output itself may be a link.
+
+        A listing does not follow links: behind one, finished tasks would count as not done.
+        """
+        here = local_path(self.uri)
+        if here is None:
+            return
+        for name in FOLDERS:
+            path = os.path.join(here, name)
+            if os.path.islink(path):
+                raise ConfigError(
+                    f"output {self.uri}: {name} is a link; move the folder that it names to its place, or link "
+                    "the output as a whole"
+                )
 
     def is_ours(self) -> bool:
         """Has one of our jobs begun here?"""

@@ -10,8 +10,9 @@ from storage.locks.lock import BEAT_SECONDS, LEASE_SECONDS, Lock
 def output_lock(output: Output, *, beat: float = BEAT_SECONDS, lease: float = LEASE_SECONDS) -> Lock:
     """The lock that a job holds while it writes.
 
-    Entering it raises ConfigError if another job holds it, and OSError.
+    Entering it raises ConfigError if another job holds it, and OSError. Raises ConfigError for linked folders.
     """
+    output.check_folders()
 
     def refusal(holder: Holder) -> str:
         return (

@@ -26,7 +26,11 @@ LOG = logging.getLogger(__name__)
 
 
 def check_output(output: Output, job: Job, *, overwrite: bool) -> None:
-    """Raise ConfigError for an output that holds foreign files, another job, or a job with another config."""
+    """Raise ConfigError for an output that holds foreign files, another job, or a job with another config.
+
+    And for one whose folders are links.
+    """
+    output.check_folders()
     if not output.is_ours():
         foreign = next((name for name in list_names(output.uri) if name != STATE), None)
         if foreign is not None:

@@ -20,7 +20,7 @@ from pipelines.output.lost import forget_lost
 from pipelines.output.records import read_head, read_record
 from pipelines.output.retries import Retries
 from pipelines.retry import retry
-from schemas.errors import JobError
+from schemas.errors import ConfigError, JobError
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from tests.pipelines.running.test_graph import leftovers, run, shards
 from tests.pipelines.test_retry import begun, kept, rows  # noqa: F401 (fixtures)
@@ -100,6 +100,36 @@ def test_a_wrong_size_in_a_record_does_not_save_a_cut_off_shard(tmp_path):
     os.truncate(tmp_path / "00002.tar", 1000)
     assert run(tmp_path).written == 5
     assert shards(tmp_path) == whole
+
+
+@pytest.mark.parametrize("name", ["_zoetrope", "_zoetrope/records", "_zoetrope/parts", "samples"])
+def test_a_linked_folder_in_an_output_costs_no_shard(tmp_path, name):
+    """A listing does not follow links, so that every task would count as not done."""
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    run(out)
+    whole = shards(out)
+    if (out / name).exists():
+        os.replace(out / name, elsewhere)
+    os.symlink(elsewhere, out / name)
+    files = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ConfigError, match=f"out: {name} is a link; move the folder that it names"):
+        run(out)
+    with pytest.raises(ConfigError, match="is a link"):
+        run(out, overwrite=True)
+    assert shards(out) == whole
+    assert sorted(tmp_path.rglob("*")) == files
+
+
+def test_an_output_may_be_a_link(tmp_path):
+    disk, out = tmp_path / "disk", tmp_path / "out"
+    disk.mkdir()
+    os.symlink(disk, out)
+    run(out)
+    os.remove(disk / "00002.tar")
+    assert run(out).written == 5
+    assert run(out).nothing_made
+    assert out.is_symlink()
+    assert sorted(shards(disk)) == ["00000.tar", "00001.tar", "00002.tar", "00003.tar"]
 
 
 def test_lost_shards_take_the_last_retry_plan_with_them(begun):  # noqa: F811
