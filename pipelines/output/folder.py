@@ -79,8 +79,8 @@ class Output:
             path = os.path.join(here, name)
             if os.path.islink(path):
                 raise ConfigError(
-                    f"output {self.uri}: {name} is a link; move the folder that it names to its place, or link "
-                    "the output as a whole"
+                    f"output {self.uri}: {name} is a link; move the folder that it names to its place, or "
+                    "link the output as a whole"
                 )
 
     def is_ours(self) -> bool:

@@ -10,7 +10,7 @@ from storage.locks.lock import BEAT_SECONDS, LEASE_SECONDS, Lock
 def output_lock(output: Output, *, beat: float = BEAT_SECONDS, lease: float = LEASE_SECONDS) -> Lock:
     """The lock that a job holds while it writes.
 
-    Entering it raises ConfigError if another job holds it, and OSError. Raises ConfigError for linked folders.
+    Entering it raises ConfigError if another job holds it, and OSError. Linked folders are a ConfigError too.
     """
     output.check_folders()
 
