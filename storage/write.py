@@ -108,6 +108,7 @@ def write_bytes(uri: str, data: bytes) -> None:
             files.pipe_file(path, data)
         return
     partial = partial_name(here)
+    # The bytes reach the disk before the rename, and the rename (an entry of the folder) before the return.
     try:
         with create_file(partial) as stream:
             stream.write(data)

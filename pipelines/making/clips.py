@@ -72,7 +72,8 @@ class Animator:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
         self._fetcher = self._make_fetcher()
         height, width = self.settings.clip.hw
-        self._clip_bytes = self.settings.clip.frames * height * width * 3 // 8  # a first guess
+        # A first guess: JPEG takes about an eighth of the pixels.
+        self._clip_bytes = self.settings.clip.frames * height * width * 3 // 8
 
     def close(self) -> None:
         """Let go of processes, threads and connections."""
@@ -199,6 +200,7 @@ class Animator:
                 value = answer.value
             else:
                 value = answer
+            # A sample that has ended gives its slot back; a Decoded keeps it for its frames.
             if slots is not None and not isinstance(item, Failure) and isinstance(value, Failure | Made):
                 slots.give(item.slot)
             yield value

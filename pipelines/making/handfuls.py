@@ -48,6 +48,7 @@ def through_workers(
             while window.full or (len(window) and not handful):
                 taken, results = window.take()
                 if results:
+                    # The largest, not the mean: the bound is on memory.
                     expected = max(map(size_of, results))
                 following = iter(results)
                 for item in taken:

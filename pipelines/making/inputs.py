@@ -31,6 +31,7 @@ def read_ahead(
 
     Workers read local files on their own.
     """
+    # Up to the first picture in a store nothing waits, so nothing needs a thread.
     for item in items:
         if _is_in_a_store(item):
             items = chain([item], items)

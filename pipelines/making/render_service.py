@@ -175,6 +175,7 @@ class RenderService:
         half, tried = max(len(clips) // 2, 1), 0
         while tried < len(clips):
             size = min(half, self.batch)  # which may shrink meanwhile
+            # On the current stream, one call after the other: an overlap would take memory again.
             self._finish(self._start(clips[tried : tried + size], device, None), device)
             tried += size
 

@@ -152,6 +152,7 @@ class _Shards:
 
     def _full(self, size: int) -> bool:
         writer = self.writers[-1]
+        # The cap holds for the file, with the zero blocks and the padding that `ShardWriter.close` adds.
         ended = writer.bytes + size + 1024
         ended += -ended % tarfile.RECORDSIZE
         return writer.samples >= self.caps.max_samples or (writer.samples > 0 and ended > self.caps.max_bytes)

@@ -57,6 +57,7 @@ def allowed_tasks(output: Output, given: int | None) -> int:
 
 def set_aside(output: Output, record: Record) -> None:
     """Commit the record of a task that failed, unless an attempt has made the task after all."""
+    # The mark comes first: a record without a mark would stay after a job that failed.
     write_bytes(output.tmp(FOLDER, f"{record.task:05d}{MARK}"), b"")
     create_exclusively(output.record_path(record.task), record.to_bytes(ATTEMPT))
 

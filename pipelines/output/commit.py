@@ -130,6 +130,7 @@ def _move_parts(output: Output, head: RecordHead, parts: Sequence[int] | None = 
         if parts is None or part in parts:
             temporary, final = part_path(output, head.attempt, part), output.path(row.shard)
             try:
+                # With the size, a move that somebody else has made is no error.
                 move_file(temporary, final, row.bytes)
             except FileNotFoundError:
                 if with_true_sizes(output, (row,)) != (row,):

@@ -128,6 +128,8 @@ def prepare_output(output: Output, job: Job, *, overwrite: bool) -> Prepared:
     else:
         if output.is_ours():
             before = output.read_job()
+        # The order matters. A record without a byte cannot be read by what follows. Shards that count must
+        # move before temporary files are removed. Only then does the listing show which shards are lost.
         drop_emptied(output, listing)
         settle_all(output, listing)
         remove_temporary(output, listing)
@@ -160,6 +162,7 @@ def remove_ours(output: Output, listing: Listing) -> None:
         remove_empty_folder(output.path(folder))
     for name in ("retries", "inputs", "parts", "records", "reports", "curation"):
         remove_tree(output.state(name))
+    # config.json marks the output as ours. While it is there, a removal that was cut off can be run again.
     for name in ("finished.json", "plan.json", "config.json"):
         remove_file(output.state(name))
 

@@ -200,9 +200,7 @@ def _check_pixels(sample: RawSample, meta: ClipMeta) -> Iterator[str]:
     """Decode what is stored: frames of the right number and size, a whole clip, or a whole still."""
     try:
         shapes = find_store(meta.store).shapes(sample.members, meta)
-    except (
-        Exception
-    ) as error:  # a decoder may raise anything on hostile bytes; every kind means the same here
+    except Exception as error:  # a decoder of hostile bytes raises any; all mean the same here
         yield f"does not decode: {one_line(error, 200)}"
         return
     if len(shapes) != meta.frames:

@@ -45,9 +45,8 @@ class JobSpec:
     shard: ShardConfig
     signals: str | None = None  # name of the submitter's Signals, if the job runs in its process
     tasks_at_once: int = 2  # per worker: while one task ends, the next already keeps the cores busy
-    accelerator: str | None = (
-        None  # Beam's resource hint of the make stage, e.g. type:nvidia-l4;count:1;install-nvidia-driver
-    )
+    # Beam's resource hint of the make stage, e.g. type:nvidia-l4;count:1;install-nvidia-driver.
+    accelerator: str | None = None
     replaceable: bool = False  # the runner replaces a worker process that ends
     retries: bool = False  # the runner tries a bundle again that failed, in another process
     max_failed_tasks: int | None = 0  # that are set aside before the job fails; None: one in a hundred
@@ -68,6 +67,8 @@ class MakeShards(beam.PTransform):
         if self._spec.accelerator is not None:
             make = make.with_resource_hints(accelerator=self._spec.accelerator)
         if self._spread:
+            # Without a shuffle a runner fuses listing and making, and one worker makes all tasks that it
+            # lists.
             tasks = tasks | "Spread" >> beam.Reshuffle()
         return tasks | "Make" >> make
 
@@ -110,6 +111,7 @@ class _Make(beam.DoFn):
         )
 
     def start_bundle(self) -> None:
+        # Beam may reuse this instance after a bundle that failed; nobody takes that bundle's calls any more.
         self._running.cancel()
         self._abort.clear()
 
@@ -119,6 +121,8 @@ class _Make(beam.DoFn):
         if self._is_done(task):
             yield task.index
             return
+        # The index leaves with a later element or at the end of the bundle. It keeps this element's window
+        # and time.
         self._running.add((window, timestamp), self._pool.submit(self._make, task))
         if self._running.full:
             yield self._next()[0]

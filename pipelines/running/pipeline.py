@@ -130,9 +130,7 @@ class PipelineRun(threading.Thread):
                 self.result.cancel()
                 if str(self._choice.runner).endswith(flink.RUNNER):
                     flink.cancel(self._choice.options, STOP_SECONDS)
-            except (
-                Exception
-            ) as error:  # runners raise any exception; the stop continues without a cancelled job
+            except Exception as error:  # runners raise any; the stop continues without a cancelled job
                 LOG.warning("the runner could not cancel: %s", error)
 
 

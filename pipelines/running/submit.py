@@ -109,6 +109,7 @@ def _run_locked(
 ) -> tuple[_MadeNow, Totals]:
     """Run the job while this process holds the output. Returns what it made, and the totals of the output."""
     check_output(output, job, overwrite=overwrite)  # it may have changed while we waited for nothing
+    # First of all: temporary files may belong to a job that still runs on a cluster.
     attached = attach(output, overwrite=overwrite)
     prepared = prepare_output(output, job, overwrite=overwrite)
     try:
@@ -199,6 +200,7 @@ def _make_missing(
             words = "nothing to retry"
         LOG.info(words)
         return _MadeNow(listing, done)
+    # Before the first task: after a kill nobody may take the old tables for those of the new shards.
     forget_finished(output)
     already = ""
     if done:
@@ -222,6 +224,7 @@ def _make(
             job.fingerprint,
             job.shard,
             signals.name if signals else None,
+            # A task has two batches ahead, which keep one GPU busy; one more task bridges the end of another.
             max(job.tasks_at_once, len(choice.rendering.devices) + 1),
             replaceable=choice.replaces_workers,
             retries=choice.retries,

@@ -126,6 +126,7 @@ class WorkerPool:
 
     def _serve(self) -> None:
         """The body of a thread."""
+        # The jobs that the worker has: the one that it makes, and perhaps the next.
         given: deque[_Job] = deque()
         worker: WorkerProcess | None = None
         try:
@@ -146,6 +147,7 @@ class WorkerPool:
         with self._lock:
             self._living.add(worker)
         try:
+            # `close` may have killed the living before this worker was among them.
             if self._closed.is_set():
                 worker.kill()
             kind, error = worker.answer(SETUP_SECONDS)
@@ -159,6 +161,7 @@ class WorkerPool:
         except BaseException:
             self._end(worker)
             raise
+        # What the worker before it has left open.
         for job in given:
             worker.give(job.rest())
         return worker
@@ -184,6 +187,7 @@ class WorkerPool:
         """Take what the worker sends next. Returns the worker, or None if it has to be replaced."""
         began = time.monotonic()
         try:
+            # Look at the mark again after one limit at most: it may show that a sample has begun meanwhile.
             answers = worker.answers(min(self._seconds_left(worker), self.limits.seconds))
         except TimeoutError:
             if self._seconds_left(worker) > 0:  # it has begun another sample meanwhile

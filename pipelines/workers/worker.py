@@ -32,9 +32,8 @@ from schemas.text import one_line
 
 MEMORY_WORDS = ("nsufficient memory", "annot allocate memory", "bad_alloc", "out of memory")
 STATM, STATM_BYTES = "/proc/self/statm", 128
-DATA_FIELD = (
-    5  # of STATM: private writable memory, in pages; the kernel holds RLIMIT_DATA against the same number
-)
+# Of STATM: private writable memory, in pages; the kernel holds RLIMIT_DATA against the same number.
+DATA_FIELD = 5
 MEGABYTE = 1 << 20
 FLUSH_SECONDS = 0.5  # after the last message, a result is sent at once
 FLUSH_BYTES = 1 << 20  # that found no room in shared memory, and are sent at once
@@ -191,6 +190,7 @@ def _next_stage(
     stages: Generator[None, None, Any], memory_mb: int, region: Region
 ) -> tuple[Kind, channel.Packed | None]:
     """Run one stage. There is an answer unless another stage follows."""
+    # Counted from what the process holds now, so that a filter's model, loaded in `setup`, does not count.
     limit_memory(memory_mb)
     try:
         try:
@@ -199,6 +199,7 @@ def _next_stage(
             return Kind.RESULT, channel.pack((Kind.RESULT, end.value), region)
         return Kind.STAGE, None
     except Exception as error:
+        # To report the error takes memory too.
         limit_memory(None)
         if is_memory_error(error):
             return Kind.MEMORY, channel.pack((Kind.MEMORY, None))

@@ -20,9 +20,8 @@ from trainer.logs.folder import METRICS_FILE
 
 CONFIG_FILE = "config.yaml"
 MOST_RUNS = 32  # on one page
-GOING = (
-    900.0  # seconds since the last record up to which a run counts as going; an evaluation may take minutes
-)
+# Seconds since the last record up to which a run counts as going; an evaluation may take minutes.
+GOING = 900.0
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ class KernelLock:
         while True:
             descriptor = self._open()
             try:
+                # Not lockf: a POSIX lock ends as soon as this process closes any descriptor of the file.
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 content = parsed(os.pread(descriptor, 4096, 0))

@@ -78,6 +78,7 @@ class Lease:
             self._thread.join()
         if self._version is not None and not self._taken_over:
             try:
+                # Only this version: a writer that took the lease over meanwhile keeps it.
                 remove_version(self._path, self._version)
             except OSError as error:
                 log.debug("the lease %s could not be removed: %s", self._path, error)

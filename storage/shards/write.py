@@ -78,6 +78,7 @@ def tar_header(name: str, size: int) -> bytes:
 
     Raises ValueError for a name of over 100 bytes or a size of 8 GiB or more, which USTAR cannot hold.
     """
+    # The size field has eleven octal digits.
     encoded = name.encode()
     if len(encoded) > tarfile.LENGTH_NAME or not 0 <= size < 8**11:
         raise ValueError(

@@ -22,9 +22,8 @@ class Items:
     """N texts or videos, on the CPU unless something has moved them."""
 
     vectors_NE: Tensor  # float32; inner products are the model's combined cosines (`CLIP2Video.joint`)
-    tokens_NLD: Tensor | None = (
-        None  # float16, what the interaction module reads; None where it is not wanted
-    )
+    # Float16, what the interaction module reads; None where it is not wanted.
+    tokens_NLD: Tensor | None = None
     mask_NL: Tensor | None = None  # uint8, 1 = a token
 
     def __len__(self) -> int:

@@ -37,15 +37,12 @@ class Camera:
     y: np.ndarray | float = 0.0  # centre of the view, base view heights, positive = down
     scale: np.ndarray | float = 1.0  # side of the view over the base view's: at 0.5 all looks twice as large
     angle: np.ndarray | float = 0.0  # degrees that the view is turned clockwise
-    tilt_x: np.ndarray | float = (
-        0.0  # degrees that the camera looks aslant to the right, which is further away
-    )
-    tilt_y: np.ndarray | float = (
-        0.0  # degrees that the camera looks aslant downwards; the bottom is further away
-    )
-    closer: float = (
-        1.0  # how much smaller the whole path is than the largest that fits the picture; at least 1
-    )
+    # Degrees that the camera looks aslant to the right, which is further away.
+    tilt_x: np.ndarray | float = 0.0
+    # Degrees that the camera looks aslant downwards; the bottom is further away.
+    tilt_y: np.ndarray | float = 0.0
+    # How much smaller the whole path is than the largest that fits the picture; at least 1.
+    closer: float = 1.0
 
 
 def view_path(cameras: Sequence[Camera], *, frames: int, size: tuple[int, int]) -> np.ndarray:

@@ -33,7 +33,7 @@ class RemoteJob:
     """A job on a runner that does not end with its submitter."""
 
     runner: str  # name of Beam's runner
-    id: str  # the runner's own; on Flink the job's name
+    id: str  # the runner's own; on Flink the name that the parts of the job share
     options: Mapping[str, str]  # Beam's options that lead to it, e.g. project and region
 
     @property

@@ -40,9 +40,8 @@ CAPTION_COLUMNS = ("caption", "captions", "text", "alt_text", "alt")
 TABLES, JSON_LINES, PLAIN = (".csv", ".tsv"), (".jsonl", ".ndjson"), (".txt",)
 COMPRESSED = (".gz", ".bz2", ".xz")
 URL = re.compile(r"https?://\S+", re.IGNORECASE)
-MORE_URL = re.compile(
-    r"[^\s,]*(?:[/=&?%]|\.(?:jpe?g|png|webp|gif)\b)\S*", re.IGNORECASE
-)  # behind a comma in it
+# What may follow a comma inside a URL.
+MORE_URL = re.compile(r"[^\s,]*(?:[/=&?%]|\.(?:jpe?g|png|webp|gif)\b)\S*", re.IGNORECASE)
 PICTURE = re.compile(r"\.(?:jpe?g|png|webp|gif|avif)$", re.IGNORECASE)
 WORDS = re.compile(r"[^\W\d_]{2,}")  # of a file name
 

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO
 
-MAX_SAMPLES = (
-    10_000_000  # over all tracks and their edits: a day of video at 60 frames per second, and its sound
-)
+# Over all tracks and their edits: a day of video at 60 frames per second, and its sound.
+MAX_SAMPLES = 10_000_000
 _MAX_BOXES = 1_000_000
 _MAX_INDEX_BYTES = 512 * 1024 * 1024
 _MAX_DEPTH = 12
