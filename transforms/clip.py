@@ -172,11 +172,13 @@ def load(planned: Planned, settings: ClipSettings) -> Prepared:
     store, size = find_store(meta.store), (meta.height, meta.width)
     keeps = isinstance(store, PictureStore)
     shown_T42 = quads_T42
+    # Readers will draw other paths of the mix, so the picture keeps the pixels for the tightest of them.
     if keeps and settings.encode.still_for == "mix":
         share = min(REDUCE_TO * settings.tightest_share, 1.0)  # the tightest view is shown at 1:1
         any_142 = centred_view(share, image_size=header.size, size=size)
         shown_T42 = np.concatenate([quads_T42, any_142])
     finest = float(footprints(shown_T42, header.size, size).min())
+    # The smallest picture whose tightest view still has _SPARE pixels per output pixel.
     need = (ceil(header.size[0] * _SPARE / finest), ceil(header.size[1] * _SPARE / finest))
     picture = decode(data, settings.pictures, need=need, exact=keeps, header=header)
     if isinstance(store, PictureStore):

@@ -100,6 +100,7 @@ class Ahead:
         batches = self._from_loader()
         waited = time.perf_counter() - began
         parts = Parts(batches, self._device, self._size, self._side)
+        # The loader is a step ahead of training, so its state goes with its batches until they are trained.
         self._next = Taken(parts, self._loader.state(), self._loader.take_dropped(), waited)
         parts.begin()
 

@@ -106,6 +106,7 @@ def save_checkpoint(
                 "loaders": [rank.loader for rank in state.ranks],
             },
         )
+    # The links come after the folder, so they always name a whole checkpoint.
     _point(join(output, LAST), name)
     if state.best is not None:
         # Not only when the best is new: a kill after the folder was written may have left the link at an

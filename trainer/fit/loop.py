@@ -57,6 +57,7 @@ class Loop:
                 continue
 
             stopping = self._settle() or stopping
+            # `_settle` has recorded the steps that are due; this record is of those since.
             if (at_end or stopping) and step % config.log.every:
                 self._recorder.record(step)
             better = due and not stopping and self._evaluate(step)

@@ -126,6 +126,7 @@ class TrainingStep:
 
         measured = self._measured(loss, norm, stop is not None and stop.asked)
         means = mean(torch.stack(list(measured.values())), self._ranks)
+        # All ranks have the same means, so all leave the same updates out.
         self._broken = torch.maximum(self._broken, 1 - means.isfinite().all().float())
         step_unless(self._broken, self._optimizer)
         clamp_logit_scale(self._model, optim.max_logit_scale)

@@ -131,6 +131,7 @@ class SearchIndex:
             kept_QK = _best(scores_QI, top)
             rows.append(kept_QK + start)
             best.append(np.take_along_axis(scores_QI, kept_QK, 1))
+        # The best of the whole index are among the best of its parts.
         rows_QK, best_QK = np.concatenate(rows, 1), np.concatenate(best, 1)
         kept_QK = _best(best_QK, top)
         rows_QK, best_QK = np.take_along_axis(rows_QK, kept_QK, 1), np.take_along_axis(best_QK, kept_QK, 1)
@@ -212,6 +213,7 @@ class SearchIndex:
         self, cosines_K: np.ndarray, match_K: np.ndarray, weight: float | None = None
     ) -> np.ndarray:
         model = self.embedder.model
+        # The match is added to logits, not to cosines (`CLIP2Video.rerank_score`).
         dual = torch.from_numpy(cosines_K) * model.clip.logit_scale.detach().float().exp().cpu()
         scores: np.ndarray = model.rerank_score(dual, torch.from_numpy(match_K), weight).numpy()
         return scores

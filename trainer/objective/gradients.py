@@ -159,6 +159,7 @@ class Gradients:
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
             without_ranks: AbstractContextManager[None] = nullcontext()
+            # DDP averages over ranks once, in the last part's backward pass.
             if isinstance(self._parallel, DistributedDataParallel) and not last:
                 without_ranks = self._parallel.no_sync()
             with without_ranks:
@@ -173,6 +174,7 @@ class Gradients:
                     pairs += [
                         (p, grad) for p, grad in zip(trained, of_parameters, strict=True) if grad is not None
                     ]
+                # The gradient of such a sum by its output is `grad`, so one backward pass feeds all of them.
                 fed = [(out * grad).sum() for out, grad in pairs if out.requires_grad]
                 if fed:
                     torch.stack(fed).sum().backward()

@@ -200,7 +200,7 @@ def match_loss(
         to_videos = model.logits(local.text, whole.video)
         to_texts = model.logits(whole.text, local.video).T
     wrong_video, has_video = hard_negatives(to_videos, local.ids, whole.ids, offset=offset, seed=seed)
-    other = None if seed is None else seed + 1
+    other = None if seed is None else seed + 1  # a row's text and video draw apart
     wrong_text, has_text = hard_negatives(to_texts, local.ids, whole.ids, offset=offset, seed=other)
     text_tokens = torch.cat((local.text.tokens, local.text.tokens, whole.text.tokens[wrong_text]))
     text_mask = torch.cat((local.text.mask, local.text.mask, whole.text.mask[wrong_text]))
@@ -239,6 +239,7 @@ def _hardest(
 ) -> tuple[Tensor, Tensor]:
     """Return the own column of each row and the best others [n,K], and which of them are no equals."""
     scores = logits_nN.float().masked_fill(same(ids_n, all_ids_N), -torch.inf)
+    # So a row's own pair is its first candidate.
     scores[:, offset : offset + len(scores)].fill_diagonal_(torch.inf)
     best = scores.topk(min(count, scores.shape[1]), dim=1)
     return best.indices, best.values > -torch.inf

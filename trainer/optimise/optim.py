@@ -95,6 +95,7 @@ def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.AdamW:
     ]
     if not groups:
         raise ValueError("no parameter is left to train; set freeze=none")
+    # Fused, because `step_unless` needs it: the other kernels take no `found_inf`.
     return torch.optim.AdamW(groups, lr=0.0, betas=(config.beta1, config.beta2), eps=config.eps, fused=True)
 
 

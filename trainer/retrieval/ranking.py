@@ -133,6 +133,7 @@ class _Deal:
         together(lambda: self._fill(measures), self._ranks)
         for measure in measures:
             for array in measure.arrays:
+                # fmax takes the number of the one rank that has it: the others hold NaN.
                 np.copyto(array, np.fmax.reduce(gather_objects(array, self._ranks)))
 
     def _fill(self, measures: Sequence[Measure]) -> None:

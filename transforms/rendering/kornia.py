@@ -183,6 +183,7 @@ def make_store(pixels: Tensor, part: Part, integers: Tensor) -> Tensor:
     store = pad(pixels, (0, part.store_bytes - len(pixels) + spare))
     for level in part.levels:
         tiles_NHW3 = _read_tiles(store, level.tiling, integers, step=2 * TILE)
+        # Four bytes fit 16 bits. Without a dtype torch would add them as 64 bits.
         blocks = tiles_NHW3.view(-1, TILE, 2, TILE, 2, 3).sum((2, 4), dtype=torch.int16)
         halved = blocks.add_(2).bitwise_right_shift_(2)  # the mean, rounded up from a half
         length = level.tiling.rows * level.tiling.columns * TILE**2 * 3
@@ -193,6 +194,7 @@ def make_store(pixels: Tensor, part: Part, integers: Tensor) -> Tensor:
 def make_atlas(store: Tensor, part: Part, integers: Tensor, numbers: Tensor) -> Tensor:
     """Return the sheet of layers: [H,W,3] float32 of whole grey levels."""
     tiles_NHW3 = _read_tiles(store, part.atlas, integers, step=TILE, rim=part.radius)
+    # The last reference: its memory is free before the atlas takes as much.
     del store
     atlas = torch.empty((part.atlas_rows * TILE, part.atlas.columns * TILE, 3), device=tiles_NHW3.device)
     used = part.atlas.rows * TILE
@@ -214,6 +216,7 @@ def _blurred(tiles_NHW3: Tensor, kernels_L2K: Tensor, layer_N: Tensor) -> Tensor
     Kernels are even, so half of a sum along x fits 15 bits.
     """
     along_x = (kernels_L2K[:, 0] * 0.5).to(torch.int16).index_select(0, layer_N)
+    # Times 2, because the sums along x are halves.
     along_y = (kernels_L2K[:, 1] * (2 / KERNEL_SUM**2)).index_select(0, layer_N)
     first, *others = _neighbours(tiles_NHW3, along_x, axis=2)
     halves = torch.mul(*first)

@@ -118,6 +118,7 @@ def _layer(frames: list[int], views: Sequence[View], picture: tuple[int, int]) -
     halvings = 0
     while finest / 2.0**halvings > HALVE_ABOVE:
         halvings += 1
+    # Variances add up, and widths do not: hence the root of the mean square over the group's frames.
     kernel_x, kernel_y = (
         kernel(missing_variance(_root_mean_square(footprint), halvings)) for footprint in (across, down)
     )

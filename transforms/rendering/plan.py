@@ -103,6 +103,7 @@ class _Batch:
         picture_N = self.pictures_N2.prod(axis=1)
         shares = (frame_N / FRAME_PIXELS, layer_N / LAYER_PIXELS, picture_N / PICTURE_PIXELS)
         share_N = np.max(shares, axis=0)
+        # By the sum before each clip, so a part exceeds its budget by less than its last clip.
         part_N = np.floor(np.cumsum(share_N) - share_N)
         firsts = np.flatnonzero(np.diff(part_N, prepend=-1.0)).tolist()
         return list(zip(firsts, [*firsts[1:], len(part_N)], strict=True))
@@ -183,7 +184,9 @@ class _PartPlanner:
         """Plan one sheet of halved pictures: of each the part that layers of this depth or more need."""
         deep = self._halvings_L >= depth
         clip_R, region_D = np.unique(self._clip_L[deep], return_inverse=True)
+        # A layer's box, in pixels of this level, which is finer than the layer or as fine.
         box_D4 = self._box_L4[deep] << (self._halvings_L[deep] - depth)[:, None]
+        # Rounded up: halving repeats the last row and column of an odd picture.
         halved_R2 = -(-self._batch.pictures_N2[clip_R] >> depth)
         low_R2, high_R2 = halved_R2.copy(), np.zeros_like(halved_R2)
         np.minimum.at(low_R2, region_D, box_D4[:, 0::2])
