@@ -28,6 +28,8 @@ from schemas.errors import JobError
 LOG = logging.getLogger(__name__)
 HEED_SECONDS = 0.5  # for samples under way to end on their own after Ctrl-C
 STOP_SECONDS = 5.0  # for workers to let go after Ctrl-C
+READER = "wait_until_finish_read"  # Beam's name of the thread that reads messages
+READER_SECONDS = 1.0
 CANCEL_SECONDS = 120.0  # for a remote runner to end a job that was cancelled
 ERROR_MARK = re.compile(
     r"(?:JobError|OutputError|SickWorkerError|StoppedError): (.+?)(?: \[while running|\n|\\n|$)"
@@ -179,6 +181,9 @@ def _quiet_reader() -> Iterator[None]:
     try:
         yield
     finally:
+        for thread in threading.enumerate():
+            if thread.name == READER:  # the connection that the caller lost ends it too
+                thread.join(READER_SECONDS)
         threading.excepthook = before
 
 

@@ -16,6 +16,7 @@ class JobManager:
     def __init__(self) -> None:
         self.jobs: list[dict[str, Any]] = []
         self.cause = ""
+        self.ending: dict[str, int] = {}  # id of a job that ends before it can be cancelled -> HTTP status
         self.master = ""
 
     def add(self, name: str, state: str) -> None:
@@ -27,10 +28,15 @@ class JobManager:
         """What the JobManager says."""
         if path == "/jobs/overview":
             return {"jobs": self.jobs}
-        job = next(job for job in self.jobs if path.split("/")[2].partition("?")[0] == job["jid"])
+        job = next(job for job in self.jobs if job_of(path) == job["jid"])
         if method == "PATCH":
             job["state"] = "CANCELED"
         return {"root-exception": self.cause}
+
+
+def job_of(path: str) -> str:
+    """The id of the job in a path."""
+    return path.split("/")[2].partition("?")[0]
 
 
 @contextmanager
@@ -41,7 +47,10 @@ def run_job_manager() -> Iterator[JobManager]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             data = json.dumps(manager.answer(self.command, self.path)).encode()
-            self.send_response(200)
+            status = 200
+            if self.command == "PATCH":
+                status = manager.ending.get(job_of(self.path), 200)
+            self.send_response(status)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

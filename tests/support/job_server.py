@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,13 +25,16 @@ SERVER = [sys.executable, "-m", "apache_beam.runners.portability.local_job_servi
 class _Forgetful(beam_job_api_pb2_grpc.JobServiceServicer):
     """Answers as Beam's server in Java. After a restart that knows none of its jobs."""
 
-    def __init__(self, state: str | None) -> None:
-        self._state = state
+    def __init__(self, states: Sequence[str]) -> None:
+        self._states = list(states)
 
     def GetState(self, request: Any, context: grpc.ServicerContext) -> Any:
-        if self._state is None:
+        if not self._states:
             context.abort(grpc.StatusCode.NOT_FOUND, f"No invocation with id {request.job_id}")
-        return api.JobStateEvent(state=self._state)
+        state = self._states[0]
+        if len(self._states) > 1:
+            del self._states[0]
+        return api.JobStateEvent(state=state)
 
     def GetMessageStream(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         context.abort(grpc.StatusCode.NOT_FOUND, f"No invocation with id {request.job_id}")
@@ -39,10 +42,13 @@ class _Forgetful(beam_job_api_pb2_grpc.JobServiceServicer):
 
 
 @contextmanager
-def forgetful_job_server(state: str | None = None) -> Iterator[str]:
-    """Start a server that knows only the state of a job, or not even that. Yields its address."""
+def forgetful_job_server(*states: str) -> Iterator[str]:
+    """Start a server that knows only the states of a job, or not even these. Yields its address.
+
+    It answers with one state after another, and stays with the last.
+    """
     server = grpc.server(ThreadPoolExecutor(1))
-    beam_job_api_pb2_grpc.add_JobServiceServicer_to_server(_Forgetful(state), server)
+    beam_job_api_pb2_grpc.add_JobServiceServicer_to_server(_Forgetful(states), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:

@@ -135,7 +135,12 @@ class _Said:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + SAY_SECONDS
-        plan = self._output.read_plan()
-        if plan is None or not plan.tasks:  # it is the pass over the whole input
+        try:
+            plan = self._output.read_plan()
+            if plan is None or not plan.tasks:  # it is the pass over the whole input
+                return
+            done = len(done_tasks(self._output))
+        except (OSError, ValueError) as error:  # the job runs on, and meets what is wrong itself
+            LOG.debug("the records cannot be listed now: %s", error)
             return
-        LOG.info(f"{len(done_tasks(self._output))} of {counted(plan.tasks, 'task')} done")
+        LOG.info(f"{done} of {counted(plan.tasks, 'task')} done")

@@ -11,7 +11,9 @@ import json
 import re
 import time
 import urllib.request
+from http import HTTPStatus
 from typing import Any
+from urllib.error import HTTPError
 
 from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,
@@ -30,6 +32,7 @@ ENDED = {
     "FINISHED": PipelineState.DONE,
     "SUSPENDED": PipelineState.FAILED,
 }
+ENDED_MEANWHILE = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)  # Flink's answers, if a job cannot be cancelled
 PART = re.compile(r"-part\d{4,}$")  # after the name of a job that was submitted in parts
 LOOK_SECONDS = 0.2
 # Flink starts the next stage within milliseconds. By default it restarts a job after a second: a worker that
@@ -90,8 +93,14 @@ class FlinkJob:
     def cancel(self) -> None:
         """Ask the JobManager to cancel every part that has not ended."""
         for job in self._find().values():
-            if job["state"] not in ENDED:
+            if job["state"] in ENDED:
+                continue
+            try:
                 _ask(f"{self._jobs}/{job['jid']}?mode=cancel", "PATCH")
+            except HTTPError as error:
+                error.close()
+                if error.code not in ENDED_MEANWHILE:
+                    raise
 
     def _find(self) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}

@@ -144,8 +144,9 @@ class PartsRun(threading.Thread):
                     why = f"the runner does not answer ({type(error).__name__}: {error})"[:200]
                     raise still_running(self.remote, 1, f"{why}; ") from error
             if failure is not None:
+                self.error = RuntimeError(failure)  # an error while the others end must not replace it
                 self._end_all()
-                raise RuntimeError(failure)
+                return
             self._rest()
 
     def _rest(self) -> None:

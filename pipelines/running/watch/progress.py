@@ -137,7 +137,10 @@ class RecordsSeen:
         """(written, failed) in records that came since, an estimate if they are many."""
         start = time.monotonic()
         if start >= self._next:
-            self._look()
+            try:
+                self._look()
+            except (OSError, ValueError) as error:  # the job runs on, and meets what is wrong itself
+                LOG.debug("the records cannot be read now: %s", error)
             self._next = start + max(RECORDS_SECONDS, LOOKS_RARELY * (time.monotonic() - start))
         return self._counts
 

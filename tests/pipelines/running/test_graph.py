@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import apache_beam as beam
+import grpc
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 from tiny_job import ListenersSeen, TinyMaker, listening, tiny_job, tiny_tasks
@@ -18,7 +20,7 @@ from pipelines.output.folder import Output
 from pipelines.output.records import done_tasks
 from pipelines.running.engine import choose_runner
 from pipelines.running.graph import JobSpec, MakeShards, WriteShards
-from pipelines.running.pipeline import job_error
+from pipelines.running.pipeline import READER, PipelineRun, job_error
 from pipelines.running.submit import run_job
 from schemas.errors import ConfigError, JobError
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
@@ -208,3 +210,29 @@ def test_the_default_runner_is_named_and_downloads_nothing():
 )
 def test_the_one_line_is_found_wherever_a_runner_hides_it(text):
     assert str(job_error(RuntimeError(text))) == "no room; do it again"
+
+
+class _LostConnection:
+    """A pipeline whose runner goes away: Beam's own thread notices after the caller."""
+
+    def run(self):
+        return self
+
+    def wait_until_finish(self):
+        def read():
+            time.sleep(0.2)
+            raise grpc.RpcError
+
+        threading.Thread(target=read, name=READER).start()
+        raise RuntimeError("the connection is lost")
+
+
+def test_a_lost_connection_shows_no_traceback_of_beams_own_thread(monkeypatch):
+    shown = []
+    monkeypatch.setattr(threading, "excepthook", shown.append)
+    run = PipelineRun(_LostConnection(), choose_runner([], 1, "cpu"))
+    run.start()
+    assert run.ended.wait(10)
+    assert str(run.error) == "the connection is lost"
+    time.sleep(0.3)
+    assert not shown

@@ -173,6 +173,13 @@ def test_a_job_of_a_job_server_that_was_restarted_has_ended(tmp_path):
     assert remote.read_kept(output) is None
 
 
+def test_a_plan_that_cannot_be_read_does_not_end_the_wait_for_a_job(tmp_path):
+    with forgetful_job_server("RUNNING", "DONE") as address:
+        output = left_behind(tmp_path, address)
+        (tmp_path / "_zoetrope" / "plan.json").write_text("{")
+        assert attach(output, overwrite=False)
+
+
 def test_a_failed_job_is_forgotten_though_its_runner_does_not_say_why(tmp_path):
     with forgetful_job_server("FAILED") as address:
         output = left_behind(tmp_path, address)

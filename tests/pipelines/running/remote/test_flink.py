@@ -50,6 +50,22 @@ def test_the_newest_job_of_a_name_counts(manager: JobManager):
     assert job.state() == "CANCELLED"
 
 
+@pytest.mark.parametrize("status", [404, 409])
+def test_a_part_that_ends_before_it_is_cancelled_does_not_save_the_others(manager: JobManager, status):
+    for number in range(3):
+        manager.add(f"ours-part000{number}", "RUNNING")
+    manager.ending["id-1"] = status
+    FlinkJob("ours", manager.master).cancel()
+    assert {job["state"] for job in manager.jobs} == {"CANCELED"}
+
+
+def test_a_cluster_that_cannot_cancel_is_an_error(manager: JobManager):
+    manager.add("ours", "RUNNING")
+    manager.ending["id-0"] = 500
+    with pytest.raises(OSError, match="500"):
+        FlinkJob("ours", manager.master).cancel()
+
+
 def test_cancel_waits_for_the_job_of_the_options(manager: JobManager):
     manager.add("ours", "RUNNING")
     cancel(PipelineOptions([f"--flink_master={manager.master}", "--job_name=ours"]), 5)

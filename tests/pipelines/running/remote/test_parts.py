@@ -98,6 +98,15 @@ def test_a_part_that_fails_ends_the_others(manager: JobManager):
     assert len(made) == 3, "no further one is submitted"
 
 
+def test_the_cause_of_a_failure_is_kept_if_the_others_cannot_be_cancelled(manager: JobManager):
+    run, _ = started(manager, 9, 3)
+    manager.cause = "JobError: task 7 is broken"
+    manager.ending = {f"id-{number}": 500 for number in range(3)}
+    manager.jobs[1]["state"] = "FAILED"
+    assert run.ended.wait(30)
+    assert str(run.error) == "JobError: task 7 is broken"
+
+
 def test_ctrl_c_cancels_every_part(manager: JobManager):
     run, made = started(manager, 9, 3)
     assert run.stop(None)
