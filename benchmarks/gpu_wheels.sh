@@ -12,9 +12,10 @@
 set -eu
 cd "$(dirname "$0")/.."
 folder=${1:?the folder for the wheels}
-training="kornia kornia-rs pydantic pydantic-core annotated-types typing-inspection open-clip-torch ftfy wcwidth simplejpeg"
+training="kornia kornia-rs pydantic pydantic-core annotated-types typing-inspection open-clip-torch regex ftfy wcwidth simplejpeg"
 reading="orjson braceexpand webdataset zstandard ijson"
 jobs="apache-beam beartype cffi cryptography fastavro httplib2 objsize pytz pyparsing sortedcontainers jsonpickle proto-plus crcmod dill fasteners"
+jobs="$jobs cloudpickle grpcio protobuf python-dateutil six requests charset-normalizer urllib3 certifi idna"
 pins=()
 for name in $training $reading $jobs ${MORE:-}; do
     pin=$(grep -iE "^$name(\[[a-z,]*\])?==" requirements.lock | head -n 1 | sed -E 's/ .*//; s/\[[a-z,]*\]//') || true
