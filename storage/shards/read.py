@@ -98,6 +98,7 @@ def _members(uri: str, source: IO[bytes]) -> Iterator[tuple[str, bytes]]:
         except TarError as error:
             raise TarError(f"in member {name}: {error}") from None
         yield name, data
+    # Reading ended at the first zero block. A tar that was cut off there does not end with a second one.
     tail = bytes(BLOCK)  # the block that ended the iteration
     while rest := source.read(1 << 16):
         tail = (tail + rest)[-len(END_MARK) :]

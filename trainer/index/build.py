@@ -83,8 +83,10 @@ def index(
         made = _Made()
         for uri, content in _progress(here):
             part = known.get(content)
+            # The shard was moved: its bytes are here, and not at the path that the part names.
             if part is not None and here.get(part.info.shard) != content:
                 relocate(part, uri)
+            # Of shards with the same bytes one is embedded.
             if part is not None or content in made.parts:
                 continue
             try:
@@ -94,6 +96,7 @@ def index(
                 continue
             made.parts[content] = PartInfo(uri, content, len(arrays.keys), len(dropped))
             made.dropped += dropped
+            # Embedding takes long, and a lease may be lost meanwhile.
             lock.check()
             write_part(folder, made.parts[content], arrays)
         lock.check()

@@ -59,7 +59,6 @@ def decode_ahead(
     """
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         calls = 4 * workers + 1
-        # decoders release the interpreter lock, so threads are enough here
         for decoded in in_order(lambda sample: pool.submit(_decoded, decoder, sample), samples, calls=calls):
             if isinstance(decoded, str):
                 on_broken(decoded)

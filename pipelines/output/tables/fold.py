@@ -102,6 +102,7 @@ def fold_part(output: Output, part: Part) -> None:
     rows = pa.Table.from_pylist([asdict(row) for row in shards], MANIFEST)
     head = io.BytesIO()
     pq.write_table(rows.replace_schema_metadata({META: json.dumps(meta).encode()}), head, compression="zstd")
+    # Last: a part without its head does not count.
     write_bytes(head_path(output, part), head.getvalue())
     remove_empty_folder(folder)
 
