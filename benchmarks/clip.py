@@ -5,12 +5,12 @@ A 512x384 JPEG goes in, 12 JPEGs of 224x224 come out.
     python -m benchmarks.clip [--rounds 40]
 
 Times are CPU seconds of one thread. The goal is half the clips/s of decoding and encoding alone. A plain cv2
-loop reaches 0.5 without the checks, the draw and KEY.json. The last case is the work of a worker process: it
+loop reaches 0.5 without the checks, the draw and KEY.json. The last case is the work of a worker process. It
 adds the sample's row and its frame in the tar, for a handful of samples that go through each stage together.
 
 One case renders the planes of a JPEG (Y, and Cb and Cr at half the size) and encodes them as they are. It
 saves the encoder's colour conversion, and takes longer: OpenCV warps one channel in 0.064 ms and four in
-0.078 ms (224x224), so three planes cost more than one RGBX frame, and simplejpeg decodes to RGB alone.
+0.078 ms (224x224), so three planes cost more than one RGBX frame. simplejpeg decodes to RGB alone.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@
     python -m benchmarks.encode_gpu --device cpu --rounds 2       # shows that it runs without a GPU
 
 The CPU's case is what `zoetrope animate` does (libjpeg-turbo, 4:2:0, quality 90). nvJPEG is asked through
-TorchCodec, to which torchvision refers its users, and through torchvision, whose own call is deprecated;
-frames are on the GPU as rendering leaves them, and the bytes end on the host. A library that is absent or
-fails is a line with its reason. A GPU wins the job only if it encodes more clips per second than all cores
-of its machine. Result: benchmarks/results/encode_gpu.json
+TorchCodec, to which torchvision refers its users, and through torchvision, whose own call is deprecated.
+Frames are on the GPU as rendering leaves them, and the bytes end on the host. A library that is absent or
+fails is a line with its reason. A GPU wins the job only if it encodes more clips per second than all cores of
+its machine. Result: benchmarks/results/encode_gpu.json
 """
 
 from __future__ import annotations

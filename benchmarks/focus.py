@@ -10,8 +10,8 @@ hand. Every arm draws clips of the default mix from the same seeds:
     boxes       focus=subject, and the picture has the box
 
 All arms are measured by the boxes: the share of the box in a clip's poorest view, and in all its views. The
-zoom and the distance that the view's middle travels show how much motion is left, and milliseconds of CPU what
-a draw and a whole clip of the job cost. Result: benchmarks/results/focus.json
+zoom and the distance that the view's middle travels show how much motion is left. Milliseconds of CPU show
+what a draw and a whole clip of the job cost. Result: benchmarks/results/focus.json
 """
 
 from __future__ import annotations

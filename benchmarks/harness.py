@@ -1,7 +1,7 @@
 """Shared by the benchmarks: interleaved rounds, medians with IQR, and the JSON with its origin.
 
-Cases take turns within a round, so that whatever else the machine does hits all of them; a ratio is the
-median of the rounds' ratios, which holds on a busy machine where the times themselves do not.
+Cases take turns within a round, so that whatever else the machine does hits all of them. A ratio is the
+median of the rounds' ratios. It holds on a busy machine, where the times themselves do not.
 """
 
 from __future__ import annotations

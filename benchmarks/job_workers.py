@@ -2,10 +2,10 @@
 
     python -m benchmarks.job --workers 1,2,4,8,16 [--clips 400] [--rounds 3]
 
-Each number of workers makes `--clips` clips per worker with Beam's direct runner, start-up included and apart.
-Numbers above the cores of this machine are left out. The own process reads the source, runs Beam, and writes
-and hashes the shards. Its CPU seconds per clip bound the clips/s, however many workers there are, as far as
-its threads cannot run side by side; hashing, writing and receiving can.
+Each number of workers makes `--clips` clips per worker with Beam's direct runner, start-up included and
+apart. Numbers above the cores of this machine are left out. The own process reads the source, runs Beam, and
+writes and hashes the shards. Its CPU seconds per clip bound the clips/s, however many workers there are, as
+far as its threads cannot run side by side. Hashing, writing and receiving can.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Kills a job at random moments and looks at what is left: ``python -m benchmarks.kills [kills] [seed]``.
 
-A kill is a SIGKILL of the whole process group, of the job's own process, or of one of its workers, readers
-and nurseries; or a SIGTERM or SIGHUP. Only kills that hit a running job count. After each of them no shard
-under a final name may differ from an undisturbed run's, no process may be left, and nothing of ours may be in
-the temporary directory. After all of them the same command finishes the job, and every byte must be that of
-the undisturbed run. A job that lost a worker must go on to its end and write the same bytes.
+A kill is a SIGTERM, a SIGHUP or a SIGKILL. The latter hits the whole process group, the job's own process, or
+one of its workers, readers and nurseries. Only kills that hit a running job count. After each of them no
+shard under a final name may differ from an undisturbed run's. No process may be left, and nothing of ours may
+be in the temporary directory. After all of them the same command finishes the job, and every byte must be
+that of the undisturbed run. A job that lost a worker must go on to its end and write the same bytes.
 """
 
 from __future__ import annotations

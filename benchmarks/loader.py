@@ -2,11 +2,11 @@
 
     python benchmarks/loader.py [--samples 192] [--rounds 9]
 
-The same clips (12 frames of 224x224, default motions, from photographs of 512x384) are written as frames, mp4
-and still by the code of `zoetrope animate`; timed is what a worker does: reading the tar, shuffling,
-decoding, drawing the camera's path, tokenizing, collating. Stills are animated on the device afterwards,
-which is not the worker's work. The stores take turns within one run. Targets: still >= 3x frames and >= 12x
-mp4. Result: benchmarks/results/loader.json
+The code of `zoetrope animate` writes the same clips as frames, mp4 and still: 12 frames of 224x224, default
+motions, from photographs of 512x384. The work of a worker is timed: reading the tar, shuffling, decoding,
+drawing the camera's path, tokenizing, collating. Stills are animated on the device afterwards, which is not
+the worker's work. The stores take turns within one run. Targets: still >= 3x frames and >= 12x mp4. Result:
+benchmarks/results/loader.json
 """
 
 from __future__ import annotations

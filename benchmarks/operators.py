@@ -1,7 +1,7 @@
 """Count what a call asks of torch: operators, bytes, copies between host and device, and waits of the host.
 
 On a GPU an operator is one kernel, one copy, or a view that costs the host alone. With `fake_cuda` a call
-runs on fake tensors of a CUDA device, which hold no data, so that copies and waits are counted on a machine
+runs on fake tensors of a CUDA device, which hold no data. So copies and waits are counted on a machine
 without a GPU.
 """
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.records 4000 40000 400000      tasks; benchmarks/results/records.json
 
-The records are hard links to a few real ones of 1,000 rows. A read or a listing of 1,000 names waits 50 ms. Of a
-large job a few parts are folded, and the others are hard links too, as if the workers of a cluster had folded them.
-Every size runs in a process of its own, so that its peak memory is measured alone.
+The records are hard links to a few real ones of 1,000 rows. A read or a listing of 1,000 names waits 50 ms.
+Of a large job a few parts are folded. The others are hard links too, as if the workers of a cluster had
+folded them. Every size runs in a process of its own, so that its peak memory is measured alone.
 """
 
 from __future__ import annotations

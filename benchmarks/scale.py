@@ -1,7 +1,7 @@
 """1k, 10k (and 100k) samples: clips/s flat, resident memory flat.
 
 ``python -m benchmarks.scale [sizes...]``, default 1000 10000. Each size is the real command in a new process,
-over links to the same pictures, so that a large corpus costs no disk; the shards are removed between sizes.
+over links to the same pictures, so that a large corpus costs no disk. The shards are removed between sizes.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python benchmarks/search.py [--videos 10000] [--queries 100] [--steps 350]
 
-Makes videos of coloured shapes (112 different scenes, each many times), trains a small model on some of them,
-indexes all, and asks for scenes by their captions; a query is right at rank 1 if the clip found has that
+Makes videos of coloured shapes: 112 different scenes, each many times. Trains a small model on some of them,
+indexes all, and asks for scenes by their captions. A query is right at rank 1 if the clip found has that
 caption. Both ways rank by the same mix of dual and match logits and differ only in how many clips the
 interaction module reads. What is measured is the cost and the loss of looking at 50, not how well the model
 generalises. Queries take turns, on one thread (a query's small products gain nothing from several), and the

@@ -2,9 +2,9 @@
 
     python -m benchmarks.similarity [--pairs 32]
 
-One thread, ViT-B/32 with random weights, which cost what trained ones cost. Photographs of scikit-image, cut at random.
-CPU seconds, the two ways in turn. It also counts the scores that differ, as they are and as they are stored (six
-digits): a sample's score must not depend on the samples that happen to be next to it. Result:
+One thread, ViT-B/32 with random weights, which cost what trained ones cost. Photographs of scikit-image, cut
+at random. CPU seconds, the two ways in turn. It also counts the scores that differ, as they are and as they
+are stored (six digits). A sample's score must not depend on the samples that happen to be next to it. Result:
 benchmarks/results/similarity.json
 """
 

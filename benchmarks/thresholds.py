@@ -2,10 +2,11 @@
 
     python -m benchmarks.thresholds [FOLDER ...]
 
-Photographs: those that scikit-image, scikit-learn and (if it is installed) matplotlib carry, and the pictures in the
-folders. Every one is also scored as a job could meet it: scaled, compressed, mirrored, grey, darker, flatter,
-slightly soft. What a rule is for is made from the same photographs (blurred, darkened, flattened) or drawn: pages of
-text by Pillow, charts by matplotlib, blank pictures.
+Photographs: those that scikit-image, scikit-learn and (if it is installed) matplotlib carry, and the pictures
+in the folders. Every one is also scored as a job could meet it: scaled, compressed, mirrored, grey, darker,
+flatter, slightly soft. Pictures that a rule should drop are made from the same photographs (blurred,
+darkened, flattened) or drawn. The drawn ones are pages of text by Pillow, charts by matplotlib, and blank
+pictures.
 
 A *false rejection* is a photograph, or a version of one that a person still takes for a good picture, that a rule
 drops. A *right rejection* is a picture of what the rule is for that it drops. Of versions between the two, such as a

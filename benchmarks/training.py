@@ -9,16 +9,16 @@ Measures step time, samples per second, MFU, the wait for the loader, and the la
 
 The code of `zoetrope animate` writes stills (512x384, default motions). For each model, whole steps
 (rendering, forward, backward, AdamW) find the largest batch of clips of 12 frames, without and with gradient
-checkpointing. Then `zoetrope train` itself trains from the shards, at the fine-tuning recipes' 128 and at 95
-% of the largest batch, and its records are read. Modes are `compiled` (as the recipes are), `eager`, and
-`loose` (compiled, deterministic=false); the batches of the search are the first mode's. Each loader process
-has one batch ahead and the first records do not count, so that a queue filled before the start hides no slow
-loader. `plain_loop` is a loop over open_clip's own towers with frames that are ready, run in the same call.
-`shm_mb` is the most that the loader's batches take of /dev/shm. Weights are random, which changes no cost.
-Results of other models and modes on the same GPU are kept.
+checkpointing. Then `zoetrope train` itself trains from the shards, and its records are read. It runs at the
+fine-tuning recipes' 128 and at 95 % of the largest batch. Modes are `compiled` (as the recipes are), `eager`,
+and `loose` (compiled, deterministic=false); the batches of the search are the first mode's. Each loader
+process has one batch ahead, and the first records do not count. So a queue that was filled before the start
+hides no slow loader. `plain_loop` is a loop over open_clip's own towers with frames that are ready, run in
+the same call. `shm_mb` is the most that the loader's batches take of /dev/shm. Weights are random, which
+changes no cost. Results of other models and modes on the same GPU are kept.
 
-Goals with ViT-B/32 and 128 clips on one H100 or H200: 1,000 samples/s, MFU 33 %, 1.5 times the plain loop,
-and at most 3 % of a step for `prepare` and the loader together. Without a GPU nothing is measured. Result:
+Goals with ViT-B/32 and 128 clips on one H100 or H200: 1,000 samples/s, MFU 33 %, and 1.5 times the plain
+loop. `prepare` and the loader together take at most 3 % of a step. Without a GPU nothing is measured. Result:
 benchmarks/results/training.json
 """
 

@@ -1,6 +1,6 @@
 """Run one Beam worker of a pool (`clusters.pool_main`).
 
-Beam's runner can lose sight of a worker: a Flink job that is cancelled while its worker starts, or ends while
+Beam's runner can lose sight of a worker. A Flink job that is cancelled while its worker starts, or ends while
 its pool is away, closes neither the worker's servers nor the worker. So a worker asks the JobManager now and
 then, and ends after its job.
 """

@@ -21,9 +21,9 @@ class Interval:
 def bootstrap(values_SQ: np.ndarray, groups_Q: np.ndarray, *, times: int, seed: int = 0) -> Interval:
     """Return the mean of values [seeds, queries] and its interval.
 
-    Seeds and groups of queries are drawn with replacement, each on its own: queries over one picture depend
-    on each other, so that they are drawn together. With one seed, only queries are drawn.
-    Source: Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 2007.
+    Seeds and groups of queries are drawn with replacement, each on its own. Queries over one picture depend
+    on each other, so they are drawn together. With one seed, only queries are drawn. Source: Owen, "The
+    pigeonhole bootstrap", Annals of Applied Statistics 2007.
     """
     rng = np.random.default_rng(seed)
     seeds = len(values_SQ)

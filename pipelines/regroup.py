@@ -1,7 +1,7 @@
 """Outputs into one, or one output into parts: `zoetrope merge` and `zoetrope split`.
 
-The results have shards, tables and indexes as an output has, and no job: they are read, validated and indexed
-as any output, and not resumed or retried. The manifest is written last, so a folder with one is whole.
+The results have shards, tables and indexes as an output has, and no job. They are read, validated and indexed
+as any output, but neither resumed nor retried. The manifest is written last, so a folder with one is whole.
 """
 
 from __future__ import annotations
@@ -115,9 +115,9 @@ class NewOutput:
 def merge(outputs: Sequence[str], to: str) -> list[ShardRow]:
     """Copy the shards of several outputs into one, under new names. Returns its shards.
 
-    Raises ConfigError for what is no finished output and for a key that two of them have, TableError for
-    tables that disagree, ShardError for a shard whose bytes are not those of its manifest. After an error
-    nothing of the new output is left.
+    Raises ConfigError for what is no finished output, and for a key that two of them have. Raises TableError
+    for tables that disagree, and ShardError for a shard whose bytes are not those of its manifest. After an
+    error nothing of the new output is left.
     """
     if len(set(outputs)) < len(outputs):
         raise ConfigError("an output is given twice; its keys would repeat")

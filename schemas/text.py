@@ -13,9 +13,9 @@ _BYTE_UNITS = ("B", "kB", "MB", "GB")
 def one_line(message: object, limit: int | None = None) -> str:
     """An exception's message, or any text, as one line of at most `limit` characters.
 
-    An exception without a message gives the name of its type. Characters that UTF-8 cannot hold (lone
-    surrogates), control characters and overrides of the direction become '?', so that the line can be stored
-    and cannot steer a terminal.
+    An exception without a message gives the name of its type. Lone surrogates, which UTF-8 cannot hold,
+    control characters and overrides of the direction become '?'. So the line can be stored and cannot steer a
+    terminal.
     """
     text = " ".join(str(message).split())
     if not text and isinstance(message, BaseException):

@@ -2,8 +2,8 @@
 
 A file is whole under its name, or not there. On a disk its bytes and its name have reached the disk (fsync)
 before a function returns. An object appears when its upload ends, but a folder of objects appears one by one.
-So a folder that must be whole has a file that is uploaded last and removed first (`written_folder`,
-`remove_folder`): without that file it does not count.
+So a folder that must be whole has a file without which it does not count. That file is uploaded last and
+removed first (`written_folder`, `remove_folder`).
 """
 
 from __future__ import annotations
@@ -128,8 +128,8 @@ def partial_name(path: str) -> str:
 def move_file(source: str, target: str, size: int | None = None) -> None:
     """Rename one file over whatever is at the target, in one step where the store can (disks, gs://).
 
-    With `size`, a source that is gone is no error if the target has that many bytes: then somebody else has
-    moved it, or an earlier request whose answer was lost. Raises OSError that names a file.
+    With `size`, a source that is gone is no error if the target has that many bytes. Then somebody else has
+    moved it, or an earlier request did, whose answer was lost. Raises OSError that names a file.
     """
     try:
         here = local_path(target)

@@ -1,8 +1,8 @@
 """The pure function at the heart of the job: a picture and its captions become a sample.
 
 `make_clip` is `prepare` (`plan`, `load`), `render_clip`, `finish` (`encode`, `with_texts`). They are separate
-so that the job can render a batch of many samples on a GPU, and take a handful of samples through one stage
-before another. `transforms.settings` has the settings.
+for two reasons. The job renders a batch of many samples on a GPU, and it takes a handful of samples through
+one stage before the next. `transforms.settings` has the settings.
 """
 
 from __future__ import annotations

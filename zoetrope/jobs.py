@@ -180,8 +180,8 @@ def job_circumstances() -> Iterator[None]:
 def _quiet_beam() -> Iterator[None]:
     """Silence Beam's logs.
 
-    Beam logs a traceback for every error that a job reports in one line, and a warning for each option that a
-    worker does not know. It logs the messages of job servers at the root.
+    Beam logs a traceback for every error that a job reports in one line. It logs a warning for each option
+    that a worker does not know. It logs the messages of job servers at the root.
     """
     loggers = [logging.getLogger("apache_beam"), logging.getLogger()]
     before = [logger.level for logger in loggers]

@@ -46,7 +46,7 @@ class _NotInstalled:
 def import_beam_for_this_machine() -> None:
     """Import Beam and its direct runner as if the modules of `UNUSED` were not installed.
 
-    They can be imported as usual afterwards, also by Beam's own modules for Dataflow and object stores; only
+    They can be imported as usual afterwards, also by Beam's own modules for Dataflow and object stores. Only
     Beam's reader of MongoDB stays without its client. Does nothing if Beam was imported before.
     """
     if "apache_beam" in sys.modules:

@@ -80,8 +80,8 @@ class Filters:
     def check_picture(self, reference: Reference, data: bytes, scores: Scores) -> None:
         """Call the filters that need the encoded picture `data`, and add their scores to `scores`.
 
-        The picture is decoded only if a filter needs its pixels: at the scale that rules look at, and in full
-        for a user's own filters. Raises SampleError.
+        The picture is decoded only if a filter needs its pixels. Rules look at a reduced scale, and a user's
+        own filters at the full one. Raises SampleError.
         """
         entries = self.at(When.HEADER, When.PIXELS, When.MODEL)
         if not entries:

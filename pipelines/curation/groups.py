@@ -2,7 +2,7 @@
 
 A sample's *place* is its task and its row in it, as one int64 that sorts in the order of the input.
 
-Near marks are found by multi-index hashing (Norouzi et al. 2012): two hashes of 64 bits that differ in at
+Near marks are found by multi-index hashing (Norouzi et al. 2012). Two hashes of 64 bits that differ in at
 most d bits are equal in at least one of d + 1 bands. So only hashes with an equal band are compared.
 """
 

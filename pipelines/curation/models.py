@@ -1,7 +1,7 @@
 """Rules whose score a network gives: a user's classifier, and the similarity of picture and caption by CLIP.
 
-A model is loaded once per worker, when it starts, in the worker itself: one sample is scored at a time on one
-thread, so a score does not depend on the samples around it. torch is imported for `clip_similarity` alone.
+A worker loads a model once, when it starts. It scores one sample at a time on one thread, so a score does not
+depend on the samples around it. Only `clip_similarity` imports torch.
 """
 
 from __future__ import annotations

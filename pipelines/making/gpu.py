@@ -1,8 +1,8 @@
 """GPUs of a worker's machine: whether a job uses them, and what it means when a call fails.
 
-Failures of pictures are data. A batch that the GPU has no room for is halved. Whatever else CUDA reports
-ends the worker process, or a job on this machine: after such a fault every later call of the process fails
-too, and good pictures would be recorded as broken ones.
+Failures of pictures are data. A batch that the GPU has no room for is halved. Whatever else CUDA reports ends
+the worker process, or a job on this machine. After such a fault every later call of the process fails too,
+and good pictures would be recorded as broken ones.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def choose_rendering(device: str, workers: int, *, renders: bool) -> Rendering:
     """Choose between the GPUs and the CPUs of this machine. torch is loaded only where a GPU may be used.
 
     `device` is cpu, cuda or auto. A store that renders nothing uses no GPU. "auto" takes the GPUs where each
-    serves at most `WORKERS_PER_GPU` worker processes: rendering is about a third of a clip's work on a CPU,
-    and a GPU costs each clip two more messages and a copy of its frames, so many cores are faster without
-    it. Raises JobError for device=cuda without a GPU.
+    serves at most `WORKERS_PER_GPU` worker processes. Rendering is about a third of a clip's work on a CPU. A
+    GPU costs each clip two more messages and a copy of its frames, so many cores are faster without it.
+    Raises JobError for device=cuda without a GPU.
     """
     if device == "cpu":
         return Rendering()

@@ -2,8 +2,8 @@
 
 An attempt writes its shards under names of its own (``tmp/ATTEMPT/000.tar``). Its record is then created
 exclusively: the one attempt whose record is there counts, and the others remove what they made. Last, the
-shards of that attempt move to their final names. Whoever comes next can finish the moves, because the record
-names the attempt: another attempt at the task, the end of the job, or a later run. A file under a shard's
+shards of that attempt move to their final names. The record names the attempt, so whoever comes next can
+finish the moves: another attempt at the task, the end of the job, or a later run. A file under a shard's
 final name is therefore always the one that the record describes.
 """
 

@@ -1,7 +1,7 @@
 """The content of an output by names and sizes alone: one listing of everything.
 
-A resume and the end of a job learn from it which tasks are done, which shards are there, which attempts were
-killed before their moves, and which parts of the tables are up to date.
+A resume and the end of a job learn from it which tasks are done and which shards are there. It also shows
+which attempts were killed before their moves, and which parts of the tables are up to date.
 """
 
 from __future__ import annotations

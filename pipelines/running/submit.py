@@ -69,9 +69,9 @@ def run_job(
 ) -> RunResult:
     """Make what is missing in the output and bring its tables up to date.
 
-    `detach` leaves as soon as a remote runner has the job. Raises ConfigError (another job or config there),
-    JobError (cannot go on; the output stays as far as it came), StillRunningError (the job runs on without
-    this process), KeyboardInterrupt (stopped; likewise).
+    `detach` leaves as soon as a remote runner has the job. Raises ConfigError (another job or config there)
+    and StillRunningError (the job runs on without this process). JobError (it cannot continue) and
+    KeyboardInterrupt (stopped) leave the output as far as it came.
     """
     start = time.monotonic()
     check_output(output, job, overwrite=overwrite)

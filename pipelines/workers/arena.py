@@ -1,7 +1,7 @@
 """Shared memory in slots: arrays pass between the job's process and its workers without being sent.
 
-The memory belongs to a file without a name that only the processes of the job can open, and the kernel frees
-it however the job ends. It does not count against /dev/shm, which containers keep small.
+The memory belongs to a file without a name, which only the processes of the job can open. The kernel frees it
+however the job ends. It does not count against /dev/shm, which containers keep small.
 """
 
 from __future__ import annotations

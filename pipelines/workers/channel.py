@@ -3,7 +3,7 @@
 Nothing from outside the job is unpickled.
 
 A value may hold large buffers: numpy arrays, and bytes in a `pickle.PickleBuffer`. They are sent as they are
-after the pickle (PEP 574), so that neither side copies them; or they pass in the memory that both share
+after the pickle (PEP 574), so that neither side copies them. Or they pass in the memory that both share
 (`pipelines.workers.region`), and are not sent. A message may hold several values, which costs both sides less
 than a message each.
 """

@@ -3,7 +3,7 @@
 A fork takes milliseconds where a new interpreter takes most of a second, so a worker that was killed costs
 little. The nursery starts as a new interpreter and has one thread, so that forking from it is safe. The
 process of the job, which has many threads, is never forked. The pools of the standard library import the main
-module of their parent again in every child; in a Beam worker that module is Beam's harness. The nursery
+module of their parent again in every child. In a Beam worker that module is Beam's harness. The nursery
 imports only the modules that it is given.
 
 It ends when the job's end of the control socket closes, which the kernel does however the job ended. It kills

@@ -7,7 +7,7 @@ process marks the sample that it has begun in shared memory. So the sample that 
 others of its handful that have no result go to the next worker.
 
 Two libraries were considered. pebble is as fast as `multiprocessing.Pool`, but it limits a call, not a sample
-of a handful, and starts processes through `multiprocessing`, which imports the job's main module in each of
+of a handful. It starts processes through `multiprocessing`, which imports the job's main module in each of
 them: inside a Beam worker that is Beam. loky was slower, and ends every call when one worker dies.
 """
 

@@ -6,7 +6,7 @@ A method may be a generator that yields between its stages. A stage then runs fo
 before the next one does: Python's code and data stay in the caches, which a sample's pixels would empty.
 
 It never imports Beam or torch on its own. A sample may use `memory_mb` more than the process holds when the
-sample begins; an allocation beyond that fails, which Python and the decoders report as a MemoryError.
+sample begins. An allocation beyond that fails, which Python and the decoders report as a MemoryError.
 """
 
 from __future__ import annotations

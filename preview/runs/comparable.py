@@ -1,7 +1,7 @@
 """Which runs may be compared in a metric: those that measured the same thing.
 
-A metric of retrieval depends on the set that it was measured on, and the loss on the batch, the data and the
-parts that it is the sum of. A run whose config cannot be read is compared with none.
+A metric of retrieval depends on the set that it was measured on. The loss depends on the batch, the data and
+the parts that it sums. A run whose config cannot be read is compared with none.
 """
 
 from __future__ import annotations

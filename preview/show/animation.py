@@ -64,8 +64,8 @@ def encode_webp(
 
     `quality` is 0 to 100, `method` 0 (fast) to 6 (small).
 
-    Each frame is encoded whole and put into the container here (WebP Container Specification, "Animation"),
-    because libwebp's own animation writer drops frames that equal the one before.
+    Each frame is encoded whole and put into the container here (WebP Container Specification, "Animation").
+    libwebp's own animation writer drops frames that equal the one before.
     """
     stills = []
     for frame in frames_THWC:

@@ -49,8 +49,8 @@ def preview(
     """Render one motion (or composition), or every built-in motion, on one or several pictures.
 
     `pictures` are files, folders, globs, URIs, uint8 RGB arrays [H,W,3] or PIL images: one or several. `size`
-    of the frames is (H, W) or one number for both, in pixels; by default 224, and less for many clips, so
-    that they fit a screen. Keywords are parameters of the motion (``zoom=1.5``, or a pair to draw from).
+    of the frames is (H, W) or one number for both, in pixels. By default it is 224, and less for many clips,
+    so that they fit a screen. Keywords are parameters of the motion (``zoom=1.5``, or a pair to draw from).
     `path` draws the camera's path as well. `focus` "subject" keeps what is salient in view, as
     `motions.focus` of a config does. `progress` is called with the clips that are made and all clips, after
     each. The same arguments give the same pixels. Raises ConfigError (a ValueError) for pictures that cannot

@@ -1,8 +1,8 @@
 """A lock in an object store: an object that its holder rewrites every few seconds.
 
-It never depends on the clocks of two machines: a writer that finds a silent lease watches it for its whole
-length by its own clock, and takes it over only if it has not changed once. Of two that take it over together
-one succeeds, because the store compares versions (`storage.remote.conditional`).
+It never depends on the clocks of two machines. A writer that finds a silent lease watches it for its whole
+length by its own clock. It takes the lease over only if it has not changed once. Of two that take it over
+together one succeeds, because the store compares versions (`storage.remote.conditional`).
 """
 
 from __future__ import annotations

@@ -49,8 +49,9 @@ class RawSample:
 def iter_shard(uri: str, *, stream: IO[bytes] | None = None) -> Iterator[RawSample]:
     """Samples of one shard in order, read as a stream.
 
-    Raises ShardError if the tar is truncated, corrupt or empty (as zeros after a power cut are), a member's
-    type is not whitelisted, a key repeats, a sample's members are not contiguous, or a sample is too large.
+    Raises ShardError for a tar that is truncated, corrupt or empty, as zeros after a power cut are. It raises
+    the same for a member's type that is not whitelisted, a key that repeats, members of a sample that are not
+    contiguous, and a sample that is too large.
     """
     source = stream if stream is not None else open_uri(uri)
     seen: set[str] = set()

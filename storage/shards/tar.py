@@ -1,8 +1,8 @@
 """Read tars from strangers: plain headers, names and sizes, with bounds on all that a header can claim.
 
-The reader takes regular members of USTAR, GNU and PAX tars. It skips folders, links and devices. A sparse
-member, a size that is negative or beyond 1 TiB, a header that is too large, or too many extension headers in
-a row end it with a `TarError`. Memory is bounded by what the caller reads: a header alone makes nothing
+The reader takes regular members of USTAR, GNU and PAX tars. It skips folders, links and devices. It ends with
+a `TarError` at a sparse member, a size that is negative or beyond 1 TiB, a header that is too large, or too
+many extension headers in a row. Memory is bounded by what the caller reads: a header alone makes nothing
 large.
 """
 

@@ -47,9 +47,9 @@ class ClipDataset(IterableDataset[Sample]):
 
     Stored clips and stills along their stored paths have the same bits as `zoetrope.decode_clip` gives.
 
-    With a mix, a list of ``{"shards": ..., "weight": ...}``, each set has its share of a reader's samples to
-    within one sample, after any number of them (see `trainer.data.mixing.turns`). The epoch of a reader ends
-    when one of the sets has no clip left for it, so no clip comes twice.
+    A mix is a list of ``{"shards": ..., "weight": ...}``. After any number of a reader's samples each set has
+    its share of them, to within one sample (see `trainer.data.mixing.turns`). The epoch of a reader ends when
+    one of the sets has no clip left for it, so no clip comes twice.
     """
 
     def __init__(

@@ -39,10 +39,10 @@ class SampleSet:
 class TrainingStream(IterableDataset[Batch]):
     """Endless full batches. The order depends on (shards, seed, slot, slots) alone, so a run can resume.
 
-    With several sets every batch holds samples of each by its share; over the batches of all ranks and
-    workers, in their order, the shares hold to within one sample (see `trainer.data.mixing.turns`).
+    With several sets every batch holds samples of each by its share. The shares hold to within one sample
+    over the batches of all ranks and workers, in their order (see `trainer.data.mixing.turns`).
 
-    Worker i of the DataLoader plays slot (i + first) of the rank: the loader asks its workers in turn from 0,
+    Worker i of the DataLoader plays slot (i + first) of the rank. The loader asks its workers in turn from 0,
     and after a resume it must be the turn of the slot that would have been next.
     """
 

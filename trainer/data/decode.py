@@ -121,8 +121,8 @@ class Decoder:
     def all(self, requests: Sequence[Request], pixels: Pixels | None = None) -> list[Decoded | Exception]:
         """Decode clips; the error takes the place of a clip that cannot be decoded.
 
-        The pictures of stills are decoded to `pixels`. All clips pass one step before the next step begins:
-        the code and tables of a step stay in the processor's cache, which saves a tenth of the time of a
+        The pictures of stills are decoded to `pixels`. All clips pass one step before the next step begins.
+        So the code and tables of a step stay in the processor's cache, which saves a tenth of the time of a
         still.
         """
         opened = [_unless_broken(self._open, request) for request in requests]

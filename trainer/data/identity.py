@@ -1,9 +1,9 @@
 """Which samples show the same: pictures by identity or by bytes, and motions by what the captions say.
 
-Two clips are equal, and so no negatives of each other, if they show the same picture or video, unless both
-captions say how the camera moves and they say different things. Pictures are the same if their image ids or
-the SHA-256 sums of their source bytes are equal. Videos have ids alone, because several clips may be cut from
-one file.
+Two clips that show the same picture or video are equal, and so no negatives of each other. They differ only
+if both captions say how the camera moves, and say different things. Pictures are the same if their image ids
+or the SHA-256 sums of their source bytes are equal. Videos have ids alone, because several clips may be cut
+from one file.
 """
 
 from __future__ import annotations

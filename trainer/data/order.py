@@ -82,8 +82,8 @@ def fitting_workers(
 def share(shards: Sequence[str], *, seed: int, epoch: int, slot: int, slots: int) -> list[str]:
     """The shards that `slot` reads in `epoch`, in order.
 
-    Where the shards do not divide evenly, the slots with one shard more move on by one every epoch, so that
-    no slot runs ahead of the others.
+    Where the shards do not divide evenly, some slots have one shard more. Those slots move on by one every
+    epoch, so that no slot runs ahead of the others.
     """
     order = list(shards)
     random.Random(derive_seed(seed, "shards", epoch)).shuffle(order)

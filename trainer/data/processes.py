@@ -68,8 +68,8 @@ class _Batches:
 def _sigterm_blocked() -> Iterator[None]:
     """Start worker processes with SIGTERM blocked in all of their threads, which inherit this thread's mask.
 
-    Libraries start threads in a forked process before `_start_worker` runs (OpenBLAS does, on several cores),
-    and one thread without the mask is enough for SIGTERM to end the worker.
+    Libraries start threads in a forked process before `_start_worker` runs, as OpenBLAS does on several
+    cores. One thread without the mask is enough for SIGTERM to end the worker.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:

@@ -98,8 +98,8 @@ class _Gather(torch.autograd.Function):
 def gather(tensor: Tensor, ranks: Ranks) -> Tensor:
     """[n,...] on every rank -> [world x n,...] in rank order, with a gradient.
 
-    If each rank computes the mean loss over all rows from what it gathered, and gradients are then averaged
-    over ranks (as DDP does), the result is the gradient of that loss in one process.
+    Let each rank compute the mean loss over all rows from what it gathered, and let gradients be averaged
+    over ranks, as DDP does. The result is the gradient of that loss in one process.
     """
     if ranks.world == 1:
         return tensor

@@ -16,7 +16,7 @@ from trainer.fit.step import QueuedStep, Spent, TrainingStep
 class Loop:
     """One rank's share of a run. All ranks do the same at the same step.
 
-    Between two steps the host waits for no number: it queues a step, prepares the next one's batches, and
+    Between two steps the host waits for no number. It queues a step, prepares the next one's batches, and
     then reads the numbers of the step before. Before an evaluation, a checkpoint and the end, it reads the
     step's own numbers.
     """

@@ -111,7 +111,7 @@ class TrainingStep:
     ) -> QueuedStep:
         """Queue the training on this rank's `accumulate` batches after `done` steps.
 
-        All ranks learn from the result whether to `stop`, and what the batches cost the slowest of them:
+        All ranks learn from the result whether to `stop`, and what the batches cost the slowest of them. So
         records need no exchange of their own, which would wait for the device.
         """
         optim = self._config.optim

@@ -48,9 +48,9 @@ class Result:
 def train(config: TrainConfig) -> Result:
     """Run the whole of `config` on this process's share of the ranks.
 
-    Raises ConfigError for what cannot be started, RunError (a loss that is not finite, memory that runs out),
-    ShardError (data that cannot be read) and OSError (an output that cannot be written) for what cannot go
-    on.
+    Raises ConfigError for a run that cannot be started. A run that cannot continue raises RunError (a loss
+    that is not finite, memory that runs out), ShardError (data that cannot be read) or OSError (an output
+    that cannot be written).
     """
     try:
         with start_ranks(config.device) as ranks, repeatable(config.deterministic):

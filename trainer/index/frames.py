@@ -18,8 +18,8 @@ def read_frames(places: Sequence[Place], *, frames: int, size: tuple[int, int]) 
     """Decode each clip to uint8 RGB [T,h,w,3]; None where the shard or the sample no longer exists.
 
     A shard is read once, up to its last clip. Raises ShardError, naming shard and key, for a clip that cannot
-    be decoded, ConfigError for a shard at a web address: an index may be another person's, and no server that
-    it names is asked.
+    be decoded. Raises ConfigError for a shard at a web address: an index may be another person's, and no
+    server that it names is asked.
     """
     wanted: dict[str, set[str]] = {}
     for shard, key in places:

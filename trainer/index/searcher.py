@@ -75,8 +75,8 @@ class SearchIndex:
         `video` holds 1 to `max_frames` frames as the model sees them, uint8 RGB [T,h,w,3] of the embedder's
         size, as `trainer.index.search.read_video` and `frames` return them.
 
-        With `rerank`, and if the index `can_rerank`, the best `top_k` clips of a text are re-ranked (None:
-        the model's number, or `top` if that is larger). `weight` is the share of the match score, 0 to 1
+        With `rerank`, and if the index `can_rerank`, the best `top_k` clips of a text are re-ranked. None
+        takes the model's number, or `top` if that is larger. `weight` is the share of the match score, 0 to 1
         (None: the model's). A picture counts as a clip without motion. Pictures and videos are compared by
         the dual encoder alone, because the interaction module reads texts.
 

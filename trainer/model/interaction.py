@@ -12,8 +12,8 @@ from trainer.model.transformer import Transformer
 class Interaction(nn.Module):
     """[CLS; text tokens; frame tokens] -> one match logit.
 
-    Trained on pairs and on hard negatives drawn by the dual encoder, the logit estimates log p(pair) /
-    q(pair) with q the dual encoder's softmax; adding it to the dual encoder's logits is therefore the ranking
+    It is trained on pairs and on hard negatives drawn by the dual encoder. So the logit estimates log p(pair)
+    / q(pair), with q the dual encoder's softmax. Added to the dual encoder's logits, it gives the ranking
     that it was trained for.
     """
 

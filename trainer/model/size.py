@@ -1,7 +1,7 @@
 """The size of a model, from its config alone.
 
-A config of a few bytes can ask for any number of parameters. A model that does not fit the memory of this
-machine, or of which a checkpoint holds only a part, is refused before it is made.
+A config of a few bytes can ask for any number of parameters. Two kinds of model are refused before they are
+made: one that does not fit the memory of this machine, and one of which a checkpoint holds only a part.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Loss and gradients of one step, over ranks and over the parts of a rank's share.
 
 Negatives are always those of the global batch. Over ranks, features are gathered with their gradient. With
-several parts (`accumulate` > 1) every part is encoded twice: first without a graph, for the loss and its
-gradient by feature; then with a graph, into which that gradient is fed (Gao et al. 2021, "Scaling deep
-contrastive learning batch size under memory limited setup"). Accumulation costs one more forward pass, needs
-the memory of one part, and changes neither the loss nor the gradient.
+several parts (`accumulate` > 1) every part is encoded twice. The first time there is no graph, and the loss
+gives its gradient by feature. The second time that gradient is fed into the part's graph (Gao et al. 2021,
+"Scaling deep contrastive learning batch size under memory limited setup"). Accumulation costs one more
+forward pass, needs the memory of one part, and changes neither the loss nor the gradient.
 """
 
 from __future__ import annotations

@@ -110,10 +110,10 @@ def sigmoid_loss(
 ) -> Tensor:
     """Return the pairwise sigmoid loss of local texts and all videos (Zhai et al. 2023, SigLIP, equation 1).
 
-    Each pair is classified on its own: -log sigmoid(z (scale * cosine + bias)), z = 1 for row i and column
-    offset + i, else -1. Other columns that are the same by their ids count as neither. The sum over pairs is
-    divided by the n local texts, so that its mean over processes is the loss of the whole batch. Unit vectors
-    [n,D] and [N,D]; the result is 0-d float32.
+    Each pair is classified on its own: -log sigmoid(z (scale * cosine + bias)). Here z is 1 for row i and
+    column offset + i, else -1. Other columns that are the same by their ids count as neither. The sum over
+    pairs is divided by the n local texts, so that its mean over processes is the loss of the whole batch.
+    Unit vectors [n,D] and [N,D]; the result is 0-d float32.
     """
     with torch.autocast(text_nD.device.type, enabled=False):
         logits_nN = scale.float() * text_nD.float() @ all_video_ND.float().T + bias.float()
@@ -219,7 +219,7 @@ def distill_loss(
 
     The candidates of a text are its video and the hardest wrong videos; those of a video are its text and the
     hardest wrong texts. The loss (0-d float32) is the Kullback-Leibler divergence between the two models'
-    softmax over the candidates, both directions halved (Miech et al. 2021, "Thinking fast and slow"). The
+    softmax over the candidates. Both directions are halved (Miech et al. 2021, "Thinking fast and slow"). The
     interaction module gets no gradient.
     """
     to_videos = model.logits(local.text, whole.video)

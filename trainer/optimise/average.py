@@ -25,7 +25,7 @@ class WeightAverage:
         """Take in the weights after `steps` steps.
 
         Early in a run the decay is (1 + steps) / (10 + steps) if that is less, so that the average forgets
-        the weights of the start (as `num_updates` does in TensorFlow's ExponentialMovingAverage).
+        the weights of the start. `num_updates` of TensorFlow's ExponentialMovingAverage does the same.
         """
         decay = min(self._decay, (1 + steps) / (10 + steps))
         torch._foreach_lerp_(self._averages, self._parameters, 1 - decay)

@@ -143,8 +143,8 @@ def named_parameters(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, nn
 def lr_share(step: int, total: int, config: OptimConfig) -> float:
     """Return the share of the peak learning rate at step 0 <= step < total.
 
-    It rises linearly over the warm-up and falls along half a cosine. The cosine begins after the warm-up, or
-    with `cosine=whole_run` at step 0, so that the rate jumps to a little below its peak when the warm-up
+    It rises linearly over the warm-up and falls along half a cosine. The cosine begins after the warm-up.
+    With `cosine=whole_run` it begins at step 0, so the rate jumps to a little below its peak when the warm-up
     ends.
     """
     warmup = round(total * config.warmup)

@@ -1,7 +1,7 @@
 """Embed a whole set of shards, on one rank or on many, into one list of videos with their captions.
 
-The list is in the order of the shards, whatever the number of ranks and workers, and so is what counts as
-the first of several samples that show one video.
+The list is in the order of the shards, whatever the number of ranks and workers. That order also decides
+which of several samples that show one video is the first.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ class RightMotion:
     """The share of captions with a motion phrase that find their clip among the clips of equal content.
 
     Candidates show the same picture, and their captions name different motions. Where k of them share the
-    best score the right one counts 1/k, so a model that is blind to motion has the share of chance.
+    best score, the right one counts 1/k. So a model that is blind to motion has the share of chance.
     """
 
     def __init__(self, data: Embedded) -> None:

@@ -5,7 +5,7 @@ Conventions (those of the official CLIP2Video functions wherever no two scores t
   v2t  Every video with captions ranks the videos' groups of captions. A group scores as its best caption.
   MdR  The median; for t2v with several captions per video the lower of the two middle ranks.
 
-Ties: a query counts once. Among equally scored candidates the true one takes the mean of the tied ranks, so a
+Ties: a query counts once. Among equally scored candidates the true one takes the mean of the tied ranks. So a
 constant matrix over V videos gives rank (V + 1) / 2, not 1. The official functions count such a query several
 times, or leave its rank to an unstable sort.
 """

@@ -99,7 +99,7 @@ def decode(
 ) -> Picture:
     """Decode a picture to 8-bit RGB, upright, alpha over white.
 
-    `need` is the smallest (height, width), upright, that the decoded picture must have: a JPEG at least twice
+    `need` is the smallest (height, width), upright, that the decoded picture must have. A JPEG at least twice
     as large is decoded at 1/2, 1/4 or 1/8 scale. `exact` allows only scales that divide both sides. `header`
     saves reading it again.
 

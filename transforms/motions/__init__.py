@@ -58,8 +58,8 @@ def sample_motion(
     motions that run in seconds (crop_jitter). Parameters are given by keyword (``zoom=1.5``, in combinations
     also ``zoom_in__zoom=1.5``) or as a mapping (``parameters={"zoom_in.zoom": [1.2, 1.5]}``). A number is
     taken as it is, [low, high] is drawn from. The same arguments give the same bits. Raises ConfigError (a
-    ValueError) for an unknown motion or parameter, with the nearest name, and for a value out of range, with
-    the range and unit.
+    ValueError) for an unknown motion or parameter, and names the nearest one. For a value out of range it
+    names the range and the unit.
     """
     return sample_trajectory(
         name,

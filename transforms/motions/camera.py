@@ -50,10 +50,10 @@ def view_path(cameras: Sequence[Camera], *, frames: int, size: tuple[int, int]) 
 
     They are x + iy in base view heights, y down.
 
-    Cameras nest: each moves inside the view of those before it, so that a shake of 2 % stays 2 % of the view
-    while another motion zooms. With z a point of the view, each camera is z -> offset + scale·e^(i·angle)·z;
-    tilts add up, to at most MAX_TILT, and zooms multiply, to at most MAX_ZOOM. Raises ValueError if a scale
-    is not positive.
+    Cameras nest: each moves inside the view of those before it. So a shake of 2 % stays 2 % of the view while
+    another motion zooms. With z a point of the view, each camera is z -> offset + scale·e^(i·angle)·z. Tilts
+    add up, to at most MAX_TILT. Zooms multiply, to at most MAX_ZOOM. Raises ValueError if a scale is not
+    positive.
     """
     aspect = size[1] / size[0]
     centre_T: np.ndarray | complex = 0j

@@ -138,12 +138,12 @@ def progress(
 
     Frame i is at u = i / (frames - 1) of the clip. The camera rests for the first `hold_start` and the last
     `hold_end` of the clip (fractions, together below 1). In between, p goes from 0 to 1, and progress is
-    easing(min(1, speed·p)): at speed 1 the motion takes exactly that time, at 2 it is complete half-way and
-    rests, at 0.5 it ends half done. An `endless` motion (a shake) has no completion: its progress is
+    easing(min(1, speed·p)). At speed 1 the motion takes exactly that time. At 2 it is complete half-way and
+    rests, and at 0.5 it ends half done. An `endless` motion (a shake) has no completion: its progress is
     speed·easing(p).
 
-    A step of a sequence has the time from `start` to `end` of the clip for all this; before it progress is 0,
-    after it that of its last moment. The array is shared: it cannot be written.
+    A step of a sequence has the time from `start` to `end` of the clip for all this. Before it progress is 0,
+    and after it that of its last moment. The array is shared: it cannot be written.
     """
     u_T = np.arange(frames) / max(frames - 1, 1)
     if (start, end) != (0.0, 1.0):

@@ -1,7 +1,7 @@
 """Map output pixels to picture pixels: one homography per frame, in closed form and float64.
 
 Convention: x points right, y points down, and integers are pixel edges, not pixel centres. The output is the
-rectangle from (0, 0) to (w, h), the picture spans (0, 0) to (W, H), and the centre of the first pixel is
+rectangle from (0, 0) to (w, h), and the picture spans (0, 0) to (W, H). The centre of the first pixel is
 (0.5, 0.5). `layers.index_matrices` moves these maps to array indices, where the centre of the first pixel is
 (0, 0); OpenCV and grid_sample count that way.
 """

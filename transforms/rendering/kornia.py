@@ -2,12 +2,12 @@
 
 `plan.py` says what is done; here it is done, on dense tensors of tiles. All sums are whole numbers below
 2^24, so layers equal OpenCV's bit for bit. Only reads are indexed, never writes, so that deterministic
-algorithms cost nothing. An operator on a whole batch moves up to 2 GB, which is what its time on a GPU goes
-to: tensors are as narrow as their numbers allow, and factors are folded into weights.
+algorithms cost nothing. An operator on a whole batch moves up to 2 GB, and that takes its time on a GPU. So
+tensors are as narrow as their numbers allow, and factors are folded into weights.
 
 Frames do not depend on the rest of the batch. A coordinate is rounded to 1/1024 pixel on the frame's own
-layer, and sides of the atlas are powers of two, so moving the coordinate to the atlas and to grid_sample's
--1..1 loses no bit.
+layer, and sides of the atlas are powers of two. So no bit is lost when it moves to the atlas and to
+grid_sample's -1..1.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def start_kornia(
     """Queue what `render_kornia` does, on a stream of the device or on its current one.
 
     Batches on two streams overlap: one is copied while the other is rendered. With `outputs`, each clip's
-    frames are written there (None: into new memory), and each picture is copied from where it is; a GPU does
+    frames are written there (None: into new memory), and each picture is copied from where it is. A GPU does
     both by itself if that memory is page-locked.
     """
     plan, words = plan_batch(quads, [(image.shape[0], image.shape[1]) for image in images], size)

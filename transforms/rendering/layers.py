@@ -6,10 +6,10 @@ picture is halved (exact 2x2 means) while it is more than `HALVE_ABOVE` times to
 adds the variance that is still missing. That costs a tenth of supersampling and reaches 41 to 50 dB of it on
 photographs.
 
-Each frame needs its own amount. Frames form groups whose scales differ by at most `GROUP_RATIO`, and a group
+Each frame needs its own amount. Frames form groups whose scales differ by at most `GROUP_RATIO`. A group
 samples one layer: the picture, cut to the part that the group sees, at one resolution and sharpness.
 
-All arithmetic is on integers: halving is (a + b + c + d + 2) >> 2, kernels are even 256ths whose sums fit a
+All arithmetic is on integers. Halving is (a + b + c + d + 2) >> 2. Kernels are even 256ths whose sums fit a
 float32, and blurring rounds once. OpenCV and torch therefore make the same layers, bit for bit.
 
 Python's own numbers plan the layers of one clip, one or two, in a fifth of the time that arrays of two
@@ -149,9 +149,9 @@ def footprints(
     """Return [F,2]: the width of an output pixel along the picture's x and y, in picture pixels.
 
     It is the root of the diagonal of J Jᵀ, where J is the map's derivative (the mean of opposite sides). A
-    pixel, of variance 1/12 per axis, becomes a patch whose variance along x is that of a box this wide,
-    however the view is turned. 1 means shown at its own size, 2 at half its size. `picture` is (H, W), one
-    for all frames or one per frame.
+    pixel has a variance of 1/12 per axis. It becomes a patch whose variance along x is that of a box this
+    wide, however the view is turned. A width of 1 means shown at its own size, 2 at half its size. `picture`
+    is (H, W), one for all frames or one per frame.
     """
     corners_F42 = quads_F42 * np.asarray(picture, np.float64)[..., None, ::-1]
     sides_F22 = double_sides(corners_F42)

@@ -50,10 +50,10 @@ def render(
 ) -> NDArray[np.uint8]:
     """Return the frames that the camera sees: [T,h,w,3] uint8 RGB from one RGB picture.
 
-    `quads_T42[t]` holds the corners top-left, top-right, bottom-right, bottom-left of the view, (x, y) in
-    fractions of the picture's width and height; its outer edges are 0 and 1. `size` is (h, w) in pixels.
-    `device` is "cpu", "cuda", "cuda:N" or "auto". Raises ValueError for a picture, quads, size or device that
-    cannot be used.
+    `quads_T42[t]` holds the corners top-left, top-right, bottom-right, bottom-left of the view. They are (x,
+    y) in fractions of the picture's width and height, whose outer edges are 0 and 1. `size` is (h, w) in
+    pixels. `device` is "cpu", "cuda", "cuda:N" or "auto". Raises ValueError for a picture, quads, size or
+    device that cannot be used.
     """
     return render_batch([image_HWC], [quads_T42], size=size, device=device)[0]
 
@@ -72,9 +72,9 @@ def render_batch(
     On CUDA kornia renders them together, in a fixed number of kernels.
 
     `renderer` "auto" is OpenCV on a CPU and kornia elsewhere; "triton" does kornia's work in two kernels of
-    its own, on CUDA alone, and has not been measured yet. With `rgbx`, OpenCV's frames stay [T,h,w,4],
-    with one byte of padding per pixel, which saves a copy before some encoders; kornia's are [T,h,w,3] all
-    the same. Frames come back in the order of the pictures and do not depend on the rest of the batch. Raises
+    its own, on CUDA alone, and has not been measured yet. With `rgbx`, OpenCV's frames stay [T,h,w,4], with
+    one byte of padding per pixel. That saves a copy before some encoders. kornia's are [T,h,w,3] all the
+    same. Frames come back in the order of the pictures and do not depend on the rest of the batch. Raises
     ValueError as `render` does.
     """
     if len(images) != len(quads):
@@ -130,7 +130,7 @@ def start_batch(
     """Begin what `render_batch` does with kornia; the result's `frames()` waits for it.
 
     `stream` is a `torch.cuda.Stream` of the device. Batches on two streams overlap. `outputs` are arrays
-    [T,h,w,3] that the frames are written to, or None for a new one; until `frames()` returns they and the
+    [T,h,w,3] that the frames are written to, or None for a new one. Until `frames()` returns, they and the
     pictures must stay as they are. Raises ValueError as `render_batch` does.
     """
     check_size(size)

@@ -23,8 +23,8 @@ def jittered_indices(count: int, limit: int, rng: np.random.Generator, kind: str
 def sample_indices(count: int, limit: int, rng: np.random.Generator | None = None) -> np.ndarray:
     """Pick at most `limit` of `count` frames, evenly spaced, with the first and the last, as CLIP2Video does.
 
-    `rng` adds the jitter of CLIP2Video's training loader where the indices are six or more apart: each one
-    but the first and the last is drawn between half that distance before it and half that distance behind it.
+    `rng` adds the jitter of CLIP2Video's training loader where the indices are six or more apart. Each one
+    but the first and the last then moves by up to half that distance, to either side.
     """
     if count <= limit:
         return np.arange(count)

@@ -17,11 +17,11 @@ def decode_clip(
 ) -> dict[str, Any]:
     """Decode a raw sample of any store, as webdataset gives it before any ``.decode()``.
 
-    Returns a dict of ``__key__`` and ``__url__`` as they came, ``frames`` (uint8 RGB [T,H,W,3]), ``caption``
-    (the text of KEY.txt), ``captions`` (a list of all) and ``metadata`` (KEY.json as a dict). A still is
-    rendered along its stored path. `frames` limits the number of frames, evenly spaced; `size` = (height,
-    width) gives every clip one size, so that clips can be stacked. Nothing is unpickled. Raises ValueError,
-    naming shard and key, for a sample that cannot be decoded; webdataset's
+    Returns a dict with ``__key__`` and ``__url__`` as they came. It adds ``frames`` (uint8 RGB [T,H,W,3]),
+    ``caption`` (the text of KEY.txt), ``captions`` (a list of all) and ``metadata`` (KEY.json as a dict). A
+    still is rendered along its stored path. `frames` limits the number of frames, evenly spaced; `size` =
+    (height, width) gives every clip one size, so that clips can be stacked. Nothing is unpickled. Raises
+    ValueError, naming shard and key, for a sample that cannot be decoded; webdataset's
     ``handler=webdataset.warn_and_continue`` skips those.
     """
     place = f"{sample.get('__url__', 'sample')}: {sample.get('__key__', '?')}"

@@ -1,7 +1,7 @@
 """Boxes around the subject, as sources give them and as KEY.json holds them under `meta.boxes`.
 
-A box is [x, y, width, height] in pixels of the upright picture as the source has it, as in COCO: x and y of
-its top left corner.
+A box is [x, y, width, height] in pixels of the upright picture as the source has it. As in COCO, x and y are
+those of its top left corner.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Plan a job into an output: the whole source, or the known inputs and then the new ones.
 
 The tasks of a growth follow all others, also those of retries, so that no existing task changes. There is one
-exception: if the limit of an output without retries is raised, its last task is made again
-(`pipelines.output.prepare.tasks_again`), and the tasks are numbered as in a job that never had a limit.
+exception. If the limit of an output without retries is raised, its last task is made again
+(`pipelines.output.prepare.tasks_again`). The tasks are then numbered as in a job that never had a limit.
 """
 
 from __future__ import annotations

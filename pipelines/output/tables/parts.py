@@ -1,9 +1,9 @@
 """Parts of the tables: the records of a range of tasks, folded into three files.
 
 Part 3 of 1,000 tasks holds the rows of tasks 3000 to 3999. The workers of a runner fold the parts once their
-tasks are made; the end of the job folds what is left and moves the files to their final names. A part's files
-are named after the tasks that it holds and the retries that answer their failures, so a listing shows which
-parts are up to date:
+tasks are made. The end of the job folds what is left, and moves the files to their final names. A part's
+files are named after the tasks that it holds and the retries that answer their failures, so a listing shows
+which parts are up to date:
 
   _zoetrope/parts/00003-DIGEST.parquet             its head: rows of the manifest, counts; written last
   _zoetrope/parts/00003-DIGEST.samples.parquet     its rows of the samples, until the end moves them

@@ -34,8 +34,8 @@ def attach(output: Output, *, overwrite: bool) -> bool:
     """Wait until no job of an earlier command runs in this output. Call it under the output's lock.
 
     Returns whether there was such a job and it has ended well. Raises ConfigError if `overwrite` would remove
-    a running job's files, JobError if that job failed, StillRunningError if it cannot be followed or this
-    process is terminated, StopRequestedError after Ctrl-C.
+    a running job's files, and JobError if that job failed. Raises StillRunningError if it cannot be followed
+    or this process is terminated, and StopRequestedError after Ctrl-C.
     """
     job = read_kept(output)
     if job is None:

@@ -1,6 +1,6 @@
 """Hold Ctrl-C back while a job is handed to a runner.
 
-A submission that is cut off leaves a job that nobody knows of: the runner has it, and the submitter has no
+A submission that is cut off leaves a job that nobody knows of. The runner has it, and the submitter has no
 name to cancel it by.
 """
 

@@ -20,10 +20,10 @@ def divide(items: list[T], sizes: list[int]) -> list[list[T]]:
 def part_sizes(count: int, slots: int, least: int) -> list[int]:
     """The number of tasks of each part, in the order of submission.
 
-    Guided self-scheduling (Polychronopoulos and Kuck, IEEE Transactions on Computers, 1987): a part takes
-    half of a slot's share of what is left, and at least `least`. Large parts first make few of them; small
-    parts last let all slots end at about the same time. A job that is too short for this gets one part per
-    slot.
+    A part takes half of a slot's share of what is left, and at least `least`. This is guided self-scheduling
+    (Polychronopoulos and Kuck, IEEE Transactions on Computers, 1987). Large parts first make few of them;
+    small parts last let all slots end at about the same time. A job that is too short for this gets one part
+    per slot.
     """
     least = min(least, even_size(count, slots))
     sizes = []

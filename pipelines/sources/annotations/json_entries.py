@@ -66,8 +66,8 @@ def marked(text: str) -> str:
 class JsonBytes:
     """A stream of JSON as yajl can read it.
 
-    The byte order mark is removed, NaN and Infinity become null, and the second half of an escaped character
-    without its first becomes U+FFFD (of a first half alone yajl makes a "?"). Bytes that are not UTF-8 become
+    The byte order mark is removed, and NaN and Infinity become null. The second half of an escaped character
+    without its first becomes U+FFFD. Of a first half alone yajl makes a "?". Bytes that are not UTF-8 become
     `NOT_UTF8`: they cost the texts that hold them, and not the file.
     """
 

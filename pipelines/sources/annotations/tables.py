@@ -63,8 +63,8 @@ class CsvTable:
     """A CSV with a header. `columns` are its names, without spaces around them.
 
     `wanted` are the columns that the caller looks for: the delimiter is the one by which the header has most
-    of them. `takes_rest`: a row with too many fields gives the surplus to the last column, commas included,
-    if that column is one of these and the row has no quotes. `is_rest` may object, by the fields of the row.
+    of them. `takes_rest`: the last column takes the surplus of a row with too many fields, commas included.
+    It must be one of these, and the row must have no quotes. `is_rest` may object, by the fields of the row.
     `is_row` recognises a row inside of quotes: its line belongs to a quote that was never closed.
     """
 

@@ -1,7 +1,8 @@
 """The inputs that an output was planned from, as it remembers them.
 
-A mark is a name and an identity: of an input (a picture of a folder, an image of COCO, a video), or of a file
-and how far it was read (a table, a tar). A segment is one plan: that of the first run, or of a later growth.
+A mark is a name and an identity. It is of an input (a picture of a folder, an image of COCO, a video), or of
+a file and how far it was read (a table, a tar). A segment is one plan: that of the first run, or of a later
+growth.
 """
 
 from __future__ import annotations

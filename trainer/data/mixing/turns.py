@@ -59,8 +59,8 @@ def whole_parts(weights: Sequence[float]) -> list[int]:
 def _order(parts: list[int]) -> list[int]:
     """Return the set of each sample of a period.
 
-    A set may have a sample when it is behind by 1/(2K-2) samples, K being the number of sets; of those that
-    may, the one that would be a sample behind first has it.
+    With K sets, a set may have a sample when it is behind by 1/(2K-2) samples. Of those that may, the one
+    that would be a sample behind first has it.
     """
     sets, period = len(parts), sum(parts)
     if sets == 1:

@@ -55,8 +55,8 @@ class TemporalDifference(nn.Module):
 
         `positions_TD` are the position embeddings of the T frames.
 
-        The attention's mask is the later frame's while the sequence's mask is the earlier one's, as in the
-        official code: the difference from the last real frame into the padding is part of the sequence.
+        As in the official code, the attention's mask is the later frame's, and the sequence's mask is the
+        earlier one's. So the difference from the last real frame into the padding is part of the sequence.
         """
         differences = self._differences(frames_NTD, mask_NT, positions_TD)
         pairs = torch.stack((frames_NTD[:, :-1], differences.to(frames_NTD.dtype)), dim=2).flatten(1, 2)

@@ -1,7 +1,7 @@
 """Names of CLIP's weights: OpenAI's, those of `transformers.CLIPModel`, and prefixes of training scripts.
 
-Names and shapes of the latter follow `transformers` (models/clip/modeling_clip.py): queries, keys and values
-are three layers, projections are linear layers, so OpenAI's [width, D] matrices are transposed.
+Names and shapes of the latter follow `transformers` (models/clip/modeling_clip.py). Queries, keys and values
+are three layers there. Projections are linear layers, so OpenAI's [width, D] matrices are transposed.
 """
 
 from __future__ import annotations

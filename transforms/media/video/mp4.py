@@ -1,7 +1,7 @@
 """Frames to H.264 in an MP4 and back, in memory; equal frames give equal bytes.
 
-Colours go to limited-range YCbCr 4:2:0 by the BT.601 matrix, and the stream says so: readers that look at the
-tags and readers that assume the old default (as libswscale does) both give the colours back.
+Colours go to limited-range YCbCr 4:2:0 by the BT.601 matrix, and the stream says so. So the colours come back
+in readers that look at the tags, and in those that assume the old default, as libswscale does.
 """
 
 from __future__ import annotations

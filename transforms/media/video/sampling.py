@@ -55,8 +55,8 @@ def choose_frames(
 ) -> list[int]:
     """Ordinals of the frames of a clip, in order, some perhaps twice; [] only for a video without frames.
 
-    `times` are the display times of the frames in seconds from the start of the file, in order, `durations`
-    how long each is shown in seconds (0 or none: unknown), and `fps` is the stated frame rate (0: unknown).
+    `times` are the display times of the frames, in order, in seconds from the start of the file. `durations`
+    are the seconds for which each is shown (0 or none: unknown). `fps` is the stated frame rate (0: unknown).
     `is_alone`: the file has no other stream.
     """
     if not times:
@@ -85,9 +85,9 @@ def resample(
     """The frame that each output frame of ``ffmpeg -r rate`` shows, as its ordinal in the input.
 
     ffmpeg compares the place of each input frame (``time * rate``) with the number of output frames so far.
-    It drops a frame that would end more than 1.1 places before the next one, repeats a frame that reaches
-    more than 1.1 places beyond it, and puts out others once. So the first frames come early (0, 1, 4, 9, ...
-    at 25 fps). A first frame that comes late is repeated from time 0 on, but not in a file without other
+    It drops a frame that would end more than 1.1 places before the next one. It repeats a frame that reaches
+    more than 1.1 places beyond it, and puts out the others once. So the first frames come early (0, 1, 4, 9,
+    ... at 25 fps). A first frame that comes late is repeated from time 0 on, but not in a file without other
     streams (`is_alone`, ffmpeg's vscfr). The ordinals equal those of ffmpeg 5.1; the tests compare them.
     """
     shown: list[int] = []

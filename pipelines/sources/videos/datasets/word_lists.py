@@ -1,7 +1,7 @@
 """MSVD's captions, a pickle of ``{video id: [[word, ...], ...]}``, read without running it.
 
 A pickle is a program. Its instructions are looked through first, and only those that build text, lists and
-dicts are allowed; then it is loaded by an unpickler that can find no function at all.
+dicts are allowed. Then an unpickler loads it that can find no function at all.
 """
 
 from __future__ import annotations
