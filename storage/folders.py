@@ -38,7 +38,7 @@ def iter_below(folder: str) -> Iterator[tuple[str, int]]:
     here = local_path(folder)
     if here is None:
         yield from all_below(folder)
-    elif os.path.isdir(here):
+    elif _is_folder(here):
         yield from _scan(here, "")
 
 
@@ -71,7 +71,7 @@ def folder_exists(path: str) -> bool:
     check_folder_address(path)
     if is_remote(path):
         return first_name(path) is not None
-    return os.path.isdir(path)
+    return _is_folder(path)
 
 
 def all_below(folder: str) -> Iterator[tuple[str, int]]:
@@ -104,7 +104,7 @@ def _files_below(folder: str) -> Iterator[tuple[str, int]]:
 
     Raises OSError if a folder in it cannot be listed: its files would vanish otherwise.
     """
-    if not os.path.isdir(folder):
+    if not _is_folder(folder):
         return
 
     def unreadable(error: OSError) -> None:
@@ -126,16 +126,34 @@ def _files_below(folder: str) -> Iterator[tuple[str, int]]:
 
 
 def _size_of_file(path: str) -> int | None:
-    """Bytes of a regular file, 0 of a link to nothing, None of anything else."""
-    try:
-        about = os.stat(path)
-    except (OSError, ValueError):
-        if leads_nowhere(path):
-            return 0
-        return None
-    if stat.S_ISREG(about.st_mode):
+    """Bytes of a regular file, 0 of a link to nothing, None of anything else.
+
+    Raises PermissionError for the files of a folder that may be listed and not entered.
+    """
+    if leads_nowhere(path):
+        return 0
+    about = stat_of(path)
+    if about is not None and stat.S_ISREG(about.st_mode):
         return about.st_size
     return None
+
+
+def stat_of(path: str) -> os.stat_result | None:
+    """The status of a local path, through links; None if nothing is there.
+
+    Raises PermissionError if that cannot be found out: `os.path.isfile` would take such a file for missing.
+    """
+    try:
+        return os.stat(path)
+    except PermissionError:
+        raise
+    except (OSError, ValueError):  # ValueError: a name that no file can have
+        return None
+
+
+def _is_folder(path: str) -> bool:
+    about = stat_of(path)
+    return about is not None and stat.S_ISDIR(about.st_mode)
 
 
 def entries(folder: str, prefix: str = "") -> Iterator[tuple[str, int | None]]:
@@ -145,7 +163,7 @@ def entries(folder: str, prefix: str = "") -> Iterator[tuple[str, int | None]]:
     """
     here = local_path(folder)
     if here is not None:
-        if os.path.isdir(here):
+        if _is_folder(here):
             with os.scandir(here) as entries:
                 for entry in entries:
                     if leads_nowhere(entry.path):

@@ -14,6 +14,7 @@ from fsspec.spec import AbstractFileSystem
 
 from schemas.records import Reason, SampleError, Stage
 from schemas.text import human_bytes, one_line
+from storage.folders import stat_of
 from storage.login import GOOGLE, as_os_error, check_folder_address, filesystem
 from storage.uris import is_remote, local_path, scheme_of
 
@@ -195,9 +196,10 @@ def file_size(uri: str) -> int | None:
     """
     here = local_path(uri)
     if here is not None:
-        if not os.path.isfile(here):
+        found = stat_of(here)
+        if found is None or not stat.S_ISREG(found.st_mode):
             return None
-        return os.path.getsize(here)
+        return found.st_size
     files, path = filesystem(uri)
     try:
         with as_os_error(uri):

@@ -1,6 +1,8 @@
 import fsspec
 import pytest
+from mode_bits import mode_bits_count
 
+from storage.find import find, find_under
 from storage.folders import (
     file_sizes,
     first_name,
@@ -56,3 +58,27 @@ def test_the_walk_below_a_folder_follows_no_links_to_folders(tmp_path):
 def test_only_a_folder_on_this_machine_is_a_local_one(tmp_path):
     assert is_local_folder(str(tmp_path))
     assert not is_local_folder("memory://bucket/folder")
+
+
+@pytest.fixture
+def shut(tmp_path):
+    """A folder whose names may be listed, and whose files may not be looked at."""
+    folder = tmp_path / "shut"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(b"1")
+    folder.chmod(0o400)
+    with mode_bits_count():
+        yield folder
+    folder.chmod(0o700)
+
+
+def test_files_of_a_folder_that_cannot_be_entered_are_not_left_out(shut):
+    for listing in (find_under, lambda folder: find(f"{folder}/**"), lambda folder: find(f"{folder}/*/*")):
+        with pytest.raises(OSError, match="Permission denied"):
+            listing(str(shut.parent))
+
+
+def test_what_may_not_be_looked_at_is_not_missing(shut):
+    for question in (folder_exists, list_names, lambda path: list(iter_below(path))):
+        with pytest.raises(PermissionError):
+            question(str(shut / "inner"))

@@ -2,11 +2,13 @@ import os
 import threading
 
 import pytest
+from mode_bits import mode_bits_count
 
 from schemas.records import Reason, SampleError
 from storage.read import (
     MAX_JSON,
     capped_lines,
+    file_size,
     open_input,
     open_uri,
     read_bytes,
@@ -17,6 +19,18 @@ from storage.read import (
 def test_a_file_that_has_gone(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.tsv: cannot be read: No such file"):
         open_input(str(tmp_path / "gone.tsv"))
+
+
+def test_a_file_that_may_not_be_looked_at_is_not_missing(tmp_path):
+    (tmp_path / "shut").mkdir()
+    (tmp_path / "shut" / "a.tar").write_bytes(b"12")
+    (tmp_path / "shut").chmod(0o600)
+    with mode_bits_count(), pytest.raises(PermissionError, match=r"a\.tar"):
+        file_size(str(tmp_path / "shut" / "a.tar"))
+    (tmp_path / "shut").chmod(0o700)
+    assert file_size(str(tmp_path / "shut" / "a.tar")) == 2
+    assert file_size(str(tmp_path / "none.tar")) is None
+    assert file_size(str(tmp_path / "shut")) is None
 
 
 def test_a_pipe_or_device_is_refused_and_nobody_waits_for_it(tmp_path):
