@@ -17,14 +17,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from annotated_types import Ge
 
 from schemas.errors import ConfigError
-from schemas.json_text import read_json_as
+from schemas.json_text import read_json, read_json_as
 from schemas.text import one_line
 from storage.login import check_folder_address
 from storage.read import MAX_JSON, file_exists, read_bytes
@@ -111,13 +112,16 @@ class Output:
 
         Raises ConfigError, which names it, if it is damaged.
         """
-        return self.read_state_as(name, dict[str, Any])
+        return self._read(name, _mapping)
 
     def read_state_as(self, name: str, kind: type[T]) -> T | None:
         """The values of such a file as a dataclass; None if it is not there. Raises as `read_state`."""
+        return self._read(name, partial(read_json_as, kind))
+
+    def _read(self, name: str, parse: Callable[[bytes], T]) -> T | None:
         path = self.state(name)
         try:
-            return read_json_as(kind, read_bytes(path, MAX_JSON))
+            return parse(read_bytes(path, MAX_JSON))
         except FileNotFoundError:
             return None
         except ValueError as error:
@@ -143,6 +147,14 @@ class Plan:
         """The number of tasks that are not done."""
         found = sum(any(first <= task < first + tasks for first, tasks in self.numbers()) for task in done)
         return sum(tasks for _, tasks in self.numbers()) - found
+
+
+def _mapping(data: bytes) -> dict[str, Any]:
+    """Parse by Python's parser: a config may name files that are not UTF-8, which pydantic does not read."""
+    values = read_json(data)
+    if not isinstance(values, dict):
+        raise ValueError("it holds no mapping")
+    return values
 
 
 def _damaged(path: str, why: str) -> ConfigError:

@@ -8,6 +8,9 @@ from typing import Any
 
 from schemas.text import valid_text
 
+# Raised for a value that Python cannot hold, such as a date after the year 9999 or an unknown time zone.
+NO_VALUE = (OverflowError, LookupError)
+
 
 def as_list(value: Any) -> Sequence[Any]:
     """The list itself; any other value as a list of one."""

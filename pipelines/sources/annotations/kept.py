@@ -9,6 +9,7 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from pipelines.sources.annotations.cells import NO_VALUE
 from schemas.errors import ConfigError
 from schemas.records import Reason, SampleError, Stage
 from schemas.text import nearest_hint, valid_text
@@ -20,7 +21,7 @@ MAX_NUMBER = 2**63
 
 
 def check_kept(keep: Sequence[str], columns: Sequence[str], others: Sequence[str | None], where: str) -> None:
-    """Raises ConfigError for a column that a table lacks, has twice, or that is kept without `source.keep`.
+    """Raise ConfigError for a column that a table lacks, has twice, or that is kept without `source.keep`.
 
     `others` are the columns of pictures, URLs and captions.
     """
@@ -56,7 +57,7 @@ def _checked(name: str, value_of: Callable[[str], Any]) -> Any:
         characters = len(json.dumps(value))
     except UnicodeDecodeError as error:
         raise SampleError(Stage.READ, Reason.NOT_UTF8, f"column {name}: byte {error.start}") from None
-    except ValueError as error:
+    except (ValueError, *NO_VALUE) as error:
         raise SampleError(Stage.READ, Reason.MALFORMED_ROW, f"column {name}: {error}") from None
     if characters > MAX_CHARACTERS:
         detail = f"column {name}: {characters} characters as JSON; source.keep takes {MAX_CHARACTERS}"

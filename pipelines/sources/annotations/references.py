@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from pipelines.sources.annotations.boxes import boxes_meta
-from pipelines.sources.annotations.cells import decoded, texts, url_identity
+from pipelines.sources.annotations.cells import NO_VALUE, decoded, texts, url_identity
 from pipelines.sources.annotations.kept import kept_meta
 from schemas.records import Failure, Reason, Reference, SampleError, Stage
 from schemas.text import valid_text
@@ -74,7 +74,7 @@ def reference(
             raise SampleError(Stage.READ, Reason.MISSING_IMAGE, f"column {columns.url} is empty")
         if columns.boxes:
             name = columns.boxes.partition(".")[0]
-            meta |= boxes_meta({name: cells[name].as_py()}, columns.boxes)
+            meta |= boxes_meta({name: _value(cells[name], name)}, columns.boxes)
         meta |= kept_meta(columns.keep, lambda name: cells[name].as_py())
     except SampleError as error:
         return error.failure(key, url)
@@ -82,6 +82,16 @@ def reference(
     if url:
         identity = url_identity(url)
     return Reference(key, captions, source, image=image, path=path, url=url, image_id=identity, meta=meta)
+
+
+def _value(cell: Cell, name: str) -> Any:
+    """The value of a cell. Raises SampleError for one that Python cannot hold: it costs its row alone."""
+    try:
+        return cell.as_py()
+    except UnicodeDecodeError as error:
+        raise SampleError(Stage.READ, Reason.NOT_UTF8, f"column {name}: byte {error.start}") from None
+    except NO_VALUE as error:
+        raise SampleError(Stage.READ, Reason.MALFORMED_ROW, f"column {name}: {error}") from None
 
 
 def _text(cell: Cell, name: str) -> str | None:
@@ -108,7 +118,7 @@ def _captions(cell: Cell, name: str) -> tuple[str, ...]:
 
 
 def _image(cell: Cell, name: str, picture_bytes: int) -> bytes:
-    value = cell.as_py()
+    value = _value(cell, name)
     if isinstance(value, dict):
         data = value.get("bytes")
     else:

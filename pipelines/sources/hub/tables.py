@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pyarrow as pa
@@ -103,7 +103,8 @@ class ArrowSource(HubParquetSource):
         """The file of a picture without bytes, if it is in the data set's folder: rows name no others."""
         value = None
         if columns.image:
-            value = cells[columns.image].as_py()
+            with suppress(UnicodeDecodeError):  # its row is a failure
+                value = cells[columns.image].as_py()
         if not isinstance(value, dict) or value.get("bytes") is not None or not value.get("path"):
             return None
         root = self._place.root

@@ -10,6 +10,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.sources.annotations.cells import NO_VALUE
 from pipelines.sources.annotations.kept import check_kept
 from pipelines.sources.annotations.tables import column_of
 from pipelines.sources.config import SourceConfig
@@ -101,8 +102,19 @@ def _column_facts(column: pq.ColumnChunkMetaData) -> list[Any]:
     facts = [column.path_in_schema, column.num_values, column.total_compressed_size]
     statistics = column.statistics
     if statistics is not None and statistics.has_min_max:
-        facts += [repr(statistics.min)[:200], repr(statistics.max)[:200], statistics.null_count]
+        facts += [*(repr(value)[:200] for value in _extremes(statistics)), statistics.null_count]
     return facts
+
+
+def _extremes(statistics: pq.Statistics) -> tuple[Any, Any]:
+    """The least and the largest value of a column, as they are stored if Python cannot hold them.
+
+    Such are dates after the year 9999, and texts that are not UTF-8.
+    """
+    try:
+        return statistics.min, statistics.max
+    except (UnicodeDecodeError, *NO_VALUE):
+        return statistics.min_raw, statistics.max_raw
 
 
 def _damaged(path: str, error: BaseException) -> ConfigError:

@@ -43,7 +43,10 @@ class Digest:
     def add(self, row: UrlRow) -> None:
         """Add the next row of a list. The detail of a faulty one names the list's path, and is left out."""
         self.rows += 1
-        self._hash.update(json.dumps([row["url"], row.get("captions"), row.get("reason")]).encode())
+        about = [row["url"], row.get("captions"), row.get("reason")]
+        if "meta" in row:
+            about.append(row["meta"])
+        self._hash.update(json.dumps(about).encode())
 
     def text(self) -> str:
         """16 hex digits."""

@@ -50,6 +50,13 @@ def test_a_damaged_id_of_a_job_on_a_runner_is_not_overwritten(tmp_path):
         output.read_state_as("running.json", Plan)
 
 
+def test_a_config_may_name_files_that_are_not_utf8(tmp_path):
+    output = Output(str(tmp_path))
+    job = {"kind": "animate", "config": {"source": {"uri": "caf\udce9/*.parquet"}}}
+    output.write_job(job)
+    assert output.read_job() == job
+
+
 @pytest.mark.parametrize("name", ["config", "identity"])
 def test_a_job_whose_parts_are_no_mappings_is_damaged(tmp_path, name):
     output = Output(str(tmp_path))

@@ -88,6 +88,24 @@ def test_parquet_keeps_columns_of_any_plain_type(tmp_path):
     assert told(broken) == ["not_utf8", "b"]
 
 
+def test_a_date_that_python_cannot_hold_costs_its_row_alone(tmp_path):
+    days = pa.array([1, 10**8, 3], pa.int32()).cast(pa.date32())
+    photos = [pa.array([b"1", b"2", b"3"], pa.binary()), pa.array(["a", "b", "c"])]
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table([*photos, days], names=["image", "caption", "day"]), path)
+    keeping = read_all(source_of(kind="parquet", uri=path, keep=["day"]))
+    assert told(keeping) == ["a", "malformed_row", "c"]
+    assert keeping[1].detail == "column day: date value out of range"
+    assert told(read_all(source_of(kind="parquet", uri=path))) == ["a", "b", "c"], "the column is not read"
+
+
+def test_a_time_in_an_unknown_zone_costs_its_row_alone():
+    moment = pa.array([1], pa.timestamp("us", tz="Nowhere/City"))[0]
+    with pytest.raises(SampleError) as caught:
+        kept_meta(["x"], lambda name: moment.as_py())
+    assert (caught.value.reason, caught.value.detail) == (Reason.MALFORMED_ROW, "column x: 'Nowhere/City'")
+
+
 def test_a_plan_without_kept_columns_is_the_plan_of_earlier_versions(tmp_path):
     source = source_of(kind="parquet", uri=table(tmp_path / "a.parquet", score=[1.0, 2.0]))
     assert set(plan_of(source)[0].payload["columns"]) == {"image", "url", "caption", "boxes"}

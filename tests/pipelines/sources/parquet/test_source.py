@@ -261,6 +261,31 @@ def test_bytes_that_are_no_text_are_a_failure(tmp_path):
     assert (item.reason, item.detail) == ("not_utf8", "column caption: byte 3")
 
 
+@pytest.mark.parametrize("captions", [[b"caf\xe9"], [b"a", b"b\xff"]])
+def test_texts_that_are_no_utf8_may_be_the_extreme_ones_of_a_file(tmp_path, captions):
+    texts = pa.array(captions).view(pa.string())
+    write(tmp_path / "a.parquet", image=[b"1"] * len(captions), caption=texts)
+    source = source_of(kind="parquet", uri=tmp_path / "a.parquet")
+    assert told(read_all(source))[-1] == "not_utf8"
+
+
+def test_a_picture_whose_file_name_is_no_text_costs_its_row_alone(tmp_path):
+    names = pa.array([b"a.jpg", b"caf\xe9.jpg", b"c.jpg"]).view(pa.string())
+    pictures = pa.StructArray.from_arrays([pa.array([b"1", b"2", b"3"]), names], names=["bytes", "path"])
+    write(tmp_path / "a.parquet", image=pictures, caption=["a", "b", "c"])
+    items = read_all(source_of(kind="parquet", uri=tmp_path / "a.parquet"))
+    assert told(items) == ["a", "not_utf8", "c"]
+
+
+def test_boxes_with_a_text_that_is_no_utf8_cost_their_row_alone(tmp_path):
+    labels = pa.array([b"cat", b"caf\xe9"]).view(pa.string())
+    boxes = pa.array([[[1.0, 2.0, 3.0, 4.0]], [[1.0, 2.0, 3.0, 4.0]]])
+    objects = pa.StructArray.from_arrays([boxes, labels], names=["bbox", "label"])
+    write(tmp_path / "a.parquet", image=[b"1", b"2"], caption=["a", "b"], objects=objects)
+    items = read_all(source_of(kind="parquet", uri=tmp_path / "a.parquet", boxes="objects.bbox"))
+    assert told(items) == ["a", "not_utf8"]
+
+
 def test_files_that_macos_leaves_are_no_tables(tmp_path):
     numbered(tmp_path / "a.parquet", 0, 2)
     (tmp_path / "._a.parquet").write_bytes(b"junk")

@@ -70,6 +70,16 @@ def test_a_list_that_has_changed_otherwise_is_refused(tmp_path, kept):
         list(source.plan_from(known))
 
 
+def test_a_list_whose_kept_columns_have_changed_is_refused(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("url,caption,score\nhttp://a.org/1,a,1\n")
+    source = source_of(kind="urls", uri=path, keep=["score"])
+    known = known_of(list(source.plan()))
+    path.write_text("url,caption,score\nhttp://a.org/1,a,2\nhttp://a.org/2,b,3\n")
+    with pytest.raises(ConfigError, match=r"a\.csv: its first 1 row have changed"):
+        list(source.plan_from(known))
+
+
 def test_a_higher_limit_goes_on_in_the_middle_of_a_list(tmp_path):
     listed(tmp_path / "a.txt", range(4))
     listed(tmp_path / "b.txt", range(4, 9))
