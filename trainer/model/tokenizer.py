@@ -5,7 +5,6 @@ A file is a Hugging Face ``tokenizer.json``, read by their library `tokenizers`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -15,7 +14,8 @@ import torch
 from open_clip.tokenizer import get_clean_fn
 
 from schemas.errors import ConfigError
-from schemas.text import one_line
+from schemas.json_text import read_json
+from schemas.text import human_bytes, one_line
 from storage.read import exists, open_uri
 from storage.uris import join
 from trainer.model.config import ModelConfig
@@ -23,6 +23,7 @@ from trainer.model.towers import Tokens, text_settings, tokenize
 
 TOKENIZER_FILE = "tokenizer.json"
 ABOUT_FILES = ("tokenizer_config.json", "special_tokens_map.json")  # that may name the padding token
+PROBES = ("", "a photo of a dog", "\U0010fffd ?")  # padding, words, and a character that no vocabulary has
 MAX_BYTES = 200_000_000  # of a file; Gemma's has 34 MB
 
 Tokenizer = Callable[[Sequence[str]], Tokens]
@@ -75,7 +76,30 @@ def make_tokenizer(config: ModelConfig) -> Tokenizer:
     separator = None
     if options.get("strip_sep_token"):
         separator = library.token_to_id("[SEP]")
-    return FileTokenizer(library, options.get("clean", "whitespace"), separator)
+    made = FileTokenizer(library, options.get("clean", "whitespace"), separator)
+    _try(made, config, int(settings["vocab_size"]))
+    return made
+
+
+def _try(made: FileTokenizer, config: ModelConfig, rows: int) -> None:
+    """Raise ConfigError for a file that fails on a caption, or gives ids that the tower lacks.
+
+    The library checks neither unknown words, nor the ids of special tokens and padding, before it needs them.
+    """
+    try:
+        ids_NL, _ = made(PROBES)
+    except BaseException as error:  # a panic of the library is no Exception
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise ConfigError(
+            f"model.tokenizer: {config.tokenizer} fails on a caption: {one_line(error, 200)}; fetch it again"
+        ) from None
+    found = int(ids_NL.min()), int(ids_NL.max())
+    if found[0] < 0 or found[1] >= rows:
+        raise ConfigError(
+            f"model.tokenizer: {config.tokenizer} gives ids from {found[0]} to {found[1]}, and the tower "
+            f"of {config.clip} embeds {rows}; fetch it again"
+        )
 
 
 def _read(place: str) -> tuple[Any, str]:
@@ -95,9 +119,11 @@ def _read(place: str) -> tuple[Any, str]:
                 "tower was trained with, from a machine that has it: nothing is downloaded"
             )
         with open_uri(file) as stream:
-            text = stream.read(MAX_BYTES).decode()
+            text = stream.read(MAX_BYTES + 1).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"model.tokenizer: {file} cannot be read: {one_line(error, 200)}") from None
+    if len(text) > MAX_BYTES:
+        raise ConfigError(f"model.tokenizer: {file} is larger than {human_bytes(MAX_BYTES)}")
     try:
         return Library.from_str(text), file.rpartition("/")[0] or "."
     except Exception as error:  # the library raises Exception itself
@@ -142,7 +168,7 @@ def _pad_name(file: str) -> str | None:
     with suppress(OSError, ValueError):
         if exists(file):
             with open_uri(file) as stream:
-                found = json.loads(stream.read(MAX_BYTES))
+                found = read_json(stream.read(MAX_BYTES))
             name = None
             if isinstance(found, dict):
                 name = found.get("pad_token")

@@ -15,6 +15,7 @@ from schemas.records import Reason
 from schemas.text import counted, human_bytes, one_line
 
 BATCH_ROWS_IMAGES, BATCH_ROWS_URLS = 16, 1024
+BATCH_BYTES = 64 * 1024 * 1024
 MAX_UNPACKED = 256 * 1024 * 1024  # bytes of a column in a row group, whatever its compression
 MAX_PAGE = 1024 * 1024  # bytes per row that any column may have, whatever the limit of a picture
 MAX_RATIO = 16  # of decoded to stored bytes beyond that; encoded pictures hardly compress
@@ -71,11 +72,7 @@ def rows_of(
 ) -> Iterator[dict[str, pa.Scalar]]:
     """The rows of a part as cells by column."""
     _check_sizes(table.metadata, part.group, columns, picture_bytes)
-    kinds = [table.schema_arrow.field(name).type for name in columns]
-    if all(is_texts(kind) or pa.types.is_primitive(kind) for kind in kinds):
-        batch_rows = BATCH_ROWS_URLS
-    else:
-        batch_rows = BATCH_ROWS_IMAGES
+    batch_rows = _batch_rows(table, part.group, columns)
     groups, skip, rows = [part.group], part.skip, part.rows
     for batch in table.iter_batches(batch_rows, row_groups=groups, columns=columns, use_threads=False):
         for place in range(min(skip, batch.num_rows), batch.num_rows):
@@ -86,13 +83,28 @@ def rows_of(
         skip = max(0, skip - batch.num_rows)
 
 
+def _batch_rows(table: pq.ParquetFile, number: int, columns: list[str]) -> int:
+    """Number of rows to decode together: of pictures so few that they have about BATCH_BYTES on average."""
+    kinds = [table.schema_arrow.field(name).type for name in columns]
+    if all(is_texts(kind) or pa.types.is_primitive(kind) for kind in kinds):
+        return BATCH_ROWS_URLS
+    group = table.metadata.row_group(number)
+    size = sum(column.total_uncompressed_size for column in _wanted(group, columns))
+    return max(1, min(BATCH_ROWS_IMAGES, BATCH_BYTES * group.num_rows // max(1, size)))
+
+
+def _wanted(group: pq.RowGroupMetaData, columns: list[str]) -> Iterator[pq.ColumnChunkMetaData]:
+    """The chunks of these columns, and of the fields of theirs that are structs."""
+    for place in range(group.num_columns):
+        column = group.column(place)
+        if column.path_in_schema.partition(".")[0] in columns:
+            yield column
+
+
 def _check_sizes(footer: pq.FileMetaData, number: int, columns: list[str], picture_bytes: int) -> None:
     """Raises TooLargeError for a row group of too large values, or one that unpacks too far."""
     group = footer.row_group(number)
-    for place in range(group.num_columns):
-        column = group.column(place)
-        if column.path_in_schema.partition(".")[0] not in columns:
-            continue
+    for column in _wanted(group, columns):
         size = column.total_uncompressed_size
         stored = max(1, column.total_compressed_size)
         if size > max(picture_bytes, MAX_PAGE) * max(1, group.num_rows):

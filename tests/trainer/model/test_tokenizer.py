@@ -146,6 +146,43 @@ def test_a_file_that_is_no_tokenizer_or_of_another_tower_is_one_line(tokens: Pat
             make_tokenizer(config(tokens))
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": {"unk_token": "gone"}}, "fails on a caption: WordLevel error: .*; fetch it again"),
+        (
+            {"post_processor": {"special_tokens": {"</s>": {"ids": [2**31]}}}},
+            "gives ids from 0 to 2147483648, .* 10;",
+        ),
+        ({"padding": {"pad_id": 2**32 - 1}}, "gives ids from 0 to 4294967295, and .* embeds 10; fetch"),
+    ],
+)
+def test_a_damaged_tokenizer_is_one_line_before_it_reads_captions(tokens: Path, change, message) -> None:
+    padded = library()
+    padded.enable_padding(length=LENGTH, pad_id=1, pad_token="</s>")
+    values = json.loads(padded.to_str())
+    merge(values, change)
+    (tokens / "tokenizer.json").write_text(json.dumps(values))
+    with pytest.raises(ConfigError, match=f"model.tokenizer: .*tokens {message}") as error:
+        make_tokenizer(config(tokens))
+    assert "\n" not in str(error.value)
+
+
+def merge(values: dict, change: dict) -> None:
+    for name, value in change.items():
+        if isinstance(value, dict):
+            merge(values[name], value)
+        else:
+            values[name] = value
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"pad_token": ' + "9" * 5000 + "}"])
+def test_a_damaged_file_beside_a_tokenizer_is_left_out(tokens: Path, text: str) -> None:
+    (tokens / "tokenizer_config.json").write_text(text)
+    with pytest.raises(ConfigError, match="names no padding token"):
+        make_tokenizer(config(tokens))
+
+
 def test_without_the_library_one_line_names_it(tokens: Path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(ConfigError, match="needs tokenizers: pip install tokenizers"):

@@ -1,3 +1,5 @@
+import os
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -196,6 +198,26 @@ def test_cells_that_unpack_to_gigabytes_are_failures(tmp_path, monkeypatch):
     items = read_all(source)
     assert told(items) == ["caption 0", "caption 1", *["too_large"] * 4]
     assert "a.parquet: column image" in items[2].detail
+
+
+def test_large_pictures_are_decoded_a_few_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.sources.parquet.rows.BATCH_BYTES", 1_000_000)
+    sizes = []
+
+    def counted(self, batch_rows, **options):
+        for batch in read(self, batch_rows, **options):
+            sizes.append(batch.num_rows)
+            yield batch
+
+    read = pq.ParquetFile.iter_batches
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", counted)
+    for size, rows in ((100, 16), (300_000, 3), (2_000_000, 1)):
+        sizes.clear()
+        pictures = [os.urandom(size) for _ in range(20)]
+        write(tmp_path / "a.parquet", image=pictures, caption=[f"caption {i}" for i in range(20)])
+        items = read_all(source_of(kind="parquet", uri=tmp_path / "a.parquet"))
+        assert [item.image for item in items] == pictures
+        assert max(sizes) == rows
 
 
 def test_a_column_of_boxes_is_kept_in_the_metadata(tmp_path):
