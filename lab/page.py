@@ -60,7 +60,7 @@ def write_page(path: Path, results: Results) -> None:
         width=WIDTH,
         height=HEIGHT,
     )
-    path.write_text(page)
+    path.write_text(page, encoding="utf-8")
 
 
 def _fullest_arm(results: Results) -> str:

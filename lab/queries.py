@@ -39,7 +39,7 @@ BATCH = 64
 def main(argv: Sequence[str]) -> int:
     """Write the ranks, from 1; ties take the mean of the tied ranks."""
     (file,) = argv
-    config = read_yaml(Path(file).read_text())
+    config = read_yaml(Path(file).read_text(encoding="utf-8"))
     for checkpoint, output in config["checkpoints"].items():
         model = load_model(Path(checkpoint).resolve())
         embedder = Embedder(model, torch.device(config["device"]), tokens=model.config.interaction.enabled)

@@ -35,7 +35,9 @@ class Results:
         (folder / "lab.json").write_text(json.dumps(self.to_dict(), indent=1) + "\n")
         (folder / "zero_shot.json").write_text(json.dumps(self.zero_shot(), indent=1) + "\n")
         table = folder / "table.md"
-        table.write_text("\n".join((self.table(), self.differences(), self.hypotheses())) + "\n")
+        table.write_text(
+            "\n".join((self.table(), self.differences(), self.hypotheses())) + "\n", encoding="utf-8"
+        )
         return table
 
     def hits(self, seed: int, arm: str, stage: str, test: str, head: str) -> np.ndarray:

@@ -24,7 +24,7 @@ from trainer.model.io import load_model, save_model
 def main(argv: Sequence[str]) -> int:
     """Write the checkpoint folder `output`."""
     (file,) = argv
-    config = read_yaml(Path(file).read_text())
+    config = read_yaml(Path(file).read_text(encoding="utf-8"))
     output, towers = config["output"], Path(config["towers"])
     torch.manual_seed(config["seed"])
     if towers.is_file():

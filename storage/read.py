@@ -22,6 +22,7 @@ REMOTE_READ = 4 << 20  # bytes per request
 READ_CHUNK = 256 * 1024
 MAX_WHOLE = 2 << 30  # bytes of a file that is read whole, unless its reader says less
 MAX_JSON = 64 << 20  # bytes of a JSON file that we write ourselves
+TEXT = {"r": "utf-8", "rb": None}  # mode -> encoding, whatever that of the locale
 NOT_REGULAR = "not a regular file"
 MAX_PICTURE_BYTES = 256 * 1024 * 1024  # of an encoded picture in a file, zip, tar or table
 
@@ -39,8 +40,8 @@ def open_uri(uri: str, mode: Literal["rb", "r"] = "rb", *, pipes: bool = False) 
     if here is not None:
         try:
             if pipes:
-                return open(here, mode)
-            return open(here, mode, opener=_open_regular)
+                return open(here, mode, encoding=TEXT[mode])
+            return open(here, mode, encoding=TEXT[mode], opener=_open_regular)
         except ValueError as error:  # a NUL, or characters that no file name holds
             raise OSError(
                 errno.EINVAL, f"no name of a file: {one_line(error, 100)}", one_line(here)
@@ -50,7 +51,7 @@ def open_uri(uri: str, mode: Literal["rb", "r"] = "rb", *, pipes: bool = False) 
         stream = io.BufferedReader(_Object(uri, files.open(path, "rb")), REMOTE_READ)
     if mode == "rb":
         return stream
-    return io.TextIOWrapper(stream, "utf-8")
+    return io.TextIOWrapper(stream, TEXT[mode])
 
 
 def _open_regular(path: str, flags: int) -> int:

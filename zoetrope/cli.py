@@ -20,7 +20,7 @@ from schemas.errors import StopRequestedError, WorkError
 from schemas.text import nearest_hint, one_line
 from schemas.version import VERSION
 from zoetrope.interrupt import STOPPED, loading, terminable
-from zoetrope.messages import messages_on_stderr
+from zoetrope.messages import any_text_on_stdout, messages_on_stderr
 from zoetrope.packages import how_to_install
 
 LOG = logging.getLogger("zoetrope.cli")  # also where this module runs as __main__
@@ -100,6 +100,8 @@ def main(argv: list[str] | None = None) -> int:
     0 done, 1 the work could not be done or not all of it, 2 bad usage or config, 130 Ctrl-C. Without `argv`
     this is the process's own command line: after an error among ranks the process then exits at once.
     """
+    if argv is None:
+        any_text_on_stdout()
     code = _until_nobody_reads(lambda: _run(sys.argv[1:] if argv is None else argv))
     if argv is None:
         _leave(code)

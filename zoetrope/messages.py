@@ -1,11 +1,15 @@
 """The command's messages. Loggers are named by module; only the command adds a handler (standard error).
 
+Standard output is for results. It takes any text, whatever its encoding.
+
 A program that imports the packages gets no handler. It can silence or route the loggers with the standard
 `logging`.
 """
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import logging
 import sys
@@ -16,6 +20,22 @@ from datetime import UTC, datetime
 LONGEST = 2000  # characters of a warning or error, which may quote a file
 EVENTS = "pipelines.running.graph"  # the logger of a line per task, which only JSON lines show
 PACKAGES = ("schemas", "storage", "transforms", "pipelines", "trainer", "preview", "lab", "zoetrope")
+
+
+def any_text_on_stdout() -> None:
+    """Write characters that the encoding of standard output lacks as in JSON, such as ``\\u2588``.
+
+    A terminal may use Latin-1, and the name of a file may hold bytes that are no UTF-8. So JSON stays JSON.
+    """
+    codecs.register_error("zoetrope.escaped", _escaped)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="zoetrope.escaped")
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 @contextmanager

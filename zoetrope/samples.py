@@ -109,7 +109,9 @@ def _photographs() -> dict[str, Photograph]:
             for name, (package, file, captions) in PHOTOGRAPHS.items()
         }
     return {
-        path.stem: Photograph(path.read_bytes(), (path.with_suffix(".txt").read_text().strip(),))
+        path.stem: Photograph(
+            path.read_bytes(), (path.with_suffix(".txt").read_text(encoding="utf-8").strip(),)
+        )
         for path in sorted(SHIPPED.glob("*.jpg"))
     }
 
@@ -130,7 +132,7 @@ def write_folder(folder: Path, count: int, **options: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for picture in pictures(count, **options):
         (folder / f"{picture.name}.jpg").write_bytes(picture.jpeg)
-        (folder / f"{picture.name}.txt").write_text("\n".join(picture.captions) + "\n")
+        (folder / f"{picture.name}.txt").write_text("\n".join(picture.captions) + "\n", encoding="utf-8")
     return folder
 
 
@@ -186,7 +188,7 @@ def write_tsv(folder: Path, count: int, base_url: str, *, layout: str = "cc3m", 
         else:
             rows.append(f"{url}\t{caption}")
     path = folder / {"cc3m": "Train_GCC-training.tsv", "cc12m": "cc12m.tsv"}[layout]
-    path.write_text("\n".join(rows) + "\n")
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return path
 
 

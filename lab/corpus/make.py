@@ -192,7 +192,7 @@ class Corpus:
     def _videos(self, folder: Path, pool: ProcessPoolExecutor, *, videos: Sequence[Video]) -> None:
         (folder / "videos").mkdir()
         files = pool.map(partial(_encoded, side=self.config.video_side), videos, chunksize=16)
-        with (folder / "captions.csv").open("w", newline="") as stream:
+        with (folder / "captions.csv").open("w", newline="", encoding="utf-8") as stream:
             table = csv.writer(stream)
             table.writerow(["video", "caption"])
             for video, data in zip(videos, files, strict=True):

@@ -124,6 +124,29 @@ def test_a_job_leaves_at_once_but_after_its_output_and_exit_handlers():
     assert (done.returncode, done.stdout, done.stderr) == (1, "a lineat exit\n", "")
 
 
+PRINTS = r"""
+import sys
+from zoetrope import cli
+
+cli._run = lambda arguments: print('{"bar": "\u2588\xe9\udcff"}') or 0
+sys.exit(cli.main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "wanted"),
+    [
+        ("ascii", rb'{"bar": "\u2588\u00e9\udcff"}'),
+        ("latin-1", b'{"bar": "\\u2588\xe9\\udcff"}'),
+        ("utf-8", b'{"bar": "\xe2\x96\x88\xc3\xa9\\udcff"}'),
+    ],
+)
+def test_text_that_the_terminal_cannot_show_is_escaped_as_in_json(encoding, wanted):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", PRINTS], env=environment, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout.rstrip(), done.stderr) == (0, wanted, b"")
+
+
 def test_help_loads_nothing_heavy():
     found = loaded_by([[command, "--help"] for command in cli.COMMANDS])
     assert found == dict.fromkeys([f"{command} --help" for command in cli.COMMANDS], "0")

@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     if args.name is None:
         print(fitted("\n".join(_listing())))
     else:
-        print(find(args.name).read_text(), end="")
+        print(find(args.name).read_text(encoding="utf-8"), end="")
     return 0
 
 
@@ -54,7 +54,7 @@ def find(name: str) -> Path:
 def about(path: Path) -> str:
     """Return the first sentence of a config's comment."""
     lines = []
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         text = line.removeprefix("#").strip()
         if not line.startswith("#") or not text:
             break

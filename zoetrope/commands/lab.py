@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
     with job_circumstances():
         file = table(config) if until == "table" else run(config)
     assert file is not None  # noqa: S101 - narrows the type
-    print(file.read_text())
+    print(file.read_text(encoding="utf-8"))
     print(f"page: {file.parent / 'index.html'}")
     return 0
 
