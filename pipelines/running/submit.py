@@ -36,6 +36,7 @@ from pipelines.running.remote.job import read_kept
 from pipelines.running.remote.sizes import least_tasks
 from pipelines.running.survey import (
     finish_survey,
+    has_rows,
     plan_survey,
     survey_due,
     survey_spec,
@@ -128,9 +129,8 @@ def _run_locked(
         # A job that runs on needs its plan and its temporary files.
         if not lock.lost and read_kept(output) is None:
             _clean_up(output)
-            is_new = not prepared.before
-            if is_new and not file_exists(output.state("plan.json")):  # not even planned: leave nothing
-                remove_ours(output, list_output(output))
+            if not prepared.before:
+                _remove_unplanned(output)
     return made, totals
 
 
@@ -246,6 +246,12 @@ def _clean_up(output: Output) -> None:
         clean(output)
     except (OSError, ValueError) as error:
         LOG.debug("%s: temporary files are left: %s", output.uri, error)
+
+
+def _remove_unplanned(output: Output) -> None:
+    """Leave nothing of a new output that was not even planned, except for the rows of a stopped pass."""
+    if not file_exists(output.state("plan.json")) and not has_rows(output):
+        remove_ours(output, list_output(output))
 
 
 def _await_records(output: Output, expected: set[int]) -> Listing:

@@ -21,10 +21,12 @@ from pipelines.curation.verdicts import FOLDER, read_keys, read_rows, write_rows
 from pipelines.curation.whole import Marks, WholeRule
 from pipelines.making.task import output_error
 from pipelines.output.folder import Output
-from pipelines.output.job import Job, TaskAt, spool
+from pipelines.output.job import Job, TaskAt, is_of_source, spool
 from pipelines.running.watch.signals import find_signals
+from pipelines.sources.growth.known import digest
 from schemas.errors import StoppedError
 from schemas.records import Task
+from storage.folders import first_name
 from storage.login import get_options, set_options
 from storage.write import create_file, remove_file, remove_tree
 
@@ -85,10 +87,21 @@ def finish_survey(job: Job, output: Output) -> None:
     remove_file(output.state(STARTED))
 
 
+def has_rows(output: Output) -> bool:
+    """Has a pass written rows, from which the next one continues?"""
+    return first_name(output.state(FOLDER, "rows")) is not None
+
+
 def plan_survey(job: Job, output: Output) -> SurveyPlan:
-    """Write the tasks of the whole input to a temporary file, and forget the verdicts of an earlier pass."""
+    """Write the tasks of the whole input to a temporary file, and forget the verdicts of an earlier pass.
+
+    The rows of an earlier pass stay, unless that was stopped before it was planned, and had other settings.
+    """
+    settings = digest({name: value for name, value in job.identity.items() if not is_of_source(name)})
+    if not output.is_ours() and (output.read_state(STARTED) or {}).get("settings") != settings:
+        remove_tree(output.state(FOLDER, "rows"))
     remove_file(output.state(DONE))
-    output.write_state(STARTED, {"fingerprint": job.fingerprint})
+    output.write_state(STARTED, {"fingerprint": job.fingerprint, "settings": settings})
     remove_tree(output.state(FOLDER, "verdicts"))
     path = output.tmp(f"survey-{uuid.uuid4().hex}.jsonl")
     places, inputs, exact = [], 0, True

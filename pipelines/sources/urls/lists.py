@@ -43,6 +43,7 @@ URL = re.compile(r"https?://\S+", re.IGNORECASE)
 # What may follow a comma inside a URL.
 MORE_URL = re.compile(r"[^\s,]*(?:[/=&?%]|\.(?:jpe?g|png|webp|gif)\b)\S*", re.IGNORECASE)
 PICTURE = re.compile(r"\.(?:jpe?g|png|webp|gif|avif)$", re.IGNORECASE)
+MOST_COLUMNS = 100
 WORDS = re.compile(r"[^\W\d_]{2,}")  # of a file name
 
 
@@ -147,7 +148,8 @@ def _objects(
     columns: tuple[str, ...] = ()  # of the row before
     url = caption = None
     first, is_complete = columns, False
-    seen: dict[str, None] = {}  # columns of any row
+    seen: dict[str, None] = {}  # columns of any row, as many as a message shows
+    lacking = set(keep)
     for row in rows:
         if isinstance(row, BadRow):
             yield row.reason, row.named(path), None
@@ -156,14 +158,16 @@ def _objects(
             columns = tuple(row.values)
             url, caption = column_of(columns, url_names), column_of(columns, caption_names)
             first = first or columns
-            seen |= dict.fromkeys(columns)
+            lacking.difference_update(columns)
+            if len(seen) < MOST_COLUMNS:
+                seen |= dict.fromkeys(columns[:MOST_COLUMNS])
             is_complete |= url is not None and caption is not None
         names = (url or url_names[0], caption or caption_names[0])
         yield _listed(row.values, names, keep, f"{path}: line {row.line}")
     if first and not is_complete:
         _columns(first, url_names, caption_names, path)
     if first:
-        check_kept(keep, list(seen), (), path)
+        check_kept([name for name in keep if name in lacking], list(seen), (), path)
 
 
 def _listed(

@@ -5,22 +5,29 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import apache_beam as beam
 import cv2
+import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 from skimage import data
+from tiny_job import TinyMaker, tiny_job
+from waiting import wait_until
 
 from pipelines.curation.verdicts import Verdict, read_verdicts
 from pipelines.curation.whole import ExactDuplicates, Marks, NearDuplicates
-from pipelines.output.job import spool
-from pipelines.running.survey import SurveySpec, build_survey
+from pipelines.output.folder import Output
+from pipelines.output.job import Job, spool
+from pipelines.running.survey import SurveySpec, build_survey, plan_survey
+from pipelines.running.watch.progress import Progress
+from schemas.errors import StopRequestedError
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
 from schemas.records import Task
 from storage.tables import iter_rows
 from storage.write import create_file
+from tests.pipelines.running.test_graph import run
 from zoetrope import cli
 
 
@@ -109,3 +116,53 @@ def test_a_job_drops_repeats_and_accounts_for_each(tmp_path, capsys):
     assert cli.main(["retry", str(tmp_path / "out")]) == 0  # its tasks have other numbers
     again = {row["key"][-1]: row["detail"] for row in iter_rows(str(tmp_path / "out"), FAILURES_FILE)}
     assert again == details
+
+
+@dataclass(frozen=True)
+class Surveyed(TinyMaker):
+    """Marks every sample alike. After the first task it waits for the file `gate`, if that is given."""
+
+    device: str = "cpu"
+    rows: str = ""
+    gate: str = ""
+
+    def survey(self, task: Task) -> Iterator[tuple[str, Marks]]:
+        if self.gate and list(Path(self.rows).glob("*.parquet")):
+            wait_until(Path(self.gate).exists)
+        for number in range(task.samples):
+            yield f"tiny-{task.index}-{number}", (bytes(16),)
+
+
+def surveyed_job(maker: Surveyed | None = None, **identity) -> Job:
+    return replace(tiny_job(3, 2, maker=maker or Surveyed(), **identity), whole=(ExactDuplicates(),))
+
+
+def test_a_pass_that_ctrl_c_stops_continues_from_its_rows(tmp_path, monkeypatch):
+    rows, gate = tmp_path / "_zoetrope" / "curation" / "rows", tmp_path.with_name("gate")
+
+    def interrupted(self, written, failed):
+        if list(rows.glob("*.parquet")):
+            gate.touch()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "update", interrupted)
+        with pytest.raises(StopRequestedError):
+            run(tmp_path, surveyed_job(Surveyed(rows=str(rows), gate=str(gate))))
+    before = {path: path.stat().st_mtime_ns for path in rows.iterdir()}
+    assert before
+    run(tmp_path, surveyed_job())
+    after = {path: path.stat().st_mtime_ns for path in rows.iterdir()}
+    assert len(after) == 3
+    assert before.items() <= after.items()
+
+
+@pytest.mark.parametrize(("identity", "kept"), [({"size": 1}, True), ({"size": 2}, False)])
+def test_rows_of_a_pass_with_other_settings_are_forgotten(tmp_path, identity, kept):
+    output = Output(str(tmp_path))
+    plan_survey(surveyed_job(size=1), output)
+    rows = tmp_path / "_zoetrope" / "curation" / "rows" / "00000.parquet"
+    rows.parent.mkdir()
+    rows.touch()
+    plan_survey(surveyed_job(**identity, **{"source.files": 7}), output)
+    assert rows.exists() == kept
