@@ -1,4 +1,4 @@
-"""Where shards are made: sources, fetching, planning, writing shards, the Beam jobs.
+"""The jobs that make shards: sources, fetching, planning, making, writing, publishing.
 
-Apache Beam is imported here alone.
+Only `running/` and `template.py` import Apache Beam.
 """

@@ -1,4 +1,4 @@
-"""Who learns: data loading, CLIP2Video, the interaction module, losses, training, evaluation, search."""
+"""Training, evaluation and search: data loading, CLIP2Video, losses, metrics, the search index."""
 
 from typing import Any
 

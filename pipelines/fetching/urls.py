@@ -1,4 +1,4 @@
-"""URLs that can be fetched."""
+"""Parse URLs, and refuse those that cannot be fetched."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Pages about a run or a search."""
+"""Pages that need no other file: the report of a job, tried filters, search results."""

@@ -1,4 +1,4 @@
 """A search index over shards: building, storing, searching.
 
-test_search covers frames, hit and searcher; test_build covers config and shard.
+test_search covers frames and searcher; test_build covers config and shard.
 """

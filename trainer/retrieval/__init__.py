@@ -1,4 +1,4 @@
-"""From embeddings to ranks and metrics.
+"""Text-video retrieval: from embeddings to ranks and metrics.
 
 test_evaluate covers config, embed and reranking.
 """

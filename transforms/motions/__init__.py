@@ -1,4 +1,4 @@
-"""Camera motions: the names that users and other packages need.
+"""Camera motions: draw one by its name, draw from a mix, and make new ones.
 
 `sample_motion` draws one motion by name and `draw` one of a `MotionMix`; `motion`, `Parameter` and `Camera`
 make new ones.

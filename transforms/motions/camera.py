@@ -1,4 +1,4 @@
-"""From what a camera does to its views in the picture.
+"""Turn what a camera does (move, zoom, turn, tilt) into its views of the picture.
 
 A motion says only what the camera does: a `Camera`, in units of its own view. `place` turns any such path
 into quads inside the picture. It scales the whole path by the one largest factor at which it fits, and puts

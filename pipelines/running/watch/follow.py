@@ -1,4 +1,4 @@
-"""A run from its submission to its end."""
+"""Follow a run: submit it, show its progress, stop it at Ctrl-C, and wait for its end."""
 
 from __future__ import annotations
 
