@@ -77,7 +77,8 @@ def _environment() -> dict[str, str]:
 def serve(channel: int) -> None:
     """Fork nurseries until nobody asks for more."""
     for module in (*CLIP_MODULES, *VIDEO_MODULES):
-        importlib.import_module(module)
+        with suppress(ModuleNotFoundError):  # a machine for GPU work may have no `av`
+            importlib.import_module(module)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, _reap)

@@ -69,7 +69,7 @@ def run(script, *arguments, interpret):
     environment = {
         **os.environ,
         "TRITON_INTERPRET": str(int(interpret)),
-        "PYTHONPATH": f"{ROOT}:{ROOT}/tests/support",
+        "PYTHONPATH": os.pathsep.join((str(ROOT), f"{ROOT}/tests/support", *sys.path)),
     }
     command = [sys.executable, "-c", script, *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
