@@ -146,8 +146,9 @@ def _master_settings(config: ClusterConfig) -> dict[str, object]:
         "rest.bind-address": "127.0.0.1",
         "rest.port": config.ui_port,
         "blob.server.port": "0",
-        "heartbeat.interval": 1000,  # a lost TaskManager is noticed within seconds, not within a minute
-        "heartbeat.timeout": 8000,
+        # A TaskManager that has died is noticed when two heartbeats cannot be sent. One that is silent may be
+        # waiting for a busy machine: it has 50 seconds, Flink's default.
+        "heartbeat.interval": 1000,
         # A lost worker restarts only the subtasks that depended on it.
         "jobmanager.execution.failover-strategy": "region",
         # Five restarts, within 31 seconds by default, end a job whose output cannot be written. A minute

@@ -7,6 +7,7 @@ them serve the runner and its dependencies, which hold the same code.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,11 +15,15 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 ENGINES = Path(".cache") / "engines"
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 BYTEMAN = "org.jboss.byteman:byteman:4.0.24"
+JAVA_VERSIONS = range(11, 22)  # 11 and 17 are tested; Flink and Spark refuse older and newer ones
+FETCH_SECONDS = 900.0  # for the jars of an engine, which are 300 MB
+SILENT_MS = 60_000  # after which Maven asks a silent repository again, in place of half an hour
 RULES = Path(__file__).with_name("beam.btm")
 # The engines' serializers need these packages, which Java 17 closes.
 OPENED = (
@@ -38,11 +43,24 @@ class EngineError(Exception):
 
 
 def find_java() -> str:
-    """Find Java on the PATH. Raises EngineError."""
+    """Find Java on the PATH. Raises EngineError if there is none that Flink and Spark run on."""
     java = shutil.which("java")
     if java is None:
         raise EngineError("no java on the PATH; install Java 11 or 17")
+    version = _java_version(java)
+    if version is not None and version not in JAVA_VERSIONS:
+        raise EngineError(f"{java} is Java {version}; install Java 11 or 17")
     return java
+
+
+@cache
+def _java_version(java: str) -> int | None:
+    """Ask a Java for its version: 8, 11, 17 and so on; None if it does not say."""
+    said = subprocess.run([java, "-version"], capture_output=True, text=True).stderr  # noqa: S603
+    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    if found is None:
+        return None
+    return int(found[1])
 
 
 def fetch(artifact: str, *, without: Sequence[str] = ()) -> Path:
@@ -61,8 +79,11 @@ def fetch(artifact: str, *, without: Sequence[str] = ()) -> Path:
     with tempfile.TemporaryDirectory(dir=ENGINES) as scratch:
         (Path(scratch) / "pom.xml").write_text(POM.format(group, name, version))
         command = [maven, "-B", "-q", PLUGIN, "-DincludeScope=runtime", "-DoutputDirectory=jars"]
+        command += [
+            f"-D{name}={SILENT_MS}" for name in ("maven.wagon.rto", "aether.connector.requestTimeout")
+        ]
         command += [f"-DexcludeGroupIds={','.join(without)}"]
-        done = subprocess.run(command, cwd=scratch, capture_output=True, text=True)  # noqa: S603
+        done = _run(command, f"Maven does not deliver {artifact}", Path(scratch))
         if done.returncode:
             errors = [line for line in done.stdout.splitlines() if "[ERROR]" in line]
             first, *_ = errors or [done.stderr.strip()]
@@ -78,7 +99,7 @@ def fetch_from_pypi(requirement: str, inside: str, folder: Path) -> Path:
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
         command += ["--no-build-isolation", "--dest", scratch, requirement]
-        done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603 - our own arguments
+        done = _run(command, f"PyPI does not deliver {requirement}", Path(scratch))
         found = list(Path(scratch).glob("*.tar.gz"))
         if not found:
             errors = [line for line in done.stderr.splitlines() if line.strip()]
@@ -86,6 +107,16 @@ def fetch_from_pypi(requirement: str, inside: str, folder: Path) -> Path:
             raise EngineError(f"PyPI does not deliver {requirement}: {last}")
         _unpack(found[0], inside, folder)
     return folder
+
+
+def _run(command: list[str], problem: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program in a folder. Raises EngineError if it does not end in time."""
+    try:
+        return subprocess.run(  # noqa: S603 - our own arguments
+            command, cwd=folder, capture_output=True, text=True, timeout=FETCH_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise EngineError(f"{problem} within {FETCH_SECONDS:.0f} seconds") from None
 
 
 def _unpack(archive: Path, inside: str, folder: Path) -> None:

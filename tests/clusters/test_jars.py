@@ -34,6 +34,36 @@ def test_a_machine_without_java_and_maven_is_one_line():
         fetch("group:name:1")
 
 
+@pytest.mark.parametrize(("said", "version"), [("1.8.0_402", 8), ("26-ea", 26)])
+@pytest.mark.usefixtures("nothing_installed")
+def test_a_java_that_no_engine_runs_on_is_one_line(tmp_path, said, version):
+    program(tmp_path / "java", f"echo 'openjdk version \"{said}\" 2024-01-16' >&2")
+    with pytest.raises(EngineError, match=f"java is Java {version}; install Java 11 or 17"):
+        find_java()
+
+
+@pytest.mark.parametrize("said", ["11.0.22", "17", "no version"])
+@pytest.mark.usefixtures("nothing_installed")
+def test_another_java_is_taken(tmp_path, said):
+    program(tmp_path / "java", f"echo 'openjdk version \"{said}\"' >&2")
+    assert find_java() == str(tmp_path / "java")
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_a_repository_that_does_not_deliver_in_time_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(jars, "FETCH_SECONDS", 0.2)
+    program(tmp_path / "mvn", "exec /bin/sleep 60")
+    with pytest.raises(EngineError, match="Maven does not deliver group:name:1 within"):
+        fetch("group:name:1")
+    assert not list((tmp_path / "engines").iterdir())
+
+
+def program(path: Path, line: str) -> None:
+    """Write a shell script of one line."""
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)
+
+
 @pytest.fixture
 def nothing_installed(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clusters.pools import free_port
+
 SERVER = Path(__file__).parents[2] / ".cache" / "engines" / "fake-gcs-server"
 ACCOUNT = {  # logged in for good, so that nobody is asked
     "type": "authorized_user",
@@ -285,7 +287,7 @@ class Gcs:
 @contextmanager
 def run_gcs(folder: Path) -> Iterator[Gcs]:
     """Start server and proxy on free ports of loopback, with a bucket `corpus`; stop both."""
-    port = _free_port()
+    port = free_port()
     proxy = Proxy(port)
     address = f"127.0.0.1:{proxy.server_address[1]}"
     command = [
@@ -323,17 +325,11 @@ def run_gcs(folder: Path) -> Iterator[Gcs]:
         proxy.shutdown()
         proxy.server_close()
         server.terminate()
-        server.wait(10)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        server.wait(60)
 
 
 def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(100):
+    for _ in range(600):
         assert server.poll() is None, "fake-gcs-server ended at its start"
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
