@@ -15,19 +15,21 @@ import pytest
 from engine_runs import (
     ROOT,
     TASKS,
-    children_of,
+    at_work,
     finish,
     fork_server,
     harnesses,
+    held_jobs,
+    job_holder,
     on_loopback_alone,
     run,
     start,
     wait_for,
     wait_for_the_middle,
+    wait_while,
     workers_of,
     write_source,
 )
-from held_filter import HOLD
 
 from clusters import supervisor
 from clusters.flink import ClusterConfig, down, find_flink, find_job_server, main, status, up
@@ -36,7 +38,7 @@ from clusters.pools import free_port, group_alive, is_listening
 from pipelines.running.remote.flink import PART
 from tests.engines.test_prism import check_same
 
-HELD = ("filters=[held_filter:held]", "limits.seconds=600")
+ENDED = {"CANCELED", "FAILED", "FINISHED"}
 pytestmark = [
     pytest.mark.flink,
     pytest.mark.skipif(shutil.which("java") is None, reason="no java on the PATH"),
@@ -57,21 +59,18 @@ def config(tmp_path_factory) -> ClusterConfig:
         "pool_port": free_port(),
         "job_port": free_port(),
     }
-    return ClusterConfig(state=tmp_path_factory.mktemp("flink"), pause="500ms", **ports)
+    return ClusterConfig(state=tmp_path_factory.mktemp("flink"), **ports)
 
 
 @pytest.fixture(scope="module")
-def hold(tmp_path_factory) -> Iterator[Path]:
-    """The file that holds jobs with the filter `held_filter.held`, here and in workers of the cluster."""
-    path = tmp_path_factory.mktemp("hold") / "hold"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(HOLD, str(path))
-        patch.setenv("PYTHONPATH", str(ROOT / "tests" / "support"), prepend=os.pathsep)
+def holder(tmp_path_factory) -> Iterator[Path]:
+    """The file that holds jobs."""
+    with job_holder(tmp_path_factory.mktemp("hold")) as path:
         yield path
 
 
 @pytest.fixture(scope="module")
-def cluster(config, hold) -> Iterator[ClusterConfig]:
+def cluster(config, holder) -> Iterator[ClusterConfig]:
     up(config)
     groups = supervisor.processes(config.state)
     yield config
@@ -104,23 +103,26 @@ def source(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def direct(source, tmp_path_factory) -> Path:
+def direct(source, holder, tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("direct") / "clips"
     finish(start(source, output, "workers=2"))
     return output
 
 
-@pytest.fixture(scope="module")
-def held_direct(source, hold, tmp_path_factory) -> Path:
-    """The output of the jobs that can be held; their config has another fingerprint."""
-    output = tmp_path_factory.mktemp("held") / "clips"
-    finish(start(source, output, "workers=2", *HELD))
-    return output
+@pytest.fixture
+def hold(direct, holder, cluster) -> Iterator[Path]:
+    """The file that holds jobs, which is there. After a test that failed, no job keeps the slots of the next one."""
+    with held_jobs(holder):
+        yield holder
+    for job in ask(cluster, "/jobs/overview")["jobs"]:
+        if job["state"] not in ENDED:
+            ask(cluster, f"/jobs/{job['jid']}?mode=cancel", "PATCH")
 
 
-def ask(cluster: ClusterConfig, path: str) -> dict:
+def ask(cluster: ClusterConfig, path: str, method: str = "GET") -> dict:
     """Ask the JobManager."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{cluster.ui_port}{path}", timeout=5) as response:
+    request = urllib.request.Request(f"http://127.0.0.1:{cluster.ui_port}{path}", method=method)
+    with urllib.request.urlopen(request, timeout=60) as response:
         return json.load(response)
 
 
@@ -141,16 +143,9 @@ def subtasks(cluster: ClusterConfig, job: dict) -> list[dict]:
     return [subtask for subtask in found if "(unassigned)" not in subtask["host"]]
 
 
-def at_work(cluster: ClusterConfig) -> list[int]:
-    """The Python workers that have a task. Others start, or end, or were left by an earlier job."""
-    return [worker for worker in harnesses(cluster.state) if children_of(worker)]
-
-
 def all_at_work(cluster: ClusterConfig) -> bool:
-    """Has every part been handed in, and does each that is not finished have a Python worker with a task?"""
-    parts = last_parts(cluster)
-    left = [part for part in parts if part["state"] != "FINISHED"]
-    return len(parts) == 4 and 0 < len(left) <= len(at_work(cluster))
+    """Has every part been handed in, and does each have a Python worker with a task?"""
+    return len(last_parts(cluster)) == len(at_work(cluster.state)) == 4
 
 
 def unconnected(cluster: ClusterConfig) -> list[Path]:
@@ -159,34 +154,36 @@ def unconnected(cluster: ClusterConfig) -> list[Path]:
 
 
 @contextmanager
-def stopped(cluster: ClusterConfig, *names: str) -> Iterator[None]:
-    """Stop processes of the cluster in this block: nobody can connect to them."""
-    groups = [supervisor.processes(cluster.state)[name] for name in names]
-    for group in groups:
-        os.killpg(group, signal.SIGSTOP)
+def stopped(*processes: int) -> Iterator[None]:
+    """Stop processes in this block: they do nothing, and nobody can connect to them."""
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
     try:
         yield
     finally:
-        for group in groups:
-            os.killpg(group, signal.SIGCONT)
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
 
 
 def task_managers(cluster: ClusterConfig) -> set[str]:
     return {each["id"] for each in ask(cluster, "/taskmanagers")["taskmanagers"]}
 
 
-def test_shards_are_those_of_the_direct_runner(beam, cluster, source, direct, tmp_path):
+def test_shards_are_those_of_the_direct_runner(beam, cluster, source, direct, hold, tmp_path):
     """Though the first Python worker is killed before it has connected, of which Beam tells nobody."""
-    os.kill(fork_server(cluster.state), signal.SIGSTOP)
-    job = start(source, tmp_path / "clips", *beam)
-    wait_for(lambda: job.poll() is not None or bool(unconnected(cluster)), 120)
-    with stopped(cluster, "taskmanager-0", "taskmanager-1"):
-        os.kill(fork_server(cluster.state), signal.SIGCONT)
-        wait_for(lambda: bool(harnesses(cluster.state)))
-        assert unconnected(cluster)
-        os.kill(harnesses(cluster.state)[0], signal.SIGKILL)
+    with stopped(fork_server(cluster.state)):
+        job = start(source, tmp_path / "clips", *beam)
+        wait_while(job, lambda: not unconnected(cluster))
+        groups = supervisor.processes(cluster.state)
+        machines = [groups[name] for name in ("taskmanager-0", "taskmanager-1")]
+        with stopped(*machines):
+            os.kill(fork_server(cluster.state), signal.SIGCONT)
+            wait_for(lambda: bool(harnesses(cluster.state)))
+            assert unconnected(cluster)
+            os.kill(harnesses(cluster.state)[0], signal.SIGKILL)
     wait_for_the_middle(job, tmp_path / "clips")
     assert on_loopback_alone(supervisor.processes(cluster.state).values()), "while a job runs too"
+    hold.unlink()
     assert "FlinkRunner" in finish(job)
     check_same(direct, tmp_path / "clips")
     assert "it is started again" in (cluster.state / "logs" / "pool.log").read_text()
@@ -194,62 +191,60 @@ def test_shards_are_those_of_the_direct_runner(beam, cluster, source, direct, tm
     wait_for(lambda: not workers_of(cluster.state))
 
 
-def test_ctrl_c_cancels_and_the_same_command_goes_on(beam, cluster, source, direct, tmp_path):
-    output, ended = tmp_path / "clips", {"CANCELED", "FINISHED"}  # a part that was done already stays so
+def test_ctrl_c_cancels_and_the_same_command_goes_on(beam, cluster, source, direct, hold, tmp_path):
+    output, earlier = tmp_path / "clips", set(harnesses(cluster.state))
     job = start(source, output, *beam)
-    wait_for(lambda: job.poll() is not None or bool(harnesses(cluster.state)), 120)
+    wait_while(job, lambda: not set(harnesses(cluster.state)) - earlier)
     job.send_signal(signal.SIGINT)  # while parts are handed in, and while a Python worker starts
     assert "stopped" in finish(job, 130)
     cancelled = last_parts(cluster)
-    assert "CANCELED" in {part["state"] for part in cancelled}
+    assert {part["state"] for part in cancelled} == {"CANCELED"}
     job = start(source, output, *beam)
     wait_for_the_middle(job, output, new=3)
     job.send_signal(signal.SIGINT)
     assert "stopped" in finish(job, 130)
-    wait_for(lambda: {"CANCELED"} <= {part["state"] for part in last_parts(cluster)} <= ended)
-    assert {part["state"] for part in (ask(cluster, f"/jobs/{part['jid']}") for part in cancelled)} <= ended
+    assert {part["state"] for part in last_parts(cluster)} == {"CANCELED"}
+    # The tasks of these workers are held: they would not end by themselves. Nor do they write any more.
+    wait_for(lambda: not at_work(cluster.state), 15)
     records = output / "_zoetrope" / "records"
     done = {path.name: path.stat().st_mtime_ns for path in records.glob("[0-9]*.parquet")}
     assert len(done) < TASKS
+    assert not (output / "_zoetrope" / "tmp").exists()
+    hold.unlink()
     assert "done before" in finish(start(source, output, *beam))
     check_same(direct, output)
     assert done == {name: (records / name).stat().st_mtime_ns for name in done}
     # Beam's runner leaves a worker whose part is cancelled while it starts. It ends by itself.
-    wait_for(lambda: not workers_of(cluster.state), 90)
+    wait_for(lambda: not workers_of(cluster.state))
 
 
 @pytest.mark.parametrize("victim", ["harness", "taskmanager-0", "pool"])
-def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, held_direct, hold, tmp_path, victim):
+def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, hold, tmp_path, victim):
     output = tmp_path / "clips"
-    hold.unlink(missing_ok=True)  # of a case that failed
-    job = start(source, output, *HELD, *beam)
+    job = start(source, output, *beam)
     done = wait_for_the_middle(job, output)
-    # Else the first parts may end before the last begin. And Beam notices after minutes only that a Python worker
-    # has died between its connection and its first task.
-    hold.touch()
-    wait_for(lambda: all_at_work(cluster), 300)
-    before = {
-        part["jid"]: subtasks(cluster, part) for part in last_parts(cluster) if part["state"] != "FINISHED"
-    }
+    # Beam notices after minutes only that a Python worker has died between its connection and its first task.
+    wait_while(job, lambda: not all_at_work(cluster))
+    before = {part["jid"]: subtasks(cluster, part) for part in last_parts(cluster)}
     machines = task_managers(cluster)
     if victim == "harness":
-        os.kill(at_work(cluster)[-1], signal.SIGKILL)
+        os.kill(at_work(cluster.state)[-1], signal.SIGKILL)
     else:
         os.killpg(supervisor.processes(cluster.state)[victim], signal.SIGKILL)
     hold.unlink()
     finish(job)
-    check_same(held_direct, output)
+    check_same(direct, output)
     # The job server may report the end of a part before the JobManager does.
     wait_for(lambda: [part["state"] for part in last_parts(cluster)] == ["FINISHED"] * 4)
     parts = last_parts(cluster)
     hit = {part["jid"] for part in parts if part["timestamps"]["RESTARTING"] > 0}
-    assert hit
     if victim == "harness":
         assert len(hit) == 1, "each part has a Python worker of its own"
     if victim == "taskmanager-0":
         gone = machines - task_managers(cluster)
-        # A part that ends at this very moment is not hit.
-        assert hit <= {jid for jid, own in before.items() if {task["taskmanager-id"] for task in own} & gone}
+        assert hit == {jid for jid, own in before.items() if {task["taskmanager-id"] for task in own} & gone}
+    if victim == "pool":
+        assert hit == set(before)
     others = [task["attempt"] for part in parts if part["jid"] not in hit for task in subtasks(cluster, part)]
     assert set(others) <= {0}, "what was not hit is at its first attempt"
     assert others or victim == "pool"
@@ -260,15 +255,16 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, held_dir
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_the_submitter_ends_and_the_same_command_attaches(
-    two_slots, cluster, source, direct, tmp_path, number
+    two_slots, cluster, source, direct, hold, tmp_path, number
 ):
     output = tmp_path / "clips"
     job = start(source, output, *two_slots)
-    wait_for_the_middle(job, output)
+    wait_for_the_middle(job, output)  # more than one part makes: the other one has been handed in too
     job.send_signal(number)
     told = finish(job, 130 if number == signal.SIGTERM else -signal.SIGKILL)
     assert number == signal.SIGKILL or "the job runs on: FlinkRunner job zoetrope-" in told
     before = {part["jid"] for part in last_parts(cluster)}
+    hold.unlink()
     assert "attached to FlinkRunner job zoetrope-" in finish(start(source, output, *two_slots))
     assert {part["jid"] for part in last_parts(cluster)} == before, "no second job was started"
     # The job server may report the end of a part before the JobManager does.
@@ -276,19 +272,21 @@ def test_the_submitter_ends_and_the_same_command_attaches(
     check_same(direct, output)
 
 
-def test_a_detached_job_runs_without_its_submitter(two_slots, cluster, source, direct, tmp_path):
+def test_a_detached_job_runs_without_its_submitter(two_slots, cluster, source, direct, hold, tmp_path):
     output = tmp_path / "clips"
     assert "the job runs on" in finish(start(source, output, "--detach", *two_slots))
-    wait_for(lambda: {part["state"] for part in last_parts(cluster)} == {"FINISHED"}, 180)
+    hold.unlink()
+    wait_for(lambda: {part["state"] for part in last_parts(cluster)} == {"FINISHED"}, 400)
     assert "attached to" in finish(start(source, output, *two_slots))
     check_same(direct, output)
 
 
-def test_what_a_worker_cannot_write_is_one_line(two_slots, cluster, source, direct, tmp_path):
+def test_what_a_worker_cannot_write_is_one_line(two_slots, cluster, source, direct, hold, tmp_path):
     output = tmp_path / "clips"
     job = start(source, output, *two_slots)
-    wait_for(lambda: (output / "_zoetrope" / "plan.json").exists())
+    wait_for_the_middle(job, output)
     (output / "00070.tar").mkdir()  # where a shard should be
+    hold.unlink()
     told = finish(job, 1).splitlines()
     assert [line for line in told if "00070.tar" in line] == told[-1:]
     assert "the output cannot be written" in told[-1]

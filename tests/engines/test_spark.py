@@ -11,13 +11,17 @@ from pathlib import Path
 
 import pytest
 from engine_runs import (
+    ONE_WORKER,
     ROOT,
+    at_work,
     finish,
-    harnesses,
+    held_jobs,
+    job_holder,
     on_loopback_alone,
     start,
     wait_for,
     wait_for_the_middle,
+    wait_while,
     write_source,
 )
 
@@ -34,7 +38,14 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory) -> Iterator[ClusterConfig]:
+def holder(tmp_path_factory) -> Iterator[Path]:
+    """The file that holds jobs."""
+    with job_holder(tmp_path_factory.mktemp("hold")) as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def cluster(holder, tmp_path_factory) -> Iterator[ClusterConfig]:
     try:
         find_spark()
         find_runner()
@@ -74,29 +85,38 @@ def source(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def direct(source, tmp_path_factory) -> Path:
+def direct(source, holder, tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("direct") / "clips"
     finish(start(source, output, "workers=2"))
     return output
 
 
-def test_shards_are_those_of_the_direct_runner(beam, cluster, source, direct, tmp_path):
+@pytest.fixture
+def hold(direct, holder) -> Iterator[Path]:
+    """The file that holds jobs, which is there."""
+    with held_jobs(holder):
+        yield holder
+
+
+def test_shards_are_those_of_the_direct_runner(beam, cluster, source, direct, hold, tmp_path):
     job = start(source, tmp_path / "clips", *beam)
-    wait_for_the_middle(job, tmp_path / "clips")
+    wait_for_the_middle(job, tmp_path / "clips", ONE_WORKER)
     assert on_loopback_alone(supervisor.processes(cluster.state).values()), "while a job runs too"
+    hold.unlink()
     assert "SparkRunner" in finish(job)
     check_same(direct, tmp_path / "clips")
 
 
 @pytest.mark.parametrize("victim", ["harness", "worker-0"])
-def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, tmp_path, victim):
+def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, hold, tmp_path, victim):
     output = tmp_path / "clips"
     job = start(source, output, *beam)
-    done = wait_for_the_middle(job, output)
+    done = wait_for_the_middle(job, output, ONE_WORKER)
     if victim == "harness":
-        os.kill(harnesses(cluster.state)[-1], signal.SIGKILL)
+        os.kill(at_work(cluster.state)[-1], signal.SIGKILL)
     else:
         os.killpg(supervisor.processes(cluster.state)[victim], signal.SIGKILL)
+    hold.unlink()
     finish(job)
     check_same(direct, output)
     records = output / "_zoetrope" / "records"
@@ -105,26 +125,30 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_the_submitter_ends_and_the_same_command_attaches(beam, source, direct, tmp_path, number):
+def test_the_submitter_ends_and_the_same_command_attaches(beam, source, direct, hold, tmp_path, number):
     output = tmp_path / "clips"
     job = start(source, output, *beam)
-    wait_for_the_middle(job, output)
+    wait_for_the_middle(job, output, ONE_WORKER)
+    wait_while(job, lambda: not (output / "_zoetrope" / "running.json").exists())
     kept = json.loads((output / "_zoetrope" / "running.json").read_text())
     job.send_signal(number)
     told = finish(job, 130 if number == signal.SIGTERM else -signal.SIGKILL)
     assert number == signal.SIGKILL or f"the job runs on: SparkRunner job {kept['id']}" in told
+    hold.unlink()
     told = finish(start(source, output, *beam))
     assert f"attached to SparkRunner job {kept['id']}" in told
     assert "nothing is missing" in told, "no second job was started"
     check_same(direct, output)
 
 
-def test_ctrl_c_stops_and_the_same_command_goes_on(beam, cluster, source, direct, tmp_path):
+def test_ctrl_c_stops_and_the_same_command_goes_on(beam, cluster, source, direct, hold, tmp_path):
     output = tmp_path / "clips"
     job = start(source, output, *beam)
-    wait_for_the_middle(job, output)
+    wait_for_the_middle(job, output, ONE_WORKER)
     job.send_signal(signal.SIGINT)
     assert "stopped" in finish(job, 130)
     wait_for(lambda: status(cluster)["coresused"] == 0)
+    wait_for(lambda: not at_work(cluster.state), 15)
+    hold.unlink()
     assert "done before" in finish(start(source, output, *beam))
     check_same(direct, output)

@@ -7,19 +7,30 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import pytest
+from held_filter import HOLD
 
 from clusters import supervisor
 from clusters.forks import NAME
 
 ROOT = Path(__file__).parents[2]
 PICTURES, TASKS = 400, 81  # a broken picture comes on top
+ONE_WORKER, MIDDLE = (
+    5,
+    12,
+)  # tasks that one held worker makes at least; more than it makes, and less than two do
+SECONDS = 240.0  # for what takes few of them on a machine that is not busy
 LOOPBACK = {
     "0100007F",
     "0000000000000000FFFF00000100007F",
     "00000000000000000000000001000000",
 }  # as the kernel writes it
+
+_started: list[subprocess.Popen[str]] = []
 
 
 def write_source(folder: Path) -> Path:
@@ -32,8 +43,32 @@ def write_source(folder: Path) -> Path:
     return folder
 
 
+@contextmanager
+def job_holder(folder: Path) -> Iterator[Path]:
+    """Let a file hold the jobs of `start` in their middle, here and on a cluster that is started in this block."""
+    path = folder / "hold"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(HOLD, str(path))
+        patch.setenv("PYTHONPATH", str(ROOT / "tests" / "support"), prepend=os.pathsep)
+        yield path
+
+
+@contextmanager
+def held_jobs(path: Path) -> Iterator[None]:
+    """Hold jobs until the test removes the file. Nothing that the test has started runs on after this block."""
+    path.touch()
+    _started.clear()
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        for job in _started:
+            job.kill()
+            job.communicate()
+
+
 def start(source: Path, output: Path, *rest: str) -> subprocess.Popen[str]:
-    """Start the command as a user types it, on a job that lasts long enough to be interrupted."""
+    """Start the command as a user types it, on a job that can be held (`job_holder`)."""
     fields = [
         f"source.uri={source}",
         f"output={output}",
@@ -41,6 +76,8 @@ def start(source: Path, output: Path, *rest: str) -> subprocess.Popen[str]:
         "clip.frames=16",
         "shard.max_samples=5",
         "workers=1",  # a cluster of this machine has more slots than it has cores
+        "filters=[held_filter:held]",
+        "limits.seconds=600",
     ]
     return run("animate", "animate/folder", *fields, *rest)
 
@@ -55,9 +92,11 @@ def run(command: str, config: str, *rest: str) -> subprocess.Popen[str]:
         str(ROOT / "configs" / f"{config}.yaml"),
         *rest,
     ]
-    return subprocess.Popen(
+    job = subprocess.Popen(
         whole, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_ctrl_c
     )
+    _started.append(job)
+    return job
 
 
 def _hear_ctrl_c() -> None:
@@ -67,30 +106,40 @@ def _hear_ctrl_c() -> None:
 
 def finish(job: subprocess.Popen[str], code: int = 0) -> str:
     """Wait for the end of a job. Returns its messages."""
-    out, err = job.communicate(timeout=480)
+    try:
+        out, err = job.communicate(timeout=480)
+    except subprocess.TimeoutExpired:
+        job.kill()
+        out, err = job.communicate()
+        raise AssertionError(f"it does not end, and said: {out}{err}") from None
     assert job.returncode == code, out + err
     assert "Traceback" not in err
     return err
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(what: Callable[[], bool], seconds: float = SECONDS) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, what
         time.sleep(0.1)
 
 
-def wait_for_the_middle(job: subprocess.Popen[str], output: Path, new: int = 10) -> dict[str, int]:
-    """Wait until a job that was just started has done some tasks. Returns all records, and when each was written.
+def wait_while(job: subprocess.Popen[str], what: Callable[[], bool]) -> None:
+    """Wait as long as something is so. The job must not end meanwhile."""
+    wait_for(lambda: job.poll() is not None or not what(), 400)
+    assert job.poll() is None, job.communicate()
+
+
+def wait_for_the_middle(job: subprocess.Popen[str], output: Path, new: int = MIDDLE) -> dict[str, int]:
+    """Wait until a held job that was just started has made tasks. Returns all records, and when each was written.
 
     An earlier job may have left records. A signal that comes before this job has made its own meets an
     interpreter that is starting, which dies of it.
     """
     earlier = _written_records(output)
-    wait_for(lambda: job.poll() is not None or len(_written_records(output)) >= len(earlier) + new, 400)
-    assert job.poll() is None, job.communicate()
+    wait_while(job, lambda: len(_written_records(output)) < len(earlier) + new)
     found = _written_records(output)
-    assert len(found) < TASKS - 10, "in the middle"
+    assert len(found) < TASKS, "it is held"
     return found
 
 
@@ -129,6 +178,11 @@ def harnesses(state: Path) -> list[int]:
     return [process for process in workers_of(state) if name_of(process) == NAME.decode()]
 
 
+def at_work(state: Path) -> list[int]:
+    """Find the Beam workers that have a task. Others start, or end, or were left by an earlier job."""
+    return [worker for worker in harnesses(state) if children_of(worker)]
+
+
 def children_of(process: int) -> list[int]:
     """Find the process ids of the programs that a process has started.
 
@@ -163,12 +217,9 @@ def name_of(process: int) -> str:
 
 def on_loopback_alone(groups: Iterable[int]) -> bool:
     """Do these processes listen on loopback only?"""
-    sockets = set()
-    for process in [process for group in groups for process in processes_of(group)]:
-        for link in Path(f"/proc/{process}/fd").iterdir():
-            name = os.readlink(link) if link.is_symlink() else ""
-            if name.startswith("socket:["):
-                sockets.add(name[8:-1])
+    sockets = {
+        socket for group in groups for process in processes_of(group) for socket in _sockets_of(process)
+    }
     found = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
@@ -176,3 +227,15 @@ def on_loopback_alone(groups: Iterable[int]) -> bool:
             if fields[3] == "0A" and fields[9] in sockets:
                 found.add(fields[1].rpartition(":")[0])
     return found <= LOOPBACK
+
+
+def _sockets_of(process: int) -> set[str]:
+    """Find the inodes of the sockets of a process, which may end meanwhile, and close files."""
+    found = set()
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for link in Path(f"/proc/{process}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                name = os.readlink(link)
+                if name.startswith("socket:["):
+                    found.add(name[8:-1])
+    return found
