@@ -13,7 +13,8 @@ from waiting import wait_until
 SCRIPT = Path(__file__).parents[2] / ".ci" / "run"
 # The stub fails as often as FOLDER/TARGET says, and then ends as pytest does. With FOLDER/TARGET.waits it waits for Ctrl-C.
 STUB = """#!/bin/sh
-echo "making $1"
+echo "making $1 with $PYTEST_ADDOPTS"
+echo "$HOME" > "{folder}/$1.home"
 if [ -e "{folder}/$1.waits" ]; then
     trap 'echo stopped >> "{folder}/$1.began"; trap - INT; kill -INT $$' INT
     echo began >> "{folder}/$1.began"
@@ -42,16 +43,20 @@ def write(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def start(tools: Path, *engines: str) -> subprocess.Popen[str]:
+def start(tools: Path, *engines: str, text: str | None = None, home: str = "/") -> subprocess.Popen[str]:
+    """Start the script, or another text of it, in a checkout of its own."""
     for name in engines:
         write(tools / name, "#!/bin/sh\n")
-    environment = {**os.environ, "PATH": str(tools), "TMPDIR": str(tools.parent)}
+    script = tools.parent / "checkout" / ".ci" / "run"
+    script.parent.mkdir(parents=True)
+    write(script, text or SCRIPT.read_text())
+    environment = {**os.environ, "PATH": str(tools), "TMPDIR": str(tools.parent), "HOME": home}
     pipe = subprocess.PIPE
-    return subprocess.Popen([str(SCRIPT)], stdout=pipe, stderr=pipe, text=True, env=environment)
+    return subprocess.Popen([str(script)], stdout=pipe, stderr=pipe, text=True, env=environment)
 
 
-def run(tools: Path, *engines: str) -> subprocess.CompletedProcess[str]:
-    job = start(tools, *engines)
+def run(tools: Path, *engines: str, home: str = "/") -> subprocess.CompletedProcess[str]:
+    job = start(tools, *engines, home=home)
     out, err = job.communicate(timeout=60)
     return subprocess.CompletedProcess(job.args, job.returncode, out, err)
 
@@ -67,11 +72,41 @@ def test_all_suites_run_and_show_their_closing_lines(tools):
     assert "flink  exit 0: 3 passed in 1.00s" in done.stdout
 
 
-def test_a_suite_that_fails_once_is_tried_again(tools, tmp_path):
+def test_what_fails_once_in_a_suite_is_tried_again(tools, tmp_path):
     (tmp_path / "test-flink").write_text("1")
     done = run(tools, "java", "mvn", "go")
     assert done.returncode == 0
     assert "second and last try" in done.stdout
+    tries = [line for line in done.stdout.splitlines() if line.startswith("making test-flink ")]
+    assert ["--last-failed" in line for line in tries] == [False, True]
+    assert len({next(word for word in line.split() if "cache_dir" in word) for line in tries}) == 1
+
+
+def test_a_setup_that_fails_once_is_tried_again(tools, tmp_path):
+    (tmp_path / "setup").write_text("1")
+    assert run(tools).returncode == 0
+
+
+def test_a_setup_that_fails_twice_ends_the_build(tools, tmp_path):
+    (tmp_path / "setup").write_text("2")
+    done = run(tools)
+    assert done.returncode != 0
+    assert "making check" not in done.stdout
+
+
+def test_a_build_that_takes_too_long_is_stopped(tools, tmp_path):
+    (tmp_path / "check.waits").touch()
+    job = start(tools, text=SCRIPT.read_text().replace("limit=5400", "limit=1"))
+    out, err = job.communicate(timeout=30)
+    assert job.returncode == 143, err
+    assert "takes more than 1 seconds" in out
+    assert (tmp_path / "check.began").read_text() == "began\nstopped\n"
+
+
+@pytest.mark.parametrize("home", ["", "/nowhere/at/all"])
+def test_caches_are_in_the_checkout_if_home_cannot_be_written(tools, tmp_path, home):
+    assert run(tools, home=home).returncode == 0
+    assert (tmp_path / "setup.home").read_text() == f"{tmp_path / 'checkout' / '.cache' / 'home'}\n"
 
 
 @pytest.mark.parametrize("name", ["test-flink", "test-prism"])
