@@ -161,11 +161,11 @@ def test_kill_9_then_the_rest_and_only_the_rest(gcs, places, whole):
     )
     assert job.stderr is not None
     assert "3 tasks" in job.stderr.readline()
-    while not remote_shards(gcs, prefix):
-        assert job.poll() is None
+    while job.poll() is None and not remote_shards(gcs, prefix):
         time.sleep(0.02)
     job.kill()
-    job.communicate()
+    _, told = job.communicate()
+    assert remote_shards(gcs, prefix), told
     assert all(whole[name] == data for name, data in remote_shards(gcs, prefix).items()), (
         "whole, or not there"
     )

@@ -56,16 +56,16 @@ def direct(source: Path, output: Path, *rest: str) -> None:
 
 def kill_when(job: subprocess.Popen[str], output: Path, pattern: str, count: int) -> None:
     """Kill the submitter once the output holds this many files of a pattern."""
-    end = time.monotonic() + 120
-    while len(list(output.glob(pattern))) < count:
-        assert job.poll() is None, job.communicate()
+    end = time.monotonic() + 400
+    while job.poll() is None and len(list(output.glob(pattern))) < count:
         assert time.monotonic() < end
         time.sleep(0.005)
+    assert job.poll() is None, job.communicate()
     servers = [child for child in children_of(job.pid) if str(PRISM) in command_of(child)]
     assert servers
     job.send_signal(signal.SIGKILL)
     finish(job, -signal.SIGKILL)
-    wait_for(lambda: not any(map(command_of, servers)), 10)
+    wait_for(lambda: not any(map(command_of, servers)))
 
 
 def verdicts(output: Path) -> dict[str, bytes]:
