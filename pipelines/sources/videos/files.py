@@ -15,7 +15,7 @@ from schemas.text import valid_text
 from storage.find import find, find_under
 from storage.folders import folder_exists
 from storage.read import exists, open_uri
-from storage.uris import GLOB_CHARACTERS, absolute, is_glob, join
+from storage.uris import GLOB_CHARACTERS, absolute, is_glob, join, safe_relative
 
 ENDINGS = (  # of the files that are read, the preferred ones first
     *("mp4", "avi", "mkv", "webm", "mov", "m4v", "wmv", "flv", "mpg", "mpeg", "ts", "ogv", "3gp", "gif"),
@@ -74,12 +74,20 @@ class VideoFiles:
 
     def missing(self, video: str) -> tuple[Reason, str]:
         """The failure of a video that has no file here."""
-        ending = video.rpartition("/")[2].rpartition(".")[2]
-        place = join(self._videos, video)
-        if "." in video and not is_glob(self._videos) and not is_video_name(video) and exists(place):
-            detail = f"{place}: the ending {ending[:20]} is not that of a video which is read"
-            return (Reason.UNSUPPORTED_FORMAT, detail)
+        name = safe_relative(video)
+        if name is not None and "." in name and not is_glob(self._videos) and not is_video_name(name):
+            place, ending = join(self._videos, name), name.rpartition(".")[2]
+            if _is_there(place):
+                detail = f"{place}: the ending {ending[:20]} is not that of a video which is read"
+                return (Reason.UNSUPPORTED_FORMAT, detail)
         return (Reason.MISSING_VIDEO, f"no file of video {video} in {self._videos}")
+
+
+def _is_there(place: str) -> bool:
+    try:
+        return exists(place)
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def is_video_name(name: str) -> bool:

@@ -72,3 +72,9 @@ def test_an_absolute_path_in_the_folder_is_found_and_one_outside_is_not(folder: 
     assert files.get(f"{folder}/sub/V1") == f"{folder}/sub/V1.MKV"
     (tmp_path / "outside.mp4").write_bytes(b"x")
     assert files.get(f"{tmp_path}/outside.mp4") is None
+
+
+@pytest.mark.parametrize("name", ["x\0.abc", "../notes.txt", "z" * 300 + ".q", "/notes.txt/.."])
+def test_a_name_that_no_file_of_the_folder_has_is_a_missing_video(folder: Path, name: str) -> None:
+    (folder.parent / "notes.txt").touch()
+    assert VideoFiles(str(folder)).missing(name)[0] == Reason.MISSING_VIDEO
