@@ -97,7 +97,7 @@ class Steps:
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,
-                preexec_fn=_ender(),
+                preexec_fn=_ends_with_parent(),
             )
 
     def _ended(self, steps: Sequence[Step]) -> list[tuple[Step, float]]:
@@ -144,7 +144,7 @@ class Steps:
         return self.folder / "done" / f"{step.name}.json"
 
 
-def _ender() -> Callable[[], object] | None:
+def _ends_with_parent() -> Callable[[], object] | None:
     """Return what makes a new process end when the lab is killed, as the next lab would run it again.
 
     None where the system has no such thing. Source: prctl(2), Linux.

@@ -98,7 +98,7 @@ def _folder(path: str) -> Guess:
     if not pictures and not endings[".tar"] and not endings[".parquet"]:
         return _folder_below(path, names)
     found = {"picture": pictures, "tar": endings[".tar"], "Parquet file": endings[".parquet"]}
-    if found["tar"] and _are_of(names, ".parquet", ".tar"):
+    if found["tar"] and _all_paired(names, ".parquet", ".tar"):
         found["Parquet file"] = 0  # img2dataset writes a table for each tar
     there = [counted(count, what) for what, count in found.items() if count]
     if len(there) > 1:
@@ -137,7 +137,7 @@ def _folder_below(path: str, names: list[str]) -> Guess:
     raise ConfigError(f"{path}: holds no pictures, tars or Parquet files{hint}. An input is {FORMS}")
 
 
-def _are_of(names: Iterable[str], ending: str, other: str) -> bool:
+def _all_paired(names: Iterable[str], ending: str, other: str) -> bool:
     """Does each name with this ending have one of the same stem with the other?"""
     stems = {name.removesuffix(other) for name in names if name.endswith(other)}
     return all(name.removesuffix(ending) in stems for name in names if name.endswith(ending))

@@ -48,7 +48,7 @@ def open_uri(uri: str, mode: Literal["rb", "r"] = "rb", *, pipes: bool = False) 
             ) from None
     files, path = filesystem(uri)
     with as_os_error(uri):
-        stream = io.BufferedReader(_Object(uri, files.open(path, "rb")), REMOTE_READ)
+        stream = io.BufferedReader(_ObjectStream(uri, files.open(path, "rb")), REMOTE_READ)
     if mode == "rb":
         return stream
     return io.TextIOWrapper(stream, TEXT[mode])
@@ -239,7 +239,7 @@ def reason_of(error: Exception) -> str:
     return one_line(error.strerror if isinstance(error, OSError) and error.strerror else error)
 
 
-class _Object(io.RawIOBase):
+class _ObjectStream(io.RawIOBase):
     """An object that is being read. Its errors are OSErrors that name it."""
 
     def __init__(self, uri: str, stream: IO[bytes]) -> None:

@@ -102,7 +102,7 @@ class Downloader:
             async with asyncio.timeout(self._config.deadline) as limit:
                 for attempt in count():
                     try:
-                        return await self._follow(parse_url(url), _Timed(hold, limit))
+                        return await self._follow(parse_url(url), _UntimedHold(hold, limit))
                     except PassingError as error:
                         hold.release()
                         latest = f"; before: {error.reason}: {error.detail}"
@@ -219,7 +219,7 @@ class Downloader:
         return socket.socket(family=family, type=kind, proto=protocol)
 
 
-class _Timed:
+class _UntimedHold:
     """A hold whose waiting does not count against the deadline."""
 
     def __init__(self, hold: Hold, limit: asyncio.Timeout) -> None:

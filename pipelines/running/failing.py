@@ -40,9 +40,9 @@ class FailingTasks:
         if self.retries:
             here -= 1
         for number in count(1):
-            counted = _Counted(watch)
+            counts = _AttemptCounts(watch)
             try:
-                return attempt(task, counted)
+                return attempt(task, counts)
             except (StoppedError, OutputError):
                 raise
             except Exception as error:
@@ -55,7 +55,7 @@ class FailingTasks:
                     return self._set_aside(task, error, start)
                 if number >= here or is_sick:
                     raise
-                counted.take_back()
+                counts.take_back()
         raise AssertionError("the loop has no other end")
 
     def _may_set_aside(self) -> bool:
@@ -83,7 +83,7 @@ class FailingTasks:
         return Done(Attempt("", record), 0, 0, time.monotonic() - start, reasons, {})
 
 
-class _Counted:
+class _AttemptCounts:
     """Passes the counts of an attempt on, and takes them back if it fails."""
 
     def __init__(self, watch: Watch) -> None:

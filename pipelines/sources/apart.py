@@ -24,11 +24,11 @@ def with_limits(source: Source, limits: SampleLimits) -> Source:
     """The source, its parsers in processes with these limits where it has any that need them."""
     source.picture_bytes = limits.picture_bytes
     if source.plans_apart or source.reads_apart:
-        return _Apart(source, limits)
+        return _LimitedSource(source, limits)
     return source
 
 
-class _Apart(Source):
+class _LimitedSource(Source):
     """The same tasks and inputs as the source's own. Picklable."""
 
     def __init__(self, source: Source, limits: SampleLimits) -> None:

@@ -50,7 +50,7 @@ class Lost:
     detail: str
 
 
-class _Job:
+class _Request:
     """A handful of items and the results so far."""
 
     def __init__(self, method: str, items: list[Any]) -> None:
@@ -77,7 +77,7 @@ class WorkerPool:
         self.held = HeldBytes()  # of its samples, over all callers
         self.sample_seconds = 0.0  # mean time of a sample lately; 0 before the first
         self._start = channel.encode(Start(target, limits.memory_mb))
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._nursery = Nursery(modules)
         self._closed = threading.Event()
         self._living: set[WorkerProcess] = set()
@@ -100,12 +100,12 @@ class WorkerPool:
         The future's result holds one value, or `Lost`, per item. An exception of the method is raised by the
         future.
         """
-        job = _Job(method, items)
+        request = _Request(method, items)
         if items:
-            self._jobs.put(job)
+            self._requests.put(request)
         else:
-            job.future.set_result([])
-        return job.future
+            request.future.set_result([])
+        return request.future
 
     def close(self) -> None:
         """Kill the processes and end the threads. Calls under way fail."""
@@ -114,20 +114,20 @@ class WorkerPool:
             for worker in self._living:
                 worker.kill()
         for _ in self._threads:
-            self._jobs.put(None)
+            self._requests.put(None)
         for thread in self._threads:
             thread.join()
         self._nursery.close()
         with suppress(queue.Empty):
             while True:
-                job = self._jobs.get_nowait()
-                if job is not None:
-                    job.future.cancel()
+                request = self._requests.get_nowait()
+                if request is not None:
+                    request.future.cancel()
 
     def _serve(self) -> None:
         """The body of a thread."""
-        # The jobs that the worker has: the one that it makes, and perhaps the next.
-        given: deque[_Job] = deque()
+        # The requests that the worker has: the one that it makes, and perhaps the next.
+        given: deque[_Request] = deque()
         worker: WorkerProcess | None = None
         try:
             while not self._closed.is_set():
@@ -142,7 +142,7 @@ class WorkerPool:
             if worker is not None:
                 self._end(worker)
 
-    def _new_worker(self, given: deque[_Job]) -> WorkerProcess:
+    def _new_worker(self, given: deque[_Request]) -> WorkerProcess:
         worker = WorkerProcess(self._nursery, self._start)
         with self._lock:
             self._living.add(worker)
@@ -162,28 +162,28 @@ class WorkerPool:
             self._end(worker)
             raise
         # What the worker before it has left open.
-        for job in given:
-            worker.give(job.rest())
+        for request in given:
+            worker.give(request.rest())
         return worker
 
-    def _give_more(self, worker: WorkerProcess, given: deque[_Job]) -> bool:
-        """Keep the worker in work: wait for the first job, and add a second one if jobs are short."""
-        while not given or (len(given) < 2 and self._jobs_are_short(given[0])):
+    def _give_more(self, worker: WorkerProcess, given: deque[_Request]) -> bool:
+        """Keep the worker in work: wait for the first request, and add a second one if requests are short."""
+        while not given or (len(given) < 2 and self._requests_are_short(given[0])):
             try:
-                job = self._jobs.get(block=not given)
+                request = self._requests.get(block=not given)
             except queue.Empty:
                 return True
-            if job is None:
+            if request is None:
                 return bool(given)
-            if job.future.set_running_or_notify_cancel():
-                given.append(job)
-                worker.give(job.rest())
+            if request.future.set_running_or_notify_cancel():
+                given.append(request)
+                worker.give(request.rest())
         return True
 
-    def _jobs_are_short(self, job: _Job) -> bool:
-        return 0 < self.sample_seconds * len(job.items) < SHORT_SECONDS
+    def _requests_are_short(self, request: _Request) -> bool:
+        return 0 < self.sample_seconds * len(request.items) < SHORT_SECONDS
 
-    def _take_some(self, worker: WorkerProcess, given: deque[_Job]) -> WorkerProcess | None:
+    def _take_some(self, worker: WorkerProcess, given: deque[_Request]) -> WorkerProcess | None:
         """Take what the worker sends next. Returns the worker, or None if it has to be replaced."""
         began = time.monotonic()
         try:
@@ -231,24 +231,24 @@ class WorkerPool:
         waited = waited_seconds(worker.process) - mark.waited
         return left + min(max(waited, 0.0), MOST_WAITING * self.limits.seconds)
 
-    def _timed_out(self, worker: WorkerProcess, given: deque[_Job]) -> None:
+    def _timed_out(self, worker: WorkerProcess, given: deque[_Request]) -> None:
         idle = worker.region.mark.begun <= worker.answered
-        job, place = _under_way(worker, given)
+        request, place = _under_way(worker, given)
         self._end(worker)
         if idle:  # something stops the process, and no sample does
             return
         detail = f"took longer than {self.limits.seconds:g} seconds, the limit of a sample"
-        _add(given, Lost(Reason.DECODER_TIMEOUT, detail), job, place)
+        _add(given, Lost(Reason.DECODER_TIMEOUT, detail), request, place)
 
-    def _died(self, worker: WorkerProcess, given: deque[_Job]) -> None:
+    def _died(self, worker: WorkerProcess, given: deque[_Request]) -> None:
         status = self._end(worker)
-        job, place = _under_way(worker, given)
+        request, place = _under_way(worker, given)
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-        if killed and job.tried != place:
-            job.tried = place  # it was killed from outside: the sample may be innocent
+        if killed and request.tried != place:
+            request.tried = place  # it was killed from outside: the sample may be innocent
             return
         detail = f"ended the process that made it ({status_in_words(status)})"
-        _add(given, Lost(Reason.DECODER_CRASH, detail), job, place)
+        _add(given, Lost(Reason.DECODER_CRASH, detail), request, place)
 
     def _end(self, worker: WorkerProcess) -> int:
         """Make sure that the process is gone; its exit status."""
@@ -259,34 +259,36 @@ class WorkerPool:
         return self._nursery.wait(worker.process)
 
     def _fail_the_rest(self, error: Exception) -> None:
-        """Fail every job, also later ones: no worker can be started."""
-        while (job := self._jobs.get()) is not None:
-            if job.future.set_running_or_notify_cancel():
-                job.future.set_exception(error)
+        """Fail every request, also later ones: no worker can be started."""
+        while (request := self._requests.get()) is not None:
+            if request.future.set_running_or_notify_cancel():
+                request.future.set_exception(error)
 
 
-def _under_way(worker: WorkerProcess, given: deque[_Job]) -> tuple[_Job, int]:
-    """The job and the place of the sample that a worker has begun; of the next one if it has begun none."""
+def _under_way(worker: WorkerProcess, given: deque[_Request]) -> tuple[_Request, int]:
+    """The request and the place of the sample that a worker has begun, or else of the next one."""
     ahead = max(worker.region.mark.begun - worker.answered - 1, 0)  # made, and not sent yet
-    for job in given:
-        if ahead < len(job.open):
-            return job, job.open[ahead]
-        ahead -= len(job.open)
+    for request in given:
+        if ahead < len(request.open):
+            return request, request.open[ahead]
+        ahead -= len(request.open)
     return given[0], given[0].open[0]
 
 
-def _add(given: deque[_Job], result: Any, job: _Job | None = None, place: int | None = None) -> None:
-    """Give the next sample its result, or the sample at a place of a job."""
-    job = job or given[0]
+def _add(
+    given: deque[_Request], result: Any, request: _Request | None = None, place: int | None = None
+) -> None:
+    """Give the next sample its result, or the sample at a place of a request."""
+    request = request or given[0]
     if place is None:
-        place = job.open[0]
-    job.open.remove(place)
-    job.results[place] = result
-    if not job.open:
-        given.remove(job)
-        job.future.set_result(job.results)
+        place = request.open[0]
+    request.open.remove(place)
+    request.results[place] = result
+    if not request.open:
+        given.remove(request)
+        request.future.set_result(request.results)
 
 
-def _fail(given: deque[_Job], error: Exception) -> None:
+def _fail(given: deque[_Request], error: Exception) -> None:
     while given:
         given.popleft().future.set_exception(error)

@@ -92,7 +92,7 @@ class Region:
         """The buffer in a block. Its worker gets the block back when the last view of it is gone."""
         if not (0 <= block.number < BLOCKS and 0 <= block.start <= len(self._room) - block.size):
             raise ValueError(f"{block} is not in the room")
-        lent = self._room[block.start : block.start + block.size].view(_Lent)
+        lent = self._room[block.start : block.start + block.size].view(_LentBlock)
         lent.owner = (self._taken, block.number)
         return memoryview(cast("Any", lent))
 
@@ -116,7 +116,7 @@ class Region:
         return found
 
 
-class _Lent(np.ndarray[Any, Any]):
+class _LentBlock(np.ndarray[Any, Any]):
     """A block as an array that gives the block back at its own end."""
 
     owner: tuple[NDArray[np.uint8], int] | None = None  # arrays that are made from this one have none

@@ -124,7 +124,7 @@ def collate(
     pictures = [p for i in stills if (p := samples[i].picture_HWC) is not None]
     paths = [q for i in stills if (q := samples[i].quads_T42) is not None]
     if pixels is None:
-        pixels = _joined(pictures)
+        pixels = _joined_pictures(pictures)
     captions = [caption for sample in samples for caption in sample.captions]
     owners = [i for i, sample in enumerate(samples) for _ in sample.captions]
     token_ids, token_mask = tokenize(captions)
@@ -141,7 +141,7 @@ def collate(
         frame_rows=torch.tensor(moving, dtype=torch.int64),
         pixels=pixels,
         picture_sizes=[(p.shape[0], p.shape[1]) for p in pictures],
-        quads=torch.from_numpy(_padded(paths, frames)),
+        quads=torch.from_numpy(_padded_paths(paths, frames)),
         still_rows=torch.tensor(stills, dtype=torch.int64),
         packing=pack(frame_mask),
         changes=_changes(samples),
@@ -152,7 +152,7 @@ def collate(
     return batch
 
 
-def _joined(pictures: Sequence[np.ndarray]) -> Tensor:
+def _joined_pictures(pictures: Sequence[np.ndarray]) -> Tensor:
     """Return the bytes of pictures of any sizes, one after another."""
     rows = [np.empty(0, np.uint8), *(picture.reshape(-1) for picture in pictures)]
     return torch.from_numpy(np.concatenate(rows))
@@ -192,7 +192,7 @@ def _changes(samples: Sequence[Decoded]) -> Tensor:
     return torch.tensor(rows, dtype=torch.float32).view(-1, 8)
 
 
-def _padded(paths: Sequence[np.ndarray], frames: int) -> np.ndarray:
+def _padded_paths(paths: Sequence[np.ndarray], frames: int) -> np.ndarray:
     """Return float32 [S,T,4,2]; shorter paths repeat their last view."""
     if not paths:
         return np.empty((0, frames, 4, 2), np.float32)

@@ -15,7 +15,7 @@ from torch import Tensor
 T = TypeVar("T")
 
 
-class Later:
+class PendingNumbers:
     """Numbers of the device on their way to the host."""
 
     def __init__(self, numbers: Tensor) -> None:
@@ -40,7 +40,7 @@ class Later:
         return values
 
 
-class Aside(Generic[T]):
+class SideValue(Generic[T]):
     """A value that the side stream makes. `take` it once, in the main stream."""
 
     def __init__(self, value: T, made: Any, stream_of: Callable[[], Any]) -> None:
@@ -69,15 +69,15 @@ class SideStream:
         if device.type == "cuda":
             self._stream = torch.cuda.Stream(device)
 
-    def run(self, work: Callable[[], T]) -> Aside[T]:
+    def run(self, work: Callable[[], T]) -> SideValue[T]:
         """Queue the work's operations on the second stream. It must read nothing that the main one writes."""
         if self._stream is None:
-            return Aside(work(), None, lambda: None)
+            return SideValue(work(), None, lambda: None)
         with torch.cuda.stream(self._stream):
             value = work()
             made = torch.cuda.Event()
             made.record(self._stream)
-        return Aside(value, made, lambda: torch.cuda.current_stream(self._device))
+        return SideValue(value, made, lambda: torch.cuda.current_stream(self._device))
 
 
 def tensors_of(value: Any) -> Iterator[Tensor]:

@@ -16,7 +16,7 @@ from trainer.data.animate import Inputs, to_device
 from trainer.data.batch import Batch
 from trainer.data.loader import LoaderState, TrainingLoader
 from trainer.data.shards import Dropped
-from trainer.device.streams import Aside, SideStream
+from trainer.device.streams import SideStream, SideValue
 from trainer.fit.advice import DEAD_WORKER
 
 
@@ -36,7 +36,7 @@ class Parts(Collection[Inputs]):
     ) -> None:
         self._batches = batches
         self._device, self._size, self._side = device, size, side or SideStream(device)
-        self._first: Aside[Inputs] | None = None
+        self._first: SideValue[Inputs] | None = None
         self.seconds = 0.0  # of the host, spent here so far
 
     @property
@@ -59,7 +59,7 @@ class Parts(Collection[Inputs]):
             prepared, self._first = self._first, None
             yield (prepared or self._prepare(batch)).take()
 
-    def _prepare(self, batch: Batch) -> Aside[Inputs]:
+    def _prepare(self, batch: Batch) -> SideValue[Inputs]:
         began = time.perf_counter()
         prepared = self._side.run(lambda: to_device(batch, self._device, self._size))
         self.seconds += time.perf_counter() - began

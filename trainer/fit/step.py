@@ -23,7 +23,7 @@ from trainer.device.errors import RunError
 from trainer.device.precision import memory_gb
 from trainer.device.ranks import Ranks, gather_objects, maximum, mean
 from trainer.device.stop import StopRequest
-from trainer.device.streams import Later, without_wait
+from trainer.device.streams import PendingNumbers, without_wait
 from trainer.fit.advice import not_finite
 from trainer.fit.ahead import Parts
 from trainer.fit.config import TrainConfig
@@ -58,7 +58,7 @@ class QueuedStep:
 
     number: int  # 1 for the first step of a run
     names: tuple[str, ...]
-    numbers: Later  # of those names, then those of `Spent`
+    numbers: PendingNumbers  # of those names, then those of `Spent`
     rates: dict[str, float]
     queued: float  # by `time.perf_counter`
     explain: Callable[[dict[str, float]], str]  # the line about a step that was not finite
@@ -141,7 +141,7 @@ class TrainingStep:
         return QueuedStep(
             done + 1,
             (*measured, "logit_scale"),
-            Later(torch.cat([means, scale, most])),
+            PendingNumbers(torch.cat([means, scale, most])),
             shown_rates,
             time.perf_counter(),
             partial(self._not_finite, done + 1, parts.keys, loss.broken),

@@ -95,12 +95,12 @@ def rank(
     """
     start = time.perf_counter()
     ranks = ranks or Ranks(0, 1, embedder.device)
-    deal = _Deal(embedder, data, ranks, block_scores)
+    blocks = _ScoreBlocks(embedder, data, ranks, block_scores)
     coarse = Coarse(data)
     extra: list[DualSoftmax | QueryBank | RightMotion | Backwards] = []
     if dual_softmax:
         sums = LogSums(len(data.texts), len(data.videos))
-        deal.to([sums])
+        blocks.give([sums])
         extra.append(DualSoftmax(data, sums))
     if bank_QE is not None:
         extra.append(QueryBank(data, bank_QE, embedder))
@@ -114,7 +114,7 @@ def rank(
     if top_k is not None:
         rerank = Rerank(embedder, data, top_k, weight)
         measures.append(rerank)
-    deal.to(measures)
+    blocks.give(measures)
     groups = {name: values for each in extra for name, values in each.metrics().items()}
     spent = time.perf_counter() - start
     if rerank is None:
@@ -122,13 +122,13 @@ def rank(
     return Ranking(coarse.metrics(), rerank.metrics(), groups, spent - rerank.seconds, rerank.seconds)
 
 
-class _Deal:
+class _ScoreBlocks:
     """Blocks of scores, dealt to the ranks."""
 
     def __init__(self, embedder: Embedder, data: Embedded, ranks: Ranks, block_scores: int) -> None:
         self._embedder, self._data, self._ranks, self._block_scores = embedder, data, ranks, block_scores
 
-    def to(self, measures: Sequence[Measure]) -> None:
+    def give(self, measures: Sequence[Measure]) -> None:
         """Give every measure this rank's blocks, and then what the other ranks have measured."""
         together(lambda: self._fill(measures), self._ranks)
         for measure in measures:

@@ -46,7 +46,7 @@ def attach(output: Output, *, overwrite: bool) -> bool:
         return False
     LOG.info(f"attached to {job}")
     try:
-        state, handle = follow(job, _Said(output).look)
+        state, handle = follow(job, _ProgressLines(output).look)
     except StillRunningError as error:  # the runner does not answer
         raise StillRunningError(f"{error}; {_if_gone(output)}", error.exit_code) from error
     except TerminatedError:
@@ -123,7 +123,7 @@ def _cancel(output: Output, job: RemoteJob) -> bool:
     return True
 
 
-class _Said:
+class _ProgressLines:
     """Says now and then how many tasks are done."""
 
     def __init__(self, output: Output) -> None:

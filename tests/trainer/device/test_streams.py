@@ -10,7 +10,7 @@ from fake_gpu import CUDA, fake_gpu
 from torch import Tensor
 
 from trainer.data.packing import Packing
-from trainer.device.streams import Later, SideStream, tensors_of, without_wait
+from trainer.device.streams import PendingNumbers, SideStream, tensors_of, without_wait
 
 CPU = torch.device("cpu")
 
@@ -35,7 +35,7 @@ def test_every_tensor_of_a_handed_over_value_is_kept_for_the_main_stream(monkeyp
 
 def test_late_numbers_cost_one_wait_where_they_are_read(monkeypatch) -> None:
     with fake_gpu(monkeypatch) as gpu:
-        later = Later(torch.zeros(3, device=CUDA))
+        later = PendingNumbers(torch.zeros(3, device=CUDA))
         assert gpu.log == ["event of main"]
         monkeypatch.setattr(later._numbers, "tolist", lambda: [0.0] * 3)  # fake tensors hold no numbers
         assert later.read() == [0.0] * 3
@@ -47,7 +47,7 @@ def test_on_a_cpu_work_runs_at_once() -> None:
     made = SideStream(CPU).run(lambda: ran.append(1) or "value")
     assert ran == [1]
     assert made.take() == "value"
-    assert Later(torch.tensor([1.0, 2.0])).read() == [1.0, 2.0]
+    assert PendingNumbers(torch.tensor([1.0, 2.0])).read() == [1.0, 2.0]
     assert without_wait(torch.ones(2), CPU).tolist() == [1.0, 1.0]
 
 
