@@ -21,17 +21,16 @@ from schemas.errors import ConfigError
 LOG = logging.getLogger(__name__)
 # Fields that may differ between two runs on one output: they change no number that is already there.
 FREE = ("arms", "seeds", "jobs", "loader_workers", "bootstrap", "output", "corpus.tuning", "results")
-CACHE = Path.home() / ".cache" / "zoetrope"
 
 
-def run(config: LabConfig, *, until: str = "results", cache: Path = CACHE) -> Path | None:
+def run(config: LabConfig, *, until: str = "results") -> Path | None:
     """Run what is missing. Returns the table's file, or None with `until` corpus or data.
 
     Raises ConfigError for an output of another config, LabError for a step that fails.
     """
     folder = Path(config.output)
     _check_output(folder, config)
-    Corpus(config.corpus, folder / "corpus", cache).make(os.cpu_count() or 1)
+    Corpus(config.corpus, folder / "corpus", cache_folder(folder)).make(os.cpu_count() or 1)
     if until == "corpus":
         return None
     plan = Plan(config)
@@ -44,6 +43,17 @@ def run(config: LabConfig, *, until: str = "results", cache: Path = CACHE) -> Pa
     if until == "data":
         return None
     return table(config)
+
+
+def cache_folder(output: Path) -> Path:
+    """The folder of the downloaded package of objects: in the user's home, or else in the output.
+
+    In a container the user may have no home, or one without the right to write.
+    """
+    home = Path(os.path.expanduser("~"))
+    if home.is_absolute() and os.access(home, os.W_OK):
+        return home / ".cache" / "zoetrope"
+    return output / "cache"
 
 
 def table(config: LabConfig) -> Path:

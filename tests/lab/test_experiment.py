@@ -8,6 +8,7 @@ import pytest
 from warm import Command
 
 from lab.config import LabConfig
+from lab.experiment import cache_folder
 from lab.plan import Plan
 from lab.results import Results
 from lab.steps import Step, Steps
@@ -150,3 +151,12 @@ def test_an_unknown_arm_names_the_nearest() -> None:
 def test_a_mistake_in_the_model_is_found_before_anything_is_made() -> None:
     with pytest.raises(ConfigError, match="temporal_layer"):
         load_config(LabConfig, find_config("smoke", "lab"), ["model={temporal_layer: 1}"])
+
+
+def test_a_user_without_a_home_keeps_the_package_in_the_output(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder(Path("lab")) == tmp_path / ".cache" / "zoetrope"
+    monkeypatch.setenv("HOME", str(tmp_path / "none"))
+    assert cache_folder(Path("lab")) == Path("lab/cache")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # an id without a name, and no HOME
+    assert cache_folder(Path("lab")) == Path("lab/cache")
