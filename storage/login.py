@@ -20,7 +20,7 @@ from storage.uris import is_remote, local_path, scheme_of
 
 GOOGLE = ("gs", "gcs")
 WEB = ("http", "https", "ftp")  # fsspec can read them, but they have no listings and cannot be written
-PROBE_SECONDS = 5.0
+PROBE_SECONDS = 5.0  # for a bucket to answer without credentials
 
 _options: dict[str, dict[str, Any]] = {}
 

@@ -19,7 +19,7 @@ from storage.login import GOOGLE, as_os_error, check_folder_address, filesystem
 from storage.uris import is_remote, local_path, scheme_of
 
 REMOTE_READ = 4 << 20  # bytes per request
-READ_CHUNK = 256 * 1024
+READ_CHUNK = 256 * 1024  # bytes
 MAX_WHOLE = 2 << 30  # bytes of a file that is read whole, unless its reader says less
 MAX_JSON = 64 << 20  # bytes of a JSON file that we write ourselves
 TEXT = {"r": "utf-8", "rb": None}  # mode -> encoding, whatever that of the locale

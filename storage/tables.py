@@ -23,7 +23,7 @@ from storage.folders import list_names, list_uris
 from storage.read import exists, file_exists, open_uri
 from storage.uris import join
 
-FOOTERS_AT_ONCE = 16
+FOOTERS_AT_ONCE = 16  # each waits for its store most of the time
 BROKEN = (pa.ArrowException, ValueError, KeyError, OverflowError)  # raised by pyarrow for damaged files
 WHOLE = {MANIFEST_FILE: MANIFEST.names, FAILURES_FILE: FAILURES.names}  # columns that whole rows have
 LATER = ("scores",)  # columns that tables of earlier versions lack

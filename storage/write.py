@@ -26,7 +26,7 @@ from storage.read import file_size
 from storage.remote.upload import Upload
 from storage.uris import join, local_path, scheme_of
 
-REMOVALS_AT_ONCE = 16
+REMOVALS_AT_ONCE = 16  # each waits for its store most of the time
 
 
 class NewFile(Protocol):

@@ -22,7 +22,7 @@ from schemas.keys import derive_seed
 FRAMES, FPS = 24, 8
 VIEWS = 2.4  # width of the world in views
 FAR = 0.6  # share of the camera's motion that the background shows
-SUPERSAMPLED = 2
+SUPERSAMPLED = 2  # rendered pixels per pixel, along an axis
 NOISE = 3.0  # standard deviation of the sensor's noise, grey levels
 PANS = {"pan_left": (-1, 0), "pan_right": (1, 0), "pan_up": (0, -1), "pan_down": (0, 1)}
 ZOOMS = {"zoom_in": 1, "zoom_out": -1}

@@ -13,7 +13,7 @@ import numpy as np
 MARKED = np.dtype([("mark", "<u8"), ("rest", "<u8"), ("place", "<i8")])  # `rest`: of a mark of 16 bytes
 FOUND = np.dtype([("place", "<i8"), ("first", "<i8"), ("count", "<i8")])  # of a group of two or more
 LINK = np.dtype([("place", "<i8"), ("root", "<i8")])
-BITS = 64
+BITS = 64  # of a mark
 ROW_BITS = 24  # of a place; a task has at most 2**24 inputs
 _AT_ONCE = 1 << 22  # pairs that are compared at a time
 

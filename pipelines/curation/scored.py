@@ -13,7 +13,7 @@ from transforms.media.encode import encode_picture
 from transforms.media.pictures import decode
 
 SIDE = 160  # shorter side of a thumbnail, pixels
-QUALITY = 75
+QUALITY = 75  # of a thumbnail's JPEG
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from schemas.manifest import ShardRow
 from storage.remote.conditional import create_exclusively
 from storage.write import move_file, remove_empty_folder, remove_listed, remove_tree
 
-MOVES_AT_ONCE = 16
+MOVES_AT_ONCE = 16  # each waits for its store most of the time
 
 
 class LostShardError(OSError):

@@ -22,7 +22,7 @@ from storage.uris import join
 
 LOG = logging.getLogger(__name__)
 BRANCH = "main"
-COMMIT_FILES = 100
+COMMIT_FILES = 100  # in one commit
 COMMIT_BYTES = 10_000_000_000  # about; a commit has at least one file
 SMALL = 10_000_000  # bytes of a file that git may hold itself, so that its blob id decides
 LAST = 2  # files of the last commit: the manifest and README.md

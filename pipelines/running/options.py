@@ -22,7 +22,7 @@ from apache_beam.options.pipeline_options import (
 from schemas.errors import ConfigError, JobError
 from schemas.text import nearest, nearest_hint, one_line
 
-PROBE_SECONDS = 5.0
+PROBE_SECONDS = 5.0  # for a cluster's address to take a connection
 # Job servers of these have options that only they know, such as Flink's --execution_mode_for_batch.
 WITH_JOB_SERVER = ("FlinkRunner", "SparkRunner", "PortableRunner", "PrismRunner")
 SURELY_MISSPELT = 0.88  # similarity to a known option

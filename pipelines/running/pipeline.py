@@ -29,7 +29,7 @@ LOG = logging.getLogger(__name__)
 HEED_SECONDS = 0.5  # for samples under way to end on their own after Ctrl-C
 STOP_SECONDS = 5.0  # for workers to let go after Ctrl-C
 READER = "wait_until_finish_read"  # Beam's name of the thread that reads messages
-READER_SECONDS = 1.0
+READER_SECONDS = 1.0  # for it to end, once its connection is gone
 CANCEL_SECONDS = 120.0  # for a remote runner to end a job that was cancelled
 ERROR_MARK = re.compile(
     r"(?:JobError|OutputError|SickWorkerError|StoppedError): (.+?)(?: \[while running|\n|\\n|$)"

@@ -15,7 +15,7 @@ CHUNK = 256 * 1024
 MAX_XZ_MEMORY = 256 * 1024 * 1024  # an xz header can ask for 4 GB
 MAX_RATIO = 200  # unpacked bytes per byte of the file; pictures and captions give under 10
 ALWAYS_ALLOWED = 64 * 1024 * 1024  # unpacked bytes of any file
-LONGEST_MAGIC = 6
+LONGEST_MAGIC = 6  # bytes, of xz
 
 
 class _Decompressor(Protocol):

@@ -32,7 +32,7 @@ REQUEST = struct.Struct("=ci")  # what to do, process id (0 for FORK)
 ANSWER = struct.Struct("=i")  # process id, or the exit status that waitpid gave
 FORK, WAIT = b"f", b"w"
 FILES = 2  # that a worker is forked with: its socket, and the memory that it shares with the job
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 BOOT = (
     "import sys; sys.path[:] = sys.argv[3:]; "
     "from pipelines.workers.nursery import main; main(sys.argv[1], sys.argv[2])"

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from pipelines.workers.waiting import OwnWaiting
 
-MARK_BYTES = 64
+MARK_BYTES = 64  # 24 of them are used
 BLOCKS = 1024  # results that are in the room at once
-ROOM_BYTES = 16 << 20
+ROOM_BYTES = 16 << 20  # a page takes memory once it is written
 ALIGNED = 64  # bytes
 
 

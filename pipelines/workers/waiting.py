@@ -12,7 +12,7 @@ from contextlib import suppress
 
 WAITED_FIELD = 1  # of schedstat, nanoseconds
 NANOSECONDS = 1e9
-MOST_BYTES = 128
+MOST_BYTES = 128  # of schedstat, which is one line
 
 
 class OwnWaiting:

@@ -22,7 +22,7 @@ from trainer.model.weights.official import official_name
 
 LOG = logging.getLogger(__name__)
 OFFICIAL_WIDTH = 512  # written into the official code for its temporal modules
-HEAD_WIDTH = 64
+HEAD_WIDTH = 64  # channels of an attention head in CLIP's towers
 OPTIONS = (
     "sim_type",
     "temporal_type",

@@ -41,7 +41,7 @@ class EvaluationData(Config):
     )
 
 
-BANK_SIZE = 10_000
+BANK_SIZE = 10_000  # captions
 SET_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 

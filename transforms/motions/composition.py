@@ -20,7 +20,7 @@ from transforms.motions.motion import MAX_HOLD, TIMING, Motion, Spec
 from transforms.motions.trajectory import Trajectory
 
 FPS = 8.0  # frames a second of a clip, if nothing else is said
-MAX_FRAMES = 10_000
+MAX_FRAMES = 10_000  # of a clip
 MAX_PARTS = 16  # motions of a combination
 
 

@@ -34,7 +34,7 @@ from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, ShardRow
 from storage.read import read_bytes
 from storage.write import remove_file
 
-ROWS_PER_PART = 1_000_000
+ROWS_PER_PART = 1_000_000  # about; a part is a file that one worker writes and pandas opens
 MOST_TASKS = 1000  # in a part; each is a request
 READS_AT_ONCE = 32
 TABLES = (SAMPLES_FILE, FAILURES_FILE)  # those that are made of parts

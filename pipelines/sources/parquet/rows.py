@@ -15,7 +15,7 @@ from schemas.records import Reason
 from schemas.text import counted, human_bytes, one_line
 
 BATCH_ROWS_IMAGES, BATCH_ROWS_URLS = 16, 1024
-BATCH_BYTES = 64 * 1024 * 1024
+BATCH_BYTES = 64 * 1024 * 1024  # of rows that are decoded together
 MAX_UNPACKED = 256 * 1024 * 1024  # bytes of a column in a row group, whatever its compression
 MAX_PAGE = 1024 * 1024  # bytes per row that any column may have, whatever the limit of a picture
 MAX_RATIO = 16  # of decoded to stored bytes beyond that; encoded pictures hardly compress

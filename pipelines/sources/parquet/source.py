@@ -32,7 +32,7 @@ from schemas.text import counted
 from storage.find import FileInfo, find_some, identity
 from storage.read import open_input
 
-BUFFER = 1024 * 1024
+BUFFER = 1024 * 1024  # bytes of a read
 FIELD = "source.uri"
 
 

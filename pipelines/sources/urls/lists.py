@@ -43,7 +43,7 @@ URL = re.compile(r"https?://\S+", re.IGNORECASE)
 # What may follow a comma inside a URL.
 MORE_URL = re.compile(r"[^\s,]*(?:[/=&?%]|\.(?:jpe?g|png|webp|gif)\b)\S*", re.IGNORECASE)
 PICTURE = re.compile(r"\.(?:jpe?g|png|webp|gif|avif)$", re.IGNORECASE)
-MOST_COLUMNS = 100
+MOST_COLUMNS = 100  # of JSON lines, whose columns differ, that are remembered
 WORDS = re.compile(r"[^\W\d_]{2,}")  # of a file name
 
 

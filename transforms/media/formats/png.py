@@ -13,7 +13,7 @@ from transforms.media.formats.exif import exif_orientation, xmp_orientation
 _SIGNATURE = 8  # bytes
 _PIXELS = frozenset([b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"])
 _TEXTS = frozenset([b"tEXt", b"zTXt", b"iTXt"])
-_MAX_CHUNKS = 500_000
+_MAX_CHUNKS = 500_000  # a small file may hold millions of empty ones
 _MAX_TEXT = 1 << 20  # bytes of one text, decompressed
 
 

@@ -35,7 +35,7 @@ _KNOWN = {
 }
 _AVIF = frozenset([b"avif", b"avis"])
 _HEIC = frozenset([b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"])
-_MAX_BRANDS = 64
+_MAX_BRANDS = 64  # of a file; more are not looked at
 HEAD_BYTES = 4096  # of a file, by which its format is known; they are searched for the <svg> element
 
 

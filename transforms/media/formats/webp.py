@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from transforms.media.formats.errors import corrupt, truncated
 from transforms.media.formats.exif import exif_orientation, xmp_orientation
 
-_MAX_CHUNKS = 100_000
+_MAX_CHUNKS = 100_000  # a small file may hold millions of empty ones
 
 
 def webp_size(data: bytes) -> tuple[int, int]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import av
     from av.video.reformatter import VideoReformatter
 
-MAX_FRAMES = 999
+MAX_FRAMES = 999  # of a clip that is stored, by `clip.frames`
 MAX_PIXELS = 1_000_000_000  # over all frames of a video
 Pick = Callable[[int], Iterable[int]]  # number of frames -> ordinals of those to decode, in ascending order
 Preset = Literal[

@@ -14,9 +14,9 @@ from typing import IO
 
 # Over all tracks and their edits: a day of video at 60 frames per second, and its sound.
 MAX_SAMPLES = 10_000_000
-_MAX_BOXES = 1_000_000
+_MAX_BOXES = 1_000_000  # a small file may hold millions of empty ones
 _MAX_INDEX_BYTES = 512 * 1024 * 1024
-_MAX_DEPTH = 12
+_MAX_DEPTH = 12  # of boxes in boxes
 _CONTAINERS = frozenset([b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"moof", b"traf"])
 
 
