@@ -13,6 +13,7 @@ from clusters.jars import EngineError
 from clusters.pools import is_listening
 
 START_SECONDS = 300.0  # on a busy machine; else it takes about ten
+ANSWER_SECONDS = 30.0  # for one question to a master
 LOOK_SECONDS = 0.5
 
 Programs = Mapping[str, Sequence[str]]  # name of a process -> its command

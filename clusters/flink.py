@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 
 from clusters import supervisor
-from clusters.cluster import bring_up, job_server_options, pool_command
+from clusters.cluster import ANSWER_SECONDS, bring_up, job_server_options, pool_command
 from clusters.jars import ENGINES, EngineError, fetch, fetch_from_pypi, java_command, java_options, job_server
 
 FLINK = "1.20.3"
@@ -82,7 +82,8 @@ def status(config: ClusterConfig | None = None) -> dict[str, int]:
     Raises OSError if it is not up.
     """
     config = config or ClusterConfig()
-    with urllib.request.urlopen(f"http://127.0.0.1:{config.ui_port}/overview", timeout=5) as response:
+    url = f"http://127.0.0.1:{config.ui_port}/overview"
+    with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as response:
         answer: dict[str, int] = json.load(response)
     return answer
 

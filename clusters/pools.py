@@ -55,14 +55,17 @@ class WorkerPool:
 
 
 def stop_group(group: int, patience: float = 5.0) -> None:
-    """Send SIGTERM to a process group, and SIGKILL to what is left of it after `patience` seconds."""
+    """Send SIGTERM to a process group, and SIGKILL to what is left of it after `patience` seconds.
+
+    Waits for its end: what was killed runs on for a moment.
+    """
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(group, number)
         except ProcessLookupError:
             return
         end = time.monotonic() + patience
-        while number == signal.SIGTERM and time.monotonic() < end:
+        while time.monotonic() < end:
             if not group_alive(group):
                 return
             time.sleep(0.1)

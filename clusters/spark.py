@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clusters import supervisor
-from clusters.cluster import bring_up, job_server_options, pool_command
+from clusters.cluster import ANSWER_SECONDS, bring_up, job_server_options, pool_command
 from clusters.jars import ENGINES, EngineError, fetch, fetch_from_pypi, java_command, java_options
 
 SPARK = "3.5.7"
@@ -65,7 +65,8 @@ def down(config: ClusterConfig | None = None) -> None:
 def status(config: ClusterConfig | None = None) -> dict[str, int]:
     """Ask the master for aliveworkers, cores and coresused. Raises OSError if it is not up."""
     config = config or ClusterConfig()
-    with urllib.request.urlopen(f"http://127.0.0.1:{config.ui_port}/json/", timeout=5) as response:
+    url = f"http://127.0.0.1:{config.ui_port}/json/"
+    with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as response:
         answer: dict[str, int] = json.load(response)
     return answer
 

@@ -20,8 +20,8 @@ def test_a_group_that_ignores_sigterm_is_killed():
     process.stdout.readline()
     assert group_alive(process.pid)
     stop_group(process.pid, patience=0.3)
-    assert process.wait(5) == -signal.SIGKILL
     assert not group_alive(process.pid)
+    assert process.wait(5) == -signal.SIGKILL
     stop_group(process.pid)  # a group that is gone is no error
 
 
