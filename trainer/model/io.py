@@ -96,11 +96,16 @@ def read_config(directory: str | Path) -> ModelConfig:
 
 
 def _checkpoint_hint(folder: str) -> str:
-    """Name the checkpoints of a run, for a folder that is a run and no checkpoint."""
-    names = [join(folder, name) for name in ("best", "last") if exists(join(folder, name))]
-    if not names:
-        return ""
-    return f"; the folder is a run, give its checkpoint: {' or '.join(names)}"
+    """Name the checkpoints of a run, for a folder that is a run, or one that the run lacks."""
+    if names := _checkpoints_in(folder):
+        return f"; the folder is a run, give its checkpoint: {' or '.join(names)}"
+    if names := _checkpoints_in(folder.rpartition("/")[0] or "."):
+        return f"; the run has {' and '.join(names)}"  # there is no best without something to evaluate on
+    return "; check the path"
+
+
+def _checkpoints_in(run: str) -> list[str]:
+    return [join(run, name) for name in ("best", "last") if exists(join(run, name))]
 
 
 def model_files(directory: str | Path) -> tuple[str, ...]:

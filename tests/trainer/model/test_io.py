@@ -68,9 +68,17 @@ def test_the_config_of_a_foreign_checkpoint_makes_no_request(tmp_path, monkeypat
         load_model(tmp_path)
 
 
+def test_a_checkpoint_that_a_run_lacks_names_those_that_it_has(tmp_path):
+    (tmp_path / "run" / "last").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"run/best: config.json cannot .*; the run has .*/run/last$"):
+        read_config(tmp_path / "run" / "best")
+    with pytest.raises(ConfigError, match=r"; check the path$"):
+        read_config(tmp_path / "none" / "best")
+
+
 def test_a_run_in_place_of_a_checkpoint_names_its_checkpoints(tmp_path):
     (tmp_path / "run" / "last").mkdir(parents=True)
     with pytest.raises(ConfigError, match=r"the folder is a run, give its checkpoint: .*/run/last$"):
         read_config(tmp_path / "run")
-    with pytest.raises(ConfigError, match=r"No such file or directory: '.*config\.json'$"):
+    with pytest.raises(ConfigError, match=r"No such file .*; check the path$"):
         read_config(tmp_path / "nothing")
