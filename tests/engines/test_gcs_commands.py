@@ -167,7 +167,7 @@ def test_weights_converted_indexed_searched_and_measured(gcs, source, capsys):
     zoetrope("index", f"{source}/model", f"{source}/shards/*.tar", "-o", index)
     assert "16 clips of 2 shards indexed" in capsys.readouterr().out
     zoetrope("index", f"{source}/model", f"{source}/shards/*.tar", "-o", index)
-    assert "0 shards indexed, 2 shards were there already" in capsys.readouterr().out
+    assert "0 shards indexed; already there: 2 shards" in capsys.readouterr().out
     zoetrope("search", index, "a red square", "--html", "gs://corpus/out/found.html")
     zoetrope("search", index, "--image", f"{source}/photos/astronaut.jpg", "--html", "found.html")
     for page in (content(gcs, "gs://corpus/out/found.html").decode(), Path("found.html").read_text()):
@@ -181,7 +181,7 @@ def test_an_index_upload_that_was_cut_off_is_made_again(gcs, source, capsys):
         zoetrope("index", f"{source}/model", f"{source}/shards", "-o", index, code=1)
     capsys.readouterr()
     zoetrope("index", f"{source}/model", f"{source}/shards", "-o", index)
-    assert "8 clips of 1 shards indexed, 1 shards were there already" in capsys.readouterr().out
+    assert "8 clips of 1 shard indexed; already there: 1 shard" in capsys.readouterr().out
 
 
 def test_one_index_command_at_a_time_on_gs(gcs, source, capsys):
@@ -231,12 +231,12 @@ def test_an_index_on_gs_forgets_and_notices(gcs, source, tmp_path, capsys):
     command = ["index", f"{source}/model", clips, "-o", index]
     zoetrope(*command)
     zoetrope(*command)
-    assert "0 shards indexed, 2 shards were there already" in capsys.readouterr().out
+    assert "0 shards indexed; already there: 2 shards" in capsys.readouterr().out
     write_bytes(f"{clips}/0.tar", both[1])  # of the same size
     remove_file(f"{clips}/1.tar")
     zoetrope(*command)
     out, error = capsys.readouterr()
-    assert "8 clips of 1 shards indexed, 0 shards were there already" in out
+    assert "8 clips of 1 shard indexed; already there: 0 shards" in out
     assert "1 indexed shards are no longer there, --prune forgets them: gs://corpus/some/clips/1.tar" in error
     zoetrope(*command, "--prune")
     assert "1 shards that are no longer there forgotten" in capsys.readouterr().out

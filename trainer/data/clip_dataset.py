@@ -16,6 +16,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from schemas.errors import ConfigError
 from schemas.keys import derive_seed
+from schemas.text import counted
 from trainer.data.config import DataConfig
 from trainer.data.decode import Decoded, Decoder
 from trainer.data.mixing.config import MixEntry
@@ -98,8 +99,8 @@ class ClipDataset(IterableDataset[Sample]):
         for uris in self._sets:
             if len(uris) < slots:
                 raise ConfigError(
-                    f"{len(uris)} shards for {slots} readers (ranks x DataLoader workers): each needs one; "
-                    "set num_workers lower, or make smaller shards"
+                    f"{counted(len(uris), 'shard')} for {slots} readers (ranks x DataLoader workers): "
+                    "each needs one; set num_workers lower, or make smaller shards"
                 )
         streams = [self._decoded(index, slot, slots) for index in range(len(self._sets))]
         for number in count():

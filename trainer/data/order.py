@@ -51,10 +51,10 @@ def check_slots(shards: int, world: int, workers: int, name: str = "data.shards"
         if fit:
             fix = f"set data.workers={fit}"
         else:
-            fix = f"start at most {shards} processes with data.workers=1"
+            fix = f"start at most {counted(shards, 'process', 'processes')} with data.workers=1"
         raise ConfigError(
-            f"{name}: {shards} shards for {world} ranks x {max(workers, 1)} workers = {slots} readers; "
-            f"each reader needs one: {fix}, or make smaller shards (shard.max_samples)"
+            f"{name}: {counted(shards, 'shard')} for {world} ranks x {max(workers, 1)} workers = {slots} "
+            f"readers; each reader needs one: {fix}, or make smaller shards (shard.max_samples)"
         )
 
 

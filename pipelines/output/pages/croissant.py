@@ -7,6 +7,7 @@ from typing import Any
 
 from pipelines.output.pages.facts import Facts
 from schemas.manifest import SAMPLES_FILE
+from schemas.text import counted
 
 SAMPLE_FILES = "sample-rows"  # id of a table in several files
 SOURCE_TERMS = "the terms of the source of the pictures and captions"
@@ -65,7 +66,7 @@ def croissant_json(facts: Facts, *, published: str) -> bytes:
         "@type": "sc:Dataset",
         "name": facts.name,
         "description": about.description
-        or f"{facts.samples} clips with captions for video-text training, in WebDataset shards.",
+        or f"{counted(facts.samples, 'clip')} with captions for video-text training, in WebDataset shards.",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "citeAs": about.citation,
         "datePublished": published,

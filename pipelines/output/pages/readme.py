@@ -8,6 +8,7 @@ from pipelines.output.pages.facts import Facts, brace_pattern
 from pipelines.output.pages.front_matter import front_matter
 from pipelines.output.pages.snippets import reading
 from schemas.manifest import FAILURES_FILE, MANIFEST_FILE, SAMPLES_FILE
+from schemas.text import counted, human_bytes
 from transforms.stores.registry import find_store
 
 CONFIG_FILE = "| `config.yaml` | the resolved config |\n"
@@ -47,10 +48,11 @@ def readme_md(facts: Facts) -> bytes:
 
 
 def _about(facts: Facts) -> str:
+    clips, shards = counted(facts.samples, "clip"), counted(len(facts.shards), "WebDataset shard")
     counts = (
-        f"{facts.samples} clips with captions in {len(facts.shards)} WebDataset shards "
-        f"({facts.bytes} bytes), made by Zoetrope {facts.version}.\n"
-        f"{facts.failed} inputs gave no clip; `{facts.files_of(FAILURES_FILE)}` gives the reason of each."
+        f"{clips} with captions in {shards} ({human_bytes(facts.bytes)}), made by Zoetrope {facts.version}.\n"
+        f"{counted(facts.failed, 'input')} gave no clip; "
+        f"`{facts.files_of(FAILURES_FILE)}` gives the reason of each."
     )
     parts = [facts.about.description, counts]
     if facts.about.url:

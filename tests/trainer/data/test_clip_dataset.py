@@ -161,7 +161,7 @@ def test_stills_rendered_afterwards_have_the_same_frames(tmp_path: Path) -> None
 def test_too_few_shards_and_settings_without_effect_are_one_line_errors(tmp_path: Path) -> None:
     folder = shards_of.write_shards(tmp_path, 1, 2)
     batches = iter(DataLoader(dataset(folder), num_workers=2))
-    with pytest.raises(ConfigError, match=r"1 shards for 2 readers .*num_workers lower"):
+    with pytest.raises(ConfigError, match=r"1 shard for 2 readers .*num_workers lower"):
         next(batches)
     with pytest.raises(ConfigError, match="motions have no effect with camera=stored"):
         dataset(folder, motions=["pan_left"])

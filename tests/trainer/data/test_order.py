@@ -36,7 +36,7 @@ def test_shard_order_differs_by_epoch_and_seed_and_is_the_same_again() -> None:
 def test_too_few_shards_says_both_numbers_and_the_fix() -> None:
     with pytest.raises(ConfigError, match=r"6 shards for 2 ranks x 4 workers = 8 readers.*data.workers=3"):
         check_slots(6, 2, 4)
-    with pytest.raises(ConfigError, match=r"1 shards for 2 ranks x 1 workers.*at most 1 processes"):
+    with pytest.raises(ConfigError, match=r"1 shard for 2 ranks x 1 workers.*at most 1 process with"):
         check_slots(1, 2, 0)
     check_slots(8, 2, 4)
 
@@ -50,7 +50,7 @@ def test_more_workers_than_shards_are_lowered_and_said_by_the_first_rank(caplog)
         "smaller shards (shard.max_samples) allow more"
     ]
     assert (fitting_workers(8, 2, 4), fitting_workers(1, 1, 0)) == (4, 0)
-    with pytest.raises(ConfigError, match=r"1 shards for 2 ranks x 1 workers.*at most 1 processes"):
+    with pytest.raises(ConfigError, match=r"1 shard for 2 ranks x 1 workers.*at most 1 process with"):
         fitting_workers(1, 2, 0)
 
 

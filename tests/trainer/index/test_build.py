@@ -144,13 +144,13 @@ def test_broken_samples_and_shards_are_named(
     (clips / "00001.tar").write_bytes(data[:-12_000])
     assert main([str(model), str(clips), "-o", str(tmp_path / "index"), "--device", "cpu"]) == 1
     out, error = capsys.readouterr()
-    assert "3 clips of 1 shards indexed" in out
+    assert "3 clips of 1 shard indexed" in out
     assert "1 samples left out" in error
     assert "s000001" in error
     assert "1 shards not indexed" in error
     (clips / "00001.tar").write_bytes(data)  # mended: only this one is missing
     assert main([str(model), str(clips), "-o", str(tmp_path / "index"), "--device", "cpu"]) == 0
-    assert "5 clips of 1 shards indexed, 1 shards were there already" in capsys.readouterr().out
+    assert "5 clips of 1 shard indexed; already there: 1 shard" in capsys.readouterr().out
     assert main([str(tmp_path / "none"), str(clips), "-o", str(tmp_path / "i2")]) == 2
 
 

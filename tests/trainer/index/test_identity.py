@@ -150,7 +150,7 @@ def test_what_is_no_longer_there_is_said_and_forgotten_when_asked(
     filesystem(place)[0].rm(filesystem(f"{place}/00001.tar")[1])
     assert main(command) == 0
     out, error = capsys.readouterr()
-    assert "2 shards were there already" in out
+    assert "already there: 2 shards" in out
     assert "1 indexed shards are no longer there, --prune forgets them: " in error
     assert f"{place}/00001.tar" in error
     assert len(read_parts(target, read_info(target))) == 3

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from schemas.text import counted
 from trainer.retrieval.config import EvaluateConfig
 from trainer.retrieval.scores import DIRECTIONS, METRICS, TITLES
 from zoetrope.arguments import Parser, read_config
@@ -68,7 +69,7 @@ def table_of_sets(results: Mapping[str, Evaluation], plain: str) -> str:
 
 
 def _size(name: str, result: Evaluation) -> str:
-    return f"{name}: {result.videos} videos, {result.captions} captions"
+    return f"{name}: {counted(result.videos, 'video')}, {counted(result.captions, 'caption')}"
 
 
 def _row(label: str, values: dict[str, float]) -> str:

@@ -6,6 +6,7 @@ import argparse
 import logging
 from collections.abc import Sequence
 
+from schemas.text import counted
 from trainer.index.config import IndexSettings
 from zoetrope.arguments import Parser
 from zoetrope.interrupt import loading
@@ -32,8 +33,8 @@ def main(argv: Sequence[str]) -> int:
         from trainer.index.build import index
     done = index(args.checkpoint, args.shards, args.output, settings, prune=args.prune)
     print(
-        f"{args.output}: {done.clips} clips of {done.shards} shards indexed, "
-        f"{done.skipped} shards were there already"
+        f"{args.output}: {counted(done.clips, 'clip')} of {counted(done.shards, 'shard')} indexed; "
+        f"already there: {counted(done.skipped, 'shard')}"
     )
     if args.prune:
         print(f"{args.output}: {done.pruned} shards that are no longer there forgotten")

@@ -15,6 +15,7 @@ from pipelines.output.pages.facts import Facts
 from pipelines.output.pages.readme import readme_md
 from pipelines.output.pages.snippets import reading
 from schemas.clip import ClipMeta
+from schemas.manifest import ShardRow
 from storage.shards.read import iter_shard
 from storage.shards.write import ShardWriter
 from storage.tables import read_manifest
@@ -125,3 +126,11 @@ def test_names_with_gaps_are_read_by_a_glob(animated, tmp_path, monkeypatch):
     code = re.findall(r"^```python\n(.*?)^```$", reading(facts), re.S | re.M)[1]
     assert "glob(" in code
     exec(compile(code, "README.md", "exec"), {})
+
+
+def test_one_clip_is_one_clip_and_bytes_are_readable():
+    shard = ShardRow("00000.tar", 1, 2_170_880, "0" * 64, "a", "a", "f", 0)
+    config = {"store": "still", "clip": {"frames": 4}}
+    text = readme_md(Facts("clips", config, [shard], 1, 1, {"http_404": 1}, "0", "0")).decode()
+    assert "\n1 clip with captions in 1 WebDataset shard (2.17 MB), made by" in text
+    assert "\n1 input gave no clip; `failures.parquet` gives the reason of each." in text

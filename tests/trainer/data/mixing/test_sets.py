@@ -11,7 +11,7 @@ def test_each_set_is_named_with_its_share_and_size():
     assert describe_sets(DataConfig.make({"mix": mix}), shards, "ranks 1") == [
         "data: 2 sets; ranks 1",
         "mix: 75 % from pictures/: 2 shards, 40 samples",
-        "mix: 25 % from ['a.tar']: 1 shards, an unknown number of samples (no manifest)",
+        "mix: 25 % from ['a.tar']: 1 shard, an unknown number of samples (no manifest)",
     ]
     assert describe_sets(DataConfig(shards="x"), shards[:1], "ranks 1") == [
         "data: 2 shards, 40 samples; ranks 1"
