@@ -110,6 +110,7 @@ class ClipMeta:
         for words, kinds, names in _FIELDS:
             for name in names:
                 value = getattr(self, name)
+                # To isinstance a bool is an int.
                 if not isinstance(value, kinds) or value is True or value is False:
                     raise ValueError(f"KEY.json: {name} is {str(value)[:40]!r}, not {words}")
         if self.kind not in KINDS:

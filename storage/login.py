@@ -112,7 +112,7 @@ def _google_login(bucket: str) -> str | None:
 
     Raises ConfigError if the bucket is not public: the clients would try for minutes.
     """
-    if os.environ.get("STORAGE_EMULATOR_HOST"):
+    if os.environ.get("STORAGE_EMULATOR_HOST"):  # a server for tests asks for no credentials
         return None
     import urllib.request
 

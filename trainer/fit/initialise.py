@@ -107,6 +107,7 @@ def _check_keys(model: CLIP2Video, weights: dict[str, Tensor], init: str) -> lis
         for name in NEW_MODULES
         if any(k.startswith(name) for k in own) and not any(k.startswith(name) for k in weights)
     ]
+    # A module that is wholly absent starts with new weights. A part of one is a mistake.
     missing = [key for key in own if key not in weights and not key.startswith(tuple(absent))]
     unknown = [key for key in weights if key not in own]
     if any(key.startswith("interaction.") for key in unknown) and model.interaction is None:

@@ -132,7 +132,7 @@ def make_plan(name: str, parameters: Mapping[str, Any]) -> Plan:
     found = [find_motion(piece.name) for piece in pieces]
     motions = dict(zip(labels([motion.name for motion in found]), found, strict=True))
     given = address(canonical(name), motions, parameters)
-    parts, slot = [], 2
+    parts, slot = [], 2  # the first two numbers of a draw are the first shot's place
     shared: dict[str, int] = {}  # timing given plainly: the first motion's slot serves all
     for piece, (label, motion) in zip(pieces, motions.items(), strict=True):
         specs, slots = [], []
@@ -153,7 +153,7 @@ def make_plan(name: str, parameters: Mapping[str, Any]) -> Plan:
 def _check_holds(name: str, motion: Motion, specs: list[Spec]) -> None:
     if motion.still:
         return
-    start, end = (float(spec[1]) for spec in specs[-2:])
+    start, end = (float(spec[1]) for spec in specs[-2:])  # TIMING ends with the holds; [1] is the most
     if start + end > MAX_HOLD + 1e-9:
         raise ConfigError(
             f"motion {name}: hold_start + hold_end = {start + end:g}: "

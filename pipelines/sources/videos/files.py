@@ -52,6 +52,7 @@ class VideoFiles:
             base = root[:first].rpartition("/")[0]
         self._by_name: dict[str, str] = {}
         self._by_folded_name: dict[str, str] = {}
+        # Each file is found by every form of its name. Where two share a form, the preferred one has it.
         for path in sorted(paths, key=_preference):
             relative = path[len(base) :].lstrip("/")
             name = path.rpartition("/")[2]

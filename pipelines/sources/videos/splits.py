@@ -29,6 +29,7 @@ def read_split(path: str) -> Split:
     lines = [line.strip() for line in _text_of(path).splitlines() if line.strip()]
     if not lines:
         raise _empty(path)
+    # No comma, and no heading that is known: a plain list of ids.
     if "," not in lines[0] and column_of([lines[0]], ID_COLUMNS) is None:
         return Split(tuple(lines))
     table = CsvTable(

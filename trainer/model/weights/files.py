@@ -74,6 +74,7 @@ def _read_values(file: Path) -> Any:
         raise ValueError("it is a Git LFS pointer; fetch the file itself with `git lfs pull`")
     if file.suffix == ".safetensors" and head.startswith(ZIP_MAGIC):
         raise ValueError("it is a file of torch.save, not safetensors; rename it to .pt")
+    # safetensors: eight bytes of length, and then JSON.
     if head[8:9] == b"{" or file.suffix == ".safetensors":
         from safetensors.torch import load_file
 

@@ -65,7 +65,7 @@ def encode_mp4(frames_THWC: np.ndarray, fps: float, *, crf: int = 18, preset: st
     _check_frames(frames_THWC)
     height, width = frames_THWC.shape[1:3]
     check_even((height, width), "frame size")
-    rate = Fraction(fps).limit_denominator(1001)
+    rate = Fraction(fps).limit_denominator(1001)  # the rates of NTSC are n/1001
     out = io.BytesIO()
     # Room for the index is kept at the front: about 16 bytes per frame (ISO/IEC 14496-12: stsz, ctts, stts,
     # stss, stco).
