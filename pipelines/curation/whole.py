@@ -1,7 +1,7 @@
 """Rules over the whole input: repeated captions, exact and near duplicates.
 
-The worker gives each sample a mark (`survey`), Beam groups the marks (`pipelines.running.survey`), and the
-making workers refuse by what was found (`pipelines.curation.verdicts`).
+The worker gives each sample a mark (`survey`), and Beam groups the marks (`pipelines.running.survey_stages`).
+The making workers refuse by what was found (`pipelines.curation.verdicts`).
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from pipelines.running.pipeline import PipelineRun
 from pipelines.running.remote.flink import keep_workers
 from pipelines.running.remote.parts import PartsRun, slots_of, slots_per_part
 from pipelines.running.remote.sizes import divide, even_sizes, part_sizes
-from pipelines.running.survey import SurveySpec, build_survey
+from pipelines.running.survey_stages import SurveySpec, build_survey
 from schemas.records import Task
 from storage.login import set_options
 

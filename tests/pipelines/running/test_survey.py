@@ -20,7 +20,8 @@ from pipelines.curation.verdicts import Verdict, read_verdicts
 from pipelines.curation.whole import ExactDuplicates, Marks, NearDuplicates
 from pipelines.output.folder import Output
 from pipelines.output.job import Job, spool
-from pipelines.running.survey import SurveySpec, build_survey, plan_survey
+from pipelines.running.survey import plan_survey
+from pipelines.running.survey_stages import SurveySpec, build_survey
 from pipelines.running.watch.progress import Progress
 from schemas.errors import StopRequestedError
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
