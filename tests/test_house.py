@@ -77,3 +77,36 @@ def test_the_design_names_files_that_exist() -> None:
 
 def test_every_module_has_a_test_of_its_name_or_a_line_that_says_what_covers_it(house: House) -> None:
     assert house.untested() == []
+
+
+def test_prose_names_modules_and_members_that_exist(house: House) -> None:
+    """Of a name with dots in backquotes, such as `storage.read.kind`, every word is in the module's text."""
+    packages = "|".join(measure.PACKAGES)
+    dotted = re.compile(rf"`((?:{packages})(?:\.\w+)+)`")
+    gone = [
+        f"{file.relative_to(house.root)}:{line}: {name}"
+        for file, line, text in house.prose()
+        for name in dotted.findall(text)
+        if not exists(house, name)
+    ]
+    assert gone == []
+
+
+def exists(house: House, name: str) -> bool:
+    module, members = name, []
+    while module not in house.modules:
+        module, dot, member = module.rpartition(".")
+        if not dot:
+            return False
+        members.append(member)
+    return all(re.search(rf"\b{member}\b", house.modules[module].text) for member in members)
+
+
+def test_the_notes_of_the_tests_name_tests_that_exist() -> None:
+    tests = measure.ROOT / "tests"
+    names = {file.name for file in tests.rglob("test_*.py")}
+    for notes in tests.rglob("README.md"):
+        for path in re.findall(r"`([\w/]*test_\w+\.py)`", notes.read_text()):
+            if path.startswith("tests/"):
+                assert (measure.ROOT / path).exists(), f"{notes}: {path}"
+            assert path.rpartition("/")[2] in names, f"{notes}: {path}"
