@@ -122,13 +122,9 @@ def _python(picture: StudioPicture, request: ClipRequest, values: dict[str, Any]
 
 
 def only(path: str) -> str:
-    """Return a glob that matches this file alone: the source takes folders and globs."""
+    """Return this path with its name's glob characters escaped: the source takes a picture, or a glob."""
     folder, slash, name = path.rpartition("/")
-    escaped = "".join(f"[{c}]" if c in "*?[" else c for c in name)
-    first = next((i for i, c in enumerate(name) if c.isalnum()), None)
-    if escaped == name and first is not None:
-        escaped = f"{name[:first]}[{name[first]}]{name[first + 1 :]}"
-    return folder + slash + escaped
+    return folder + slash + "".join(f"[{c}]" if c in "*?[" else c for c in name)
 
 
 def _plain(entry: Any) -> Any:
