@@ -35,7 +35,7 @@ def test_drop_pick_slide_copy_and_the_job_makes_the_same_clip(serve, page, cat, 
     assert moved["parameters"]["degrees"] == 360.0
     after(
         page,
-        lambda: page.locator("[aria-label='degrees in degrees']").fill("33") or page.keyboard.press("Tab"),
+        lambda: page.locator("[aria-label='degrees (degrees)']").fill("33") or page.keyboard.press("Tab"),
     )
     assert page.evaluate(pixels) != before
     after(page, lambda: page.select_option("select[aria-label='Combine with another motion']", "zoom_in"))

@@ -229,3 +229,31 @@ def test_the_sliders_of_a_clip_have_the_limits_of_the_job(served, page):
     after(page, lambda: page.keyboard.press("End"))
     assert page.input_value("#s-fps") == "240"
     assert (page.get_attribute("#s-width", "min"), page.get_attribute("#s-width", "max")) == ("16", "4096")
+
+
+def test_pictures_and_motions_are_one_stop_each_and_the_arrow_keys_move_inside(served, page):
+    opened(page, served)
+    focused = "document.activeElement.dataset.picture ?? document.activeElement.dataset.motion"
+    page.focus("#file")
+    page.keyboard.press("Tab")
+    first = page.evaluate(focused)
+    page.keyboard.press("ArrowRight")
+    second = page.evaluate(focused)
+    assert [first, second] == page.eval_on_selector_all(
+        "#pictures button", "all => all.slice(0, 2).map(b => b.dataset.picture)"
+    )
+    page.keyboard.press("Tab")
+    pressed = page.get_attribute("#gallery [aria-pressed=true]", "data-motion")
+    assert page.evaluate(focused) == pressed
+    for key, expected in (
+        ("Home", "static"),
+        ("ArrowRight", "held"),
+        ("ArrowLeft", "static"),
+        ("End", "tilt_down"),
+    ):
+        page.keyboard.press(key)
+        assert page.evaluate(focused) == expected
+    after(page, lambda: page.keyboard.press("Enter"))
+    assert page.get_attribute("#gallery [aria-pressed=true]", "data-motion") == "tilt_down"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") in ("Pause", "Play")

@@ -3,6 +3,7 @@
 import { api } from "../ask.js";
 import { $, calm, h, press } from "../dom.js";
 import { note, right, say, wrong } from "../notices.js";
+import { oneStop } from "../stops.js";
 import { changed, chosen, known, listen } from "./state.js";
 
 const KEPT = "zoetrope.dropped"; // pictures that this tab of the browser has dropped
@@ -11,6 +12,7 @@ let shown = null;
 export function startPictures() {
   for (const picture of readKept()) if (!known.pictures.some(({ id }) => id === picture.id)) known.pictures.push(picture);
   known.pictures.forEach(addTile);
+  oneStop($("pictures"));
   listen(showPicture);
   $("file").addEventListener("change", async () => { await take($("file").files); $("file").value = ""; });
   document.addEventListener("dragover", (event) => { event.preventDefault(); $("drop").classList.add("over"); });

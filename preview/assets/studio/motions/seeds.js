@@ -2,12 +2,14 @@
 
 import { api, later, latest } from "../ask.js";
 import { $, breakable, h } from "../dom.js";
+import { oneStop } from "../stops.js";
 import { changed, chosen, listen, request } from "./state.js";
 
 let first = 0; // seed of the first tile, relative to the chosen one
 let asked = null;
 
 export function startSeeds() {
+  oneStop($("draws"));
   $("seeds").addEventListener("toggle", () => {
     if ($("seeds").open === wanted()) return;
     chosen.seeds = $("seeds").open;

@@ -20,6 +20,7 @@ function row(name, label) {
   rows.set(name, made);
   const heading = h("label", { for: `s-${name}` }, label);
   made.box.setAttribute("aria-label", label);
+  made.range.setAttribute("aria-label", label);
   if (name === "seed") {
     const another = h("button", { onclick: () => { chosen.settings.seed = Math.floor(Math.random() * 1e6); changed("s-seed"); } }, "Another");
     return h("div", { class: "setting seed", "data-row": true }, heading, made.box, another, h("span", { class: "soft" }, "each seed gives another draw"));

@@ -10,7 +10,7 @@ export function slider({ sliderId, boxId, name, low, high, sliding = low, unit =
   const toValue = (place) => (log ? sliding * (high / sliding) ** (place / STEPS) : sliding + ((high - sliding) * place) / STEPS);
   const toPlace = (value) => STEPS * (log ? Math.log(Math.max(value, sliding) / sliding) / Math.log(high / sliding) : (value - sliding) / (high - sliding));
   const range = h("input", { type: "range", id: sliderId, min: 0, max: STEPS, step: 1, "aria-label": name, "aria-describedby": `${sliderId}-ends` });
-  const box = h("input", { type: "number", id: boxId, min: low, max: high, step, "aria-label": unit ? `${name} in ${unit}` : name, "data-field": name });
+  const box = h("input", { type: "number", id: boxId, min: low, max: high, step, "aria-label": unit ? `${name} (${unit})` : name, "data-field": name });
   const spoken = (value) => range.setAttribute("aria-valuetext", `${number(value)} ${unit}`.trim());
   range.addEventListener("input", () => {
     const rough = toValue(Number(range.value));
