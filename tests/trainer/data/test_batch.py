@@ -18,6 +18,13 @@ def test_more_frames_are_sampled_and_fewer_are_padded() -> None:
     assert batch.frames[0, 2:].sum() == 0
 
 
+def test_a_path_of_fewer_frames_is_padded_and_so_is_a_picture() -> None:
+    path, picture = decoder(camera="stored"), decoder(camera="picture")
+    samples = [path(raw(0, "still", frames=2), 0), path(raw(1, "still", frames=9), 0), picture(raw(2), 0)]
+    batch = collate(samples, tokenize=tokenize, frames=4, size=SIZE)
+    assert batch.frame_mask.tolist() == [[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]]
+
+
 def test_stores_mix_in_a_batch_and_keep_their_places() -> None:
     decode = decoder(camera="stored")
     samples = [raw(0, "still"), raw(1, "frames"), raw(2, "mp4"), raw(3, "still")]
