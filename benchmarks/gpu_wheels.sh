@@ -3,8 +3,9 @@
 #
 #   benchmarks/gpu_wheels.sh FOLDER       then, on that machine: WHEELS=FOLDER benchmarks/gpu.sh
 #
-# Versions are those of requirements.lock. numpy, OpenCV, scikit-image, pyarrow, torchvision, timm, pytest and hypothesis are not among
-# them: a machine for GPU work usually has these; name others that it lacks in MORE.
+# Versions are those of requirements.lock. Packages that a machine for GPU work usually has are not among them; name those that it lacks in
+# MORE. They are numpy, opencv-python-headless, scikit-image, pyarrow, torchvision, timm, regex, pytest and hypothesis, and for the job
+# protobuf, grpcio, cloudpickle, requests, urllib3, certifi, idna, charset-normalizer, python-dateutil and six.
 #
 #   FOR=3.12            the Python of that machine, on x86-64 Linux
 #   MORE="a b"          further packages of the lock
@@ -12,10 +13,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 folder=${1:?the folder for the wheels}
-training="kornia kornia-rs pydantic pydantic-core annotated-types typing-inspection open-clip-torch regex ftfy wcwidth simplejpeg"
+training="kornia kornia-rs pydantic pydantic-core annotated-types typing-inspection open-clip-torch ftfy wcwidth simplejpeg"
 reading="orjson braceexpand webdataset zstandard ijson"
 jobs="apache-beam beartype cffi cryptography fastavro httplib2 objsize pytz pyparsing sortedcontainers jsonpickle proto-plus crcmod dill fasteners"
-jobs="$jobs cloudpickle grpcio protobuf python-dateutil six requests charset-normalizer urllib3 certifi idna"
 pins=()
 for name in $training $reading $jobs ${MORE:-}; do
     pin=$(grep -iE "^$name(\[[a-z,]*\])?==" requirements.lock | head -n 1 | sed -E 's/ .*//; s/\[[a-z,]*\]//') || true
