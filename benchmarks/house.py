@@ -26,7 +26,14 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.import_graph import components, imported_names, under_type_checking
-from benchmarks.prose import OLD_VOICE_RX, docstrings_and_comments, yaml_comments
+from benchmarks.prose import (
+    MOST_WORDS,
+    OLD_VOICE_RX,
+    comment_lines,
+    docstrings_and_comments,
+    long_sentences,
+    yaml_comments,
+)
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "house.json"
@@ -196,6 +203,10 @@ class House:
         for recipe in sorted((self.root / "configs").rglob("*.yaml")):
             yield from yaml_comments(recipe)
 
+    def comments(self) -> int:
+        """Lines that hold a comment."""
+        return sum(comment_lines(module.text) for module in self.modules.values())
+
     def old_voice(self) -> list[str]:
         """Places where the prose leaves the house style: ``file:line: words``."""
         found = []
@@ -236,6 +247,10 @@ class House:
             f"lines over {LINE} characters": over,
             f"lines over {LONG_LINE} characters": self.long_lines(LONG_LINE)[0],
             "lines": lines,
+            "lines with a comment, percent": round(100 * self.comments() / lines, 1),
+            f"sentences over {MOST_WORDS} words": sum(
+                len(long_sentences(text)) for file, _, text in self.prose() if file.suffix != ".yaml"
+            ),
             "conditional expressions in 1,000 statements": round(1000 * conditional / statements, 1),
             "modules without a test of their name": len(self.untested()),
             "modules": len(self.modules),

@@ -28,9 +28,8 @@ def as_callable(found: Any) -> Any:
 def find_plugin(path: str, field: str) -> Any:
     """The object at ``module:name``, imported; a module that is not installed may be in the current folder.
 
-    `field` is the config field that names it and opens the message. Raises ConfigError of one line. It says
-    that the path is not written this way, that the module cannot be imported (whatever that raised), or that
-    it has no such name.
+    `field` is the config field that names it and opens the message. Raises ConfigError of one line: the path
+    is not written this way, the module cannot be imported, whatever that raised, or it has no such name.
     """
     module_name, colon, name = path.partition(":")
     if not (module_name and colon and name):

@@ -161,7 +161,7 @@ class WorkerPool:
         except BaseException:
             self._end(worker)
             raise
-        # What the worker before it has left open.
+        # The items that the worker before it has left open.
         for request in given:
             worker.give(request.rest())
         return worker

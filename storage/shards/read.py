@@ -50,8 +50,8 @@ def iter_shard(uri: str, *, stream: IO[bytes] | None = None) -> Iterator[RawSamp
     """Samples of one shard in order, read as a stream.
 
     Raises ShardError for a tar that is truncated, corrupt or empty, as zeros after a power cut are. It raises
-    the same for a member's type that is not whitelisted, a key that repeats, members of a sample that are not
-    contiguous, and a sample that is too large.
+    the same for a member's type that is not whitelisted and for a sample that is too large. Keys must not
+    repeat, and the members of a sample must be contiguous.
     """
     source = stream if stream is not None else open_uri(uri)
     seen: set[str] = set()

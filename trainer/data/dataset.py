@@ -42,8 +42,8 @@ class TrainingStream(IterableDataset[Batch]):
     With several sets every batch holds samples of each by its share. The shares hold to within one sample
     over the batches of all ranks and workers, in their order (see `trainer.data.mixing.turns`).
 
-    Worker i of the DataLoader plays slot (i + first) of the rank. The loader asks its workers in turn from 0,
-    and after a resume it must be the turn of the slot that would have been next.
+    Worker i of the DataLoader plays slot (i + first) of the rank. The loader asks its workers in turn from 0.
+    After a resume it must be the turn of the slot that would have been next.
     """
 
     def __init__(

@@ -81,8 +81,8 @@ class SearchIndex:
         the dual encoder alone, because the interaction module reads texts.
 
         Raises ConfigError unless exactly one query is given, for an empty or overlong text, and for a number
-        out of range or without effect; ValueError for features or matches that are not finite; MemoryError
-        with advice.
+        out of range or without effect. Raises ValueError for features or matches that are not finite, and
+        MemoryError with advice.
         """
         if sum(query is not None for query in (text, image, video)) != 1:
             raise ConfigError("give a text, a picture or a video to search by, and only one of them")

@@ -117,7 +117,7 @@ def place(
 
     Returns quads_T42 float32 in [0, 1].
 
-    `image_size` is (H, W) in pixels; `where` is (x, y) in [0, 1]: 0 is at the left or top, 1 at the right or
+    `image_size` is (H, W) in pixels. `where` is (x, y) in [0, 1]: 0 is at the left or top, 1 at the right or
     bottom. One factor holds for the whole path, so that fitting never looks like a zoom. A path fits a
     rectangle exactly when its bounding box (w, h) does, so the factor is min(W/w, H/h). The path is then made
     `closer` times smaller, at most MAX_ZOOM. Raises ValueError if the path is not finite.

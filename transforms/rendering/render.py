@@ -71,7 +71,7 @@ def render_batch(
 
     On CUDA kornia renders them together, in a fixed number of kernels.
 
-    `renderer` "auto" is OpenCV on a CPU and kornia elsewhere; "triton" does kornia's work in two kernels of
+    `renderer` "auto" is OpenCV on a CPU and kornia elsewhere. "triton" does kornia's work in two kernels of
     its own, on CUDA alone, and has not been measured yet. With `rgbx`, OpenCV's frames stay [T,h,w,4], with
     one byte of padding per pixel. That saves a copy before some encoders. kornia's are [T,h,w,3] all the
     same. Frames come back in the order of the pictures and do not depend on the rest of the batch. Raises

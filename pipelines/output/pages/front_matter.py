@@ -1,7 +1,7 @@
 """The YAML at the head of README.md, by which `datasets` and the hub's viewer read the shards.
 
-The features are written out: `datasets` would infer them from the first five samples, and drop or refuse what
-comes later with other fields in KEY.json. One builder reads all configs of a data set, so the tables are not
+The features are written out. `datasets` would infer them from the first five samples, and drop or refuse
+later ones with other fields in KEY.json. One builder reads all configs of a data set, so the tables are not
 among them (huggingface.co/docs/hub/datasets-manual-configuration).
 """
 

@@ -20,7 +20,7 @@ MAX_EVENTS = 2_000_000  # values and keys of one entry
 MAX_TEXT = 64 * 1024 * 1024  # bytes of one string
 BOM = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-NOT_UTF8 = "\ufdd0"  # stands for bytes that are not UTF-8; no text has this character, which Unicode forbids
+NOT_UTF8 = "\ufdd0"  # in place of bytes that are not UTF-8; no text has this character, which Unicode forbids
 _NO_TEXT = re.compile("[\udc80-\udcff]")  # such bytes, as "surrogateescape" decodes them
 _SCALARS = frozenset(("string", "number", "boolean", "null"))
 _NOT_JSON = re.compile(  # a string, or a constant that JSON does not have
@@ -45,9 +45,9 @@ def json_entries(
 ) -> Iterator[tuple[str | None, Any]]:
     """Yield the entries of a JSON file in its order.
 
-    Of an array: (None, entry). Of an object: (key, value) for each key; with `arrays`, (key, entry) for each
-    entry of the arrays of these names, and other keys only with `others`. Raises ConfigError, one line that
-    names `field`, file and cause. `progress` hears of the path at each piece that is read.
+    Of an array: (None, entry). Of an object: (key, value) for each key. With `arrays` it yields (key, entry)
+    for each entry of the arrays of these names, and other keys only with `others`. Raises ConfigError, one
+    line that names `field`, file and cause. `progress` hears of the path at each piece that is read.
     """
     with open_input(path) as stream:
         try:

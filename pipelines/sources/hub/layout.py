@@ -1,7 +1,7 @@
 """Where the data of a Hugging Face data set is: its form, split and subset, from names and small files.
 
-Forms on disk: `save_to_disk` (Arrow, with state.json, or dataset_dict.json above the splits), Parquet files
-as in a repository, and a folder of pictures with metadata.csv or metadata.jsonl.
+There are three forms on disk. `save_to_disk` writes Arrow, with state.json, or dataset_dict.json above the
+splits. A repository has Parquet files. The third is a folder of pictures with metadata.csv or metadata.jsonl.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from storage.read import open_input
 
 CAPTION_COLUMNS = ("caption", "captions", "text")
 MOST_ROWS_A_BYTE = 1000  # of a file; a footer that claims more would plan tasks for ever
-# What pyarrow raises for damaged files.
+# pyarrow raises these for damaged files.
 BROKEN = (pa.ArrowException, ValueError, KeyError, OverflowError, MemoryError)
 
 

@@ -40,7 +40,7 @@ CAPTION_COLUMNS = ("caption", "captions", "text", "alt_text", "alt")
 TABLES, JSON_LINES, PLAIN = (".csv", ".tsv"), (".jsonl", ".ndjson"), (".txt",)
 COMPRESSED = (".gz", ".bz2", ".xz")
 URL = re.compile(r"https?://\S+", re.IGNORECASE)
-# What may follow a comma inside a URL.
+# The rest of a URL behind a comma in it.
 MORE_URL = re.compile(r"[^\s,]*(?:[/=&?%]|\.(?:jpe?g|png|webp|gif)\b)\S*", re.IGNORECASE)
 PICTURE = re.compile(r"\.(?:jpe?g|png|webp|gif|avif)$", re.IGNORECASE)
 MOST_COLUMNS = 100  # of JSON lines, whose columns differ, that are remembered
