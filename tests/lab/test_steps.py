@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import is_running
+from waiting import wait_until
 
 from lab.steps import LabError, Step, Steps
 
@@ -96,12 +98,8 @@ Steps(Path("lab"), jobs=1, threads=1).run([Step("sleep", (sys.executable, "-c", 
 def test_a_killed_lab_leaves_no_command_behind(tmp_path: Path) -> None:
     path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
     lab = subprocess.Popen([sys.executable, "-c", LAB], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path})
-    deadline = time.monotonic() + 30
-    while not (tmp_path / "pid").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until((tmp_path / "pid").exists)
     command = int((tmp_path / "pid").read_text())
     lab.kill()
     lab.wait()
-    while Path(f"/proc/{command}").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not Path(f"/proc/{command}").exists()
+    wait_until(lambda: not is_running(command))

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 import av
+from processes import is_running
+from waiting import wait_until
 
 from lab.config import CorpusConfig
 from lab.corpus.make import Corpus
@@ -39,18 +41,12 @@ def test_no_process_is_left_when_the_lab_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "make.py"
     script.write_text(MAKE.format(values={**SMALL, "stills": 20_000}, folder=str(tmp_path)))
     process = subprocess.Popen([sys.executable, str(script)], cwd=Path(__file__).parents[3])
-    children: list[int] = []
-    deadline = time.monotonic() + 60
-    while len(children) < 2 and time.monotonic() < deadline:
-        children = workers_of(process.pid)
-        time.sleep(0.2)
-    assert len(children) >= 2
+    wait_until(lambda: len(workers_of(process.pid)) == 2, 120)
+    children = workers_of(process.pid)
     time.sleep(2.0)  # let them get to work
     process.kill()
     process.wait()
-    while any(Path(f"/proc/{pid}").exists() for pid in children) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
+    wait_until(lambda: not any(map(is_running, children)), 60)
 
 
 def workers_of(pid: int) -> list[int]:

@@ -80,7 +80,7 @@ def whole(arguments, fork, tmp_path_factory) -> dict[str, str]:
 
 
 def test_kill_9_at_ten_random_moments(arguments, fork, whole, tmp_path):
-    output, rng = tmp_path / "clips", random.Random(5)
+    output, rng, killed = tmp_path / "clips", random.Random(5), 0
     for number in range(10):
         log = tmp_path / f"log-{number}"
         job = fork(arguments, output, log)
@@ -89,9 +89,11 @@ def test_kill_9_at_ten_random_moments(arguments, fork, whole, tmp_path):
         time.sleep(rng.uniform(0.0, 0.3))
         job.kill()
         job.join()
-        assert job.exitcode == -signal.SIGKILL, log.read_text()
+        assert job.exitcode in (-signal.SIGKILL, 0), log.read_text()  # 0: it was done before
+        killed += job.exitcode != 0
         for name, digest in shards(output).items():
             assert digest == whole[name], "no half shard under a final name"
+    assert killed > 2, "some were killed while they made shards"
     last = fork(arguments, output, tmp_path / "log")
     last.join()
     assert last.exitcode == 0, (tmp_path / "log").read_text()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from hostile_target import HostileTarget
+from processes import is_running
 from waiting import wait_until
 
 from pipelines.workers.config import SampleLimits
@@ -62,17 +63,19 @@ def test_a_sample_that_breaks_a_limit_is_lost_alone(pool, bad, reason):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the waiting")
 def test_time_that_a_worker_waits_for_a_core_does_not_count():
     core = min(os.sched_getaffinity(0))
-    spin = f"import os; os.sched_setaffinity(0, {{{core}}})\nwhile True: pass"
-    others = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(4)]
+    spin = f"import os; os.sched_setaffinity(0, {{{core}}}); print(flush=True)\nwhile True: pass"
+    others = [subprocess.Popen([sys.executable, "-c", spin], stdout=subprocess.PIPE) for _ in range(4)]
     pool = WorkerPool(HostileTarget(), SampleLimits(seconds=0.5, memory_mb=256), workers=1, modules=[])
     try:
+        for other in others:
+            assert other.stdout.readline() == b"\n"
         began = time.monotonic()
         assert act(pool, ("compute", 0.2, core)) == [("compute", 0.2, core)]
         assert time.monotonic() - began > 0.5
     finally:
         for other in others:
             other.kill()
-            other.wait()
+            other.communicate()
         pool.close()
 
 
@@ -186,7 +189,7 @@ def test_closing_ends_calls_under_way_and_every_process():
     pool.close()
     for future in (stuck, *waiting):
         assert future.cancelled() or isinstance(future.exception(), JobError)
-    assert not any(alive(process) for process in processes)
+    assert not any(is_running(process) for process in processes)
 
 
 JOB = """
@@ -212,17 +215,9 @@ def test_no_worker_outlives_a_job_that_is_killed_even_while_it_spins(victim):
     time.sleep(0.2)
     os.kill(nursery if victim == "nursery" else job.pid, signal.SIGKILL)
     wanted = set(workers) if victim == "nursery" else {*workers, nursery}
-    wait_until(lambda: not any(map(alive, wanted)))
+    wait_until(lambda: not any(map(is_running, wanted)))
     job.kill()
     job.communicate()
-
-
-def alive(process: int) -> bool:
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state not in "ZX"
 
 
 def test_equal_targets_of_one_process_share_a_pool_until_the_last_lets_go():
@@ -235,7 +230,7 @@ def test_equal_targets_of_one_process_share_a_pool_until_the_last_lets_go():
     assert act(second, "a") == ["a"]
     release_pool(second)
     release_pool(other)
-    assert not alive(second._nursery._process.pid)
+    assert not is_running(second._nursery._process.pid)
 
 
 def test_equal_targets_share_a_pool_though_their_pickles_differ():

@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from processes import is_running
+from waiting import wait_until
 
 from pipelines.running.remote.tied import tied
 
@@ -23,27 +24,15 @@ time.sleep(60)
 """
 
 
-def is_running(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux ends it")
 def test_a_tied_program_ends_with_a_parent_that_is_killed():
     parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
-    end = time.monotonic() + 10
-    while b"sleep" not in Path(f"/proc/{child}/cmdline").read_bytes().partition(b"\0")[0]:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_until(lambda: b"sleep" in Path(f"/proc/{child}/cmdline").read_bytes().partition(b"\0")[0])
     os.kill(parent.pid, signal.SIGKILL)
     parent.communicate()
-    while is_running(child):
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_until(lambda: not is_running(child))
 
 
 def test_outside_the_main_thread_a_program_is_not_tied_to_its_thread():
