@@ -58,11 +58,16 @@ def test_parts_merge_into_the_whole_again(halves, tmp_path):
 
 
 def test_a_part_of_a_merged_output_has_pages_and_ordered_shards(halves, tmp_path):
-    output, parts = halves
-    for seed, part in enumerate(reversed(parts.values())):  # keys of the second are lower
+    output, _ = halves
+    split(output, {"few": 1, "many": 3}, str(tmp_path))
+    parts = [str(tmp_path / "few"), str(tmp_path / "many")]
+    for seed, part in enumerate(parts):
         (Path(part) / "config.yaml").write_text(f"store: frames\nseed: {seed}\n")
+    few, many = read_manifest(parts[0])[0], read_manifest(parts[1])[0]
+    assert few.samples < many.samples, "a shard of the first has room for more"
+    assert few.last_key > many.first_key
     both, again = tmp_path / "both", tmp_path / "again"
-    merge(list(parts.values())[::-1], str(both))
+    merge(parts, str(both))
     assert [each["seed"] for each in yaml.safe_load_all((both / "configs.yaml").read_text())] == [0, 1]
     assert "`configs.yaml`" in (both / "README.md").read_text()
     split(str(both), {"all": 1}, str(again))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 import time
 from functools import partial
 
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.transforms import environments
 from job_manager import JobManager, run_job_manager
 from waiting import wait_until
 
@@ -105,6 +108,22 @@ def test_the_cause_of_a_failure_is_kept_if_the_others_cannot_be_cancelled(manage
     manager.jobs[1]["state"] = "FAILED"
     assert run.ended.wait(30)
     assert str(run.error) == "JobError: task 7 is broken"
+
+
+def test_files_that_beam_makes_to_hand_in_a_part_are_removed(manager: JobManager, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    made = []
+
+    def run(self):
+        options = PipelineOptions(["--runner=PortableRunner", "--requirements_cache=skip"])
+        made.extend(environments.python_sdk_dependencies(options))
+        manager.add(self.options["job_name"], "FINISHED")
+        return self
+
+    monkeypatch.setattr(Pipeline, "run", run)
+    started(manager, 1, 2)
+    assert made
+    assert not list(tmp_path.iterdir())
 
 
 def test_ctrl_c_cancels_every_part(manager: JobManager):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from tiny_job import tiny_job
+from tiny_job import TinyMaker, tiny_job
 
 from pipelines.output.folder import Output
 from pipelines.running.watch.progress import Progress, RecordsSeen
@@ -38,6 +38,15 @@ def test_a_record_that_cannot_be_read_is_passed_over(tmp_path, monkeypatch, cont
     written, failed = seen.counts()
     assert written >= 10
     assert failed == 0
+
+
+def test_a_job_shows_the_main_reason_of_its_failures(tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        Progress, "update", lambda self, written, failed: lines.append(self.line(1.0, written, failed))
+    )
+    run(tmp_path, tiny_job(4, 5, maker=TinyMaker(fails=2)))
+    assert "10 written, 10 failed (most: timeout), " in lines[-1]
 
 
 def test_an_estimated_total_is_marked():
