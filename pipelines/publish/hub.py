@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
 from schemas.errors import ConfigError, JobError
-from schemas.text import one_line
+from schemas.text import first_few, one_line
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd
@@ -110,25 +111,37 @@ class Hub:
                 repo_type=KIND,
                 revision=self.revision,
             )
+        ignored = [file.path_in_repo for file in additions if file._should_ignore]
+        if ignored:
+            raise ConfigError(
+                f"{self.name}: the hub left out {first_few(ignored)}, by .gitignore of the data set; remove "
+                "that file there, and run the same command again"
+            )
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
+        from huggingface_hub.errors import OfflineModeIsEnabled
+
+        from pipelines.publish.session import bounded_clients
 
         try:
-            yield
+            with bounded_clients(self._api.endpoint):
+                yield
         except OfflineModeIsEnabled:
             raise ConfigError("HF_HUB_OFFLINE is set, so the hub cannot be asked; unset it") from None
-        except (HfHubHTTPError, HTTPError, OSError, RuntimeError, ValueError) as error:
+        except Exception as error:  # of an answer that is none of a hub, huggingface_hub raises anything
             raise self._in_one_line(error) from error
 
     def _in_one_line(self, error: Exception) -> Exception:
         """The error as ConfigError or JobError. Failed uploads have their cause below a RuntimeError."""
-        from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub.errors import HfHubHTTPError, HTTPError
 
-        found: BaseException | None = error
-        while found is not None and not isinstance(found, HfHubHTTPError):
-            found = found.__cause__ or found.__context__
+        from pipelines.publish.session import RefusedAnswerError
+
+        refused = _below(error, RefusedAnswerError)
+        if refused is not None:
+            return JobError(f"{self.name}: {refused}; {ENDS}")
+        found = _below(error, HfHubHTTPError)
         status = None
         if isinstance(found, HfHubHTTPError):
             status = found.response.status_code
@@ -145,14 +158,26 @@ class Hub:
             return ConfigError(
                 f"{self.name}: the hub has no such data set or branch (404); check the name and --revision"
             )
-        if isinstance(error, ValueError):
+        if isinstance(error, ValueError) and not isinstance(error, JSONDecodeError):
             return ConfigError(f"{self.name}: the hub refuses it: {one_line(error, 400)}")
         if isinstance(found, HfHubHTTPError):
             said = one_line(found.server_message or found, 200)
             return JobError(f"{self.name}: the hub answered {status} ({said}); {ENDS}")
+        if not isinstance(error, (HTTPError, OSError, RuntimeError)) or isinstance(error, RecursionError):
+            return JobError(
+                f"{self.name}: an answer of {self._api.endpoint} is none of a hub "
+                f"({type(error).__name__}: {one_line(error, 200)}); is HF_ENDPOINT right?"
+            )
         return JobError(
             f"{self.name}: the connection to the hub broke ({one_line(_root(error), 200)}); {ENDS}"
         )
+
+
+def _below(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+    """The first error of a kind in a chain of causes."""
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _root(error: BaseException) -> BaseException:

@@ -12,6 +12,7 @@ import http.server
 import json
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -43,6 +44,7 @@ class FakeHub:
         self.objects: dict[str, bytes] = {}  # by sha256
         self.requests: Counter[str] = Counter()
         self.fail: dict[str, int] = {}
+        self.answers: dict[str, Callable[[_Handler], None]] = {}  # as `fail`, to answer in another way
         self.readable_by_anyone = False
         self._server = http.server.ThreadingHTTPServer(
             ("127.0.0.1", 0), type("H", (_Handler,), {"hub": self})
@@ -93,6 +95,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                     self.connection.close()
                     return
                 self.reply({"error": "made to fail"}, status)
+                return
+        for beginning, answer in list(self.hub.answers.items()):
+            if shown.startswith(beginning):
+                answer(self)
                 return
         if self.headers.get("Authorization") not in (None, f"Bearer {TOKEN}"):
             self.reply(
