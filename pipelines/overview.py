@@ -161,4 +161,12 @@ def _check(output: str) -> None:
 def _group(row: dict[str, Any], count: int) -> FailureGroup:
     dropped_by = filter_of(row["reason"], row["detail"])
     url = row["url"] or None
-    return FailureGroup(row["stage"], row["reason"], count, row["key"], row["detail"], url, dropped_by)
+    return FailureGroup(
+        stage=row["stage"],
+        reason=row["reason"],
+        count=count,
+        key=row["key"],
+        detail=row["detail"],
+        url=url,
+        filter=dropped_by,
+    )

@@ -174,7 +174,14 @@ class Corpus:
     def _video(
         self, name: str, scene: Scene, motions: tuple[str, ...], *, phrases: bool = True, plain: bool = True
     ) -> Video:
-        return Video(name, scene, motions, phrases, plain, derive_seed(self.config.seed, "video", name))
+        return Video(
+            name=name,
+            scene=scene,
+            motions=motions,
+            phrases=phrases,
+            plain=plain,
+            seed=derive_seed(self.config.seed, "video", name),
+        )
 
     def _seed(self, name: str, number: int) -> int:
         return derive_seed(self.config.seed, name, str(number))

@@ -55,7 +55,15 @@ def score_sample(filters: Filters, reference: Reference, read: Read) -> Scored:
         except SampleError as error:
             failure = error.failure(reference.key, reference.url)
     marks = survey(filters, reference, read)
-    return Scored(reference.key, caption, marks, scores, refusals, thumbnail, failure)
+    return Scored(
+        key=reference.key,
+        caption=caption,
+        marks=marks,
+        scores=scores,
+        refusals=refusals,
+        thumbnail=thumbnail,
+        failure=failure,
+    )
 
 
 def _call(

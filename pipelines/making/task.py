@@ -83,12 +83,12 @@ def make_task(
         remove_tree(output.tmp(attempt))
         raise
     return Done(
-        Attempt(attempt, record),
-        sum(writer.samples for _, writer in made),
-        sum(writer.bytes for _, writer in made),
-        time.monotonic() - start,
-        reasons,
-        times.seconds(),
+        attempt=Attempt(attempt, record),
+        written=sum(writer.samples for _, writer in made),
+        bytes=sum(writer.bytes for _, writer in made),
+        seconds=time.monotonic() - start,
+        reasons=reasons,
+        stages=times.seconds(),
     )
 
 
@@ -108,7 +108,12 @@ def _record(
             row["shard"] = names[row.pop("part")]
     shards = tuple(_shard_row(name, writer, fingerprint, task.index) for name, writer in made)
     return Record(
-        task.index, fingerprint, inputs, pa.Table.from_pylist(rows, schema=RECORD), shards, counters
+        task=task.index,
+        fingerprint=fingerprint,
+        inputs=inputs,
+        rows=pa.Table.from_pylist(rows, schema=RECORD),
+        shards=shards,
+        counters=counters,
     )
 
 
@@ -250,14 +255,14 @@ def failed_row(item: Failure) -> dict[str, Any]:
 
 def _shard_row(name: str, writer: ShardWriter, fingerprint: str, task: int) -> ShardRow:
     return ShardRow(
-        name,
-        writer.samples,
-        writer.bytes,
-        writer.sha256,
-        writer.first_key,
-        writer.last_key,
-        fingerprint,
-        task,
+        shard=name,
+        samples=writer.samples,
+        bytes=writer.bytes,
+        sha256=writer.sha256,
+        first_key=writer.first_key,
+        last_key=writer.last_key,
+        fingerprint=fingerprint,
+        task=task,
     )
 
 

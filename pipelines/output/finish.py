@@ -219,11 +219,11 @@ def _add_up(heads: Sequence[Head], shards: tuple[ShardRow, ...]) -> Totals:
         reasons.update(head.reasons)
     counts = [count for head in heads for count in head.tasks]
     return Totals(
-        len(counts),
-        sum(count.inputs for count in counts),
-        sum(count.written for count in counts),
-        sum(count.failed for count in counts),
-        sum(row.bytes for row in shards),
-        dict(sorted(reasons.items(), key=lambda found: (-found[1], found[0]))),
-        shards,
+        tasks=len(counts),
+        inputs=sum(count.inputs for count in counts),
+        written=sum(count.written for count in counts),
+        failed=sum(count.failed for count in counts),
+        bytes=sum(row.bytes for row in shards),
+        reasons=dict(sorted(reasons.items(), key=lambda found: (-found[1], found[0]))),
+        shards=shards,
     )

@@ -68,7 +68,14 @@ class Record:
         keep = [not (s == "failed" and k in keys) for s, k in zip(status, names, strict=True)]
         kept = self.rows.filter(pa.array(keep, pa.bool_()))
         dropped = self.rows.num_rows - kept.num_rows
-        return Record(self.task, self.fingerprint, self.inputs - dropped, kept, self.shards, self.counters)
+        return Record(
+            task=self.task,
+            fingerprint=self.fingerprint,
+            inputs=self.inputs - dropped,
+            rows=kept,
+            shards=self.shards,
+            counters=self.counters,
+        )
 
     def _where(self, status: str) -> pa.Table:
         return self.rows.filter(pc.equal(self.rows["status"], status))

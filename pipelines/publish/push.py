@@ -82,7 +82,15 @@ def push(
         LOG.info(f"commit {number} of {len(commits)}: {counted(len(batch), 'file')}")
     sent_bytes = sum(file.size for file in missing)
     skipped = len(files) - len(missing)
-    return Pushed(hub.address, len(missing), sent_bytes, skipped, len(stale), len(commits), private)
+    return Pushed(
+        address=hub.address,
+        sent=len(missing),
+        sent_bytes=sent_bytes,
+        skipped=skipped,
+        removed=len(stale),
+        commits=len(commits),
+        private=private,
+    )
 
 
 def _open(hub: Hub, public: bool) -> tuple[bool, dict[str, Known]]:

@@ -80,7 +80,14 @@ class FailingTasks:
         except OSError as failure:
             raise output_error(failure, self.output.uri) from error
         reasons = Counter(record.rows["reason"].to_pylist())
-        return Done(Attempt("", record), 0, 0, time.monotonic() - start, reasons, {})
+        return Done(
+            attempt=Attempt("", record),
+            written=0,
+            bytes=0,
+            seconds=time.monotonic() - start,
+            reasons=reasons,
+            stages={},
+        )
 
 
 class _AttemptCounts:

@@ -112,7 +112,15 @@ def sum_up(entries: Sequence[Entry], samples: Sequence[Scored], failures: Sequen
     tried = tuple(_tried(entry, judged, firsts[label_of(entry)]) for entry in entries)
     kept = inputs - dropped - sum(reasons.values())
     values = tuple(dump_filters(entries))
-    return Trial(inputs, kept, dropped, tried, values, dict(reasons), examples)
+    return Trial(
+        inputs=inputs,
+        kept=kept,
+        dropped=dropped,
+        filters=tried,
+        values=values,
+        failures=dict(reasons),
+        examples=examples,
+    )
 
 
 def in_order(entries: Sequence[Entry]) -> list[str]:
@@ -163,17 +171,17 @@ def _tried(entry: Entry, judged: Sequence[_Verdicts], first: int) -> Tried:
     kept = [one for one in scored if label not in one.refusals]
     is_whole = isinstance(entry, Rule) and entry.whole
     return Tried(
-        label,
-        str(entry),
-        low,
-        high,
-        np.array([one.scores[label] for one in scored], np.float64),
-        np.array([label in one.refusals for one in scored], bool),
-        len(dropped),
-        first,
-        sum(len(one.refusals) == 1 for one in dropped),
-        () if is_whole else _nearest(label, kept, low, high),
-        _nearest(label, dropped, low, high),
+        label=label,
+        described=str(entry),
+        low=low,
+        high=high,
+        scores=np.array([one.scores[label] for one in scored], np.float64),
+        drops=np.array([label in one.refusals for one in scored], bool),
+        dropped=len(dropped),
+        first=first,
+        alone=sum(len(one.refusals) == 1 for one in dropped),
+        nearest_kept=() if is_whole else _nearest(label, kept, low, high),
+        nearest_dropped=_nearest(label, dropped, low, high),
     )
 
 
@@ -205,10 +213,10 @@ def _nearest(
 def _example(label: str, one: _Verdicts) -> Example:
     sample = one.sample
     return Example(
-        sample.key,
-        sample.caption,
-        sample.thumbnail,
-        one.scores.get(label),
-        one.refusals.get(label, ""),
-        one.originals.get(label, b""),
+        key=sample.key,
+        caption=sample.caption,
+        thumbnail=sample.thumbnail,
+        score=one.scores.get(label),
+        refusal=one.refusals.get(label, ""),
+        original=one.originals.get(label, b""),
     )

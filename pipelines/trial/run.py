@@ -38,13 +38,13 @@ def try_filters(config: AnimateConfig, limit: int, show: Show = lambda _: None) 
     check_filters(entries)
     check_whole(entries, is_remote=source.is_remote)
     maker = Scorer(
-        source,
-        config.settings,
-        config.fetch,
-        entries,
-        "cpu",
-        config.workers,
-        config.limits,
+        source=source,
+        settings=config.settings,
+        fetch=config.fetch,
+        filters=entries,
+        device="cpu",
+        workers=config.workers,
+        limits=config.limits,
     )
     samples: list[Scored] = []
     failures: list[Failure] = []

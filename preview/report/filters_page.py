@@ -112,12 +112,12 @@ def _cards(tried: Tried) -> tuple[list[Card], list[Card]]:
 
 def _card(example: Example) -> Card:
     return Card(
-        "" if example.score is None else f"{example.score:.4g}",
-        example.caption[:TEXT_LIMIT],
-        example.key,
-        example.refusal,
-        _base64(example.thumbnail),
-        _base64(example.original),
+        score="" if example.score is None else f"{example.score:.4g}",
+        caption=example.caption[:TEXT_LIMIT],
+        key=example.key,
+        refusal=example.refusal,
+        picture=_base64(example.thumbnail),
+        original=_base64(example.original),
     )
 
 

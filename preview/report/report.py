@@ -210,7 +210,15 @@ def _sheet_clip(row: Mapping[str, Any], frames: np.ndarray, fps: float) -> Sheet
     still = encode_webp(small[:1], fps=fps, quality=50)
     height, width = small.shape[1:3]
     caption, motion = str(row["caption"] or "")[:TEXT_LIMIT], str(row["motion"] or "real video")
-    return SheetClip(str(row["key"]), caption, motion, _base64(moving), _base64(still), width, height)
+    return SheetClip(
+        key=str(row["key"]),
+        caption=caption,
+        motion=motion,
+        webp=_base64(moving),
+        still=_base64(still),
+        width=width,
+        height=height,
+    )
 
 
 def _base64(data: bytes) -> str:

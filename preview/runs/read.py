@@ -131,7 +131,13 @@ def read_run(folder: str, name: str) -> Run:
         notes.append(f"{METRICS_FILE} has more than {MAX_RECORDS:,} records; the rest is not shown")
     config = _config(folder, notes)
     return Run(
-        name, records.series, config, records.last_step, _total_steps(config), _silent(folder), tuple(notes)
+        name=name,
+        series=records.series,
+        config=config,
+        last_step=records.last_step,
+        total_steps=_total_steps(config),
+        silent=_silent(folder),
+        notes=tuple(notes),
     )
 
 

@@ -130,4 +130,12 @@ def _found(hit: Hit) -> Found:
         f"{hit.shard}\0{hit.key}".encode("utf-8", "surrogateescape"), digest_size=16
     ).hexdigest()
     captions = tuple(caption[:TEXT_MOST] for caption in hit.captions[:CAPTIONS_MOST])
-    return Found(id, hit.key, hit.shard.rpartition("/")[2], captions, hit.coarse, hit.coarse_rank, hit.match)
+    return Found(
+        id=id,
+        key=hit.key,
+        shard=hit.shard.rpartition("/")[2],
+        captions=captions,
+        cosine=hit.coarse,
+        coarse_rank=hit.coarse_rank,
+        match=hit.match,
+    )

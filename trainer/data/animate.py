@@ -43,15 +43,15 @@ def to_device(batch: Batch, device: torch.device, size: tuple[int, int]) -> Inpu
     if len(moved.changes):
         frames = change_clips(frames, moved.changes)
     return Inputs(
-        batch.keys,
-        frames,
-        moved.frame_mask,
-        moved.token_ids,
-        moved.token_mask,
-        moved.identities,
-        moved.caption_video,
-        moved.packing,
-        moved.patches if moved.patches.numel() else None,
+        keys=batch.keys,
+        frames_BTHWC=frames,
+        frame_mask_BT=moved.frame_mask,
+        token_ids_CL=moved.token_ids,
+        token_mask_CL=moved.token_mask,
+        identities_B3=moved.identities,
+        caption_video_C=moved.caption_video,
+        packing=moved.packing,
+        patches_RK=moved.patches if moved.patches.numel() else None,
     )
 
 

@@ -232,14 +232,14 @@ class Decoder:
         if self._equal_captions:
             identity = with_caption(identity, described.captions[0])
         return Decoded(
-            key,
-            identity,
-            described.captions,
-            frames_THWC,
-            picture_HWC,
-            described.quads_T42,
-            described.motion,
-            described.changes,
+            key=key,
+            identity=identity,
+            captions=described.captions,
+            frames_THWC=frames_THWC,
+            picture_HWC=picture_HWC,
+            quads_T42=described.quads_T42,
+            motion=described.motion,
+            changes=described.changes,
         )
 
     def _frames_of(self, opened: _Opened) -> np.ndarray:

@@ -166,12 +166,17 @@ class TrainConfig(Config):
                 f"data.frames_curriculum has {most} frames, and model.max_frames = {self.model.max_frames}; "
                 "lower the one or raise the other"
             )
-        fine = self.model.interaction.enabled
         if self.optim.layer_decay < 1 and self.freeze in ("clip", "dual"):
             raise ValueError(
                 f"optim.layer_decay = {self.optim.layer_decay} has no effect with freeze={self.freeze}; "
                 "leave it out"
             )
+        self._check_losses()
+        self._check_best_metric()
+        return self
+
+    def _check_losses(self) -> None:
+        fine = self.model.interaction.enabled
         if self.loss.distill_weight and (not fine or self.freeze == "dual"):
             needs = "a dual encoder that is not frozen"
             if not fine:
@@ -191,8 +196,6 @@ class TrainConfig(Config):
                 f"loss.match_weight = {self.loss.match_weight} has no effect without "
                 "model.interaction.enabled=true"
             )
-        self._check_best_metric()
-        return self
 
     def _check_best_metric(self) -> None:
         if self.best_metric is None:

@@ -139,12 +139,12 @@ class TrainingStep:
         scale = self._model.clip.logit_scale.detach().float().exp().view(1)
         shown_rates = {f"lr.{name}": rate for name, rate in rates.items() if not name.endswith("no_decay")}
         return QueuedStep(
-            done + 1,
-            (*measured, "logit_scale"),
-            PendingNumbers(torch.cat([means, scale, most])),
-            shown_rates,
-            time.perf_counter(),
-            partial(self._not_finite, done + 1, parts.keys, loss.broken),
+            number=done + 1,
+            names=(*measured, "logit_scale"),
+            numbers=PendingNumbers(torch.cat([means, scale, most])),
+            rates=shown_rates,
+            queued=time.perf_counter(),
+            explain=partial(self._not_finite, done + 1, parts.keys, loss.broken),
         )
 
     def _measured(self, loss: StepLoss, norm: Tensor, stop: bool) -> dict[str, Tensor]:

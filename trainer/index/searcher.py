@@ -239,7 +239,17 @@ class SearchIndex:
                 match = float(match_K[place])
             captions = tuple(clip["captions"])
             cosine = float(cosines_K[place])
-            hits.append(Hit(rank, clip["key"], part.info.shard, captions, cosine, place + 1, match))
+            hits.append(
+                Hit(
+                    rank=rank,
+                    key=clip["key"],
+                    shard=part.info.shard,
+                    captions=captions,
+                    coarse=cosine,
+                    coarse_rank=place + 1,
+                    match=match,
+                )
+            )
         return hits
 
     def _at(self, row: int) -> tuple[Part, int]:

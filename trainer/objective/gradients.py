@@ -201,7 +201,14 @@ class Gradients:
         local = whole = Batch(text, video, ids)
         if self._ranks.world > 1:
             whole = Batch(self._gathered(text), self._gathered(video), gather(ids, self._ranks))
-        problem = Problem(self._model, local, whole, self._ranks.rank * len(ids), seed, self._config)
+        problem = Problem(
+            model=self._model,
+            local=local,
+            whole=whole,
+            offset=self._ranks.rank * len(ids),
+            seed=seed,
+            config=self._config,
+        )
         terms: list[Tensor] = []
         parts: dict[str, Tensor] = {}
         for loss in self._losses:

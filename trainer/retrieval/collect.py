@@ -178,15 +178,15 @@ def _merge(
         backwards = back.select(kept)
         symmetric = torch.tensor([samples.symmetric[sample] for sample in kept])
     return Embedded(
-        videos.select(kept),
-        texts.select(rows),
-        [samples.keys[sample] for sample in kept],
-        names,
-        np.asarray(owners, np.int64),
-        tuple(samples.identities[sample] for sample in kept),
-        len(samples.keys) - len(kept),
-        backwards,
-        symmetric,
+        videos=videos.select(kept),
+        texts=texts.select(rows),
+        keys=[samples.keys[sample] for sample in kept],
+        captions=names,
+        owners=np.asarray(owners, np.int64),
+        identities=tuple(samples.identities[sample] for sample in kept),
+        repeated=len(samples.keys) - len(kept),
+        backwards=backwards,
+        symmetric_M=symmetric,
     )
 
 

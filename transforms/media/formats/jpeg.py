@@ -77,7 +77,15 @@ def read_header(data: bytes) -> JpegHeader:
         elif marker == _SOS and frame is not None:
             code, precision, height, width, components = frame
             several = code in _PROGRESSIVE or data[start] < components
-            return JpegHeader(height, width, precision, code, components, several, exif)
+            return JpegHeader(
+                height=height,
+                width=width,
+                precision=precision,
+                frame=code,
+                components=components,
+                several_scans=several,
+                exif=exif,
+            )
     raise JpegError("no frame header before the first scan")
 
 
