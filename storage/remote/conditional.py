@@ -54,6 +54,7 @@ def _link_exclusively(path: str, data: bytes) -> bool:
         with create_file(partial) as stream:
             stream.write(data)
         try:
+            # A link fails where the name is taken; a rename would replace the file.
             os.link(partial, path)
         except FileExistsError:
             return False
@@ -144,6 +145,7 @@ def remove_version(uri: str, version: str) -> None:
         except (FileExistsError, FileNotFoundError):
             return
         return
+    # The store does not compare here: another machine may write between the look and the removal.
     with _memory:
         current = read_version(uri)
         if current is not None and current[1] == version:
@@ -157,6 +159,7 @@ def _digest(data: bytes) -> str:
 def _read_google(files: Any, path: str) -> tuple[bytes, str]:
     bucket, _, name = path.partition("/")
     about = files.call("GET", "b/{}/o/{}", bucket, name, json_out=True)
+    # Of the same generation, in case the object is replaced between the two requests.
     _, data = files.call("GET", "b/{}/o/{}", bucket, name, alt="media", generation=about["generation"])
     return data, str(about["generation"])
 
@@ -180,6 +183,7 @@ def _replace_google(files: Any, path: str, data: bytes, version: str) -> str:
 
 def _read_s3(files: AbstractFileSystem, path: str) -> tuple[bytes, str]:
     bucket, _, key = path.partition("/")
+    # The ETag first: if the object is replaced before it is read, an old ETag only fails the next write.
     about = files.call_s3("head_object", Bucket=bucket, Key=key)
     return files.cat_file(path), about["ETag"]
 

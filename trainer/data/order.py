@@ -124,6 +124,7 @@ def shuffled(
         held += sample_bytes(sample)
         while len(buffer) > max_samples or (held > max_bytes and len(buffer) > 1):
             at = rng.randrange(len(buffer))
+            # Swapped to the end, because removing from the middle would move all behind it.
             buffer[at], buffer[-1] = buffer[-1], buffer[at]
             out = buffer.pop()
             held -= sample_bytes(out)

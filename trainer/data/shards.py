@@ -35,11 +35,7 @@ class ShardSet:
             patterns = [patterns]
         try:
             uris = [uri for pattern in patterns for uri in expand_shards(pattern)]
-        except (
-            ValueError,
-            OSError,
-            ImportError,
-        ) as error:  # the last: a scheme whose package is not installed
+        except (ValueError, OSError, ImportError) as error:  # the last: a scheme whose package is absent
             raise ConfigError(one_line(error)) from None
         twice = [uri for uri, count in Counter(uris).items() if count > 1]
         if twice:
@@ -112,6 +108,7 @@ def read_ahead(samples: Iterator[RawSample], depth: int) -> Iterator[RawSample]:
     def offer(item: object) -> bool:
         while not stop.is_set():
             try:
+                # A queue cannot be closed, so look now and then whether its reader has gone.
                 ready.put(item, timeout=0.1)
                 return True
             except queue.Full:
