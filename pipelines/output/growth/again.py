@@ -41,9 +41,9 @@ def known_job(output: Output, job: Job, listing: Listing) -> Job:
 
 def mark_again(output: Output, job: Job, listing: Listing) -> None:
     """Write the marks of all segments as the source is now: a repaired input may have another size."""
-    segments = segments_of(listing.inputs)
+    names = [name for name in listing.inputs if segments_of([name])]  # a file manager may add others
     tasks = job.tasks()
-    for (first, count), name in zip(segments, listing.inputs, strict=True):
+    for (first, count), name in zip(segments_of(names), sorted(names), strict=True):
         writer = InputsWriter(output, first)
         for _ in range(count):
             task = next(tasks, None)

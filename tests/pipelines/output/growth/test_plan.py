@@ -94,6 +94,15 @@ def test_growth_after_retry_and_retry_after_growth(begun):
     assert run(job_of(folder), output).nothing_made
 
 
+def test_another_file_among_the_marks_is_passed_over(begun):
+    folder, output = begun
+    (output / "_zoetrope" / "inputs" / ".DS_Store").touch()
+    picture(folder, "d")
+    assert retry(folder, output).failed == 0
+    picture(folder, "a")
+    assert run(job_of(folder), output).totals.written == 6
+
+
 def test_a_growth_that_was_cut_off_goes_on(begun, monkeypatch):
     from grown import SmallMaker
 
