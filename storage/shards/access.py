@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
@@ -21,12 +22,15 @@ class MemberAt:
     size: int  # bytes
 
 
-def scan_members(stream: IO[bytes], uri: str) -> dict[str, list[MemberAt]]:
+Members = dict[str, list[MemberAt]]  # by key
+
+
+def scan_members(stream: IO[bytes], uri: str) -> Members:
     """Key -> members of a shard, by reading headers and seeking over contents.
 
     Raises ShardError naming the shard.
     """
-    found: dict[str, list[MemberAt]] = {}
+    found: Members = {}
     stream.seek(0)
     try:
         for member in TarReader(stream, seek=True):
@@ -39,11 +43,14 @@ def scan_members(stream: IO[bytes], uri: str) -> dict[str, list[MemberAt]]:
 
 
 class ShardAccess:
-    """Samples by shard and key, for several threads; keeps the headers of the last `keep` shards."""
+    """Samples by shard and key, for several threads; keeps the headers of the last `keep` shards.
+
+    They are read again if the shard was replaced: its size shows it, and on a disk its time too.
+    """
 
     def __init__(self, keep: int = 32) -> None:
         self._keep = keep
-        self._indexes: OrderedDict[str, dict[str, list[MemberAt]]] = OrderedDict()
+        self._indexes: OrderedDict[str, tuple[tuple[int, ...], Members]] = OrderedDict()
         self._lock = Lock()
 
     def read(self, uri: str, key: str) -> RawSample:
@@ -59,17 +66,29 @@ class ShardAccess:
                 raise ShardError(f"{uri}: sample {key} is over the limit of {MAX_SAMPLE_BYTES} bytes")
             return RawSample(uri, key, {m.extension: _read(stream, m, f"{uri}: {key}") for m in members})
 
-    def _index(self, uri: str, stream: IO[bytes]) -> dict[str, list[MemberAt]]:
+    def _index(self, uri: str, stream: IO[bytes]) -> Members:
+        state = _state(stream)
         with self._lock:
-            if uri in self._indexes:
+            kept = self._indexes.get(uri)
+            if kept is not None and kept[0] == state:
                 self._indexes.move_to_end(uri)
-                return self._indexes[uri]
+                return kept[1]
         index = scan_members(stream, uri)
         with self._lock:
-            self._indexes[uri] = index
+            self._indexes[uri] = (state, index)
+            self._indexes.move_to_end(uri)
             while len(self._indexes) > self._keep:
                 self._indexes.popitem(last=False)
         return index
+
+
+def _state(stream: IO[bytes]) -> tuple[int, ...]:
+    """What differs once another shard has the place of this one."""
+    try:
+        about = os.fstat(stream.fileno())
+    except OSError:  # an object of a store
+        return (stream.seek(0, os.SEEK_END),)
+    return about.st_size, about.st_mtime_ns, about.st_ino
 
 
 def _read(stream: IO[bytes], member: MemberAt, where: str) -> bytes:
