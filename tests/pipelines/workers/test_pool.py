@@ -61,17 +61,18 @@ def test_a_sample_that_breaks_a_limit_is_lost_alone(pool, bad, reason):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the waiting")
-def test_time_that_a_worker_waits_for_a_core_does_not_count():
+def test_time_that_a_worker_waits_for_a_core_does_not_count(monkeypatch):
+    monkeypatch.setattr("pipelines.workers.pool.MOST_WAITING", 1000)  # the machine may have other work too
     core = min(os.sched_getaffinity(0))
     spin = f"import os; os.sched_setaffinity(0, {{{core}}}); print(flush=True)\nwhile True: pass"
     others = [subprocess.Popen([sys.executable, "-c", spin], stdout=subprocess.PIPE) for _ in range(4)]
-    pool = WorkerPool(HostileTarget(), SampleLimits(seconds=0.5, memory_mb=256), workers=1, modules=[])
+    pool = WorkerPool(HostileTarget(), SampleLimits(seconds=0.8, memory_mb=256), workers=1, modules=[])
     try:
         for other in others:
             assert other.stdout.readline() == b"\n"
         began = time.monotonic()
         assert act(pool, ("compute", 0.2, core)) == [("compute", 0.2, core)]
-        assert time.monotonic() - began > 0.5
+        assert time.monotonic() - began > 0.8
     finally:
         for other in others:
             other.kill()

@@ -4,6 +4,7 @@ batch.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,15 @@ def run_rank(rank: int, folder: str) -> None:
     results["maximum"] = maximum(torch.tensor([1.0 + rank, 3.0 - rank]), ranks).tolist()
     torch.save(results, f"{folder}/{rank}.pt")
     dist.destroy_process_group()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """What is compared with two ranks is summed in the same order as there."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
