@@ -83,7 +83,7 @@ class ShardAccess:
 
 
 def _state(stream: IO[bytes]) -> tuple[int, ...]:
-    """What differs once another shard has the place of this one."""
+    """Size, and on a disk time and inode: another shard of the same name has others."""
     try:
         about = os.fstat(stream.fileno())
     except OSError:  # an object of a store
