@@ -212,6 +212,24 @@ def test_distillation_teaches_the_dual_encoder_alone_and_stops_where_both_agree(
     assert distill_loss(model, given, given, 3).item() == pytest.approx(0, abs=1e-5)
 
 
+def test_distillation_is_the_divergence_of_the_dual_choice_from_the_interaction_modules(monkeypatch):
+    model = tiny_model(interaction={"enabled": True, "depth": 1})
+    given = batch(model)._replace(ids=torch.arange(6))
+    taught = torch.randn(6, 6, generator=torch.Generator().manual_seed(0))
+
+    def match(text_tokens, text_mask, video_tokens, video_mask):
+        texts = [(given.text.tokens == t).flatten(1).all(1).nonzero()[0, 0] for t in text_tokens]
+        videos = [(given.video.tokens == v).flatten(1).all(1).nonzero()[0, 0] for v in video_tokens]
+        return taught[torch.stack(texts), torch.stack(videos)]
+
+    monkeypatch.setattr(model, "match", match)
+    dual, wanted = model.logits(given.text, given.video).detach(), 0.0
+    for teacher, student in ((taught, dual), (taught.T, dual.T)):
+        rows = teacher.softmax(1) * (teacher.log_softmax(1) - student.log_softmax(1))
+        wanted += rows.sum(1).mean() / 2
+    torch.testing.assert_close(distill_loss(model, given, given, 6).detach(), wanted)
+
+
 def test_distillation_leaves_equals_out_and_takes_what_there_is():
     model = tiny_model(interaction={"enabled": True, "depth": 1})
     given = batch(model)._replace(ids=torch.zeros(6, dtype=torch.long))
