@@ -13,13 +13,22 @@ from pipelines.output.commit import remove_temporary, settle_all
 from pipelines.output.folder import STATE, Output, task_of
 from pipelines.output.growth.plan import extends_last_task, may_grow, refusal
 from pipelines.output.job import Job, differences, has_grown, is_of_source
-from pipelines.output.listing import PAGES, TABLE_FOLDERS, TABLES, Listing, list_output, part_of_table
+from pipelines.output.listing import (
+    PAGES,
+    TABLE_FOLDERS,
+    TABLES,
+    Listing,
+    is_finished,
+    list_output,
+    part_of_table,
+)
 from pipelines.output.lost import drop_emptied, forget_lost, forget_tasks, said_lost
 from pipelines.output.records import done_tasks
 from pipelines.output.retries import plan_files, read_retries
 from pipelines.output.tables.parts import plan_parts, tasks_per_part
 from schemas.errors import ConfigError
-from storage.folders import list_names
+from schemas.text import counted
+from storage.folders import is_local_folder, list_names
 from storage.write import REMOVALS_AT_ONCE, remove_empty_folder, remove_file, remove_tree
 
 LOG = logging.getLogger(__name__)
@@ -130,6 +139,7 @@ def prepare_output(output: Output, job: Job, *, overwrite: bool) -> Prepared:
             before = output.read_job()
         # The order matters. A record without a byte cannot be read by what follows. Shards that count must
         # move before temporary files are removed. Only then does the listing show which shards are lost.
+        _check_records(output, listing)
         drop_emptied(output, listing)
         settle_all(output, listing)
         remove_temporary(output, listing)
@@ -138,6 +148,20 @@ def prepare_output(output: Output, job: Job, *, overwrite: bool) -> Prepared:
         _forget_lost(output, listing, size)
         _remove_strays(output, listing)
     return Prepared(listing, before, str(before.get("published") or date.today().isoformat()))
+
+
+def _check_records(output: Output, listing: Listing) -> None:
+    """Raise ConfigError for a finished job whose folder of records is gone: its shards would be removed.
+
+    A record that is removed alone has its task made again.
+    """
+    if is_finished(listing) and listing.shards and not listing.done:
+        folder = output.state("records")
+        if not is_local_folder(folder):
+            raise ConfigError(
+                f"output {output.uri}: {counted(len(listing.shards), 'shard')} without a record, because "
+                f"{folder} is gone; restore it, or give overwrite=true to make the output again"
+            )
 
 
 def _forget_lost(output: Output, listing: Listing, size: int) -> None:

@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from schemas.json_text import read_json
+from schemas.text import one_line
+
+MOST_PROCESSES = 1 << 31  # no larger number is a process
+MOST_SHOWN = 100  # characters of a name in a message
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class Holder:
 
 def holder_of(content: dict[str, Any], lease: float | None) -> Holder:
     """The holder that the content of a lock names; `lease` in seconds, None for a kernel lock."""
-    return Holder(str(content.get("pid", "?")), str(content.get("host", "?")), lease)
+    process, host = (one_line(content.get(name, "?"), MOST_SHOWN) for name in ("pid", "host"))
+    return Holder(process, host, lease)
 
 
 def this_process() -> dict[str, Any]:
@@ -58,18 +63,18 @@ def parsed(data: bytes) -> dict[str, Any]:
 
 def looks_alive(holder: dict[str, Any], beat: float) -> bool:
     """Was it written just now by this machine's clock? A wrong clock only refuses, and only for two beats."""
-    written = holder.get("time")
-    return (
-        isinstance(written, int | float)
-        and abs(time.time() - written) < 2 * beat
-        and not is_dead_here(holder)
-    )
+    written, now = holder.get("time"), time.time()
+    if not isinstance(written, int | float) or is_dead_here(holder):
+        return False
+    return now - 2 * beat < written < now + 2 * beat  # no difference: a damaged time may be no float
 
 
 def is_dead_here(holder: dict[str, Any]) -> bool:
     """Did it run on this very system, and its process has ended?"""
     pid = holder.get("pid")
-    return isinstance(pid, int) and pid > 0 and holder.get("system") == system() and not _is_alive(pid)
+    if not isinstance(pid, int) or not 0 < pid < MOST_PROCESSES:
+        return False
+    return holder.get("system") == system() and not _is_alive(pid)
 
 
 def _is_alive(pid: int) -> bool:

@@ -21,6 +21,7 @@ from storage.read import read_bytes
 from storage.uris import local_path, scheme_of
 from storage.write import create_file, flush_to_disk, partial_name, remove_file, write_bytes
 
+MAX_BYTES = 1 << 20  # of an object that is compared; a larger one is none of ours
 ATOMIC = (*GOOGLE, "s3", "memory")
 _memory = threading.Lock()
 
@@ -92,7 +93,7 @@ def _holds(uri: str, data: bytes) -> bool:
 def read_version(uri: str) -> tuple[bytes, str] | None:
     """A small object and its version, for `replace_version`. None if there is none.
 
-    Raises OSError, which names it.
+    Of a large one the content is left out. Raises OSError, which names it.
     """
     files, path = filesystem(uri)
     try:
@@ -101,6 +102,8 @@ def read_version(uri: str) -> tuple[bytes, str] | None:
                 return _read_google(files, path)
             if scheme_of(uri) == "s3":
                 return _read_s3(files, path)
+            if files.size(path) > MAX_BYTES:
+                return b"", f"size {files.size(path)}"
             data: bytes = files.cat_file(path)
     except FileNotFoundError:
         return None
@@ -159,6 +162,8 @@ def _digest(data: bytes) -> str:
 def _read_google(files: Any, path: str) -> tuple[bytes, str]:
     bucket, _, name = path.partition("/")
     about = files.call("GET", "b/{}/o/{}", bucket, name, json_out=True)
+    if int(about.get("size", 0)) > MAX_BYTES:
+        return b"", str(about["generation"])
     # Of the same generation, in case the object is replaced between the two requests.
     _, data = files.call("GET", "b/{}/o/{}", bucket, name, alt="media", generation=about["generation"])
     return data, str(about["generation"])
@@ -185,6 +190,8 @@ def _read_s3(files: AbstractFileSystem, path: str) -> tuple[bytes, str]:
     bucket, _, key = path.partition("/")
     # The ETag first: if the object is replaced before it is read, an old ETag only fails the next write.
     about = files.call_s3("head_object", Bucket=bucket, Key=key)
+    if about.get("ContentLength", 0) > MAX_BYTES:
+        return b"", about["ETag"]
     return files.cat_file(path), about["ETag"]
 
 

@@ -102,6 +102,20 @@ def test_a_wrong_size_in_a_record_does_not_save_a_cut_off_shard(tmp_path):
     assert shards(tmp_path) == whole
 
 
+def test_a_lost_folder_of_records_costs_no_shard(tmp_path):
+    out, away = tmp_path / "out", tmp_path / "away"
+    run(out)
+    whole = shards(out)
+    os.rename(out / "_zoetrope" / "records", away)
+    with pytest.raises(
+        ConfigError, match=r"4 shards without a record, because .*records is gone; restore it"
+    ):
+        run(out)
+    assert shards(out) == whole
+    os.rename(away, out / "_zoetrope" / "records")
+    assert run(out).nothing_made
+
+
 @pytest.mark.parametrize("name", ["_zoetrope", "_zoetrope/records", "_zoetrope/parts", "samples"])
 def test_a_linked_folder_in_an_output_costs_no_shard(tmp_path, name):
     """A listing does not follow links, so that every task would count as not done."""

@@ -131,6 +131,9 @@ def _in_main_thread() -> bool:
         {"time": time.time() + 3600},
         {"time": None},
         {"pid": "gone", "token": None},
+        {"time": 10**400},
+        {"pid": 10**30, "system": holder_module.system()},
+        {"host": "x" * 3_000_000},
     ],
 )
 def test_a_silent_lease_is_taken_after_its_whole_length(lease_path, changes):
@@ -143,8 +146,17 @@ def test_a_silent_lease_is_taken_after_its_whole_length(lease_path, changes):
     assert not exists(lease_path)
 
 
-def test_an_unreadable_lease_is_taken_after_its_whole_length(lease_path):
-    write_bytes(lease_path, b'{"host": "el')
+def test_the_holder_of_a_damaged_lease_is_named_in_one_short_line(lease_path):
+    left_by(lease_path, host="a\n\x1b[31m" + "x" * 10_000, pid=["\n"] * 1000, time=time.time())
+    with pytest.raises(ConfigError) as refused, quick(lease_path, beat=30):
+        pass
+    assert len(str(refused.value)) < 300
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("content", [b'{"host": "el', b"[" * 100_000])
+def test_an_unreadable_lease_is_taken_after_its_whole_length(lease_path, content):
+    write_bytes(lease_path, content)
     start = time.monotonic()
     with quick(lease_path, lease=SHORT):
         assert time.monotonic() - start >= SHORT
