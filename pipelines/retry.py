@@ -28,6 +28,7 @@ from schemas.overrides import with_overrides
 from schemas.records import Reason, Task
 from schemas.text import counted, nearest_hint
 from storage.login import set_options
+from storage.uris import is_remote
 
 LOG = logging.getLogger(__name__)
 
@@ -59,9 +60,12 @@ def retry(
     set_options(store_options(beam_args))
     place = Output(output)
     kind, config = _config_of(place, overrides)
-    main, source, allowed = kind.job(config, beam_args)
+    try:
+        main, source, allowed = kind.job(config, beam_args)
+        changes = source_changes(place, main)
+    except ConfigError as error:
+        raise ConfigError(f"{error}{_relative_hint(str(error), kind, config)}") from None
     job = replace(main, tasks=lambda: retry_tasks(place, main, source, frozenset(reasons)), is_retry=True)
-    changes = source_changes(place, main)
     if changes:
         LOG.info(f"the source has changed: {'; '.join(changes)}")
     return run_job(
@@ -159,6 +163,18 @@ def _config_of(output: Output, overrides: Sequence[str]) -> tuple[Kind, Config]:
     values: dict[str, Any] = dict(job["config"])
     stored = kind.config.make({**values, "output": output.uri, "overwrite": False})
     return kind, kind.config.make(with_overrides(kind.config, stored.to_dict(), overrides))
+
+
+def _relative_hint(message: str, kind: Kind, config: Config) -> str:
+    """Say how a relative path is read, where the message is about a place that the config has as one."""
+    source = config.to_dict()["source"]
+    for place in kind.places:
+        value = str(source.get(place.partition(".")[2]) or "/")
+        if message.startswith(f"{place}:") and not value.startswith(("/", "~")) and not is_remote(value):
+            return (
+                f"; {value} is relative: retry in the folder where the job was started, or give {place}=..."
+            )
+    return ""
 
 
 def _check_finished(output: Output, done: set[int]) -> Sequence[tuple[int, int]]:

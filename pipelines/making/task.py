@@ -5,6 +5,7 @@ A task that was set aside gets a record of failures instead.
 
 from __future__ import annotations
 
+import errno
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +29,13 @@ from schemas.text import one_line
 from storage.shards.write import ShardWriter
 from storage.write import NewFile, create_file, remove_tree
 
+LIMITS = (
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.EFBIG,
+    errno.ENOSPC,
+)  # no source is to blame for them
 Inputs = Callable[[Task], Iterator[Reference | Failure]]
 
 
@@ -175,10 +183,15 @@ class _Shards:
 
 
 def _from_source(items: Iterator[Made | Failure]) -> Iterator[Made | Failure]:
-    """The same items; a source that has gone ends the job with its own line."""
+    """The same items; a source that has gone, or a limit of this machine, ends the job with its own line."""
     try:
         yield from items
     except OSError as error:
+        if error.errno in LIMITS:
+            raise JobError(
+                f"this machine is at a limit: {one_line(error)}; raise it (`ulimit -a` lists them) or set "
+                "workers lower, and run the same command again"
+            ) from error
         raise JobError(
             f"the source cannot be read on: {one_line(error)}; put it back and run the same command again"
         ) from error

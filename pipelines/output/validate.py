@@ -144,16 +144,13 @@ def check_shard(output: str, row: ShardRow, indexed: Indexed | None, decode: boo
     try:
         reader = HashingReader(uri)
     except OSError as error:
-        return [
-            f"{row.shard}: cannot be opened: {error}; remove its record and run animate again, or "
-            "restore the file"
-        ]
+        return [f"{row.shard}: cannot be opened: {error}"]
     try:
         for sample in iter_shard(row.shard, stream=reader):  # type: ignore[arg-type]
             keys.append(sample.key)
             problems += [f"{row.shard}: {sample.key}: {text}" for text in _check_sample(sample, decode)]
     except ShardError as error:
-        text = str(error)
+        text = str(error).partition("; run `zoetrope validate`")[0]  # which runs here
         if not text.startswith(row.shard):
             text = f"{row.shard}: {text}"
         problems.append(text)

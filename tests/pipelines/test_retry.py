@@ -265,3 +265,17 @@ def test_a_task_that_was_set_aside_is_made_whole(tmp_path):
     animate(AnimateConfig.make({**config.to_dict(), "output": str(tmp_path / "whole")}))
     assert sorted(rows(output, SAMPLES_FILE)) == sorted(rows(tmp_path / "whole", SAMPLES_FILE))
     assert retry(str(output)).nothing_made
+
+
+def test_a_relative_source_is_named_where_a_retry_starts_elsewhere(begun, tmp_path, monkeypatch, capsys):
+    output, source, _ = begun
+    kept = (output / "_zoetrope" / "config.json").read_text()
+    (output / "_zoetrope" / "config.json").write_text(kept.replace(json.dumps(str(source)), '"pictures"'))
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["retry", str(output)]) == 2
+    shown = capsys.readouterr().err
+    assert (
+        "; pictures is relative: retry in the folder where the job was started, or give source.uri=" in shown
+    )
+    monkeypatch.chdir(source.parent)
+    assert cli.main(["retry", str(output), "max_failure_ratio=1"]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import threading
@@ -112,6 +113,21 @@ def test_lost_inputs_are_noticed(tmp_path):
     result = run(tmp_path, tiny_job(3, 5, maker=Forgetful()))
     assert (result.totals.off_by, result.exit_code) == (3, 1)
     assert "off by 3: 15 inputs, but 12 written + 0 failed" in summary(result, None)
+
+
+class OutOfFiles(TinyMaker):
+    """Meets the limit of open files of its process."""
+
+    def make(self, task, times):
+        yield from super().make(task, times)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+
+def test_a_limit_of_the_machine_is_not_the_fault_of_the_source(tmp_path):
+    with pytest.raises(
+        JobError, match=r"this machine is at a limit: .*Too many open files; raise it \(`ulimit"
+    ):
+        run(tmp_path / "out", tiny_job(1, 2, maker=OutOfFiles()))
 
 
 def test_a_source_that_vanishes_is_one_line_and_a_later_run_goes_on(tmp_path):

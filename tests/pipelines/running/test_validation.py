@@ -66,8 +66,13 @@ def test_the_command_exits_with_the_codes_of_the_local_one(animated, tmp_path, c
     os.remove(output / "00000.tar")
     for options in ([], ["--", *RUNNER]):
         assert cli.main(["validate", str(output), *options]) == 1
-    here, there = capsys.readouterr().out.splitlines()
+    shown = capsys.readouterr()
+    here, there = shown.out.splitlines()
     assert here == there
+    assert "1 problem in 2 shards; delete the files that are named, and run the command that" in shown.err
+    shutil.rmtree(output / "_zoetrope")  # as of `zoetrope merge`
+    assert cli.main(["validate", str(output)]) == 1
+    assert "restore the files that are named" in capsys.readouterr().err
     assert cli.main(["validate", str(tmp_path / "nothing"), "--", *RUNNER]) == 2
     assert "no manifest there" in capsys.readouterr().err
 

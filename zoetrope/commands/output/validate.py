@@ -8,6 +8,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pipelines.output.folder import Output
 from schemas.errors import ConfigError
 from schemas.text import counted, human_bytes, one_line
 from zoetrope.arguments import Parser, beam_options, is_local, split_beam_args
@@ -46,13 +47,22 @@ def main(argv: Sequence[str]) -> int:
         print(problem)
     if not result.ok:
         problems, shards = counted(len(result.problems), "problem"), counted(result.shards, "shard")
-        LOG.error(f"{args.output}: {problems} in {shards}")
+        LOG.error(f"{args.output}: {problems} in {shards}; {_advice(args.output)}")
         return 1
     print(
         f"{args.output}: {counted(result.shards, 'shard')}, {counted(result.samples, 'sample')}, "
         f"{human_bytes(result.bytes)}: all as the manifest says"
     )
     return 0
+
+
+def _advice(output: str) -> str:
+    """What makes damaged shards whole again."""
+    if Output(output).is_ours():
+        return (
+            "delete the files that are named, and run the command that made the output: it makes them again"
+        )
+    return "restore the files that are named, or make the output again in a new folder"
 
 
 def _validate_here(args: Namespace, beam_args: Sequence[str]) -> Validation:
