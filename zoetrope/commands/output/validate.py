@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _advice(output: str) -> str:
-    """What makes damaged shards whole again."""
+    """The repair of a damaged output, in words."""
     if Output(output).is_ours():
         return (
             "delete the files that are named, and run the command that made the output: it makes them again"
