@@ -64,7 +64,7 @@ class Arena:
         with self._lock:
             if not self._free:
                 return None
-            return self._free.pop()
+            return self._free.pop()  # its pages may still be in a cache
 
     def give(self, slot: Slot) -> None:
         """Take a slot back. Nobody may read or write it any more."""
@@ -135,6 +135,7 @@ def opened(array: NDArray[Any] | Placed) -> NDArray[Any]:
 @cache
 def _memory(process: int, descriptor: int, length: int) -> NDArray[np.uint8]:
     """Map the owner's file, once in each worker."""
+    # By the owner's descriptor: the file has no name, and the nursery, not the owner, forked this worker.
     file = os.open(f"/proc/{process}/fd/{descriptor}", os.O_RDWR | os.O_CLOEXEC)
     try:
         return np.frombuffer(mmap.mmap(file, length), np.uint8)

@@ -72,6 +72,7 @@ def place_rows(output: Output, listing: Listing, parts: Sequence[Part]) -> None:
             if source is not None and source != output.path(target):
                 moves.append((source, output.path(target)))
             listing.files.add(target)
+    # All moves before the first removal: a run that is cut off finds every row under one of its two names.
     with ThreadPoolExecutor(MOVES_AT_ONCE) as pool:
         list(pool.map(lambda move: move_file(*move), moves))
     kept = {table_path(part, table, single=single) for part in parts for table in TABLES}
