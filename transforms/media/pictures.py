@@ -214,6 +214,10 @@ def _decode_jpeg(
         pixels = simplejpeg.decode_jpeg(data, "RGB", **smaller)
     except ValueError as error:
         text = str(error)
+        if jpeg.BAD_PROFILE in text:  # no pixel depends on it, and the message hides those of the pixels
+            bare = jpeg.without_metadata(data)
+            if bare is not None and len(bare) < len(data):
+                return _decode_jpeg(bare, header, need, exact)
         if jpeg.is_harmless(text):
             return decode_by_pillow(data, "jpeg"), (1.0, 1.0)
         fault = corrupt

@@ -90,6 +90,15 @@ def test_harmless_warnings_of_libjpeg_are_no_failure() -> None:
     )
 
 
+def test_a_broken_colour_profile_is_no_failure_and_hides_none() -> None:
+    whole = save(photo(), "JPEG")
+    parts = (b"ICC_PROFILE\0" + bytes([number, 255]) + bytes(100) for number in range(1, 20))
+    profile = b"".join(b"\xff\xe2" + (len(part) + 2).to_bytes(2, "big") + part for part in parts)
+    with_profile = whole[:2] + profile + whole[2:]
+    np.testing.assert_array_equal(decode(with_profile, LIMITS).image_HWC, decode(whole, LIMITS).image_HWC)
+    assert refused(with_profile[: len(with_profile) // 2] + b"\xff\xd9")[0] == Reason.CORRUPT
+
+
 def test_a_flipped_bit_in_a_png_is_found() -> None:
     whole = bytearray(save(photo(), "PNG"))
     whole[len(whole) // 2] ^= 4

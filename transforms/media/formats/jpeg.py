@@ -31,6 +31,7 @@ _HARMLESS = (
     "Adobe color transform",
     "JFIF revision number",
 )
+BAD_PROFILE = "bad ICC marker"  # in libjpeg-turbo's message
 _BEFORE_RESTART = re.compile("before marker 0xd[0-7]")
 
 
