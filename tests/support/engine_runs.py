@@ -130,20 +130,19 @@ def wait_while(job: subprocess.Popen[str], what: Callable[[], bool]) -> None:
     assert job.poll() is None, job.communicate()
 
 
-def wait_for_the_middle(job: subprocess.Popen[str], output: Path, new: int = MIDDLE) -> dict[str, int]:
-    """Wait until a held job that was just started has made tasks. Returns all records, and when each was written.
+def wait_for_the_middle(job: subprocess.Popen[str], output: Path, new: int = MIDDLE) -> None:
+    """Wait until a held job that was just started has made tasks.
 
     An earlier job may have left records. A signal that comes before this job has made its own meets an
     interpreter that is starting, which dies of it.
     """
-    earlier = _written_records(output)
-    wait_while(job, lambda: len(_written_records(output)) < len(earlier) + new)
-    found = _written_records(output)
-    assert len(found) < TASKS, "it is held"
-    return found
+    earlier = written_records(output)
+    wait_while(job, lambda: len(written_records(output)) < len(earlier) + new)
+    assert len(written_records(output)) < TASKS, "it is held"
 
 
-def _written_records(output: Path) -> dict[str, int]:
+def written_records(output: Path) -> dict[str, int]:
+    """List the records of tasks that are done, and when each was written."""
     records = (output / "_zoetrope" / "records").glob("[0-9]*.parquet")
     return {path.name: path.stat().st_mtime_ns for path in records}
 
