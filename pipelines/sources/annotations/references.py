@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import pyarrow as pa
+
 from pipelines.sources.annotations.boxes import boxes_meta
 from pipelines.sources.annotations.cells import NO_VALUE, decoded, texts, url_identity
 from pipelines.sources.annotations.kept import kept_meta
@@ -75,7 +77,7 @@ def reference(
         if columns.boxes:
             name = columns.boxes.partition(".")[0]
             meta |= boxes_meta({name: _value(cells[name], name)}, columns.boxes)
-        meta |= kept_meta(columns.keep, lambda name: cells[name].as_py())
+        meta |= kept_meta(columns.keep, lambda name: _in_microseconds(cells[name]).as_py())
     except SampleError as error:
         return error.failure(key, url)
     identity = None
@@ -92,6 +94,20 @@ def _value(cell: Cell, name: str) -> Any:
         raise SampleError(Stage.READ, Reason.NOT_UTF8, f"column {name}: byte {error.start}") from None
     except NO_VALUE as error:
         raise SampleError(Stage.READ, Reason.MALFORMED_ROW, f"column {name}: {error}") from None
+
+
+def _in_microseconds(cell: Cell) -> Cell:
+    """The cell, or a time or duration in nanoseconds cut to microseconds.
+
+    Python has no finer ones. pyarrow would give those of pandas where that is installed, and fail elsewhere.
+    """
+    if not isinstance(cell, pa.TimestampScalar | pa.DurationScalar) or cell.type.unit != "ns":
+        return cell
+    kind = pa.duration("us")
+    if isinstance(cell, pa.TimestampScalar):
+        kind = pa.timestamp("us", cell.type.tz)
+    cut: Cell = cell.cast(kind, safe=False)
+    return cut
 
 
 def _text(cell: Cell, name: str) -> str | None:

@@ -109,11 +109,11 @@ def _column_facts(column: pq.ColumnChunkMetaData) -> list[Any]:
 def _extremes(statistics: pq.Statistics) -> tuple[Any, Any]:
     """The least and the largest value of a column, as they are stored if Python cannot hold them.
 
-    Such are dates after the year 9999, and texts that are not UTF-8.
+    Such are dates after the year 9999, texts that are not UTF-8 and, without pandas, times in nanoseconds.
     """
     try:
         return statistics.min, statistics.max
-    except (UnicodeDecodeError, *NO_VALUE):
+    except (ValueError, *NO_VALUE):
         return statistics.min_raw, statistics.max_raw
 
 

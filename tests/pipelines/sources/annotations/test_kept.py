@@ -99,6 +99,16 @@ def test_a_date_that_python_cannot_hold_costs_its_row_alone(tmp_path):
     assert told(read_all(source_of(kind="parquet", uri=path))) == ["a", "b", "c"], "the column is not read"
 
 
+def test_nanoseconds_are_cut_to_microseconds_with_and_without_pandas(tmp_path):
+    times = pa.array([1500, None], pa.timestamp("ns", tz="UTC"))
+    path = table(tmp_path / "a.parquet", seen=times, took=pa.array([2500, 10**9], pa.duration("ns")))
+    items = read_all(source_of(kind="parquet", uri=path, keep=["seen", "took"]))
+    assert [item.meta["columns"] for item in items] == [
+        {"seen": "1970-01-01T00:00:00.000001+00:00", "took": 2e-06},
+        {"seen": None, "took": 1.0},
+    ]
+
+
 def test_a_time_in_an_unknown_zone_costs_its_row_alone():
     moment = pa.array([1], pa.timestamp("us", tz="Nowhere/City"))[0]
     with pytest.raises(SampleError) as caught:

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -281,6 +283,36 @@ def test_bytes_that_are_no_text_are_a_failure(tmp_path):
     path = write(tmp_path / "a.parquet", image=[b"x"], caption=[b"caf\xe9"])
     (item,) = read_all(source_of(kind="parquet", uri=path))
     assert (item.reason, item.detail) == ("not_utf8", "column caption: byte 3")
+
+
+WITHOUT_PANDAS = """
+import importlib.abc
+import sys
+
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Missing())
+from pipelines.sources.config import SourceConfig
+from pipelines.sources.parquet.source import ParquetSource
+config = SourceConfig(kind="parquet", uri=sys.argv[1], keep=["seen"])
+(task,) = ParquetSource(config, shard_samples=2).plan()
+print([item.meta["columns"]["seen"] for item in ParquetSource(config, shard_samples=2).read(task)])
+"""
+
+
+def test_times_in_nanoseconds_need_no_pandas(tmp_path):
+    write(
+        tmp_path / "a.parquet",
+        image=[b"1", b"2"],
+        caption=["a", "b"],
+        seen=pa.array([1500, 2000], pa.timestamp("ns")),
+    )
+    command = [sys.executable, "-c", WITHOUT_PANDAS, str(tmp_path / "a.parquet")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "['1970-01-01T00:00:00.000001', '1970-01-01T00:00:00.000002']\n", done.stderr
 
 
 @pytest.mark.parametrize("captions", [[b"caf\xe9"], [b"a", b"b\xff"]])
