@@ -21,6 +21,7 @@ from transforms.motions.phrases import motion_phrase
 _KEPT_FORMATS = frozenset(
     "\u200c\u200d\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 ) | frozenset(map(chr, range(0x13430, 0x13440)))
+_BLANK = " \u200c\u200d\ufe0e\ufe0f"  # a text of joiners and variation selectors alone shows nothing
 # The flag of a region such as England or Texas: a black flag, its code in tag characters, the end tag (UTS
 # #51, ED-14a). Tag characters elsewhere are invisible text, and are dropped.
 _REGION_FLAG = re.compile("(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f)")
@@ -50,6 +51,8 @@ def normalise(text: str, max_length: int = 1000) -> str:
     """
     text = _visible(html.unescape(html.unescape(text)))
     text = " ".join(unicodedata.normalize("NFC", text).split())
+    if not text.strip(_BLANK):
+        return ""
     if len(text) <= max_length:
         return text
     cut = text[: max_length + 1].rpartition(" ")[0]

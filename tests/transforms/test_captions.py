@@ -44,6 +44,7 @@ ENGLAND, SCOTLAND, WALES, TEXAS = map(flag, ("gbeng", "gbsct", "gbwls", "ustx"))
         ("verse \u06dd\u0661 in \u0600\u0661", "verse \u06dd\u0661 in \u0600\u0661"),
         ("نمی\u200cخواهم and क्\u200dष", "نمی\u200cخواهم and क्\u200dष"),
         ("&nbsp;&#10;", ""),
+        ("\u200d \u200c\ufe0f", ""),
         ("", ""),
     ],
 )
