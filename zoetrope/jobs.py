@@ -100,26 +100,33 @@ def summary(result: RunResult, report: str | None) -> str:
             f"this run: {result.written} written, {failed} in {duration(result.seconds)} "
             f"({rate:.1f} inputs/s)"
         )
-    if totals.off_by:
-        lines.append(
-            f"off by {totals.off_by}: {totals.inputs} inputs, but {totals.written} written + "
-            f"{totals.failed} failed; "
-            "has the source changed while the job ran?"
-        )
-    elif not totals.inputs:
-        lines.append("the source holds no inputs of its kind; check source.kind and its path")
-    elif result.exit_code and not totals.written:
-        lines.append("no input became a clip; failures.parquet says why, one row each")
-    elif result.exit_code:
-        lines.append(
-            f"too many failures: {result.failure_ratio:.1%} of the inputs, over "
-            f"max_failure_ratio={result.max_failure_ratio:g}; failures.parquet says why, one row each"
-        )
+    lines += _warnings(result)
     if totals.failed:
         lines.append(f"what to do about failures: {shlex.join(['zoetrope', 'failures', result.output])}")
     if report:
         lines.append(f"report: {report}")
     return "\n".join(lines)
+
+
+def _warnings(result: RunResult) -> list[str]:
+    """Return what is wrong with a run, in at most one line."""
+    totals = result.totals
+    if totals.off_by:
+        return [
+            f"off by {totals.off_by}: {totals.inputs} inputs, but {totals.written} written + "
+            f"{totals.failed} failed; "
+            "has the source changed while the job ran?"
+        ]
+    if not totals.inputs:
+        return ["the source holds no inputs of its kind; check source.kind and its path"]
+    if result.exit_code and not totals.written:
+        return ["no input became a clip; failures.parquet says why, one row each"]
+    if result.exit_code:
+        return [
+            f"too many failures: {result.failure_ratio:.1%} of the inputs, over "
+            f"max_failure_ratio={result.max_failure_ratio:g}; failures.parquet says why, one row each"
+        ]
+    return []
 
 
 def _report(result: RunResult, config: Mapping[str, Any], command: str, started: float) -> str | None:

@@ -50,16 +50,21 @@ def through_workers(
                 if results:
                     # The largest, not the mean: the bound is on memory.
                     expected = max(map(size_of, results))
-                following = iter(results)
-                for item in taken:
-                    if isinstance(item, Failure):
-                        yield item, item
-                    else:
-                        yield item, next(following)
+                yield from _matched(taken, results)
             if not handful:
                 return
     finally:
         window.cancel()
+
+
+def _matched(handful: list[T | Failure], results: list[Any]) -> Iterator[tuple[T | Failure, Any]]:
+    """Each item with its result. Failures were not sent, and are their own."""
+    following = iter(results)
+    for item in handful:
+        if isinstance(item, Failure):
+            yield item, item
+        else:
+            yield item, next(following)
 
 
 def size_of(value: Any) -> int:

@@ -94,18 +94,7 @@ def save_checkpoint(
         _write_json(folder / "versions.json", versions())
         tensors = {**_optimizer_tensors(optimizer), **_random_tensors(state.ranks), **_trained(average)}
         write_tensors(tensors, folder / TENSORS_FILE)
-        best = None
-        if state.best:
-            best = asdict(state.best)
-        _write_json(
-            folder / RUN_FILE,
-            {
-                "step": state.step,
-                "best": best,
-                "owed": state.owed,
-                "loaders": [rank.loader for rank in state.ranks],
-            },
-        )
+        _write_json(folder / RUN_FILE, _run_values(state))
     # The links come after the folder, so they always name a whole checkpoint.
     _point(join(output, LAST), name)
     if state.best is not None:
@@ -114,6 +103,19 @@ def save_checkpoint(
         _point_to_best(output, state.best)
     _prune(output, config.keep)
     return join(output, name)
+
+
+def _run_values(state: RunState) -> dict[str, Any]:
+    """Return what RUN_FILE holds of a state; its tensors are in TENSORS_FILE."""
+    best = None
+    if state.best:
+        best = asdict(state.best)
+    return {
+        "step": state.step,
+        "best": best,
+        "owed": state.owed,
+        "loaders": [rank.loader for rank in state.ranks],
+    }
 
 
 def find_last(output: str) -> str | None:
