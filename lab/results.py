@@ -71,6 +71,13 @@ class Results:
             spread = float(np.std(of_seeds, ddof=1))
         return float(np.mean(of_seeds)), spread
 
+    def shown(self, arm: str, stage: str, test: str, head: str) -> str:
+        """Return `cell` as text: the mean, and with several seeds the deviation."""
+        mean, spread = self.cell(arm, stage, test, head)
+        if len(self.config.seeds) == 1:
+            return f"{mean:.1f}"
+        return f"{mean:.1f} ± {spread:.1f}"
+
     def zero_shot(self) -> dict[str, Any]:
         """Return percent right by the dual encoder before tuning: each test and kind of motion, by arm."""
         return {
@@ -105,9 +112,8 @@ class Results:
         ]
         for stage in self.plan.stages:
             for arm in self.config.arms:
-                cells = (self.cell(arm, stage, test, head) for test, head in columns)
-                texts = " | ".join(f"{mean:.1f} ± {spread:.1f}" for mean, spread in cells)
-                lines.append(f"| {arm} | {stage} | {texts} |")
+                texts = (self.shown(arm, stage, test, head) for test, head in columns)
+                lines.append(f"| {arm} | {stage} | {' | '.join(texts)} |")
         chance = f"{100 / self.config.corpus.tests.content:.1f}"
         lines += ["", f"Chance: content and still {chance}, motion 12.5, order 50."]
         return "\n".join(lines) + "\n"

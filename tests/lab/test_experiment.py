@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from warm import Command
 
@@ -85,11 +86,26 @@ def test_two_arms_give_a_table_and_a_second_run_does_nothing(
     page = (tmp_path / "results" / "index.html").read_text()
     assert "data:image/webp" in page
     assert "<script" not in page
+    assert "±" not in page + table  # one seed has no deviation
     marks = {file: file.stat().st_mtime_ns for file in (tmp_path / "done").rglob("*.json")}
     assert main(command) == 0
     assert {file: file.stat().st_mtime_ns for file in marks} == marks
     assert main([*command, "seeds=[0]", "top_k=3"]) == 2
     assert "top_k = 4" in capsys.readouterr().err
+
+
+class Answers(Results):
+    """Results of which seed 0 has half the queries right, and every other seed all."""
+
+    def hits(self, seed: int, arm: str, stage: str, test: str, head: str) -> np.ndarray:
+        return np.array([1.0, float(seed > 0)])
+
+
+@pytest.mark.parametrize(("seeds", "text"), [("[0]", "50.0"), ("[0,1]", "75.0 ± 35.4")])
+def test_a_deviation_is_shown_where_there_are_several_seeds(tmp_path: Path, seeds: str, text: str) -> None:
+    overrides = [f"output={tmp_path}", f"seeds={seeds}"]
+    config = load_config(LabConfig, find_config("smoke", "lab"), overrides)
+    assert Answers(config, Plan(config)).shown("static", "zero-shot", "content", "dual") == text
 
 
 def test_the_table_of_a_lab_that_has_not_run_names_what_is_missing(
