@@ -136,7 +136,18 @@ def load_model(directory: str | Path, *, trained: bool = False) -> CLIP2Video:
         ) from None
     if trained:
         model.load_state_dict(_trained_weights(directory), strict=False)
+    _check_finite(model, directory)
     return model.eval()
+
+
+def _check_finite(model: CLIP2Video, directory: str | Path) -> None:
+    """Raise ConfigError for weights that make every similarity NaN: ranks would be without meaning."""
+    for name, weight in model.named_parameters():
+        if not weight.isfinite().all():
+            raise ConfigError(
+                f"checkpoint {directory}: its weight {name} has values that are not finite; give an earlier "
+                "checkpoint, or fetch it again"
+            )
 
 
 def _check_holds(file: Path, config: ModelConfig, directory: str | Path) -> None:

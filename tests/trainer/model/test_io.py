@@ -37,6 +37,16 @@ def test_broken_folders_are_told_in_one_line(tmp_path):
         load_model(tmp_path / "other")
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_named(tmp_path, value):
+    model = tiny_model()
+    with torch.no_grad():
+        model.tab.weight_center[0, 0] = value
+    save_model(model, tmp_path)
+    with pytest.raises(ConfigError, match=r"its weight tab\.weight_center has values that are not finite"):
+        load_model(tmp_path)
+
+
 @pytest.mark.parametrize(
     "damaged", [b"", b"\xcd{}", b"[" * 60_000, b'{"model":' + b"9" * 5000 + b"}", bytes(900), b"[]"]
 )
