@@ -54,7 +54,7 @@ def start_ranks(device: str) -> Iterator[Ranks]:
     backend, device_id = "gloo", None
     if chosen.type == "cuda":
         backend, device_id = "nccl", chosen
-    # The others wait as long as the first rank takes to write a checkpoint.
+    # An hour, because the others wait while the first rank writes a checkpoint.
     dist.init_process_group(backend, timeout=timedelta(hours=1), device_id=device_id)
     yield Ranks(dist.get_rank(), world, chosen)
     dist.destroy_process_group()
