@@ -256,9 +256,11 @@ def remove_listed(folder: str, names: Iterable[str]) -> None:
 
 
 def remove_empty_folder(folder: str) -> None:
-    """Remove a local folder if nothing is in it. Object stores have no folders."""
+    """Remove a local folder if nothing is in it. A link to one stays. Object stores have no folders."""
     here = local_path(folder)
-    if here is not None and os.path.isdir(here) and not os.listdir(here):
+    if here is None or os.path.islink(here) or not os.path.isdir(here):
+        return
+    if not os.listdir(here):
         os.rmdir(here)
 
 

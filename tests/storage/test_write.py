@@ -9,7 +9,7 @@ from storage.login import filesystem
 from storage.read import file_exists, file_size, read_bytes
 from storage.remote.conditional import create_exclusively, read_version, remove_version, replace_version
 from storage.remote.upload import UPLOAD_BLOCK
-from storage.write import create_file, move_file, write_bytes
+from storage.write import create_file, move_file, remove_empty_folder, write_bytes
 
 
 @pytest.fixture(params=["disk", "memory"])
@@ -99,3 +99,16 @@ def test_a_forked_process_reads_and_writes(tmp_path):
         os._exit(0 if read_bytes(uri) == b"in the child" and filesystem(uri)[0]._pid == os.getpid() else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert write.file_size(uri) == 6
+
+
+def test_an_empty_folder_is_removed_and_a_link_to_one_stays(tmp_path):
+    empty, full, link = tmp_path / "empty", tmp_path / "full", tmp_path / "link"
+    empty.mkdir()
+    full.mkdir()
+    (full / "a").write_bytes(b"a")
+    link.symlink_to(empty)
+    for folder in (link, full, tmp_path / "gone"):
+        remove_empty_folder(str(folder))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "full", "link"]
+    remove_empty_folder(str(empty))
+    assert not empty.exists()
