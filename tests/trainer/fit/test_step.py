@@ -100,3 +100,11 @@ def test_a_step_that_is_not_finite_and_those_queued_after_it_change_nothing() ->
     with pytest.raises(RunError, match=rf"^step 2: the loss is nan .* samples whose .* not finite: {names};"):
         bad.result()
     assert good.number == 3
+
+
+def test_a_step_keeps_the_logit_scale_at_or_below_its_largest() -> None:
+    config = tiny_config(NOWHERE, NOWHERE, optim={"max_logit_scale": 2.0})
+    model = CLIP2Video(config.model)  # which starts at 14
+    step = TrainingStep(config, Ranks(0, 1, CPU), model, make_optimizer(model, config.optim))
+    step(0, Parts(batches(1), CPU, SIZE)).result()
+    assert model.clip.logit_scale.exp().item() == pytest.approx(2)
