@@ -1,4 +1,4 @@
 """Text-video retrieval: from embeddings to ranks and metrics.
 
-test_evaluate covers config, embed and reranking.
+test_evaluate covers config and embed.
 """
