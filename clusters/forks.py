@@ -26,10 +26,16 @@ class ForkedWorkers:
         self._lock = threading.Lock()
 
     def run(self, request: Path) -> int:
-        """Start the worker of a request, and wait for its end. Returns its exit code."""
-        with self._lock:
-            process = self._context.Process(target=_work, args=(str(request),))
-            process.start()
+        """Start the worker of a request, and wait for its end.
+
+        Returns its exit code, or 1 if the fork server was killed: the next call starts another one.
+        """
+        process = self._context.Process(target=_work, args=(str(request),))
+        try:
+            with self._lock:
+                process.start()
+        except (OSError, EOFError):
+            return 1
         connection.wait([process.sentinel])
         with self._lock:
             process.join()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -14,6 +16,22 @@ from waiting import wait_until
 
 from clusters.forks import NAME, ForkedWorkers
 from clusters.pools import free_port
+
+# The fork server is stopped, asked for a worker, and killed.
+KILLED = """
+import os, signal, sys, threading, time
+from multiprocessing import forkserver
+from pathlib import Path
+from clusters.forks import ForkedWorkers
+
+if __name__ == "__main__":
+    workers, server = ForkedWorkers(), forkserver._forkserver._forkserver_pid
+    os.kill(server, signal.SIGSTOP)
+    threading.Timer(0.2, os.kill, (server, signal.SIGKILL)).start()
+    for _ in range(4):
+        print(workers.run(Path(sys.argv[1])), flush=True)
+        time.sleep(0.1)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +77,17 @@ def test_a_pool_that_ends_ends_its_workers(workers, tmp_path):
     workers.close()
     thread.join(30)
     assert codes == [-signal.SIGTERM]
+
+
+def test_a_fork_server_that_was_killed_costs_no_later_worker(tmp_path):
+    (tmp_path / "no-request").write_bytes(b"\xff")
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, str(script), str(tmp_path / "no-request")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["1"] * 4, done.stderr
+    assert "DecodeError" in done.stderr, "a worker was started at last"
 
 
 def test_a_worker_that_fails_has_exit_code_1(workers, tmp_path):
