@@ -29,6 +29,8 @@ demo: setup      ## from nothing: sample pictures -> shards -> where to look
 lab: setup       ## the experiment of docs/lab.md, to its table; GPU=1 for larger towers on a GPU
 	$(BIN)/python -m zoetrope lab --config $(if $(GPU),gpu,cpu)
 
+# OMP_NUM_THREADS=1 is for speed alone: torch's threads wait for each other by spinning, and the workers of pytest
+# share the cores. A short training took four times the CPU time without it, on two busy cores.
 test: setup      ## every test that needs nothing but this machine; a GPU is left alone, see test-gpu
 	CUDA_VISIBLE_DEVICES= OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal
 

@@ -1,6 +1,7 @@
 """The five sources through the real job, each output through the readers that people use."""
 
 import json
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -57,7 +58,7 @@ def test_hugging_face_datasets_reads_it(animated, kind, store, tmp_path, monkeyp
     assert {"txt", "json", "__key__", member} <= set(dataset.column_names)
 
 
-def test_wids_reads_it_at_random(animated):
+def test_wids_reads_it_at_random(animated, tmp_path):
     code = (
         "import warnings; warnings.simplefilter('ignore')\n"
         "import sys, json, wids\n"
@@ -65,9 +66,9 @@ def test_wids_reads_it_at_random(animated):
         "print(json.dumps([len(d), d[7]['.json']['key'], d[7]['.txt']]))"
     )
     output = animated("coco")
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(output / "wids.json")], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", code, str(output / "wids.json")]
+    environment = {**os.environ, "WIDS_CACHE": str(tmp_path)}  # all users of a machine share the usual one
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     length, key, text = json.loads(done.stdout.splitlines()[-1])
     row = list(iter_rows(str(output), SAMPLES_FILE))[7]
     assert (length, key, text) == (10, row["key"], row["caption"])

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -75,6 +75,7 @@ def _without_collections() -> Iterator[None]:
 
 
 def _exit(number: int, frame: FrameType | None) -> None:
-    sys.stdout.flush()
+    with suppress(RuntimeError, OSError, ValueError):  # the signal came within a flush; or nobody reads
+        sys.stdout.flush()
     os.write(2, b"zoetrope: stopped\n")
     os._exit(STOPPED)

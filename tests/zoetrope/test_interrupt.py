@@ -103,6 +103,27 @@ def test_ctrl_c_at_some_moment_of_a_start_is_one_line(wait, tmp_path):
     assert "Traceback" not in said
 
 
+WRITES = """
+import os, signal, sys
+class Full:
+    def flush(self):
+        raise RuntimeError("reentrant call inside <_io.BufferedWriter name='<stdout>'>")
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from zoetrope.interrupt import loading
+with loading():
+    sys.stdout = Full()
+    signal.raise_signal(signal.SIGINT)
+"""
+
+
+def test_ctrl_c_within_a_write_is_one_line():
+    """Python refuses to flush a stream from a signal handler that interrupts a flush."""
+    done = subprocess.run(
+        [sys.executable, "-c", WRITES], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (130, "zoetrope: stopped\n")
+
+
 def test_an_ignored_ctrl_c_stays_ignored():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

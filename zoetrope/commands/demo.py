@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,10 +35,10 @@ def main(argv: Sequence[str]) -> int:
     clips = base / "clips"
     job = [f"source.annotations={annotations}", f"source.images={images}", f"output={clips}"]
     arguments = ["--config", "coco", *job, "shard.max_samples=8"]
-    print(f"$ zoetrope animate {' '.join(arguments)}")
+    print(f"$ zoetrope animate {shlex.join(arguments)}")
     code = animate.main(arguments)
     if code == 0:
-        print(f"$ zoetrope validate {clips}")
+        print(f"$ zoetrope validate {shlex.quote(str(clips))}")
         code = validate.main([str(clips)])
     if code == 0:
         print(_where_to_look(clips))
@@ -45,12 +46,13 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _where_to_look(clips: Path) -> str:
+    quoted = shlex.quote(str(clips))
     return (
         f"\nLook at:\n"
         f"  {clips}/report.html      the run's numbers and moving clips (open it in a browser)\n"
         f"  {clips}/README.md        the files of the folder and how to read them\n"
-        f"  {clips}/00000.tar        a WebDataset shard: tar tf {clips}/00000.tar\n"
-        f"Look at every motion:     zoetrope studio {clips}\n"
+        f"  {clips}/00000.tar        a WebDataset shard: tar tf {quoted}/00000.tar\n"
+        f"Look at every motion:     zoetrope studio {quoted}\n"
         f"Next, your own pictures:  zoetrope animate PICTURES/ -o clips/"
     )
 

@@ -41,7 +41,7 @@ def serve():
     yield start
     for server in servers:
         server.terminate()
-        server.wait(20)
+        server.wait(60)  # freeing torch takes a busy machine long
         server.stdout.close()
 
 

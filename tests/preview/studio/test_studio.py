@@ -75,13 +75,13 @@ def test_serves_on_loopback_and_opens_the_browser_until_ctrl_c(output, tmp_path)
             assert "http://127.0.0.1:" in line
             with urllib.request.urlopen(line.split()[2]) as page:
                 assert b"Zoetrope studio" in page.read()
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while not (tmp_path / "opened").exists() and time.monotonic() < deadline:
                 time.sleep(0.05)
             assert (tmp_path / "opened").read_text().strip() == line.split()[2]
         finally:
             server.send_signal(signal.SIGINT)
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while server.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.05)
             if server.poll() is None:

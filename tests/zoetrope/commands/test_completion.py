@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 
@@ -40,7 +41,7 @@ def script(words, tmp_path_factory):
 def test_bash_completes_commands_options_fields_and_configs(script, line, offers):
     typed = line.split(" ")
     code = (
-        f"source {script}; COMP_WORDS=({' '.join(typed)}); COMP_CWORD={len(typed) - 1}; _zoetrope; "
+        f"source {shlex.quote(str(script))}; COMP_WORDS=({' '.join(typed)}); COMP_CWORD={len(typed) - 1}; _zoetrope; "
         'echo "${COMPREPLY[@]}"'
     )
     done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True)
