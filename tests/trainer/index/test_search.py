@@ -275,7 +275,7 @@ def test_an_index_without_clips_finds_nothing(tmp_path: Path) -> None:
 
 def test_a_diverged_interaction_module_is_an_error_that_names_a_clip(tmp_path: Path, capsys) -> None:
     clips = shards_of.write_shards(tmp_path / "clips", 1, 4, "video")
-    broken = spoil(checkpoint(tmp_path / "model"), "interaction.head.bias")
+    broken = spoil(checkpoint(tmp_path / "model"), "interaction.norm.weight")
     index(broken, str(clips), tmp_path / "index", IndexSettings(device="cpu"))
     command = [str(tmp_path / "index"), TEXT, "--device", "cpu"]
     assert main(command) == 1

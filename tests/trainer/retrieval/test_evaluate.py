@@ -240,7 +240,7 @@ def test_a_diverged_model_is_an_error_that_names_a_video(
 def test_a_diverged_interaction_module_is_an_error_that_names_a_pair(
     model, clips: Path, tmp_path: Path, capsys
 ) -> None:
-    broken = spoil(checkpoint(tmp_path / "nan"), "interaction.head.bias")
+    broken = spoil(checkpoint(tmp_path / "nan"), "interaction.norm.weight")
     arguments = [f"checkpoint={broken}", f"data.shards={clips}", "data.workers=0", "device=cpu"]
     assert main(arguments) == 1
     out, error = capsys.readouterr()
