@@ -64,6 +64,7 @@ def test_the_overview_counts_what_is_there(output, capsys):
     assert cli.main(["stats", output]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"{output}: 12 samples in 3 shards, ")
+    assert "\nsamples that repeat an earlier caption: 0\n" in said
     assert "33.3 %  pan_left" in said
     assert cli.main(["stats", output, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["samples"] == 12

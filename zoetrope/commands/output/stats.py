@@ -48,7 +48,7 @@ def table(output: str, found: Overview) -> str:
         _row("zoom", found.zoom, "{:.2f}".format),
         *(_row(name, spread, "{:.4g}".format) for name, spread in found.scores.items()),
         "",
-        f"captions that came before: {found.captions_repeated:,}",
+        f"samples that repeat an earlier caption: {found.captions_repeated:,}",
     ]
     for name, counts in (
         ("motions", found.motions),
