@@ -68,8 +68,9 @@ def _reached(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6A
         if address in NAT64:
             yield IPv4Address(int(address) & 0xFFFFFFFF)
             return
-        if address.sixtofour:
+        if address.sixtofour:  # versions of Python differ on whether 2002::/16 itself is public
             yield address.sixtofour
+            return
         if address.teredo:
             yield from address.teredo
     yield address
