@@ -22,7 +22,8 @@
 #
 # Prints as it goes. FOLDER (default: benchmarks/results/gpu) gets gpu.log and, after each part, its JSON, which names the card and the
 # versions (benchmarks/results has the same JSON). Then `benchmarks.gpu_table` compares what was measured with what is wanted, and the last
-# lines say what was left out or failed, and why. Exit status: 0 if nothing failed, 2 without torch. Afterwards, anywhere:
+# lines say what was left out or failed, and why. A run with PARTS adds to the log. Exit status: 0 if nothing failed, 2 without torch.
+# Afterwards, anywhere:
 #   python -m benchmarks.hours      writes the measured MFU, and the hours that follow, into the recipes of training
 #
 #   --smoke             tiny sizes on the CPU: shows that every part runs, and measures nothing
@@ -50,7 +51,7 @@ left_out=()
 failed=()
 mkdir -p "$out"
 log=$out/gpu.log
-: >"$log"
+[ -n "${PARTS:-}" ] || : >"$log" # a run of some parts adds to the log of the run before
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 touch "$scratch/started"

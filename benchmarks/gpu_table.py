@@ -152,15 +152,18 @@ def workers(result: Result) -> Iterator[Line]:
 
 
 def tests(folder: Path) -> Iterator[Line]:
-    """The last lines of pytest in the log, one for each part that ran tests."""
+    """The last line of pytest in the log, of the latest run of each part that ran tests."""
     log = folder / "gpu.log"
     text = log.read_text(errors="replace") if log.exists() else ""
-    closing = re.findall(r"^\d+ (?:passed|failed|skipped|error).*$", text, re.MULTILINE)
-    if not closing:
+    closings: dict[str, str] = {}
+    for name, said in re.findall(r"^== (tests\w*)(.*?)(?=^== |\Z)", text, re.MULTILINE | re.DOTALL):
+        for line in re.findall(r"^\d+ (?:passed|failed|skipped|error).*$", said, re.MULTILINE):
+            closings[name] = line
+    if not closings:
         yield Line("tests marked gpu", "all pass", "not run", None)
         return
-    passed = all("passed" in line and not re.search(r"failed|error", line) for line in closing)
-    yield Line("tests marked gpu", "all pass", "; ".join(closing), passed)
+    passed = all("passed" in line and not re.search(r"failed|error", line) for line in closings.values())
+    yield Line("tests marked gpu", "all pass", "; ".join(closings.values()), passed)
 
 
 def lines(folder: Path) -> list[Line]:

@@ -58,6 +58,7 @@ def test_tests_that_failed_or_were_all_left_out_are_not_met(tmp_path: Path) -> N
     closings = (
         (passed, True),
         (f"{passed}\n== tests_compiled\n{failed}", False),
+        (f"{failed}\n== done\n== tests_compiled\n{passed}\n== done\n== tests\n{passed}", True),  # run again
         ("14 skipped in 3.1s", False),
         ("", None),
     )
