@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,33 @@ def test_a_signal_ends_what_runs_once_and_starts_nothing_more(tools, tmp_path, n
     assert {path.read_text() for path in tmp_path.glob("*.began")} == {"began\nstopped\n"}
     assert sorted(path.stem for path in tmp_path.glob("*.began")) == sorted(targets)
     assert not list(tmp_path.glob("tmp.*")), "no logs are left"
+
+
+SUITE = """#!{python} -IS
+import pathlib, signal, sys, time
+target = sys.argv[1]
+if target.startswith("test-"):
+    began = pathlib.Path("{folder}", target + ".began").open("a")
+    signal.signal(signal.SIGINT, lambda *_: (print("stopped", file=began), sys.exit(2)))
+    print("began", file=began, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_suite_that_is_ended_is_not_tried_again_where_sigint_was_ignored(tools, tmp_path):
+    """As in a background job of a shell. pytest heeds SIGINT all the same."""
+    write(tools / "make", SUITE.format(python=sys.executable, folder=tmp_path))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        job = start(tools, "go")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    files = [tmp_path / f"test-{name}.began" for name in ("gcs", "prism")]
+    wait_until(lambda: all(path.exists() and path.read_text() for path in files))
+    job.send_signal(signal.SIGTERM)
+    job.communicate(timeout=30)
+    assert job.returncode == 143
+    assert [path.read_text() for path in files] == ["began\nstopped\n"] * 2
 
 
 def test_engines_that_cannot_run_are_named(tools):
