@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
+from tiny_index import spoil
 
 from preview.studio.pictures import PictureBook
 from preview.studio.search import IndexSearcher
@@ -62,12 +63,8 @@ def test_coarse_and_reranked_are_what_the_index_says(searched):
 
 
 def test_a_diverged_model_is_told_in_one_line(searched, tmp_path):
-    from safetensors.torch import load_file, save_file
-
     shutil.copytree(searched, tmp_path / "index")
-    file = tmp_path / "index" / "model" / "model.safetensors"
-    weights = load_file(file)
-    save_file({**weights, "interaction.head.bias": weights["interaction.head.bias"] * float("nan")}, file)
+    spoil(tmp_path / "index" / "model", "interaction.norm.weight")
     ((status, body),) = ask(IndexSearcher(str(tmp_path / "index")), "/api/search?text=x")
     assert status == 400
     assert "match is not finite" in json.loads(body)["error"]
