@@ -102,6 +102,8 @@ class Failures:
             names = ["task", "key", "reason"]
             with open_table(path, names) as table:
                 for batch in table.iter_batches(BATCH, columns=names):
+                    if any(batch[name].null_count for name in names):
+                        raise ValueError("a row of it lacks a value")
                     columns = (batch[name].to_pylist() for name in names)
                     yield from (row for row in zip(*columns, strict=True) if first <= row[0] < stop)
 

@@ -17,12 +17,14 @@ import pyarrow.parquet as pq
 
 from schemas.errors import WorkError
 from schemas.manifest import FAILURES, FAILURES_FILE, MANIFEST, MANIFEST_FILE, SAMPLES, ShardRow
-from schemas.text import one_line
+from schemas.text import human_bytes, one_line
 from storage.find import glob_uris
 from storage.folders import list_names, list_uris
 from storage.read import exists, file_exists, open_uri
 from storage.uris import join
 
+MAX_TABLE = 1 << 30  # bytes of a table that is held whole; a million rows have about 300 MB
+ROWS_AT_ONCE = 1024  # decoded before their bytes are counted
 FOOTERS_AT_ONCE = 16  # each waits for its store most of the time
 BROKEN = (pa.ArrowException, ValueError, KeyError, OverflowError)  # raised by pyarrow for damaged files
 WHOLE = {MANIFEST_FILE: MANIFEST.names, FAILURES_FILE: FAILURES.names}  # columns that whole rows have
@@ -98,10 +100,35 @@ def read_manifest(output: str) -> list[ShardRow]:
             f"{path}: no manifest there; run `zoetrope animate ... output={output}` (again) to finish the job"
         )
     with open_table(path, MANIFEST.names) as table:
-        found = table.read(columns=MANIFEST.names).select(MANIFEST.names).cast(MANIFEST)
+        found = read_bounded(table, MANIFEST.names).select(MANIFEST.names).cast(MANIFEST)
         if any(column.null_count for column in found.columns):
             raise ValueError("a row of it lacks a value")
     return [ShardRow(**row) for row in found.to_pylist()]
+
+
+def read_bounded(table: pq.ParquetFile, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a table whole, without dictionaries. Raises ValueError if it expands beyond MAX_TABLE.
+
+    Repeated text costs a file nothing: 8 kB can hold gigabytes.
+    """
+    batches: list[pa.RecordBatch] = []
+    size = 0
+    for batch in table.iter_batches(ROWS_AT_ONCE, columns=columns, use_threads=False):
+        batches.append(_plain(batch))
+        size += batches[-1].nbytes
+        if size > MAX_TABLE:
+            raise ValueError(f"it expands to over {human_bytes(MAX_TABLE)}")
+    if not batches:
+        return table.schema_arrow.empty_table()
+    return pa.Table.from_batches(batches).replace_schema_metadata(table.schema_arrow.metadata)
+
+
+def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    columns = [
+        column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
 
 def table_files(output: str, name: str) -> list[str]:

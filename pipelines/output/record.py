@@ -16,6 +16,7 @@ from pipelines.output.folder import task_of
 from schemas.json_text import read_json_as
 from schemas.manifest import FAILURES, SAMPLES, ShardRow
 from schemas.text import one_line
+from storage.tables import read_bounded
 
 RECORD = pa.schema(
     [
@@ -100,7 +101,7 @@ class Record:
     def from_bytes(cls, data: bytes) -> Record:
         """Parse a record. Raises ValueError if it is damaged."""
         try:
-            rows = pq.read_table(io.BytesIO(data), use_threads=False)  # small; each thread would keep memory
+            rows = read_bounded(pq.ParquetFile(io.BytesIO(data)))
             about = read_about(rows.schema)
             rows = with_columns(rows.replace_schema_metadata(None), RECORD).cast(RECORD)
             rows.validate(full=True)

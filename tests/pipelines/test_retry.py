@@ -7,6 +7,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.animate import animate, make_job
@@ -16,7 +18,7 @@ from pipelines.retry import retry
 from pipelines.running.submit import run_job
 from pipelines.sources.base import make_source
 from schemas.errors import ConfigError
-from schemas.manifest import FAILURES_FILE, SAMPLES_FILE
+from schemas.manifest import FAILURES, FAILURES_FILE, SAMPLES_FILE
 from storage.shards.read import iter_shard
 from storage.tables import iter_rows, read_manifest
 from tests.pipelines.running.test_graph import leftovers, shards
@@ -130,6 +132,16 @@ def test_by_reason(begun):
 def test_what_a_retry_cannot_do_is_one_line(begun, capsys, arguments, message):
     assert cli.main(["retry", str(begun[0]), *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_failures_without_values_are_one_line_that_names_the_table(begun, capsys):
+    output, _, _ = begun
+    path = output / FAILURES_FILE
+    rows = pa.Table.from_pylist([dict.fromkeys(FAILURES.names)] * 2, FAILURES)
+    pq.write_table(rows, path)
+    assert cli.main(["retry", str(output)]) == 1
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert f"{path}: a damaged table: a row of it lacks a value; remove it" in line
 
 
 def test_nothing_there_is_one_line(tmp_path):

@@ -27,6 +27,27 @@ def test_the_manifest_reads_back_locally_and_by_uri(tmp_path):
         read_manifest(str(tmp_path / MANIFEST_FILE))
 
 
+@pytest.mark.parametrize("as_dictionary", [True, False])
+def test_a_small_manifest_that_expands_far_is_refused_early(tmp_path, monkeypatch, as_dictionary):
+    monkeypatch.setattr("storage.tables.MAX_TABLE", 50_000_000)
+    rows = 100_000
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * 20_000]))
+    columns = {field.name: pa.array([0] * rows).cast(field.type) for field in MANIFEST}
+    table = pa.table({**columns, "sha256": text})
+    pq.write_table(table, tmp_path / MANIFEST_FILE, compression="zstd", store_schema=as_dictionary)
+    assert (tmp_path / MANIFEST_FILE).stat().st_size < 100_000
+    with pytest.raises(TableError, match=r"manifest\.parquet: a damaged table: it expands to over 50 MB"):
+        read_manifest(str(tmp_path))
+
+
+def test_a_manifest_with_dictionaries_reads_back(tmp_path):
+    row = ShardRow("00000.tar", 3, 10240, "ab", "a", "c", "f", 0)
+    table = pa.Table.from_pylist([vars(row)] * 3, MANIFEST)
+    table = table.set_column(0, "shard", table["shard"].dictionary_encode())
+    pq.write_table(table, tmp_path / MANIFEST_FILE)
+    assert read_manifest(str(tmp_path)) == [row] * 3
+
+
 def test_rows_are_streamed(tmp_path):
     rows = [{"key": f"k{i:04d}", "shard": "00000.tar"} for i in range(1000)]
     pq.write_table(pa.Table.from_pylist(rows, SAMPLES), tmp_path / SAMPLES_FILE)

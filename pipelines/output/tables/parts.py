@@ -32,6 +32,7 @@ from pipelines.output.retries import Retries
 from schemas.json_text import read_json
 from schemas.manifest import FAILURES_FILE, SAMPLES_FILE, ShardRow
 from storage.read import read_bytes
+from storage.tables import read_bounded
 from storage.write import remove_file
 
 ROWS_PER_PART = 1_000_000  # about; a part is a file that one worker writes and pandas opens
@@ -163,7 +164,7 @@ def read_heads(output: Output, parts: Sequence[Part]) -> list[Head]:
 
 def _read_head(path: str) -> Head:
     try:
-        rows = pq.read_table(io.BytesIO(read_bytes(path)), use_threads=False)
+        rows = read_bounded(pq.ParquetFile(io.BytesIO(read_bytes(path))))
         meta = read_json((rows.schema.metadata or {})[META])
         shards = tuple(ShardRow(**row) for row in rows.to_pylist())
         return Head(shards, tuple(TaskCount(*counts) for counts in meta["tasks"]), meta["reasons"])

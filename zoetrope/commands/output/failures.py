@@ -24,6 +24,7 @@ EXAMPLES = """examples:
 
 `zoetrope retry OUTPUT --reason A,B` makes the failures of some reasons again."""
 DETAIL = 100  # characters of a detail in the table
+LONGEST = 2000  # characters of an address; people fetch it by hand
 
 
 def main(argv: Sequence[str]) -> int:
@@ -48,12 +49,13 @@ def main(argv: Sequence[str]) -> int:
         print(f"{args.output}: {counted(total, 'failure')} of {args.reason}")
     for group in groups:
         advice = advice_for(group.reason)
-        example = ": ".join(filter(None, (group.url or group.key, one_line(group.detail, DETAIL))))
+        name = one_line(group.url or group.key, LONGEST)
+        example = ": ".join(filter(None, (name, one_line(group.detail, DETAIL))))
         if args.reason is None:
             why = f"{group.stage}/{group.reason}"
             if group.filter:
                 why = f"filtered by {group.filter}"
-            example = f"{group.count:8}  {why}  e.g. {example}"
+            example = f"{group.count:8}  {one_line(why, DETAIL)}  e.g. {example}"
         print(example)
         if args.reason is None and advice is not None:
             print(f"{'':8}  {advice}")

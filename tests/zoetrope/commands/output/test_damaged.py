@@ -162,3 +162,16 @@ def test_a_foreign_key_json_cannot_steer_the_terminal(output, capsys):
     said = capsys.readouterr().out
     assert all(character.isprintable() or character == "\n" for character in said)
     assert "motion=?[2J?" in said
+
+
+def test_a_foreign_table_of_failures_cannot_steer_the_terminal(output, capsys):
+    """Nor fill it: each line is cut."""
+    path = Path(output) / "failures.parquet"
+    schema = pq.read_schema(path)
+    text = "a\x1b[31m\n\u202e" + "x" * 100_000
+    row = {"key": text, "stage": text, "reason": text, "detail": text, "task": 0}
+    pq.write_table(pa.Table.from_pylist([row], schema), path)
+    assert cli.main(["failures", str(output)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert all(line.isprintable() and len(line) < 2500 for line in lines)
