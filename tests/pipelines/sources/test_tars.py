@@ -415,3 +415,15 @@ def test_a_picture_and_a_caption_that_are_named_as_parts_are_one_sample(tmp_path
     assert found == [("a", b"A", ("one",)), ("b", b"B", ("two",))]
     failed = [item.detail.partition(" ")[0] for item in items if isinstance(item, Failure)]
     assert failed == ["c.image", "c.img", "c.text", "d.cat", "d.dog", "e.text", "e.dog"]
+
+
+def test_parts_are_joined_only_where_no_other_sample_shares_their_name(tmp_path):
+    members = [("a.05.jpg", b"A"), ("a.05.txt", b"one"), ("a.input.jpg", b"A"), ("a.output.txt", b"two")]
+    members += [("b.input.jpg", b"B"), ("b.output.txt", b"three")]
+    members += [("c.caption.txt", b"four"), ("c.image.jpg", b"C"), ("c.image.txt", b"five")]
+    write_tar(tmp_path / "a.tar", members)
+    items = read_all(source_of(kind="tars", uri=tmp_path / "a.tar"))
+    found = [(item.meta["key"], item.captions) for item in items if isinstance(item, Reference)]
+    assert found == [("a.05", ("one",)), ("b", ("three",)), ("c.image", ("five",))]
+    failed = [item.detail.partition(" ")[0] for item in items if isinstance(item, Failure)]
+    assert failed == ["a.input", "a.output", "c.caption"]
