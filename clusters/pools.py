@@ -84,12 +84,15 @@ def group_alive(group: int) -> bool:
 
 
 def free_port() -> int:
-    """Find a port of loopback on which nobody listens. No outgoing connection takes it before it is used."""
-    while True:
-        port = random.choice(PORTS)
+    """Find a port of loopback on which nobody listens. No outgoing connection takes it before it is used.
+
+    Raises OSError if there is none.
+    """
+    for port in random.sample(PORTS, len(PORTS)):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+    raise OSError(f"no port of loopback from {PORTS.start} to {PORTS.stop} is free")
 
 
 def is_listening(port: int) -> bool:
