@@ -89,6 +89,15 @@ def test_reversed_clips_are_distractors_and_symmetric_ones_are_not() -> None:
     assert found.extra["backwards"] == {"preferred": pytest.approx(100 / 3), "queries": 3.0}
 
 
+def test_a_model_that_is_blind_to_order_prefers_the_reversed_clip_half_of_the_time() -> None:
+    eye, moving = torch.eye(4, 32), torch.zeros(4, dtype=torch.bool)
+    ids = [Identity(video, video, UNSAID) for video in range(4)]
+    data = embedded(eye, eye, ids, backwards=Items(eye.clone()), symmetric_M=moving)
+    found = rank(Embedder(tiny_model(), CPU), data).extra
+    assert found["backwards"] == {"preferred": 50.0, "queries": 4.0}
+    assert found["backwards.t2v"]["MnR"] == 1.5
+
+
 def test_backwards_is_the_model_on_reversed_frames_and_padding_stays_last() -> None:
     model = tiny_model()
     _, _, _, mask = tiny_inputs(videos=4)
