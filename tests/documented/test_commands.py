@@ -7,6 +7,7 @@ that is not there, fails here.
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
@@ -58,6 +59,13 @@ def test_every_config_shows_its_command() -> None:
         path for path in CONFIGS if str(path.relative_to(ROOT)) not in shown and path.parent.name != "lab"
     ]
     assert silent == []
+
+
+def test_a_run_whose_best_checkpoint_is_used_has_something_to_evaluate_on() -> None:
+    used = {name for text in LINES for name in re.findall(r"runs/(\w+)/best", text)}
+    trained = [(text, found[1]) for text in LINES if (found := re.search(r"configs/train/(\w+)\.yaml", text))]
+    assert {"finetune_msrvtt", "finetune_vatex"} <= used & {recipe for _, recipe in trained}
+    assert [text for text, recipe in trained if recipe in used and "eval_shards" not in text] == []
 
 
 @pytest.mark.parametrize("text", texts(Way.RUN, Way.PLAN), ids=str)
