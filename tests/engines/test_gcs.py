@@ -209,6 +209,20 @@ def test_a_second_job_is_refused_while_the_first_holds_the_lease(gcs, places, ca
     assert not gcs.objects("out/held/")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[" * 100_000, b'{"time": 1' + b"0" * 400 + b', "pid": 1' + b"0" * 30 + b"}", b"x" * 3_000_000],
+)
+def test_a_damaged_lease_is_taken_after_its_length(gcs, content):
+    from storage.locks.lock import Lock
+
+    gcs.put("damaged/lock", content)
+    with Lock("gs://corpus/damaged/lock", str, beat=0.05, lease=0.3, settle=0) as lock:
+        assert not lock.lost
+        assert b'"token"' in gcs.objects("damaged/")["gs://corpus/damaged/lock"]
+    assert not gcs.objects("damaged/")
+
+
 def test_retry_adds_what_failed(gcs, places, capsys):
     from zoetrope import cli
 
