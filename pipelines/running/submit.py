@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 
 from pipelines.estimate import long_task
@@ -47,7 +47,7 @@ from pipelines.running.watch.progress import Progress
 from pipelines.running.watch.signals import signals_of_job
 from schemas.errors import ConfigError, JobError
 from schemas.text import counted
-from storage.folders import first_name
+from storage.folders import first_name, is_local_folder
 from storage.locks.lock import Lock
 from storage.read import file_exists
 from storage.write import remove_empty_folder
@@ -82,15 +82,16 @@ def run_job(
     if isinstance(job.maker, Sharing):
         job = replace(job, maker=job.maker.shared_by(choice.processes, choice.describe()))
     check_endpoints(choice.options)
-    existed = output.is_ours() or first_name(output.uri) is not None
+    was_empty = not output.is_ours() and first_name(output.uri) is None
+    was_there = is_local_folder(output.uri)
     try:
         with output_lock(output) as lock:
             made, totals = _run_locked(job, output, lock, choice, overwrite=overwrite, detach=detach)
     except OSError as error:
         raise output_error(error, output.uri) from error
     finally:
-        if not existed and not output.is_ours():
-            _tidy(output)
+        if was_empty and not output.is_ours():
+            _tidy(output, was_there=was_there)
     return RunResult(
         output=output.uri,
         totals=totals,
@@ -271,7 +272,11 @@ def _await_records(output: Output, expected: set[int]) -> Listing:
     return listing
 
 
-def _tidy(output: Output) -> None:
-    """After a start that came to nothing: leave no empty folders."""
-    for folder in (output.state("tmp"), output.state(), output.uri):
-        remove_empty_folder(folder)
+def _tidy(output: Output, *, was_there: bool) -> None:
+    """After a start that came to nothing: leave no empty folders, but the output's own if it was there."""
+    folders = [output.state("tmp"), output.state()]
+    if not was_there:
+        folders.append(output.uri)
+    with suppress(OSError):  # the error of the start says more
+        for folder in folders:
+            remove_empty_folder(folder)

@@ -103,6 +103,14 @@ def test_an_unknown_kind_of_address_is_one_line():
 def test_an_empty_source_is_one_line(tmp_path):
     with pytest.raises(ConfigError, match="source: it holds no inputs"):
         run(tmp_path / "out", tiny_job(0))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_start_that_comes_to_nothing_leaves_an_empty_folder_as_it_was(tmp_path):
+    """It may be a mount point, which cannot be removed, or have rights of its own."""
+    with pytest.raises(ConfigError, match="source: it holds no inputs"):
+        run(tmp_path, tiny_job(0))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("error", [ConfigError("source: it has changed"), KeyboardInterrupt()])
