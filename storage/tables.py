@@ -124,10 +124,11 @@ def read_bounded(table: pq.ParquetFile, columns: Sequence[str] | None = None) ->
 
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
-    columns = [
-        column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-        for column in batch.columns
-    ]
+    columns = []
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        columns.append(column)
     return pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
 
