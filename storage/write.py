@@ -8,6 +8,7 @@ removed first (`written_folder`, `remove_folder`).
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shutil
@@ -27,6 +28,8 @@ from storage.remote.upload import Upload
 from storage.uris import join, local_path, scheme_of
 
 REMOVALS_AT_ONCE = 16  # each waits for its store most of the time
+# Of a folder that holds something, has gone, is a link or a file, or is a mount point.
+STAYS = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EBUSY)
 
 
 class NewFile(Protocol):
@@ -256,12 +259,18 @@ def remove_listed(folder: str, names: Iterable[str]) -> None:
 
 
 def remove_empty_folder(folder: str) -> None:
-    """Remove a local folder if nothing is in it. A link to one stays. Object stores have no folders."""
+    """Remove a local folder if nothing is in it. A link to one stays. Object stores have no folders.
+
+    Of several that remove it at once none fails.
+    """
     here = local_path(folder)
-    if here is None or os.path.islink(here) or not os.path.isdir(here):
+    if here is None:
         return
-    if not os.listdir(here):
+    try:
         os.rmdir(here)
+    except OSError as error:
+        if error.errno not in STAYS:
+            raise
 
 
 def flush_to_disk(path: str | Path) -> None:

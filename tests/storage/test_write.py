@@ -1,5 +1,8 @@
 import os
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -112,3 +115,24 @@ def test_an_empty_folder_is_removed_and_a_link_to_one_stays(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "full", "link"]
     remove_empty_folder(str(empty))
     assert not empty.exists()
+
+
+def test_a_folder_that_two_threads_remove_at_once_is_no_error(tmp_path):
+    """Two workers of a cluster may finish the moves of one attempt."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            for number in range(200):
+                folder, both = tmp_path / str(number), threading.Barrier(2)
+                folder.mkdir()
+
+                def remove(folder: Path = folder, both: threading.Barrier = both) -> None:
+                    both.wait()
+                    remove_empty_folder(str(folder))
+
+                for removal in [pool.submit(remove), pool.submit(remove)]:
+                    removal.result()
+    finally:
+        sys.setswitchinterval(interval)
+    assert not list(tmp_path.iterdir())
