@@ -43,8 +43,12 @@ def iter_below(folder: str) -> Iterator[tuple[str, int]]:
 
 
 def _scan(folder: str, prefix: str) -> Iterator[tuple[str, int]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
+    try:
+        found = os.scandir(folder)
+    except FileNotFoundError:  # a worker has removed it since it was listed
+        return
+    with found:
+        for entry in found:
             if entry.is_dir(follow_symlinks=False):
                 yield from _scan(entry.path, f"{prefix}{entry.name}/")
             else:

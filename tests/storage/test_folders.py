@@ -82,3 +82,15 @@ def test_what_may_not_be_looked_at_is_not_missing(shut):
     for question in (folder_exists, list_names, lambda path: list(iter_below(path))):
         with pytest.raises(PermissionError):
             question(str(shut / "inner"))
+
+
+def test_a_folder_that_is_removed_during_a_listing_is_left_out(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    listed = iter_below(str(tmp_path))
+    first, _ = next(listed)
+    other = tmp_path / ("b" if first == "a/file" else "a")
+    (other / "file").unlink()
+    other.rmdir()
+    assert list(listed) == []
