@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterable, Iterator
@@ -108,11 +110,23 @@ def _start_worker(index: int) -> None:
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    threading.Thread(target=_end_by_parent, args=(os.getppid(),), name="end-by-parent", daemon=True).start()
+    arguments = (os.getppid(), _sockets_folder())
+    threading.Thread(target=_end_by_parent, args=arguments, name="end-by-parent", daemon=True).start()
 
 
-def _end_by_parent(parent: int) -> None:
-    """End this process at a SIGTERM of its parent, which sends one to its workers when it exits."""
+def _sockets_folder() -> str | None:
+    """The temporary folder in which multiprocessing keeps this process's sockets, if it has made one."""
+    return multiprocessing.current_process()._config.get("tempdir")  # type: ignore[attr-defined]
+
+
+def _end_by_parent(parent: int, inherited: str | None) -> None:
+    """End this process at a SIGTERM of its parent, which sends one to a worker that is slow to end.
+
+    Remove the folder of sockets, unless it is that of the parent: the interpreter does not clean up here.
+    """
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
         pass
+    folder = _sockets_folder()
+    if folder is not None and folder != inherited:
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(128 + signal.SIGTERM)

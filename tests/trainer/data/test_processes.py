@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 
 from torch.utils.data import IterableDataset
 
-from trainer.data.processes import batches_of
+from trainer.data.processes import _start_worker, batches_of
 
 forks_get_a_thread = threading.Event()
 
@@ -43,3 +46,24 @@ def test_no_thread_of_a_worker_lets_a_schedulers_sigterm_end_it() -> None:
     # One thread waits for its parent's SIGTERM. Linux shows it without the mask meanwhile.
     assert sum(mask >> (signal.SIGTERM - 1) & 1 == 0 for mask in masks) <= 1
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+
+
+def hold(answer: Connection) -> None:
+    """A worker in the middle of a batch, with the folder of the sockets that pass its tensors."""
+    multiprocessing.current_process()._config.pop("tempdir", None)  # of the tests' process, if it has one
+    _start_worker(0)
+    answer.send(get_temp_dir())
+    threading.Event().wait(60)
+
+
+def test_a_worker_that_is_ended_in_the_middle_of_a_batch_leaves_no_folder() -> None:
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    worker = context.Process(target=hold, args=(theirs,), daemon=True)
+    worker.start()
+    folder = Path(ours.recv())
+    assert folder.is_dir()
+    worker.terminate()
+    worker.join(30)
+    assert worker.exitcode == 128 + signal.SIGTERM
+    assert not folder.exists()
