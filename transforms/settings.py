@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -34,6 +34,13 @@ class ClipConfig(Config):
     size: int | tuple[int, int] = Field(
         224, description="frame size, pixels: one number, or [height, width]; each 16 to 4096"
     )
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _check_form(cls, size: Any) -> Any:
+        if isinstance(size, str) or (isinstance(size, list) and len(size) != 2):
+            raise ValueError(f"{size!r:.60} is not allowed: write 224, or [height, width] such as [240, 320]")
+        return size
 
     @field_validator("size")
     @classmethod

@@ -14,6 +14,11 @@ from transforms.settings import ClipSettings
             {"store": "mp4", "clip": {"size": [225, 224]}},
             r"clip.size = \[225, 224\]: .* even for mp4; use \[226, 224\]",
         ),
+        (
+            {"clip": {"size": "224x224"}},
+            r"clip.size: '224x224' is not allowed: write 224, or \[height, width\]",
+        ),
+        ({"clip": {"size": [1, 2, 3]}}, r"clip.size: \[1, 2, 3\] is not allowed: write 224, or \[height"),
         ({"clip": {"size": 4}}, "clip.size: 4 is not allowed: height and width must be 16 to 4096"),
         ({"clip": {"frames": 1000}}, "clip.frames = 1000 .* >= 1 and <= 999"),
         ({"clip": {"fps": 0}}, "clip.fps = 0 .* > 0 and <= 240"),
