@@ -19,13 +19,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
 from schemas.errors import ConfigError
-from schemas.json_text import read_json
+from schemas.json_text import read_json, read_json_as
 from schemas.text import one_line
 from storage.folders import list_names
 from storage.local import local_copy
@@ -70,6 +71,16 @@ class RunState:
     ranks: Sequence[RankState]
     best: Best | None
     owed: bool = False  # the evaluation that is due at this step was not made
+
+
+@dataclass(frozen=True)
+class _RunFile:
+    """RUN_FILE."""
+
+    step: Annotated[int, Ge(0)]
+    loaders: tuple[dict[str, Any], ...]  # of every rank
+    best: Best | None = None
+    owed: bool = False
 
 
 def save_checkpoint(
@@ -143,7 +154,7 @@ def load_state(
     try:
         with local_copy(checkpoint, (WEIGHTS_FILE, TENSORS_FILE, RUN_FILE)) as folder:
             weights, tensors = load_file(folder / WEIGHTS_FILE), load_file(folder / TENSORS_FILE)
-            run = read_json((folder / RUN_FILE).read_bytes())
+            run = read_json_as(_RunFile, (folder / RUN_FILE).read_bytes())
         model.load_state_dict(weights)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ConfigError(f"resume: {checkpoint} cannot be used: {one_line(error, 400)}") from None
@@ -155,13 +166,20 @@ def load_state(
             raise ConfigError(f"resume: {checkpoint} lacks the trained weights of {error}") from None
     _restore_optimizer(optimizer, tensors, checkpoint)
     ranks = [
-        RankState(loader, {name: tensors[f"random.{rank}.{name}"] for name in _random_names(tensors, rank)})
-        for rank, loader in enumerate(run["loaders"])
+        RankState(loader, _random_of(tensors, rank, checkpoint)) for rank, loader in enumerate(run.loaders)
     ]
-    best = None
-    if run["best"]:
-        best = Best(**run["best"])
-    return RunState(run["step"], ranks, best, bool(run.get("owed")))
+    return RunState(run.step, ranks, run.best, run.owed)
+
+
+def _random_of(tensors: Mapping[str, Tensor], rank: int, checkpoint: str) -> dict[str, Tensor]:
+    found = {name: tensors[f"random.{rank}.{name}"] for name in _random_names(tensors, rank)}
+    cpu, here = found.get("cpu"), torch.get_rng_state()
+    if cpu is None or cpu.dtype != here.dtype or cpu.shape != here.shape:
+        raise ConfigError(
+            f"resume: {checkpoint}: the random state of rank {rank} is missing or of another size; start "
+            "a new run with init="
+        )
+    return found
 
 
 def saved_config(checkpoint: str) -> dict[str, Any]:
@@ -214,10 +232,8 @@ def _restore_optimizer(
         found = {key: tensors.get(f"optimizer.{key}.{name}") for key in (*MOMENTS, "step")}
         if all(value is None for value in found.values()):
             continue
-        if any(value is None for value in found.values()) or any(
-            found[key].shape != parameter.shape  # type: ignore[union-attr]
-            for key in MOMENTS
-        ):
+        shapes = [value is not None and value.shape for value in found.values()]
+        if shapes != [*[parameter.shape] * len(MOMENTS), torch.Size([])]:
             raise ConfigError(
                 f"resume: {checkpoint}: the optimizer state of {name} is missing or of another shape"
             )

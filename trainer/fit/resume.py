@@ -102,4 +102,10 @@ def loader_state(state: RunState | None, ranks: Ranks) -> LoaderState | None:
             f"resume: the run had {len(state.ranks)} ranks and now has {ranks.world}; start as many, or a "
             "new run with init="
         )
-    return LoaderState.from_dict(state.ranks[ranks.rank].loader)
+    try:
+        return LoaderState.from_dict(state.ranks[ranks.rank].loader)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"resume: the loader's state of rank {ranks.rank} in state/run.json is damaged "
+            f"({type(error).__name__}: {one_line(error, 100)}); start a new run with init="
+        ) from None

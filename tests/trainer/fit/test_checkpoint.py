@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tiny_run import tiny_config
 
 from schemas.errors import ConfigError
@@ -125,6 +126,36 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="step_00000004 cannot be used") as error:
         load_state(str(path), model, optimizer)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [[], {}, {"step": -1, "loaders": []}, {"step": "7", "loaders": []}, {"step": 7, "loaders": 5},
+     {"step": 7, "loaders": [[]]}, {"step": 7, "loaders": [], "best": {"stop": 1}}, {"step": 7, "loaders": [], "best": 5}],
+)  # fmt: skip
+def test_a_damaged_state_of_a_run_is_one_line(tmp_path: Path, run) -> None:
+    config = tiny_config(tmp_path, tmp_path / "run")
+    model, optimizer = trained(config)
+    path = save_checkpoint(config, model, optimizer, state(7), {})
+    (Path(path) / "state" / "run.json").write_text(json.dumps(run))
+    with pytest.raises(ConfigError, match=r"resume: .*step_00000007 cannot be used") as caught:
+        load_state(path, model, optimizer)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", [None, torch.zeros(7, dtype=torch.uint8), torch.zeros(5056)])
+def test_a_damaged_random_state_is_one_line(tmp_path: Path, damage) -> None:
+    config = tiny_config(tmp_path, tmp_path / "run")
+    model, optimizer = trained(config)
+    path = save_checkpoint(config, model, optimizer, state(7), {})
+    file = Path(path) / "state" / "tensors.safetensors"
+    tensors = load_file(file)
+    del tensors["random.0.cpu"]
+    if damage is not None:
+        tensors["random.0.cpu"] = damage
+    save_file(tensors, file)
+    with pytest.raises(ConfigError, match="the random state of rank 0 is missing or of another size"):
+        load_state(path, model, optimizer)
 
 
 def test_init_takes_weights_and_starts_new_modules(tmp_path: Path) -> None:

@@ -17,8 +17,10 @@ from tiny_run import tiny_config, tiny_values
 from warm import Command
 
 from schemas.errors import ConfigError
-from trainer.fit.checkpoint import find_last
+from trainer.device.ranks import Ranks
+from trainer.fit.checkpoint import RankState, RunState, find_last
 from trainer.fit.config import TrainConfig
+from trainer.fit.resume import loader_state
 from trainer.fit.train import train
 
 STEPS = 24
@@ -162,3 +164,16 @@ def test_resuming_what_is_done_does_nothing_and_without_a_checkpoint_it_starts(
     again = train(tiny_config(stills, run, max_steps=2, resume=True, keep=5, log={"every": 3}))
     assert (first.step, again.step, again.loss) == (2, 2, None)
     assert (run / "metrics.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "loader",
+    [{}, {"batches": "x", "cursors": [], "made_for": {}}, {"batches": 1, "cursors": 5, "made_for": {}},
+     {"batches": 1, "cursors": [{"odd": 1}], "made_for": {}}, {"batches": 1, "cursors": [[5]], "made_for": {}}],
+)  # fmt: skip
+def test_a_damaged_state_of_the_loader_is_one_line(loader: dict) -> None:
+    state = RunState(7, [RankState(loader, {})], None)
+    with pytest.raises(
+        ConfigError, match=r"resume: the loader's state of rank 0 in state/run.json is damaged"
+    ):
+        loader_state(state, Ranks(0, 1, torch.device("cpu")))
