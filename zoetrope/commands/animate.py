@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 STOPPED = AFTER_STOP
 USAGE = """zoetrope animate [INPUT] [-o DIR] [--config FILE] [FIELD=VALUE ...] [--dry-run]
                         [--runner-config FILE] [--detach] [-- BEAM OPTIONS]"""
-DESCRIPTION = """Turn image-caption pairs into clips in WebDataset shards. INPUT is a folder of pictures,
-tars, Parquet, a TSV of captions and URLs, a list of URLs, COCO's captions JSON, or a saved Hugging Face
-data set; a line says what it was taken for.
+DESCRIPTION = """Turn image-caption pairs into clips in WebDataset shards. INPUT is a picture, a folder
+of pictures, tars, Parquet, a TSV of captions and URLs, a list of URLs, COCO's captions JSON, or a saved
+Hugging Face data set; a line says what it was taken for.
 Fields come from the config file, then from FIELD=VALUE, in that order.
 Arguments after -- go to Beam unchanged, e.g. -- --runner=FlinkRunner --flink_master=host:8081.
 Running the same command again finishes what is missing. Ctrl-C stops; nothing half-written is left."""
