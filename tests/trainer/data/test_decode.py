@@ -178,12 +178,12 @@ def test_equal_captions_make_clips_equal_in_training_alone() -> None:
 
 
 def test_fresh_paths_keep_the_boxes_of_key_json_in_view() -> None:
-    box = [36.0, 2.0, 24.0, 24.0]  # of a picture of 48x64
+    box = [72.0, 4.0, 48.0, 48.0]  # of a picture of 96x128, which is stored at half its size
     sample = raw(4)
     values = json.loads(sample.members["json"]) | {"meta": {"boxes": [box]}}
-    values |= {"original_height": 48, "original_width": 64}
+    values |= {"original_height": 96, "original_width": 128}
     sample.members["json"] = json.dumps(values).encode()
-    subject = find_subject([tuple(box)], (48, 64), lambda: shards_of.picture(4))
+    subject = find_subject([tuple(box)], (96, 128), lambda: shards_of.picture(4))
     mix = ["pan_left", "zoom_in"]
     kept = decoder(motions={"focus": "subject", "mix": mix}, motion_phrases=1.0, paths_per_picture=2)
     free = decoder(motions=mix)
