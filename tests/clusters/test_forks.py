@@ -61,7 +61,7 @@ def test_the_exit_codes_of_workers_that_are_killed_at_once_arrive(workers, tmp_p
     ]
     for thread in threads:
         thread.start()
-    wait_until(lambda: len(running()) == 3)
+    wait_until(lambda: len(running()) == 3, 120)  # the first start imports Beam
     for process in running():
         os.kill(process, signal.SIGKILL)
     for thread in threads:

@@ -130,8 +130,7 @@ def test_ctrl_c_cancels_the_job_and_waits_for_it(server, whole, tmp_path):
         submit(output, server)
     assert stopped.value.clean
     assert not (output / "_zoetrope" / RUNNING).exists()
-    assert not (output / "_zoetrope" / "tmp").exists()
-    # Beam's local server reports CANCELLED while its worker still makes tasks. Their files were cleaned up.
+    # Beam's local server reports CANCELLED while its worker still makes tasks, which may write to tmp again.
     submit(output, server)
     assert shards(output) == whole
 
