@@ -258,8 +258,16 @@ class SearchIndex:
 
 
 def _best(scores_QI: np.ndarray, top: int) -> np.ndarray:
-    """Return the columns [Q,K] of each row's best K = min(top, I) scores, in no order."""
+    """Return the columns [Q,K] of each row's best K = min(top, I) scores, in no order.
+
+    Of ties the first are taken.
+    """
     if scores_QI.shape[1] <= top:
         return np.broadcast_to(np.arange(scores_QI.shape[1]), scores_QI.shape)
-    kept_QK: np.ndarray = np.argpartition(-scores_QI, top - 1, axis=1)[:, :top]
+    kept_QK = np.empty((len(scores_QI), top), np.int64)
+    last_Q1 = -np.partition(-scores_QI, top - 1, axis=1)[:, top - 1 : top]
+    for kept_K, scores_I, last in zip(kept_QK, scores_QI, last_Q1, strict=True):
+        better = np.flatnonzero(scores_I > last)
+        kept_K[: len(better)] = better
+        kept_K[len(better) :] = np.flatnonzero(scores_I == last)[: top - len(better)]
     return kept_QK

@@ -20,7 +20,7 @@ from schemas.errors import ConfigError
 from trainer.index.build import index
 from trainer.index.config import IndexSettings
 from trainer.index.search import open_index
-from trainer.index.searcher import SearchIndex
+from trainer.index.searcher import SearchIndex, _best
 from zoetrope import cli
 
 TEXT = "a red square on green"
@@ -64,6 +64,13 @@ def test_coarse_is_exact(found: SearchIndex) -> None:
     np.testing.assert_array_equal(rows, np.argsort(-every, axis=1, kind="stable")[:, :4])
     np.testing.assert_allclose(scores, np.sort(every, axis=1)[:, ::-1][:, :4], rtol=1e-5)
     assert found.coarse(queries, 99)[0].shape == (9, 15)
+
+
+def test_of_equal_clips_the_first_of_the_index_are_found(found: SearchIndex) -> None:
+    rows, _ = found.coarse(np.zeros((2, 64), np.float32), 4)
+    assert rows.tolist() == [[0, 1, 2, 3]] * 2
+    assert sorted(_best(np.zeros((1, 1000), np.float32), 3)[0]) == [0, 1, 2]
+    assert sorted(_best(np.float32([[1, 3, 2, 3, 2, 2]]), 3)[0]) == [1, 2, 3]
 
 
 def test_a_text_finds_the_clips_nearest_to_it(found: SearchIndex) -> None:
