@@ -87,6 +87,19 @@ def test_only_what_is_new_is_embedded(model: Path, tmp_path: Path) -> None:
     assert bytes_of(whole) == after  # grown or made at once: the same bytes
 
 
+def test_a_shard_that_is_broken_when_it_is_rewritten_keeps_its_earlier_part(
+    model: Path, tmp_path: Path
+) -> None:
+    clips = shards_of.write_shards(tmp_path / "clips", 1, 4, manifest=False)
+    index(model, str(clips), tmp_path / "index", CPU)
+    before = [part.clips.to_pylist() for part in parts(tmp_path / "index")]
+    shard = clips / "00000.tar"
+    shard.write_bytes(shard.read_bytes()[:2000])
+    done = index(model, str(clips), tmp_path / "index", CPU)
+    assert len(done.broken) == 1
+    assert [part.clips.to_pylist() for part in parts(tmp_path / "index")] == before
+
+
 def test_another_models_index_is_refused(model: Path, tmp_path: Path) -> None:
     clips = shards_of.write_shards(tmp_path / "clips", 1, 4, "video")
     index(model, str(clips), tmp_path / "index", CPU)
