@@ -24,6 +24,7 @@ from fake_hub import TOKEN, FakeHub, Repo
 from lab.config import LabConfig
 from lab.plan import Plan
 from pipelines.config import AnimateConfig
+from pipelines.publish.files import MONITORING
 from storage.configs import load_config
 from zoetrope import cli
 from zoetrope.commands.animate import _parser as animate_parser
@@ -78,7 +79,7 @@ def test_a_studio_answers_until_ctrl_c(place, monkeypatch, text: str) -> None:
 
 
 @lines(Way.PUSH)
-def test_a_push_sends_every_file_of_the_output(place, monkeypatch, text: str) -> None:
+def test_a_push_sends_every_file_of_the_output_but_metrics(place, monkeypatch, text: str) -> None:
     from huggingface_hub import constants
 
     shown = filled(text, rule_of(text))
@@ -94,7 +95,7 @@ def test_a_push_sends_every_file_of_the_output(place, monkeypatch, text: str) ->
     assert cli.main(shlex.split(shown)[1:]) == 0
     hub.close()
     output = here / shlex.split(shown)[2]
-    wanted = {path.name for path in output.iterdir() if path.is_file()}
+    wanted = {path.name for path in output.iterdir() if path.is_file()} - {MONITORING}
     assert set(hub.repos["user/clips"].files) == wanted
     assert hub.repos["user/clips"].private == ("--public" not in text)
 

@@ -23,7 +23,7 @@ def test_a_dropped_picture_is_shown_and_known_to_its_visitor_alone(pictures, mak
     assert json.loads(get(studio, "/api/state")[1])["pictures"] == []
     answer = post(studio, "/api/clip", {**CLIP, "picture": dropped["id"]})[1]
     assert answer["key"] == "folder-00000000-my-dog"
-    assert yaml.safe_load(answer["yaml"])["source"]["uri"] == "[m]y dog.png"
+    assert yaml.safe_load(answer["yaml"])["source"]["uri"] == "my dog.png"
 
 
 def test_uploads_are_capped_and_checked():
