@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -145,6 +146,19 @@ def subtasks(cluster: ClusterConfig, job: dict) -> list[dict]:
     return [subtask for subtask in found if "(unassigned)" not in subtask["host"]]
 
 
+def failures(cluster: ClusterConfig, parts: list[dict], since: float) -> list[str]:
+    """Why subtasks of parts have failed, each with the seconds from the time `since`, for a message."""
+    found = []
+    for part in parts:
+        history = ask(cluster, f"/jobs/{part['jid']}/exceptions")["exceptionHistory"]["entries"]
+        for entry in history:
+            causes = [line for line in entry["stacktrace"].splitlines() if not line.startswith("\tat ")]
+            found.append(
+                f"{part['name']} {entry['timestamp'] / 1000 - since:+.1f} s, {entry['endpoint']}: {causes}"
+            )
+    return found
+
+
 def all_at_work(cluster: ClusterConfig, output: Path) -> bool:
     """Has each of four parts made a task, and a Python worker that makes others?
 
@@ -231,7 +245,7 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, 
     wait_for_the_middle(job, output)
     wait_while(job, lambda: not all_at_work(cluster, output))
     before = {part["jid"]: subtasks(cluster, part) for part in last_parts(cluster)}
-    machines, done = task_managers(cluster), written_records(output)
+    machines, done, killed = task_managers(cluster), written_records(output), time.time()
     if victim == "harness":
         os.kill(at_work(cluster.state)[-1], signal.SIGKILL)
     else:
@@ -244,10 +258,11 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, 
     parts = last_parts(cluster)
     hit = {part["jid"] for part in parts if part["timestamps"]["RESTARTING"] > 0}
     if victim == "harness":
-        assert len(hit) == 1, "each part has a Python worker of its own"
+        assert len(hit) == 1, ("each part has a Python worker", failures(cluster, parts, killed))
     if victim == "taskmanager-0":
         gone = machines - task_managers(cluster)
-        assert hit == {jid for jid, own in before.items() if {task["taskmanager-id"] for task in own} & gone}
+        were_there = {jid for jid, own in before.items() if {task["taskmanager-id"] for task in own} & gone}
+        assert hit == were_there, failures(cluster, parts, killed)
     if victim == "pool":
         assert hit == set(before)
     others = [task["attempt"] for part in parts if part["jid"] not in hit for task in subtasks(cluster, part)]
