@@ -244,7 +244,14 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, 
     job = start(source, output, *beam)
     wait_for_the_middle(job, output)
     wait_while(job, lambda: not all_at_work(cluster, output))
-    before = {part["jid"]: subtasks(cluster, part) for part in last_parts(cluster)}
+    before: dict[str, list[dict]] = {}
+
+    def are_seen() -> bool:
+        """Does the JobManager show every part as running? Its answers may be three seconds old."""
+        before.update((part["jid"], subtasks(cluster, part)) for part in last_parts(cluster))
+        return all("RUNNING" in {task["status"] for task in own} for own in before.values())
+
+    wait_while(job, lambda: not are_seen())
     machines, done, killed = task_managers(cluster), written_records(output), time.time()
     if victim == "harness":
         os.kill(at_work(cluster.state)[-1], signal.SIGKILL)
@@ -261,8 +268,14 @@ def test_what_is_killed_in_mid_job_is_made_again(beam, cluster, source, direct, 
         assert len(hit) == 1, ("each part has a Python worker", failures(cluster, parts, killed))
     if victim == "taskmanager-0":
         gone = machines - task_managers(cluster)
-        were_there = {jid for jid, own in before.items() if {task["taskmanager-id"] for task in own} & gone}
-        assert hit == were_there, failures(cluster, parts, killed)
+        there = {
+            jid: {task["status"] for task in own if task["taskmanager-id"] in gone}
+            for jid, own in before.items()
+        }
+        ran_there = {jid for jid, states in there.items() if "RUNNING" in states}
+        # A source that had ended there is made again only if its task had not read it whole.
+        were_there = {jid for jid, states in there.items() if states}
+        assert ran_there <= hit <= were_there, failures(cluster, parts, killed)
     if victim == "pool":
         assert hit == set(before)
     others = [task["attempt"] for part in parts if part["jid"] not in hit for task in subtasks(cluster, part)]
